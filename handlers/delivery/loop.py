@@ -296,7 +296,7 @@ class Delivery(Part):
     async def _schedule_homes(self, now: datetime) -> None:
         """Schedule all Home tabs if something that they show has changed. Do so at most once in ten seconds.
 
-        A crash before that does no harm, because each start schedules all Home tabs.
+        A crash before the Home tabs are scheduled does no harm, because each start schedules all of them.
         """
         if not self._homes_changed or now < self._homes_due_at or self._unsaved.open_at(now) > now:
             return
@@ -340,7 +340,7 @@ class Delivery(Part):
     def may_refresh(self, now: datetime) -> bool:
         """Return whether another refresh may start now. `now` is a wall-clock time.
 
-        It may not start while the store is unavailable, because its result couldn't be saved.
+        No refresh may start while the store is unavailable, because the result couldn't be saved.
         """
         sending = [message for message, _ in self._sending.values()]
         if (

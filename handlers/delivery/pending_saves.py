@@ -33,7 +33,7 @@ class Result:
     refused: bool = False
     """Slack refuses the message at its destination, so the message is sent to its next destination."""
     card_missing: bool = False
-    """The card to which the message belongs is no longer in Slack, so the card is posted again with its thread."""
+    """The card above the message is no longer in Slack, so the card and its thread are posted again."""
     given_up: bool = False
     unverified: bool = False
     """The message is posted again although an earlier post may exist, because the conversation can't be searched.

@@ -135,7 +135,7 @@ def _lead(about: Purchases, view: AdminQuestionView, waiting: Sequence[AdminQues
 
 
 def _moved(about: Purchases, view: AdminQuestionView) -> str:
-    """Return a sentence with the number of machines that have a message of their own. Empty if there are none."""
+    """Return a sentence with the number of machines that are in other messages. Empty if there are none."""
     here = sum(len(one.purchase.machines) for one in view.parts)
     count = about.count - here
     if not here or count <= 0:

@@ -81,8 +81,8 @@ def _lost(context: EventContext[EndedFacts]) -> str:
 def _replace_it(context: EventContext) -> Rendered:
     """Render the message that a machine was lost, usually because the vendor took it back.
 
-    Until the lease would have ended, the message has a button that replaces the machine. With another button, the
-    owner asks to be notified as soon as there is an offer.
+    The message has a button that replaces the machine. The button disappears at the time at which the lease would
+    have ended. With another button, the owner asks to be notified as soon as there is an offer.
     """
     rental = context.rental
     replaceable = may_be_replaced(rental, context.reader.now)

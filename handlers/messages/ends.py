@@ -80,8 +80,8 @@ def _ends(context: EventContext[UntilFacts]) -> str:
 def _it_ends(context: EventContext[EndFacts]) -> Rendered:
     """Render the notice that a machine ends soon, with a button for more time.
 
-    If the lease has been extended since then, the message shows the new end. If a newer notice has been sent, the
-    message points to the newer one.
+    After an extension of the lease, the message shows the new end. After a newer notice, the message points to
+    that notice.
     """
     event, details, rental = context.event, context.details, context.rental
     reader, times, again = context.reader, context.times, context.outcome

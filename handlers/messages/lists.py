@@ -213,9 +213,10 @@ def line(details: RentalSummary, *, owned: bool, times: Times, use: bool = True)
     """Return a line about a rental.
 
     Args:
-        details: The rental. owned: Whether to leave out the owner, because the reader already knows that the
-        rental is theirs. times: Formats times for the reader. use: Whether to include the usage status of the
-        machine.
+        details: The rental.
+        owned: Whether to leave out the owner, because the reader already knows that the rental is theirs.
+        times: Formats times for the reader.
+        use: Whether to include the usage status of the machine.
     """
     rental = details.rental
     whom = "" if owned else f" for {people(details)}"

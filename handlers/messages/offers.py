@@ -352,8 +352,10 @@ def _most(choice: OfferChoice, rules: Rules, subject: str, offer: str = "this of
     """Return sentences that explain how the highest cost of an offer is computed from times and prices.
 
     Args:
-        choice: The offer. rules: The team's rules. subject: The beginning of the first sentence, such as `$16.06
-        is`. offer: The name for the offer in the last sentence, such as `this offer`.
+        choice: The offer.
+        rules: The team's rules.
+        subject: The beginning of the first sentence, such as `$16.06 is`.
+        offer: The name for the offer in the last sentence, such as `this offer`.
     """
     terms = choice.terms
     billed = billed_span(terms.lease, rules)
@@ -373,7 +375,7 @@ def _night(quote: Quote, best: OfferChoice | None, reader: Reader) -> tuple[str,
     """Return a sentence saying that the machine may end at night, and a button that keeps it until the morning.
 
     If the machine can't end at night, the sentence is empty and the button is None. The button is also None if the
-    request doesn't allow this.
+    request can't be extended until the morning.
     """
     known, now, rules = reader.zone or None, reader.now, reader.rules
     night = night_end(quote.request, quote.created_at, now, zone_of(known, rules), rules)

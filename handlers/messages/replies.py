@@ -67,8 +67,8 @@ def error(problem: GpubotError) -> Rendered:
 def _show_line(line: Line, n: int) -> Json | None:
     """Return a button that makes a suggested request, such as `Show H100 EU under $2.50/GPU/h`.
 
-    None if the request is too long for a button's value. If it only doesn't fit into the label, the label is `Show
-    this` or `Show suggestion 2`.
+    None if the request is too long for a button's value. If the request fits into the value but not into the
+    label, the label is `Show this` or `Show suggestion 2`.
     """
     label = escape(f"Show {line.shown}", 300)
     if len(label) > blocks.BUTTON_TEXT:

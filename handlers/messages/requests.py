@@ -126,9 +126,9 @@ def _undecided(context: EventContext[RequestFacts], needs: str) -> str:
 def _cost_by_then(facts: BillFacts) -> str | None:
     """Return a sentence with the cost at the time of the event.
 
-    It corrects earlier messages that said that a machine was perhaps rented. None if the event doesn't contain the
-    cost. The cost is missing if an attempt may still be billing, or if a machine of the rental was bought after
-    the backup.
+    The sentence corrects earlier messages, which may have said that a machine was perhaps rented. None if the
+    event doesn't contain the cost. The cost is missing if an attempt may still be billing, or if a machine of the
+    rental was bought after the backup.
     """
     cost = cost_of(facts)
     if cost is None:

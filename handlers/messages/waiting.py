@@ -104,7 +104,7 @@ def wait_text(view: QuoteView, reader: Reader) -> str:
 
 
 def _expires_too_early(waitlist_entry: WaitlistEntry | None, reader: Reader) -> str:
-    """Return the beginning of a sentence saying that the bot won't look for offers before a request expires.
+    """Return the beginning of a sentence saying that a request expires before the bot searches for offers.
 
     The reason is that the bot looks for offers only during the team's hours, and the request expires before they
     begin. The caller adds how to search at any time. Empty if the request expires later.

@@ -192,8 +192,10 @@ class Needs(Flag):
     See `details.demands`.
     """
     OTHER_END = auto()
-    """For the alert about a pause of buying, the event that ended the pause. For the alert about its end, the
-    pause.
+    """The event at the other end of a pause of buying.
+
+    For the alert about the pause, this is the event that ended it. For the alert about its end, this is the event
+    that began it.
 
     The reader's alert about that other event is loaded too.
     """

@@ -26,7 +26,7 @@ from handlers.phrases.tables import CHART, TABLE, as_text, bar_chart, code_block
 
 
 class Surface(StrEnum):
-    """Where blocks are shown: in a message or in a dialog. Slack accepts different types of blocks in each."""
+    """The place where blocks are shown: a message or a dialog. Slack accepts different types of blocks in each."""
 
     MESSAGE = "message"
     MODAL = "modal"

@@ -69,7 +69,7 @@ def error_text(problem: GpubotError, next_steps: Mapping[NextStep, str] = NEXT_S
     """Return an error as mrkdwn.
 
     The error's message is escaped, because it can contain text that people typed, such as a mention. An error can
-    suggest a next step. The text for the step comes from `next_steps`. If it isn't there, the step is left out.
+    suggest a next step. The text for the step comes from `next_steps`. A step without a text is left out.
     """
     if isinstance(problem, BuyingBlocked):
         return f"{block_text(problem)} {escape(problem.words, LONGEST)}"

@@ -48,7 +48,7 @@ _IDENTIFIER = re.compile(r"(?:SHA256:)?[A-Za-z0-9](?:[A-Za-z0-9+/=.-]*[A-Za-z0-9
 
 
 def clean(text: str, limit: int) -> str:
-    """Return text as one line without invisible characters, such as control characters. It isn't escaped.
+    """Return text as one line without invisible characters. The result isn't escaped.
 
     If the line is longer than `limit` characters, it is cut. Its last character is then `…`.
     """

@@ -431,8 +431,9 @@ def extended_by_operator(details: RentalDetails, times: Times) -> str:
 
 
 _WITHOUT_WAS = frozenset({State.DESTROYED, State.FAILED, State.EXPIRED})
-"""The states that are described without `was`, such as `it ended`. For other states, the text is like `it was
-cancelled`.
+"""The states that are described without `was`.
+
+For example, the text is `it ended` for one of these states, and `it was cancelled` for another state.
 """
 
 
