@@ -57,8 +57,8 @@ class BlockTypes:
         self._seen: set[tuple[Surface, str]] = set()
         """The types for which it is certain whether Slack accepts or refuses them.
 
-        It is certain after a call with the type has succeeded, or after Slack has clearly refused the type. It
-        isn't certain if only `blocks.validate` accepted the type, because a real call may still fail.
+        A type is certain after a call with it has succeeded, or after Slack has clearly refused the type. A type
+        that only `blocks.validate` accepted isn't certain, because a real call may still fail.
         """
         self._asked = False
 

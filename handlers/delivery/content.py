@@ -174,7 +174,7 @@ async def _home(deps: Deps, message: Message) -> Rendered:
 
 
 async def _reply(_: Deps, message: Message) -> Answer | None:
-    """Return a reply as it was rendered when it was queued."""
+    """Return the content of a reply, which was rendered when the reply was queued."""
     if message.body is None:
         return None
     options = dict(message.body)

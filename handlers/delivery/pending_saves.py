@@ -33,7 +33,7 @@ class Result:
     refused: bool = False
     """Slack refuses the message at its destination, so the message is sent to its next destination."""
     card_missing: bool = False
-    """The card above the message is no longer in Slack, so the card and its thread are posted again."""
+    """The card of the rental is no longer in Slack, so the card is posted again with its thread."""
     given_up: bool = False
     unverified: bool = False
     """The message is posted again although an earlier post may exist, because the conversation can't be searched.
@@ -47,7 +47,7 @@ class Result:
 async def write(tx: Tx, result: Result, deps: Deps) -> None:
     """Store a result.
 
-    Also counts two kinds of messages: the bot gave up sending them, or they may have been posted twice.
+    Also counts messages that the bot gave up, and posts that the bot may have made twice.
 
     Raises:
         ClaimLost: Another process delivers messages now.

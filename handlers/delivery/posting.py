@@ -88,9 +88,9 @@ class Poster:
         self._on_refused = on_refused
         self._finder = Finder(client, deps.clock, pace)
         self._reposts: dict[int, tuple[datetime, int]] = {}
-        """By message ID, when the message was last posted again, in wall-clock time, and how often.
+        """By message ID, the wall-clock time of the last repeated post, and the number of repeated posts.
 
-        A message is posted again if its conversation can't be searched for an earlier post. These times are kept
+        A message is posted again if its conversation can't be searched for an earlier post. These values are kept
         only in memory. After a start of the bot, such a message may therefore be posted once more without a wait.
         """
 

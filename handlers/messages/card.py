@@ -151,7 +151,7 @@ def _undecided(details: RentalDetails, reader: Reader) -> Part:
 def _waits(details: RentalDetails, times: Times) -> list[Part]:
     """Return the parts of the card for a rental on the waitlist.
 
-    They show its start, its cost limits, and how many purchases have failed so far.
+    They show the start of the rental, its cost limits, and the number of failed purchases.
     """
     rental = details.rental
     request, posted = rental.request, rental.created_at

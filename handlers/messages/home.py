@@ -1,4 +1,4 @@
-"""The app's Home tab. It shows a person's machines, the requests that wait for their decision, and their budgets.
+"""The app's Home tab. It shows a person's machines, requests to decide, and budgets.
 
 A view has at most 100 blocks (docs.slack.dev/reference/views), and a limited number of characters in all
 (`blocks.SUM_OF_TEXT`). Therefore each line is shortened, and rentals are split into pages.

@@ -374,8 +374,8 @@ def cost_in_dialog(choice: OfferChoice, quote: Quote, rules: Rules) -> str:
 def _night(quote: Quote, best: OfferChoice | None, reader: Reader) -> tuple[str, Json | None]:
     """Return a sentence saying that the machine may end at night, and a button that keeps it until the morning.
 
-    If the machine can't end at night, the sentence is empty and the button is None. The button is also None if the
-    request can't be extended until the morning.
+    If the machine can't end at night, the sentence is empty and the button is None. The button is also None if
+    even the latest end of the request is before the morning.
     """
     known, now, rules = reader.zone or None, reader.now, reader.rules
     night = night_end(quote.request, quote.created_at, now, zone_of(known, rules), rules)

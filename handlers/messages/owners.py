@@ -35,7 +35,7 @@ from handlers.phrases.rental_text import how_it_ended, in_all, machine, owner
 from handlers.phrases.use_text import current_use, status_text
 
 NEEDED_FOR = timedelta(hours=4)
-"""The time for which a machine counts as needed after its owner clicked [I need it]."""
+"""The time during which a machine counts as needed, after its owner has clicked [I need it]."""
 LINES = 2
 """The maximum number of shell lines in a message that also contains other text."""
 

@@ -20,8 +20,8 @@ _SEES = "GPU load and SSH connections"
 def probe(rules: Rules) -> Rendered:
     """Render the answer to `/gpu probe`.
 
-    It says what the bot checks on machines and what the bot sends to them. It also shows the two scripts that are
-    installed on each machine for this.
+    The answer says what the bot checks on machines and what the bot sends to machines. It also shows the two
+    scripts that the bot installs on each machine for this.
     """
     if rules.idle.probe is ProbeKind.NONE:
         return blocks.message(

@@ -107,7 +107,8 @@ def _approved_by(details: RentalDetails) -> list[str]:
     if not decisions or decisions[-1].actor in {None, details.rental.owner}:
         return []
     if any(facts.asked_span is not None for facts in facts_in(decisions[-1:], DecisionFacts)):
-        # Fewer hours than requested were approved. An earlier message told the owner so, and named the approver.
+        # Fewer hours than requested were approved. An earlier message to the owner said this, and named the
+        # approver.
         return []
     return [f"Approved by {person(details.names, decisions[-1].actor)}."]
 
@@ -161,7 +162,7 @@ def _you_got_access(context: EventContext) -> Rendered:
 
 
 def _shared_with_you(context: EventContext) -> Rendered:
-    """Render the message to a teammate that says how to log in. If they have no key yet, it asks for one."""
+    """Render the message that says how a teammate logs in, or that asks a teammate without a key to add one."""
     details, rental, reader, posted = context.details, context.rental, context.reader, context.event.at
     was_ready = rental.lease is not None and rental.lease.ready_at <= posted
     if rental.state is not State.READY and (was_ready or rental.state.over or rental.state is State.DESTROYING):

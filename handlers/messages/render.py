@@ -92,8 +92,8 @@ def direct_message(context: EventContext) -> Rendered | None:
 def _is_for_them(context: EventContext) -> bool:
     """Return whether a former owner gets the full message about an event.
 
-    This is the case for three kinds of events: somebody took over their machine, the machine was offered to them,
-    or its owner still needs it although they requested it.
+    There are three cases. Somebody took over the machine from the former owner. The machine is offered to the
+    former owner. Or the former owner requested the machine, and the current owner still needs it.
     """
     if context.event.kind is EventKind.OWNER_CHANGED:
         return context.event.actor == context.rental.owner

@@ -52,7 +52,7 @@ def whose_budget(scope: Scope, names: Mapping[str, str]) -> str:
 
 
 def not_of_channel(quote: Quote, rules: Rules) -> str:
-    """Return sentences saying why a request isn't charged to its channel's project, and what pays for it instead.
+    """Return sentences saying why a request isn't charged to its channel's project, and who pays instead.
 
     If a project has a list of members, requests in its channels are charged to the project only for members and
     approvers. Empty if the request is charged to the channel's project, if the channel belongs to no project, or

@@ -1,7 +1,8 @@
 """Describes the length of requests and the end of machines.
 
 A request contains either a number of hours, which start when the machine is ready, or an end that its owner typed.
-With a flexible end, the machine ends at the earliest end if it is idle, and at the latest end if it stays busy.
+A flexible end has two limits. The machine ends at the earliest end if it is idle, and at the latest end if it
+stays busy.
 """
 
 from __future__ import annotations

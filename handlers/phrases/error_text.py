@@ -127,7 +127,8 @@ def _with_facts(problem: GpubotError, longest: int, next_steps: Mapping[NextStep
 def mistakes_text(first: str, lines: Sequence[str], count: int) -> str:
     """Return a text about `count` mistakes in the policy file. `lines` describe the first mistakes.
 
-    The text begins with the line `first`. If `lines` don't describe all mistakes, it says how to list them.
+    The text begins with the line `first`. If `lines` don't describe all mistakes, the text says how to list all of
+    them.
     """
     rest = [f"To see all {count} mistakes: gpubot policy check"] if count > len(lines) else []
     return "\n".join([first, *(f"{escape(line, 300)}." for line in lines), *rest])
