@@ -42,8 +42,8 @@ IN_FLIGHT = 16
 REFRESHES_IN_FLIGHT = 4
 """The maximum number of refreshes among the messages that are being sent.
 
-A refresh is an edit that only updates how much time has passed. While Slack is slow, edits that show a change must
-not wait for refreshes.
+A refresh is an edit that only updates how much time has passed. Other edits show a change. While Slack is slow,
+they must not wait for refreshes.
 """
 AT_A_TIME = {NextCall.FIND: 4, NextCall.PUBLISH: 2}
 """The maximum number of simultaneous calls of two slow kinds.

@@ -150,8 +150,8 @@ def _step_alert(context: AlertContext[AlertFacts]) -> Rendered:
 def _step_text(event: Event[AlertFacts], it: str, times: Times) -> str:
     """Return sentences about an error that stops the bot's work on a rental, or about the end of such an error.
 
-    A third case is a machine that should have ended, so that the bot requested its deletion. `it` is the name that
-    the message uses for the rental or machine.
+    The sentences can also say that the bot requested the deletion of a machine that should have ended. `it` is the
+    name that the message uses for the rental or machine.
     """
     facts = event.facts
     if event.kind is EventKind.STEP_WORKS:

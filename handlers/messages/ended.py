@@ -59,7 +59,7 @@ from handlers.phrases.use_text import idle_part
 NONE_LEFT = frozenset({Why.SOLD_OUT, Why.NOTHING_LEFT, Why.DEARER, Why.OTHER_GPU, Why.TOO_MANY_ATTEMPTS})
 """Reasons why a request failed although a matching machine may become available later."""
 RESOURCES_NAMED = 8
-"""The maximum number of machines that an alarm names. A rental never has more machines than that."""
+"""The maximum number of machines that an alarm names. A rental never has more machines."""
 
 
 @thread(EventKind.LOST)

@@ -116,7 +116,7 @@ def listing(live: RentalList, reader: Reader, *, everyone: bool, waits: Sequence
 def list_parts(
     live: RentalList, reader: Reader, *, everyone: bool, waits: Sequence[WaitingView] = ()
 ) -> list[Part | Json | None]:
-    """Return the answer that `listing` renders as a list of parts."""
+    """Return the parts of the answer that `listing` renders."""
     times = reader.times
     empty = ""
     if not (live.shown or waits):

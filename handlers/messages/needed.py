@@ -344,7 +344,7 @@ def _owner_does_not_answer(context: EventContext[QuestionFacts]) -> Rendered:
 
 
 def _no_longer_asked(whose: str, use: Use | None, times: Times) -> str:
-    """Return a sentence saying that approvers no longer have to decide, because the idle period is over."""
+    """Return a sentence saying that the idle period is over, so that approvers no longer have to decide."""
     decided = f"Approvers no longer have to decide whether {whose} keeps running"
     if use is None:
         return f"{decided}."

@@ -229,7 +229,7 @@ def _given(context: EventContext[PersonFacts]) -> str:
 
 @direct(EventKind.GIVEN, needs=Needs.BUDGET_IF_TAKEN)
 def _take_it(context: EventContext[PersonFacts]) -> Rendered:
-    """Render the message to a person who is offered a machine. It contains the cost that this person would pay.
+    """Render the message to a person to whom a machine is offered. It contains the cost for this person.
 
     Once the person has accepted or the offer is over, render the outcome instead.
     """

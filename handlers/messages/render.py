@@ -36,7 +36,7 @@ from handlers.phrases.blocks import Rendered
 from handlers.phrases.format import Reader
 
 SUBJECTS = (account, admin_questions, backups, buying, ended, ends, money, needed, owners, ready, requests)
-"""The modules that contain writers. Importing them registers the writers."""
+"""The modules that contain writers. Importing these modules registers the writers."""
 
 REFRESH_ASKED_EVERY = timedelta(minutes=3)
 """The bot time after which an open question about a ready machine is rendered again."""

@@ -499,6 +499,6 @@ def _reminder_line(details: RentalDetails, times: Times) -> str:
 
 
 def _decided(details: RentalDetails, reader: Reader) -> str:
-    """Return the decision about a request. The text is the same as in the message to the approvers."""
+    """Return the decision about a request, in the words of the message to the approvers."""
     asked = newest_asked(details.events, DECISIONS)
     return approval(EventContext(asked, details, reader)).text if asked is not None else ""

@@ -38,7 +38,7 @@ def sentence_case(text: str) -> str:
 
 
 class EventContext(NamedTuple, Generic[F_co]):
-    """The argument of a writer for events about a rental."""
+    """The data from which a writer composes a message about an event of a rental."""
 
     event: Event[F_co]
     details: RentalDetails
@@ -61,7 +61,7 @@ class EventContext(NamedTuple, Generic[F_co]):
     asks: Mentions | None = None
     """The approvers to mention when the message is posted.
 
-    None when it is edited, because edits mention nobody.
+    None when the message is edited, because edits mention nobody.
     """
 
     @property
@@ -202,7 +202,7 @@ class Needs(Flag):
 
 
 class AlertContext(NamedTuple, Generic[F_co]):
-    """The argument of a writer of alerts.
+    """The data from which a writer composes an alert.
 
     It contains the event without its rental, because an alert can be about a rental that can't be loaded.
     """
@@ -233,7 +233,7 @@ class AlertContext(NamedTuple, Generic[F_co]):
 
 
 class QuestionContext(NamedTuple):
-    """The argument of a writer of questions to the admins."""
+    """The data from which a writer composes a question to the admins."""
 
     event: Event
     """The event that created the message. The bot may have repeated the question since then."""
@@ -251,9 +251,9 @@ def _actor(event: Event) -> tuple[str, ...]:
 
 
 class Audience(dict[EventKind, Callable[[C], R]]):
-    """The writers for one audience, by kind of event.
+    """The writers for one audience, by kind of event. A writer is a function that composes a message.
 
-    Each writer takes a context of type `C` and returns the content for the audience, of type `R`.
+    Each writer takes a context of type `C`, and returns the message as type `R`.
     """
 
     def __init__(self) -> None:
@@ -269,8 +269,8 @@ class Audience(dict[EventKind, Callable[[C], R]]):
     ) -> Callable[[W], W]:
         """Register the decorated function as the writer for the given kinds of events.
 
-        Before each call of the writer, the caller loads the data that the writer `needs`, and the `names` of the
-        people whom the writer mentions.
+        Before each call of the writer, its caller loads two things: the data that the writer `needs`, and the
+        display names of the people whose IDs `names` returns.
         """
 
         def register(write: W) -> W:

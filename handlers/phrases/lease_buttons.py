@@ -100,7 +100,7 @@ def _go_on_by(rental: Rental, now: datetime, longer: timedelta) -> timedelta | N
 def take_back_button(rental: Rental) -> Json | None:
     """Return the button that withdraws a pending request for more time or cancels a graceful destroy.
 
-    Its label is `Withdraw the request` or `Keep k7mq2`. None if neither is pending.
+    The label is `Withdraw the request` or `Keep k7mq2`. None if there is nothing to withdraw or cancel.
     """
     if rental.extension is None:
         return keep_button(rental)

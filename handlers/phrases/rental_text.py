@@ -69,7 +69,7 @@ def gpu(name: str, features: Iterable[str] = ()) -> str:
 
 
 def variant(name: str, family: str) -> str:
-    """Return the part of a GPU's name that distinguishes it from others of its family: `SXM 80 GB`."""
+    """Return the part of a GPU's name that distinguishes GPUs of the same family: `SXM 80 GB`."""
     return escape(display_variant(clean(name, 60), clean(family, 60)))
 
 
@@ -220,7 +220,7 @@ _REASONS: dict[Why, str] = {
 
 
 WHILE_AWAY = frozenset({Why.ENDED_WHILE_AWAY, Why.ENDED_SINCE_BACKUP})
-"""The reasons for an end that happened while the bot wasn't running, so that the exact time is unknown."""
+"""The reasons for an end while the bot wasn't running. The exact time of such an end is unknown."""
 
 
 def reason(why: Why, vendor_name: str | None = None) -> str:
@@ -461,7 +461,7 @@ def current_state(details: RentalDetails, times: Times, name: str = "it") -> str
 
 
 def has_left(details: RentalDetails) -> bool:
-    """Return whether the owner has left the workspace, so that the admins decide what happens to the rental."""
+    """Return whether the owner has left the workspace. The admins then decide what happens to the rental."""
     return open_question(details.events, OpenQuestion.OWNER) is not None
 
 
