@@ -230,9 +230,9 @@ class Attempt(Frozen):
     marked_by: Marker | None = None
     """The part of the bot that last marked the attempt for deletion. None if it isn't marked."""
     delete_accepted_at: Instant | None = None
-    """The time at which the deletion of all its resources was first accepted.
+    """The time at which the market first accepted the deletion of all resources of the attempt.
 
-    From then on, the attempt no longer counts as live.
+    After this time, the attempt no longer counts as live.
     """
     orphaned: bool = False
     """True if the attempt is an orphan: its machines never become the rental's machine.

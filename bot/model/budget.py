@@ -135,7 +135,7 @@ class UseCosts(Summed):
 
     @property
     def known(self) -> bool:
-        """False if the whole amount is `unknown`, or zero."""
+        """True if at least one of `used`, `connected` and `idle` isn't zero."""
         return bool(self.used or self.connected or self.idle)
 
 
@@ -153,9 +153,9 @@ class Charge(Frozen):
     ended_at: Instant
     rental_id: str
     month: Month
-    """The month to which the charge is counted in reports and in the CSV files for finance.
+    """The month whose spend reports and CSV file contain the charge.
 
-    Normally that is the month in which the cost was billed. A correction is counted to a later month.
+    Normally that is the month in which the cost was billed. For a correction, it is a later month.
     """
     owner: str
     project: str

@@ -408,7 +408,7 @@ class Effects(Generic[F]):
     log in get no reply either.
     """
     only_in_thread: bool = False
-    """True if the reply in the thread is the only message that contains its information."""
+    """True if only the reply in the thread says what happened, and no other message."""
     direct: tuple[To, ...] = ()
     """The people who get a direct message. Slack notifies them of it.
 

@@ -64,7 +64,7 @@ class Asked(Frozen):
 
 
 class Question(Frozen):
-    """The questions that the owner was asked about a machine, and the time before which no more are asked."""
+    """The questions about a machine that its owner was asked. No more are asked before `quiet_until`."""
 
     quiet_until: Instant | None = Field(default=None, alias="silent_until")
     """The time before which the owner isn't asked anything. None if they may be asked at any time."""

@@ -77,7 +77,7 @@ class RentalDetails(RentalSummary):
     """The effect of a decision on each budget, in ascending order of remaining headroom.
 
     In the approvers' message, the decision is the approval. In the message to a person who is offered a machine,
-    it is accepting the machine. Empty in all other messages.
+    the decision is to accept the machine. Empty in all other messages.
     """
     owner: Person | None = None
     """The owner's last known profile, while a decision is pending. None otherwise."""

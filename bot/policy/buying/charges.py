@@ -106,8 +106,8 @@ def use_costs(
 ) -> UseCosts:
     """Divide a billed amount by how the machine was used. The shares add up exactly to the amount.
 
-    With `since` and `until`, only the amount for that part of the time is divided. The shares of adjoining parts,
-    such as months, add up exactly to the shares of the whole.
+    With `since` and `until`, only the amount that was billed between these two moments is divided. The shares of
+    adjoining periods, such as months, add up exactly to the shares of the whole.
 
     Args:
         known: The stretches of time with a known usage status.
@@ -181,7 +181,7 @@ def cut(
         known: The stretches of time with a known usage status.
         deleted_at: The time at which the bot requested the deletion.
         filed: The months whose CSV file of charges is complete. A charge for such a month becomes a correction: it
-            is counted to the next month whose file isn't complete yet.
+            is moved to the next month whose file isn't complete yet.
         kept: Existing charges of this row that remain valid. No new charges are made for the time that they cover.
     """
     months = months_between(row.started_at, row.ended_at, zone)

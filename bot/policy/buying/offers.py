@@ -198,7 +198,7 @@ def _refused_script(attempts: Sequence[Attempt]) -> set[Place]:
 def within_terms(offers: Iterable[Offer], terms: Terms, billed: Micros, rules: Rules) -> list[Offer]:
     """Return the offers that the approved terms allow.
 
-    The GPU must be an accepted substitute for the clicked one, and the rate must be within the limit. The total
+    The GPU must be the clicked GPU or an accepted substitute, and the rate must be within the limit. The total
     must pay for the cost so far (`billed`), for the lease, and for LEAST_TIME in which the machine gets ready.
     """
     least = min(LEAST_TIME, rules.procure.provision_timeout)
