@@ -101,8 +101,8 @@ class SystemClock:
                 left = min(left, span + SET_BACK - (self.monotonic() - began))
             if left is not None and left <= 0:
                 return
-            # If someone sets the machine's clock forward during a wait, the wait ends too late. Waiting for at
-            # most an hour at a time limits the delay.
+            # If someone sets the machine's clock forward during a wait, the wait ends too late. To limit the
+            # delay, wait for at most an hour at a time.
             await _wait_for_either(wake, asyncio.Event(), None if left is None else min(left, 3600.0))
 
     def _until(self, moment: datetime | None) -> float | None:

@@ -13,9 +13,8 @@ M = TypeVar("M", bound=BaseModel)
 class Frozen(BaseModel):
     """A value object: compared by content and never modified. Use `changed` to get a copy with other values."""
 
-    # Building the validators of all models at import time would take 5% of the start-up time, so each is built on
-    # first use. Fields that were renamed after a release are still stored under their earlier names, which are
-    # their aliases.
+    # The validator of a model is built on first use. Building all of them at import would take 5% of the start-up
+    # time. A field that was renamed after a release has an alias: the earlier name, which is still stored.
     model_config = ConfigDict(
         frozen=True, extra="forbid", defer_build=True, serialize_by_alias=True, validate_by_name=True
     )

@@ -252,8 +252,8 @@ def display_name(name: str, features: Iterable[str] = ()) -> str:
     if "-" not in name:
         return " ".join([name, *map(_display_part, features)])
     parts = [part for part in name.lower().split("-") if part]
-    # AWS makes its own chips, so canonical names can begin with `aws`. Still, `aws` isn't in _MAKERS, because in a
-    # request such as `aws h100`, it names the vendor.
+    # AWS makes its own chips, so canonical names can begin with `aws`. It is deliberately missing in _MAKERS: in a
+    # request such as `aws h100`, it is the vendor and not the maker.
     if len(parts) > 1 and parts[0] in {*_MAKERS, "aws"}:
         parts = parts[1:]
     return " ".join(_display_part(part) for part in parts) or name

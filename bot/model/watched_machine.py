@@ -12,7 +12,7 @@ from bot.model.base import Frozen, Instant
 class WatchedMachine(Frozen):
     """A resource that belongs to a rental and is billing or may be billing."""
 
-    # Ignore unknown fields: the bot may be newer than the watchdog, and send fields that it doesn't know.
+    # Ignore unknown fields. The bot may be newer than the watchdog, and send more fields than the watchdog knows.
     model_config = ConfigDict(extra="ignore")
 
     resource_id: str

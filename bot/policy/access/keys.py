@@ -66,7 +66,7 @@ The pattern isn't `-{2,}`, because a search with that pattern takes quadratic ti
 """
 _PRIVATE = re.compile(
     # \s+ also matches spaces, because Slack turns line breaks into spaces. The words "begin private key" without
-    # dashes match only in capitals; otherwise, sentences in which people write about private keys would match too.
+    # dashes match only in capitals. Otherwise, sentences about private keys would also match.
     rf"{_BEGIN_PRIVATE}|(?i:{_DASHES}\s*{_BEGIN_PRIVATE}|PRIVATE\s+KEY{_DASHES}"
     r"|PuTTY-User-Key-File|Private-(?:Lines|MAC|Hash):|AGE-SECRET-KEY)"
 )
@@ -256,8 +256,8 @@ def add_line(lines: Sequence[str]) -> str:
             machine, so it must never contain part of a comment or a name.
     """
     keys = " ".join(f"'{line}'" for line in _checked(lines))
-    # Begin with a line break. Without it, if the last line of the file has no line break, the first key would
-    # become part of that line.
+    # Begin with a line break. The last line of the file may have no line break. The first key would then become
+    # part of that line.
     append = """printf '\\n%s\\n' "$k" >>authorized_keys"""
     add = f"""for k in {keys}; do grep -qsxF "$k" authorized_keys || {append}; done"""
     # The umask is needed because sshd ignores authorized_keys if other users can write to it.

@@ -235,7 +235,7 @@ COLUMNS: Mapping[str, Callable[[FileRow, BillingMonth], str]] = {
     "PricingQuantity": lambda row, _: _hours(row.charge),
     "PricingUnit": lambda *_: "Hours",
     "ProviderName": lambda *_: ISSUER,
-    # This column must not be empty. The API may not report the vendor of an adopted machine, so use ISSUER then.
+    # This column must not be empty. If the API doesn't report the vendor, use ISSUER.
     "PublisherName": lambda row, _: _text(vendor_name(row.machine.vendor) or ISSUER),
     "ServiceCategory": lambda *_: "Compute",
     "ServiceName": lambda *_: "GPU rental",

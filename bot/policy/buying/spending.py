@@ -139,7 +139,7 @@ def affordable_lease(total: Micros, billed: Micros, rate: Decimal, lease: timede
 
 def _paid_span(dollars: Fraction, rate: Decimal, least: timedelta, most: timedelta) -> timedelta:
     """Return the time that `dollars` pay for at `rate`, limited to the range from `least` to `most`."""
-    # If the rate is 0, `most` is returned as well, as long as there is anything left to spend.
+    # If the rate is 0, the result is `most` as long as `dollars` isn't negative.
     if dollars >= Fraction(rate) * _hours(most):
         return most
     hours = max(dollars / Fraction(rate), _hours(least)) if rate else _hours(least)

@@ -323,9 +323,9 @@ def turn(waiter: Waiter, offers: Sequence[Offer], now: datetime) -> Turn | None:
         and offer.offer_id not in called
     ]
     if allowed:
-        # A single failure, for example because a price was no longer valid, doesn't count against a place. Further
-        # failures count. If they didn't, a cheap place that keeps failing would be tried forever, and more
-        # expensive places would never be tried.
+        # The first failure at a place is ignored, because the price may just have expired. Later failures count.
+        # Otherwise, a cheap place that keeps failing would be tried forever, and more expensive places would
+        # never be tried.
         failures = Counter(place_of(attempt.called_offer) for attempt in _lately(waiter.attempts, now))
         best = min(allowed, key=lambda offer: max(failures[place_of(offer)] - 1, 0))
         return Rent(best) if next_purchase(waiter.attempts, now) <= now else None

@@ -108,8 +108,8 @@ def _rules(text: str, read_script: ScriptReader, home_channel: str, admins: tupl
                 "all approvers have `quiet` set, so nobody would be asked; name another approver"
             ]
     except ValidationError as error:
-        # Skip values that were already reported as ambiguous, and the values that contain them. A containing value
-        # may be invalid only because of the ambiguous one.
+        # Skip values that were already reported as ambiguous. Also skip lists and mappings that contain such a
+        # value, because they may be invalid only because of it.
         reported = {path[:length] for path in wrong for length in range(len(path) + 1)}
         for one in error.errors():
             if (path := _path(one)) not in reported:

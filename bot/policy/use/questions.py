@@ -80,8 +80,8 @@ def in_hours(
     """
     waits = not urgent or asked_about(lease.question, use) is not None
     allowed = next_within(at, zone, rules.hours) if waits else at
-    # `may_ask_at` only takes the next notice into account, so it isn't called for a question that has to wait for
-    # the owner's hours. Such a question is checked again when it is due.
+    # If the question has to wait for the owner's hours, `may_ask_at` isn't called yet, because it only knows the
+    # next notice. It is called when the question is due.
     return _before_last_notice(lease, may_ask_at(lease, at, rules) if allowed == at else allowed, rules)
 
 

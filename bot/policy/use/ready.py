@@ -501,8 +501,8 @@ def _end(machine: Machine, rules: Rules, now: datetime) -> Due | None:
         return Due(now, ExpireExtension(rental.extension.terms.lease))
     # After the bot was down, earlier notifications of the end don't count in two cases, and the owner gets another
     # grace period. In the first case, the notifications said that the end moves while the machine is in use, but
-    # only the next probe run will show whether the machine is in use. In the second case, the machine was never
-    # sent this end, so the owner's `/root/on-ending.sh` hasn't run.
+    # only the next probe run will show whether the machine is in use. In the second case, the machine never
+    # received this end, so the owner's `/root/on-ending.sh` hasn't run.
     not_sent = on_ending.was_not_told(rental, machine.use, probe_runs, now)
     known_at = () if first_probe_run_decides or not_sent or notified.uncertain else notified.at
     at = leases.may_end(lease.ends_at, min(known_at, default=None), min(notified.tried, default=None), rules)

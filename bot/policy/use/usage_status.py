@@ -343,8 +343,8 @@ def longest_gap(samples: Sequence[Sample]) -> timedelta:
         samples: The recent samples, oldest first.
     """
     between = [after.at - before.at for before, after in pairwise(samples)]
-    # Only the shortest time between two probe runs shows how often machines are probed. Longer times may be due to
-    # downtime of the bot, and must not lead to longer gaps being accepted.
+    # The shortest time between two probe runs shows how often machines are probed. Longer times may be due to
+    # downtime of the bot. They must not increase the accepted gap.
     shortest = min(between) if len(between) >= FEWEST_PROBE_RUNS else timedelta(0)
     return max(LONGEST_GAP, min(3 * shortest, LONGEST_GAP_OF_MANY))
 
