@@ -1,4 +1,7 @@
-"""Compares the account with the store. The admins are notified of each machine that belongs to no attempt."""
+"""Compares the Compute Clear account with the store, and notifies the admins of unmanaged machines.
+
+An unmanaged machine is a machine that belongs to no attempt.
+"""
 
 from __future__ import annotations
 
@@ -81,7 +84,7 @@ async def _sweep(deps: StepDeps) -> None:
 
 
 async def _match(tx: Tx, views: Sequence[ResourceView]) -> list[Found]:
-    """Match the resources of the account with the stored resources and attempts that belong to them."""
+    """Match each resource of the account with its stored resource and its attempt."""
     known = await tx.rentals.resources_by_id([view.resource_id for view in views])
     attempts = await tx.rentals.attempts_of(list(known.values()))
     return [
@@ -95,7 +98,7 @@ async def _match(tx: Tx, views: Sequence[ResourceView]) -> list[Found]:
 
 
 async def _attempt_named_by(tx: Tx, view: ResourceView) -> Attempt | None:
-    """Return the attempt that a resource which isn't in the store belongs to, or None if there is none.
+    """Return the attempt to which an unstored resource belongs, or None if there is none.
 
     If the API states the offers from which the resource was created, only these offers count. The resource's name
     counts only if the API states no offers, because anyone can choose a name.

@@ -37,13 +37,17 @@ from store.db import Tx
 
 ASK_AGAIN_AFTER = timedelta(days=1)
 DESTROYED_WITHIN = timedelta(hours=1)
-"""The length of the lease of machines that are destroyed immediately.
+"""The length of the lease that unmanaged machines get when an admin destroys them immediately.
 
 The lease is needed in case the deletion fails: the loop that deletes overdue machines recognizes them by the end
 of their lease.
 """
 READOPTED_FOR = timedelta(hours=24)
-"""The length of the lease of re-adopted machines, starting with the admin's click."""
+"""The length of the lease of re-adopted machines, starting with the admin's click.
+
+A re-adopted machine was bought through gpubot after the backup from which the database was restored. An admin has
+made it a rental again.
+"""
 ALL_DECIDED = (
     "Admins have decided about each of these machines, or it has a message of its own. Nothing was changed."
 )

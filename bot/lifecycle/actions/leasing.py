@@ -299,10 +299,10 @@ def said_just_now(
 
 
 class SayOnce(OnReady[Rental]):
-    """A statement about a machine that a person makes with a button, and that is recorded once.
+    """Record a person's statement about a machine, unless it was recorded before.
 
-    The statement is recorded as an event. If the rental already has an event of this kind, nothing is written.
-    Returns the rental. Raises the same errors as `load_extendable`.
+    The person makes the statement with a button. It is recorded as an event. If the rental already has an event of
+    this kind, nothing is written. Returns the rental. Raises the same errors as `load_extendable`.
     """
 
     kind: ClassVar[EventKind]

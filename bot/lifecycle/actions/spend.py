@@ -39,9 +39,9 @@ async def report(
     period are read.
 
     Args:
-        rows_of: The kind of rows that the reader asked for. Ignored if the reader may not see such rows. If it is
-            None, a report about a person lists rentals. Any other report lists people if the reader may see them,
-            and projects otherwise.
+        rows_of: The kind of rows that the reader asked for. Ignored if the reader may not see such rows. If
+            `rows_of` is None, a report about a person lists rentals. Any other report lists people if the reader
+            may see them, and projects otherwise.
 
     Raises:
         Refused: The person may not see this report.
@@ -125,10 +125,10 @@ _KEYS = {
 
 
 def _known(scope: Scope, rules: Rules, charges: Sequence[Charge]) -> Scope:
-    """Return the scope with the name of its project spelled as in the policy, or as in old charges.
+    """Return the scope with the exact name of its project, which people may type in upper or lower case.
 
-    People may type the name in upper or lower case. Raises Mistake if neither the policy nor these charges contain
-    the project.
+    The name is looked up in the policy. If the policy doesn't contain the project, the name is looked up in these
+    charges. Raises Mistake if it is in neither of them.
     """
     if scope.kind is not ScopeKind.PROJECT:
         return scope

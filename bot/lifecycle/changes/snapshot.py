@@ -173,9 +173,10 @@ async def load_snapshot(tx: Tx, rental: Rental) -> RentalSnapshot:
 
 
 async def load_many(tx: Tx, rental_ids: Collection[str]) -> dict[str, RentalSnapshot]:
-    """Return the snapshots of several rentals, by rental ID, with as many queries as for a single one.
+    """Return the snapshots of several rentals, by rental ID.
 
-    The snapshot of a ready rental includes the most recent probe run.
+    The number of database queries is the same as for a single rental. The snapshot of a ready rental includes the
+    most recent probe run.
     """
     if not rental_ids:
         return {}

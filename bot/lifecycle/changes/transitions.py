@@ -3,7 +3,7 @@
 A function sets every field that belongs to its transition, returns the next version of the rental, and doesn't
 write to the store. The table of transitions is in bot/model/state.py.
 
-`alter` makes changes that keep the state. Changes of this kind that need more than new values are in
+`alter` makes changes that keep the state. More complex changes of this kind are in
 bot/lifecycle/changes/lease_changes.py.
 """
 
@@ -36,7 +36,7 @@ ACKNOWLEDGED_SILENCE = timedelta(hours=2)
 def _move(rental: Rental, to: State, **fields: Any) -> Rental:
     """Return the next version of a rental, in another state.
 
-    Raises ForbiddenTransition if the table doesn't allow this.
+    Raises ForbiddenTransition if the table of transitions in bot/model/state.py doesn't allow this.
     """
     check_transition(rental.state, to)
     return changed(rental, **fields, state=to, version=rental.version + 1)

@@ -40,8 +40,9 @@ the first half.
 BETWEEN_PASSES = 0.13
 """The wall-clock seconds from the start of one pass to the start of the next. Shorter if polls are due earlier.
 
-All rows that become due during this time are claimed together. Polls are due at times that are `polling.TOGETHER`
-apart. Because the value is more than half of that, at most two passes start between two such times.
+In a pass, the loop claims all rows that have become due since the last pass. Polls are due at times that are
+`polling.TOGETHER` apart. Because BETWEEN_PASSES is more than half of `polling.TOGETHER`, at most two passes start
+between two such times.
 """
 
 
@@ -161,8 +162,8 @@ class DueLoop(Part, ABC, Generic[R]):
     def pass_is_due(self) -> bool:
         """Return whether the next pass starts as soon as the pause since the last one is over.
 
-        This is the case if a commit has woken the loop, or if a row that the loop knows of is due. Doesn't read
-        the store.
+        This is the case if a commit has woken the loop, or if a row is due according to the loop's last read of
+        the store. The method itself doesn't read the store.
         """
         return self._wake.is_set() or (self._next_due is not None and self._next_due <= self.deps.clock.now())
 

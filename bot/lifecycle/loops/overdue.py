@@ -48,7 +48,8 @@ The rental's own step gets this time to act first, because the owner may still n
 STEP_WORKS_WITHIN = timedelta(minutes=2)
 """The time within which a rental's step must have read a resource that it is deleting.
 
-If the step has read the resource, the step works and the vendor is slow, so nothing is deleted here.
+If the step has read the resource within this time, the step works and only the vendor is slow. The overdue
+deletion then deletes nothing.
 """
 SHORTEST_PAUSE = 0.05
 """The shortest pause between two checks, in wall-clock seconds, even if the bot's clock runs fast."""
@@ -58,7 +59,7 @@ AttemptKey = tuple[str, int]
 
 
 class OverdueDeletion(Part):
-    """The part of the process that deletes overdue machines, checking every minute.
+    """Deletes overdue machines. Checks for them every minute.
 
     Its loop is independent of the engine's loops, so that overdue machines are deleted even if the engine doesn't
     work.
@@ -74,7 +75,7 @@ class OverdueDeletion(Part):
         self._checked_at: datetime | None = None
         self._past_end: dict[AttemptKey, PastEnd] = {}
         self._stored: set[AttemptKey] = set()
-        """The attempts for which the start of the grace periods (PastEnd) is in the store."""
+        """The attempts whose grace periods have a start (PastEnd) in the store."""
         self._retry_at: dict[AttemptKey, datetime] = {}
         self._away_at: dict[AttemptKey, datetime] = {}
         """The time at which the market last failed to answer about an attempt."""

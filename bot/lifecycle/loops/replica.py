@@ -32,7 +32,7 @@ messages.
 
 
 class Replica(Part):
-    """The part that checks every few seconds whether this process may work alongside the others.
+    """Checks every few seconds whether this process may work alongside the others.
 
     It reads the database's clock, counts the processes, and finds out whether this one has to end.
     """
@@ -78,7 +78,10 @@ class Replica(Part):
         return self._difference
 
     def ahead(self) -> timedelta:
-        """Return the time by which this machine's clock is ahead of other clocks. Zero if it can be trusted."""
+        """Return the time by which this machine's clock is ahead of other clocks.
+
+        Zero if this machine's clock can be trusted.
+        """
         difference = self.difference()
         return timedelta(0) if difference is None else difference.ahead
 

@@ -55,7 +55,7 @@ Recipient = tuple[str, str | None]
 
 @dataclass
 class SelfCheck(Part):
-    """The part that checks every few seconds whether the bot works, and notifies people if it doesn't."""
+    """Checks every few seconds whether the bot works, and notifies people if it doesn't."""
 
     name = "selfcheck"
     waits_for_witnesses = True

@@ -205,7 +205,7 @@ async def _load(tx: Tx, deps: Deps, search_id: str, *, drop: bool = True) -> tup
 async def _serve(
     deps: StepDeps, search: SharedSearch, offers: Collection[Offer], claim_lasts: Callable[[], bool]
 ) -> bool:
-    """Go through the waitlist entries in order, and rent one of these offers for each or notify its owner.
+    """For each waitlist entry, in order, rent one of these offers or notify the entry's owner.
 
     Each offer is rented at most once. Returns whether an offer was rented, or somebody was notified of one.
     """

@@ -148,8 +148,8 @@ def ledger_span(ledger: Iterable[LedgerRow]) -> timedelta | None:
 def hourly(resources: Iterable[Resource], attempt: Attempt) -> Decimal:
     """Return the hourly cost of an attempt: the sum of the rates of its running resources.
 
-    If one of these rates is unknown, the price of the attempt's offer is returned instead. An adopted machine has
-    no offer, so the sum of the known rates is returned for it.
+    If one of these rates is unknown, the price of the attempt's offer is returned instead. A machine that an admin
+    adopted has no offer. For such a machine, the sum of the known rates is returned.
     """
     rates = [resource.rate for resource in resources if resource.terminated_at is None]
     known = [rate for rate in rates if rate is not None]

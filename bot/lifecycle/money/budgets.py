@@ -301,7 +301,7 @@ def differences(
 ) -> list[tuple[Month, Scope, Difference]]:
     """Return the changes of balances that new reservations and charges cause.
 
-    They are sorted by month and scope, which is the order in which every change writes balances.
+    They are sorted by month and scope. Every change writes balances in this order.
     """
     sums: dict[tuple[Month, Scope], Difference] = defaultdict(Difference)
 
@@ -330,7 +330,7 @@ async def settle(
 
     Args:
         by: The person whose click changed the rental. They also get the budget alerts that the change triggers.
-        new_rental: True if the rental is new, so that it has no reservations yet.
+        new_rental: True if the rental is new and so has no reservations yet.
         within: True if the rental must stay within its budgets. If a budget has too little headroom, Stale is
             raised, because the caller based its decision on an older balance.
     """
@@ -590,8 +590,8 @@ async def count_again(tx: Tx, rules: Rules, now: datetime) -> None:
 async def correct(tx: Tx, since: Month = "") -> int:
     """Correct each balance that isn't the sum of the reservations and charges of its scope and month.
 
-    Only months starting with `since` are checked; by default, all are. Returns the number of wrong balances, each
-    of which is a bug.
+    Only months starting with `since` are checked; by default, all are. Returns the number of wrong balances. Each
+    wrong balance is due to a bug.
     """
     stored = {(one.month, one.scope): one for one in await tx.budgets.all_balances(since)}
     right = {(one.month, one.scope): one for one in await tx.budgets.sums(since)}

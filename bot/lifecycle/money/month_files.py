@@ -83,7 +83,7 @@ async def _rows(
 async def is_complete(tx: Tx, rules: Rules, now: datetime, month: Month) -> bool:
     """Return whether a month is complete: it is over, and everything that was billed in it is in the ledger.
 
-    After that, the total of this month can't change any more.
+    The total of a complete month can't change any more.
     """
     end = month_end(month, rules.billing_zone)
     return end <= now and not await tx.budgets.billing_before(end)

@@ -89,7 +89,7 @@ async def _read_at(tx: Tx, rental: Rental) -> datetime | None:
 
 
 def pending_decision(asked: Deciders, now: datetime, rules: Rules, why: Why | None = None) -> PendingDecision:
-    """Return the pending decision of a request about which these people are asked at `now`.
+    """Return the pending decision of a request. `asked` are the people who are asked about it at `now`.
 
     The time limit is `approval.expires`. It runs only while at least one of these people can be asked.
     """

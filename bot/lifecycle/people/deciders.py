@@ -89,7 +89,7 @@ class Deciders(NamedTuple):
     hours: tuple[Availability, ...]
     """The times at which the people who count for the time limit can be asked.
 
-    These people are the approvers, or the people in `approval.then` if these are asked instead. If the store knows
+    These people are the approvers, or the people in `approval.then` if they are asked instead. If the store knows
     none of these people, the working hours of the team's time zone are used.
     """
 

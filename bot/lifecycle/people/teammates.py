@@ -79,9 +79,10 @@ async def let_in(tx: Tx, rental: Rental, people: Sequence[str], now: datetime) -
 
 
 async def with_people_added_since(tx: Tx, quote: Quote, rental: Rental) -> Request:
-    """Return the request of a quote that changes a rental, including the teammates who were added since.
+    """Return a quote's request, including the teammates with whom the rental was shared after the search.
 
-    The quote may be hours old, and the owner may have shared the rental with more people since then.
+    The quote is a search for offers with which the owner can change the pending rental. The search may be hours
+    old.
     """
     added = [
         person
@@ -130,8 +131,8 @@ async def check_startup_script(
 ) -> None:
     """Refuse a request whose keys, probe and setup script don't fit into one startup script.
 
-    The keys are those that the people have now. Raises Mistake, which states the sizes, and suggests what `reader`
-    (a Slack ID) can do about them.
+    The keys are the ones that the owner and the teammates have now. Raises Mistake. Its message states the sizes,
+    and suggests what `reader` (a Slack ID) can do about them.
     """
     further = further_keys(owner, teammates, await tx.people.keys_of((owner, *teammates)))
     probe_line = deps.probe_line if wants_probe(request, deps.rules) else ""

@@ -66,8 +66,8 @@ async def _looks_again(tx: Tx, deps: Deps, rental: Rental) -> bool:
 async def note_unknown_rental(deps: Deps, rental_id: str) -> bool:
     """Return whether the database lacks the rental that a clicked button names.
 
-    If the rental is missing, the admins are notified once, because its machine may be running although the bot
-    doesn't know it.
+    If the rental is missing, the admins are notified once, because its machine may be running although the
+    database doesn't contain it.
     """
     async with deps.store.read() as tx:
         if await tx.rentals.get(rental_id) is not None:

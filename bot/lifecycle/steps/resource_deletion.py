@@ -164,8 +164,8 @@ def _alarm_from(snapshot: RentalSnapshot, attempt: Attempt, rules: Rules) -> dat
     """Return the earliest time at which people may be notified that an attempt's termination isn't confirmed."""
     seen = [resource.first_seen for resource in snapshot.resources_of(attempt)]
     if not seen:
-        # No resource has been found yet. If the next lookup finds none either, there is nothing to delete. Wait
-        # for that lookup before an alarm, even if the bot was down for long.
+        # No resource has been found yet. If the next lookup finds nothing, there is nothing to delete. Wait for
+        # that lookup before an alarm, even if the bot was down for long.
         looked_up = attempt.empty_since or attempt.intended_at
         return max(attempt.intended_at + rules.procure.provision_timeout, looked_up + ALARM_AFTER)
     return min(seen) + ALARM_AFTER if attempt.orphaned else attempt.intended_at
