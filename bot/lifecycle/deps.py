@@ -136,7 +136,7 @@ class Deps:
 
 @dataclass(frozen=True)
 class StepDeps(Deps):
-    """The dependencies of steps: those of actions, plus the protocols of the outside world."""
+    """The dependencies of steps: the dependencies of actions, plus the protocols in bot/lifecycle/outside.py."""
 
     market: Market
     prober: Prober
@@ -195,7 +195,7 @@ async def transact(
 
 
 async def known_rental(tx: Tx, rental_id: str, next_step: NextStep = NextStep.LIST_YOURS) -> Rental:
-    """Return a rental by its ID. Raises Mistake, which suggests `next_step`, if the ID is unknown."""
+    """Return a rental by its ID. Raises Mistake, with the advice `next_step`, if the ID is unknown."""
     rental = await tx.rentals.get(rental_id)
     if rental is None:
         raise Mistake(f"I don't know {rental_id}.", next_step=next_step)

@@ -1,7 +1,7 @@
 """Compares a stored attempt with what the marketplace reports about it.
 
 The stored attempt doesn't prove what a procure call has bought, or that a machine was terminated. Only the
-marketplace's responses do.
+marketplace's responses prove this.
 """
 
 from __future__ import annotations

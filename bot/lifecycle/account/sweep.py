@@ -53,8 +53,8 @@ async def first_sweep(deps: StepDeps) -> None:
 async def sweep(deps: StepDeps) -> None:
     """Compare the account with the store. Raises MarketAway if the account can't be read.
 
-    A known resource that is missing from the account's list may still be running. Its rental's step is scheduled
-    now, and queries the vendor about it.
+    A known resource that is missing from the account's list may still be running. The step of its rental is
+    scheduled now, and asks the vendor about the resource.
 
     A process runs only one sweep at a time. Otherwise, the scheduled sweep and `first_sweep` might run at the same
     time after an interruption.

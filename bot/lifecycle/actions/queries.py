@@ -483,7 +483,7 @@ class Purpose(Enum):
 
 
 OF_OWNER = frozenset({Purpose.DESTROY, Purpose.SHARE, Purpose.GIVE})
-"""The purposes for which only the person's own rentals count, and not those that are shared with them."""
+"""The purposes that are reserved for owners: rentals that are only shared with the person don't count."""
 NEEDS_MACHINE = frozenset({Purpose.SSH, Purpose.EXTEND, Purpose.GIVE})
 
 

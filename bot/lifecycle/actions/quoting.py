@@ -272,7 +272,7 @@ async def quote_to_change(deps: Deps, person: Person, rental_id: str) -> Quote:
 # --- prices in a form
 
 SHARED_FOR = timedelta(minutes=1)
-"""The time for which the price of a request is reused if anyone makes the same choices in a form again."""
+"""The time for which a price is reused for anyone who makes the same choices in a form."""
 ANSWER_WITHIN = 3.0
 """The longest time that a form waits for a price, in wall-clock seconds."""
 

@@ -29,8 +29,8 @@ class Share(Direct[Rental, Shared], id="share"):
     """Share a rental with people, in addition to its present teammates.
 
     If `people` is empty, nothing changes, and the result describes the present teammates. If the machine is
-    already running, the result contains the lines with the people's SSH keys, which the owner has to paste into a
-    shell on the machine.
+    already running, the result contains lines with the people's SSH keys. The owner has to paste these lines into
+    a shell on the machine.
 
     Before this, the caller has to look up the people in Slack. If `people` is empty, the caller looks up the
     present teammates instead (`teammates_of`). `version` is the version of the terms that a dialog showed, or

@@ -125,10 +125,11 @@ _KEYS = {
 
 
 def _known(scope: Scope, rules: Rules, charges: Sequence[Charge]) -> Scope:
-    """Return the scope with the exact name of its project, which people may type in upper or lower case.
+    """Return the scope, with the name of its project spelled exactly as it is stored.
 
-    The name is looked up in the policy. If the policy doesn't contain the project, the name is looked up in these
-    charges. Raises Mistake if it is in neither of them.
+    People may type the name in upper or lower case. The exact name is taken from the policy. If the policy no
+    longer contains the project, the name is taken from these charges. Raises Mistake if the project is in neither
+    of them.
     """
     if scope.kind is not ScopeKind.PROJECT:
         return scope

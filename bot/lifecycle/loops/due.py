@@ -137,7 +137,7 @@ class DueLoop(Part, ABC, Generic[R]):
         self.on_bug(self.name)
 
     async def after_cancelling(self) -> None:
-        """Wait for calls that cancelled work has left running.
+        """Wait for calls that are still running although the work that made them was cancelled.
 
         Called before the claims are released, so that no other process continues the work before those calls have
         finished.

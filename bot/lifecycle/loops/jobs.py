@@ -64,7 +64,7 @@ class Jobs(DueLoop[Claimed]):
     at_once: int = field(init=False)
     """The number of jobs, so that all of them can run at the same time."""
     drain_cancelled: Callable[[], Awaitable[None]] = field(kw_only=True)
-    """Waits for calls that cancelled jobs have left running."""
+    """Waits for calls that are still running although the job that made them was cancelled."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

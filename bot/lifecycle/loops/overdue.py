@@ -1,7 +1,7 @@
 """Deletes machines that run past their end because the rental's own step failed to delete them.
 
 This module reads only the market and the stored attempts, with their resources and ends. It loads nothing else of
-a rental, because the step may be failing precisely because the rental can't be loaded.
+a rental: perhaps the rental can't be loaded, and its step fails for exactly this reason.
 
 It also works if this machine's clock is wrong: every check compares the clock with those of other servers, and
 uses the corrected time (bot/policy/use/clocks.py). The reasons are in docs/decisions/ends.md.
@@ -94,7 +94,7 @@ class OverdueDeletion(Part):
     async def first_due(self, tx: Tx) -> datetime | None:
         """Return the current time if a check is due, and otherwise the time of the next known deletion.
 
-        The returned time is a time of the uncorrected clock. None if no check is due and no deletion is known. The
+        The returned time is by the bot's uncorrected clock. None if no check is due and no deletion is known. The
         routine checks, which take place every minute, aren't counted as upcoming work.
         """
         if self.due():

@@ -62,7 +62,7 @@ class SelfCheck(Part):
 
     deps: StepDeps
     loops: Sequence[DueLoop[Any]]
-    """The loops whose rows can be late: those of quotes, waitlist entries and rentals."""
+    """The loops whose rows can be late: the loops of quotes, waitlist entries and rentals."""
     direct: DirectPosts
     notifies: Callable[[], bool] = lambda: True
     """Returns whether this process notifies people of problems with the store.

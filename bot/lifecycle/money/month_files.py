@@ -30,7 +30,7 @@ log = structlog.get_logger()
 async def month_file(
     tx: Tx, rules: Rules, now: datetime, part: MonthPart, *, readable_of: str | None = None
 ) -> MonthFile:
-    """Return a month file, which contains the charges of one scope in one month, as it is now.
+    """Return a month file with the present charges of one scope in one month.
 
     Args:
         readable_of: The Slack ID of the only person whose charges the reader may see. None if the reader may see

@@ -1,4 +1,4 @@
-"""Reads spending from the store, and sends the alert of an unusual day, the weekly digest and scheduled alerts.
+"""Reads spending from the store, and sends the alert about an unusual day, the weekly digest and scheduled alerts.
 
 The scheduled alerts are those about budgets (see `check_budget_alerts`).
 """

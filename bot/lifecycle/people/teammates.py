@@ -81,8 +81,7 @@ async def let_in(tx: Tx, rental: Rental, people: Sequence[str], now: datetime) -
 async def with_people_added_since(tx: Tx, quote: Quote, rental: Rental) -> Request:
     """Return a quote's request, including the teammates with whom the rental was shared after the search.
 
-    The quote is a search for offers with which the owner can change the pending rental. The search may be hours
-    old.
+    The owner can use the quote's offers to change the rental's pending request. The search may be hours old.
     """
     added = [
         person

@@ -1,8 +1,7 @@
 """Runs one step of one rental: the step of its state acts on the loaded rental, and the result is saved.
 
-The steps of states with little to do are also here: those of rentals that wait for a decision, for an offer or for
-their start time, and those of rentals that are being destroyed or are over. The search for offers is in
-bot/lifecycle/loops/waitlist.py.
+This module also contains the steps of states with little to do: waiting for a decision, for an offer or for the
+start time, being destroyed, and being over. The search for offers is in bot/lifecycle/loops/waitlist.py.
 """
 
 from __future__ import annotations
@@ -51,7 +50,7 @@ async def _wait(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
 
 
 async def _destroy(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
-    """End the rental once every attempt is closed, which means that none of them can be billed any more.
+    """End the rental once all of its attempts are closed, so that nothing more can be billed.
 
     Before this function is called, `resource_deletion` has already tried to delete the remaining resources.
     """

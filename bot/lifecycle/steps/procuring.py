@@ -1,9 +1,9 @@
 """Buys a machine for a rental, with one live attempt at a time.
 
 Each attempt is committed before its single procure call. The next attempt begins once the current attempt is
-closed, which means that it can't be billed any more. It may also begin once the market has accepted the deletion
-of the current attempt's machine. If the market answered the call with `failed` and named no resource, the next
-attempt begins immediately.
+closed and so can't be billed any more. It may also begin once the market has accepted the deletion of the current
+attempt's machine. If the market answered the call with `failed` and named no resource, the next attempt begins
+immediately.
 """
 
 from __future__ import annotations

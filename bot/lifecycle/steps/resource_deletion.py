@@ -98,8 +98,8 @@ def _reported(
     """Return the IDs of the attempt's resources that have been reported as orphaned.
 
     Returns:
-        The IDs of all resources that were ever reported, and the IDs of those whose termination hasn't been
-        reported yet.
+        The IDs of all resources that were ever reported, and the IDs of reported resources whose termination
+        hasn't been reported yet.
     """
     ids = {resource.resource_id for resource in resources}
     ever, current = set[str](), set[str]()
@@ -155,7 +155,7 @@ async def _delete(
 def _note_answer(
     snapshot: RentalSnapshot, attempt: Attempt, message: str, resources: tuple[Resource, ...]
 ) -> RentalSnapshot:
-    """Store the market's last answer about these resources, which the alarm shows to people."""
+    """Store the market's last answer about these resources. The alarm shows this answer to people."""
     noted = tuple(changed(resource, last_answer=message) for resource in resources)
     return snapshot.with_facts(snapshot.attempt(attempt.n), noted)
 
