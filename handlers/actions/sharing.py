@@ -111,7 +111,7 @@ def _without_key(result: Shared) -> str:
 
 def _with_purchase(result: Shared, names: Sequence[str]) -> list[Part]:
     it = machine(result.rental)
-    text = f"{people_text(names)} can log in once {it} is ready, unless the vendor doesn't run startup scripts."
+    text = f"{people_text(names)} can log in once {it} is ready, if the vendor runs startup scripts."
     return [blocks.paragraph(text)] if names else []
 
 

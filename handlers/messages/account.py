@@ -155,7 +155,7 @@ def _step_text(event: Event[AlertFacts], it: str, times: Times) -> str:
         return f"{number} no longer stops my work on {it}."
     if event.kind is EventKind.DELETED_OVERDUE:
         end = f"should have ended {times.at_time(facts.since)}" if facts.since else "was overdue"
-        return f"I've deleted {it}, which {end}. The vendor hasn't confirmed the deletion yet."
+        return f"I've requested the deletion of {it}, which {end}. The vendor hasn't confirmed it yet."
     return join(
         f"An error on my side has stopped my work on {it} {plural(facts.count or 1, 'time')} in a row.",
         "I'll keep trying.",

@@ -542,7 +542,7 @@ HELP = (
     ("/gpu key", "your SSH keys; /gpu key ssh-ed25519 AAAA... adds one, /gpu key github ana-dev finds yours"),
     ("/gpu probe", "what I check on a machine, and the scripts for that; no-probe in a request switches it off"),
     ("/gpu policy", "the team's rules in words"),
-    ("/gpu catalog", "GPUs, vendors, regions, contracts, projects and setups, as in /gpu get H100 setup NAME"),
+    ("/gpu catalog", "GPUs, vendors, regions, contracts, projects and setups that you can name"),
 )
 APPROVER_HELP = (("/gpu away until mon", "you won't be asked about requests until then; /gpu away off ends that"),)
 ADMIN_HELP = (

@@ -131,8 +131,8 @@ An error on my side has stopped my work on the rental k7mq2 4 times in a row. I'
 
 The error E-4F2K no longer stops my work on the rental k7mq2.
 
-I've deleted the machine k7mq2, which should have ended at 18:40. The vendor hasn't confirmed the
-      deletion yet.
+I've requested the deletion of the machine k7mq2, which should have ended at 18:40. The vendor
+      hasn't confirmed it yet.
 """)
 
 

@@ -334,7 +334,7 @@ def test_help_shows_pausing_to_admins_only_and_limits_to_users_only() -> None:
 /gpu probe: what I check on a machine, and the scripts for that; no-probe in a request switches it
       off
 /gpu policy: the team's rules in words
-/gpu catalog: GPUs, vendors, regions, contracts, projects and setups, as in /gpu get H100 setup NAME
+/gpu catalog: GPUs, vendors, regions, contracts, projects and setups that you can name
 /gpu away until mon: you won't be asked about requests until then; /gpu away off ends that
 /gpu pause bill check: pauses buying, for the reason "bill check"; machines can still be destroyed.
       /gpu resume ends the pause
@@ -362,7 +362,7 @@ def test_help_shows_pausing_to_admins_only_and_limits_to_users_only() -> None:
 /gpu probe: what I check on a machine, and the scripts for that; no-probe in a request switches it
       off
 /gpu policy: the team's rules in words
-/gpu catalog: GPUs, vendors, regions, contracts, projects and setups, as in /gpu get H100 setup NAME
+/gpu catalog: GPUs, vendors, regions, contracts, projects and setups that you can name
   The same words work after @gpubot in a channel or in a card's thread, and alone in a direct
       message to me.
 """)

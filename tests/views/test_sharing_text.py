@@ -31,14 +31,14 @@ def answer(**fields: Any) -> list[str]:
 def test_keys_in_the_purchase_do_not_have_to_be_pasted() -> None:
     rental = making().rental
     assert answer(rental=rental) == snapshot(
-        ["Ben can log in once 1x H100 (k7mq2) is ready, unless the vendor doesn't run startup scripts."]
+        ["Ben can log in once 1x H100 (k7mq2) is ready, if the vendor runs startup scripts."]
     )
     assert answer(rental=rental, names=("Ben", "Cleo")) == snapshot(
-        ["Ben and Cleo can log in once 1x H100 (k7mq2) is ready, unless the vendor doesn't run startup scripts."]
+        ["Ben and Cleo can log in once 1x H100 (k7mq2) is ready, if the vendor runs startup scripts."]
     )
     assert answer(rental=rental, names=("Ben", "Cleo"), without_key=("Cleo",)) == snapshot(
         [
-            "Ben can log in once 1x H100 (k7mq2) is ready, unless the vendor doesn't run startup scripts.",
+            "Ben can log in once 1x H100 (k7mq2) is ready, if the vendor runs startup scripts.",
             "Cleo has no SSH key yet, so I asked for one. Without it, Cleo can't log in.",
         ]
     )
