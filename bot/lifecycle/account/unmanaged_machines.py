@@ -177,7 +177,7 @@ async def _add(deps: Deps, questions: Sequence[AdminQuestion], *, together: bool
         known = asked.keys() | (await tx.rentals.resources_by_id(list(found))).keys()
         left = [one for one in batch if not any(m.resource_id in known for m in one.purchase.machines)]
         if whole is None and together:
-            # If another process is already asking about some of these machines, add the others to its message.
+            # If another process is already asking about some of these machines, add the rest to that message.
             begun = next((one.part_of for one in asked.values() if one.part_of is not None), None)
             whole = None if begun is None else await tx.questions.get(begun)
         if together:

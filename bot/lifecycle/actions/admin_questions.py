@@ -237,7 +237,7 @@ class AskAgain(OnQuestion[None], id="ask_about_again", notes_seen=True):
 
 
 async def owners_to_look_up(deps: Deps, admin: Person, question_id: str) -> list[str]:
-    """Return the Slack IDs of owners that appear in the names of machines that still wait for a decision.
+    """Return the Slack IDs of the owners in the names of machines about which no admin has decided yet.
 
     Raises Refused if the person isn't an admin.
     """

@@ -461,7 +461,7 @@ async def fewer_hours_to_choose(
 async def newest_request(deps: Deps, person: Person, rental_id: str) -> RequestView:
     """Return the newest version of a request for a person who clicked on an older one.
 
-    Raises Refused if they may not see its cost, and TooLate if the request is unknown.
+    Raises Refused if the person may not see the request's cost, and TooLate if the request is unknown.
     """
     async with deps.store.read() as tx:
         rental = await tx.rentals.get(rental_id)

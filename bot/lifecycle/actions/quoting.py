@@ -234,9 +234,9 @@ def request_for(quote: Quote, lease: timedelta) -> Request:
 
 
 def request_with_price_for_all(quote: Quote) -> Request:
-    """Return a quote's request with its highest price understood as the price of all GPUs together.
+    """Return a quote's request with a new highest price, because the typed price was meant for all GPUs together.
 
-    The price is divided by the number of GPUs.
+    The new highest price is the typed price divided by the number of GPUs.
     """
     rate = quote.request.max_gpu_rate
     each = None if rate is None else (rate / quote.request.count).quantize(Decimal("0.0001"), rounding=ROUND_FLOOR)

@@ -35,8 +35,8 @@ async def report(
 ) -> SpendReport:
     """Return a report of a scope's spending in a period.
 
-    `words` names the period in the form that `period_of` understands. Only the charges of the months in this
-    period are read.
+    A scope is a person, a project or the whole team. `words` names the period in the form that `period_of`
+    understands. Only the charges of the months in this period are read.
 
     Args:
         rows_of: The kind of rows that the reader asked for. Ignored if the reader may not see such rows. If

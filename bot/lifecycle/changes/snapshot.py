@@ -30,7 +30,8 @@ from store.db import Tx
 WriteDue: TypeAlias = Callable[[Rental, datetime | None, Sequence[Resource]], Awaitable[None]]
 """Writes the next due time of a rental and ends its claim, if nothing else about the rental has changed.
 
-The read times of its resources are written as well. Raises StoreBusy.
+A claim is a process's right to work on the rental for a limited time. The times at which the rental's resources
+were read are written as well. Raises StoreBusy.
 """
 
 
@@ -90,7 +91,7 @@ class RentalSnapshot:
 
     @property
     def unresolved(self) -> tuple[Attempt, ...]:
-        """The orphaned attempts that may have a machine that is still being billed.
+        """The orphaned attempts that may still be billed for a machine.
 
         The rental never uses the machine of an orphaned attempt.
         """
@@ -207,8 +208,8 @@ async def save(
     Stale is raised, the changed attempts, resources and ledger rows are written, but nothing else is.
 
     Args:
-        write_due: Passed only at the end of a step, when saving also ends the step's claim. It is called instead
-            of writing a change if only the due time and the read times of resources have changed.
+        write_due: Passed only at the end of a step, when saving also ends the step's claim. If only the due time
+            and the read times of resources have changed, `write_due` is called instead of writing a change.
         check_first: A function that runs in the same transaction before the change is written. If it raises an
             error, nothing at all is written.
     """

@@ -112,8 +112,8 @@ def change_request(
 ) -> Rental:
     """Replace a pending request with the request of another quote.
 
-    The new request waits for `decision`. If `decision` is None, it is bought immediately. The new request never
-    goes to the waitlist, even if the old request did, because `offer` is already available.
+    The new request waits for `decision`. If `decision` is None, the machine is bought immediately. The new request
+    never goes to the waitlist, even if the old request did, because `offer` is already available.
     """
     fields = {
         "quote_id": quote.id,

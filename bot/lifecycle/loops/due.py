@@ -1,8 +1,8 @@
 """The base class of loops that claim the due rows of one table and work on several of them at once.
 
-A claim belongs to one process; a restarted process counts as another one. The claim is renewed while the work
-runs. Once it has expired, another process may claim the row. A process never claims a row that it is still working
-on.
+A claim is a process's right to work on a row for a limited time. A restarted process counts as another process.
+The claim is renewed while the work runs. Once it has expired, another process may claim the row. A process never
+claims a row that it is still working on.
 """
 
 from __future__ import annotations

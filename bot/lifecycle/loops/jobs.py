@@ -40,7 +40,7 @@ class Job:
     work: Callable[[StepDeps], Awaitable[None]]
     """Called with the rules that are in force when the job begins."""
     trigger: CronTrigger | None
-    """The schedule of the job. None if it runs continuously, for as long as this process holds the claim on it."""
+    """The schedule of the job. None if it runs continuously, as long as this process has claimed it."""
     at_once: bool = True
     """True if the job is due immediately when it is first stored.
 
@@ -80,7 +80,7 @@ class Jobs(DueLoop[Claimed]):
         return name in self.under_way()
 
     def may_act(self, name: str) -> bool:
-        """Return whether this process runs this job, and its claim is certain to last for one more call."""
+        """Return whether this process runs this job with a claim that is certain to last for one more call."""
         return self.does(name) and self.lasts(name)
 
     @property

@@ -26,8 +26,8 @@ log = structlog.get_logger()
 ASIDE_AFTER_CLAIMS = 3
 """The number of claim durations after which a process with a wrong clock leaves Slack's requests to others.
 
-With the default duration of claims, that is one minute. By then, another process has taken over the delivery of
-messages.
+A claim is a process's right to work on a row for a limited time. With the default duration of a claim, the process
+leaves the requests to others after one minute. By then, another process has taken over the delivery of messages.
 """
 
 

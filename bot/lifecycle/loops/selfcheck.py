@@ -67,7 +67,7 @@ class SelfCheck(Part):
     notifies: Callable[[], bool] = lambda: True
     """Returns whether this process notifies people of problems with the store.
 
-    If there are several processes, only the one that delivers messages does so.
+    If there are several processes, only the process that delivers messages notifies people.
     """
     clock_difference: Callable[[], ClockDifference | None] = lambda: None
     """Returns the reason why this machine's clock can't be trusted, or None if it can.

@@ -20,11 +20,11 @@ from bot.policy.buying.spending import UNRESOLVED_COUNTS_FOR
 def ledger_row(resource: Resource, attempt: Attempt, owner: str, written: Iterable[LedgerRow] = ()) -> LedgerRow:
     """Return the ledger row of a terminated resource. Raises ValueError if the resource isn't terminated.
 
-    If the API didn't report its start, end or price, the bot's own value is used and the row is marked as
-    estimated.
+    If the API didn't report the resource's start, end or price, the bot's own value is used and the row is marked
+    as estimated.
 
-    A resource can reappear after it counted as terminated. In this case, `written` contains its earlier rows, and
-    the new row starts where the last of them ends.
+    A resource can reappear after it counted as terminated. In this case, `written` contains the resource's earlier
+    rows, and the new row starts where the last earlier row ends.
     """
     if resource.terminated_at is None:
         raise ValueError(f"{resource.resource_id} is not gone")

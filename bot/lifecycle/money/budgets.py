@@ -1,8 +1,8 @@
 """Updates the budgets whenever a rental changes, in the transaction of the change.
 
 A reservation is the amount that a rental may still cost in a month. Once the cost is in the ledger, the
-reservation becomes a charge. The balance of a person, a project or the team for a month is the sum of its
-reservations and its charges.
+reservation becomes a charge. A scope is a person, a project or the team. The balance of a scope for a month is the
+sum of its reservations and its charges.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ log = structlog.get_logger()
 async def month_file(
     tx: Tx, rules: Rules, now: datetime, part: MonthPart, *, readable_of: str | None = None
 ) -> MonthFile:
-    """Return a month file with the present charges of one scope in one month.
+    """Return a month file with the present charges of a person, a project or the team in one month.
 
     Args:
         readable_of: The Slack ID of the only person whose charges the reader may see. None if the reader may see
@@ -114,7 +114,7 @@ async def file_months(deps: StepDeps) -> None:
 
 
 async def _finance(deps: StepDeps) -> Collection[str] | None:
-    """Return the Slack IDs of the people in finance. None if Slack doesn't say who is in a group."""
+    """Return the Slack IDs of the people in finance. None if Slack doesn't say who is in a finance group."""
     named = deps.rules.finance
     groups = await asyncio.gather(*map(deps.directory.members, named.groups))
     if None in groups:

@@ -82,6 +82,8 @@ async def forecast_of_month(
 ) -> Micros | None:
     """Return the forecast of a scope's total cost in this month. None if too little is known yet.
 
+    A scope is a person, a project or the whole team.
+
     Args:
         charges: The charges of the scope in the months that `months_of_usual_day` returns.
     """

@@ -99,8 +99,9 @@ STEPS: dict[State, Step] = {
 async def step(deps: StepDeps, snapshot: RentalSnapshot, write_due: WriteDue) -> None:
     """Do the next step of a rental that was just loaded, and end its claim.
 
-    If the rental has changed in the meantime, only the market's answers are saved. The rental is then due again
-    immediately, so its next step acts on the current version.
+    The claim is this process's right to work on the rental. If the rental has changed in the meantime, only the
+    market's answers are saved. The rental is then due again immediately, so its next step acts on the current
+    version.
 
     Args:
         write_due: See `save`.

@@ -60,7 +60,11 @@ from store.db import Tx
 STILL_FRESH = timedelta(seconds=30)
 """An offer that expires sooner than this isn't tried, because it could expire during the call."""
 MOST_UNRESOLVED = 3
-"""A rental with this many unresolved attempts buys nothing until lookups have resolved them."""
+"""The number of unresolved attempts at which a rental stops buying.
+
+An attempt is unresolved while it may have bought a machine that the rental won't use. Later lookups show whether
+this is the case. Buying then continues.
+"""
 
 
 class NoHeadroom(Exception):
@@ -110,7 +114,10 @@ async def procure(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
 
 
 def _ended_as_overdue(rental: Rental, attempt: Attempt) -> bool:
-    """Return whether the overdue deletion ended an attempt, and nobody has decided about the request since."""
+    """Return whether an attempt was ended as overdue, and nobody has decided about the request since.
+
+    The loop that deletes overdue machines ends such attempts.
+    """
     decided_since = rental.procuring_since is not None and attempt.intended_at < rental.procuring_since
     return attempt.marked_by is Marker.OVERDUE and not decided_since
 

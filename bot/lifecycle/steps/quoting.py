@@ -39,7 +39,8 @@ GIVE_UP_AFTER = timedelta(minutes=2)
 async def find(deps: StepDeps, shared: SharedOffers, quote: Quote) -> None:
     """Find offers for a quote, store the answer for delivery, and end the claim on the quote.
 
-    If there are no offers, look for similar requests that have offers.
+    The claim is this process's right to work on the quote. If there are no offers, look for similar requests that
+    have offers.
     """
     if quote.rental_id is not None:
         await _answer(deps, changed(quote, due_at=None))
