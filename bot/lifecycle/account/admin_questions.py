@@ -3,8 +3,8 @@
 If an admin postpones a question, the bot asks it again later. People who become admins later get the open
 questions, too.
 
-A new kind of question needs a subject in bot/model/admin_question.py, an event that asks it, a case in this
-module, and its text in handlers/messages/admin_questions.py.
+A new kind of question needs a subject in bot/model/admin_question.py, an event, a case in this module, and a text
+in handlers/messages/admin_questions.py.
 """
 
 from __future__ import annotations

@@ -104,8 +104,8 @@ async def preview(
 
     Raises:
         Refused: The person isn't an admin.
-        TooLate: Somebody has already decided, the question has changed since that version, or its subject can't
-            get an owner now.
+        TooLate: Somebody has already decided, the question has changed since that version, or the machines or the
+            rental can't get a new owner now.
     """
     async with deps.store.read() as tx:
         question = await _open(tx, deps, admin, question_id, version, new_owner=new_owner)
@@ -269,9 +269,9 @@ class ReadoptAll(OnParts[list[Rental]], id="put_all_back", notes_seen=False):
     """Re-adopt all machines of a question that can be re-adopted, and return their rentals.
 
     A machine can be re-adopted if it is running, and if the owner in its name is a person who may use the bot.
-    Each rental gets its old ID if that is free, and lasts for READOPTED_FOR from now, or as long as the rules
-    allow. All these machines are re-adopted in one transaction. Machines that can't be re-adopted stay as they
-    are.
+    Each rental gets its old ID if no other rental has it. The rental lasts for READOPTED_FOR from now, or shorter
+    if the rules don't allow so much. All these machines are re-adopted in one transaction. Machines that can't be
+    re-adopted stay as they are.
 
     Raises:
         Refused: The person isn't an admin, or no machine can be re-adopted.

@@ -128,7 +128,7 @@ class OnKey(Direct[Key, KeyChanged], notes_seen=False):
 class RemoveKey(OnKey, id="remove_key"):
     """Remove a key. Machines that are already running still accept it.
 
-    In addition to the errors of `OnKey`, this raises Refused if it is the person's last key and one of their
+    In addition to the errors of `OnKey`, this raises Refused if the person has no other key and one of their
     rentals may still have to buy a machine.
     """
 

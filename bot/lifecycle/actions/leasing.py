@@ -131,8 +131,8 @@ class Extend(Action[AskedLease, LongerLease, Extended], id="extend"):
     immediately, and also resolves a pending extension.
 
     A flexible lease has an earliest and a latest end. Extending it up to its latest end needs no approval, even
-    while another extension is pending, because the terms already cover that time. If it is extended beyond its
-    latest end, it gets a single, fixed end.
+    while another extension is pending, because that time has already been approved. If the lease is extended
+    beyond its latest end, it gets a single, fixed end.
 
     Args:
         by: The time to add to the end of the lease, or to the present if the end has passed. Alternatively, the

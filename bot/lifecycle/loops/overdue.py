@@ -3,8 +3,8 @@
 This module reads only the market and the stored attempts, with their resources and ends. It loads nothing else of
 a rental: perhaps the rental can't be loaded, and its step fails for exactly this reason.
 
-It also works if this machine's clock is wrong: every check compares the clock with those of other servers, and
-uses the corrected time (bot/policy/use/clocks.py). The reasons are in docs/decisions/ends.md.
+The deletion also works if this machine's clock is wrong: every check compares the clock with those of other
+servers, and uses the corrected time (bot/policy/use/clocks.py). The reasons are in docs/decisions/ends.md.
 """
 
 from __future__ import annotations

@@ -83,8 +83,8 @@ def spent_at_most(
 ) -> Micros:
     """Return the cost of a rental until `now`, including the possible cost of its unresolved attempts.
 
-    An attempt is unresolved while nobody knows whether its call bought a machine. It counts as if it had been
-    billed for UNRESOLVED_COUNTS_FOR. If it was actually billed more, that amount counts.
+    An attempt is unresolved while nobody knows whether its call bought a machine. Such an attempt counts as if it
+    had been billed for UNRESOLVED_COUNTS_FOR. If more has actually been billed, that amount counts.
     """
     rows, known, tried = tuple(ledger), tuple(resources), tuple(attempts)
     amount = spent(rows, known, tried, now).amount

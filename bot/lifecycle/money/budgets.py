@@ -545,7 +545,7 @@ async def demands_on_new_owner(
 
 
 def if_approved(rental: Rental, now: datetime) -> Rental:
-    """Return the rental as it would be if its pending request were approved now, to pass to `demands_of`."""
+    """Return the rental as it would be if its pending request were approved now. Used with `demands_of`."""
     if rental.extension is None:
         return transitions.approve(rental, now, approver=None)
     return lease_changes.approve_extension(rental, rental.extension, approver="", now=now)

@@ -29,7 +29,7 @@ An earlier lookup would prove nothing, and would delay the next purchase.
 DELETE_AGAIN = timedelta(minutes=2)
 """The time after which a resource is deleted again although its deletion was accepted.
 
-It isn't deleted again if its status is `deleting`.
+A resource with the status `deleting` isn't deleted again.
 """
 
 
