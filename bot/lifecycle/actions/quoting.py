@@ -163,8 +163,8 @@ def new_quote(
 async def quote_to_ask_again(deps: Deps, person: Person, quote_id: str) -> Quote:
     """Return a person's own quote, so that a new search with the same or a similar request can be started from it.
 
-    If the quote changes a pending request, it is first brought up to date (`quote_of_today`). Raises the same
-    errors as `own_quote`.
+    A quote that changes a pending request is first brought up to date (`quote_of_today`). Raises the same errors
+    as `own_quote`.
     """
     async with deps.store.read() as tx:
         return await quote_of_today(tx, await own_quote(tx, person, quote_id))
@@ -293,8 +293,8 @@ class Prices:
 async def cheapest(deps: Deps, prices: Prices, person: Person, request: Request) -> Offer | None:
     """Return the cheapest offer for a request, or None if nothing is offered.
 
-    Nothing is stored, and this doesn't count towards the number of searches that a person may start in a minute.
-    If the market's response comes too late, it is still used for the next person who chooses the same.
+    Nothing is stored, and the query doesn't count towards the number of searches that a person may start in a
+    minute. If the market's response comes too late, it is still used for the next person who chooses the same.
 
     Raises:
         Refused: The person may not use the bot, or the request has too many GPUs.

@@ -172,7 +172,7 @@ def _budgets(person: Person, scope: Scope, rules: Rules) -> tuple[Micros | None,
 
 
 async def ask_for_file(deps: Deps, person: Person, part: MonthPart) -> None:
-    """Send a file to the person's direct messages, unless the same one is already on its way.
+    """Send the file of a month's charges to the person's direct messages, unless it is already on its way.
 
     The file contains the person's own charges, or everybody's charges if they may see these. Raises Refused if
     they may not see any charges.
