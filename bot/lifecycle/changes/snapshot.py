@@ -1,4 +1,4 @@
-"""A rental with its attempts, resources and ledger at one moment. A step loads it, changes it and saves it."""
+"""A snapshot of a rental: its attempts, resources and ledger at one moment. Steps load, change and save it."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class RentalSnapshot:
     last_probe_run: Sample | None = None
     """The most recent probe run of a ready machine, if the snapshot was read by `load` or `load_many`."""
     probed_at: datetime | None = None
-    """The time of the latest probe run on which the step based its decision. None if it used no probe runs."""
+    """The time of the latest probe run on which the step based its decision. None if the step used none."""
     stored: RentalSnapshot | None = None
     """The snapshot as it was loaded. None if it wasn't loaded from the store."""
 
@@ -86,7 +86,10 @@ class RentalSnapshot:
         return spent_on(attempt, self.ledger, self.resources, now)
 
     def spent_at_most(self, now: datetime) -> Micros:
-        """Return the cost of the rental by `now`, including what its unresolved attempts may still cost."""
+        """Return the cost of the rental by `now`, including the possible cost of its unresolved attempts.
+
+        An attempt is unresolved while it may have bought a machine that the rental won't use.
+        """
         return spent_at_most(self.ledger, self.resources, self.attempts, now)
 
     @property
@@ -290,8 +293,8 @@ def cost_by_use(snapshot: RentalSnapshot, events: Iterable[Event], now: datetime
 def _known_use(snapshot: RentalSnapshot, events: Iterable[Event], now: datetime) -> tuple[Stretch, ...]:
     """Return the stretches of time in which the machine's use is known.
 
-    They begin after the machine became ready. They last at most until the machine's end, or until `now` if it
-    hasn't ended.
+    They begin after the machine became ready. They last at most until the machine's end, or until `now` if the
+    machine hasn't ended.
     """
     rental = snapshot.rental
     if rental.lease is None:

@@ -75,9 +75,9 @@ def new_rental(
 ) -> Rental:
     """Return a new rental, in its initial state.
 
-    With a `decision`, the rental waits for that decision first. Otherwise, it is bought immediately, or waits for
-    an offer if there is a `waitlist_entry`. If the rental `replaces` another one, it keeps the approver of that
-    rental.
+    With a `decision`, the rental waits for that decision first. Otherwise, it waits for an offer if there is a
+    `waitlist_entry`, and a machine is bought immediately if there is none. If the rental `replaces` another
+    rental, it keeps that rental's approver.
     """
     state, due_at = (State.PROCURING, now) if waitlist_entry is None else (State.QUEUED, waitlist_entry.until)
     return Rental(
@@ -142,15 +142,15 @@ def change_owner(
     asked_about: Use | None = None,
     quiet_until: datetime | None = None,
 ) -> Rental:
-    """Transfer the rental to a new owner. If the new owner was one of its teammates, they no longer are.
+    """Transfer the rental to a new owner. A new owner who was a teammate stops being one.
 
     The former owner's last activity and the questions that the former owner was asked no longer count.
 
     Args:
         asked_about: The usage status that the message to the new owner asks about. None if the message asks
             nothing.
-        quiet_until: The time before which the new owner is asked nothing, because they accepted the machine
-            themselves. None if an admin transferred it.
+        quiet_until: The time before which the new owner is asked nothing. Set if the new owner accepted the
+            machine. None if an admin transferred it.
     """
     lease = rental.lease
     if lease is not None:
