@@ -132,7 +132,7 @@ async def _watch(deps: StepDeps, machine: Found, attempt: Attempt) -> None:
 
 
 async def _add_to_store(deps: StepDeps, found: Found, attempt: Attempt) -> None:
-    """Store a resource of an open attempt that is missing from the store, or is recorded there as terminated."""
+    """Store a live resource of an open attempt, because the store lacks it or has recorded it as terminated."""
     view = found.view if found.resource is None else await _live_view(deps, found.view.resource_id)
     if view is None:
         return

@@ -23,7 +23,7 @@ from store.db import Tx
 _BOUGHT_WITH_A_KEY = UNBOUGHT | {State.PROCURING, State.PROVISIONING}
 """The states in which a machine may still have to be bought.
 
-This includes a machine that is still starting: if it fails to start, another one is bought.
+The state of a starting machine is included: if the machine fails to start, another machine is bought.
 """
 
 

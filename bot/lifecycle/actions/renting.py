@@ -44,7 +44,7 @@ from bot.policy.use.leases import check_time_left
 from store.db import Tx
 
 CLICK_COUNTS_FOR = timedelta(days=1)
-"""The time after a search for which the click of a person without an SSH key is remembered."""
+"""The time for which the click of a person without an SSH key is remembered, starting with the search."""
 
 
 # --- limits and budgets

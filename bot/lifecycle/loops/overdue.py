@@ -3,7 +3,7 @@
 This module reads only the market and the stored attempts, with their resources and ends. It loads nothing else of
 a rental: perhaps the rental can't be loaded, and its step fails for exactly this reason.
 
-The deletion also works if this machine's clock is wrong: every check compares the clock with those of other
+The deletion also works if this machine's clock is wrong: every check compares this clock with the clocks of other
 servers, and uses the corrected time (bot/policy/use/clocks.py). The reasons are in docs/decisions/ends.md.
 """
 
@@ -156,7 +156,7 @@ class OverdueDeletion(Part):
     # --- when an attempt is overdue
 
     async def _correct_clock(self, tx: Tx) -> datetime:
-        """Compare the bot's clock with those of other servers, correct it, and return the corrected time."""
+        """Compare the bot's clock with the clocks of other servers, correct it, and return the corrected time."""
         before = self._clock.monotonic()
         theirs = await tx.overdue.database_time()
         reading = None if theirs is None else Reading(theirs, before, self._clock.monotonic())

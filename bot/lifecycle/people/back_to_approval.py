@@ -82,7 +82,7 @@ async def ask_again(
 async def _read_at(tx: Tx, rental: Rental) -> datetime | None:
     """Return the time at which the price in the rental's terms was read.
 
-    It is taken from the newest event that records such a time. None if no event does.
+    The time is taken from the newest event that records one. None if no event does.
     """
     read = [getattr(event.facts, "read_at", None) for event in await tx.events.of(rental.id)]
     return next((one for one in reversed(read) if one is not None), None)

@@ -42,7 +42,7 @@ def poll_at(now: datetime) -> datetime:
 
 
 def until_polls(now: datetime) -> timedelta:
-    """Return the time from `now` until polls of this process are due next."""
+    """Return the time from `now` until this process next polls the marketplace."""
     return TOGETHER - (now - _first) % TOGETHER
 
 

@@ -93,8 +93,8 @@ async def procure(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
         # Count buying as blocked until the market answers. If that takes too long, people are asked again before
         # anything more is bought.
         return _note_unknown(blocked_since(snapshot, now), attempt, now).with_due(retry_at(now, away))
-    # An answer ends an outage, but not a rate limit, which is ended only by an answer to the next purchase.
-    # Otherwise, a rental whose purchases are refused again and again would never wait for a decision.
+    # Any answer ends an outage, but only an answer to the next purchase ends a rate limit. Otherwise, a rental
+    # whose purchases are refused again and again would never wait for a decision.
     blocked = snapshot.rental.blocked
     if blocked is not None and now - blocked.since < BLOCKED_AT_MOST and attempt.why not in MARKET_UNAVAILABLE:
         snapshot = snapshot.altered(blocked=None)

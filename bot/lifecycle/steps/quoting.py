@@ -113,7 +113,7 @@ async def _likeliest_first(deps: StepDeps, offers: Sequence[Offer]) -> tuple[Off
 
 
 def card_channel(channel: Channel, rules: Rules) -> str:
-    """Return the channel for a rental's card.
+    """Return the channel for a rental's card, the message that shows the rental.
 
     Usually, this is the channel in which the command was typed. It is the home channel if the command was typed in
     a direct message, in a channel without the bot, or in a channel that people outside the workspace can read.
