@@ -131,7 +131,7 @@ class OverdueDeletion(Part):
             now = self._checked_at = await self._correct_clock(tx)
             past_end = await tx.overdue.past_end(now)
         if checked_at is not None and now < checked_at - MOST_FROM_WITNESSES:
-            # The clock was wrong during the earlier checks, so the times that they noted are wrong too.
+            # The clock was wrong during the earlier checks, so the times that these checks noted are wrong, too.
             self._retry_at.clear()
             self._away_at.clear()
         attempts = {(attempt.rental_id, attempt.n): attempt for attempt in past_end}

@@ -412,9 +412,9 @@ async def _alert(tx: Tx, deps: Deps, balance: Balance, more: Difference, by: str
     reserves more than it is going to cost. If the balance falls below the threshold again, the scheduled alert is
     dropped.
 
-    An alert about a project's or the team's budget is also sent to the person `by`. An alert about a person's own
-    budget is sent to that person instead, because `by` may not be allowed to see it. The operator gets no
-    messages.
+    An alert about a project's or the team's budget is also sent to `by`, the person who changed the rental. An
+    alert about a person's own budget is sent to that person instead, because `by` may not be allowed to see it.
+    The operator gets no messages.
     """
     reader = balance.scope.name if by is not None and balance.scope.kind is ScopeKind.PERSON else by
     reader = None if reader == OPERATOR.id else reader

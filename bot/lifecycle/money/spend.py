@@ -1,6 +1,6 @@
 """Reads spending from the store, and sends the alert about an unusual day, the weekly digest and scheduled alerts.
 
-The scheduled alerts are those about budgets (see `check_budget_alerts`).
+The scheduled alerts are about budgets (see `check_budget_alerts`).
 """
 
 from __future__ import annotations
@@ -162,9 +162,9 @@ async def check_budget_alerts(deps: Deps) -> None:
 async def send_digest(deps: Deps) -> None:
     """Send the home channel the latest digest that is due, unless it has been sent already.
 
-    If the bot was down for several weeks, only the latest digest is sent. After the policy first names a time for
-    digests, the first digest is sent at the next such time. For a week without rentals, there is no digest. Raises
-    StoreBusy.
+    If the bot was down for several weeks, only the latest digest is sent. If the policy has only just set a time
+    for digests, the first digest is sent when this time next comes. For a week without rentals, there is no
+    digest. Raises StoreBusy.
     """
     due = newest_digest(deps.clock.now(), deps.rules)
     async with deps.store.read() as tx:

@@ -138,7 +138,7 @@ def _add_approval_notice_if_due(snapshot: RentalSnapshot, now: datetime) -> Rent
 async def _note_unseen_end(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     """Record that the usage status was unknown before a rental's end, if the bot was down then.
 
-    The status counts as unknown since the machine was last probed. Without this, the last known status would count
+    The status counts as unknown since the machine was last probed. Otherwise, the last known status would count
     until the rental's end. The event of the end remains the last event of the rental.
     """
     rental = snapshot.rental

@@ -142,9 +142,9 @@ def give_up(
 
 
 def _note_unknown(snapshot: RentalSnapshot, attempt: Attempt, now: datetime) -> RentalSnapshot:
-    """Mark an intended attempt as unknown, with an event: nobody knows whether its call bought a machine.
+    """Mark an intended attempt as unknown, because nobody knows whether its call bought a machine.
 
-    An attempt in another state isn't changed.
+    An event is added. An attempt in another state isn't changed.
     """
     if attempt.state is not AttemptState.INTENDED:
         return snapshot

@@ -134,7 +134,7 @@ async def _nearby(shared: SharedOffers, request: Request) -> tuple[Nearby, ...]:
 
 
 async def _replace(deps: StepDeps, quote: Quote) -> Quote:
-    """Rent the first offer that fits as a replacement for another rental.
+    """Rent a replacement for another rental, using the first offer that fits.
 
     Returns the quote with the new rental. If nothing was rented, the quote is returned unchanged, so that its
     offers are shown. Raises Outage if the store doesn't accept the write.
