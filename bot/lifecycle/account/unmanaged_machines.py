@@ -96,8 +96,7 @@ async def note_unmanaged(deps: StepDeps, views: Sequence[ResourceView], rental_o
             had = {machine.resource_id: machine for machine in question.purchase.machines}
             machines = (
                 *(_read(machine, listed, answers, now) for machine in had.values()),
-                # Leave out machines that the sweep of another process has added to this question after `before`
-                # was read.
+                # Leave out machines that another process has added to this question since `before` was read.
                 *(machine for machine in joined[known.id] if machine.resource_id not in had),
             )
             rental_id = next((rental_of[m.resource_id] for m in machines if m.resource_id in rental_of), None)
@@ -177,7 +176,8 @@ async def _add(deps: Deps, questions: Sequence[AdminQuestion], *, together: bool
         known = asked.keys() | (await tx.rentals.resources_by_id(list(found))).keys()
         left = [one for one in batch if not any(m.resource_id in known for m in one.purchase.machines)]
         if whole is None and together:
-            # If another process is already asking about some of these machines, add the rest to that message.
+            # If another process is already asking about some of these machines, add the other machines to its
+            # message.
             begun = next((one.part_of for one in asked.values() if one.part_of is not None), None)
             whole = None if begun is None else await tx.questions.get(begun)
         if together:

@@ -151,8 +151,8 @@ class Approve(Action[ToApprove, ToApprove, Rental], id="approve"):
             found,
             after=after,
             passed=await passed_by(tx, deps.rules, after, now),
-            # For a waitlist entry, the limits on rentals aren't checked at the approval, but once an offer fits
-            # the entry.
+            # The limits on rentals don't apply to a waitlist entry yet. They are checked once an offer fits the
+            # entry.
             usage=None
             if rental.waitlist_entry is not None
             else await tx.rentals.usage(rental.owner, without=rental.id),

@@ -153,8 +153,8 @@ class DueLoop(Part, ABC, Generic[R]):
     def in_flight(self) -> int:
         """Return the number of rows being worked on, plus 1 while rows are being claimed.
 
-        Without the 1, nothing would seem to be going on at the moment when a row is claimed and its work hasn't
-        started yet.
+        Without the 1, the number would be 0 at a moment when a row is already claimed but its work hasn't started
+        yet.
         """
         return len(self._under_way) + self._claiming
 
@@ -338,7 +338,7 @@ class DueLoop(Part, ABC, Generic[R]):
             renewed = await self.rows(tx).renew(held, self.claim_seconds)
         for key, one in held.items():
             one.claimed_until, one.lost = now + self.claim_seconds, key not in renewed
-            # Work that has finished in the meantime has ended its own claim. Its claim isn't lost.
+            # Work that has finished in the meantime has ended its claim itself, so this claim isn't lost.
             if one.lost and self._under_way.get(key) is one:
                 self.claims_lost += 1
                 log.warning(f"{self.name}.claim_lost", row=key)

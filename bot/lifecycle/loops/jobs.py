@@ -108,8 +108,8 @@ class Jobs(DueLoop[Claimed]):
     @override
     async def before_pass(self) -> None:
         if not self.deps.may_claim():
-            # This machine's clock is wrong, so another process has to take over. Without this, a continuous job
-            # such as delivery would go on for as long as this process renews its claim.
+            # This machine's clock is wrong, so another process has to take over. Otherwise, a continuous job such
+            # as delivery would go on for as long as this process renews its claim.
             await self.end()
             return
         if self._begun:

@@ -37,7 +37,7 @@ log = structlog.get_logger()
 
 CHECK_EVERY = timedelta(minutes=1)
 DOWN_AFTER = timedelta(minutes=5)
-"""If the previous check was longer ago than this, the bot counts as having been down or stuck until now."""
+"""The time without a check after which the bot counts as having been down or stuck."""
 RETRY_COMPLETE = timedelta(minutes=10)
 """The interval at which an overdue attempt is checked again if the last check found nothing left to delete."""
 STEP_GOES_FIRST = timedelta(minutes=3)
@@ -75,7 +75,7 @@ class OverdueDeletion(Part):
         self._checked_at: datetime | None = None
         self._past_end: dict[AttemptKey, PastEnd] = {}
         self._stored: set[AttemptKey] = set()
-        """The attempts whose grace periods have a start (PastEnd) in the store."""
+        """The attempts for which the store contains the start of the grace periods (PastEnd)."""
         self._retry_at: dict[AttemptKey, datetime] = {}
         self._away_at: dict[AttemptKey, datetime] = {}
         """The time at which the market last failed to answer about an attempt."""

@@ -131,7 +131,7 @@ async def _bring_into_force(tx: Tx, deps: Deps, in_force: RulesInForce, policy: 
     admins = tuple(dict.fromkeys((before or policy.rules).admins + policy.rules.admins))
     await send(tx, replace(deps, rules=changed(policy.rules, admins=admins)), event)
     if before is None or before.groups != policy.rules.groups:
-        # The stored data of people lacks their membership in the new groups, so it has to be read again.
+        # The stored data of people doesn't say who belongs to the new groups, so it has to be read again.
         await tx.people.forget()
     return Reload(version, keys)
 

@@ -1,7 +1,7 @@
 """Checks whether this process may work alongside the others that share its database.
 
 While this machine's clock is wrong, the process claims no work, and leaves Slack's requests to another process.
-The process ends if `gpubot migrate` needs the database for itself, or has changed its schema.
+The process ends if `gpubot migrate` needs the database for itself, or has changed the database's schema.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Replica(Part):
         claim_seconds: float = CLAIM_SECONDS,
         ahead_of_witnesses: Callable[[], Sequence[timedelta]] = tuple,
     ) -> None:
-        """Create the part.
+        """Create the checks, which `run` starts.
 
         Args:
             ahead_of_witnesses: Returns how far this machine's clock is ahead of other servers' clocks (see

@@ -1,4 +1,4 @@
-"""The month files for finance: their content, the check that a month is complete, and sending them."""
+"""Creates the month files for finance, and sends a month's file once the month is complete."""
 
 from __future__ import annotations
 
@@ -128,8 +128,8 @@ async def _finance(deps: StepDeps) -> Collection[str] | None:
 async def _file(deps: StepDeps, month: Month, finance: Collection[str]) -> None:
     async with deps.store.read() as tx:
         file = await month_file(tx, deps.rules, deps.clock.now(), MonthPart(month=month))
-    # Write the file in a thread. It can have thousands of rows, and writing them in the event loop would delay
-    # acknowledgements to Slack.
+    # Write the file in a thread. The file can have thousands of rows, and writing them in the event loop would
+    # delay acknowledgements to Slack.
     written = await asyncio.to_thread(file.written)
 
     async def decision(tx: Tx) -> None:

@@ -29,7 +29,7 @@ A resource that may be billed must not stay unattended for longer.
 
 _random = SystemRandom()
 _first = datetime.min.replace(tzinfo=UTC) + TOGETHER * _random.random()
-"""The start of the grid of due times: each of them is a multiple of TOGETHER after this time.
+"""The start of the grid of due times. Every due time is a multiple of TOGETHER after this start.
 
 The start is random in each process, so that replicas don't claim rows at the same moments.
 """

@@ -161,9 +161,9 @@ def _note_unknown(snapshot: RentalSnapshot, attempt: Attempt, now: datetime) -> 
 def _accepted(snapshot: RentalSnapshot, attempt: Attempt, now: datetime) -> RentalSnapshot:
     bought = changed(attempt, accepted=True, state=AttemptState.BOUGHT, why=None)
     after = accept(snapshot.rental, now=now, due_at=poll_at(now))
-    # An owner on the waitlist gets a direct message about the purchase. If the request has a start time, they
-    # don't get one, because they expect the machine at that time: the card shows that it was rented, and READY
-    # notifies them.
+    # An owner on the waitlist gets a direct message about the purchase. A request with a start time needs no such
+    # message, because its owner expects the machine at that time. The card shows that the machine was rented, and
+    # READY notifies the owner.
     waitlist_entry = snapshot.rental.waitlist_entry if snapshot.rental.request.starts_at is None else None
     facts = AttemptFacts(
         vendor=attempt.vendor,
