@@ -246,7 +246,7 @@ def request_with_price_for_all(quote: Quote) -> Request:
 async def quote_to_change(deps: Deps, person: Person, rental_id: str) -> Quote:
     """Return the quote of a pending request that the person wants to change.
 
-    Its request includes all teammates of the rental, even those who were added later.
+    The quote's request includes all teammates of the rental, even teammates who were added later.
 
     Raises:
         Refused: The person may not change the request.
@@ -294,7 +294,8 @@ async def cheapest(deps: Deps, prices: Prices, person: Person, request: Request)
     """Return the cheapest offer for a request, or None if nothing is offered.
 
     Nothing is stored, and the query doesn't count towards the number of searches that a person may start in a
-    minute. If the market's response comes too late, it is still used for the next person who chooses the same.
+    minute. If the market's response comes too late, it is still used for the next person who makes the same
+    choices.
 
     Raises:
         Refused: The person may not use the bot, or the request has too many GPUs.

@@ -28,7 +28,7 @@ from store.db import Database, Tx, Written
 log = structlog.get_logger("gpubot")
 
 MISTAKES_SENT = 5
-"""The number of mistakes in the policy file that the alert to the admins lists."""
+"""The maximum number of mistakes in the policy file that are listed in the alert to the admins."""
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,7 @@ async def names_of(tx: Tx, people: Sequence[str]) -> tuple[str, ...]:
 async def let_in(tx: Tx, rental: Rental, people: Sequence[str], now: datetime) -> tuple[Event, ...]:
     """Return the event that records that the rental was shared with these people. Empty if there are no people.
 
-    The event also asks those without an SSH key to add one.
+    The event also asks people without an SSH key to add one.
     """
     if not people:
         return ()
