@@ -72,13 +72,14 @@ log = structlog.get_logger("gpubot")
 SANDBOX_CLAIM_SECONDS = 4.0
 """The time in seconds (wall clock) for which a process in a sandbox reserves (claims) a row to work on.
 
-The time is short because the sandbox has to wait for it. After a bot was killed, the sandbox stops its clock until
-all rows that the bot had claimed are free again.
+The time is short because the sandbox has to wait for it: after a bot was killed, the sandbox stops its clock until
+the bot's claims have expired.
 """
 SWEEP_AGAIN = timedelta(seconds=10)
-"""The time after which the first sweep (the comparison of the account with the store) is retried if it failed.
+"""The time after which a failed first sweep is retried.
 
-The time is short because the bot buys nothing before the first sweep has succeeded.
+A sweep compares the resources on the Compute Clear account with the store. The time is short because the bot buys
+nothing before the first sweep has succeeded.
 """
 FIRST_ANSWERS = 5.0
 """The maximum time in seconds (wall clock) to wait for the first answers of Compute Clear and Slack."""
@@ -112,9 +113,9 @@ class Bot:
     """The loops whose running work is allowed to finish when the process stops."""
     report: HealthReport
     parts: Sequence[Part]
-    """Everything that runs until the process stops, in the order in which it is stopped.
+    """The parts that run until the process stops, in the order in which they are stopped.
 
-    Delivery isn't listed, because it is a job, and the part that runs all jobs is listed.
+    Message delivery isn't listed, because it is a scheduled job. The part that runs all jobs is listed.
     """
 
 

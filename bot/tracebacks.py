@@ -33,10 +33,10 @@ class Part(TypedDict):
 
 
 def parts_of(error: BaseException) -> list[Part]:
-    """Return the exception, followed by its cause or context and, if it is a group, its members.
+    """Return the exception, followed by all exceptions that led to it.
 
-    The list is recursive: if a cause or a member has causes or members of its own, they are listed directly after
-    it. At most MOST_EXCEPTIONS are returned.
+    Each exception is followed directly by its cause or context. A group is then followed by its members. At most
+    MOST_EXCEPTIONS are returned.
     """
     parts: list[Part] = []
     seen: set[int] = set()
@@ -57,7 +57,7 @@ def parts_of(error: BaseException) -> list[Part]:
 
 
 def as_text(parts: list[Part]) -> str:
-    """Return the parts as text for people: one line for each exception, and below it one line for each frame."""
+    """Return the exceptions as text for people: a line for each exception, followed by a line for each frame."""
     lines = []
     for part in parts:
         lines.append(part["error"] if part["how"] == "raised" else f"{part['how']}: {part['error']}")

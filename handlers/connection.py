@@ -45,7 +45,7 @@ CHECK_EVERY = 30.0
 Without these checks, a refused token would go unnoticed until the bot posts its next message.
 """
 UNREACHABLE_AFTER = timedelta(minutes=1)
-"""If Slack doesn't answer for this wall-clock time, `/health` reports that Slack is unreachable."""
+"""Wall-clock time after which `/health` reports Slack as unreachable, if no call is answered in the meantime."""
 ASIDE_EVERY = 1.0
 """Wall-clock seconds between two checks of whether this process should stand aside.
 

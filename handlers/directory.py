@@ -38,7 +38,8 @@ If an event reports a change earlier, the answer is discarded and Slack is queri
 LOOKUP_TIMEOUT = 1.0
 """Default limit for all calls to Slack during one lookup, in wall-clock seconds.
 
-It is short, because people are looked up before an acknowledgement, for which Slack waits only 3 s.
+It is short, because people are looked up before a payload is acknowledged. Slack waits only 3 s for the
+acknowledgement.
 """
 NAME_LENGTH = 80
 NO_MEMBERS: frozenset[str] = frozenset()
@@ -50,7 +51,7 @@ LONGEST_CHANNEL_NAME = 80
 _NO_MEMBER = frozenset({"channel_not_found", "missing_scope", "not_in_channel"})
 """Slack's error codes for a conversation that the bot isn't a member of.
 
-Such an answer is cached like any other.
+An answer with one of these codes is cached like any other answer.
 """
 
 _log = structlog.get_logger("gpubot.people")
@@ -64,7 +65,7 @@ class HomeWorkspace:
     """The workspace that the bot belongs to, as reported by auth.test.
 
     In an Enterprise organization, a user can belong to several workspaces. The payload of a click then names only
-    one of them, or the organization itself, as the user's team
+    one of these workspaces, or the organization itself, as the user's team
     (docs.slack.dev/reference/interaction-payloads/block_actions-payload, "user"). Only users.info shows whether
     the user is also a member of the bot's workspace (docs.slack.dev/reference/objects/user-object,
     "enterprise_user").
@@ -128,8 +129,8 @@ class People:
         """Return a person, using information that is at most 15 minutes old.
 
         Args:
-            team_id: The ID of the user's team, if the payload contains it. If this is a different workspace, the
-                person counts as an outsider.
+            team_id: The ID of the user's team, if the payload contains it. If this team is a different workspace,
+                the person counts as an outsider.
 
         Raises:
             Refused: Slack doesn't show this user to the bot.
@@ -241,7 +242,7 @@ class People:
         return with_newest_rules(self._deps).rules.groups
 
     async def _change_counts(self, user_id: str) -> dict[str, int]:
-        """Return the numbers of changes that events have reported so far, for this user and for each user group.
+        """Return the numbers of changes of this user, and of each user group, that events have reported.
 
         If a count has changed during a lookup, the answer may be outdated. The counts of groups are in the store,
         because Slack may send the event to another process. An outdated list of members would give somebody the

@@ -292,8 +292,8 @@ class SpanValue(Value):
 class EndValue(Value):
     """A rental, and the end that the reader of a message or dialog saw: `k7mq2:1763982000`.
 
-    An action is refused if the rental's end is no longer the one that the person saw. So submitting an extension
-    twice doesn't extend the lease twice, and nobody accepts a machine whose end has changed.
+    An action is refused if the rental's end has changed since the person saw it. So submitting an extension twice
+    extends the lease only once. And nobody accepts an offered machine after its end has changed.
     """
 
     rental_id: str
@@ -303,8 +303,8 @@ class EndValue(Value):
 class ExtendValue(Value):
     """A rental, the time to add to its lease, and the end that the reader saw.
 
-    For example `k7mq2:2:1763982000` for 2 hours, or `k7mq2:5400s:1763982000`. A second click doesn't extend the
-    lease again, because the end is then no longer the one that the person saw.
+    For example `k7mq2:2:1763982000` for 2 hours, or `k7mq2:5400s:1763982000`. A second click is refused, because
+    the first click has changed the end.
     """
 
     SHAPE: ClassVar[str] = f"{_group('rental_id')}:{_group('by', f'{_HOURS}|{_SECONDS}')}:{_group('shown_end')}"
@@ -330,7 +330,8 @@ class UntilValue(Value):
 class ShareValue(Value):
     """A rental and some people: `k7mq2:U0BEN,U0CLEO`.
 
-    The machine is shared with these people, or it is offered to the only person in the list.
+    The machine is shared with these people. If the machine is offered to somebody instead, the list contains only
+    that person.
     """
 
     rental_id: str
@@ -338,34 +339,34 @@ class ShareValue(Value):
 
 
 class QuoteValue(Value):
-    """The ID of a quote, which is a stored search with its offers: `q8f3...`."""
+    """The ID of a stored search with its offers (a quote): `q8f3...`."""
 
     quote_id: str
 
 
 class QuoteUntilValue(Value):
-    """A quote, and the earliest end of the lease for a new search: `q8f3...:1763982000`."""
+    """A stored search, and the earliest end of the lease for a new search: `q8f3...:1763982000`."""
 
     quote_id: str
     first: Moment
 
 
 class QuoteHoursValue(Value):
-    """A quote, and the length of the lease for a new search, in whole hours: `q8f3...:4`."""
+    """A stored search, and the length of the lease for a new search, in whole hours: `q8f3...:4`."""
 
     quote_id: str
     lease: Span
 
 
 class QuotePriceValue(Value):
-    """A quote, and the highest price that the person accepts, in USD per GPU-hour: `q8f3...:3.00`."""
+    """A stored search, and the person's highest price for a new search, in USD per GPU-hour: `q8f3...:3.00`."""
 
     quote_id: str
     gpu_rate: Decimal
 
 
 class OfferValue(Value):
-    """A quote and one of its offers: `q8f3...:offer`.
+    """A stored search and one of its offers: `q8f3...:offer`.
 
     The offer's ID comes from the marketplace and has up to 255 visible characters.
     """
@@ -380,7 +381,7 @@ class OfferValue(Value):
 class RentalOfferValue(Value):
     """A rental, and an offer that costs more than the highest price of the rental's request: `k7mq2:offer`.
 
-    The rental's request is still waiting for an offer at or below its highest price.
+    The rental's request is still waiting for an offer at or below that price.
     """
 
     rental_id: str
@@ -398,9 +399,9 @@ def offer_value(quote_id: str, offer_id: str, *, another: bool) -> OfferValue:
 
 
 class NearbyValue(Value):
-    """A quote, and the index of one of the similar requests that the quote suggests: `q8f3...:0`.
+    """A stored search, and the index of a similar request: `q8f3...:0`.
 
-    The index is counted from 0.
+    Next to its offers, a search can suggest similar requests. The index of the first one is 0.
     """
 
     quote_id: str
@@ -411,7 +412,7 @@ class NearbyValue(Value):
 
 
 class SpendValue(Value):
-    """A month, and the person, project or team whose charges are requested: `2026-11:project:vision`."""
+    """A month, and the person, project or team whose spending is requested: `2026-11:project:vision`."""
 
     month: Month
     scope: WhoseMoney
@@ -420,8 +421,9 @@ class SpendValue(Value):
 class SpendRowsValue(Value):
     """The choices that define a report of spending.
 
-    They are the period as people type it, the person, project or team, and the kind of rows. For example
-    `week:team::people` or `2026-10:project:vision:people`.
+    The first choice is the period, as people type it. The second is the person, project or team. The third says
+    whether each row is about a person, a project or a rental. For example `week:team::people` or
+    `2026-10:project:vision:people`.
     """
 
     period: str
@@ -452,7 +454,7 @@ class ActionId(Generic[V]):
 
 
 class Action:
-    """All actions of buttons. Tests check that each action has a handler, and a button in some message or modal.
+    """All buttons' actions. Tests check that each action has a handler, and a button in some message or modal.
 
     CHANGE changes a search. CHANGE_RENTAL changes a request that waits for approval. With ACCEPT, an owner agrees
     to a price outside the approved terms. With ACKNOWLEDGED, somebody takes responsibility for a machine that the
@@ -549,7 +551,7 @@ class CallbackId(Generic[V]):
 
 
 class Callback:
-    """All modals. Tests check that each modal has a handler, and is opened somewhere."""
+    """The `callback_id` of each modal. Tests check that each modal has a handler, and is opened somewhere."""
 
     KEY = CallbackId("key", NoValue)
     GITHUB_NAME = CallbackId("github_name", NoValue)

@@ -78,10 +78,10 @@ class Account(Rows):
         await insert_new(self._conn, probe_key, {"private_key": private_key})
 
     async def note_answered(self, message: str, at: datetime, forget_before: datetime) -> bool:
-        """Record that a person's message to the bot is being answered, and return whether that is new.
+        """Record that the bot answers a person's message. Returns False if that has been recorded before.
 
-        Slack may deliver the same message twice. The caller must not answer if the result is False, because the
-        message has been answered before. Records from before `forget_before` are removed.
+        Slack may deliver the same message twice. The caller must answer only if the result is True. Records from
+        before `forget_before` are removed.
         """
         await self._conn.execute(_FORGET, {"before": forget_before})
         return await insert_new(self._conn, answered_messages, {"message": message, "at": at})
@@ -91,10 +91,10 @@ class Policies(Rows):
     """Versions of the policy file that came into force. Versions are added and read, never changed."""
 
     async def newest(self) -> PolicyVersion | None:
-        """Return the version that is in force, or None before the first one is stored."""
+        """Return the version of the policy file that is in force, or None before the first one is stored."""
         return await self._first(PolicyVersion, _NEWEST)
 
     async def add(self, version: PolicyVersion) -> None:
-        """Store the next version. Raises Stale if its number is already in use."""
+        """Store the next version of the policy file. Raises Stale if the version's number is already in use."""
         if not await insert_new(self._conn, policy_versions, values(version)):
             raise Stale

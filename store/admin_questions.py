@@ -59,7 +59,8 @@ class AdminQuestions(Rows):
     async def of_rental(self, rental_id: str) -> list[AdminQuestion]:
         """Return the questions about a rental, oldest first.
 
-        Questions about unmanaged machines that were later adopted into the rental are included.
+        A rental may have begun as an unmanaged machine (bought outside gpubot) that an admin adopted by giving it
+        an owner. Questions about that machine are then included.
         """
         return await self._all(AdminQuestion, _OF_RENTAL, key=rental_id)
 

@@ -292,7 +292,7 @@ class Attempts(Rows):
 
 _PROGRESS = {AttemptState.INTENDED: 0, AttemptState.UNKNOWN: 1}
 _ANSWERED = 2
-"""The progress of an attempt whose purchase the market has answered: every state that isn't in `_PROGRESS`."""
+"""The progress of all states that aren't in `_PROGRESS`: the market has answered the purchase."""
 
 
 def merge_attempt(stored: Attempt, reported: Attempt) -> Attempt:

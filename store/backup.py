@@ -1,7 +1,7 @@
 """Copies a SQLite database, even while it is in use, and generates the commands that dump and restore PostgreSQL.
 
-Without a copy or dump from before a migration, there is no way to return to the previous version. docs/upgrade.md
-describes how to migrate and how to return.
+A copy or dump from before a migration is the only way to return to the previous version. docs/upgrade.md describes
+how to migrate and how to return.
 """
 
 from __future__ import annotations
@@ -107,8 +107,8 @@ def _copy(path: Path) -> Path:
     """Copy a database to `PATH.before-v0200`, and return the path of the copy.
 
     An existing copy with different content is never overwritten: the new copy then gets the first free name of
-    `PATH.before-v0200.2`, `PATH.before-v0200.3` and so on. A copy with the same content is reused. There is one if
-    the previous migration failed, for example.
+    `PATH.before-v0200.2`, `PATH.before-v0200.3` and so on. A copy with the same content is reused. Such a copy
+    exists, for example, if the previous migration failed.
     """
     new = Path(f"{path}.new-copy")
     new.unlink(missing_ok=True)

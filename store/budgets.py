@@ -81,8 +81,8 @@ _BILLING_BEFORE = select(
 )
 """Checks for alive resources, and for attempts that may have bought a machine whose resource isn't known yet.
 
-Only attempts of rentals that aren't over are checked. If an attempt of a rental that is over has bought a machine,
-the machine's resource is stored as alive as soon as it appears.
+Only attempts of rentals that aren't over are checked. An attempt of a rental that is over may still have bought a
+machine. The machine's resource is stored as alive as soon as it appears.
 """
 _MACHINES = select(
     *(_r.resource_id, _a.offer, _a.vendor, _a.gpu, _a.resource_name),
@@ -202,7 +202,7 @@ class Budgets(Rows):
         return await self._all(Charge, _CHARGES_OF, key=rental_id)
 
     async def charges_in(self, month: Month, owner: str | None = None) -> list[Charge]:
-        """Return the charges of a month, oldest first, for the monthly report and the file for finance.
+        """Return the charges of a month, oldest first, for the monthly report and for the CSV file for finance.
 
         If `owner` is given, only this person's charges are returned.
         """
@@ -210,9 +210,9 @@ class Budgets(Rows):
         return await self._all(Charge, statement, key=month, person=owner)
 
     async def filed(self) -> dict[Month, datetime]:
-        """Return the months whose file of charges is final, with the time at which the file was created.
+        """Return the months that have a final file of charges, with the time at which each file was created.
 
-        Nothing is charged to these months any more.
+        The file is a CSV file for finance. Nothing is charged to these months any more.
         """
         return {row.month: row.filed_at for row in await self._conn.execute(_FILED)}
 
@@ -221,11 +221,11 @@ class Budgets(Rows):
         return list(await self._conn.scalars(_UNFILED))
 
     async def file(self, month: Month, at: datetime, file: str) -> None:
-        """Store the final file of a month's charges. It is never changed afterwards."""
+        """Store the final CSV file of a month's charges. The file is never changed afterwards."""
         await self._conn.execute(insert(filed_months), {"month": month, "filed_at": at, "file": file})
 
     async def filed_file(self, month: Month) -> str | None:
-        """Return the final file of a month's charges, or None if there is none yet."""
+        """Return the final CSV file of a month's charges, or None if there is none yet."""
         return cast(str | None, await self._conn.scalar(_FILED_FILE, {"key": month}))
 
     async def billing_before(self, at: datetime) -> bool:

@@ -1,7 +1,8 @@
 """Claims, with which a process reserves due rows for itself so that no other process works on them.
 
-Several tables have rows with a due time, which a loop works through: quotes, shared searches, rentals, probe runs
-and jobs. The class `Jobs` is in this module because a job's row consists only of a due time and a claim.
+The rows of several tables have a due time: quotes, shared searches, rentals, probe runs and jobs. For each of
+these tables, a loop works on the rows that are due. The class `Jobs` is in this module because a job's row
+consists only of a due time and a claim.
 
 A claim belongs to a holder (one run of a process) and expires after some time. The time of expiry is a time of the
 database server's clock, so that all processes use the same clock. With SQLite, it is a time of this machine's
@@ -183,8 +184,8 @@ class DueTable(Rows, Generic[C]):
     _columns: tuple[ColumnElement[Any], ...] = ()
     """The columns to read, if `_kind` has more fields than the ID and due time of `Claimed`.
 
-    Only columns whose values needn't be parsed are allowed. Otherwise, a single row with an invalid value would
-    prevent all other rows from being claimed.
+    The values of these columns must need no parsing. Otherwise, a single row with an invalid value would prevent
+    all other rows from being claimed.
     """
 
     def __init__(self, conn: AsyncConnection, holder: str) -> None:
@@ -214,8 +215,7 @@ class DueTable(Rows, Generic[C]):
     async def defer(self, row: C, due_at: datetime) -> bool:
         """Release this process's claim on a row, and set when the row is next due.
 
-        Returns False, and changes nothing, if this process no longer has the claim because another process took it
-        or the row was removed.
+        If another process has taken over the row, or the row was removed, nothing changes and the result is False.
         """
         values = {"key": row.id, "holder": self._holder, "next_due": due_at}
         return (await self._conn.execute(_defer(self._table), values)).rowcount == 1

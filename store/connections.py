@@ -30,7 +30,7 @@ LOCK_TIMEOUT = 1.0
 QUEUE_TIMEOUT = 1.75
 """The time in seconds (wall clock) that a transaction waits for its turn.
 
-Together, both timeouts are shorter than the 3 s within which Slack needs an acknowledgement.
+LOCK_TIMEOUT and QUEUE_TIMEOUT together are shorter than the 3 s within which Slack needs an acknowledgement.
 """
 
 WRITTEN = "written"

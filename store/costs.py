@@ -110,8 +110,8 @@ class Costs(Rows):
     async def live_costs(self, person: str | None = None) -> list[LiveCost]:
         """Return the rentals that aren't over, oldest first, with their cost.
 
-        If `person` is given, only rentals that they own or are a teammate of are returned. The rentals are read in
-        batches, and other tasks run in between.
+        If `person` is given, only the rentals that this person owns or shares as a teammate are returned. The
+        rentals are read in batches, and other tasks run in between.
         """
         if person is None:
             ids = list(await self._conn.scalars(_LIVE))
@@ -149,8 +149,8 @@ class Costs(Rows):
     async def accruing(self, person: str | None = None) -> AsyncIterator[list[Accruing]]:
         """Yield the resources that haven't been terminated, in batches, and let other tasks run in between.
 
-        If `person` is given, only the rentals that they own, and all rentals that have ever changed their owner,
-        are read. The result may therefore include rentals that the person never owned.
+        If `person` is given, only two groups of rentals are read: the rentals that this person owns, and all
+        rentals whose owner has ever changed. The second group may include rentals that this person never owned.
         """
         statement = _ACCRUING if person is None else _ACCRUING_OF
         for some in _batches(list(await self._conn.scalars(statement, {"person": person}))):

@@ -50,9 +50,9 @@ from store.tables import jobs, probe_runs, quotes, rentals, shared_searches
 
 
 class Written(StrEnum):
-    """The kinds of rows that a listener can wait for, because committing them may make work due.
+    """The kinds of rows that a listener can choose. A commit that wrote such rows may have made work due.
 
-    Most values are the name of a table, and listeners are called after every write to that table.
+    Most values are the name of a table. The listener is then called after every write to that table.
     """
 
     QUOTES = "quotes"
@@ -382,8 +382,8 @@ class Database:
         Args:
             durable: Whether the commit waits until the data is on the disk. A commit that isn't durable survives a
                 crash of the process, but a power cut may undo it. A power cut never undoes a durable commit, or
-                anything that was committed before one. Use False only if the work is simply repeated when it is
-                lost: for a claim, a due time or the result of a call to Slack, but never for data that a live
+                anything that was committed before one. Use False only for work that is repeated if it is lost,
+                such as a claim, a due time or the result of a call to Slack. Never use False for data that a live
                 message shows.
 
         Raises:

@@ -135,8 +135,8 @@ def connect(
     """
     file = sqlite3.connect(str(path), timeout=lock_timeout, isolation_level=None, check_same_thread=False)
     waiting = aiosqlite.Connection(lambda: file, iter_chunk_size=64)
-    # At its exit, Python waits for all threads that aren't daemons. If the database hasn't been closed, this
-    # thread never ends.
+    # At its exit, Python waits for all threads that aren't daemons. This thread ends only when the database is
+    # closed, so Python could wait forever.
     waiting._thread.daemon = True
     threads.add(waiting._thread)
     try:

@@ -52,7 +52,7 @@ def param(column: ColumnElement[Any], name: str) -> Any:
 
 
 def listed(keys: Collection[str]) -> list[str]:
-    """Pad the keys of an IN clause to a power of two by repeating the first key.
+    """Repeat the first key of an IN clause until the number of keys is a power of two.
 
     Each different number of keys needs a statement of its own, which every connection has to prepare. Padding
     keeps the number of statements small.
@@ -67,7 +67,7 @@ def select_by(column: ColumnElement[Any], *order: Any) -> Select[Any]:
 
 
 class Rows:
-    """Base class for the tables of one transaction."""
+    """Base class of the objects that read and write tables within one transaction."""
 
     def __init__(self, conn: AsyncConnection) -> None:
         self._conn = conn

@@ -80,7 +80,7 @@ This applies to posts about the same rental, or about the same pause of buying, 
 """
 
 _SHOWN_AGAIN = and_(_c.ts.is_not(None), _c.digest == "")
-"""True if nobody knows what Slack shows of a message, so that it must be edited even without changes."""
+"""True if nobody knows what Slack shows for a message, so that it must be edited even without changes."""
 _NOT_POSTED, _MAY_WAIT = _c.shown_version == 0, and_(_c.kind == MessageKind.CARD, _c.version_at_start.is_(None))
 _HOME = _c.kind == MessageKind.HOME
 _ORDER = case((_NOT_POSTED, 0), (_c.urgent, 1), (_HOME, 5), (~_SHOWN_AGAIN, 2), (~_MAY_WAIT, 3), else_=4)
@@ -115,8 +115,8 @@ _NEXT_DUE = select(_c.due_at).where(_c.due_at > bindparam("after")).order_by(_c.
 NEWEST_ID = select(func.max(messages.alias("all_messages").c.id)).scalar_subquery()
 """The ID of the newest message, which is never removed.
 
-If it were removed, SQLite would give the next message the same ID. The metadata of the earlier post in Slack
-contains this ID. The earlier post would then be mistaken for the new message.
+If this message were removed, SQLite would give its ID to the next message. The removed message's post in Slack has
+the same ID in its metadata, so it would be mistaken for the next message.
 """
 _DROP_ANSWERS = delete(messages).where(
     _c.id.in_(
@@ -126,8 +126,8 @@ _DROP_ANSWERS = delete(messages).where(
         .limit(MAX_ROWS)
     )
 )
-# These are scalar subqueries, for which PostgreSQL looks up one rental by key for each message. For EXISTS,
-# PostgreSQL might read all rentals.
+# With scalar subqueries, PostgreSQL looks up one rental by key for each message. With EXISTS, it might read all
+# rentals.
 _RENTAL_OVER_AT = select(rentals.c.over_at).where(rentals.c.id == _c.rental_id, ~rentals.c.live).scalar_subquery()
 _QUESTION_OVER_AT = (
     select(admin_questions.c.over_at).where(admin_questions.c.id == _c.question_id).scalar_subquery()
@@ -268,8 +268,8 @@ class Messages(Rows):
     async def add(self, message: Message) -> None:
         """Queue a message. If its `due_at` isn't set, the message is due now.
 
-        Does nothing if the same event already has a message of this kind to this destination, or if the message is
-        a card and the rental already has one.
+        An event can have only one message of a kind to a destination, and a rental can have only one card. If the
+        message would be a second one, nothing is added.
         """
         row = {**_stored(message, without=frozenset({"id"})), "urgent": False}
         # `_real_now` is the time at which this transaction was created. The message may have been created seconds
@@ -299,9 +299,10 @@ class Messages(Rows):
         await self._conn.execute(_SHOW_QUESTION, self._change(key=question_id, transition=True))
 
     async def show_quote(self, quote_id: str) -> None:
-        """Schedule an edit of the message that shows a quote's offers, because its buttons no longer work.
+        """Schedule an edit of the message with a quote's offers, because the message's buttons no longer work.
 
-        Does nothing if the offers weren't sent as a direct message, because other answers can't be edited.
+        A quote is a request for GPUs, with the offers that were found for it. Nothing happens if the offers
+        weren't sent as a direct message, because other answers can't be edited.
         """
         await self._conn.execute(_SHOW_QUOTE, self._change(key=quote_id))
 
@@ -361,13 +362,12 @@ class Messages(Rows):
     async def due(self, real_now: datetime, limit: int, without: Unsendable | None = None) -> list[Message]:
         """Return the messages that are due, most urgent first.
 
-        New posts and answers come first, then edits that show a transition, then other edits, then messages that
-        are shown again after a restart, then Home tabs. Messages of the same priority are in the order in which
-        they were queued.
+        New posts and answers come first, followed by edits and then by Home tabs (`_ORDER` has the details).
+        Messages of the same priority are in the order in which they were queued.
 
         If `without` is given, only messages that may be sent now are returned:
 
-        - A reply in a thread waits for its card.
+        - A reply in a thread waits for the rental's card (its main message).
         - Any other post, except a card, waits for earlier posts about the same rental to the same person or
           channel.
         - An alert about a pause of buying waits for earlier alerts about that pause.
@@ -435,7 +435,7 @@ class Messages(Rows):
         return cast(str | None, await self._conn.scalar(_RENTAL_AT, {"channel": channel, "ts": ts}))
 
     async def redirect(self, rental_id: str, to: Destination) -> None:
-        """Move a rental's card and future thread replies to another destination.
+        """Move a rental's card (its main message) and future thread replies to another destination.
 
         A new card is posted there, and replies that haven't been sent yet are posted in its thread. Later messages
         go there too, because the destination is stored as the rental's `card_channel`.
@@ -465,7 +465,7 @@ class Messages(Rows):
     async def file_waits(self, to: Destination, part: MonthPart) -> bool:
         """Return whether a file with these charges still has to be sent to a person.
 
-        `part` names the charges: a month, and a person, a project or the team.
+        `part` says which charges the file contains: those of a person, a project or the team in one month.
         """
         return bool(await self._conn.scalar(_FILE_WAITS, {"reader": to, "part": part}))
 

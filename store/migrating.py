@@ -31,9 +31,9 @@ _COLUMNS = {
 def revision(connection: Connection) -> str | None:
     """Return the revision of the schema, or None if the database is empty.
 
-    Raises CannotOpen if this version of the bot can neither use nor migrate the database, because the revision is
-    newer than this version or older than the first release. CannotOpen is also raised if an unreleased bot created
-    the database while the revision was still being developed.
+    Raises CannotOpen if the revision is newer than this version of the bot, or older than the first release.
+    CannotOpen is also raised if an unreleased bot created the database while the revision was still being
+    developed.
     """
     if not inspect(connection).has_table("alembic_version"):
         return None
@@ -106,9 +106,9 @@ def _check_references(connection: Connection) -> None:
 
 
 def check_start(connection: Connection, url: str, found: str | None) -> None:
-    """Refuse to migrate a PostgreSQL database with live rentals at the start of the bot.
+    """Raise CannotOpen if the bot's start would migrate a PostgreSQL database with live rentals.
 
-    A person should back up such a database first, and then run `gpubot migrate`. Raises CannotOpen.
+    A person should back up such a database first, and then run `gpubot migrate`.
 
     Args:
         connection: A connection to the database.

@@ -35,9 +35,9 @@ _SQLITE_OUTAGES = frozenset(
 _POSTGRES_OUTAGES = ("08", "28", "3D", "40", "53", "57", "58", "XX", "25P03", "25006", "42501", "55P03")
 """SQLSTATE classes and codes that count as outages (PostgreSQL documentation, appendix A).
 
-In order: connection lost, access refused, no such database, deadlock, out of resources, cancelled or shut down,
-system error, data corrupted, idle in a transaction for too long, read-only (a standby), no permission, lock
-timeout.
+They mean, in order: connection lost, access refused, no such database, deadlock, out of resources, cancelled or
+shut down, system error, data corrupted, idle in a transaction for too long, read-only (a standby), no permission,
+lock timeout.
 """
 
 _UNUSABLE = {
@@ -133,8 +133,7 @@ async def return_connection(conn: AsyncConnection) -> None:
     """
     if conn.dialect.name == "sqlite":
         # Returning a SQLite connection never waits, so it can't be cancelled halfway. Don't use a separate task:
-        # it would run only after all tasks that are ready now, and each of those would have to open a new
-        # connection.
+        # other tasks that are ready would run before it, and each of them would have to open a new connection.
         await _close(conn)
     else:
         await asyncio.shield(asyncio.ensure_future(_close(conn)))

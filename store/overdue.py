@@ -108,10 +108,11 @@ class Overdue(Rows):
 
         The end of a rental is the first of these times that is known:
 
-        1. the time at which the rental was over or, if it isn't over yet, at which its destruction began,
-        2. the end of its lease,
-        3. the time at which the market accepted the live attempt,
-        4. the time at which the rental was created.
+        1. the time at which the rental was over,
+        2. the time at which its destruction began,
+        3. the end of its lease,
+        4. the time at which the market accepted the live attempt,
+        5. the time at which the rental was created.
         """
         return await self._unfinished(_PAST_END, by=by)
 
@@ -137,7 +138,7 @@ class Overdue(Rows):
         ]
 
     async def owned_by_others(self, attempt: UnfinishedAttempt, resource_ids: Collection[str]) -> set[str]:
-        """Return the given resource IDs that belong to other attempts than this one."""
+        """Return the given resource IDs that belong to an attempt other than this one."""
         given = {"ids": list(resource_ids), "key": attempt.rental_id, "attempt_n": attempt.n}
         return set((await self._conn.execute(_OWNED_BY_OTHERS, given)).scalars())
 

@@ -114,15 +114,15 @@ class People(Rows):
         return len(ids)
 
     async def keys(self, user_id: str) -> list[Key]:
-        """Return a person's keys in order.
+        """Return a person's SSH keys in order.
 
-        The first one is the default key. It is sent with the purchase, so that the vendor installs it on the
+        The first key is the default key. It is sent with the purchase, so that the vendor installs it on the
         machine. The startup script installs the other keys.
         """
         return await self._all(Key, _KEYS, key=user_id)
 
     async def keys_of(self, user_ids: Collection[str]) -> dict[str, list[Key]]:
-        """Return the keys of several people by person ID, each in the order of `keys`.
+        """Return the SSH keys of several people, by person ID. Each person's keys are in the order of `keys`.
 
         People without a key are left out.
         """
@@ -160,8 +160,8 @@ class People(Rows):
 
     async def note_seen(self, user_id: str, now: datetime) -> None:
         """Record that a person has just used the bot, so that their ready rentals count as needed."""
-        # No version or due time has to change: only the step that asks "Still needed?" reads this value, and it
-        # runs at its own time.
+        # The rentals' versions and due times stay as they are. Only the step that asks "Still needed?" reads this
+        # value, and that step has its own due time.
         await self._conn.execute(_SEEN, {"owner_id": user_id, "now": now})
 
     async def channel(self, channel_id: str, not_before: datetime) -> Channel | None:

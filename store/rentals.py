@@ -231,8 +231,8 @@ class Rentals(Attempts, Costs, claims.DueTable[ClaimedRental]):
         """Take the spending lock, and hold it until this transaction ends.
 
         A transaction needs the lock to decide whether the limits allow a rental. While it holds the lock, no other
-        transaction can make such a decision, and everything that earlier ones have committed is visible, such as
-        their rentals and keys.
+        transaction can make such a decision. The transaction sees everything that earlier holders of the lock have
+        committed, such as rentals and keys.
         """
         # SQLite doesn't need the lock, because only one transaction can write at a time.
         if not self._may_read_usage and self._conn.dialect.name == "postgresql":
@@ -295,7 +295,7 @@ class Rentals(Attempts, Costs, claims.DueTable[ClaimedRental]):
             await self._pause()
 
     async def _write_rental(self, change: Change) -> bool:
-        """Write the rental itself. Returns False, and writes nothing, if it has changed in the meantime."""
+        """Write the rental itself. If the rental has changed in the meantime, write nothing and return False."""
         before, after = change.before, change.after
         fields = rental_values(after)
         if before is None:
@@ -352,7 +352,7 @@ _GROUPS: dict[str, type[Frozen]] = {
     "ending": Ending,
     "alarm": Alarm,
 }
-"""The groups: fields of a rental whose values are models with fields of their own, with their classes."""
+"""The groups (fields of a rental whose values are models themselves), with the classes of their values."""
 _COLUMNS = {group: [(field, f"{group}_{field}") for field in kind.model_fields] for group, kind in _GROUPS.items()}
 """The fields of each group, with the names of their columns.
 

@@ -110,7 +110,10 @@ class ProbeAnswers(Rows):
             await insert_new(self._conn, probe_answers, row, conflict_on="rental_id")
 
     async def of_vendors(self, vendors: Collection[str]) -> dict[str, Answers]:
-        """Summarize for each vendor whether its machines answered. Vendors without records are left out."""
+        """Return for each vendor when a probe last answered, and which machines were unreachable since then.
+
+        Vendors without records are left out.
+        """
         # These two queries read at most eleven rows for each vendor, using the index. A single query for all
         # vendors would have to read the whole table.
         found = {}

@@ -45,8 +45,8 @@ class Searches(claims.DueTable[Claimed]):
     async def open(self, search_id: str, query: OfferQuery, at: datetime) -> None:
         """Store a search that is due at this time.
 
-        If the search is already stored and due by this time, nothing changes. If it is stored but not due by then,
-        it becomes due at this time, and its count of consecutive queries without a fitting offer is reset.
+        If the search is already stored and due by this time, nothing changes. If it is stored and due later, it
+        becomes due at this time. Its count of consecutive queries without a fitting offer is then reset.
 
         A search that is due doesn't always query the market at once: the loop that works on searches decides that.
         """

@@ -4,8 +4,8 @@ A column has the same name as the model's field that it stores. Some fields of a
 as its lease. The columns of these models begin with the name of the rental's field: `lease_ends_at`. Columns that
 don't store a field have a comment.
 
-Each frequent query has an index with only the rows that it needs (due, live, open), so that it doesn't become
-slower as the history grows. The migrations create the same schema; a test compares them.
+Each frequent query has an index with only the rows that it needs, such as due or live rows. The query therefore
+doesn't become slower as the history grows. The migrations create the same schema; a test compares them.
 """
 
 from __future__ import annotations
@@ -66,8 +66,8 @@ def _set_conditions(_: MetaData, connection: Connection, **__: object) -> None:
 
 def _partial_index(name: str, *columns: Column[Any], where: ClauseElement, unique: bool = False) -> None:
     """Add an index that contains only the rows that meet a condition."""
-    # SQLite uses a partial index only if the query contains the index's condition literally. For a Boolean column
-    # in a query, SQLAlchemy renders this text.
+    # SQLite uses a partial index only if the query contains the index's condition literally. SQLAlchemy writes a
+    # Boolean column of a query as `NAME = 1`, so the condition must be written in the same way.
     on_sqlite = text(f"{where.name} = 1") if isinstance(where, Column) else where
     Index(name, *columns, unique=unique, info={"postgresql": where, "sqlite": on_sqlite})
 

@@ -30,7 +30,7 @@ def socket_manifest() -> str:
 
 
 def http_manifest(url: str) -> str:
-    """Return the manifest for HTTP mode with this address. Raises Mistake if Slack can't send requests there."""
+    """Return the manifest for HTTP mode with this address. Raises Mistake if Slack can't use the address."""
     try:
         if "?" in url or "#" in url:
             raise ValueError("leave out the ? or # and what follows it")

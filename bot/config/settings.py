@@ -58,7 +58,7 @@ S = TypeVar("S", bound="CommandSettings")
 
 
 def setting(name: str, **more: Any) -> Any:
-    """Define the pydantic field of a setting. `name` is its name in the environment."""
+    """Define the pydantic field of a setting that has this name in the environment."""
     return Field(validation_alias=name, **more)
 
 
@@ -245,9 +245,9 @@ def ids_in(text: str) -> tuple[str, ...]:
 
 
 def check_clock(clock_url: str | None, *servers: str) -> None:
-    """Check that a command with a sandbox's clock calls only servers on this machine, and raise ValueError if not.
+    """Raise ValueError if a command with a sandbox's clock would call a server on another machine.
 
-    The clock has to be on this machine too. Without a sandbox's clock, all servers are allowed.
+    The server of the clock must be on this machine too. Without a sandbox's clock, all servers are allowed.
     """
     if clock_url is not None and not all(map(is_loopback, (clock_url, *servers))):
         raise ValueError("another clock is only allowed for a sandbox on this machine")
@@ -300,8 +300,7 @@ def read_partly(kind: type[S]) -> tuple[S, dict[str, str]]:
     """Return the settings of a command, and a message about each setting that is missing or wrong, by name.
 
     If `.env` can't be read, all settings that are missing have the same message, because `.env` may contain them.
-    In the returned settings, each setting with a message has a placeholder value or its default, which must not be
-    used.
+    A setting with a message has a placeholder value or its default. Neither of them must be used.
     """
     env_file = read_env_file()
     values, wrong = _from_files(env_file, kind)

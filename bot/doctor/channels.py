@@ -31,11 +31,11 @@ class ConfiguredChannel:
     named_in: str
     """The place where the channel is named, such as `GPUBOT_CHANNEL`, for advice to the operator."""
     bot_posts: bool = True
-    """True if the bot must be able to post there. False if people only send commands there."""
+    """True if the bot must be able to post in the channel. False if people only send commands from it."""
 
 
 def configured_channels(context: CheckContext) -> dict[str, ConfiguredChannel]:
-    """Return all configured channels, by the name that findings use for them, such as `home channel`."""
+    """Return all configured channels, by the name that the doctor shows for each, such as `home channel`."""
     found = {}
     if "GPUBOT_CHANNEL" not in context.wrong:
         found["home channel"] = ConfiguredChannel(context.settings.channel, "GPUBOT_CHANNEL")
@@ -89,8 +89,8 @@ async def channel(client: AsyncWebClient, handle: str, what: str, configured: Co
 async def approvers(context: CheckContext, client: AsyncWebClient) -> list[Finding]:
     """Check whether the approvers are in the channel in which requests are posted.
 
-    An approver who isn't a member of the channel isn't notified of requests. Returns no findings if a setting that
-    determines the approvers or the channel is missing or wrong.
+    An approver who isn't a member of the channel isn't notified of requests. The result is empty if the approvers
+    or the channel can't be determined, because a setting is missing or wrong.
     """
     rules = context.rules
     needed = [] if rules.approvers.people or rules.approvers.groups else ["GPUBOT_ADMINS"]

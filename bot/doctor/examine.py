@@ -32,7 +32,7 @@ CALL_SECONDS = 8.0
 
 
 async def examine(clock: Clock) -> list[Finding]:
-    """Run all checks with the settings from the environment and `.env`, and return the findings.
+    """Run all checks with the settings from the environment and `.env`, and return their results.
 
     Nothing is changed.
     """
@@ -68,7 +68,7 @@ async def examine(clock: Clock) -> list[Finding]:
 
 
 async def _guarded(what: str, check: Coroutine[Any, Any, list[Finding]]) -> list[Finding]:
-    """Return the findings of a check. If the check raises an error, the only finding is that it has a bug."""
+    """Return the results of a check. If the check raises an error, the only result is that the check has a bug."""
     try:
         return await check
     except Exception as error:
@@ -76,7 +76,7 @@ async def _guarded(what: str, check: Coroutine[Any, Any, list[Finding]]) -> list
 
 
 def _unusable(what: str, check: Callable[[], object]) -> list[Finding]:
-    """Run a check that raises Unusable for problems, and return a finding for each line of the error."""
+    """Run a check that raises Unusable for problems, and return a result for each line of the error."""
     try:
         check()
     except Unusable as unusable:

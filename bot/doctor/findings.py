@@ -102,7 +102,7 @@ def code_of(error: Exception) -> str:
 
 
 def call_failed(what: str, error: Exception) -> Finding:
-    """Return the finding for a call to Slack without a usable answer."""
+    """Return the result of a check whose call to Slack got no usable answer."""
     code = code_of(error)
     if code == "missing_scope":
         return not_checked(what, "the missing scopes first.")

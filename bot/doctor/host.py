@@ -53,8 +53,9 @@ _POOLED = (
 def start_command(typed: str, *, user: int, systemd: Path = SYSTEMD) -> str:
     """Return the command that starts the bot on this machine.
 
-    If root runs the doctor on a machine with systemd, this is the command with which systemd starts the bot as the
-    bot's own user. With `gpubot run`, the bot's files would belong to root.
+    Normally, this is `gpubot run`. If root runs the doctor on a machine with systemd, it is the command that makes
+    systemd start the bot. The bot then runs as its own user. If root started the bot with `gpubot run`, the bot's
+    files would belong to root.
 
     Args:
         typed: The command as it was typed, such as `.venv/bin/gpubot`.
@@ -118,7 +119,7 @@ async def _port(context: CheckContext, name: str, address: str, session: aiohttp
 
 
 async def socket_by_hand(context: CheckContext) -> list[Finding]:
-    """Check whether operator commands can be sent to GPUBOT_SOCKET, and whether that is safe."""
+    """Check whether operator commands can be sent to GPUBOT_SOCKET safely."""
     if blocked := context.blocked_by("GPUBOT_DATABASE_URL", SOCKET):
         return [not_checked(SOCKET, blocked)]
     path = context.settings.socket_path

@@ -57,7 +57,7 @@ class BotIdentity:
 
 
 async def slack(context: CheckContext, client: AsyncWebClient) -> tuple[list[Finding], timedelta | None]:
-    """Return all findings about Slack, and the time by which this machine's clock is ahead of Slack's."""
+    """Return the results of all Slack checks, and the time by which this machine's clock is ahead of Slack's."""
     (bot_token, identity), app_token = await asyncio.gather(
         _bot_token(context, client), _app_token(context, client)
     )
@@ -177,7 +177,7 @@ _INSTEAD = {
     CHART: "no charts",
     "alert": "bold lines instead of alerts in dialogs",
 }
-"""Descriptions of what people see instead of a type of block that the workspace refuses, by type of block."""
+"""For each newer type of block, a description of what people see if the workspace refuses the type."""
 
 
 async def _blocks(client: AsyncWebClient) -> Finding:
@@ -204,7 +204,7 @@ async def _blocks(client: AsyncWebClient) -> Finding:
 
 
 def _people(context: CheckContext) -> dict[str, str]:
-    """Return the IDs of all people with a role in the policy, by the name that findings use for them."""
+    """Return the IDs of all people with a role in the policy, by a name such as `admin U0ANA`."""
     stand_ins = context.settings.admin_ids if "GPUBOT_ADMINS" in context.wrong else ()
     admins = tuple(user for user in context.rules.admins if user not in stand_ins)
     approvers = (*context.rules.approvers.people, *context.rules.approvers.quiet)
@@ -217,9 +217,9 @@ def _people(context: CheckContext) -> dict[str, str]:
 
 
 def _by_roles(of_role: Mapping[str, Iterable[str]]) -> dict[str, str]:
-    """Return the IDs of people or groups, by the name that findings use for them.
+    """Return the IDs of people or groups, by the name that the doctor shows for each.
 
-    The name lists all roles of the person or group, such as `admin U0ANA`.
+    The name lists all roles of the person or group, such as `admin and approver U0ANA`.
     """
     roles: dict[str, list[str]] = {}
     for role, names in of_role.items():
@@ -252,7 +252,7 @@ async def _person(client: AsyncWebClient, identity: BotIdentity, what: str, user
 
 
 def _groups(context: CheckContext) -> dict[str, str]:
-    """Return the IDs of all user groups in the policy, by the name that findings use for them."""
+    """Return the IDs of all user groups in the policy, by the name that the doctor shows for each."""
     rules = context.rules
     decide = deciding_groups(rules)
     of_role = {

@@ -54,7 +54,7 @@ For a purchase with a startup script, the invalid field may be the script.
 _NOT_SOLD = {404: Why.REFUSED, 410: Why.EXPIRED, _INVALID: Why.REFUSED, 409: Why.BOUGHT_BEFORE}
 """The statuses of procure_offer that prove that the call bought nothing (docs/compute-clear.md, "Procure").
 
-Status 401 proves it as well, but Transport handles that status. After any other error, something may have been
+Status 401 proves this as well, but Transport handles that status. After any other error, something may have been
 bought.
 """
 
@@ -196,9 +196,9 @@ class ComputeClear(Transport):
 def _not_found(answer: Answer, resource_id: str) -> bool:
     """Return whether an answer says that there is no such resource.
 
-    The status is 404. A status of 422 means the same if the ID isn't a UUID, because the market never assigns such
-    an ID (docs/compute-clear.md, "Status and resources"). If the market sent an invalid ID by mistake and 422
-    didn't count as "not found", the bot would wait forever for the deletion of that machine to be confirmed.
+    Normally, the status is 404. If the ID isn't a UUID, the status 422 means the same, because no resource can
+    have such an ID (docs/compute-clear.md, "Status and resources"). The market may have sent a wrong ID by
+    mistake. If 422 didn't count, the bot would then wait forever for the deletion to be confirmed.
     """
     return answer.status == 404 or (answer.status == _INVALID and not _is_uuid(resource_id))
 

@@ -39,8 +39,9 @@ class Unreadable(Enum):
 UNREADABLE: Final = Unreadable.UNREADABLE
 """A stand-in for a value that can't be used. Each function of this module returns None for it.
 
-`decode` puts it in place of a number out of range, NaN, Infinity, or the value of a key that occurs twice with
-different values. Raising an error instead would make a whole list of offers unusable because of one such value.
+`decode` puts it in place of NaN, Infinity and numbers out of range. If an object has the same key twice with
+different values, the value becomes UNREADABLE too. An error would make a whole list of offers unusable because of
+one such value.
 """
 
 
@@ -122,7 +123,7 @@ def number(value: object) -> Decimal | None:
 
 
 def amount(value: object) -> Decimal | None:
-    """Return a number that isn't negative."""
+    """Return a number, or None if it is negative."""
     found = number(value)
     return found if found is not None and found >= 0 else None
 
@@ -153,7 +154,7 @@ def instant(value: object) -> datetime | None:
 
 
 def end_of(start: datetime | None, value: object) -> datetime | None:
-    """Parse an end time like `instant`, but return None if it is earlier than `start`.
+    """Parse an end time in the same way as `instant` does, but return None if the end is earlier than `start`.
 
     If an end before the start were used, the resource's cost would be calculated as zero, and people would read
     that the machine is free.

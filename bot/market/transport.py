@@ -1,4 +1,4 @@
-"""Makes HTTP calls to the market, and either returns the answer or raises an error saying why there is none."""
+"""Makes HTTP calls to the market. If there is no answer, the error that is raised names the reason."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Call:
     """The operationId of the endpoint."""
     buys: bool = False
     largest: int = MAX_BODY
-    """The maximum number of bytes to read of an answer, after decompression and before decoding."""
+    """The maximum size in bytes of an answer, after decompression and before decoding."""
     open_to_all: bool = False
     """True if every valid token may call this endpoint.
 
@@ -93,9 +93,9 @@ class Timeouts(Frozen):
     """The maximum time of a whole call in seconds (wall clock)."""
 
     procure: float = 75.0
-    """The longest of the limits, because the API may need almost a minute to buy a machine."""
+    """The limit for buying a machine. It is the longest, because the API may need almost a minute."""
     offers: float = 30.0
-    """Longer than for most calls, because the API queries every vendor."""
+    """The limit for reading offers. It is longer than most, because the API queries every vendor."""
     other: float = 15.0
 
 
@@ -113,9 +113,9 @@ def _session(**connections: Any) -> aiohttp.ClientSession:
         cookie_jar=aiohttp.DummyCookieJar(),
         middlewares=[through_proxy],
     )
-    # By default, aiohttp repeats a GET or DELETE request if the connection breaks. Only the engine may repeat a
-    # call, and a deletion could be sent twice without the bot noticing. No public option of
-    # aiohttp turns the repetition off.
+    # By default, aiohttp sends a GET or DELETE request a second time if the connection breaks. The bot wouldn't
+    # notice that a deletion was sent twice. Only the engine may decide to repeat a call. aiohttp has no public
+    # option for this.
     session._retry_connection = False
     return session
 
@@ -150,8 +150,9 @@ class Transport:
             token: The token to begin with.
             clock: The bot's clock.
             timeouts: The limits for each kind of call.
-            on_token: Called with True if the market refuses the token, and with False if it accepts the token. The
-                first call follows the first answer. After that, it is called only when the result changes.
+            on_token: Called after the first answer, and then whenever a refused token begins to be accepted, or
+                the other way round. The argument is True if the market refuses the token, and False if the market
+                accepts it.
             read_token: Reads the token again after it has been refused. It may raise GpubotError.
             on_call: Called for each call with its name and its outcome. The outcome is a class of statuses such as
                 `2xx`, or `no_answer`. If there is an answer that can't be used, `on_call` is called a second time,
@@ -266,8 +267,8 @@ class Transport:
         try:
             found = self.use_token(self._read_token())
         except (GpubotError, OSError, ValueError) as error:
-            # Someone may be replacing the token file at this moment, for example. When the token is refused the
-            # next time, the file is read again.
+            # Someone may just be replacing the token file. The file is read again the next time the token is
+            # refused.
             _log.warning("market.token_not_read", error=type(error).__name__)
             return False
         if found:
@@ -346,8 +347,7 @@ def _was_not_sent(error: BaseException) -> bool:
     """Return whether a request certainly didn't reach the server.
 
     A connection may fail before the request is sent, or break afterwards. httpx raises the same error in both
-    cases, so this function checks the cause of that error: aiohttp's own error, which has a different class in
-    each case.
+    cases. The cause of that error is an error of aiohttp, whose class tells the two cases apart.
     """
     cause: BaseException | None = error
     while cause is not None:
@@ -448,7 +448,7 @@ async def _body(chunks: AsyncIterator[bytes], encodings: Sequence[str], max_size
         max_size: The maximum size in bytes, before and after decompression.
 
     Raises:
-        _Unreadable: The body has an encoding other than gzip, or more than one, or it is too large or incomplete.
+        _Unreadable: The body is too large or incomplete, or its encoding is neither `identity` nor `gzip`.
     """
     words = [word.strip().lower() for word in encodings if word.strip().lower() not in {"", "identity"}]
     if words not in ([], ["gzip"]):

@@ -40,7 +40,7 @@ MAX_NAMES = 1_000
 MAX_GPU_NAMES = 5_000
 """The maximum number of GPU names in all families together. Further names are ignored."""
 MAX_RESOURCES = 100_000
-"""The maximum length of a list of resources, whether it lists the account's resources or those of one offer.
+"""The maximum length of a list of resources: all resources on the account, or those of one offer.
 
 Deleted resources stay on the list, so it grows for years. A longer list is rejected as a whole, because every
 entry may be billing.
@@ -187,7 +187,10 @@ def region_name(name: str) -> str:
 
 _SOLD_OUT = ("sold out", "stock", "capacity", "availab")
 _ABOUT_THE_ACCOUNT = ("credit", "quota", "balance", "fund", "payment", "billing", "limit")
-"""Words in an error that suggest that the account is the reason, such as its credit. They aren't documented."""
+"""Words in an error message that point to the account, such as its credit, as the reason.
+
+The market doesn't document these words.
+"""
 
 
 def contract_name(name: str) -> str:
@@ -321,7 +324,7 @@ def progress(body: object, offer_id: str, anomalies: Anomalies) -> OfferProgress
     """Parse the progress of an offer's procurement.
 
     The stage is taken from `procurement_status`. If that field is missing, the stage is taken from `status`. The
-    procurement counts as not begun only if the stage says so and `status`, if present, says so too.
+    procurement counts as not begun only if the stage says so. If `status` is present, it must say so too.
     """
     status = fields.word(fields.field(body, "status"))
     stage = fields.word(fields.field(body, "procurement_status")) or status
@@ -448,7 +451,7 @@ def resource_ids(body: object, offer_id: str) -> dict[str, str]:
     """Return the status of each resource of an offer, by resource ID.
 
     The other fields of a resource aren't parsed, so that an invalid value in one of them doesn't prevent the
-    deletion. Entries without a usable ID are left out, and so are entries that belong only to other offers,
+    deletion. Entries without a usable ID are left out. Entries that belong only to other offers are left out too,
     because the API may have ignored the filter.
     """
     listed = body if isinstance(body, list) else fields.field(body, "resources") or fields.field(body, "items")

@@ -1,7 +1,7 @@
 """Lets the bot and its watchdog prove that both know GPUBOT_MACHINES_TOKEN, without sending the token.
 
 The watchdog sends a fresh nonce and an HMAC of the nonce. The bot's answer carries an HMAC of the same nonce, the
-status and the body, so that no other program can forge an answer, and no earlier answer can be replayed.
+status and the body. No other program can therefore forge an answer or replay an earlier one.
 docs/decisions/watchdog.md has the reasons.
 """
 
@@ -17,7 +17,7 @@ from pydantic import SecretStr
 NONCE_HEADER = "X-Gpubot-Nonce"
 SIGNATURE_HEADER = "X-Gpubot-Signature"
 SCHEME = "HMAC-SHA256"
-"""The scheme in the `WWW-Authenticate` header with which a bot refuses a request. Older bots send `Bearer`."""
+"""The scheme that a bot names in the `WWW-Authenticate` header of a refusal. Older bots send `Bearer`."""
 _NONCE = re.compile(r"[0-9a-f]{32}", re.ASCII)
 
 

@@ -36,8 +36,8 @@ def proxy_for(url: str) -> str | None:
     None if none of these is set, if NO_PROXY lists the host, or if the request goes to this machine. A request to
     this machine may use plain http, so a proxy could read the token in it.
 
-    Raises Unusable if the proxy can't be used. The message doesn't contain the proxy's URL, because that may have
-    a password.
+    Raises Unusable if the proxy can't be used. The message doesn't contain the proxy's URL, because the URL may
+    contain a password.
     """
     if is_loopback(url):
         return None

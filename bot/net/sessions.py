@@ -63,7 +63,7 @@ MIDDLEWARES: tuple[ClientMiddlewareType, ...] = (_without_redirects, through_pro
 
 
 def new_session(witness: Witness | None = None, **options: Any) -> aiohttp.ClientSession:
-    """Create a session for calls to Slack and to this machine, which the caller must close.
+    """Create a session for calls to Slack and to this machine. The caller must close the session.
 
     A redirect raises Redirected, even if the client that uses the session, such as Slack's SDK, would follow it.
 

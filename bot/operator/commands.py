@@ -39,8 +39,8 @@ LONGEST_WHY = 200
 _TOKEN = re.compile(r"<(?:[^<>|]*\|([^<>]*)|[#@!]?(?:subteam\^)?([^<>|]*))>")
 """A date, link, channel or person in mrkdwn, such as `<#C0GPUS>`.
 
-The first group is the fallback text, which Slack shows if it can't resolve the token. If the token has no such
-text, the second group is the ID or URL.
+The pattern's first group is the fallback text, which Slack shows if it can't resolve the token. If the token has
+no such text, the second group is the ID or URL.
 """
 _SHARED_COMMAND = re.compile(r"/gpu (?:(list)(?: all)?|(show|spend|extend|destroy|pause|resume))\b")
 NEXT_STEPS: Mapping[NextStep, str] = MappingProxyType(
@@ -195,7 +195,8 @@ def error_on_terminal(error: GpubotError) -> str:
 def on_terminal(text: str) -> str:
     """Convert mrkdwn to text for a terminal.
 
-    Times are in UTC, and shared commands are shown as `gpubot` instead of `/gpu`.
+    Times are in UTC. A command that exists both in Slack and in the terminal is shown as `gpubot` instead of
+    `/gpu`.
     """
     text = _TOKEN.sub(lambda token: token[1] if token[1] is not None else token[2], text).replace(JOINER, "")
     text = text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")

@@ -52,7 +52,7 @@ class Command(Frozen):
     id: Words = ""
     """The ID of the rental."""
     by: Words = ""
-    """The time by which to extend a lease: a duration such as `2h`, or an end such as `until 18:00`."""
+    """The extension of a lease: a duration such as `2h`, or a new end such as `until 18:00`."""
     up_to: Words = ""
     """The total in dollars that the operator has read and approves, such as `137.54`.
 

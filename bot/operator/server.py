@@ -1,4 +1,4 @@
-"""The socket on which the running bot accepts operator commands, only from its own user and from root."""
+"""The socket on which the running bot accepts operator commands. Only the bot's user and root may use it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ async def serve(path: Path, deps: Deps) -> AsyncIterator[None]:
     """Accept commands on the socket `path` until the end of the block.
 
     If the path can't be used, the reason is logged and no commands are accepted. This is deliberate: the bot must
-    start in any case, because it has to end machines.
+    start in any case, because it has to delete machines whose lease is over.
     """
     try:
         listening = listen(path)
@@ -75,7 +75,7 @@ def listen(path: Path) -> socket.socket:
     """Return a socket that listens on `path` and that only its owner and root can use.
 
     A socket that was left behind by a killed process is replaced. Raises Unusable, with advice, if the path can't
-    be used, if another gpubot listens on it, or if other users could replace it.
+    be used, if another gpubot listens on the socket, or if other users could replace the socket.
     """
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:

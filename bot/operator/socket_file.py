@@ -115,7 +115,7 @@ def socket_problem(path: Path, *, at: str | None = None, listens: bool = False) 
 def peer_problem(connection: socket.socket, path: Path, at: str) -> str | None:
     """Describe the problem if the program that listens on the socket doesn't run as the socket's owner.
 
-    None if it does, or if the system doesn't report the user of that program.
+    None if the program runs as the owner, or if the system doesn't report the program's user.
     """
     user, owner = user_of(connection), Path(at).lstat().st_uid
     if user is None or user == owner:

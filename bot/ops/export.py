@@ -50,7 +50,9 @@ async def _opened(settings: Settings) -> AsyncIterator[tuple[Tx, Rules, Clock]]:
 
 
 async def export_month(settings: Settings, month: str, project: str | None, folder: Path) -> MonthFile:
-    """Write the file with the charges of a month, or of one project in that month, and return the file's content.
+    """Write a month's charges to a CSV file for finance, and return the file's content.
+
+    If a project is given, the file contains only the charges of this project.
 
     An existing file of the same name is overwritten.
 

@@ -69,9 +69,9 @@ async def serve(
     async def health(request: web.Request) -> web.Response:
         """Respond with the report. The status is 503 if the bot isn't well.
 
-        With `settled=REV&wait=S`, the response is delayed until all work is done and the clock has revision REV or
-        a later one, but for at most S seconds of wall-clock time. It isn't delayed if MOST_WAITERS other requests
-        are waiting.
+        With `settled=REV&wait=S`, the response is delayed until all work is done and the clock has at least the
+        revision REV. The delay is at most S seconds of wall-clock time. If MOST_WAITERS other requests are already
+        waiting, there is no delay.
         """
         nonlocal waiting
         try:
@@ -98,16 +98,16 @@ async def serve(
     async def live(_: web.Request) -> web.Response:
         """Respond as long as the event loop is running.
 
-        This is for supervisors that restart a process that doesn't respond. Nothing else is checked, because a
-        restart wouldn't help if the database is lost or a token is refused.
+        A supervisor can query this to find out whether the process has to be restarted. Nothing else is checked,
+        because a restart wouldn't help if the database is lost or a token is refused.
         """
         return web.Response(text="live")
 
     async def read_ready(_: web.Request) -> web.Response:
         """Respond with 200 while a load balancer can send Slack's requests here.
 
-        Once the process begins to stop, the status is 503. It stays 200 while the database is unavailable, so that
-        people who use the bot get a message about the problem.
+        Once the process begins to stop, the status is 503. The status stays 200 while the database is unavailable,
+        so that people in Slack get a message about the problem.
         """
         if ready is not None and await ready():
             return web.Response(text="ready")
@@ -168,7 +168,7 @@ def _machines_handler(machines: Machines) -> Callable[[web.Request], Awaitable[w
 def _seconds(text: str) -> float:
     """Parse a number of seconds.
 
-    Raises ValueError for anything else. That includes `nan`, with which a request would wait forever.
+    Raises ValueError for any other text. `nan` is refused too, because the request would wait forever.
     """
     seconds = float(text)
     if math.isnan(seconds):

@@ -187,7 +187,7 @@ async def watched_machines(tx: Tx, rules: Rules) -> tuple[WatchedMachine, ...]:
 
 
 async def _latest_end(tx: Tx, resource: WatchedResource, rules: Rules) -> datetime | None:
-    """Return the latest end that the lease allows, including the grace period, or None if it isn't known."""
+    """Return the latest time at which the lease may end, plus the grace period. None if the time isn't known."""
     ended = resource.over_at or resource.destroying_since
     if ended is None and (resource.orphaned or not resource.newest):
         # The rental doesn't use the machine of this attempt, so the bot deletes the machine as soon as it appears
@@ -201,7 +201,7 @@ async def _latest_end(tx: Tx, resource: WatchedResource, rules: Rules) -> dateti
 
 
 async def _end_once_ready(tx: Tx, resource: WatchedResource, rules: Rules) -> datetime | None:
-    """Return the latest end of a machine that isn't ready yet.
+    """Return the latest time at which the lease may end if the machine isn't ready yet.
 
     None if the purchase was not accepted, or if the rental can't be loaded.
     """

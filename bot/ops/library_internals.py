@@ -23,7 +23,9 @@ PRIVATE = {
     "aiohttp": ("ClientSession._retry_connection",),
     "aiosqlite": ("Connection._thread",),
 }
-"""The private parts by package. `bot/market/transport.py` and `store/inline_sqlite.py` use them."""
+"""The private parts that the bot relies on, by package. `bot/market/transport.py` and `store/inline_sqlite.py` use
+them.
+"""
 
 
 def check_dependencies(http: ModuleType = aiohttp, sqlite: ModuleType = aiosqlite) -> None:

@@ -1,7 +1,7 @@
 """Log output: one structlog line for each fact, with IDs instead of content.
 
 A message that a library logs becomes such a line too, but its text is left out. Python's own reports of exceptions
-and warnings are replaced, because they contain messages that may include a token, a key or text that people typed.
+and warnings are replaced, because their messages may contain a token, a key or text that people typed.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ class LibraryHandler(logging.Handler):
         if record.levelno < logging.ERROR and record.name.partition(".")[0] in QUIET:
             return  # set_up_logs sets this level too, but Bolt's loggers override it
         error = record.exc_info[1] if record.exc_info else None
-        # When a database connection breaks, SQLAlchemy's pool logs that closing it has failed. A warning is enough
-        # for that, because the code that was using the connection logs the outage.
+        # When a database connection breaks, SQLAlchemy's pool can't close it and logs an error. A warning is
+        # enough, because the code that was using the connection logs the outage.
         broken = record.name.startswith("sqlalchemy.pool") and isinstance(error, OSError)
         structlog.get_logger().log(
             logging.WARNING if broken else record.levelno,
@@ -56,7 +56,7 @@ class LibraryHandler(logging.Handler):
 class _LossyStream:
     """A stream that drops output that can't be written.
 
-    Work must not fail just because its log lines can't be written, such as when the disk is full.
+    Work must not fail just because its log lines can't be written, for example because the disk is full.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -73,7 +73,7 @@ class _LossyStream:
 
 
 def log_change(change: Change) -> None:
-    """Log each event of a change of a rental: what happened, the vendor, the price and the actor.
+    """Log each event that a change of a rental consists of, with the vendor, the price and the actor.
 
     Text from people or vendors is never logged.
     """

@@ -25,7 +25,10 @@ new decision.
 
 @dataclass(frozen=True)
 class Figures:
-    """Current figures about running machines and their cost. Each figure is also a gauge of the same name."""
+    """Current figures about running machines and their cost.
+
+    Each figure is also a Prometheus gauge of the same name.
+    """
 
     dollars_per_hour: Decimal
     """The current price of all rented machines that are billing."""
@@ -45,7 +48,7 @@ class Figures:
 class Metrics:
     """The metrics of one process.
 
-    The parts of the bot that do the work get the methods of this class, and of its metrics, as callbacks.
+    Other parts of the bot receive methods of this object as callbacks, and call them to count their work.
     """
 
     def __init__(self) -> None:
@@ -123,7 +126,8 @@ class Metrics:
         """Count a step that failed because of a bug.
 
         Args:
-            what: The kind of step that failed: the state of the rental, or else `quote`, `wishes` or `engine`.
+            what: The state of the rental whose step failed. For other work, it is `quote` (a search for a
+                request), `wishes` (a search for waitlist entries) or `engine` (the loop that runs all steps).
         """
         self._failed.labels(what).inc()
 
@@ -137,7 +141,7 @@ class Metrics:
         Args:
             report: The answer of /health.
             live: The number of live rentals in each state. If None, the values of the last scrape are kept.
-            figures: The current figures. If None, the values of the last scrape are kept.
+            figures: Figures about machines and their cost. If None, the values of the last scrape are kept.
         """
         if figures is not None:
             for name, gauge in self._figures.items():

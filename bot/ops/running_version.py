@@ -16,9 +16,10 @@ GIT_TIMEOUT = 10.0
 def running_version() -> str:
     """Return the version and the commit, such as `gpubot 0.6.0 (commit 4229796c..)`.
 
-    pip records from where a package was installed (https://packaging.python.org/specifications/direct-url/). If it
-    was a git repository, as with deploy/Dockerfile and docs/deploy-systemd.md, the record contains the commit. If
-    it was a local checkout in editable mode, git is asked for the commit. Otherwise the commit is unknown.
+    pip records the source from which a package was installed
+    (https://packaging.python.org/specifications/direct-url/). If it was a git repository, as with
+    deploy/Dockerfile and docs/deploy-systemd.md, the record contains the commit. If it was a local checkout in
+    editable mode, git is asked for the commit. Otherwise the commit is unknown.
     """
     installed = distribution("gpubot")
     origin: dict[str, Any] = json.loads(installed.read_text("direct_url.json") or "{}")

@@ -42,8 +42,8 @@ MOST_REMEMBERED = 10_000
 _NAMES = ThreadPoolExecutor(32, thread_name_prefix="gpubot-names")
 """The threads that look up the names of machines.
 
-The rest of the bot uses asyncio's default threads. It therefore isn't delayed if these threads wait for a DNS
-server that doesn't answer.
+These threads may wait for a DNS server that doesn't answer. The rest of the bot isn't delayed then, because it
+uses asyncio's default threads.
 """
 
 _Addresses: TypeAlias = list[tuple[Any, ...]]
@@ -97,8 +97,8 @@ class Connector:
             self._look_ups[host] = look_up
             look_up.add_done_callback(lambda _: self._look_ups.pop(host))
         known = self._last.get(host)
-        # Don't use `wait_for`: after the timeout, it would cancel the lookup, for which other callers may be
-        # waiting.
+        # Don't use `wait_for`: after the timeout, it would cancel the lookup. Other callers may be waiting for the
+        # same lookup.
         await asyncio.wait({look_up}, timeout=PATIENCE if known else None)
         return look_up.result() if look_up.done() else known or []
 

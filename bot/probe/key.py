@@ -74,8 +74,8 @@ def _imported(text: str) -> ProbeKey:
 def probe_key_in(path: Path) -> ProbeKey:
     """Read the key from a file.
 
-    Raises Unusable, with a message for the operator, if other users of the machine can read or write the file, or
-    if it doesn't contain a private ed25519 key without a passphrase.
+    The file must contain a private ed25519 key without a passphrase, and no other user of the machine may be able
+    to read or write it. Otherwise, Unusable is raised with a message for the operator.
     """
     if open_to_others(path):
         raise Unusable(

@@ -26,7 +26,10 @@ ready. If the key can't be read in time, the bot tries again with the next check
 PROBE_RUN_SECONDS = 15.0
 MAX_LINE = 1024
 MAX_LINES = 30
-"""The maximum number of lines to read until the banner. A server may send other lines first (RFC 4253, 4.2)."""
+"""The maximum number of lines to read while waiting for the SSH banner.
+
+A server may send other lines before the banner (RFC 4253, section 4.2).
+"""
 HOST_KEY_BYTES = 16 * 1024
 """The maximum number of bytes that a server may send before its host key is known. OpenSSH sends 2 KiB."""
 PROBE_RUN_BYTES = 64 * 1024

@@ -165,9 +165,10 @@ class _Reader:
     def _read_own(self, rest: str) -> None:
         """Parse the SSH connection of the probe itself.
 
-        It doesn't count as a peer: peers are the remote ends of all other connections to the machine's SSH server.
+        The line has the format of $SSH_CONNECTION: `203.0.113.7 51234 10.0.0.4 22`.
 
-        It has the format of $SSH_CONNECTION: `203.0.113.7 51234 10.0.0.4 22`.
+        A peer is the remote end of a connection to the machine's SSH server. The probe's own connection doesn't
+        count.
         """
         address, _, port = rest.partition(" ")
         self._own = _as_proc_writes(address, port.partition(" ")[0])
@@ -198,8 +199,8 @@ class _Reader:
         """Parse the progress of on-ending.sh.
 
         The progress is `none`, `there`, `refused owner`, `running 1764365000` or `ended 1 1764365000`. The small
-        number is the script's exit status. The large one is the end of the lease for which the script was started,
-        in Unix seconds. Anything else is ignored.
+        number is the script's exit status. The large number is an end of the lease in Unix seconds. The script was
+        started because of this end. Anything else is ignored.
         """
         found = _ON_ENDING.fullmatch(rest)
         if found is None:

@@ -15,7 +15,7 @@ WARN_AFTER = timedelta(minutes=15)
 APART = timedelta(hours=1)
 """The minimum time between the first warning of an outage and the first announcement about machines."""
 AFTER_END = timedelta(hours=2)
-"""The minimum time between the end of a machine and its deletion by the watchdog."""
+"""The minimum time between a machine's end and the deletion of the machine by the watchdog."""
 NOTICE = timedelta(hours=1)
 """The minimum time between the announcement of a deletion and the deletion."""
 LONGEST_GAP = timedelta(minutes=10)
@@ -224,9 +224,9 @@ def _living(state: State, poll: Poll) -> list[WatchedMachine]:
 def _announcement(state: State, outage: Outage, poll: Poll, options: Options) -> list[Message]:
     """Return a list with one message about machines past their end, or an empty list.
 
-    If the watchdog may delete machines, the message announces that these machines will be deleted after NOTICE. If
-    not, it says that they are still running. The list is empty if people have already been notified of all of
-    these machines.
+    If the watchdog may delete machines, the message announces that these machines will be deleted once the time
+    NOTICE has passed. Otherwise, the message says that these machines are still running. The list is empty if
+    people have already been notified of all of these machines.
     """
     deletes = _may_delete(outage, poll, options)
     known = {

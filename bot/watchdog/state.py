@@ -54,7 +54,7 @@ class BotAnswer(Frozen):
     so it must never be interpreted as markup.
     """
     machines: tuple[WatchedMachine, ...] | None = None
-    """The bot's machines. None if the bot can't read its store, or if it isn't certain that the bot answered."""
+    """The bot's machines. None if the bot can't read its store, or if another program may have answered."""
 
 
 class Living(Frozen):
@@ -104,7 +104,7 @@ class Options(Frozen):
 
 
 class Announced(Frozen):
-    """A machine past its end of which people have been notified during the outage."""
+    """A machine that was announced to people during the outage, because it is past its end."""
 
     resource_id: str
     ends_at: Instant
@@ -125,7 +125,7 @@ class Deletion(Frozen):
 
 
 class Outage(Frozen):
-    """A time during which the bot isn't well, or can't be reached."""
+    """A period in which the bot is unwell or can't be reached."""
 
     since: Instant
     """The time of the last poll that found the bot well.

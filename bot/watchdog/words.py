@@ -16,16 +16,16 @@ from bot.watchdog.state import Living, Options, Outage, Poll, State, Trouble
 MOST_LISTED = 20
 """The maximum number of machines that a message lists. Any others are only counted."""
 _TIME_ALONE = timedelta(hours=20)
-"""The maximum distance between now and a time that is shown without its date."""
+"""The maximum distance from now at which a time is shown without its date."""
 _MINUTE = timedelta(minutes=1)
 Gpus = Mapping[str, str]
 """The GPUs of machines, such as `1x H100 SXM 80 GB`, by resource ID. Machines with unknown GPUs are missing."""
 WELL_WITHOUT_BUT = "gpubot can send messages again: Slack answers it and accepts its token."
-"""The message that follows `well_but` when the bot can post to Slack again."""
+"""The message saying that the bot can post to Slack again. It follows the message from `well_but`."""
 ACCEPTED_AGAIN = (
     "Compute Clear accepts the watchdog's token again, so the watchdog can see which machines are running."
 )
-"""The message that follows `token_refused` when the market accepts the watchdog's token again."""
+"""The message saying that the market accepts the watchdog's token again."""
 CLOCK_IS_WRONG = (
     "The clock of gpubot's watchdog differs from Slack's by more than 10 min, so the watchdog won't delete "
     "anything. Set the clock, then restart the watchdog."

@@ -51,10 +51,11 @@ async def destroy(context: Context, interaction: UserInteraction, value: Questio
 
 
 async def readopt_all(context: Context, interaction: UserInteraction, value: QuestionValue) -> Outcome:
-    """Re-adopt all machines that a question is about. Machines that can't be re-adopted are skipped.
+    """Re-adopt all machines that a question is about, and skip machines that can't be re-adopted.
 
     The bot asks this question after the database was restored from a backup that doesn't contain these machines.
-    There is no reply, because the message with the question is updated to show the decision.
+    To re-adopt a machine is to manage it again, for the owner who rented it. There is no reply, because the
+    message with the question is updated to show the decision.
     """
     # The restored database may not contain the owners, or may not show that they have left since the backup. So
     # they are looked up in Slack first.

@@ -2,8 +2,8 @@
 
 The modules in this package have one handler for each action. The action's button, dialog and typed command all
 lead to this handler, which creates the action and passes it to `carry_out`. The handler also passes two functions.
-One returns the dialog in which the person confirms what the action would do. The other returns the reply that says
-what was done.
+The first returns the dialog in which the person confirms the action. The second returns the reply after the
+action.
 
 Buttons and dialogs carry a value, such as the rental's ID. If the fields of the value are the same as those of the
 action, `does` creates the handler. For a button that only shows something, `shows` creates the handler. The
@@ -121,7 +121,7 @@ def shows(
 
 @contextmanager
 def below(field: Field, *errors: type[GpubotError]) -> Iterator[None]:
-    """Show errors of these types below an input of the submitted dialog, which stays open.
+    """Show errors of these types below an input of the submitted dialog. The dialog stays open.
 
     If the `with` block raises such an error, InvalidForm is raised instead.
     """

@@ -30,7 +30,7 @@ async def open_form(context: Context, interaction: UserInteraction, _: NoValue =
 
 
 async def look(context: Context, interaction: UserInteraction, name: str) -> Outcome:
-    """Show the keys of a GitHub user, with buttons to save them."""
+    """Show the SSH keys of a GitHub user, with buttons to save them."""
     found = await _look(context, interaction, name)
     return Reply(content=choice(found), replaces_original=True)
 
@@ -52,9 +52,9 @@ def _check_pace(context: Context, interaction: UserInteraction) -> None:
 
 
 async def open_choice(context: Context, interaction: UserInteraction, value: GithubNameValue) -> Outcome:
-    """Open the dialog for choosing among the keys that a GitHub user currently has.
+    """Open the dialog for choosing among the SSH keys that a GitHub user currently has.
 
-    If the person has already saved all of these keys, or may not add any more keys, show the list of keys again
+    If the person has already saved all of these keys, or may not add any more keys, this shows the list of keys
     instead.
     """
     found = await _look(context, interaction, value.name)
@@ -64,7 +64,7 @@ async def open_choice(context: Context, interaction: UserInteraction, value: Git
 
 
 async def take(context: Context, interaction: UserInteraction, value: GithubKeysValue) -> Outcome:
-    """Save the keys whose fingerprints are in the value of the button or dialog."""
+    """Save the SSH keys whose fingerprints are in the value of the button or dialog."""
     _check_pace(context, interaction)
     saved = await take_from_github(
         context.deps, context.key_source, interaction.person, **dict(value), reply_to=interaction.reply_to
@@ -73,7 +73,7 @@ async def take(context: Context, interaction: UserInteraction, value: GithubKeys
 
 
 async def take_chosen(context: Context, interaction: UserInteraction, value: GithubKeysValue) -> Outcome:
-    """Save the keys that were selected in the dialog."""
+    """Save the SSH keys that the person has selected in the dialog."""
     checked = {word for field in GROUPS for word in interaction.inputs.get(field, "").split()}
     chosen = tuple(fingerprint for fingerprint in value.fingerprints if fingerprint in checked)
     if not chosen:
@@ -82,9 +82,9 @@ async def take_chosen(context: Context, interaction: UserInteraction, value: Git
 
 
 GROUPS = (Field.KEYS, Field.MORE_KEYS)
-"""The groups of checkboxes in the dialog for choosing keys.
+"""The groups of checkboxes in the dialog for choosing SSH keys.
 
-There is more than one, because Slack allows only ten checkboxes in a group.
+There are several groups, because Slack allows only ten checkboxes in a group.
 """
 
 
@@ -189,7 +189,7 @@ def choose(found: GithubKeys) -> Modal:
 
 
 async def look_for_typed(context: Context, interaction: UserInteraction, _: NoValue) -> Outcome:
-    """Show the keys of the GitHub user whose name was typed in the dialog."""
+    """Show the SSH keys of the GitHub user whose name was typed in the dialog."""
     name = read_github_name(interaction.inputs.get(Field.GITHUB_NAME, ""))
     return await look(context, interaction, name)
 

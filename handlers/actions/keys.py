@@ -37,7 +37,7 @@ async def open_form(context: Context, interaction: UserInteraction, _: NoValue) 
 
 
 async def save(context: Context, interaction: UserInteraction, line: str) -> Outcome:
-    """Save a key.
+    """Save a public SSH key.
 
     If the person had clicked an offer before they had a key, this also rents that offer. Raises PrivateKey or
     Mistake if the key isn't saved.

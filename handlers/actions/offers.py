@@ -1,4 +1,4 @@
-"""Searching for offers, and renting one. Commands, buttons and dialogs share this code."""
+"""Searching for offers, and renting a machine. Commands, buttons and dialogs share this code."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ async def ask(
 
     Args:
         rent_now: Rent the cheapest offer immediately if it needs no approval.
-        earlier: The search that this one repeats or changes.
+        earlier: The search that the new search repeats or changes.
         waitlist_entry: The conditions for waiting that the person typed, such as how long to wait. If None, the
             conditions of the earlier search apply.
     """
@@ -89,9 +89,9 @@ async def ask_for(
 ) -> Outcome:
     """Start a search for a request that was typed after `get` or `wait`, or entered in the form.
 
-    `earlier` is the search that the new request replaces. Normally, its conditions for waiting, such as how long
-    to wait, don't apply to the new request. But if the earlier request is waiting for approval, the earlier
-    conditions are kept unless the person typed new conditions.
+    `earlier` is the search that the new request replaces. A search can have conditions for waiting, such as how
+    long to wait. Normally, those of the earlier search don't apply to the new request. But if the earlier request
+    is waiting for approval, the earlier conditions are kept, unless the person typed new ones.
     """
     waitlist_entry = None
     if earlier is not None and earlier.changes is None:
@@ -113,8 +113,9 @@ def _typed_waitlist_entry(context: Context, until: datetime | None, *, any_time:
 async def ask_last_again(context: Context, interaction: UserInteraction) -> Outcome:
     """Repeat the search for the person's last request.
 
-    The offers arrive in a separate message, so normally there is no reply. But if the last request named an end
-    that has passed or is too near, the search is for a lease of the usual length, and the reply says so.
+    The offers arrive in a separate message, so normally there is no reply. But the last request may ask for a
+    lease until a time that has passed or is too near. In this case, the search is for a lease of the usual length,
+    and the reply says so.
     """
     last = await quoting.last_request(context.deps, interaction.person)
     await ask(context, interaction, last.request)
@@ -128,7 +129,8 @@ async def ask_last_again(context: Context, interaction: UserInteraction) -> Outc
 def searches_again(request_of: Callable[..., Request]) -> ValueHandler[Value]:
     """Return the handler of a button that searches again with a modified request.
 
-    `request_of` derives the new request from the button's search and the other fields of its value.
+    `request_of` returns the new request. Its arguments are the search that the button is about, and the other
+    fields of the button's value.
     """
 
     async def handler(context: Context, interaction: UserInteraction, value: Value) -> Outcome:
@@ -202,7 +204,7 @@ def rent_dialog(
 ) -> Modal:
     """Return the dialog in which the person confirms an expensive rental.
 
-    If the rental needs approval, the person confirms that they want to request it. `first_line` is shown above
+    If the rental needs approval, the person confirms the request for approval instead. `first_line` is shown above
     everything else.
     """
     offer, approval = choice.offer, ""

@@ -76,7 +76,7 @@ ON_A_TERMINAL = Names(person=str, group=str, channel=str, text=escape)
 
 
 def rules_in_words(rules: Rules, names: Names) -> list[tuple[str, list[str]]]:
-    """Return the rules as sentences, grouped into lists with a title each.
+    """Return the rules as lists of sentences. Each list has a title.
 
     The sentences cover every key of the policy file.
     """
@@ -129,10 +129,11 @@ def _in_short(rules: Rules, names: Names) -> list[str]:
 
 
 def _changed_channels(rules: Rules) -> list[tuple[str, list[str]]]:
-    """Return sentences, with a title, about channels whose project is now charged only for some people's requests.
+    """Return a title and sentences about channels that no longer charge their project for everybody's requests.
 
-    Earlier versions of the bot charged the project for everybody's requests. If a project names people, it is now
-    charged only for requests of these people and of approvers. Empty if this affects no channel.
+    Earlier versions of the bot charged a channel's project for all requests in the channel. Now, if the rules list
+    the people of a project, the project is charged only for requests of these people and of approvers. Empty if
+    this affects no channel.
     """
     found = [
         f"{one} now charges {project} only for its people and approvers. "

@@ -74,7 +74,7 @@ async def extend(context: Context, interaction: UserInteraction, value: ExtendVa
         return await carry_out(context, interaction, action, reply, dialog=dialog, unless_shown=True)
     except DuplicateExtension:
         if isinstance(value, UntilValue):
-            # For a fixed end, there is nothing to ask: repeating the command can't add more time.
+            # If the command contains a fixed end, there is nothing to ask: repeating it can't add more time.
             raise
         details = await queries.show(context.deps, interaction.person, value.rental_id)
         reader = context.reader(interaction.person)
@@ -120,8 +120,8 @@ GRACEFUL_DESTROY = "script_first"
 def destroy_dialog(details: RentalDetails, script_for: timedelta | None = None) -> Modal:
     """Return the dialog in which the person confirms destroying, cancelling or withdrawing a rental.
 
-    The dialog shows the cost so far. `script_for` is the maximum time for which the machine keeps running so that
-    its `/root/on-ending.sh` can finish. If the script can't run, `script_for` is None.
+    The dialog shows the cost so far. `script_for` is the maximum time for which the machine keeps running until
+    its `/root/on-ending.sh` has finished. `script_for` is None if the script can't run.
     """
     rental = details.rental
     warning, effect = None, ""
@@ -200,7 +200,7 @@ def extend_dialog(
 ) -> Modal:
     """Return the dialog in which the person confirms an expensive extension.
 
-    If the extension needs approval, the person confirms that they want to request it.
+    If the extension needs approval, the person confirms the request for approval instead.
     """
     rental, terms = details.rental, longer.proposal.terms
     length, over = span(longer.span), longer.proposal.over
@@ -243,7 +243,7 @@ def _extension_label(details: RentalDetails, hours: int, rules: Rules, now: date
 
 
 async def replace(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:
-    """Search for a machine to replace this one, once the person has confirmed this in a dialog.
+    """Search for a machine to replace a rental's machine, once the person has confirmed the search in a dialog.
 
     The search sends its answer to the `response_url`.
     """

@@ -106,7 +106,7 @@ NOTHING_CHOSEN = "Choose a GPU to see its price."
 NO_CATALOG = "I don't have Compute Clear's catalog yet, so there are no lists to choose from. Type what you need."
 
 _SENT_AGAIN = ("type", "callback_id", "title", "submit", "close", "private_metadata")
-"""The fields of a view, other than its blocks, that have to be sent again to update it.
+"""The fields of a view that every update of the view must contain, in addition to its blocks.
 
 An update replaces the whole view. Slack also reports fields that must not be sent, such as the view's ID. See
 docs.slack.dev/reference/views/modal-views.
@@ -144,7 +144,7 @@ def no_price(request: Request, why: str) -> str:
 
 
 def with_line(view: Mapping[str, Any], text: str) -> Json | None:
-    """Return the update of an open form that shows a new text in both lines for the price.
+    """Return an update of an open form, with a new text in both lines for the price.
 
     `view` is the form as Slack sent it. The update contains the same inputs, so Slack keeps what the person has
     entered. None if the form has no lines for the price. This happens if an older version of the bot opened it.
@@ -273,17 +273,16 @@ def _cap(wanted: Request) -> str:
 
 
 def _length_or_end(length: timedelta, end: datetime | None, wanted: Request, zone: str) -> str:
-    """Return the lease as a person would type it: its end if the request names one, and otherwise its length."""
+    """Return the lease as a person would type it: the end if the request has one, otherwise the length."""
     if end is None or wanted.starts_at is not None:
         return say_span(length)
     return f"until {end_text(end, zone)}"
 
 
 def _up_to(wanted: Request, rules: Rules, zone: str) -> Json | None:
-    """Return the input for the latest end of a flexible lease.
+    """Return the input for the latest time at which a flexible lease may end.
 
-    The end of a flexible lease depends on the probe, which checks whether GPUs are busy. None if the rules switch
-    off the probe.
+    A flexible lease ends later if the probe finds that the GPUs are busy. None if the rules switch off the probe.
     """
     if rules.idle.probe is ProbeKind.NONE:
         return None
@@ -434,7 +433,7 @@ def _choice(
 
 
 async def open_form(context: Context, interaction: UserInteraction, value: FormValue = NO_VALUE) -> Outcome:
-    """Open the request form, filled in from the search or waiting request that it changes.
+    """Open the request form, filled in from the earlier search or request that the form changes.
 
     Raises Refused if this person may not make requests in this channel.
     """

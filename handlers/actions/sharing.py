@@ -26,14 +26,14 @@ from handlers.phrases.rental_text import machine, people_text, without_key_text
 async def share(context: Context, interaction: UserInteraction, value: ShareValue) -> Outcome:
     """Share a rental with teammates.
 
-    If the owner has to put the teammates' keys on the machine by hand, the reply contains the shell lines for
-    this.
+    If the owner has to put the teammates' SSH keys on the machine by hand, the reply contains lines to paste into
+    the machine's shell.
     """
     deps, person, rental_id = context.deps, interaction.person, value.rental_id
     if value.people:
         await context.people.look_up(value.people)
     else:
-        # If Slack no longer shows one of the teammates, carry on. The reply names such people.
+        # If Slack no longer shows one of the teammates to the bot, carry on. The reply names that teammate.
         with suppress(NoTeammate):
             await context.people.look_up(await sharing.teammates_of(deps, person, rental_id))
     action = sharing.Share(rental_id, value.people)
@@ -44,7 +44,7 @@ async def form(context: Context, interaction: UserInteraction, value: VersionVal
     """Share a rental with the people chosen in the dialog.
 
     If the dialog was opened from the rental's card, the card itself shows these people afterwards. In that case,
-    there is a reply only if somebody has no SSH key, or if there are shell lines to paste on the machine.
+    there is a reply only if somebody has no SSH key, or if there are lines to paste into the machine's shell.
     """
     people = interaction.inputs.get(Field.TEAMMATES, "").split()
 
@@ -81,7 +81,7 @@ def add_teammate_dialog(details: RentalDetails) -> Modal:
 
 
 ADD_LINES, REMOVE_LINES = 2, 1
-"""The maximum number of blocks for the lines that add keys, and for the lines that remove keys.
+"""The maximum number of blocks with shell lines that add SSH keys, and with shell lines that remove them.
 
 More blocks would make the reply too long for a Slack message.
 """
@@ -90,7 +90,7 @@ More blocks would make the reply too long for a Slack message.
 def answer(result: Shared) -> Rendered:
     """Return a message that explains how the teammates can log in.
 
-    Either the bot adds their keys when it purchases the machine, or the owner adds them by pasting a line into
+    Either the bot adds their SSH keys when it purchases the machine, or the owner adds them by pasting a line into
     the machine's shell.
     """
     names = [name for name in result.names if name not in result.without_key]

@@ -268,7 +268,7 @@ def _spend_buttons(reader: Reader) -> tuple[Json, ...]:
 def ask_to_keep(previews: Sequence[tuple[RentalDetails, LongerLease]], reader: Reader) -> Rendered:
     """Return the question that asks whether a rental should end later, with one button for each possible end.
 
-    There are two buttons if the person's text could mean either of two ends.
+    If the person's text can mean two different ends, there are two buttons.
     """
     rental = previews[0][0].rental
     texts: list[str] = []

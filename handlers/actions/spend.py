@@ -1,4 +1,4 @@
-"""Reports of spending: `/gpu spend`, its buttons, and the CSV file of a month's charges."""
+"""Reports of spending: `/gpu spend`, its buttons, and the CSV file with a month's spending."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def report_text(shown: SpendReport, reader: Reader) -> str:
 
 
 def of_owner(shown: OwnerMonth) -> Rendered:
-    """Return a text with the amount that a rental's owner has spent this month, and the share of idle machines.
+    """Return a text with a rental owner's spending of this month, in all and on idle machines.
 
     Approvers can read this text before they decide about a request of the owner.
     """
@@ -205,8 +205,9 @@ def _forecast(shown: SpendReport, reader: Reader) -> str:
 def _notes(shown: SpendReport) -> str:
     """Return the notes below a report.
 
-    They say how many rows the table's last row combines, and why the invoice may differ. If the vendor charged for
-    a machine after the bot had requested its deletion, they also say how much.
+    They say how many rows are combined in the last row of the table, and why the invoice may differ. A vendor may
+    have charged for a machine after the bot had requested the machine's deletion. In this case, the notes also
+    give that amount.
     """
     late, estimated = shown.whole.late, shown.whole.estimated
     differences = estimated_text(estimated)
@@ -303,10 +304,10 @@ def _buttons(shown: SpendReport) -> Json | None:
 
 
 async def send_file(context: Context, interaction: UserInteraction, value: SpendValue) -> Outcome:
-    """Start sending a CSV file with a month's charges to the person's direct messages.
+    """Start sending a CSV file with a month's spending to the person's direct messages.
 
-    The button's value says whose charges the file contains. People who may not see other people's spending get a
-    button for their own charges only.
+    The button's value says whose spending the file contains. People who may not see other people's spending get a
+    button for their own spending only.
     """
     part = MonthPart(month=value.month, scope=value.scope)
     await ask_for_file(context.deps, interaction.person, part)

@@ -57,8 +57,8 @@ class BlockTypes:
         self._seen: set[tuple[Surface, str]] = set()
         """The types for which it is certain whether Slack accepts or refuses them.
 
-        It is certain after a call with the type has succeeded, or after Slack has clearly refused the type. It
-        isn't certain if only `blocks.validate` accepted the type, because a real call may still fail.
+        A type is certain after a call with it has succeeded, or after Slack has clearly refused the type. A type
+        that only `blocks.validate` accepted isn't certain, because a real call may still fail.
         """
         self._asked = False
 
@@ -71,7 +71,7 @@ class BlockTypes:
         return {name for name in NEW_TYPES if self._takes.get((surface, name))}
 
     def proven(self, blocks: Sequence[Json], surface: Surface = Surface.MESSAGE) -> list[Json]:
-        """Replace each block whose type Slack hasn't accepted yet with classic blocks.
+        """Replace all blocks whose types Slack hasn't accepted yet with classic blocks.
 
         Use this for acknowledgements, because Slack doesn't report errors in their blocks. Use it for dialogs too:
         the trigger ID that opens a dialog may work only once, so a refused dialog can't be sent again with other
@@ -114,8 +114,8 @@ class BlockTypes:
     def note(self, surface: Surface, *, taken: Collection[str], refused: Mapping[str, bool]) -> None:
         """Remember which types Slack accepted and refused in calls.
 
-        If a refused type was accepted in an earlier call, the content of the refused block may be wrong instead of
-        its type. The type then counts as unknown: neither accepted nor refused.
+        If Slack accepted a refused type in an earlier call, perhaps only the content of the refused block is
+        wrong. The type then counts as unknown: neither accepted nor refused.
 
         If a refused type was never accepted in a call, it counts as refused from now on. As long as that is only a
         guess, the next call of `blocks.validate` may correct it.
@@ -153,8 +153,8 @@ class BlockTypes:
     async def ask(self, client: AsyncWebClient) -> None:
         """Ask Slack which types of blocks it accepts, unless Slack has already answered since the last refusal.
 
-        If Slack doesn't answer, the next message that uses a type shows whether Slack accepts it. Dialogs keep
-        using classic blocks until then. Never raises.
+        If Slack doesn't answer, the bot learns from the next message with a type whether Slack accepts that type.
+        Dialogs keep using classic blocks in the meantime. Never raises.
         """
         if self._asked:
             return

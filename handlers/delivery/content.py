@@ -45,7 +45,7 @@ class Answer(Rendered):
     """A response to something that one person did, such as a command or a click."""
 
     options: dict[str, Any]
-    """The other fields that are sent to the `response_url`, in addition to the text and the blocks."""
+    """The fields that are sent to the `response_url` in addition to the text and the blocks."""
 
 
 class Upload(NamedTuple):
@@ -122,7 +122,7 @@ async def _direct(tx: Tx, deps: Deps, message: Message) -> Rendered | None:
 
 
 async def _is_newest(tx: Tx, message: Message) -> bool:
-    """Return whether the reader has got no later direct message about the same rental.
+    """Return whether a message is the newest direct message to its reader about the rental.
 
     A later message counts if it has been posted or can still be posted.
     """
@@ -174,7 +174,7 @@ async def _home(deps: Deps, message: Message) -> Rendered:
 
 
 async def _reply(_: Deps, message: Message) -> Answer | None:
-    """Return a reply as it was rendered when it was queued."""
+    """Return the content of a reply, which was rendered when the reply was queued."""
     if message.body is None:
         return None
     options = dict(message.body)
@@ -221,10 +221,10 @@ _READ_ALONE: Mapping[MessageKind, Callable[[Deps, Message], Awaitable[Shown | No
     MessageKind.HOME: _home,
     MessageKind.REPLY: _reply,
 }
-"""The kinds of messages whose loaders open their own transactions or need none.
+"""The kinds of messages that are loaded without a shared transaction.
 
-Loading a Home tab takes several transactions. A reply needs none, because its stored message contains everything
-that it shows.
+A Home tab opens several transactions of its own. A reply needs no transaction, because its stored message contains
+everything that it shows.
 """
 
 

@@ -1,7 +1,7 @@
 """Posts alerts and replies without the outbox, while the outbox can't be used.
 
-There are two such cases. Either the store takes no writes, or the machine's clock is wrong, so that the outbox may
-not deliver anything. A reply that has a `response_url` is never posted this way.
+There are two such cases. Either the store takes no writes, or the clock of the bot's machine is wrong. With a
+wrong clock, the outbox may not deliver anything. A reply that has a `response_url` is never posted this way.
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ class PostOutcome(Enum):
     LATER = "later"
     """Nothing was posted, because Slack requested a wait or couldn't be reached."""
     FAILED = "failed"
-    """Slack refused the post, or its response was lost. In the second case, the post may exist."""
+    """Slack refused the post, or Slack's response was lost. In the second case, the post may exist."""
 
 
 TRIES = 3
-"""The maximum number of times that a post is sent while Slack keeps requesting a wait.
+"""The maximum number of tries for a post, if Slack requests a wait each time.
 
 After any other failure, the post isn't sent again, because it may exist.
 """
 
 
 RETRY_AFTER = timedelta(minutes=5)
-"""The wall-clock time to wait before an alert is sent again if its response was lost.
+"""The time to wait before an alert is repeated, in wall-clock time.
 
-Without this wait, people could get the same alert every few seconds.
+An alert is repeated if Slack's response was lost. Without this wait, people could get it every few seconds.
 """
 
 
@@ -67,8 +67,8 @@ class DirectPosts:
     async def post(self, user: str, event: Event[AlertFacts]) -> bool:
         """Send the alert about an event to a person. Return False if Slack doesn't accept it now.
 
-        Never raises, and never waits for Slack's rate limits, because the self-check that calls this function must
-        go on.
+        Never raises, and never waits for Slack's rate limits. Otherwise, it would delay the self-check that calls
+        it.
         """
         real, key = self._clock.real(), (user, event.kind, event.facts.name)
         failed_at = self._failed.get(key)

@@ -42,11 +42,11 @@ IN_FLIGHT = 16
 REFRESHES_IN_FLIGHT = 4
 """The maximum number of refreshes among the messages that are being sent.
 
-A refresh is an edit that only updates how much time has passed. While Slack is slow, edits that show a change must
-not wait for refreshes.
+A refresh is an edit that only updates how much time has passed. Other edits show a change. While Slack is slow,
+they must not wait for refreshes.
 """
 AT_A_TIME = {NextCall.FIND: 4, NextCall.PUBLISH: 2}
-"""The maximum number of calls that are made at the same time, for two slow kinds of calls.
+"""The maximum number of simultaneous calls of two slow kinds.
 
 Without this limit, these calls could delay all others. FIND searches for a post that may already exist, which
 takes especially long while Slack is slow. PUBLISH sends a Home tab, and has to read a lot of data first.
@@ -68,9 +68,9 @@ A post is unresolved if it may or may not exist in Slack.
 
 @dataclass
 class _Unresolved:
-    """A post that may or may not exist in Slack, or that can't be made because of a bug.
+    """A post that may or may not exist in Slack, or that fails because of a bug.
 
-    Later posts to the same reader wait for it for a while, so that messages arrive in order. All times are
+    Later posts to the same reader wait for this post for a while, so that messages arrive in order. All times are
     wall-clock.
     """
 
@@ -80,19 +80,19 @@ class _Unresolved:
     answered_at: datetime | None = None
     """The time of the first response from Slack to any other call after `since`.
 
-    None if there has been no response since then. Slack may be down.
+    None if Slack hasn't responded to any call since then, perhaps because it is down.
     """
 
     def lets_others_pass(self, now: datetime) -> bool:
-        """Return whether later posts to the same reader no longer wait for this one.
+        """Return whether later posts to the same reader no longer have to wait for this post.
 
         Normally, they wait for one minute, counted from Slack's first response to any other call (`answered_at`).
 
         If Slack hasn't responded to any call, there are two possible reasons. If Slack is down, later posts must
         keep waiting, so that the messages are in the right order once Slack is back. If only this conversation
-        can't be read, later posts should go ahead. The bot can't know which reason it is. So after a minute, later
-        posts are tried, but only right after another call for this post has failed. In this way, this post always
-        gets the first chance.
+        can't be read, later posts should go ahead. The bot can't know which is the case. So after a minute, later
+        posts are tried too, but only right after a new call for this post has failed. In this way, this post
+        always gets the first chance.
         """
         if self.answered_at is not None and now - self.answered_at >= OTHERS_WAIT:
             return True
@@ -189,10 +189,10 @@ class Delivery(Part):
         self._wake.set()
 
     def reopened(self) -> None:
-        """Start over after the database was lost and opened again.
+        """Start over after the database was lost and then reopened.
 
         The database may now be an older backup. Results that haven't been saved may not match it, so they are
-        dropped. A post is then found again in Slack, and any other call is simply repeated.
+        dropped. The affected posts are then found in Slack, and all other calls are simply repeated.
         """
         self._unsaved.drop()
         self.begin_later()
@@ -216,8 +216,8 @@ class Delivery(Part):
     async def first_due(self, tx: Tx) -> datetime | None:
         """Return the bot time of the next refresh.
 
-        None if a refresh is already due but the rate limits don't allow it yet, which takes at most about a
-        minute.
+        None if no refresh is scheduled. Also None if a refresh is due but has to wait for the rate limits. This
+        wait takes at most about a minute.
         """
         at = await tx.messages.next_refresh()
         due = at is not None and at <= self._deps.clock.now()
@@ -271,8 +271,8 @@ class Delivery(Part):
             next_due = await tx.messages.next_due(now)
         moments = [next_due, *self._opens_at(now)]
         if next_refresh is not None and next_refresh <= bot_now:
-            # Sleeping until a time in the past would make the loop spin. If the refresh waits for the rate limits,
-            # sleep until they allow it. If it is being sent already, the loop wakes when the call has ended.
+            # A wake-up time in the past would make the loop spin. If the refresh has to wait for the rate limits,
+            # sleep until they allow it. If the refresh is being sent already, the end of the call wakes the loop.
             moments.append(self._pace.refresh_at(now))
             next_refresh = None
         real = min((moment for moment in moments if moment is not None and moment > now), default=None)
@@ -281,7 +281,7 @@ class Delivery(Part):
     async def _end_back_off(self, now: datetime) -> None:
         """After an outage of Slack, schedule all waiting retries now.
 
-        If Slack explicitly requested a wait for a message, the message still waits until then.
+        A message for which Slack explicitly requested a wait isn't sent before that wait is over.
         """
         if not self._pace.outage_over or self._unsaved.open_at(now) > now:
             return
@@ -296,8 +296,7 @@ class Delivery(Part):
     async def _schedule_homes(self, now: datetime) -> None:
         """Schedule all Home tabs if something that they show has changed. Do so at most once in ten seconds.
 
-        If the process crashes before it has scheduled them, nothing is lost, because each start schedules all Home
-        tabs.
+        A crash before the Home tabs are scheduled does no harm, because each start schedules all of them.
         """
         if not self._homes_changed or now < self._homes_due_at or self._unsaved.open_at(now) > now:
             return
@@ -341,7 +340,7 @@ class Delivery(Part):
     def may_refresh(self, now: datetime) -> bool:
         """Return whether another refresh may start now. `now` is a wall-clock time.
 
-        It may not start while its result couldn't be saved, because the store is unavailable.
+        No refresh may start while the store is unavailable, because the result couldn't be saved.
         """
         sending = [message for message, _ in self._sending.values()]
         if (
@@ -353,7 +352,10 @@ class Delivery(Part):
         return self._pace.refresh_at(now, edits) <= now
 
     def _passed(self, now: datetime) -> frozenset[int]:
-        """Return the IDs of unresolved posts that no longer delay later posts to the same reader."""
+        """Return the IDs of the posts that no longer delay later posts to the same reader.
+
+        All of them are unresolved, which means that they may or may not exist in Slack.
+        """
         answered_at = self._pace.answered_at
         for one in self._unresolved.values():
             if one.answered_at is None and answered_at is not None and answered_at > one.since:
@@ -377,7 +379,7 @@ class Delivery(Part):
             call
             for call, method in METHODS.items()
             if made[call] >= AT_A_TIME.get(call, IN_FLIGHT)
-            # Running searches aren't added, because `pace` has already counted each page that they read.
+            # Don't add the searches that are running: `pace` counts each page when a search reads it.
             or pace.open_at(method, now, 0 if call is NextCall.FIND else made[call]) > now
         }
         if self._unsaved.open_at(now) > now:
@@ -394,8 +396,8 @@ class Delivery(Part):
     def _opens_at(self, now: datetime) -> list[datetime | None]:
         """Return the times at which more messages may be sent. Some of them can be in the past.
 
-        The end of a running call also allows more messages. It isn't included, because it wakes the loop by
-        itself.
+        When a running call ends, more messages may be sent too. These times aren't included, because the end of a
+        call wakes the loop.
         """
         pace, unsaved = self._pace, self._unsaved
         methods = [pace.refresh_at(now), *(pace.open_at(method, now) for method in METHODS.values())]

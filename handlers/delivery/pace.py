@@ -42,9 +42,9 @@ a minute while many machines are starting.
 """
 MINUTE = timedelta(minutes=1)
 OUTAGE_FROM = timedelta(seconds=5)
-"""The time without any response after which Slack counts as down.
+"""The length of time without any response after which Slack counts as down.
 
-If Slack fails only a single request again and again, that isn't an outage, because other requests get responses.
+If only one request keeps failing, this isn't an outage, because other requests get responses.
 """
 
 
@@ -106,7 +106,7 @@ class Pace:
         self.answered_at: datetime | None = None
         """The time of Slack's last response."""
         self.outage_over = False
-        """True if Slack responds again after an outage, until the loop has scheduled the waiting retries."""
+        """True after an outage of Slack, until the loop has scheduled the waiting retries."""
 
     def open_at(self, method: str, now: datetime, under_way: int = 0) -> datetime:
         """Return the earliest time at which a method may be called.
@@ -127,7 +127,7 @@ class Pace:
         return self.open_at(EDIT, now, under_way + EDITS_FOR_CHANGES)
 
     def closed(self, method: str, now: datetime) -> dict[str, datetime]:
-        """Return the channels or people for which a method isn't allowed yet, each with the time when it will be.
+        """Return the channels or people that have to wait for `method`, each with the end of the wait.
 
         For posts, these are the channels that have just received a post. For Home tabs, these are the people whose
         tab has just been published.
@@ -144,8 +144,8 @@ class Pace:
     def count(self, method: str, now: datetime, to: str = "") -> None:
         """Count a call of a method.
 
-        For a post, `to` is its channel. For a Home tab, it is the person. A Home tab is also counted if it was
-        rendered but not published, because Slack already showed the same.
+        For a post, `to` is its channel. For a Home tab, it is the person. A Home tab counts as soon as it is
+        rendered. It isn't published if Slack already shows the same content, but it still counts.
         """
         if method in self._windows:
             self._windows[method].add(now)
@@ -187,7 +187,7 @@ class Pace:
         self.outage_over = self.outage_over or (since is not None and now - since >= OUTAGE_FROM)
 
     def unanswered(self, began: datetime) -> None:
-        """Record that a call got no response, or only an error that reports a failure at Slack.
+        """Record that a call got no response, or only an error saying that Slack itself failed.
 
         `began` is the time at which the call started.
         """

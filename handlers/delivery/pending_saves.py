@@ -33,22 +33,21 @@ class Result:
     refused: bool = False
     """Slack refuses the message at its destination, so the message is sent to its next destination."""
     card_missing: bool = False
-    """The card to which the message belongs is no longer in Slack, so the card is posted again with its thread."""
+    """The card of the rental is no longer in Slack, so the card is posted again with its thread."""
     given_up: bool = False
     unverified: bool = False
     """The message is posted again although an earlier post may exist, because the conversation can't be searched.
     """
     compared: bool = False
-    """The message was compared with its post in Slack, which is necessary before its first edit after a start."""
+    """The message was compared with its post in Slack. Each start does this once, before the first edit."""
     shows_later: bool = False
-    """Slack shows a later version of the message than the database contains, so the database is a restored backup.
-    """
+    """Slack shows a later version than the database contains, so the database was restored from a backup."""
 
 
 async def write(tx: Tx, result: Result, deps: Deps) -> None:
     """Store a result.
 
-    Also counts the messages that the bot gave up, and those that may have been posted twice.
+    Also counts messages that the bot gave up, and posts that the bot may have made twice.
 
     Raises:
         ClaimLost: Another process delivers messages now.
@@ -72,7 +71,7 @@ async def write(tx: Tx, result: Result, deps: Deps) -> None:
 async def check_claim(tx: Tx, deps: Deps) -> None:
     """Raise ClaimLost if another process delivers messages now.
 
-    If none does, no other process can begin to deliver before this transaction ends.
+    Otherwise, no other process can begin to deliver before this transaction ends.
     """
     if deps.claimed is not None and not await tx.jobs.hold(deps.claimed):
         raise ClaimLost
@@ -103,8 +102,8 @@ class PendingSaves:
     def drop(self) -> None:
         """Forget all pending results.
 
-        Use this when the database has been replaced with a backup. There, the same ID can belong to a different
-        message.
+        Use this when the database has been replaced with a backup. In the backup, the same ID can belong to a
+        different message.
         """
         self._pending.clear()
 
@@ -152,13 +151,13 @@ class PendingSaves:
             # If this write isn't durable, a crash may lose the result. For most calls, that does no harm. A post
             # is found again in Slack, because the loop durably stored that the post had begun. Other calls are
             # simply repeated. The result of a comparison is different, because the message is edited right after
-            # it. Without the result, the message would be compared again after the crash, and our own edit would
-            # look like a version that a restored database lacks.
+            # it. Without the result, the message would be compared again after the crash. Our own edit would then
+            # look like a sign that the database was restored from a backup.
             async with self._deps.store.write(durable=pending.result.compared) as tx:
                 await write(tx, pending.result, with_newest_rules(self._deps))
         except ClaimLost:
-            # This result can be dropped. If the call was a post, the other process finds the post by its message's
-            # ID. Any other call is simply repeated.
+            # Drop this result, because another process delivers messages now. If the call was a post, that process
+            # finds the post by its message ID. Any other call is simply repeated.
             log.warning("delivery.claim_lost", message=message_id)
         except GpubotError as error:
             log.warning("delivery.not_saved", message=message_id, error=type(error).__name__)
@@ -182,9 +181,11 @@ class PendingSaves:
 
 
 async def fall_back(tx: Tx, message: Message, deps: Deps) -> bool:
-    """Send a message to its next destination. If there is none, close the message and return False.
+    """Send a message to its next destination. Return False if there is none.
 
-    A question to approvers in a channel is first replaced with a direct message to each of them, if that is
+    Without a next destination, the message is closed: it is never posted or edited again.
+
+    If the message is a question to approvers in a channel, each approver gets a direct message instead, if that is
     possible.
     """
     rental = await tx.rentals.get(message.rental_id) if message.rental_id is not None else None
@@ -216,8 +217,8 @@ def next_destination(message: Message, owner: str | None, rules: Rules) -> Desti
     approvers is sent to the home channel, then to each admin.
 
     Any other message is sent to one destination only, because it may contain something that only one person may
-    read. A question in a direct message to an approver who isn't an admin also has only one destination, because
-    other approvers get the same question.
+    read. A question in a direct message to an approver who isn't an admin has only that destination, because other
+    approvers get the same question.
     """
     if message.kind not in {MessageKind.CARD, MessageKind.THREAD, MessageKind.APPROVAL}:
         return None

@@ -54,7 +54,7 @@ SHORTEST_RETRY, LONGEST_RETRY = timedelta(seconds=2), timedelta(minutes=5)
 FIRST_REPOST_WAIT, LONGEST_REPOST_WAIT = timedelta(minutes=10), timedelta(hours=6)
 """The shortest and the longest wait between two repeated posts of a message, in wall-clock time.
 
-A message is posted again if the bot can't find out whether an earlier post exists. The wait doubles each time.
+If the bot can't find out whether an earlier post exists, it posts the message again. The wait doubles each time.
 """
 
 CHANNEL_GONE = frozenset({"is_archived", "channel_not_found", "not_in_channel"})
@@ -90,12 +90,12 @@ class Poster:
         self._reposts: dict[int, tuple[datetime, int]] = {}
         """By message ID, the wall-clock time of the last repeated post, and the number of repeated posts.
 
-        A message is posted again if its conversation can't be searched for an earlier post. These times are only
-        kept in memory, so after each start, such a message may be posted once more without a wait.
+        A message is posted again if its conversation can't be searched for an earlier post. These values are kept
+        only in memory. After a start of the bot, such a message may therefore be posted once more without a wait.
         """
 
     async def send(self, message: Message, shown: Shown) -> Result:
-        """Make the call that brings a message up to date, unless the message has to be posted or searched for."""
+        """Publish a Home tab, or edit, refresh or answer a message."""
         if isinstance(shown, Upload):
             return await self.upload(message, shown)
         match message.next_call:
@@ -163,9 +163,12 @@ class Poster:
         return Result(closed(changed(message, posted_at=self._deps.clock.now())))
 
     async def find(self, message: Message, card: Message | None, since: datetime | None) -> Result:
-        """Search for a post that may or may not exist, and that can't be older than `since`, in bot time.
+        """Search Slack for the post of a message. Call this if the post may or may not exist.
 
-        The post may show an old version of the message. So a live message stays scheduled and is edited next.
+        The search ignores posts that are older than `since`, in bot time.
+
+        If the post is found, it may show an old version of the message. Therefore a message that can be edited is
+        edited next.
         """
         now = self._deps.clock.real()
         to, thread = post_target(message, card)
@@ -185,11 +188,12 @@ class Poster:
         return Result(changed(message, **found, shown_version=1, digest="", tries=0, due_at=now))
 
     async def compare(self, message: Message, rendered: Rendered | None) -> Result:
-        """Compare a message with the version that Slack shows, before the first edit after a start of the bot.
+        """Compare a message with the version that Slack shows.
 
-        If Slack shows a later version, the database was restored from a backup. If the message asks a question
-        that is still open, the question is posted again, so that people decide again. Any other message is simply
-        edited.
+        After each start of the bot, this is done before the message is edited for the first time.
+
+        If Slack shows a later version, the database was restored from a backup. An open question is then posted
+        again, so that people decide again. Any other message is simply edited.
         """
         now, before = self._deps.clock.real(), message.version_at_start or 0
         try:
@@ -319,9 +323,9 @@ class Poster:
     async def refresh(self, message: Message, rendered: Rendered) -> Result:
         """Edit a message only to update how much time has passed.
 
-        After a temporary failure, there is no extra retry, because the next refresh follows soon. If Slack refuses
-        the edit for good, the message isn't refreshed any more. When the rental changes next, `edit` handles the
-        error.
+        After a temporary failure, there is no extra retry, because the next refresh follows soon. After a
+        permanent refusal, the message isn't refreshed any more. The next change of the rental calls `edit`, which
+        handles the error.
         """
         now = self._deps.clock.real()
         try:
@@ -377,7 +381,8 @@ class Poster:
     def _waits(self, error: SlackApiError, method: str, now: datetime) -> bool:
         """Return whether the call has to wait, because Slack requested a wait or refuses our token.
 
-        If so, also block further calls for that time.
+        If Slack requested a wait, also block further calls of `method` until the wait is over. If Slack refuses
+        our token, block all calls for a while.
         """
         wait = requested_wait(error)
         if wait is not None:
@@ -459,7 +464,7 @@ def _texts(rendered: Rendered) -> dict[str, Any]:
 
 
 def post_target(message: Message, card: Message | None) -> tuple[Destination, str | None]:
-    """Return the destination of a post, and the `ts` of its card if it belongs to the card's thread."""
+    """Return the destination of a message. For a reply in a thread, also return the `ts` of the card above it."""
     if message.kind is MessageKind.THREAD and card is not None:
         return to_channel(card.channel) if card.channel else card.to, card.ts
     return message.to, None
@@ -478,7 +483,7 @@ def unposted(message: Message) -> Message:
 
 
 def repost_wait(times: int) -> timedelta:
-    """Return the wait before a message is posted again. `times` is how often it has been posted again already.
+    """Return the wait before a message is posted again. `times` is the number of earlier repetitions.
 
     This is for messages whose conversation can't be searched for an earlier post.
     """

@@ -1,4 +1,6 @@
-"""Searches Slack for a post that may exist, after a start, a crash or a call without a response.
+"""Searches Slack for a post that may or may not exist.
+
+This is necessary after a crash during a call, or after a call that got no response.
 
 Each post has metadata with the ID of its message and the version that the post shows. The search recognizes a post
 by this metadata (docs.slack.dev/reference/methods/conversations.history and conversations.replies).
@@ -38,7 +40,7 @@ If a search needs more pages, the next call of `find` continues where the last o
 SEARCHES = 1000
 """The maximum number of unfinished searches that are kept in memory.
 
-If there are more, the others can't be continued, so they start again from the newest page.
+Any further search can't be continued, so it starts again from the newest page.
 """
 
 UNREADABLE = frozenset(
@@ -233,7 +235,8 @@ class Finder:
     def _exception_for(self, error: SlackApiError, query: Mapping[str, Any]) -> Exception:
         """Return the exception with which `_call` reports an error from Slack.
 
-        If Slack requested a wait or refused our token, also block further calls for that time.
+        If Slack requested a wait, further searches are blocked until it is over. If Slack refused our token, all
+        calls are blocked for a while.
         """
         now, code = self._clock.real(), error_code(error)
         wait = requested_wait(error)
@@ -271,8 +274,8 @@ def _is_of(metadata: Mapping[str, Any], message: Message) -> bool:
     """Return whether a post with this metadata shows the message.
 
     Comparing the IDs isn't enough: after a backup is restored, IDs are assigned a second time. Versions start at
-    the time at which the message was queued. So if the post's version is lower than that, the post shows another
-    message that had the same ID.
+    the time at which the message was queued. So if the version of a post is lower than this time, the post shows
+    another message that had the same ID.
 
     Posts from older releases of the bot have no version. For them, only the IDs are compared.
     """

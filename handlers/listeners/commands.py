@@ -119,8 +119,9 @@ async def suggest(context: Context, interaction: UserInteraction, *, bot: str) -
 async def show_line(context: Context, interaction: UserInteraction, value: LineValue) -> Outcome:
     """Show the offers for a corrected request.
 
-    An error message suggests the corrected request, with a button that leads here. Nothing is rented, even if the
-    request contains `now`. Raises Mistake if the request can't be parsed.
+    If a request contains a mistake, the error message suggests corrected requests, each with a button. A click on
+    such a button calls this function. Nothing is rented, even if the request contains `now`. Raises Mistake if the
+    request can't be parsed.
     """
     text = value.text if value.text.startswith("wait ") else f"get {value.text}"
     command = _parse(context, interaction.person, text)
@@ -142,7 +143,7 @@ def _parse(context: Context, person: Person, text: str) -> commands.Command:
         context.known_catalog()
         raise
     if isinstance(command, Get | Wait):
-        # If the catalog hasn't been read yet, the names in the request weren't checked. Raise MarketAway.
+        # Raise MarketAway if the catalog hasn't been read yet: the parser couldn't check the names in the request.
         context.known_catalog()
     return command
 

@@ -1,4 +1,4 @@
-"""The dependencies of the listeners, and what they remember about people and open forms.
+"""The dependencies of the listeners, and the state that they keep in memory about people and open forms.
 
 `bot/app.py` creates one context for the process, and `handlers.connection` passes it to `register`.
 """
@@ -106,8 +106,8 @@ class OpenForms:
     def updated(self, turn: Turn, view_hash: str) -> None:
         """Store the new hash of a form that the bot has updated for this choice.
 
-        If a newer choice was made during the update, the hash is stored for that choice, which needs it for its
-        own update.
+        The hash is stored with the newest choice. If that choice was made during the update, it needs the hash for
+        an update of its own.
         """
         newest = self._newest.get(turn.view_id)
         if newest is not None and newest.hash == turn.hash:
@@ -146,7 +146,7 @@ class Context:
     """
     gate: Gate = field(default_factory=Gate)
     hints: Pace = field(default_factory=lambda: Pace(at_once=1, per_second=1 / 3600))
-    """Limits how often a person who mentions the bot within a sentence gets a hint on how to write a command."""
+    """Limits how often a person gets a hint on how to write a command, after mentioning the bot in a sentence."""
     commands: Pace = field(default_factory=lambda: Pace(at_once=10, per_second=5))
     """Limits how often a person may type commands."""
     github: Pace = field(default_factory=lambda: Pace(at_once=6, per_second=0.1))

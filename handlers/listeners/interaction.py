@@ -1,4 +1,4 @@
-"""User interactions read from Slack's payloads, and the ways in which the bot answers them.
+"""Reads user interactions, such as clicks, from Slack's payloads, and defines the bot's answers to them.
 
 Payloads: docs.slack.dev/reference/interaction-payloads and
 docs.slack.dev/interactivity/implementing-slash-commands. If a payload lacks a value, or contains a value of
@@ -40,7 +40,7 @@ class InteractionKind(StrEnum):
     MESSAGE = "message"
     """A mention of the bot or a direct message to it.
 
-    A mention is answered in its channel, with a message that only its author sees.
+    A mention is answered in the same channel. Only the person who mentioned the bot sees the answer.
     """
 
     @property
@@ -194,7 +194,7 @@ class OpenModal(Frozen):
 
     modal: Modal
     reply: Reply | None = None
-    """A reply that is sent in addition, so that the person can open the modal again after they have closed it."""
+    """An additional reply with a button that opens the modal again, in case the person closes the modal."""
     price: ShowPrice | None = None
     """The price to look up and show if the modal is a request form. The lookup begins once the form is open."""
 

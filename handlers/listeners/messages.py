@@ -1,4 +1,4 @@
-"""Handles messages to the bot: a mention or a direct message can contain any command, like `/gpu`.
+"""Handles messages to the bot: mentions and direct messages, with the same commands as after `/gpu`.
 
 Payloads: docs.slack.dev/reference/events/message.im and docs.slack.dev/reference/events/app_mention.
 """
@@ -96,7 +96,7 @@ async def _acknowledged_later(**_: Any) -> None:
 
 
 async def _note_done(tx: Tx, *, message: str, clock: Clock) -> None:
-    """Record that a message has been handled, or raise AlreadyDone if that is already recorded.
+    """Record that a message has been handled. Raises AlreadyDone if it was handled before.
 
     This happens in the transaction in which the command is carried out. So if Slack sends the event again, the
     command isn't carried out twice.

@@ -92,7 +92,7 @@ async def home_opened(context: Context, event: Event, _: str | None) -> None:
     if event.get("tab") != "home" or not user:
         return
     try:
-        # The Home tab is rendered later, from the store. So the store must have the person by then.
+        # The Home tab is rendered later, from the store alone. So look the person up now, which stores the answer.
         await context.people.get(user)
     except Refused:
         # Slack shows no such user to the bot. Raising would only make Slack send the event again.
@@ -117,8 +117,8 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
 MESSAGES = frozenset({"message", "app_mention"})
 """The events with which Slack sends messages from people.
 
-If this machine's clock is wrong, such a message is answered with an error. All other events are left
-unacknowledged.
+If this machine's clock is wrong, the bot answers such a message with an error. It leaves all other events
+unacknowledged then, so that Slack sends them again.
 """
 
 

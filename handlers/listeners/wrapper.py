@@ -251,8 +251,8 @@ async def _refuse_by_clock(context: Context, interaction: Interaction, ack: Ack,
     """Reply that nothing was changed because this machine's clock is wrong.
 
     If the interaction is a message and another process is working, this doesn't reply. It raises EventNotHandled
-    instead, so that Slack sends the message's event again, to the other process. A reply would make the person
-    write the message again, and the other process would then carry out both.
+    instead, so that Slack sends the message's event again, to the other process. If this process also replied, the
+    person might write the message again. The other process would then carry out both messages.
     """
     _log_interaction(interaction, WrongClock.__name__)
     if interaction.kind is InteractionKind.MESSAGE and context.others_work():
@@ -414,7 +414,7 @@ async def find_private_keys(body: Mapping[str, Any]) -> list[str]:
 
     The result also contains "" if the text of a command, the metadata of a modal or the value of a button contains
     a private key. Long texts are searched in a thread, because the search is slow for texts that almost look like
-    keys.
+    private keys.
     """
     view = part(body, "view")
     inputs = {**part(part(body, "state"), "values"), **part(part(view, "state"), "values")}
@@ -434,7 +434,7 @@ def without_private_keys(interaction: Interaction, found: Sequence[str]) -> Inte
     """Return the interaction without anything that somebody typed.
 
     `found` is the result of `find_private_keys`. A modal's origin comes from its metadata. So if the metadata
-    contains a key, the origin is left out as well.
+    contains a private key, the origin is left out as well.
     """
     metadata = {"origin": Origin()}
     from_metadata = interaction.kind is InteractionKind.SUBMISSION and "" in found

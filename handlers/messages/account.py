@@ -1,4 +1,4 @@
-"""Alerts about the account, the team's rules, and the bot's own failures. Alerts are never edited."""
+"""Alerts about the Compute Clear account, the rules, and the bot's own failures. Alerts are never edited."""
 
 from __future__ import annotations
 
@@ -38,8 +38,9 @@ def _no_approver_left(context: AlertContext[AccountFacts]) -> Rendered:
     return blocks.message(join(text, "Admins decide about requests until there is an approver again.", waiting))
 
 
-# --- a pause of buying. If buying is resumed before the alert about the pause is posted, a single alert says both.
-# Normally, this is the alert about the end. For a reader who gets no such alert, it is the alert about the pause
+# --- a pause of buying. If the pause is over before the alert about it is posted, a single alert says both.
+# Normally, this is the alert about the end of the pause. A reader who gets no such alert reads both in the first
+# alert
 
 
 @alert(EventKind.PAUSED, needs=Needs.OTHER_END)
@@ -62,7 +63,7 @@ def _resumed(context: AlertContext[SaidFacts]) -> Rendered:
 def _pause_over(context: AlertContext, paused: Event[SaidFacts], resumed: Event) -> Rendered:
     """Render one alert that says when buying was paused and when it was resumed.
 
-    This is for a pause that ended before the alert about it was posted.
+    It is used if buying was resumed before the alert about the pause was posted.
     """
     times, by = context.times, actor(context.names, resumed)
     began = f"{_who_paused(context, paused)} paused buying {times.at_time(paused.at)}{_why(paused)}."
@@ -79,7 +80,7 @@ def _why(event: Event[SaidFacts]) -> str:
 def _who_paused(context: AlertContext, paused: Event[SaidFacts]) -> str:
     """Return the name of the person who paused buying, for the beginning of a sentence.
 
-    The operator's reason isn't included, because `_why` returns it.
+    If the operator paused buying, the operator's reason isn't included, because `_why` returns it.
     """
     return sentence_case(person(context.names, paused.actor))
 
@@ -110,7 +111,10 @@ def _policy_refused(context: AlertContext[AccountFacts]) -> Rendered:
 
 @alert(EventKind.CHANNELS_CHARGE_LESS)
 def _channels_charge_less(context: AlertContext[AccountFacts]) -> Rendered:
-    """Render the notice that an upgrade of the bot changed who can charge a project from its channels."""
+    """Render the notice that, after an upgrade of the bot, fewer people can charge projects.
+
+    In the channels of a project with a list of people, only these people and approvers can charge the project.
+    """
     pairs = [line.partition(" ") for line in context.facts.detail.splitlines()]
     named = listed([f"{channel(one)} ({escape(project, 40)})" for one, _, project in pairs])
     text = join(
@@ -144,10 +148,10 @@ def _step_alert(context: AlertContext[AlertFacts]) -> Rendered:
 
 
 def _step_text(event: Event[AlertFacts], it: str, times: Times) -> str:
-    """Return sentences about a failure in the bot's work on a rental, or about its end.
+    """Return sentences about an error that stops the bot's work on a rental, or about the end of such an error.
 
-    They can also say that the bot deleted a machine that should have ended. `it` is the name of the rental or
-    machine in the message.
+    The sentences can also say that the bot requested the deletion of a machine that should have ended. `it` is the
+    name that the message uses for the rental or machine.
     """
     facts = event.facts
     if event.kind is EventKind.STEP_WORKS:

@@ -36,7 +36,7 @@ Hours that the team's rules don't allow are left out.
 USUAL_HOURS = 24
 NAMES_SHOWN = 3
 MOST_SHOWN = 12
-"""The maximum number of undecided purchases in a list. The same maximum applies to the decided ones.
+"""The maximum number of undecided purchases in a list, and also of decided purchases.
 
 A longer list might not fit, because a paragraph can have at most 3,000 bytes.
 """
@@ -95,7 +95,7 @@ def _purchase(purchase: Purchase, view: AdminQuestionView, event: Event, times: 
 
 
 class _Wording(NamedTuple):
-    """Pronouns, verbs and nouns in the singular or plural, for a purchase of one machine or of several."""
+    """The pronouns, verbs and nouns for a purchase: singular for one machine, plural for several."""
 
     this: str
     are: str
@@ -177,14 +177,14 @@ def _answered(purchase: Purchase, view: AdminQuestionView, times: Times) -> str:
 
 
 def asked_twice(what: str) -> str:
-    """Return the text that replaces a question if another message asks the same."""
+    """Return the text that replaces a question if another message asks the same question."""
     return f"Another message of mine also asks what to do with {what}. To decide, use the buttons of that message."
 
 
 def _what(purchase: Purchase) -> str:
     """Return the names and the GPUs of the machines in a purchase, such as `train-3, 1x H100 at Hyperstack`.
 
-    Machines that were bought together usually have the same name, which is then shown once.
+    Machines that were bought together usually have the same name. It is then shown once.
     """
     shown = purchase.alive
     first = shown[0]
@@ -228,7 +228,7 @@ def _in_short(view: AdminQuestionView) -> str:
 
 
 def line(question: AdminQuestion, spent: AccruedCost, times: Times) -> str:
-    """Return the line about the unmanaged machines of a purchase in `/gpu list all`."""
+    """Return the line in `/gpu list all` about a purchase of unmanaged machines, which no rental contains."""
     purchase, word = question.purchase, "Not rented through me" if question.decided is None else "Not ours"
     return f"{word}: {_facts(purchase, times)}{_so_far(purchase, spent)}."
 
@@ -237,7 +237,7 @@ def line(question: AdminQuestion, spent: AccruedCost, times: Times) -> str:
 
 
 def _many(about: Purchases, view: AdminQuestionView, times: Times) -> Rendered:
-    """Render the message about many unmanaged machines that were found at the same time."""
+    """Render the message about many machines that no rental contains, and that were found at the same time."""
     if repeated(view):
         return blocks.message(asked_twice(_unrented(about.count)), closed=False)
     waiting = [one.purchase for one in view.parts if one.open]
@@ -360,7 +360,7 @@ def give_owner(view: AdminQuestionView, *, rules: Rules) -> Modal:
 
 
 def not_ours(view: AdminQuestionView) -> Modal:
-    """Render the dialog that asks for the reason why the bot shouldn't manage these machines."""
+    """Render the dialog that asks an admin why the bot shouldn't manage these machines."""
     return blocks.modal(
         Callback.NOT_OURS,
         "Not ours",

@@ -60,7 +60,7 @@ def _unknown_rental(context: AlertContext[AlertFacts]) -> Rendered:
     return blocks.message(f"{text} {then}")
 
 
-# --- the end of a machine, which its owner is notified of again
+# --- the end of a machine, about which the owner is notified again
 
 
 @thread(EventKind.ENDS_AGAIN)
@@ -72,7 +72,7 @@ def _ends_again(context: EventContext[EndFacts]) -> str:
 def ends_again(context: EventContext[EndFacts], name: str) -> str:
     """Return sentences saying when a machine ends, after the database was restored from a backup.
 
-    If the end in the backup has already passed, the machine ends after a grace period.
+    If the end has already passed, the machine gets a grace period and ends after it.
     """
     event, times = context.event, context.times
     until = event.facts.until
@@ -135,7 +135,7 @@ def _lead(about: Purchases, view: AdminQuestionView, waiting: Sequence[AdminQues
 
 
 def _moved(about: Purchases, view: AdminQuestionView) -> str:
-    """Return a sentence saying how many more machines are asked about in other messages. Empty if none are."""
+    """Return a sentence with the number of machines that are in other messages. Empty if there are none."""
     here = sum(len(one.purchase.machines) for one in view.parts)
     count = about.count - here
     if not here or count <= 0:

@@ -34,8 +34,8 @@ from handlers.phrases.rental_text import current_state, describe, machine_in, ma
 GIVEN_UP = frozenset({Why.TOO_SLOW, Why.VENDOR_FAILED})
 """The reasons why the bot gives up an attempt after the vendor had accepted it.
 
-A reply in the thread already says why the attempt was given up (event GIVEN_UP). The reply about the next offer
-doesn't repeat the reason.
+The reply in the thread about a GIVEN_UP event contains the reason. The reply about the next offer doesn't repeat
+it.
 """
 
 
@@ -52,7 +52,7 @@ _BLOCKED: Mapping[BuyingBlock, tuple[str, str]] = MappingProxyType(
         ),
     }
 )
-"""For each reason why nothing can be bought at all, a sentence in the present tense and one in the past tense."""
+"""The reasons why nothing can be bought at all, each as a sentence in the present and in the past tense."""
 
 
 @thread(EventKind.QUEUED)
@@ -121,7 +121,7 @@ def _waits_on(context: EventContext[NotAllowedFacts]) -> Rendered:
     """Render the message that says why the bot didn't rent a matching offer.
 
     While the rental stays on the waitlist, the message has a button that ends the wait. Later, the message also
-    says when the offer matched, and whether a machine has been rented or the request is over.
+    says when the offer matched and what happened then: a machine was rented, or the request is over.
     """
     rental = context.rental
     if rental.state is not State.QUEUED:
@@ -144,8 +144,8 @@ def _now(context: EventContext) -> str:
 def _blocked(facts: NotAllowedFacts, block: BuyingBlock, still: bool) -> str:
     """Return the reason why nothing can be bought at all.
 
-    It is in the present tense if `still` is true, because the rental still waits. Otherwise it is in the past
-    tense.
+    If `still` is true, the rental still waits, and the reason is in the present tense. Otherwise the reason is in
+    the past tense.
     """
     who = paused_by(BuyingBlocked(block, by=facts.name, why=facts.detail or ""))
     now, then = _BLOCKED[block]
@@ -173,7 +173,7 @@ def _nothing_fits(context: EventContext[OfferFacts]) -> str:
 def _rent_dearer(context: EventContext[OfferFacts]) -> Rendered:
     """Render the message that no offer has matched yet.
 
-    It has a button that rents the cheapest offer above the highest price, if there is one.
+    If there are offers above the highest price of the request, a button rents the cheapest of them.
     """
     rental, facts, text = context.rental, context.facts, context.named_text
     if rental.state is not State.QUEUED:
@@ -208,7 +208,7 @@ def _renting(context: EventContext[RentingFacts]) -> str:
 
 
 def _failed(vendor_name: str | None, why: Why, detail: str | None) -> str:
-    """Return a sentence saying why an attempt failed. It quotes the market's explanation if there is one."""
+    """Return a sentence saying why an attempt failed. If the market gave an explanation, it is quoted."""
     if why is Why.ANSWERED_FAILED and detail:
         return _answered(vendor_name, detail)
     return sentence(reason(why, vendor_name))
@@ -220,7 +220,7 @@ def _answered(vendor_name: str | None, detail: str | None) -> str:
 
 
 def _against_clicked(context: EventContext[RentingFacts]) -> str:
-    """Return a comparison of the price with the one that the person clicked or allowed.
+    """Compare the price of the rented offer with the price that the person clicked or allowed.
 
     An example is `, $0.27 more than the offer Ana clicked but within Ana's limit`. Empty if the
     two prices are equal, or if the event doesn't contain both.
@@ -327,9 +327,9 @@ def _unreachable(context: EventContext) -> str:
 
 
 def left_out_text(context: EventContext[RentingFacts]) -> str:
-    """Return sentences saying which keys or which setup script were left out of a machine's startup script.
+    """Return sentences saying which SSH keys or setup script were left out of a machine's startup script.
 
-    They also say how the owner can add the missing keys.
+    The sentences also say how the owner can add the missing keys.
     """
     left_out = context.facts.left_out
     if left_out is None:

@@ -73,8 +73,8 @@ REFRESH_EVERY = timedelta(seconds=30)
 REFRESH_IDLE_EVERY = timedelta(minutes=15)
 """The bot time between two edits of the card of an idle machine whose owner doesn't respond.
 
-The card shows the idle time in whole steps of this length. The card is also rendered after every poll of the
-machine. If the idle time were shown in minutes, each poll would cause an edit.
+The idle time on the card is rounded down to a multiple of this length. The card is also rendered after every poll
+of the machine, so an idle time in minutes would cause an edit after each poll.
 """
 REFRESH_AFTER_END = timedelta(seconds=10)
 """The time after a machine's end at which the card is edited if the machine is still running.
@@ -136,8 +136,8 @@ def _undecided(details: RentalDetails, reader: Reader) -> Part:
     rental = details.rental
     lead = f"{state_word(details)}: {_for_whom(details)}"
     if rental.approver_decides and rental.card_channel == reader.rules.approvals_to:
-        # The message to the approvers is in the same channel. It already shows the price and when the request
-        # expires.
+        # The message to the approvers is in the same channel. It already shows the price and the time at which the
+        # request expires.
         return _lead(lead, asked_now(details))
     return _lead(
         lead if rental.needs_later_end else f"{lead} at up to {highest(rental.terms)}",
@@ -151,7 +151,7 @@ def _undecided(details: RentalDetails, reader: Reader) -> Part:
 def _waits(details: RentalDetails, times: Times) -> list[Part]:
     """Return the parts of the card for a rental on the waitlist.
 
-    They show its start, its cost limits, and how many purchases have failed so far.
+    They show the start of the rental, its cost limits, and the number of failed purchases.
     """
     rental = details.rental
     request, posted = rental.request, rental.created_at
@@ -218,7 +218,7 @@ def _plan(details: RentalDetails, now: datetime) -> Part:
 def _failed(attempt: Attempt) -> bool:
     """Return whether an attempt failed or was given up.
 
-    False while the outcome is unknown because the market gave no clear answer.
+    False while the outcome is unknown, because the market gave no clear answer.
     """
     unclear = attempt.state is AttemptState.UNKNOWN and attempt.why not in REPORTED_FAILED
     return attempt.why is not None and not unclear
@@ -231,7 +231,7 @@ def _why_failed(attempt: Attempt) -> str:
 
 
 def _current(details: RentalDetails) -> tuple[str, str]:
-    """Return the current step of a starting machine twice: as a title in the checklist, and as a sentence."""
+    """Return the current step of a starting machine as a title for the checklist, and as a sentence."""
     attempt, rental = details.current, details.rental
     if attempt is None or _failed(attempt):
         return "Trying the next offer", "I'm trying the next offer."
@@ -298,7 +298,7 @@ def _ready(details: RentalDetails, reader: Reader) -> list[Part]:
 
 
 def _in_steps(use: Use, times: Times) -> Times:
-    """Round down the time since the current usage status began to whole steps of REFRESH_IDLE_EVERY."""
+    """Return the time since the current usage status began, rounded down to a multiple of REFRESH_IDLE_EVERY."""
     return changed(times, now=times.now - (times.now - use.since) % REFRESH_IDLE_EVERY)
 
 
@@ -307,7 +307,7 @@ def _is_starting(details: RentalDetails) -> bool:
 
 
 def _elapsed(details: RentalDetails, now: datetime) -> str:
-    """Return the time since the click or the approval, and how long a start usually takes if that is known.
+    """Return the time since the click or the approval. If the usual startup time is known, it follows.
 
     Examples are `40 s` and `40 s of about 3 min`.
     """

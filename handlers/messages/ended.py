@@ -59,7 +59,7 @@ from handlers.phrases.use_text import idle_part
 NONE_LEFT = frozenset({Why.SOLD_OUT, Why.NOTHING_LEFT, Why.DEARER, Why.OTHER_GPU, Why.TOO_MANY_ATTEMPTS})
 """Reasons why a request failed although a matching machine may become available later."""
 RESOURCES_NAMED = 8
-"""The maximum number of machines that an alarm names. A rental never has more machines than that."""
+"""The maximum number of machines that an alarm names. A rental never has more machines."""
 
 
 @thread(EventKind.LOST)
@@ -81,8 +81,8 @@ def _lost(context: EventContext[EndedFacts]) -> str:
 def _replace_it(context: EventContext) -> Rendered:
     """Render the message that a machine was lost, usually because the vendor took it back.
 
-    The message has a button that replaces the machine, until the lease would have ended. Another button notifies
-    the owner as soon as there is an offer.
+    The message has a button that replaces the machine. The button disappears at the time at which the lease would
+    have ended. With another button, the owner asks to be notified as soon as there is an offer.
     """
     rental = context.rental
     replaceable = may_be_replaced(rental, context.reader.now)
@@ -119,7 +119,7 @@ def _who_destroys(context: EventContext[EndedFacts]) -> str:
 
 @direct(EventKind.DESTROYING)
 def _somebody_destroys_it(context: EventContext) -> Rendered:
-    """Render the message saying who is destroying the machine, or why.
+    """Render the message that a machine is being destroyed, with the person or the reason.
 
     The message isn't closed yet. When the machine has ended, the message is edited to show the receipt.
     """
@@ -201,10 +201,10 @@ def _orphaned_resource(context: EventContext[DeletionFacts]) -> str:
 
 @thread(EventKind.ORPHAN_TERMINATED)
 def _orphan_terminated(context: EventContext[DeletionFacts]) -> str:
-    """Return sentences about the end of an orphaned machine, and about its cost.
+    """Return sentences about the end and the cost of an orphaned machine, which its rental didn't need.
 
-    If the vendor had reported the machine's purchase as failed, the cost is that of the machine alone. Otherwise,
-    it is the cost of the whole rental.
+    Normally, the cost is that of the whole rental. If the vendor had reported the purchase of the machine as
+    failed, it is the cost of this machine alone.
     """
     spent, at = cost_of(context.facts), vendor(context.facts.vendor)
     whose = "It" if context.facts.why in REPORTED_FAILED else f"With that machine, {context.this_request}"
@@ -231,7 +231,7 @@ def _cost(context: EventContext[EndedFacts]) -> str:
     if facts.span and context.named:
         rate = f" at {per_hour(facts.rate)}" if facts.rate is not None else ""
         cost = f"{cost} for {span(facts.span)}{rate}"
-    # The idle share belongs to the rental's current cost. Leave it out if the cost has grown since this event.
+    # The idle share is a share of the current cost. Leave it out if the cost has grown since this event.
     idle = idle_part(context.details.use_costs) if facts.amount == context.details.spent.amount else ""
     guess = f"The estimate was {dollars(facts.estimate)}." if facts.estimate is not None else None
     return join(f"{cost}{idle}.", guess)

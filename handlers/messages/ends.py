@@ -41,7 +41,7 @@ from handlers.phrases.lease_buttons import destroy_button, extend_button, keep_b
 from handlers.phrases.rental_text import asked_by_event, machine, vendor
 
 _ABOUT_THE_END = (EventKind.ENDING, EventKind.ENDS_AGAIN, EventKind.GRACEFUL_DESTROY, EventKind.SCRIPT_FAILED)
-"""The events for which a message tells the owner when the machine ends."""
+"""The kinds of events whose messages tell the owner when the machine ends."""
 
 MORE_TIME_REQUESTED = "More time has been requested, and is waiting for approval."
 
@@ -80,8 +80,8 @@ def _ends(context: EventContext[UntilFacts]) -> str:
 def _it_ends(context: EventContext[EndFacts]) -> Rendered:
     """Render the notice that a machine ends soon, with a button for more time.
 
-    If the lease has been extended since then, the message shows the new end. If a newer notice has been sent, the
-    message points to the newer one.
+    After an extension of the lease, the message shows the new end. After a newer notice, the message points to
+    that notice.
     """
     event, details, rental = context.event, context.details, context.rental
     reader, times, again = context.reader, context.times, context.outcome
@@ -117,7 +117,7 @@ def _needs_approval(context: EventContext[EndFacts], more: Json | None) -> bool:
 def _title(context: EventContext[EndFacts]) -> str:
     """Return the title of a notice, such as `Your 1x H100 (k7mq2) ends at 18:40, in 30 min`.
 
-    If the on-ending script failed, the title says so instead.
+    If the on-ending script failed, the title says that instead.
     """
     event, times, until, name = context.event, context.times, context.facts.until, context.machine
     if event.kind is EventKind.ENDS_AGAIN:
@@ -125,8 +125,8 @@ def _title(context: EventContext[EndFacts]) -> str:
     if event.kind is EventKind.SCRIPT_FAILED:
         failed = f"The script {PATH} failed on {machine(context.rental)} {times.at_time(event.at)}"
         return f"{failed}{exit_text(event.facts.exit_status)}."
-    # Count the remaining time from the event, so that later edits don't change the number. If an outage delayed
-    # the message, count from the time at which it was posted.
+    # Count the remaining time from the event, so that it stays the same in later edits. If an outage delayed the
+    # message, count from the time of the post.
     posted_at = context.posted_at or times.now
     left = until - (posted_at if posted_at - event.at >= timedelta(minutes=1) else event.at)
     at = times.at_time(until, event.at)
@@ -161,10 +161,10 @@ def _what_follows(context: EventContext[EndFacts], *, needs_approval: bool) -> l
 
 
 def _ask_in_time(before: datetime, rental: Rental, times: Times) -> str:
-    """Return a sentence saying until when the owner can request more time.
+    """Return a sentence with the time until which the owner can request more time.
 
-    A machine with a flexible end can keep running until its latest end without a request. The sentence is then
-    about time after the latest end.
+    A machine with a flexible end may run until its latest end without a request. In this case, the sentence says
+    until when the owner can request even more time.
     """
     lease = rental.running_lease
     longer = f"beyond {times.time(lease.latest_end)}" if lease.latest_end and can_move(lease) else "longer"
@@ -176,8 +176,8 @@ def _ask_in_time(before: datetime, rental: Rental, times: Times) -> str:
 def _longer(context: EventContext) -> str:
     """Return the reason why the machine now ends later than the notice said.
 
-    It is `Extended` if the owner extended the lease, `Extended by Ben` or `More time approved by Ben` if somebody
-    else did, and `In use` if a flexible end moved.
+    The reason is `Extended` if the owner extended the lease. If somebody else did, it is `Extended by Ben` or
+    `More time approved by Ben`. If a flexible end moved, it is `In use`.
     """
     details = context.details
     longer = [e for e in events_after(context.event, details.events) if e.effects.lengthens]
@@ -193,7 +193,7 @@ def _longer(context: EventContext) -> str:
 
 
 def is_outdated(context: EventContext) -> bool:
-    """Return whether an event is a notice of an end that has passed, and a newer notice exists.
+    """Return whether an event is an outdated notice: its end has passed, and a newer notice exists.
 
     If an outage of Slack delays such a notice, it isn't posted any more, because the newer notice says more.
     """
@@ -221,7 +221,7 @@ def _extension_asked(context: EventContext[ExtensionFacts]) -> str:
 def _unless_approved(context: EventContext[ExtensionFacts]) -> str:
     """Return a sentence saying when the machine ends if nobody approves more time.
 
-    For a flexible end, the sentence also contains the latest end.
+    If the end is flexible, the sentence also contains the latest time at which the machine may end.
     """
     if context.rental.lease is None:
         return ""

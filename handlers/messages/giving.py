@@ -20,7 +20,7 @@ from handlers.phrases.format import Reader, Times, as_written, escape, join, per
 from handlers.phrases.rental_text import machine_in, owner
 
 IF_TAKEN = "you pay for it, and questions about it come to you. The SSH keys on the machine stay as they are."
-"""The consequences for a person who accepts a machine."""
+"""The consequences for a person who accepts somebody else's machine."""
 
 
 def with_idle(machines: Sequence[IdleMachine], rendered: Rendered, times: Times) -> Rendered:

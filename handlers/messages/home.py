@@ -1,4 +1,4 @@
-"""The app's Home tab. It shows a person's machines, the requests that wait for their decision, and their budgets.
+"""The app's Home tab. It shows a person's machines, requests to decide, and budgets.
 
 A view has at most 100 blocks (docs.slack.dev/reference/views), and a limited number of characters in all
 (`blocks.SUM_OF_TEXT`). Therefore each line is shortened, and rentals are split into pages.
@@ -38,9 +38,9 @@ from handlers.phrases.rental_text import describe, machine_in, people
 LINE = 900
 """The maximum number of bytes in one line."""
 KEYS, WAITS, BUDGETS = 10, 5, 5
-"""The maximum numbers of SSH keys, of waitlist entries, and of the reader's own budgets that are shown."""
+"""The maximum numbers of the reader's SSH keys, waitlist entries and budgets that are shown."""
 TEAM_BUDGETS = 8
-"""The maximum number of budgets of the team and its projects that are shown to an approver."""
+"""The maximum number of budgets that an approver sees, of the team and of its projects together."""
 
 _TYPED = """\
 In a channel, or in Messages here:

@@ -20,7 +20,7 @@ _DEFAULT = ": the default key, which always works"
 
 
 def key_text(key: Key, *, named: bool = True) -> str:
-    """Return the text that identifies a key: `"you@laptop", SHA256:... (ed25519)`.
+    """Return the text that identifies an SSH key: `"you@laptop", SHA256:... (ed25519)`.
 
     The key's name, here `"you@laptop"`, is left out unless `named` is true.
     """
@@ -52,10 +52,10 @@ def _or_type(github: bool) -> Part:
 
 
 def listing(keys: Sequence[Key], first_line: str = "", *, github: bool) -> Rendered:
-    """Render a person's keys with their buttons. The `first_line` above them says what was just done.
+    """Render the list of a person's SSH keys, with buttons for each key. `first_line` says what was just done.
 
-    If the person has no key and nothing was done, the message asks for a key instead. `github` tells whether the
-    team allows keys from GitHub.
+    If the person has no key and nothing was done, the message asks for a key instead. `github` is true if the team
+    allows keys from GitHub.
     """
     if not keys and not first_line:
         return needed(github=github)
@@ -104,7 +104,7 @@ def spoken_key(key: Key) -> str:
 
 
 def saved_text(added: Sequence[Key], known: Sequence[Key]) -> str:
-    """Return a sentence saying which keys were saved, and which ones in `known` the person already had."""
+    """Return a sentence saying which keys were saved. The person already had the keys in `known`."""
     parts = []
     if len(added) == 1:
         parts.append(f"Your key is saved: {key_text(added[0])}.")

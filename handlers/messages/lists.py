@@ -116,7 +116,7 @@ def listing(live: RentalList, reader: Reader, *, everyone: bool, waits: Sequence
 def list_parts(
     live: RentalList, reader: Reader, *, everyone: bool, waits: Sequence[WaitingView] = ()
 ) -> list[Part | Json | None]:
-    """Return the answer that `listing` renders as a list of parts."""
+    """Return the parts of the answer that `listing` renders."""
     times = reader.times
     empty = ""
     if not (live.shown or waits):
@@ -186,7 +186,7 @@ def _waits(details: RentalSummary, times: Times) -> str:
 
 
 def _name(rental: Rental) -> str:
-    """Return `1x H100 SXM 80 GB (k7mq2) in EU`. For a spot machine, `, spot` follows."""
+    """Return `1x H100 SXM 80 GB (k7mq2) in EU`. For a spot machine, it ends with `, spot`."""
     return machine_in(rental) + (", spot" if rental.request.contract is Contract.SPOT else "")
 
 
@@ -214,7 +214,7 @@ def line(details: RentalSummary, *, owned: bool, times: Times, use: bool = True)
 
     Args:
         details: The rental.
-        owned: Whether the reader knows that the rental is theirs, so that the line doesn't name the owner.
+        owned: Whether to leave out the owner, because the reader already knows that the rental is theirs.
         times: Formats times for the reader.
         use: Whether to include the usage status of the machine.
     """
@@ -288,7 +288,7 @@ def _shown_events(events: Sequence[Event]) -> list[Event]:
 def _allowed(details: RentalDetails) -> str:
     """Return a rental's cost limits: `Cost limits: $2.47/h and $16.06 in total`.
 
-    Before anybody has accepted these limits, the sentence begins with `Requested limits`.
+    Until somebody has accepted these limits, the sentence begins with `Requested limits`.
     """
     terms = details.rental.terms
     word = "Requested" if details.rental.state in _NEVER_ALLOWED else "Cost"
@@ -336,7 +336,8 @@ ELSEWHERE = (
 def help_(commands: Sequence[tuple[str, str]], roles: Roles, *, rules: Rules) -> Rendered:
     """Render the answer to `/gpu help`.
 
-    It has a line about each of the given commands, and says how expensive a rental can be without approval.
+    The answer has a line about each of the given commands. It also says up to which cost a rental needs no
+    approval.
     """
     lines = [f"{command}: {meaning}" for command, meaning in commands]
     limits = rules.auto_approve

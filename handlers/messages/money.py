@@ -71,7 +71,7 @@ def _spent(spent: Spent) -> str:
 
 
 def _running(week: Digest) -> str:
-    """Return sentences about the running machines and about deletions that the vendor hasn't confirmed.
+    """Return sentences about the running machines, and about the deletions that vendors haven't confirmed.
 
     An example is `5 machines are running now, at $31.20/h. 1 deletion isn't confirmed yet.`
     """
@@ -94,7 +94,7 @@ def _not_confirmed(count: int) -> str:
 def _budget_alert(context: AlertContext[BudgetAlertFacts]) -> Rendered:
     """Render the alert that a large part of a budget is spent or reserved. It also says what happens next.
 
-    The alert contains the exact share. This can be 85% although the alert was caused by a threshold of 80%.
+    The alert contains the exact share, such as 85%. The threshold that caused the alert can be lower, such as 80%.
     """
     balance, budget = context.facts.balance, context.facts.total
     spent, reserved, _ = split_budget(balance, budget)
@@ -117,7 +117,7 @@ def _budget_alert(context: AlertContext[BudgetAlertFacts]) -> Rendered:
 
 @alert(EventKind.UNUSUAL_DAY, names=lambda event: [one.owner for one in event.facts.dearest])
 def _unusual_day(context: AlertContext[UnusualDayFacts]) -> Rendered:
-    """Render the alert that today is unusually expensive. Its buttons show the most expensive rentals."""
+    """Render the alert that today is unusually expensive. Each of its buttons shows an expensive rental."""
     facts, dearest = context.facts, context.facts.dearest
     rentals = dict.fromkeys(one.rental_id for one in dearest)
     what = "; ".join(_dear([one for one in dearest if one.rental_id == each], context.names) for each in rentals)
@@ -132,8 +132,8 @@ def _unusual_day(context: AlertContext[UnusualDayFacts]) -> Rendered:
 def _dear(parts: Sequence[DearRental], names: Mapping[str, str]) -> str:
     """Return a line about an expensive rental and its cost: `4x H100 SXM 80 GB (c4hpz), $220.80 for Ana`.
 
-    If the rental had several owners on that day, all of them are named. For events that were stored by earlier
-    releases, the line contains only the rental's ID.
+    If the rental had several owners on that day, all of them are named. Earlier releases stored less in these
+    events, so for them, the line contains only the ID of the rental.
     """
     one, rental_id = parts[0], identifier(parts[0].rental_id, 20)
     name = f"{machines(one.count, one.gpu)} ({rental_id})" if one.gpu else rental_id
@@ -147,7 +147,7 @@ def _dear(parts: Sequence[DearRental], names: Mapping[str, str]) -> str:
 
 
 def month_file_text(file: MonthFile, reader: str) -> str:
-    """Return the message that accompanies a monthly file, for the person who gets it."""
+    """Return the message that accompanies a monthly file (a CSV with the month's costs)."""
     part = file.part
     whose = (
         "Everyone's costs"

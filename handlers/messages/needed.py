@@ -1,6 +1,7 @@
 """Messages about whether a machine is still needed.
 
-The bot asks the owner, and renders the owner's response. If the owner doesn't respond, the bot asks the approvers.
+The bot asks the owner whether the machine is still needed. If the owner doesn't respond, the bot asks the
+approvers.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from handlers.phrases.rental_text import first_after, how_it_ended, machine, men
 from handlers.phrases.use_text import connections_text, percents, status_then, unseen_text, without_work
 
 KEEP_HOURS = (1, 4)
-"""The hours to choose from with the buttons "Yes, ask again in .."."""
+"""The numbers of hours for the buttons "Yes, ask again in .."."""
 
 
 NEVER_FOR_THAT = "Machines are never destroyed just because they're idle."
@@ -128,8 +129,8 @@ def _question(context: EventContext[QuestionFacts]) -> Rendered:
         return _answered(context, answer)
     used = _used_again(context)
     if used is not None:
-        # Don't close the message. If the machine was in use only for a moment, its idle period counts as
-        # uninterrupted, and the question is shown again.
+        # Don't close the message. If the machine was in use only for a moment, its idle period goes on, and the
+        # question is shown again.
         return blocks.message(sentence(used), closed=False)
     return blocks.of_parts(
         *question_parts(context),
@@ -139,9 +140,9 @@ def _question(context: EventContext[QuestionFacts]) -> Rendered:
 
 
 def is_open(context: EventContext[QuestionFacts]) -> bool:
-    """Return whether an event asks whether a machine is still needed, and the question is still open.
+    """Return whether an event is an open question about whether a machine is still needed.
 
-    The question is open until somebody responds or the machine is used again.
+    A question is open until somebody responds or the machine is used again.
     """
     return context.facts.status is not None and context.outcome is None and _used_again(context) is None
 
@@ -167,7 +168,7 @@ def question_parts(context: EventContext[QuestionFacts], asked: str = "") -> tup
 
 
 def question_text(context: EventContext[QuestionFacts], asked: str) -> str:
-    """Return the question whether a machine is still needed as text, for a message about another subject.
+    """Return the text of the question whether a machine is still needed, for a message about another subject.
 
     The text begins with the sentence `asked`.
     """
@@ -208,9 +209,9 @@ def _quiet(facts: QuestionFacts) -> str:
 
 
 def _evidence(context: EventContext[QuestionFacts]) -> tuple[Fact, ...]:
-    """Return the GPU readings and the connections of an idle machine, which show why the bot asks.
+    """Return facts about an idle machine: the load of its GPUs and the number of connections.
 
-    Empty if somebody is connected to the machine, because the question's text then already contains them.
+    Empty if somebody was connected when the bot asked, because the text of the question then contains the facts.
     """
     use, now, times = context.facts.use, context.rental.use, context.times
     if use is None or context.facts.status is not UsageStatus.IDLE:
@@ -241,8 +242,8 @@ def _highest(use: Use) -> list[int]:
 def _used_again(context: EventContext[QuestionFacts]) -> str | None:
     """Return a sentence saying why the question is outdated. None if it isn't.
 
-    A question is about one idle period. It is outdated if the machine has been used since, or if the machine
-    couldn't be monitored for a while and a new idle period began afterwards.
+    A question is about one idle period. It is outdated if the machine has been used since then. It is also
+    outdated if the bot couldn't monitor the machine for a while, because a new idle period begins after that.
     """
     use, asked_about, times = context.rental.use, context.facts.use, context.times
     if use is None or asked_about is None:
@@ -262,7 +263,7 @@ def _used_again(context: EventContext[QuestionFacts]) -> str | None:
 def _answered(context: EventContext[QuestionFacts], answer: Event[Any]) -> Rendered:
     if answer.kind is EventKind.STILL_NEEDED:
         again = f"I asked again {context.times.at_time(answer.at)} whether you still need {context.machine}."
-        # If the machine was used after the first question, the owner didn't have to answer it.
+        # If the machine was used after the first question, the owner had no reason to answer.
         same_idle_period = idle_period_of(answer.facts.use) == idle_period_of(context.facts.use)
         no_answer = "You didn't answer. "
         return blocks.message(f"{no_answer if same_idle_period else ''}{again}")
@@ -278,8 +279,8 @@ def _answered(context: EventContext[QuestionFacts], answer: Event[Any]) -> Rende
 def _answered_by_kept(context: EventContext, answer: Event[KeptFacts]) -> Rendered:
     """Render the question after somebody has answered that the machine is still needed.
 
-    The message says when the bot asks again and when the machine ends, and has a button for more time. Once the
-    bot has asked again or the end has changed, the button is left out.
+    The message says when the bot asks again and when the machine ends, and has a button for more time. The button
+    is left out as soon as the bot has asked again or the end has changed.
     """
     details, rental, reader = context.details, context.rental, context.reader
     kept = context.of(answer)
@@ -302,7 +303,7 @@ def _answered_by_kept(context: EventContext, answer: Event[KeptFacts]) -> Render
 
 @direct(EventKind.KEPT)
 def _is_still_needed(context: EventContext[KeptFacts]) -> Rendered:
-    """Notify a person who requested the machine for themselves that the owner still needs it."""
+    """Render the message to a person who wanted to take over a machine that its owner still needs."""
     return blocks.message(_needs_it(context._replace(named=True)))
 
 
@@ -313,8 +314,8 @@ def _is_still_needed(context: EventContext[KeptFacts]) -> Rendered:
 def _owner_does_not_answer(context: EventContext[QuestionFacts]) -> Rendered:
     """Render the question to the approvers about an idle machine whose owner doesn't respond.
 
-    While the question is open, the message has a button for each decision. Later, it shows the decision. The
-    approvers are mentioned only in the first question about an idle period.
+    While the question is open, the message has a button for each possible decision. Later, it shows the decision.
+    The approvers are mentioned only in the first question about an idle period.
     """
     event, details, rental, times = context.event, context.details, context.rental, context.times
     whose = f"{person(details.names, context.owner_id)}'s {machine(rental)}"
@@ -324,8 +325,8 @@ def _owner_does_not_answer(context: EventContext[QuestionFacts]) -> Rendered:
         return blocks.message(how_it_ended(details, whose, times))
     asked = unanswered(rental, rental.use)
     if asked is None or asked.about != idle_period_of(event.facts.use):
-        # Don't close the message. If the machine was in use only for a moment, its idle period counts as
-        # uninterrupted, and the buttons are shown again. A later idle period gets a message of its own.
+        # Don't close the message. If the machine was in use only for a moment, its idle period goes on, and the
+        # buttons are shown again. A new idle period gets a message of its own.
         return blocks.message(_no_longer_asked(whose, rental.use, times), closed=False)
     this, owner = RentalValue(rental_id=rental.id), details.names.get(rental.owner) or "its owner"
     mentioned = ""
@@ -343,7 +344,7 @@ def _owner_does_not_answer(context: EventContext[QuestionFacts]) -> Rendered:
 
 
 def _no_longer_asked(whose: str, use: Use | None, times: Times) -> str:
-    """Return a sentence saying that approvers no longer have to decide, because the idle period is over."""
+    """Return a sentence saying that the idle period is over, so that approvers no longer have to decide."""
     decided = f"Approvers no longer have to decide whether {whose} keeps running"
     if use is None:
         return f"{decided}."

@@ -182,9 +182,9 @@ def found(view: QuoteView, reader: Reader, *, everything: bool = False) -> Rende
 
 
 def _shorter(quote: Quote, choice: OfferChoice | None) -> list[Json]:
-    """Return a button for a shorter lease, if the budgets don't allow the requested length.
+    """Return a list with a button for a shorter lease. Empty if the budgets allow the requested length.
 
-    It is the longest lease that the budgets allow. The list is empty if no button is needed.
+    The button is for the longest lease that the budgets allow.
     """
     if choice is None or choice.shorter is None:
         return []
@@ -193,10 +193,10 @@ def _shorter(quote: Quote, choice: OfferChoice | None) -> list[Json]:
 
 
 def _for_all_gpus(quote: Quote) -> list[Json]:
-    """Return a button that repeats the search, with the typed price as the highest price of all GPUs together.
+    """Return a list with a button for an ambiguous price. Empty if the typed price was clear.
 
-    The list is empty unless the typed price was ambiguous. It then counts as the price per GPU, but the person may
-    have meant the price of all GPUs.
+    An ambiguous price counts as the price per GPU, although the person may have meant the price of all GPUs
+    together. The button repeats the search with the second meaning.
     """
     request = quote.request
     if not request.cap_for_each_or_all or request.max_gpu_rate is None:
@@ -214,10 +214,10 @@ def _not_replaced(rental: Rental | None) -> str:
 
 
 def _left(view: QuoteView) -> str:
-    """Return sentences about the limits for a replacement, if every offer exceeds them.
+    """Return sentences about the limits for a replacement. Empty unless every offer exceeds them.
 
-    A replacement may cost at most what is left of the approved time and total of the old machine. Empty if the
-    search isn't for a replacement, or if an offer stays within the limits.
+    A replacement may use only the rest of the time and of the cost that were approved for the old machine. Empty
+    also if the search isn't for a replacement.
     """
     if view.left is None:
         return ""
@@ -227,9 +227,11 @@ def _left(view: QuoteView) -> str:
 
 
 def _keeps_waiting(view: QuoteView, *, rentable: bool) -> str:
-    """Return a sentence saying that a pending request stays as it is, if the search is for a change to it.
+    """Return a sentence saying that a pending request stays as it is.
 
-    Without this sentence, people would think that clicking [Change] has withdrawn their request.
+    Empty unless the person is searching in order to change that request.
+
+    Without this sentence, people would think that their click on [Change] has withdrawn the request.
     """
     if view.still_waiting is None:
         return ""
@@ -316,7 +318,7 @@ def _equipment(offer: Offer) -> str:
 
 
 def _may_cost_more(choice: OfferChoice) -> bool:
-    """Return whether a click on this offer also allows the bot to rent a more expensive offer instead."""
+    """Return whether a click on this offer allows the bot to rent a more expensive offer if this one is gone."""
     return choice.terms.max_rate > choice.offer.rate
 
 
@@ -334,8 +336,7 @@ def _about(choice: OfferChoice, quote: Quote) -> str:
 def _cost(choice: OfferChoice, quote: Quote, *, everything: bool) -> str:
     """Return the estimated and the highest cost of an offer over the lease.
 
-    With `everything`, an explanation of the highest cost is left out, because `_most` explains it below the
-    offers.
+    With `everything`, the highest cost isn't explained here, because `_most` explains it below the offers.
     """
     text = f"{_about(choice, quote)}, *at most {say_at_most(choice.terms.total)}*"
     if everything:
@@ -354,7 +355,7 @@ def _most(choice: OfferChoice, rules: Rules, subject: str, offer: str = "this of
         choice: The offer.
         rules: The team's rules.
         subject: The beginning of the first sentence, such as `$16.06 is`.
-        offer: The words for the offer in the last sentence, such as `this offer`.
+        offer: The name for the offer in the last sentence, such as `this offer`.
     """
     terms = choice.terms
     billed = billed_span(terms.lease, rules)
@@ -374,7 +375,7 @@ def _night(quote: Quote, best: OfferChoice | None, reader: Reader) -> tuple[str,
     """Return a sentence saying that the machine may end at night, and a button that keeps it until the morning.
 
     If the machine can't end at night, the sentence is empty and the button is None. The button is also None if
-    keeping the machine isn't possible for this request.
+    even the latest end of the request is before the morning.
     """
     known, now, rules = reader.zone or None, reader.now, reader.rules
     night = night_end(quote.request, quote.created_at, now, zone_of(known, rules), rules)
@@ -502,8 +503,8 @@ def none_found(view: QuoteView, reader: Reader) -> Rendered:
 def nearby_label(request: Request, near: Nearby) -> str:
     """Return the label of a button for a similar request: `Show US from $1.90/h`.
 
-    The label contains the differences from the original request, and the lowest price. If the price exceeds the
-    total that the person typed, the label ends with `, above $8.00 in all`.
+    The label contains the differences from the original request, and the lowest price. If the cost would exceed
+    the total that the person typed, the label ends with `, above $8.00 in all`.
     """
     other = near.request
     differs = [
@@ -548,10 +549,10 @@ def rents_already(rental: Rental, quote_id: str, offer_id: str) -> Rendered:
 
 
 def to_confirm(quote: Quote, choice: OfferChoice, *, first_line: str, another: bool) -> Rendered:
-    """Render an offer that a person clicked before they had an SSH key. They now have to confirm it.
+    """Render an offer that a person clicked before they had an SSH key. The person now has to confirm it.
 
-    The text begins with `first_line`, which says that the key was added. The button opens the confirmation dialog
-    again.
+    The text begins with `first_line`, which says that the key was added. The button opens the dialog in which the
+    person confirms the offer.
     """
     above = dollars(CONFIRM_ABOVE)
     text = f"{first_line} The offer that you clicked can cost more than {above}, so confirm it first."

@@ -1,6 +1,6 @@
 """Messages about the owners of machines.
 
-They are about new owners, requests for a machine, offers of a machine, and owners who left the workspace.
+The subjects are new owners, requests for another person's machine, offers of a machine, and owners who left.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from handlers.phrases.rental_text import how_it_ended, in_all, machine, owner
 from handlers.phrases.use_text import current_use, status_text
 
 NEEDED_FOR = timedelta(hours=4)
-"""The time for which a machine counts as needed after its owner clicked [I need it]."""
+"""The time during which a machine counts as needed, after its owner has clicked [I need it]."""
 LINES = 2
 """The maximum number of shell lines in a message that also contains other text."""
 
@@ -57,7 +57,10 @@ def _adopted(context: EventContext[AdoptedFacts]) -> str:
 
 
 def _ran(facts: AdoptedFacts) -> str:
-    """Return a sentence saying where an adopted machine was found, and under which name."""
+    """Return a sentence with the place and the name under which an adopted machine was found.
+
+    An adopted machine was rented without the bot, and an admin assigned an owner to it.
+    """
     found = f"I found it in the Compute Clear account{f' as {escape(facts.name)}' if facts.name else ''}."
     return found if facts.why is Why.BOUGHT_AFTER_BACKUP else f"{found[:-1]}, not rented through me."
 
@@ -171,7 +174,7 @@ def _asked_for(context: EventContext) -> str:
 
 @direct(EventKind.ASKED_FOR)
 def _share_or_give(context: EventContext) -> Rendered:
-    """Render the message to the owner of an idle machine that somebody else requests.
+    """Render the message to the owner of an idle machine that somebody else wants to take over or share.
 
     Once the owner has responded or the machine is used again, render the outcome instead.
     """
@@ -201,7 +204,7 @@ def _share_or_give(context: EventContext) -> Rendered:
 
 
 def _what_became_of_it(context: EventContext, answer: Event[Any]) -> str:
-    """Return a sentence for the owner with the outcome of somebody's request for the machine."""
+    """Return a sentence that tells the owner the outcome of another person's request for the machine."""
     details, times, who = context.details, context.times, context.actor
     match answer.kind:
         case EventKind.KEPT:
@@ -226,7 +229,7 @@ def _given(context: EventContext[PersonFacts]) -> str:
 
 @direct(EventKind.GIVEN, needs=Needs.BUDGET_IF_TAKEN)
 def _take_it(context: EventContext[PersonFacts]) -> Rendered:
-    """Render the message to a person who is offered a machine. It contains the cost that this person would pay.
+    """Render the message to a person to whom a machine is offered. It contains the cost for this person.
 
     Once the person has accepted or the offer is over, render the outcome instead.
     """

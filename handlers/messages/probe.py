@@ -20,8 +20,8 @@ _SEES = "GPU load and SSH connections"
 def probe(rules: Rules) -> Rendered:
     """Render the answer to `/gpu probe`.
 
-    It says what the bot checks on machines and what the bot sends to them. It also shows the two scripts that are
-    installed on each machine for this.
+    The answer says what the bot checks on machines and what the bot sends to machines. It also shows the two
+    scripts that the bot installs on each machine for this.
     """
     if rules.idle.probe is ProbeKind.NONE:
         return blocks.message(
@@ -38,7 +38,7 @@ def probe(rules: Rules) -> Rendered:
 
 
 def monitored(details: RentalDetails, rules: Rules) -> str:
-    """Return a sentence saying what the bot monitors on a ready machine, and whether the bot runs an on-ending.sh.
+    """Return a sentence saying what the bot monitors on a ready machine, and whether it runs an on-ending script.
 
     Empty if the machine has no probe, or if its probe doesn't respond.
     """
@@ -55,7 +55,7 @@ def monitored(details: RentalDetails, rules: Rules) -> str:
 
 
 def awaited(details: RentalDetails, rules: Rules) -> bool:
-    """Return whether the probe of a ready machine may still start to respond without a manual installation."""
+    """Return whether the probe of a ready machine may still start to work without a manual installation."""
     rental, attempt = details.rental, details.current
     if attempt is None or not has_probe(rental, attempt, rules):
         return False
@@ -86,5 +86,5 @@ def looks_now(rental: Rental) -> Rendered:
 
 
 def code_block(text: str) -> str:
-    """Return one of the bot's own texts as a code block. The text must not contain backticks."""
+    """Return a text as a code block. The text must come from the bot itself, and contain no backticks."""
     return f"```{literal(text)}```"

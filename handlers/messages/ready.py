@@ -71,7 +71,7 @@ def _is_ready(rental: Rental) -> str:
 
 
 def _ends(context: EventContext) -> Fact:
-    """Return the end of the machine. If it is sooner than requested, the owner also reads why."""
+    """Return the end of the machine. If it is earlier than requested, the owner is also given the reason."""
     label, value, said = ends_fact(context.rental, context.times, context.event.at)
     if not context.by_owner or not _is_shorter(context.rental):
         return Fact(label, value, said)
@@ -80,7 +80,7 @@ def _ends(context: EventContext) -> Fact:
 
 
 def _is_shorter(rental: Rental) -> bool:
-    """Return whether the lease is shorter than requested, because a longer one could exceed the approved total."""
+    """Return whether the lease was shortened because a longer one could exceed the approved total."""
     lease = rental.running_lease
     last = lease.last_end
     return last - lease.ready_at < rental.terms.lease and last != rental.request.last_end
@@ -99,16 +99,16 @@ def _place(rental: Rental) -> Fact:
 
 
 def _approved_by(details: RentalDetails) -> list[str]:
-    """Return a sentence naming the person who approved the request, in a list.
+    """Return a list with one sentence that names the approver of the request.
 
-    The list is empty if the owner needed no approval, or if an earlier message to the owner already named the
-    approver.
+    The list is empty if no approval was needed, or if an earlier message to the owner already named the approver.
     """
     decisions = [e for e in details.events if e.kind in {EventKind.APPROVED, EventKind.APPROVED_NOT_READY}]
     if not decisions or decisions[-1].actor in {None, details.rental.owner}:
         return []
     if any(facts.asked_span is not None for facts in facts_in(decisions[-1:], DecisionFacts)):
-        # Fewer hours than requested were approved. An earlier message told the owner so, and named the approver.
+        # Fewer hours than requested were approved. An earlier message to the owner said this, and named the
+        # approver.
         return []
     return [f"Approved by {person(details.names, decisions[-1].actor)}."]
 
@@ -162,7 +162,7 @@ def _you_got_access(context: EventContext) -> Rendered:
 
 
 def _shared_with_you(context: EventContext) -> Rendered:
-    """Render the message to a teammate that says how to log in. If they have no key yet, it asks for one."""
+    """Render the message that says how a teammate logs in, or that asks a teammate without a key to add one."""
     details, rental, reader, posted = context.details, context.rental, context.reader, context.event.at
     was_ready = rental.lease is not None and rental.lease.ready_at <= posted
     if rental.state is not State.READY and (was_ready or rental.state.over or rental.state is State.DESTROYING):

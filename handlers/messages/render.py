@@ -36,7 +36,7 @@ from handlers.phrases.blocks import Rendered
 from handlers.phrases.format import Reader
 
 SUBJECTS = (account, admin_questions, backups, buying, ended, ends, money, needed, owners, ready, requests)
-"""The modules that contain writers. Importing them registers the writers."""
+"""The modules that contain writers. Importing these modules registers the writers."""
 
 REFRESH_ASKED_EVERY = timedelta(minutes=3)
 """The bot time after which an open question about a ready machine is rendered again."""
@@ -55,7 +55,7 @@ def thread_reply(context: EventContext) -> Rendered | None:
 def history_text(event: Event, details: RentalDetails, reader: Reader, *, money: bool) -> str:
     """Return the text about an event in a rental's history. Empty if the event has no text.
 
-    The text contains no time, because each line of a history begins with the time. It contains the reader's name
+    The text contains no time, because each line of a history begins with the time. It calls the reader by name
     instead of `you`. Without `money`, amounts and prices are left out.
     """
     readable = event if money else changed(event, facts=event.facts.without_money())
@@ -72,7 +72,7 @@ def message_to_approvers(context: EventContext) -> Rendered:
 def direct_message(context: EventContext) -> Rendered | None:
     """Render the direct message to one person about an event. It is edited until nothing is left to decide.
 
-    Returns None if the message was delayed for so long that a newer message has replaced it.
+    Returns None if the message was delayed and a newer message has replaced it.
 
     A former owner gets a text that only says who owns the machine now. Once a rental is over, its owner gets the
     receipt.
@@ -92,8 +92,8 @@ def direct_message(context: EventContext) -> Rendered | None:
 def _is_for_them(context: EventContext) -> bool:
     """Return whether a former owner gets the full message about an event.
 
-    They do if the event is that they lost the machine, that they are offered it, or that the machine they
-    requested is still needed.
+    There are three cases. Somebody took over the machine from the former owner. The machine is offered to the
+    former owner. Or the former owner requested the machine, and the current owner still needs it.
     """
     if context.event.kind is EventKind.OWNER_CHANGED:
         return context.event.actor == context.rental.owner

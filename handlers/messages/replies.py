@@ -67,8 +67,8 @@ def error(problem: GpubotError) -> Rendered:
 def _show_line(line: Line, n: int) -> Json | None:
     """Return a button that makes a suggested request, such as `Show H100 EU under $2.50/GPU/h`.
 
-    None if the request is too long for a button's value. If it is only too long for the label, the label is `Show
-    this` or `Show suggestion 2`.
+    None if the request is too long for a button's value. If the request fits into the value but not into the
+    label, the label is `Show this` or `Show suggestion 2`.
     """
     label = escape(f"Show {line.shown}", 300)
     if len(label) > blocks.BUTTON_TEXT:
@@ -89,7 +89,7 @@ def _show(rental_id: str | None) -> Json | None:
 def bug(number: str, *, rented: bool | None = None) -> Rendered:
     """Render the reply after an unexpected error.
 
-    `rented` is False only if it is certain that nothing was rented. The reply then says so.
+    If `rented` is False, it is certain that nothing was rented, and the reply says so.
     """
     known = "Nothing was rented." if rented is False else "/gpu list shows what is rented."
     return reply(f"Something went wrong on my side. {known} Give an admin this number: {identifier(number, 20)}.")
@@ -121,7 +121,7 @@ def rented(
 
 
 def end_dropped(request: Request, command: str) -> Rendered:
-    """Render the reply to `/gpu again` if the last request named an end that has passed or is too near.
+    """Render the reply to `/gpu again` if the last request had a fixed end that has passed or is too near.
 
     `command` is an example of a command with a later end.
     """
@@ -132,7 +132,7 @@ def end_dropped(request: Request, command: str) -> Rendered:
 
 
 def away(until: datetime, asked: PeopleAsked) -> Rendered:
-    """Render the answer to `/gpu away`: when the approver is back, and who is asked until then."""
+    """Render the answer to `/gpu away`: when the approver is back, and who is asked in the meantime."""
     instead = f"I'll ask {people_text(asked.names)} instead." if asked.names else "Requests will wait for you."
     away_until = f"You're away until {Times.date_and_time(until)}, so I won't ask you about requests."
     return reply(f"{away_until} {instead} If you're back earlier: /gpu away off")
@@ -161,7 +161,7 @@ def resumed(changed: bool) -> Rendered:
 def extended(done: Extended, times: Times, utc: str = "") -> Rendered:
     """Render the reply to an extension. It says whether the lease was extended or an approver has to decide first.
 
-    `utc` is a sentence saying that a typed time was read as UTC. It may be empty.
+    `utc` is an optional sentence saying that a typed time was interpreted as UTC.
     """
     rental = done.rental
     about = _about(rental, done.span) if done.sees_money else ""
@@ -176,7 +176,7 @@ def extended(done: Extended, times: Times, utc: str = "") -> Rendered:
 def extend_to_confirm(details: RentalDetails, longer: timedelta, again: Json) -> Rendered:
     """Render the reply to a typed extension that the person has to confirm.
 
-    The button `again` opens the dialog again.
+    `again` is the button that opens the confirmation dialog.
     """
     about = _about(details.rental, longer) if details.sees_money else ""
     text = f"To extend {machine(details.rental)} by {span(longer)}{about}, confirm it first."
@@ -184,14 +184,14 @@ def extend_to_confirm(details: RentalDetails, longer: timedelta, again: Json) ->
 
 
 def _about(rental: Rental, longer: timedelta) -> str:
-    """Return an estimated cost that can follow a clause: `, about $11.04`. Empty if the price is unknown."""
+    """Return the estimated cost of an extension, such as `, about $11.04`. Empty if the price is unknown."""
     return f", about {dollars(cost(rental.rate, longer))}" if rental.rate is not None else ""
 
 
 def extended_just_now(rental: Rental, longer: timedelta, reader: Reader) -> Rendered:
     """Render the reply to a `/gpu extend` that was ignored, because the same command had just extended the lease.
 
-    The reply has a button that extends the lease again after all.
+    The reply has a button for people who meant the second command. It extends the lease once more.
     """
     ends_at = f"It ends {reader.times.at_time(rental.lease.ends_at)}." if rental.lease else ""
     text = f"You extended {machine(rental)} by {span(longer)} just now, so nothing more was added."
@@ -201,8 +201,8 @@ def extended_just_now(rental: Rental, longer: timedelta, reader: Reader) -> Rend
 def still_needed(rental: Rental, asks_again_at: datetime | None, reader: Reader) -> Rendered:
     """Render the reply to `/gpu keep`.
 
-    It says when the bot asks again, and that the end of the lease stays the same. `asks_again_at` is None if the
-    bot won't ask again.
+    The reply says when the bot asks next whether the machine is needed, and that the end of the lease stays the
+    same. `asks_again_at` is None if the bot won't ask.
     """
     again = ask_again_text(asks_again_at, rental.running_lease.ends_at, reader.times, moves=end_moves(rental))
     return reply(f"You said that you still need {machine(rental)}. {again}", extend_button(rental, reader))
@@ -234,7 +234,7 @@ def graceful_destroy(rental: Rental, times: Times) -> Rendered:
 def decided(rental: Rental, *, approved: bool) -> Rendered:
     """Render the reply to an approver who decided in a list: `You approved 8x H100 SXM 80 GB (p4wd9) in EU`.
 
-    If the approver clicks in a message that is edited anyway, no reply is needed, because that message shows the
+    After a click in the message to the approvers, no reply is needed, because that message is edited to show the
     decision.
     """
     did = "approved" if approved else "declined the request for"
@@ -259,8 +259,8 @@ def begin_with_mention(bot: str, command: str) -> Rendered:
 def opener(modal: Modal) -> Rendered:
     """Render a button that opens a dialog, as the reply to a typed command.
 
-    The command can't open the dialog itself if it was typed in an ordinary message: Slack opens dialogs only after
-    a click or a slash command.
+    Slack opens dialogs only after a click or a slash command. So a command in an ordinary message can't open the
+    dialog itself.
     """
     match modal.view["callback_id"], modal.value:
         case Callback.DESTROY_CONFIRM.id, RentalValue(rental_id=rental_id) as value:

@@ -95,9 +95,10 @@ def _asked_again(context: EventContext[RequestFacts]) -> str:
 
 
 def _undecided(context: EventContext[RequestFacts], needs: str) -> str:
-    """Return sentences saying that a request needs a new decision. `needs` is the decision, such as `approval`.
+    """Return sentences saying that a request needs a new decision. `needs` names it, such as `approval`.
 
-    They contain the reason, the cost so far, the people who were asked, and the time at which the request expires.
+    The sentences contain the reason, the cost so far, the people who were asked, and the time at which the request
+    expires.
     """
     facts, who = context.facts, sentence_case(context.this_request)
     expires = f"expires {context.times.at_time(facts.until)}." if facts.until else ""
@@ -125,9 +126,9 @@ def _undecided(context: EventContext[RequestFacts], needs: str) -> str:
 def _cost_by_then(facts: BillFacts) -> str | None:
     """Return a sentence with the cost at the time of the event.
 
-    An earlier message may have said that a machine was perhaps rented, which this sentence corrects. None if the
-    event doesn't contain the cost. This happens if an attempt may still be billing, or if a machine of the rental
-    was bought after the backup.
+    The sentence corrects earlier messages, which may have said that a machine was perhaps rented. None if the
+    event doesn't contain the cost. The cost is missing if an attempt may still be billing, or if a machine of the
+    rental was bought after the backup.
     """
     cost = cost_of(facts)
     if cost is None:
@@ -163,7 +164,7 @@ def _approved(context: EventContext[DecisionFacts]) -> str:
 def _approved_not_ready(context: EventContext) -> str:
     """Return a sentence saying who approved the request, and when.
 
-    If there were several approvals, the sentence is about the last one before the event.
+    If the request was approved several times, the sentence is about the last approval before the event.
     """
     what = context.request if context.named else "this request"
     approvals = [
@@ -257,8 +258,8 @@ def approval(context: EventContext[DecidersFacts | ExtensionFacts | RequestFacts
     else:
         return _answer(context)
     if left:
-        # Leave out the approvers' buttons, because an approval would rent a machine for somebody who left. Instead
-        # of the approvers, the admins have been asked to decide.
+        # The owner left, so an approval would rent a machine for nobody. Leave out the buttons. The admins have
+        # been asked to decide instead.
         decide = f"{owner(details)} left the workspace, so the admins decide about the request below."
         return blocks.of_parts(
             blocks.paragraph(f"*{decide} Approvers don't decide about it any more.*"), *question[1:]
@@ -326,7 +327,7 @@ def _length(rental: Rental, times: Times) -> str:
 
 
 def _price(rental: Rental) -> Fact:
-    """Return the price of the clicked offer, and the highest price at which the bot may rent another one.
+    """Return the price of the clicked offer, and the highest price at which the bot may rent another offer.
 
     For a request on the waitlist, return only the highest price, because no offer was clicked.
     """
@@ -467,7 +468,7 @@ direct(EventKind.APPROVED, EventKind.WITHDRAWN, EventKind.DECIDERS_CHANGED)(said
 def reminder(listed: Sequence[RentalDetails], reader: Reader) -> Rendered:
     """Render a reminder to an approver.
 
-    It lists the requests that still wait, and then those that have been decided.
+    It first lists the requests that still wait, and then the requests that have been decided.
     """
     waiting = [details for details in listed if _waits(details)]
     decided = [text for details in listed if not _waits(details) and (text := _decided(details, reader))]
@@ -498,6 +499,6 @@ def _reminder_line(details: RentalDetails, times: Times) -> str:
 
 
 def _decided(details: RentalDetails, reader: Reader) -> str:
-    """Return the decision about a request. The text is the same as in the message to the approvers."""
+    """Return the decision about a request, in the words of the message to the approvers."""
     asked = newest_asked(details.events, DECISIONS)
     return approval(EventContext(asked, details, reader)).text if asked is not None else ""

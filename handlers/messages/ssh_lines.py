@@ -38,7 +38,7 @@ from handlers.phrases.format import (
 from handlers.phrases.rental_text import how_it_ended, machine, owner, possessive, setup_text, state_word
 
 KEYS_NAMED, PEOPLE_NAMED = 3, 5
-"""The maximum number of the reader's keys that are named, and the same for other people. The rest are counted."""
+"""The maximum numbers of the reader's keys and of other people that a text names. The rest are counted."""
 LONG_LINES = 2
 """The maximum number of shell lines in a message that also contains other text."""
 DISK = (
@@ -114,7 +114,7 @@ def log_in_parts(
     the setup script, the monitoring, and the sentences in `also`.
 
     With `briefly`, the disk and the setup script are left out, because the message that the machine is ready has
-    mentioned them. The command is left out if the owner can't log in and nobody else can add the owner's keys.
+    mentioned them. The SSH command is left out if the owner can't log in, and nobody can add the owner's keys.
     """
     rental = details.rental
     if not rental.lets_in(reader.id):
@@ -155,9 +155,11 @@ class _Named(NamedTuple):
     several: bool = False
 
     def do(self, one: str, more: str) -> str:
-        """Return a clause with the keys as its subject and a verb. Empty if there are no keys.
+        """Return a clause with the keys as its subject, followed by a verb. Empty if there are no keys.
 
-        The verb is `one` for a single key, such as `works`, and `more` for several keys, such as `work`.
+        Args:
+            one: The verb for a single key, such as `works`.
+            more: The verb for several keys, such as `work`.
         """
         return f"{self.text} {more if self.several else one}" if self.text else ""
 
@@ -169,7 +171,7 @@ def _own_keys(details: RentalDetails, attempt: Attempt) -> list[OwnedKey]:
 
 
 def _others_inside(details: RentalDetails, attempt: Attempt) -> list[str]:
-    """Return the people other than the owner whose keys work. The person who rented the machine comes first."""
+    """Return the people whose keys work, without the owner. The person who rented the machine comes first."""
     ran, owner = startup_script_ran(details.rental), details.rental.owner
     return list(
         dict.fromkeys(
@@ -179,9 +181,9 @@ def _others_inside(details: RentalDetails, attempt: Attempt) -> list[str]:
 
 
 def _locked_out(details: RentalDetails, attempt: Attempt) -> bool:
-    """Return whether the owner can't log in, and nobody in the workspace can add the owner's keys.
+    """Return whether the owner can't log in, and nobody can add the owner's keys.
 
-    This is the case if everyone whose keys work has left the workspace.
+    Only people whose keys work can add keys. This is True if all of these people have left the workspace.
     """
     if attempt.adopted is not None or details.bought_by == details.rental.owner:
         return False
@@ -189,9 +191,9 @@ def _locked_out(details: RentalDetails, attempt: Attempt) -> bool:
 
 
 def _owners_keys(details: RentalDetails, reader: Reader) -> tuple[list[str], Sequence[OwnedKey]]:
-    """Return clauses for the owner saying which keys work. Also return the keys that don't work, or may not work.
+    """Return clauses saying which keys work. Also return the other keys, which don't work or may not work.
 
-    The owner can add these other keys by pasting a shell line on the machine.
+    Both are for the machine's owner, who can add the other keys by pasting a shell line on the machine.
     """
     rental, attempt, owner = details.rental, details.current, details.rental.owner
     if attempt is None:
@@ -254,7 +256,7 @@ def _work(keys: _Named) -> str:
 
 
 def _sent(keys: _Named, details: RentalDetails, reader: Reader) -> str:
-    """Return a clause saying whether the given keys work. All of them are part of the startup script."""
+    """Return a clause saying whether the given keys work. The startup script should have installed all of them."""
     attempt = details.current
     if attempt is None:
         return ""
@@ -266,8 +268,8 @@ def _sent(keys: _Named, details: RentalDetails, reader: Reader) -> str:
         why = "because the startup script didn't run"
         return keys.do(f"doesn't work, {why}", f"don't work, {why}")
     if details.rental.probe_answered_at is not None:
-        # The probe responded late, so perhaps the owner installed it manually. In that case, the startup script,
-        # which contains the keys, may never have run.
+        # The probe responded late, so perhaps the owner installed it manually. The startup script, which installs
+        # the keys, may then never have run.
         return keys.do("might not work", "might not work")
     return keys.do(IF_SCRIPT_RUNS, IF_SCRIPT_RUNS)
 
@@ -280,7 +282,7 @@ def _missing(keys: _Named) -> str:
 def _paste_parts(details: RentalDetails, reader: Reader, most: int) -> list[Part]:
     """Return at most `most` shell lines for the owner to paste.
 
-    They add the keys that don't work, or may not work.
+    The lines add the keys that don't work or may not work.
     """
     _, keys = _owners_keys(details, reader)
     do_not_work = _names(keys, details).do("doesn't work", "don't work")
@@ -309,7 +311,7 @@ def _setup_log(details: RentalDetails) -> str:
 def _names(keys: Sequence[OwnedKey], details: RentalDetails, first: Sequence[str] = ()) -> _Named:
     """Return the names of keys for a text to the machine's owner. The owner's own keys come first.
 
-    `first` are the names of further keys of the owner, which come before all others.
+    `first` are the names of more keys of the owner. They come before all others.
     """
     reader = details.rental.owner
     own = _own_names([key for key in keys if key.person == reader], details, reader)
@@ -318,9 +320,9 @@ def _names(keys: Sequence[OwnedKey], details: RentalDetails, first: Sequence[str
 
 
 def _named(own: Sequence[str], people: Sequence[str] = ()) -> _Named:
-    """Combine the names of the reader's own keys with the names of other people whose keys are included.
+    """Combine the names of the reader's own keys with the names of other people who have keys in the list.
 
-    The name of the reader's only key may be empty.
+    If the reader has only one key, its name may be empty.
     """
     yours = theirs = ""
     if own:
@@ -415,7 +417,7 @@ def _config_parts(rental: Rental) -> list[Part]:
     ]
 
 
-# --- shell lines about keys, as people copy them from a message
+# --- shell lines that people copy from a message to add keys
 
 
 LONG_LINE = blocks.SECTION_TEXT - 10
@@ -428,8 +430,8 @@ A line with the largest RSA key that people can add is shorter.
 def lines_to_paste(how: str, write: Callable[[Sequence[str]], str], keys: Sequence[str], most: int) -> list[Part]:
     """Return the sentence `how`, followed by at most `most` shell lines that add keys.
 
-    `write` returns one shell line that adds several keys. The keys are divided among several lines, each of them
-    short enough for a block. If not all keys fit, the last part says how many are missing.
+    `write` returns one shell line that adds several keys. If necessary, the keys are divided among several lines,
+    so that each line fits into a block. If not all keys fit, the last part says how many are missing.
     """
     groups: list[list[str]] = [[]]
     for key in keys:

@@ -1,6 +1,6 @@
 """Messages about the waitlist and start times.
 
-They are the buttons below the answer to a search, the dialogs that these buttons open, and lines in lists.
+They include the buttons below the answer to a search, the dialogs of these buttons, and lines in lists.
 """
 
 from __future__ import annotations
@@ -104,10 +104,10 @@ def wait_text(view: QuoteView, reader: Reader) -> str:
 
 
 def _expires_too_early(waitlist_entry: WaitlistEntry | None, reader: Reader) -> str:
-    """Return the beginning of a sentence saying that a request expires before the bot would look for offers.
+    """Return the beginning of a sentence saying that a request expires before the bot searches for offers.
 
-    The bot looks for offers only during the team's hours. The caller completes the sentence by saying how to
-    search at any time. Empty if the request doesn't expire before those hours begin.
+    The reason is that the bot looks for offers only during the team's hours, and the request expires before they
+    begin. The caller adds how to search at any time. Empty if the request expires later.
     """
     zone = zone_of(reader.zone, reader.rules)
     if waitlist_entry is None or not ends_before_hours(waitlist_entry, reader.now, zone, reader.rules):
@@ -144,7 +144,7 @@ NOT_OFFERED = "Nobody offers it right now"
 def starts(view: QuoteView, understood: Sequence[Part], reader: Reader) -> Rendered:
     """Render the answer to a request with a start time.
 
-    `understood` are the parts above the answer that repeat the request as the bot understood it.
+    `understood` are the parts above the answer. They repeat the request as the bot understood it.
     """
     quote, wait, rent = view.quote, view.wait, None
     if view.wait_refused is not None:
@@ -291,10 +291,10 @@ def waits(waiting: WaitingView, reader: Reader, asked: PeopleAsked | None = None
 
 
 def notified(view: QuoteView, reader: Reader) -> Rendered:
-    """Render the message to a person who clicked [Tell me when there's an offer].
+    """Render the message to a person who has clicked [Tell me when there's an offer].
 
-    It shows the offer, or says that no offer matched in time. Once the person has rented the offer, the message
-    says so and has no buttons any more.
+    The message shows the offer, or says that no offer matched in time. Once the person has rented the offer, the
+    message says so and has no buttons any more.
     """
     quote, rental = view.quote, view.rental
     if rental is not None and rental.state is State.AWAITING_APPROVAL:

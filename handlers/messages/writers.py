@@ -1,12 +1,12 @@
 """The writers of messages. A writer is a function that composes the message about one kind of event.
 
 An event can have several audiences, such as the readers of a thread, the approvers, or a single person. EFFECTS
-lists them for each kind of event, and each of them has its own writer. A writer is defined in the module of its
-subject, and registers itself. For example, the decorator `@direct(EventKind.GIVEN)` registers the writer of direct
-messages about GIVEN. `render.py` calls the writers.
+lists the audiences for each kind of event, and each audience has its own writer. Each writer is defined in the
+module for its subject, where a decorator registers it. For example, the decorator `@direct(EventKind.GIVEN)`
+registers the writer of direct messages about GIVEN. `render.py` calls the writers.
 
-If an event lacks a fact, the writers leave it out of their sentences. So the text for readers who may not see
-money is written from a copy of the event without amounts and prices (`Facts.without_money`).
+If an event lacks a fact, the writers leave the fact out of their sentences. Some readers may not see money. Their
+texts are written from a copy of the event without amounts and prices (`Facts.without_money`).
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ def sentence_case(text: str) -> str:
 
 
 class EventContext(NamedTuple, Generic[F_co]):
-    """The argument of a writer for events about a rental."""
+    """The data from which a writer composes a message about an event of a rental."""
 
     event: Event[F_co]
     details: RentalDetails
     reader: Reader
-    """The reader. Their ID is empty if many people read the message."""
+    """The reader. The reader's ID is empty if many people read the message."""
     timed: bool = True
     """True if the text says when the event happened.
 
@@ -57,11 +57,11 @@ class EventContext(NamedTuple, Generic[F_co]):
     False in a thread and in a history, because both are about a single machine.
     """
     newest: bool = True
-    """True if the reader has got no later direct message about this rental."""
+    """True if this is the newest direct message to the reader about the rental."""
     asks: Mentions | None = None
     """The approvers to mention when the message is posted.
 
-    None when it is edited, because edits mention nobody.
+    None when the message is edited, because edits mention nobody.
     """
 
     @property
@@ -96,10 +96,10 @@ class EventContext(NamedTuple, Generic[F_co]):
 
     @property
     def this_machine(self) -> str:
-        """`this machine`, or its name if the text is `named`.
+        """The name of the machine if `named` is set. Otherwise `this machine`.
 
-        The name doesn't contain the owner if the owner caused the event, because the sentence then mentions the
-        owner anyway.
+        Normally, the name says whose machine it is. If the owner caused the event, the name doesn't say it,
+        because the sentence mentions the owner anyway.
         """
         if not self.named:
             return "this machine"
@@ -108,7 +108,7 @@ class EventContext(NamedTuple, Generic[F_co]):
 
     @property
     def this_request(self) -> str:
-        """`this request`, or `your request for ..` if the text is `named`."""
+        """`your request for ..`, or `Ana's request for ..`, if `named` is set. Otherwise `this request`."""
         if not self.named:
             return "this request"
         return f"{possessive(self.details, self.reader)} request for {machine_in(self.rental)}"
@@ -123,8 +123,8 @@ class EventContext(NamedTuple, Generic[F_co]):
         """The text of the reply in the thread about this event."""
         event = self.event
         if self.rental.bought_after_backup and isinstance(event.facts, BillFacts) and not event.facts.amount:
-            # The event says that nothing was billed. That was wrong, because a machine of this rental was found
-            # later. So leave out the cost.
+            # The event says that nothing was billed. Leave this out, because a machine of this rental was found
+            # later.
             event = changed(event, facts=changed(event.facts, amount=None, estimated=None))
         return sentence(thread[event.kind](self.of(event)))
 
@@ -147,7 +147,7 @@ class EventContext(NamedTuple, Generic[F_co]):
 
     @property
     def owner_id(self) -> str:
-        """The Slack ID of the owner at the time of the event."""
+        """The Slack ID of the person who owned the rental at the time of the event."""
         return self.details.owner_at(self.event)
 
     @property
@@ -187,21 +187,24 @@ class Needs(Flag):
 
     NOTHING = 0
     BUDGET_IF_TAKEN = auto()
-    """The effect on the reader's budget if they accept the machine that they are offered.
+    """The effect on the reader's budget if the reader accepts the offered machine.
 
     See `details.demands`.
     """
     OTHER_END = auto()
-    """For an alert that buying was paused, the event that resumed it. For an alert that it was resumed, the pause.
+    """The event at the other end of a pause of buying.
+
+    For the alert about the pause, this is the event that ended it. For the alert about its end, this is the event
+    that began it.
 
     The reader's alert about that other event is loaded too.
     """
 
 
 class AlertContext(NamedTuple, Generic[F_co]):
-    """The argument of a writer of alerts.
+    """The data from which a writer composes an alert.
 
-    It contains only the event, and not the rental, because an alert can be about a rental that can't be loaded.
+    It contains the event without its rental, because an alert can be about a rental that can't be loaded.
     """
 
     event: Event[F_co]
@@ -209,12 +212,12 @@ class AlertContext(NamedTuple, Generic[F_co]):
     names: Mapping[str, str]
     """The display names of the people whom the writer mentions, by Slack ID."""
     other_end: Event[Any] | None = None
-    """For an event that paused buying, the event that resumed it. For an event that resumed buying, the pause.
+    """For an event that paused buying, the event that resumed buying. For an event that resumed buying, the pause.
 
     None if buying is still paused.
     """
     other_alert: Message | None = None
-    """The reader's alert about the event `other_end`. None if they got no such alert."""
+    """The reader's alert about the event `other_end`. None if the reader got no such alert."""
 
     @property
     def facts(self) -> F_co:
@@ -230,10 +233,10 @@ class AlertContext(NamedTuple, Generic[F_co]):
 
 
 class QuestionContext(NamedTuple):
-    """The argument of a writer of questions to the admins."""
+    """The data from which a writer composes a question to the admins."""
 
     event: Event
-    """The event that created the message. The bot may have asked the same question again since then."""
+    """The event that created the message. The bot may have repeated the question since then."""
     view: AdminQuestionView
     times: Times
 
@@ -248,9 +251,9 @@ def _actor(event: Event) -> tuple[str, ...]:
 
 
 class Audience(dict[EventKind, Callable[[C], R]]):
-    """The writers for one audience, by kind of event.
+    """The writers for one audience, by kind of event. A writer is a function that composes a message.
 
-    Each writer takes a context of type `C` and returns the content for the audience, of type `R`.
+    Each writer takes a context of type `C`, and returns the message as type `R`.
     """
 
     def __init__(self) -> None:
@@ -266,8 +269,8 @@ class Audience(dict[EventKind, Callable[[C], R]]):
     ) -> Callable[[W], W]:
         """Register the decorated function as the writer for the given kinds of events.
 
-        Before each call of the writer, the caller loads the data that the writer `needs`, and the `names` of the
-        people whom the writer mentions.
+        Before each call of the writer, its caller loads two things: the data that the writer `needs`, and the
+        display names of the people whose IDs `names` returns.
         """
 
         def register(write: W) -> W:
@@ -297,7 +300,7 @@ alert = Audience[AlertContext[Any], Rendered | None]()
 
 
 def said_once(context: EventContext) -> Rendered:
-    """Render a direct message that only informs the reader. It has the same text as the reply in the thread."""
+    """Render a direct message that only informs the reader. Its text is that of the reply in the thread."""
     return blocks.message(join(context.named_text, first_runs_on(context.details)))
 
 

@@ -68,14 +68,14 @@ class Rendered(Frozen):
     refresh_after: timedelta | None = None
     """The time after which the message is rendered again. None if only a change of the rental requires that.
 
-    Used for messages that show how much time has passed, or that lose a button at a certain time.
+    It is set if the message shows how much time has passed, or loses a button at a certain time.
     """
 
 
 class Modal(Frozen):
     """A dialog that is ready to be sent to Slack.
 
-    Only its metadata is still missing, and is added when it is opened.
+    Only the metadata is missing. It is added when the dialog is opened.
     """
 
     view: Json
@@ -261,8 +261,8 @@ def facts(*shown: Fact | None) -> Part:
 def preformatted(text: str, said: str = "") -> Part:
     """Return a block with text for people to copy.
 
-    `text` must not be escaped, because Slack doesn't parse it. In the fallback text, the sentence `said` precedes
-    it, and the text is in a code span. If the text has several lines, it is in a code block instead.
+    `text` must not be escaped, because Slack doesn't parse it. In the fallback text, the sentence `said` comes
+    first. Then follows `text`, in a code span if it has one line, or in a code block if it has several.
     """
     fence = "```" if "\n" in text else "`"
     code = {"type": "rich_text_preformatted", "elements": [{"type": "text", "text": text}]}
@@ -309,7 +309,7 @@ def _plain_string(markup: str) -> str:
 
 
 def alert(text: str, level: str = "warning") -> Json:
-    """Return a highlighted warning for the top of a dialog. Slack shows these only in dialogs.
+    """Return a highlighted warning for the top of a dialog. Slack shows this type of block only in dialogs.
 
     `level` is `default`, `info`, `warning`, `error` or `success`
     (docs.slack.dev/reference/block-kit/blocks/alert-block).
@@ -361,7 +361,7 @@ def text_length(part: Any) -> int:
 
 
 NONE = "none"
-"""The value of a placeholder choice. It is shown if a list has no choices, because Slack refuses an empty list."""
+"""The value of the placeholder in a list without choices. It is needed because Slack refuses an empty list."""
 
 
 def option(label: str, value: str) -> Json:
@@ -384,7 +384,7 @@ def select(
 def checkboxes(
     field: Field, label: str, options: Sequence[Json], *, chosen: Sequence[Json], required: bool = True
 ) -> Json:
-    """Return an input with 1 to 10 checkboxes. Those in `chosen` are checked at first."""
+    """Return an input with 1 to 10 checkboxes. The checkboxes in `chosen` are checked at first."""
     shown = list(options[:CHECKBOXES])
     checked = [option for option in shown if option in chosen]
     return _input(field, label, "checkboxes", {"options": shown, "initial_options": checked}, required=required)
@@ -414,9 +414,9 @@ def person_select(field: Field, label: str, *, chosen: str | None, hint: str = "
 
 
 def heard(block: Json) -> Json:
-    """Return the input changed so that Slack notifies the bot of its changes while the dialog is open.
+    """Return a copy of an input that reports its changes to the bot while the dialog is open.
 
-    For a list, Slack does so after each choice. For a text field, it does so when the person presses Enter
+    A list reports each choice. A text field reports its text when the person presses Enter
     (docs.slack.dev/reference/block-kit/blocks/input-block).
     """
     return {**block, "dispatch_action": True}
@@ -452,8 +452,8 @@ def modal(
         "blocks": fit_view(blocks),
     }
     if submit is not None:
-        # If an amount in the label were cut, it would look like another amount. So if the label is too long, use
-        # only its first word, the verb.
+        # A cut amount would look like another amount. So if the label is too long, use only its first word, the
+        # verb.
         fits = len(plain(submit, 2 * MODAL_TITLE)["text"]) <= MODAL_TITLE
         view["submit"] = plain(submit if fits else submit.split()[0], MODAL_TITLE)
     return Modal(view=view, value=value)

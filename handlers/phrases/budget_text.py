@@ -52,11 +52,11 @@ def whose_budget(scope: Scope, names: Mapping[str, str]) -> str:
 
 
 def not_of_channel(quote: Quote, rules: Rules) -> str:
-    """Return sentences saying why a request isn't charged to its channel's project, and what pays for it instead.
+    """Return sentences saying why a request isn't charged to its channel's project, and who pays instead.
 
-    If a project has a list of members, only they and the approvers can charge the project by asking in its
-    channels. Empty if the request is charged to the channel's project, if the channel belongs to no project, or if
-    the person named a project in the request.
+    If a project has a list of members, requests in its channels are charged to the project only for members and
+    approvers. Empty if the request is charged to the channel's project, if the channel belongs to no project, or
+    if the person named a project in the request.
     """
     of_channel = project_of_channel(quote.asked_in, rules)
     if of_channel is None or quote.project == of_channel or quote.request.project is not None:
@@ -110,8 +110,8 @@ def estimated_text(estimated: Micros) -> str:
 def cap_text(request: Request) -> str:
     """Return the highest price in a request: `up to $8.00 in all`, or `under $8.00 per GPU-hour`.
 
-    Empty if the request has no highest price. If it isn't clear whether the typed price was meant per GPU-hour,
-    the text also shows, in parentheses, the price of all GPUs together or of the whole time.
+    Empty if the request has no highest price. A typed price can be ambiguous, because it may not be meant per
+    GPU-hour. The text then also contains the price of all GPUs together, or of the whole time.
     """
     if request.max_total is not None:
         return f"up to {dollars(request.max_total)} in all"
@@ -134,8 +134,8 @@ def total_of_time(request: Request) -> str:
 def over_total_text(request: Request, total: Micros) -> str:
     """Return `It can cost up to $9.20 in all, more than the $8.00 that the request allows`.
 
-    Empty if `total` doesn't exceed the total in the request, or if the request has none. Any question must include
-    this sentence if answering it can lead to a higher cost than the person typed.
+    Empty if `total` doesn't exceed the total in the request, or if the request has none. If an answer to a
+    question can lead to a higher cost than the person typed, the question must include this sentence.
     """
     if request.max_total is None or not over_total(request, total):
         return ""

@@ -26,7 +26,7 @@ from handlers.phrases.tables import CHART, TABLE, as_text, bar_chart, code_block
 
 
 class Surface(StrEnum):
-    """Where blocks are shown: in a message or in a dialog. Slack accepts different types of blocks in each."""
+    """The place where blocks are shown: a message or a dialog. Slack accepts different types of blocks in each."""
 
     MESSAGE = "message"
     MODAL = "modal"
@@ -69,7 +69,7 @@ def _rich_text(block: Json) -> list[Json]:
 
 
 def _nothing(_: Json) -> list[Json]:
-    """Drop a chart. Nothing is lost, because the text of the message contains the same numbers."""
+    """Drop a chart. The text of the message contains the same numbers."""
     return []
 
 
@@ -95,7 +95,7 @@ def classic(blocks: Iterable[Json], types: Collection[str] = NEW_TYPES) -> list[
 
 
 def new_types(blocks: Iterable[Json]) -> set[str]:
-    """Return those types of the blocks that are new, so that a workspace may refuse them."""
+    """Return the types of the blocks that a workspace may refuse, because Slack has added them only recently."""
     return {block["type"] for block in blocks} & NEW_TYPES
 
 

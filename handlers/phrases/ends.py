@@ -1,7 +1,8 @@
 """Describes the length of requests and the end of machines.
 
 A request contains either a number of hours, which start when the machine is ready, or an end that its owner typed.
-With a flexible end, the machine ends at the earliest end if it is idle, and at the latest end if it stays busy.
+A flexible end has two limits. The machine ends at the earliest end if it is idle, and at the latest end if it
+stays busy.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ def hours_text(request: Request) -> str:
 def until_named(request: Request) -> str:
     """Return the end that a request contains: `, running until today at 18:00`. Empty if it contains none.
 
-    The start time and the latest end are included if the request has them.
+    If the request has a start time or a latest end, these are included.
     """
     if request.until is None or request.last_end is None:
         return ""
@@ -75,8 +76,8 @@ def _from_start(request: Request) -> str:
 def _if_busy(request: Request, last: str = "") -> str:
     """Return the clause about the latest end of a flexible lease: `, or up to 12 h if its GPUs are busy`.
 
-    `last` is the latest end as text. If `last` is empty, the clause contains the longest length instead, as in the
-    example. The result is empty if the end isn't flexible.
+    If `last` is given, it is the latest end as text, and the clause is `, or {last} at the latest if its GPUs are
+    busy`. The clause is empty if the end isn't flexible.
     """
     if request.up_to is None:
         return ""
@@ -94,10 +95,12 @@ def keeps_running(rental: Rental) -> bool:
 
 
 def ends_fact(rental: Rental, times: Times, *posted: datetime) -> Fact:
-    """Return the end of a ready machine, and when it ends instead if its GPUs are busy or more time is approved.
+    """Return the end of a ready machine.
 
-    `posted` contains at most the time at which the message was posted. If the end is on another day than the post,
-    the text includes the day.
+    If the end can move because the GPUs are busy or more time is approved, the fact says so.
+
+    `posted` is empty, or contains the time at which the message was posted. If the end is on another day than the
+    post, the text includes the day.
     """
     lease, longer = rental.running_lease, rental.extension
     first, said = times.time(lease.ends_at, *posted), it_ends(rental, lease.ends_at, times, *posted)
@@ -127,7 +130,7 @@ def it_ends(rental: Rental, ends_at: datetime, times: Times, *posted: datetime, 
 
 
 def if_busy_then(rental: Rental, ends_at: datetime, times: Times, *posted: datetime) -> str:
-    """Return a sentence saying until when a machine keeps running if its GPUs are busy at `ends_at`.
+    """Return a sentence saying how long a machine keeps running if its GPUs are busy at `ends_at`.
 
     Empty if the end isn't flexible.
     """
@@ -156,7 +159,7 @@ def at_its_end(rental: Rental, now: datetime) -> Fact | None:
 
 
 def without_approval(rental: Rental, times: Times) -> str:
-    """Return a sentence with the end, for the case that more time isn't approved.
+    """Return a sentence saying when the machine ends if nobody approves more time.
 
     An example is `Unless someone approves, it ends at 12:34`.
     """
@@ -167,7 +170,7 @@ UNLESS_APPROVED = "unless someone approves, "
 
 
 def until_decided(rental: Rental, times: Times) -> str:
-    """Return a sentence saying until when approvers can decide about a pending request."""
+    """Return a sentence with the time until which approvers can decide about a pending request."""
     if rental.extension is not None:
         return without_approval(rental, times)
     return (
@@ -208,8 +211,8 @@ def end_text(at: datetime, zone: str) -> str:
 def ask_again_text(until: datetime | None, ends: datetime | None, times: Times, *, moves: bool) -> str:
     """Return sentences saying when the bot asks again whether a machine is needed, and when the machine ends.
 
-    `until` is None if the bot doesn't ask again. `moves` is true if the machine keeps running past its end while
-    its GPUs are busy.
+    `until` is None if the bot doesn't ask again. `moves` is true if the end is flexible, so that the machine keeps
+    running while its GPUs are busy.
     """
     again = f"I'll ask again {times.at_time(until)}." if until is not None else "I won't ask again."
     if ends is None:
@@ -235,14 +238,14 @@ _REFUSED: dict[OnEndingRefused, str] = {
         f"others can write to the script or to /root. Type chmod go-w /root {PATH} on the machine"
     ),
 }
-"""Texts that say why a machine doesn't run its on-ending script, and how to fix that."""
+"""Texts that say why a machine doesn't run its on-ending script, and what the owner can do."""
 
 
 def on_ending_text(rental: Rental, times: Times, *posted: datetime) -> str:
     """Return a sentence about the state of a machine's on-ending script. Empty if there is no script.
 
-    An example is `The script /root/on-ending.sh starts at 18:25.` `posted` contains at most the time at which the
-    message was posted. Times on another day than the post include the day.
+    An example is `The script /root/on-ending.sh starts at 18:25.` `posted` is empty, or contains the time at which
+    the message was posted. Times on another day than the post include the day.
     """
     script, lease = rental.on_ending, rental.lease
     if script is None or lease is None or script.state is OnEndingState.NONE:

@@ -1,6 +1,6 @@
 """Formats values for Slack: text from people and vendors, names, channels, money and times.
 
-Text from people and vendors is called foreign text here. It is escaped once, in `escape`, by the rules of
+Text from people and vendors can contain markup, so it is escaped once, in `escape`. The rules are those of
 docs.slack.dev/messaging/formatting-message-text. Every function except `clean` returns mrkdwn. `blocks.plain`
 converts mrkdwn back for places that show plain text.
 """
@@ -28,26 +28,27 @@ from bot.policy.team.rules import Hours, Rules
 
 _INVISIBLE = {"Cc", "Cf", "Cs", "Co"}
 _JOINERS = {"\u200c", "\u200d"}
-"""The invisible characters that `clean` keeps, because some scripts and some emoji need them."""
+"""The invisible characters that `clean` keeps, because some writing systems and some emoji need them."""
 JOINER = "\u2060"
 """The Unicode character WORD JOINER. It is invisible, and keeps Slack from formatting text.
 
 Slack formats text only between signs such as `*` at the edges of a word. A sign next to a joiner isn't at the edge
-of a word. `clean` removes joiners from foreign text, and the bot ignores them when it parses commands.
+of a word. `clean` removes joiners from the texts of people and vendors. The bot ignores joiners when it parses
+commands.
 """
 _SIGN = re.compile(r"(?<![^\W_])[*_~]|[*_~](?![^\W_])")
 """Matches a formatting sign, such as `*`, at the edge of a word. Inside a word, Slack shows the sign itself."""
 _COLON_OR_QUOTE = re.compile(r":(?=[\w+'-]+:)|(?<!\w):(?=[\w+'-]+$)|^(?=>)")
 """Matches the places at which Slack would begin an emoji or a quote.
 
-An emoji begins at a colon before `name:`. At the end of the text, a colon before a name matches too, because the
-next text may begin with a colon. A quote begins at `>` at the start of the text.
+An emoji begins at a colon before `name:`. A colon before a name at the end of the text matches too, because a text
+that follows may begin with a colon. A quote begins at `>` at the start of the text.
 """
 _IDENTIFIER = re.compile(r"(?:SHA256:)?[A-Za-z0-9](?:[A-Za-z0-9+/=.-]*[A-Za-z0-9+/=])?")
 
 
 def clean(text: str, limit: int) -> str:
-    """Return text as one line without invisible characters, such as control characters. It isn't escaped.
+    """Return text as one line without invisible characters. The result isn't escaped.
 
     If the line is longer than `limit` characters, it is cut. Its last character is then `…`.
     """
@@ -62,9 +63,9 @@ def clean(text: str, limit: int) -> str:
 
 
 def escape(text: str, limit: int = 80) -> str:
-    """Return foreign text as one harmless line of at most `limit` visible characters.
+    """Return a text from a person or vendor as one harmless line of at most `limit` visible characters.
 
-    The text can't mention anyone, make a link, format anything or end a code span. Backticks become apostrophes.
+    The result can't mention anyone, make a link, format anything or end a code span. Backticks become apostrophes.
     Word joiners are added next to formatting signs and colons, so that Slack shows them as typed.
     """
     line = clean(text, limit).replace("`", "'")
@@ -83,7 +84,7 @@ def literal(text: str) -> str:
 def identifier(text: str, limit: int = 80) -> str:
     """Return an ID or a fingerprint without word joiners, because people copy it.
 
-    If it is anything else, escape it.
+    If the text is neither an ID nor a fingerprint, it is escaped.
     """
     return text if len(text) <= limit and _IDENTIFIER.fullmatch(text) else escape(text, limit)
 
@@ -104,7 +105,7 @@ def note(text: str) -> str:
 def person(names: Mapping[str, str], user_id: str | None) -> str:
     """Return a person's display name. Unlike a mention, the name doesn't notify them.
 
-    It is `gpubot` if the ID is None, and `the operator` for the operator.
+    If the ID is None, the name is `gpubot`. For the operator, it is `the operator`.
     """
     if user_id is None:
         return "gpubot"
@@ -155,7 +156,7 @@ def dollars(amount: Micros) -> str:
 
 
 def percent(part: Micros, whole: Micros) -> str:
-    """Return a share such as `87%`. If the part is less than the whole, the share is at most `99%`."""
+    """Return a share such as `87%`. It is `100%` only if nothing is missing."""
     share = round(Fraction(100 * part, whole))
     return f"{share if part >= whole else min(share, 99)}%"
 
@@ -186,9 +187,10 @@ def limit_per_hour(rate: Decimal) -> str:
 
 
 def highest(terms: Terms) -> str:
-    """Return the highest price that a click or an approval permits: `$2.47/h`. It is rounded down.
+    """Return the highest price that a click or an approval permits: `$2.47/h`.
 
-    If it equals the price of the clicked offer, it isn't rounded, even if it has more than two decimals.
+    Normally, the price is rounded down. If it equals the price of the clicked offer, it isn't rounded, even if it
+    has more than two decimals.
     """
     rate = terms.max_rate
     return per_hour(rate) if rate == terms.price else limit_per_hour(rate)
@@ -296,7 +298,7 @@ def with_full_stop(clause: str) -> str:
 
 
 class Reader(Frozen):
-    """The reader of a message. It also contains the rules and the current time, which the message needs too."""
+    """The reader of a message, with the rules and the current time, which the message also needs."""
 
     id: str = ""
     """The reader's Slack ID. Empty if the message has several readers."""

@@ -21,7 +21,7 @@ EXTEND_BY = timedelta(hours=2)
 def needs_approver(rental: Rental, reader: Reader, *, spent: Micros, longer: timedelta = EXTEND_BY) -> bool:
     """Return whether extending the lease by `longer` needs an approver.
 
-    If the lease has a flexible end, this is about extending it at most up to its latest end.
+    If a flexible lease hasn't reached its latest end yet, the extension goes no further than the latest end.
     """
     now = reader.now
     ends_at = max(rental.running_lease.ends_at, now) + (_go_on_by(rental, now, longer) or longer)
@@ -37,7 +37,9 @@ def extend_button(
     spent: Micros | None = None,
     money: bool = True,
 ) -> Json | None:
-    """Return the button that gives a machine more time. None if the rules don't allow it, or a request is pending.
+    """Return the button that gives a machine more time.
+
+    None if the rules don't allow more time, or if a request for more time is pending.
 
     The label depends on the rental:
 
@@ -82,9 +84,10 @@ def longer_cost(rental: Rental, longer: timedelta, rules: Rules) -> str:
 
 
 def _go_on_by(rental: Rental, now: datetime, longer: timedelta) -> timedelta | None:
-    """Return how far the current end of a flexible lease can be moved towards its latest end.
+    """Return the time that can be added to a flexible lease before it reaches its latest end.
 
-    It is at most `longer`. None if the lease has no flexible end, or if its end can't move any further.
+    The result is at most `longer`. None if the end of the lease isn't flexible, or if nothing can be added any
+    more.
     """
     lease = rental.lease
     if lease is None or lease.latest_end is None:
@@ -97,7 +100,7 @@ def _go_on_by(rental: Rental, now: datetime, longer: timedelta) -> timedelta | N
 def take_back_button(rental: Rental) -> Json | None:
     """Return the button that withdraws a pending request for more time or cancels a graceful destroy.
 
-    Its label is `Withdraw the request` or `Keep k7mq2`. None if nothing of the kind is pending.
+    The label is `Withdraw the request` or `Keep k7mq2`. None if there is nothing to withdraw or cancel.
     """
     if rental.extension is None:
         return keep_button(rental)
@@ -108,7 +111,7 @@ def take_back_button(rental: Rental) -> Json | None:
 def extend_form_button(rental: Rental) -> Json:
     """Return the button `Extend`, which opens a dialog.
 
-    While a request for more time or a graceful destroy is pending, return the button that cancels it instead.
+    If a request for more time or a graceful destroy is pending, a button that cancels it is returned instead.
     """
     return take_back_button(rental) or button("Extend", Action.EXTEND_FORM, RentalValue(rental_id=rental.id))
 

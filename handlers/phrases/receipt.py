@@ -42,7 +42,7 @@ def receipt_parts(details: RentalDetails, name: str, reader: Reader) -> tuple[Pa
 def receipt_title(details: RentalDetails, name: str, reader: Reader) -> Part:
     """Return `*Ended at 18:41: 1x H100 SXM 80 GB (k7mq2)*`.
 
-    If they are known, the reason for the end and the machine's replacement follow.
+    The reason for the end and the machine's replacement follow if they are known.
     """
     title = f"{over_text(details, reader.times)}: {name}"
     why = join(why_ended(details), stopped_at_night(details, reader), new_one_text(details.rental))
@@ -88,8 +88,8 @@ def _deletion(details: RentalDetails) -> Fact | None:
 def receipt_small_print(details: RentalDetails, reader: Reader) -> Part:
     """Return the small print of a receipt.
 
-    It says that the invoice decides, what became of the on-ending script, and whether the operator extended the
-    machine.
+    It says that the invoice may differ, whether the on-ending script succeeded, and whether the operator extended
+    the lease.
     """
     return blocks.small(
         INVOICE_DECIDES if reader.id and not cost_nothing_text(details) else "",

@@ -56,7 +56,7 @@ def vendor(name: str | None) -> str:
 
 
 def place(name: str | None, region: str | None, join: str = " ") -> str:
-    """Return the vendor and the region, as the vendor calls it: `Hyperstack nor-1`."""
+    """Return the vendor and the vendor's name for the region: `Hyperstack nor-1`."""
     return vendor(name) + (join + escape(region, 40) if region else "")
 
 
@@ -69,7 +69,7 @@ def gpu(name: str, features: Iterable[str] = ()) -> str:
 
 
 def variant(name: str, family: str) -> str:
-    """Return the part of a GPU's name that distinguishes it from others of its family: `SXM 80 GB`."""
+    """Return the part of a GPU's name that distinguishes GPUs of the same family: `SXM 80 GB`."""
     return escape(display_variant(clean(name, 60), clean(family, 60)))
 
 
@@ -220,7 +220,7 @@ _REASONS: dict[Why, str] = {
 
 
 WHILE_AWAY = frozenset({Why.ENDED_WHILE_AWAY, Why.ENDED_SINCE_BACKUP})
-"""The reasons for an end that happened while the bot wasn't running, so that the exact time is unknown."""
+"""The reasons for an end while the bot wasn't running. The exact time of such an end is unknown."""
 
 
 def reason(why: Why, vendor_name: str | None = None) -> str:
@@ -309,14 +309,14 @@ def so_far(cost: AccruedCost) -> str:
 
 
 def settled(details: RentalDetails) -> bool:
-    """Return whether no attempt of the rental can be billed any more."""
+    """Return whether billing has ended for all attempts of the rental."""
     return all(attempt.closed for attempt in details.attempts)
 
 
 def cost_nothing_text(details: RentalDetails) -> str:
     """Return a sentence saying that a rental cost nothing. It is only used once the rental is over.
 
-    Empty if the rental cost something, or if it may still turn out to cost something.
+    Empty if the rental cost something, or if the bot may still discover a cost.
     """
     if details.rental.bought_after_backup and not details.spent.amount:
         return FOUND_ON_ACCOUNT
@@ -336,8 +336,8 @@ def receipt(details: RentalDetails) -> str:
 def stopped_at_night(details: RentalDetails, reader: Reader) -> str:
     """Return `Its work stopped at 01:13, so I didn't keep it running`.
 
-    This is for a machine with a flexible end that became idle and therefore ended at night. Empty for any other
-    machine.
+    The machine had a flexible end: it would have kept running while its GPUs were busy. It became idle, so it
+    ended at night. Empty for any other machine.
     """
     rental, ending, use = details.rental, details.rental.ending, details.rental.use
     rules, times = reader.rules, reader.times
@@ -374,8 +374,8 @@ def new_one_text(rental: Rental) -> str:
 def first_runs_on(details: RentalDetails) -> str:
     """Return a sentence such as `k7mq2, the machine to be replaced, keeps running`.
 
-    This is for a replacement that is over or waits for a decision while the old machine still runs. Empty for any
-    other rental.
+    The sentence appears if a replacement is over or waits for a decision, and the old machine is still running.
+    Empty for any other rental.
     """
     replaced, has_none = details.replaced, details.rental.state.over or details.rental.decision is not None
     return (
@@ -386,7 +386,7 @@ def first_runs_on(details: RentalDetails) -> str:
 
 
 def ended_by(details: RentalDetails) -> Event | None:
-    """Return the event with which somebody other than the owner ended the rental. None if nobody else did."""
+    """Return the event with which somebody other than the owner ended the rental. Otherwise None."""
     ending = details.rental.ending
     if ending is None or ending.by in {None, details.rental.owner}:
         return None
@@ -395,7 +395,7 @@ def ended_by(details: RentalDetails) -> Event | None:
 
 
 def how_it_ended(details: RentalDetails, name: str, times: Times) -> str:
-    """Return a sentence about the end of a rental, to replace a message about something earlier.
+    """Return a sentence about the end of a rental. It replaces an outdated message about the rental.
 
     An example is `Ended by Ben at 18:41: your 1x H100 (k7mq2).` The person is named only if they aren't the owner.
     """
@@ -431,7 +431,10 @@ def extended_by_operator(details: RentalDetails, times: Times) -> str:
 
 
 _WITHOUT_WAS = frozenset({State.DESTROYED, State.FAILED, State.EXPIRED})
-"""The states whose sentence has no `was`. For example, it is `it ended`, but `it was cancelled`."""
+"""The states that are described without `was`.
+
+For example, the text is `it ended` for one of these states, and `it was cancelled` for another state.
+"""
 
 
 def current_state(details: RentalDetails, times: Times, name: str = "it") -> str:
@@ -458,7 +461,7 @@ def current_state(details: RentalDetails, times: Times, name: str = "it") -> str
 
 
 def has_left(details: RentalDetails) -> bool:
-    """Return whether the owner has left the workspace, so that the admins decide what happens to the rental."""
+    """Return whether the owner has left the workspace. The admins then decide what happens to the rental."""
     return open_question(details.events, OpenQuestion.OWNER) is not None
 
 
@@ -471,7 +474,7 @@ def first_after(details: RentalDetails, event: Event, *kinds: EventKind) -> Even
 
 
 NAMED = 5
-"""The maximum number of people that a text names. If there are more, it says how many."""
+"""The maximum number of people that a text names. The rest are counted."""
 
 
 def names_of(details: RentalSummary, people: Sequence[str]) -> list[str]:
@@ -493,7 +496,7 @@ def people_were(names: Sequence[str]) -> str:
 
 
 def without_key_text(names: Sequence[str], then: str = "I asked for one") -> str:
-    """Return sentences saying which people have no SSH key. The clause `then` says what the bot does about it."""
+    """Return sentences saying which people have no SSH key. The clause `then` says what the bot does next."""
     if not names:
         return ""
     people = people_text(names)
@@ -528,7 +531,7 @@ def asked_for(asked: PeopleAsked | None, what: str = "approval") -> str:
 def asked_by_event(facts: DecidersFacts, details: RentalDetails) -> str:
     """Return a sentence saying who was asked to decide, such as `Ben and Dora were asked`.
 
-    If they aren't the usual people, the sentence also says why.
+    If other people than usual were asked, the sentence also says why.
     """
     names, away = names_of(details, facts.people), names_of(details, facts.away)
     if not names:

@@ -1,6 +1,6 @@
 """Builds tables and charts within Slack's limits. Also converts tables to text for workspaces that refuse tables.
 
-Tables and charts work only in messages. Slack doesn't parse the text in them, so it isn't escaped. The limits come
+Tables and charts work only in messages. Slack doesn't parse their texts, so these aren't escaped. The limits come
 from docs.slack.dev/reference/block-kit/blocks/data-table-block and .../data-visualization-block.
 """
 
@@ -27,12 +27,12 @@ LABEL = 20
 _PLAIN_TEXT = 2700
 """The maximum number of bytes in one paragraph that contains a table as text.
 
-Slack allows 3,000 characters. This limit is a bit lower to be on the safe side.
+Slack allows 3,000 characters. This limit is a bit lower, to be safe.
 """
 
 
 def text_cell(text: str) -> Json:
-    """Return a table cell with text. Foreign text doesn't have to be escaped here."""
+    """Return a table cell with text. The text must not be escaped, because Slack doesn't parse it."""
     return {"type": "raw_text", "text": clean(text, CELL_TEXT) or "-"}
 
 
@@ -81,7 +81,7 @@ def bar_chart(title: str, name: str, points: Sequence[tuple[str, Micros]]) -> Js
 def drawn_dollars(amount: Micros) -> float:
     """Return an amount in dollars, rounded to the cent.
 
-    Use this float only for drawing and sorting, never to calculate.
+    Use the result only for drawing and sorting. It is a float, so never calculate with it.
     """
     return round(Fraction(amount * 100, MICROS_PER_DOLLAR)) / 100
 

@@ -45,7 +45,7 @@ def current_use(rental: Rental) -> Use | None:
 def status_text(use: Use, times: Times, *, since: bool = False) -> str:
     """Return the usage status as the beginning of a sentence: `Idle for 35 min`.
 
-    With `since`, the text also says since when a machine has been in use.
+    With `since`, the text for a machine in use also says when this use began.
     """
     match use.status:
         case UsageStatus.IN_USE:
@@ -133,7 +133,7 @@ def use_in_cents(costs: UseCosts, total: Micros | None = None) -> UseCosts:
 
 
 def day_marks(recent: RecentUse) -> str:
-    """Return one character for each of the last 24 hours, oldest first. It shows how busy the GPUs were.
+    """Return one character for each of the last 24 hours, oldest first. Each shows how busy the GPUs were.
 
     Fallback texts never contain these characters.
     """
@@ -176,7 +176,7 @@ def percents(readings: Sequence[int]) -> str:
 
 
 def _most(gpus: Iterable[GpuUse]) -> str:
-    """Return the highest memory and power that any GPU used. They don't affect the usage status."""
+    """Return the highest memory and power that any GPU used. These two values don't affect the usage status."""
     known = list(gpus)
     memory = max((gpu.memory_mib for gpu in known if gpu.memory_mib is not None), default=None)
     watts = max((gpu.watts for gpu in known if gpu.watts is not None), default=None)

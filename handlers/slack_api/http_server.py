@@ -40,7 +40,7 @@ MOST_BYTES = 1024 * 1024
 MOST_UNFINISHED = 64 * 1024 * 1024
 """The maximum size of all incomplete bodies together, in bytes. It prevents strangers from filling the memory."""
 REQUEST_SECONDS = 3.0
-"""The limit for receiving the headers of a request, and again for receiving its body, in wall-clock seconds.
+"""The limit for receiving the headers of a request, in wall-clock seconds. The body has the same limit.
 
 Waiting longer is pointless, because Slack gives up after 3 seconds without an acknowledgement
 (docs.slack.dev/interactivity/handling-user-interaction).
@@ -108,17 +108,16 @@ class Bodies:
     All incomplete bodies together may take up MOST_UNFINISHED bytes. If they become larger, the oldest bodies are
     dropped.
 
-    Deliberately, the number of bodies isn't limited. Strangers could use up such a limit with requests that never
-    send their bodies, and keep Slack out. A limit for each address wouldn't help, because behind a proxy all
-    requests come from the same address.
+    Deliberately, the number of bodies isn't limited. Strangers could reach such a limit with requests whose bodies
+    never arrive. The server would then refuse Slack's requests. A limit for each address wouldn't help, because
+    behind a proxy all requests come from the same address.
     """
 
     def __init__(self) -> None:
         self._arriving: dict[asyncio.Timeout, int] = {}
-        """The number of bytes received so far of each incomplete body, oldest body first.
+        """For each incomplete body, the number of bytes that have arrived so far, oldest body first.
 
-        The key is the timeout within which the body must arrive. The server drops a body by letting its timeout
-        expire.
+        Each key is the timeout for receiving the body. The server drops a body by letting its timeout expire.
         """
         self._held = 0
 
@@ -126,8 +125,8 @@ class Bodies:
         """Return the body of a request.
 
         Raises:
-            TimeoutError: The body took longer than `seconds` of wall-clock time to arrive, or it was dropped.
-                A body is dropped if it is the oldest when all incomplete bodies together become too large.
+            TimeoutError: The body took longer than `seconds` of wall-clock time to arrive, or the body was
+                dropped. The oldest body is dropped when all incomplete bodies together become too large.
             TooLarge: The body is larger than MOST_BYTES.
             OSError: The connection was interrupted.
             web.RequestPayloadError: The body is incomplete.

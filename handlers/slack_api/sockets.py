@@ -48,10 +48,10 @@ def count_of(message: Mapping[str, Any]) -> int | None:
 
 
 def _connection(app: AsyncApp, app_token: str, *gates: Gate) -> AsyncSocketModeHandler:
-    """Return a connection that counts each payload in these gates until its acknowledgement is sent.
+    """Return a connection that counts each payload until the payload's acknowledgement is sent.
 
-    The listener counts the payload too, but only until the listener returns. The acknowledgement is sent shortly
-    afterwards, and the connection must not be closed before then.
+    Each of `gates` counts the payload. The listener counts the payload too, but only until the listener returns.
+    The acknowledgement is sent shortly afterwards, and the connection must not be closed before then.
     """
     connection = AsyncSocketModeHandler(app, app_token)
 
@@ -168,7 +168,7 @@ class Sockets:
         """
 
     def many_slow(self) -> bool:
-        """Return False. Many slow requests come from strangers, who can't use the connections of Socket Mode."""
+        """Return False, because only Slack can send requests through the connections of Socket Mode."""
         return False
 
     def use_secret(self, app_token: str) -> None:

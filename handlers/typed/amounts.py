@@ -34,9 +34,10 @@ _HOURS_MINUTES = r"(\d{1,3})h([0-5]\d)"
 
 
 def _duration_pattern() -> str:
-    """Return a pattern for durations such as `1d 6h`, in which no unit occurs twice and longer units come first.
+    """Return a pattern for durations such as `1d 6h`.
 
-    A text such as `6h 2d` therefore counts as two durations.
+    In a duration, no unit occurs twice, and longer units come first. A text such as `6h 2d` therefore counts as
+    two durations.
     """
     parts = [rf"{_AMOUNT} ?-?{unit}(?![a-z])" for unit in _SECONDS]
     alternatives = []

@@ -70,7 +70,7 @@ class Share(OfRental):
     people: tuple[str, ...] = ()
     """The Slack IDs of the people with whom to share the machine.
 
-    If empty, the people with whom the machine is already shared are meant.
+    Empty if the command is about the people with whom the machine is already shared.
     """
 
 
@@ -116,7 +116,7 @@ class Spend(Frozen):
     """Show the amount that was spent."""
 
     kind: ScopeKind = ScopeKind.TEAM
-    """The scope of the report: a person, a project or the team. PERSON refers to the person who asks."""
+    """The scope of the report: a person, a project or the team. PERSON means the person who typed the command."""
     project: str = ""
     """The name of the project, as it was typed."""
     period: str = PeriodKind.MONTH
@@ -188,7 +188,7 @@ there is no verb.
 _MAX_TYPOS = {"destroy": 2, "extend": 2, "catalog": 2, "policy": 2} | dict.fromkeys(
     ("resume", "pause", "probe", "again", "wait", "list", "show", "keep", "spend", "share", "give", "help"), 1
 )
-"""The number of letters by which a mistyped word may differ from the command that is suggested instead.
+"""The maximum number of letters in which a mistyped word may differ from a suggested command.
 
 For most commands, this is only one letter. With two letters, `resume` would be suggested for `reuse` and `resize`,
 and `pause` for `use`. But people who type these words don't want to pause or resume all buying.
@@ -201,8 +201,8 @@ def parse_command(text: str, catalog: Catalog, context: ParseContext) -> Command
     A text that isn't a command is interpreted as a sentence, such as "how long do I have left?". The caller has
     already searched the text for private keys.
 
-    Raises Mistake if the text is neither a command nor a sentence with a known word. The message quotes from the
-    text, so it must be escaped before it is shown.
+    Raises Mistake if the text is neither a command nor a sentence with a known word. The error's message quotes
+    the text, so the message must be escaped before it is shown.
     """
     # Check the length first, because all further steps take longer for a longer text.
     if len(text) > MAX_COMMAND_LENGTH:
@@ -252,8 +252,8 @@ def _parse_named(name: str | None, rest: str, catalog: Catalog, context: ParseCo
 def _is_precise(name: str | None, sentence: Sentence) -> bool:
     """Return whether a text with a mistake is nevertheless clearly a request, or clearly the command `name`.
 
-    If it is, the error message for the mistake is the best answer. If it isn't, the text may be a sentence that
-    only happens to begin with the name of a command, as in `end it tomorrow`.
+    If so, the error message for the mistake is the best answer. Otherwise, the text may be a sentence that only
+    happens to begin with the name of a command, as in `end it tomorrow`.
     """
     if name in {"get", "wait"}:
         return name == "wait" or sentence.names_gpu or sentence.meant in _ABOUT_GPUS
@@ -481,8 +481,8 @@ def _no_argument_parser(command: Plain, about: str) -> Parser:
 def _parse_pause(rest: str, _: ParseContext) -> Command:
     """Parse the reason after `pause`, which may be empty.
 
-    Raises Mistake if the reason is a rental's ID. That person wants to pause a single rental, which isn't
-    possible.
+    Raises Mistake if the reason is a rental's ID. In this case, the person wants to pause a single rental, which
+    isn't possible.
     """
     reason = one_line(rest.strip().lstrip("-\u2014"), LONGEST_REASON)
     if ID.fullmatch(reason.lower()):

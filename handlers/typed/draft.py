@@ -58,7 +58,7 @@ class Get(Frozen):
     request: Request
     now: bool = False
     any_time: bool = False
-    """True if, while the person waits, a machine may also be rented outside of the hours in the rules."""
+    """True if a machine may be rented for the waiting person even outside of the team's `hours`."""
 
 
 class Wait(Frozen):
@@ -71,7 +71,7 @@ class Wait(Frozen):
     until: datetime | None
     """The time at which the person stops waiting. None if they didn't name one."""
     any_time: bool = False
-    """True if, while the person waits, a machine may also be rented outside of the hours in the rules."""
+    """True if a machine may be rented for the waiting person even outside of the team's `hours`."""
 
 
 class ParseContext(NamedTuple):
@@ -95,7 +95,7 @@ class Part(Enum):
     FEATURE = "feature"
     """A word that distinguishes the variants of a GPU family: `80gb`, `sxm`."""
     REGION = "region"
-    """The name of a region. Empty if any region will do. The same applies to the name of a vendor."""
+    """The name of a region. Empty if any region will do. In the same way, the vendor is empty if any will do."""
     CONTRACT = "contract"
     VENDOR = "vendor"
     COUNT = "number of GPUs"
@@ -109,7 +109,7 @@ class Part(Enum):
     END = "end"
     """A time after `until`: `fri 18:00`, in lower case."""
     LATEST_END = "later end than the first"
-    """A time after `up to`: the latest end of a flexible lease, as in `until 18:00 up to 22:00`."""
+    """A time after `up to`: the latest time at which the lease may end, as in `until 18:00 up to 22:00`."""
     SETUP = "setup"
     PROJECT = "project"
     START = "start"
@@ -119,7 +119,7 @@ class Part(Enum):
     BUSY = "while busy"
     NO_PROBE = "no-probe"
     ANY_TIME = "any time"
-    """True if, while the person waits, a machine may also be rented outside of the hours in the rules."""
+    """True if a machine may be rented for the waiting person even outside of the team's `hours`."""
     PEOPLE = "people"
 
 
@@ -127,15 +127,15 @@ _OTHER_NAMES = {Part.LEASE: "length", Part.LATEST_END: "later end", Part.WAITS: 
 _CHECKED_LATER = {Part.FEATURE, Part.START, Part.WAITS, Part.BUSY, Part.NO_PROBE, Part.ANY_TIME, Part.PEOPLE}
 """The parts that are exempt from the first check of `build`.
 
-The first check is that a part has at most one value. The parts listed here may have several values, or are checked
-for contradictions later.
+The first check makes sure that each part has at most one value. Some of the parts listed here may have several
+values. The others are checked for contradictions later.
 """
 
 
 Values = dict[Part, list[Any]]
-"""The values of each part, in the order in which they were given.
+"""For each part, its values in the order in which people gave them.
 
-For most parts, different values contradict each other.
+If a part has different values, they usually contradict each other.
 """
 
 
@@ -145,7 +145,7 @@ class Reading(NamedTuple):
     part: Part | None
     value: object
     later_end: str = ""
-    """The latest end of a flexible lease, if `value` is the earliest end."""
+    """The latest time at which the lease may end, if `value` is the earliest one."""
 
 
 LEFT_OUT = Reading(None, None)
@@ -189,7 +189,7 @@ class Problem:
     unclear: UnclearEnd | None = None
     """The reason why a time can't be read, if that is the problem."""
     too_early: bool = False
-    """True if the problem is an end that comes too early: it must be later than the start and the earliest end."""
+    """True if an end is too early: not after the start, or not after the earliest end of a flexible lease."""
 
 
 class Built(NamedTuple):
@@ -219,7 +219,7 @@ class RequestDraft:
     """
 
     def __getitem__(self, part: Part) -> list[Any]:
-        """Return the distinct values of a part.
+        """Return the distinct values of one part of the draft, such as its price.
 
         If the same price was given with and without `per GPU`, only the price per GPU is returned.
         """
@@ -237,7 +237,7 @@ class RequestDraft:
         self.values.setdefault(part, []).append(value)
 
     def with_values(self, changes: Values) -> RequestDraft:
-        """Return a copy with other values for these parts."""
+        """Return a copy of the draft in which the parts in `changes` have the values in `changes`."""
         return replace(self, values=self.values | changes)
 
     def with_readings(self, readings: tuple[Reading, ...]) -> RequestDraft:
@@ -282,11 +282,11 @@ def _problem_of_unread(draft: RequestDraft) -> Problem:
     if alone:
         return Problem(None, alone[0])
     unknown = [f'"{one.text}"' for one in unread if not one.why]
-    # Suggest no corrections if there is an unknown word and a vendor. The word may exclude the vendor, but the
-    # correction would rent from it.
+    # Suggest no corrections if there is an unknown word and a vendor. The word may exclude the vendor. The
+    # correction would then rent from the wrong vendor.
     correctable = len(unread) <= MOST_UNREAD and not (unknown and draft[Part.VENDOR])
     choices = list(product(*(one.readings for one in unread))) if correctable else []
-    # Texts without a reading come first in the message, because they make corrections impossible.
+    # Texts without a possible meaning come first in the message, because they make corrections impossible.
     unread.sort(key=lambda one: bool(one.readings))
     *others, last = unknown[:MOST_UNREAD] or [""]
     all_unknown = f"I don't know {', '.join(others)} and {last}" if others else f"I don't know {last}"
@@ -454,7 +454,7 @@ class _Builder:
             )
 
     def _read_end(self) -> None:
-        """Determine the length of the lease, and its end if one was given.
+        """Determine the length of the lease. If an end was given, determine the end too.
 
         If the end is flexible, this is the earliest end. If the end is a time without a day, the first such time
         after the start of the lease counts.
@@ -493,7 +493,7 @@ class _Builder:
         self.doubtful |= (read.rolled and self.starts_at is None) or not context.zone
 
     def _read_later_end(self) -> None:
-        """Determine the maximum length of a flexible lease, from its beginning to its latest end."""
+        """Determine the maximum length of a flexible lease."""
         draft, context, first, until = self.draft, self.context, self.lease, self.until
         latest, latest_end = draft.first(Part.LATEST), draft.first(Part.LATEST_END)
         leases, busy = draft[Part.LEASE], draft[Part.BUSY]

@@ -60,7 +60,7 @@ _FIELDS = {
     Part.PRICE: Field.CAP,
     Part.WAITS: Field.WAITS,
 }
-"""For each part of a draft, the input of the form that contains the part.
+"""For each part of a draft, the form's input for this part.
 
 Errors about the part appear below this input.
 
@@ -116,8 +116,8 @@ def read_form(
         )
     if built.waits_until is not None:
         return Wait(request=request, until=built.waits_until, any_time=any_time)
-    # As in a typed request, `now` only shows offers if features of the GPU leave several models to choose from, or
-    # if the request has a start time.
+    # As in a typed request, `now` is ignored in two cases: if several models have the GPU features, or if the
+    # request has a start time. The bot then only shows offers.
     exact = not request.features and request.starts_at is None
     return Get(request=request, now=NOW in more and exact, any_time=any_time)
 
@@ -127,8 +127,8 @@ def _names(
 ) -> Values:
     """Return the parts that people choose from a list, such as the GPU and the region.
 
-    Adds an error for each value that isn't in its list, for example because the value has been removed from the
-    list in the meantime.
+    If a value isn't in its list, for example because it has been removed in the meantime, an error is added to
+    `errors`.
     """
     gpu, features = _gpu_and_features(inputs.get(Field.GPU, ""), catalog, vocabulary)
     if not gpu:
@@ -311,7 +311,7 @@ def _choice(
 ) -> str:
     """Return the region or vendor that was chosen or typed, or an empty text if any will do.
 
-    Adds an error if the name is unknown.
+    If the name is unknown, an error is added to `errors`.
     """
     chosen = inputs.get(field, "")
     if chosen in {"", ANY, *names}:

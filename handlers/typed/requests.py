@@ -76,7 +76,7 @@ def parse_request(
 
 
 def _mistake(problem: Problem, vocabulary: Vocabulary, context: ParseContext) -> RequestMistake:
-    """Return the error for a problem, with one suggested line for each correction that makes a valid request.
+    """Return the error for a problem, with a suggested line for each correction that results in a valid request.
 
     A line is a complete command that people can type or click. It keeps everything that was understood: each
     number with its unit, each place, vendor, name and time. Unreadable text is replaced or left out, and the error
@@ -121,10 +121,10 @@ def _tokens(asked: str, vocabulary: Vocabulary) -> list[Token]:
 
 
 def _says_now(asked: str, tokens: list[Token], draft: RequestDraft, request: Request) -> bool:
-    """Return whether a request asks to rent immediately, and is precise enough for that.
+    """Return whether a request asks to rent immediately, and is precise enough to do so.
 
-    It must contain the word `now` exactly once, and no part with a second meaning. It must narrow the choice down
-    to one GPU model, and it must have no start time.
+    The request must contain the word `now` exactly once, must not be ambiguous, and must have no start time. If it
+    names GPU features such as `80gb`, these must not leave several models to choose from.
     """
     exact = sum(word.lower() == "now" for word in asked.split())
     doubtful = (
@@ -178,7 +178,7 @@ def request_text(
 ) -> str:
     """Return the text that a person in `zone` would type after `/gpu get` for a request.
 
-    If the person types this text, parsing it results in the same request. The lease is left out if it is
+    If the person types this text, parsing it results in the same request. The lease is left out if it equals
     `default_lease`. The words in `more` are inserted between the request and its note.
     """
     gpu = typed_name(request.gpu, request.features)
@@ -213,10 +213,10 @@ def _highest_price(request: Request) -> str:
 
 
 def _later_end(request: Request, zone: str) -> str:
-    """Return the latest end of a flexible lease, as it is typed after the earliest end: ` up to 14h`.
+    """Return the latest time at which a flexible lease may end, as people type it: ` up to 14h`.
 
-    The latest end is normally written as a length. If the length isn't a whole number of minutes, nobody would
-    type it, so the latest end is written as a time. Empty if the lease isn't flexible.
+    Normally, the result contains the maximum length of the lease. If this isn't a whole number of minutes, nobody
+    would type it, so the result contains a time instead. Empty if the lease isn't flexible.
     """
     if request.up_to is None or request.last_end is None:
         return ""

@@ -31,9 +31,9 @@ _MAX_COUNT_AFTER_GPU = 8
 A larger number may be the GPU's memory, as in `h100 90`.
 """
 _SHORTEST_NIGHT = timedelta(hours=2)
-"""The shortest time until the morning for which `overnight` means the current night.
+"""If the morning is at least this far away, `overnight` means the current night.
 
-If the morning is nearer than that, `overnight` means the next night.
+Otherwise, it means the next night.
 """
 _CURRENCIES = (
     "eur euro euros gbp pound pounds chf francs cent cents yen jpy cny yuan inr rupees cad aud sek nok dkk kr pln"
@@ -93,7 +93,7 @@ _VALUES = {
     **dict.fromkeys(("count", "hours", "hrs"), "a number"),
     **dict.fromkeys(("lease", "duration"), "a time, such as 6h"),
 }
-"""For some keywords, a description of the value that must follow, for error messages about a missing value.
+"""For some keywords, the description of the value after the keyword. It appears in errors if the value is missing.
 
 All other keywords must be followed by names or prices.
 """
@@ -104,7 +104,7 @@ def _looks_like_money(token: Token) -> bool:
 
 
 def _is_after_price(token: Token) -> bool:
-    """Return whether this word shows that the number before it is a price: `2 each`, `3 eur`."""
+    """Return whether a word shows that the number before the word is a price: `2 each`, `3 eur`."""
     return token.kind is TokenKind.WORD and (token.text.lower() == "each" or _looks_like_money(token))
 
 
@@ -137,7 +137,7 @@ class TokenReader:
     also reads the tokens that follow, it advances `position`.
 
     `after_verb` is True if the tokens follow `get` or another verb. `waiting` is True if that verb is `wait`.
-    After `wait`, an end with `until` is the time at which the person stops waiting, and not the end of the lease.
+    After `wait`, a time after `until` is the time at which the person stops waiting, and not the end of the lease.
     """
 
     def __init__(
@@ -187,8 +187,8 @@ class TokenReader:
     def _read(self, token: Token) -> None:
         """Read a token with the method for its kind.
 
-        If there is no such method, and the kind is a part, the token is a value for that part. All other tokens
-        are ignored.
+        If there is no such method, and the kind is a part of the draft, the token is a value for that part. All
+        other tokens are ignored.
         """
         if token.kind in self.readers:
             self.readers[token.kind](token)
@@ -387,7 +387,8 @@ class TokenReader:
         elif word in OTHER_VENDORS and self.vocabulary.vendor_names:
             self._unknown_vendor(token)
         elif not self.names_gpu and token.text[:1].isalpha():
-            # Only the first unknown word is taken for a GPU's name. Further ones are reported as unknown words.
+            # Only the first unknown word is taken for a GPU's name. All further unknown words are reported as
+            # unknown.
             self.names_gpu = True
             is_name = number.kind is TokenKind.NUMBER and not _is_decimal(number)
             self.position += is_name
@@ -516,7 +517,7 @@ class TokenReader:
     def _read_unit(self, number: Token) -> bool:
         """Report a number with a misspelled or unknown unit: `6 hous`, `3 and a half hours`.
 
-        Returns False, without reading anything, if the word after the number may be a GPU instead.
+        If the word after the number may be a GPU instead, this reads nothing and returns False.
         """
         word = self._peek()
         if word.kind is not TokenKind.WORD:
@@ -562,7 +563,7 @@ class TokenReader:
         following, word_after = self._peek(), self._peek(1).kind is TokenKind.WORD
         if token.ends_in_hours and following.kind is TokenKind.NUMBER and not word_after:
             # In `1h 30`, the second number means minutes. In `6h 8 h100`, it is a number of GPUs. In `6h 8 gpsu`,
-            # the second number is read later, together with the word that follows.
+            # the second number is read later, together with the misspelled word after it.
             self.position += 1
             if following.number >= 10 or self._adjacent_gpu(1) is None:
                 minutes = timedelta(minutes=int(min(following.number, Decimal(60))))

@@ -167,7 +167,7 @@ _WORDS = {
     for meant, words in (line.split(" = ") for line in re.split("; |\n", _MEANINGS))
     for word in words.split()
 }
-"""Foreign and informal words that mean the same in any context, each with the word that the parser knows."""
+"""Foreign and informal words whose meaning never depends on the context, with the words that the parser knows."""
 _CLOCK = r"\d{1,2}(?::\d\d)?"
 _PART = r"(?:tomorrow|this|in the) (?:morning|afternoon|evening)|tomorrow night|tonight"
 

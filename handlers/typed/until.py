@@ -63,7 +63,7 @@ UP_TO = re.compile(
     rf"(?P<end>{DAY}(?: (?:at )?{_TIME})?|{CLEAR_TIME}(?: (?:on )?{DAY})?)",
     re.ASCII,
 )
-"""A pattern for the latest end of a flexible lease, if the earliest end was also named: `up to 10:00`.
+"""A pattern for the latest time at which a flexible lease may end: `up to 10:00`. It follows the earliest end.
 
 Its group `end` is the input of `parse_later_end`.
 """
@@ -224,9 +224,9 @@ def parse_day(text: str, now: datetime, zone: str, minutes: int) -> datetime:
 
 
 def parse_later_end(text: str, first: datetime, now: datetime, zone: str) -> End:
-    """Parse the latest end of a flexible lease in the same way as `parse_end`.
+    """Parse the latest time at which a flexible lease may end, in the same way as `parse_end`.
 
-    `first` is the earliest end. A time without a day means the next such time after `first`.
+    `first` is the earliest end of the lease. A time without a day means the next such time after `first`.
     """
     return parse_end(text, now if _FIND_DAY.search(text) else first, zone)
 
@@ -288,7 +288,7 @@ def _days(day: str | None, today: date, example: str) -> list[date]:
 
 
 def _next(day: date, since_midnight: timedelta, now: datetime, zone: ZoneInfo) -> datetime | None:
-    """Return the UTC time of this local time on a day, or None if it has passed."""
+    """Convert a local time on a day to UTC. Returns None if the time has passed."""
     whole_days, rest = divmod(since_midnight, _DAY_LENGTH)
     naive = datetime.combine(day + whole_days * _DAY_LENGTH, datetime.min.time()) + rest
     # `fold` (PEP 495) matters only when clocks change. If the time occurs twice, fold 0 is the first occurrence.

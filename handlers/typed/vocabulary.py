@@ -24,7 +24,7 @@ _MATCHES_NOTHING = "(?!)"
 _GPU_END = r"(?:(?=sxm|pcie|nvl)|s?(?:(?=x ?\d)|(?![a-z0-9])))"
 """A pattern for what may directly follow a GPU's name without a space.
 
-This can be a form factor as in `h100sxm`, a plural s, or a count as in `h100x8`.
+This can be a form factor as in `h100sxm`, the plural ending `s`, or a count as in `h100x8`.
 """
 
 _REGION_SYNONYMS = {
@@ -134,7 +134,7 @@ class Vocabulary:
     region_names: tuple[str, ...]
     vendor_names: tuple[str, ...]
     suggestions: dict[str, str]
-    """The words with which a mistyped word is compared. Each comes with the name or wording to suggest."""
+    """The known words with which a mistyped word is compared, each with the name or wording to suggest."""
 
     def family_of(self, gpu: str) -> str | None:
         """Return the family that a canonical name belongs to. None if the name is itself a family."""
@@ -166,7 +166,7 @@ class Vocabulary:
         return near or tuple(self.variants)[:3]
 
     def nearest_words(self, word: str) -> tuple[str, ...]:
-        """Return the words that are most similar to this one.
+        """Return the known words that are most similar to a mistyped word.
 
         Empty for a word of two letters, such as `or`, because too many other words are similar to a short word.
         """
