@@ -84,7 +84,7 @@ async def _look_up_adopted(
 async def progress_of(deps: StepDeps, attempt: Attempt) -> OfferProgress:
     """Return the progress of an attempt's procurement.
 
-    For an adopted machine, no flag of the result is set, because the rental made no procure call for it.
+    If the attempt is an adopted machine, no flag of the result is set, because there was no procure call.
     """
     return OfferProgress() if attempt.offer is None else await deps.market.progress(attempt.offer.offer_id)
 

@@ -85,7 +85,7 @@ class ToApprove:
     owner: str
     """The name of the rental's owner."""
     self_approved: bool
-    """True if the person is approving their own request, as an approver."""
+    """True if the person is an approver who is approving their own request."""
     fewer: FewerHours | None
     after: Rental | None
     """The rental after its approval. None if the end that the owner named is too near.
