@@ -1,8 +1,9 @@
 """The clocks of the bot. No other module reads a clock or sleeps.
 
 There are two times. *Bot time* (`now`, `sleep_until`) is used for offers, leases, approvals, polls and billing.
-Tests and the sandbox can change it. *Wall-clock time* (`real`, `monotonic`, `pause`) is for times that other
-systems measure: acknowledgements, the rate of posts, Retry-After, HTTP timeouts and claims.
+Tests and the sandbox can change bot time. *Wall-clock time* (`real`, `monotonic`, `pause`) is used for times that
+other systems measure. Examples are acknowledgements, the rate of posts, Retry-After, HTTP timeouts, and the claims
+by which a process reserves work for itself.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ from typing import NamedTuple, Protocol
 SET_BACK = 5.0
 """The number of seconds by which a sleep may exceed its expected length, in wall-clock time.
 
-If the clock is set back during a sleep, reaching the planned time takes longer than expected. After a small
-adjustment, the sleep still lasts until the planned time. After a large one, the sleep ends this many seconds after
-its expected length, although the clock doesn't show the planned time yet.
+If somebody sets the clock back during a sleep, the clock reaches the planned time later than expected. After a
+small adjustment, the sleep still lasts until the planned time. After a large adjustment, the sleep ends early:
+this many seconds after its expected length, although the clock doesn't show the planned time yet.
 """
 WITNESS_LASTS = 600.0
 """The number of wall-clock seconds for which a reading of a server's clock is used.
@@ -196,7 +197,8 @@ class CorrectedClock:
 class Reading(NamedTuple):
     """The time that another machine's clock showed at some point between `before` and `after`.
 
-    Both are values of `Clock.monotonic`, so that a reading stays correct if somebody sets this machine's clock.
+    `before` and `after` are values of `Clock.monotonic`. A reading therefore stays correct if somebody sets this
+    machine's clock.
     """
 
     time: datetime
@@ -247,7 +249,7 @@ class Witness:
 
 
 class Witnesses(NamedTuple):
-    """The servers with whose clocks this machine's clock is compared."""
+    """The servers that serve as a reference for this machine's clock."""
 
     market: Witness
     slack: Witness

@@ -1,14 +1,14 @@
 """All errors of the bot, grouped by what their readers can do about them.
 
-People read every GpubotError:
+The message of every GpubotError is shown to a person:
 
 - Mistake says what to type instead.
-- Refused says who may do it, or what would be allowed.
+- Refused says who may do the same, or what would be allowed.
 - TooLate says what has happened in the meantime.
 - Outage says that something failed temporarily. The person can try again.
 - CannotOpen says why the bot can't start.
 
-Any other exception that isn't handled is a bug. The person gets a bug number, and the log has the details under
+An unhandled exception of any other class is a bug. The person gets a bug number, and the log has the details under
 that number.
 
 Error messages are plain text, so that they can be shown in Slack as well as in a terminal. Commands, channels and
@@ -62,7 +62,7 @@ class BuyingBlock(StrEnum):
 
     PAUSED = "paused"
     BOUGHT_AFTER_BACKUP = "older_database"
-    """Machines were bought after the backup from which the database was restored.
+    """The database was restored, and machines were found that were bought after its backup.
 
     Buying stays blocked until an admin resumes it.
     """
@@ -125,7 +125,7 @@ class NeedsKey(Mistake):
 
     Args:
         github: Whether the policy allows keys from GitHub.
-        so_far: A clause that says what hasn't happened yet.
+        so_far: A clause that says what wasn't done because the key is missing.
     """
 
     def __init__(self, *, github: bool, so_far: str = "nothing has been rented yet") -> None:
@@ -180,11 +180,11 @@ class DuplicateRental(Mistake):
 
 
 class Refused(GpubotError):
-    """The rules don't allow what the person wants to do.
+    """The rules don't allow the person's action.
 
     Args:
         words: The message.
-        channels: The channels in which the bot may be used, if it was used in another one.
+        channels: The channels in which the bot may be used. Set if it was used in another channel.
         again_at: The time from which the action will be allowed. None if no such time is known.
         next_step: A step that the person can take instead.
     """
@@ -203,7 +203,7 @@ class Refused(GpubotError):
 
 
 class OverBudget(Refused):
-    """The rental would exceed a budget, and the policy refuses such rentals instead of asking an approver.
+    """The rental would exceed a budget, and the policy says that such rentals are refused.
 
     Args:
         words: A sentence that says how much headroom the budget has left.
@@ -267,10 +267,10 @@ class AlreadyDecided(TooLate):
     """Somebody else, or the same person earlier, has already made this decision.
 
     Args:
-        rental_id: The rental that the decision was about. None if it was about something else.
+        rental_id: The rental that was decided about. None if the decision was about something else.
         decision: The decision that was made.
         name: The name of the person who decided. None if it isn't known.
-        own: Whether that person is the one who reads the message.
+        own: Whether the reader of the message made the decision.
         ago: The time since the decision.
     """
 
@@ -329,7 +329,7 @@ class WrongClock(Outage):
 class ClaimLost(Outage):
     """Another process has claimed this work, or may have claimed it.
 
-    This process did nothing, because the other process does the work.
+    This process did nothing, because the other process is doing the work.
     """
 
     def __init__(self) -> None:
@@ -374,8 +374,8 @@ class TokenRefused(MarketAway):
 class RateLimited(MarketAway):
     """The marketplace answered 429.
 
-    A purchase may have succeeded nevertheless. The limit can belong to a vendor, and the vendor may have received
-    the purchase before it answered.
+    A purchase may have succeeded nevertheless. If the limit is that of a vendor, the vendor may have received the
+    purchase before it answered 429.
     """
 
 
@@ -391,7 +391,7 @@ class InUse(CannotOpen):
 
 
 class Conflict(Exception):
-    """Base class of the errors that the store raises if its caller lost a race. People never see them."""
+    """Base class of the errors that the store raises if another change came first. People never see them."""
 
 
 class Stale(Conflict):

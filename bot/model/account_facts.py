@@ -1,6 +1,6 @@
-"""The facts that the store keeps about the account and this bot, each with the type of its value.
+"""Small facts about the marketplace account and this bot, which must survive a restart.
 
-The store keeps them so that they survive a restart. They are too small to have tables of their own.
+The store keeps all of them in a common table.
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ class FailureRun(Frozen):
 
 
 class PastEnd(Frozen):
-    """The start of the grace periods that an attempt gets before it is deleted as overdue.
+    """The start of the extra time that an attempt gets after its end, before it is deleted as overdue.
 
-    Normally they start at the attempt's end. If the bot was down then, they start at the first check after the
-    end.
+    Normally the extra time starts at the attempt's end. If the bot was down at that time, the extra time starts at
+    the first check after the end.
     """
 
     end: Instant
@@ -59,7 +59,7 @@ class GroupAnswer(Frozen):
     """The members of a Slack user group, according to Slack's latest answer."""
 
     changes: int = 0
-    """The number of times that Slack has reported a change of the group."""
+    """The number of changes of the group that Slack has reported."""
     at: Instant | None = None
     """The wall-clock time at which Slack was last queried. None if the group must be queried again."""
     members: frozenset[str] = frozenset()
@@ -71,16 +71,16 @@ PAUSED = Fact[Pause]("paused", Pause)
 UNAUTHORIZED_SINCE = Fact[datetime]("unauthorized_since", datetime)
 """The time since which the marketplace has refused our token."""
 POLICY_REFUSED = Fact[str]("policy_refused", str)
-"""The mistakes in the policy file that the admins were notified of.
+"""The mistakes in the policy file of which the admins were notified.
 
 Removed as soon as a file without mistakes is read.
 """
 CHANNELS_CHARGE_LESS = Fact[bool]("channels_charge_less", bool)
 """True once the admins have been notified that an upgrade changed what channels charge to projects.
 
-Requests in these channels used to be charged to the channel's project, whoever made them. Now they are charged to
-it only if the person may charge the project. The fact is also set if there was no such channel, so that the check
-runs only once.
+Before the upgrade, every request in a project's channel was charged to the project. Now it is charged to the
+project only if the person who made it may charge the project. If the team has no such channel, the fact is also
+set, so that the check runs only once.
 """
 NO_APPROVER_SINCE = Fact[datetime]("no_approver_since", datetime)
 """The time at which people were notified that the admins now decide, because no approver is left."""
@@ -93,7 +93,7 @@ UNKNOWN_RENTAL = Fact[datetime]("unknown_rental", datetime)
 FAILING_STEPS = Fact[FailureRun]("failing_steps", FailureRun)
 """The series of failed steps that people were alerted about, by rental ID."""
 PAST_END = Fact[PastEnd]("past_end", PastEnd)
-"""The start of each overdue attempt's grace periods, by attempt: `k7mq2:1`."""
+"""The start of the extra time of each overdue attempt, by attempt: `k7mq2:1`."""
 UNUSUAL_DAY = Fact[str]("unusual_day", str)
 """The last unusually expensive day that people were notified of.
 
@@ -102,7 +102,7 @@ Written as `2026-11-28`, in `billing.timezone`.
 WRITES_TRIED_AT = Fact[datetime]("writes_tried_at", datetime)
 
 DIGEST_DUE = Fact[datetime]("digest_due", datetime)
-"""The time for which the last handled digest was scheduled.
+"""The scheduled time of the last digest that was handled: sent, or skipped as too old.
 
 Older digests that were missed are skipped: only the newest is sent.
 """
@@ -112,6 +112,6 @@ class Counter(StrEnum):
     """The events that are counted for `/health`."""
 
     POSTED_TWICE = "perhaps_posted_twice"
-    """Posts that were sent again because the conversation couldn't be read back. Slack may show them twice."""
+    """Posts that were sent again because the bot couldn't check whether Slack has them. They may appear twice."""
     GIVEN_UP = "given_up"
     """Messages that Slack never accepted, because it refused them for good or because they were sent too late."""

@@ -14,7 +14,7 @@ from bot.model.base import Frozen, Instant
 
 
 class UnmanagedMachine(Frozen):
-    """A machine on the account that belongs to no attempt, as last seen there."""
+    """A machine that is on the marketplace account but belongs to no attempt, as last seen there."""
 
     resource_id: str
     status: str
@@ -22,7 +22,7 @@ class UnmanagedMachine(Frozen):
     runs: bool
     """True if the vendor says that the machine is running."""
     name: str | None = None
-    """The machine's name in the account. Untrusted text: escape it for display."""
+    """The machine's name at the marketplace. Untrusted text: escape it for display."""
     gpu: str | None = None
     """The GPU as the API names it. Untrusted text: escape it for display."""
     count: int = 1
@@ -33,11 +33,14 @@ class UnmanagedMachine(Frozen):
     since: Instant
     """The time at which billing started.
 
-    This is `valid_from` if known, otherwise the creation time, otherwise the time at which the bot first saw the
-    machine.
+    This is `valid_from` if it is known. Otherwise, it is the creation time, or, if that is unknown as well, the
+    time at which the bot first saw the machine.
     """
     valid_from: Instant | None = None
-    """The start of billing as reported by the API. None if it wasn't reported; the cost is then an estimate."""
+    """The start of billing, as reported by the API.
+
+    None if the API didn't report it. The cost is then an estimate.
+    """
     host: str | None = None
     port: int | None = None
     offer_ids: tuple[str, ...] = ()
@@ -54,7 +57,7 @@ class UnmanagedMachine(Frozen):
 
 
 class Purchase(Frozen):
-    """The unmanaged machines of one purchase, which the admins decide about together."""
+    """The unmanaged machines of one purchase. The admins make one decision for all of them."""
 
     kind: Literal["purchase"] = "purchase"
     machines: tuple[UnmanagedMachine, ...]
@@ -72,15 +75,15 @@ class Purchase(Frozen):
 
     @property
     def alive(self) -> tuple[UnmanagedMachine, ...]:
-        """The machines that haven't been terminated, or all machines if every one of them has been terminated."""
+        """The machines that haven't been terminated. If all have been terminated, all of them."""
         return tuple(machine for machine in self.machines if machine.terminated_at is None) or self.machines
 
     @property
     def runs(self) -> bool:
         """True if at least one of the machines is running, so that the purchase can be given an owner.
 
-        All machines of the purchase are then watched and deleted together. This is deliberate: a machine that
-        failed must not prevent a machine that people use from getting an owner.
+        All machines of the purchase are then watched and deleted together. This is deliberate: if one machine
+        failed, a machine that people use must still be able to get an owner.
         """
         return any(machine.runs for machine in self.alive)
 
@@ -97,7 +100,7 @@ class Purchases(Frozen):
     bought_after_backup: bool = Field(alias="bought_later")
     """True if the database was restored and these purchases were made after the backup.
 
-    False if the purchases are announced together only because a single sweep found many.
+    False if a single check of the account found so many purchases that they are announced together.
     """
     empty: bool = False
     """True if the database contained no rental at all."""
@@ -150,7 +153,7 @@ class AdminQuestion(Frozen):
     rental_id: str | None = None
     """The rental that the question is about, or the rental to which its machines now belong."""
     part_of: str | None = None
-    """ID of the question whose messages also show this one. None if this question has messages of its own."""
+    """ID of the question whose messages also contain this question. None if this question has its own messages."""
     event_id: int | None = None
     """The event that caused the question's newest messages. None if it has no messages of its own."""
     asked: tuple[str, ...] = ()
@@ -165,9 +168,9 @@ class AdminQuestion(Frozen):
     """The time at which the question was over, because nothing was left to decide or to watch. None until then.
 
     A question about machines is over once the machines belong to a rental or are terminated, or if the question is
-    a duplicate. A question that announces several purchases is over once the question about each of them is
-    decided. A question about a rental whose owner left is over once the rental gets another owner. If the rental
-    ends first, the time isn't set.
+    a duplicate. A question that announces several purchases is over once each purchase has been decided. A
+    question about a rental whose owner left is over once the rental has another owner. If that rental ends first,
+    `over_at` stays None.
     """
     pauses_buying: bool = False
     """True if this question keeps buying paused until an admin resumes it."""
@@ -192,7 +195,7 @@ class AdminQuestion(Frozen):
         return self.open and self.ask_again_at is not None and self.ask_again_at <= now
 
     def not_asked(self, admins: Collection[str]) -> list[str]:
-        """Return the admins who weren't sent this question, because they became admins later.
+        """Return the admins who haven't received this question, because they became admins later.
 
         Empty if the question is closed, or if another question's messages show it.
         """

@@ -20,8 +20,8 @@ class AttemptState(StrEnum):
     INTENDED = "intended"
     """The attempt is stored, and its only procure call may be running.
 
-    If the process died during the call, the state stays the same, because the store can't tell a call that is
-    still running from a call that was cut off.
+    If the process dies during the call, the state stays INTENDED: the store can't know whether the call is still
+    running.
     """
     UNKNOWN = "unknown"
     """The call had no clear answer, so it may have bought a machine. Only a lookup can tell."""
@@ -44,7 +44,7 @@ class Why(StrEnum):
     SOLD_OUT = "sold_out"
     """The market answered `failed` and gave no other reason."""
     ANSWERED_FAILED = "answered_failed"
-    """The market answered `failed` for a reason of its own, such as a quota. The reason is in `Attempt.detail`."""
+    """The market answered `failed` for another reason, such as a quota. The reason is in `Attempt.detail`."""
     EXPIRED = "expired"
     REFUSED = "refused"
     SCRIPT_REFUSED = "script_refused"
@@ -68,7 +68,7 @@ class Why(StrEnum):
     OTHER_GPU = "other_gpu"
     """All remaining offers have other GPUs.
 
-    A person must agree before one of these GPUs is bought instead of the clicked GPU (`fits_model`).
+    A person must agree before one of these GPUs is bought in place of the clicked GPU.
     """
     OVER_BUDGET = "over_budget"
     """A budget was lowered after a queued rental had reserved money from it."""
@@ -84,8 +84,8 @@ class Why(StrEnum):
     ENDED_WHILE_AWAY = "ended_while_away"
     """The machine was already terminated when the bot first checked it after a start.
 
-    Either the vendor took the machine away, or somebody destroyed it: by hand while the bot was down, or in any
-    way after the backup from which the database was restored.
+    There are three possible causes. The vendor took the machine away. Somebody destroyed it by hand while the bot
+    was down. Or the database was restored, and the machine was destroyed after the backup.
     """
     ENDED_SINCE_BACKUP = "ended_since_copy"
     """Like ENDED_WHILE_AWAY, but Slack also shows a later state of the machine than the restored database does.
@@ -96,22 +96,22 @@ class Why(StrEnum):
     """The machine became ready although nothing answered on its SSH port."""
     REPLACED = "replaced"
     BOUGHT_AFTER_BACKUP = "bought_later"
-    """The rental's machine was found on the account: it was bought after the backup."""
+    """The database was restored, and the rental's machine was bought after the backup."""
     NOTHING_FITTED = "nothing_fitted"
     """No offer fitted before the waitlist entry expired."""
     UNRESOLVED = "unproven"
-    """The market answered earlier purchases with `failed`. They must be looked up before another one is made."""
+    """The market answered earlier purchases with `failed`. They must be looked up before the next purchase."""
 
 
 class Marker(StrEnum):
     """The part of the bot that marked an attempt for deletion."""
 
     STEP = "step"
-    """The rental's regular step. It gave up on the attempt, or deletes resources that a failed purchase left."""
+    """The rental's regular step, after it gave up on the attempt or found resources of a failed purchase."""
     OVERDUE = "overdue"
     """The overdue deletion, which deletes machines that the rental's regular step failed to delete in time."""
     SWEEP = "sweep"
-    """The sweep, which compares the store with the account: it found a resource of an attempt that was closed."""
+    """The sweep, which compares the store with the account, after it found a resource of a closed attempt."""
 
 
 REPORTED_FAILED = frozenset({Why.SOLD_OUT, Why.ANSWERED_FAILED})
@@ -127,7 +127,7 @@ USUAL_CHANCE = Fraction(8, 10)
 
 
 class SuccessRate(Frozen):
-    """The success rate of one vendor's last ten purchases of a GPU: how many of the machines became ready.
+    """The number of machines that became ready, out of one vendor's last ten purchases of a GPU.
 
     Purchases that a person or the market ended before their machine was ready aren't counted.
     """
@@ -142,7 +142,7 @@ class SuccessRate(Frozen):
 
     @property
     def poor(self) -> bool:
-        """True if the machines of these purchases are known to become ready less often than usual."""
+        """True if these machines became ready less often than usual."""
         return self.chance < USUAL_CHANCE
 
 
@@ -177,13 +177,13 @@ class SentScript(Frozen):
 
 
 class AdoptedMachine(Frozen):
-    """A machine that wasn't bought through an offer: it was unmanaged until an admin gave it an owner."""
+    """A machine that wasn't rented through the bot, but to which an admin later gave an owner."""
 
     vendor: str
     """The vendor's name. Empty if the API didn't report it."""
     gpu: str
     rate: Decimal
-    """USD per hour, as the API reported it when the machine was adopted.
+    """USD per hour, as the API reported it when the machine got its owner.
 
     Zero if the API left out the price of one of the machine's resources. The machine then counts as free until the
     API reports that price.
@@ -191,7 +191,10 @@ class AdoptedMachine(Frozen):
 
 
 class Attempt(Frozen):
-    """One procure call for one offer, or an adopted machine. There is never more than one attempt for an offer."""
+    """One procure call for one offer. There is never more than one attempt for an offer.
+
+    An attempt can also stand for a machine that wasn't rented through the bot (`adopted`).
+    """
 
     rental_id: str
     n: int
@@ -199,17 +202,20 @@ class Attempt(Frozen):
     state: AttemptState
     offer: Offer | None = None
     adopted: AdoptedMachine | None = None
-    """Set if an unmanaged machine was adopted, so that there was no procure call.
+    """Set if the machine was adopted: an admin gave it an owner, and there was no procure call.
 
-    The attempt then consists of the adopted resources, and others are never added to it. Exactly one of `offer`
+    The attempt then consists of the adopted resources, and other resources are never added. Exactly one of `offer`
     and `adopted` is set.
     """
     resource_name: str | None = None
-    """The name of the resource, made by `bot.policy.buying.resource_names`. None for an adopted machine."""
-    public_key: str = ""
-    """The default key, sent with the purchase, on one line.
+    """The name that the bot gave the resource (`bot.policy.buying.resource_names`).
 
-    Empty for an adopted machine, because nobody knows whose keys are on it.
+    None if the machine wasn't rented through the bot.
+    """
+    public_key: str = ""
+    """The line of the default SSH key, which is sent with the purchase.
+
+    Empty if the machine wasn't rented through the bot, because nobody knows whose keys are on it.
     """
     key_comment: str = ""
     script: SentScript | None = None
@@ -261,14 +267,17 @@ class Attempt(Frozen):
 
     @property
     def rate(self) -> Decimal:
-        """USD per hour at which the machine was sold or adopted."""
+        """The price in USD per hour.
+
+        This is the price of the offer. For a machine that wasn't rented through the bot, the API reported it.
+        """
         return self._machine.rate
 
     @property
     def called_offer(self) -> Offer:
         """The offer of the procure call.
 
-        Raises ValueError for an adopted machine, because asking for its offer is a bug.
+        Raises ValueError if the machine wasn't rented through the bot, because such a machine has no offer.
         """
         if self.offer is None:
             raise ValueError(f"attempt {self.n} of {self.rental_id} was never called")
@@ -276,7 +285,9 @@ class Attempt(Frozen):
 
     @property
     def live(self) -> bool:
-        """True if the attempt may have bought a machine, isn't an orphan, and its deletion hasn't been accepted.
+        """True if the attempt has the rental's machine, or may still get it.
+
+        An orphan is never live. An attempt is no longer live once its deletion has been accepted.
 
         A rental has at most one live attempt.
         """
@@ -289,7 +300,7 @@ class Attempt(Frozen):
 
     @property
     def unresolved(self) -> bool:
-        """True if the attempt is an orphan and may still have resources that bill, as far as the bot knows."""
+        """True if the attempt is an orphan and isn't `closed` yet, so that its resources may still bill."""
         return self.orphaned and not self.closed
 
     @property
@@ -303,7 +314,7 @@ class Attempt(Frozen):
 
 
 NAMED = "named"
-"""The status of a resource whose ID came with the answer to a purchase, until it is first read from the API.
+"""The status of a resource that the bot knows only from the answer to the purchase.
 
 The bot sets this status itself. It isn't a status of the API.
 """

@@ -9,7 +9,7 @@ from bot.model.base import Frozen, Instant, Summed
 from bot.model.money import Micros
 
 UNASSIGNED = "unassigned"
-"""The project of rentals that don't belong to any project of the policy."""
+"""The project of rentals that belong to no project of the policy."""
 
 Month = str
 """A calendar month in the policy's `billing.timezone`, such as `2026-11`. Months sort correctly as text."""
@@ -47,7 +47,7 @@ def scopes_of(owner: str, project: str) -> tuple[Scope, ...]:
 
 
 class MonthPart(Frozen):
-    """The charges of one scope in one month: the contents of a month file."""
+    """The charges of one scope in one month, which one CSV file contains."""
 
     month: Month
     scope: Scope = TEAM
@@ -70,12 +70,12 @@ class Balance(Frozen):
     late: Micros = 0
     """The part of `spent` that vendors billed after the bot had requested the deletion."""
     alerted: int = 0
-    """The highest alert that was sent, in percent of the budget. 0 if none was sent."""
+    """The highest alert threshold for which an alert was sent, in percent of the budget. 0 if none was sent."""
     alert_due_at: Instant | None = None
-    """The time at which to check a pending budget alert again. None if no alert is pending.
+    """The time of the next check of a pending budget alert. None if no alert is pending.
 
-    An alert is pending if its threshold is reached only by adding the reserved money. That money may be released
-    soon, so the alert isn't sent at once.
+    An alert is pending if the spent money alone doesn't reach the threshold, but the spent and the reserved money
+    together do. The reserved money may be released soon, so the alert isn't sent at once.
     """
     alert_to: str | None = None
     """The Slack ID of the person who gets the pending alert in addition to the approvers' channel."""
@@ -118,7 +118,7 @@ class Reservation(Frozen):
 
 
 class UseCosts(Summed):
-    """An amount split by how the machine was used while it was billed, in micro-dollars.
+    """The cost of a machine, split by how the machine was used at the time, in micro-dollars.
 
     The four parts add up to the amount.
     """
@@ -128,21 +128,22 @@ class UseCosts(Summed):
     """The amount billed while somebody was connected but no GPU was computing."""
     idle: Micros = 0
     unknown: Micros = 0
-    """The amount billed for time in which the use isn't known.
+    """The amount billed for time in which it isn't known how the machine was used.
 
     This is the time before the machine was ready, the time during its deletion, and any time without samples.
     """
 
     @property
     def known(self) -> bool:
-        """True if the use is known for some of the time."""
+        """False if the whole amount is `unknown`, or zero."""
         return bool(self.used or self.connected or self.idle)
 
 
 class Charge(Frozen):
     """The part of a ledger row that falls into one month and belongs to one owner.
 
-    There are also charges for machines that still bill and have no ledger row yet.
+    A ledger row is only written when a machine is terminated. For reports, charges are also computed for machines
+    that are still billing.
     """
 
     resource_id: str
@@ -152,9 +153,9 @@ class Charge(Frozen):
     ended_at: Instant
     rental_id: str
     month: Month
-    """The month whose report and file include the charge.
+    """The month to which the charge is counted in reports and in the CSV files for finance.
 
-    That is the month in which the cost was billed. For a correction, it is a later month.
+    Normally that is the month in which the cost was billed. A correction is counted to a later month.
     """
     owner: str
     project: str
@@ -174,11 +175,11 @@ class Charge(Frozen):
     estimated: bool = False
     """True if the amount is our estimate, because the API left out the start, the end or the price."""
     correction: bool = False
-    """True if the charge was found only after the file of its original month had been completed."""
+    """True if the charge was found only after the CSV file of its original month had been completed."""
 
 
 class ChargedMachine(Frozen):
-    """The machine that a charge is for, as described in the charge's row of a month file."""
+    """The machine that a charge is for, as described in a CSV file of charges."""
 
     vendor: str
     """The vendor's name. Empty if the API didn't report it."""
@@ -188,7 +189,7 @@ class ChargedMachine(Frozen):
     """The GPU's canonical name."""
     contract: str
     name: str
-    """The machine's name in the account. Empty if it has none."""
+    """The machine's name at the marketplace. Empty if it has none."""
     channel: str
     """The Slack ID of the channel that contains the rental's card.
 

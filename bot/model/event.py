@@ -1,4 +1,4 @@
-"""Events: the facts in the history of a rental or the account, and what each kind of event causes.
+"""Events: the history of each rental and of the account, and the effects of each kind of event.
 
 An event is stored in the same transaction as the change that it describes. The row of its kind in `EFFECTS`
 decides which messages it causes, and which open questions it asks or resolves.
@@ -79,7 +79,7 @@ class EventKind(StrEnum):
     OFFER_FITS = "offer_fits"
     """An offer fits a queued rental and is being bought."""
     QUEUED_AGAIN = "queued_again"
-    """Everything that fitted was sold out, or buying was blocked, so the rental keeps waiting."""
+    """All offers that fitted were sold out, or buying was blocked, so the rental keeps waiting."""
     NOT_ALLOWED_NOW = "not_allowed_now"
     """An offer fits a queued rental but can't be bought at the moment. The rental keeps waiting."""
     NOTHING_FITS = "nothing_fits"
@@ -96,7 +96,7 @@ class EventKind(StrEnum):
     BLOCKED = "waiting"
     """Buying is blocked by an outage, a pause, a refused token, or unresolved attempts."""
     UNREACHABLE = "silent"
-    """The machine is running, but nothing has answered on its SSH port. READY follows."""
+    """The machine is running, but nothing has answered on its SSH port. The event READY follows."""
     READY = "ready"
     TEAMMATE_ADDED = "teammate_added"
     KEPT = "kept"
@@ -112,13 +112,13 @@ class EventKind(StrEnum):
     EXTENSION_WITHDRAWN = "extension_withdrawn"
     EXTENSION_EXPIRED = "extension_expired"
     END_MOVED = "end_moved"
-    """The machine was in use when its lease was to end, so the end moved to a later time."""
+    """The machine was in use at the end of its lease, so the end moved to a later time."""
     GRACEFUL_DESTROY = "script_first"
     """Somebody destroyed the machine gracefully: it ends when its `/root/on-ending.sh` has finished."""
     SCRIPT_FAILED = "script_failed"
     """`/root/on-ending.sh` failed before the end."""
     ENDS_AGAIN = "put_back"
-    """The database was restored, so the owner is notified of the end again."""
+    """The database was restored, so the owner gets another notification of the end."""
     USE_CHANGED = "use_changed"
     """The usage status of the machine changed. Nobody is notified."""
     HOST_KEY_CHANGED = "host_key_changed"
@@ -138,7 +138,7 @@ class EventKind(StrEnum):
     NOT_WORKING = "not_working"
     """The owner said that the machine doesn't work, and wants a replacement."""
     REPLACED = "replaced"
-    """Another rental replaces this one. As soon as its machine is bought, this rental's machine is destroyed."""
+    """Another rental replaces this one. As soon as the new machine is bought, the old one is destroyed."""
     NOT_REPLACED = "not_replaced"
     """The replacement ended without a machine, so this rental keeps its own."""
     ADOPTED = "adopted"
@@ -171,17 +171,17 @@ class EventKind(StrEnum):
     STEP_WORKS = "step_works"
     """The step works again after STEP_FAILED."""
     DELETED_OVERDUE = "deleted_overdue"
-    """The machine still existed long after its end, so it was deleted without the rental's own step."""
+    """The rental's regular step didn't delete the machine at its end. It was now deleted as overdue."""
     # Events about the account.
     UNMANAGED_MACHINE = "unknown_machine"
     BOUGHT_AFTER_BACKUP = "older_database"
-    """Machines were bought after the backup from which the database was restored. Buying is paused."""
+    """The database was restored, and machines were found that were bought after its backup. Buying is paused."""
     UNKNOWN_RENTAL = "unknown_rental"
     """Somebody clicked a button about a rental that isn't in the database."""
     DIGEST = "digest"
     """The home channel gets the cost of the last week."""
     MONTH_FILED = "month_filed"
-    """The file of a month is complete. Finance receives it."""
+    """The CSV file with the charges of a month is complete. The people of `finance` receive it."""
     NO_APPROVER_LEFT = "no_approver_left"
     """No approver is left, so the admins decide."""
     UNAUTHORIZED = "unauthorized"
@@ -199,9 +199,9 @@ class EventKind(StrEnum):
     POLICY_REFUSED = "policy_refused"
     """The policy file has mistakes, so the previous rules stay in force."""
     CHANNELS_CHARGE_LESS = "channels_charge_less"
-    """Since an upgrade, requests in some channels are no longer always charged to the channel's project.
+    """Because of an upgrade, a request in a project's channel isn't always charged to the project any more.
 
-    They are only charged to the project if an approver or a person whom the project names makes them.
+    The request is charged to the project if it comes from an approver, or from a person whom the project names.
     """
     # Events about the account that are posted without the outbox, because the database may not work.
     NO_READS = "no_reads"
@@ -211,7 +211,7 @@ class EventKind(StrEnum):
     WRONG_CLOCK = "wrong_clock"
     """The clock of a machine that runs a bot process is ahead of other clocks, or behind them."""
     STORE_BACK = "store_back"
-    """The database works again. Everyone who was notified of its failure is notified of this."""
+    """The database works again. Everyone who was notified of the failure is notified of the recovery."""
 
 
 F = TypeVar("F", bound=Facts, default=Facts)
@@ -280,7 +280,7 @@ def if_it_waited(event: Event[AttemptFacts]) -> bool:
 def unless_told_before(event: Event[AttemptFacts | HeldUpFacts]) -> bool:
     """Return whether this is the first failure with this vendor and reason in the rental's thread.
 
-    The purchase for a rental on the waitlist can fail hundreds of times at one vendor, for the same reason. Only
+    While a rental is on the waitlist, purchases at one vendor can fail hundreds of times for the same reason. Only
     the first failure gets a reply.
     """
     return not event.facts.told_before
@@ -313,7 +313,7 @@ def is_in_use(event: Event[StatusFacts], _: Event) -> bool:
 
 
 def is_for_who_asked(event: Event[PeopleFacts], asked: Event) -> bool:
-    """Return whether this event names the person who caused the event `asked`."""
+    """Return whether this event's facts name the person who caused the event `asked`."""
     return asked.actor in event.facts.people
 
 
@@ -357,9 +357,10 @@ class To(Enum):
     APPROVERS_IF_THEY_DECIDE = auto()
     """The approvals channel, if an approver, and not the owner, makes the decision."""
     APPROVERS_IF_NOT_ASKED_YET = auto()
-    """Like APPROVERS_IF_THEY_DECIDE, but only if approvers weren't asked about the request's earlier version.
+    """Like APPROVERS_IF_THEY_DECIDE, but only if approvers weren't asked about an earlier version.
 
-    If they were asked, their existing message is edited to show the new version, without mentioning anybody again.
+    If they were asked about an earlier version of the request, their existing message is edited to show the new
+    version. Nobody is mentioned a second time.
     """
     OTHERS = auto()
     """The people of `approval.then` who are asked because of this event."""
@@ -381,7 +382,7 @@ class OpenQuestion(Enum):
     UNANSWERED = auto()
     """For the approvers: what should happen to an idle machine whose owner doesn't answer?"""
     END = auto()
-    """For the owner: should the machine run beyond this end?"""
+    """For the owner: should the machine run longer?"""
     GPU_MISMATCH_OPEN = auto()
     """For the owner: do they keep a machine whose GPUs aren't those that were sold?"""
     OWNER = auto()
@@ -402,14 +403,14 @@ class Effects(Generic[F]):
     thread: Condition[F] = never
     """The condition under which a reply about the event is posted in the card's thread.
 
-    There is no reply if the card itself, the first "renting" reply, a direct message or an alert already says the
-    same. Events about how a machine is used get no reply, and neither do events that only concern people who log
-    in.
+    There is no reply if another message already says the same: the card itself, the first "renting" reply, a
+    direct message or an alert. Events about the use of a machine get no reply. Events that only concern people who
+    log in get no reply either.
     """
     only_in_thread: bool = False
     """True if the reply in the thread is the only message that contains its information."""
     direct: tuple[To, ...] = ()
-    """The people who get a direct message, which pings them.
+    """The people who get a direct message. Slack notifies them of it.
 
     A direct message is meant for something that the person must do or know now. Nobody gets a direct message about
     their own action. Events without direct messages only cause edits of existing messages.
@@ -431,11 +432,14 @@ class Effects(Generic[F]):
     resolves: tuple[OpenQuestion, ...] = ()
     """The questions of earlier events that this event answers, or replaces with its own question."""
     resolves_if: Callable[[Event[F], Event], bool] = lambda _, __: True
-    """The condition under which this event resolves a question. It gets this event and the event that asked."""
+    """The condition under which this event resolves a question.
+
+    The function gets this event and the event that asked the question.
+    """
     lengthens: bool = False
     """True if the event moves the end of the lease to a later time."""
     tells_end: bool = False
-    """True if the event's direct message is a receipt, which says how the rental ended and what it cost."""
+    """True if the event's direct message is a receipt: it states how the rental ended and its cost."""
 
 
 _E, _Q = EventKind, OpenQuestion
@@ -643,13 +647,14 @@ def newest_asked(events: Sequence[Event], questions: Collection[OpenQuestion]) -
 
 
 def newest_version(asked: Event[Any], events: Sequence[Event]) -> Event[Any]:
-    """Return the event with the newest version of the request that `asked` asks about.
+    """Return the event that asked approvers about the newest version of a request.
 
-    If the owner has changed the request after `asked`, and an approver has to decide about the change, the event
-    of the last such change is returned. Otherwise `asked` itself is returned.
+    `asked` is an event that asked approvers to decide. Later, the owner may have changed the request in a way that
+    also needs an approver. The event of the last such change is then returned. Otherwise, `asked` itself is
+    returned.
 
-    An OTHERS_ASKED event only asks more people to decide about an earlier event. If `asked` is an OTHERS_ASKED
-    event, the search starts at that earlier event.
+    An OTHERS_ASKED event only asks more people about a question that an earlier event asked. If `asked` is an
+    OTHERS_ASKED event, the search starts at the earlier event.
     """
     if asked.kind is EventKind.OTHERS_ASKED:
         before = [event for event in events if event.id < asked.id]

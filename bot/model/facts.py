@@ -1,9 +1,9 @@
-"""The facts of events, as they were when the events happened: one class for each family of event kinds.
+"""The facts of events: details that are stored with an event and never change. Similar events share a class.
 
-The row of a kind in `bot/model/event.py` names its class. Facts are stored as JSON under the names of their
-fields. A field has a default in three cases: some events of the family lack it, an earlier release didn't store
-it, or it is a price or an amount that not every reader may see. A `detail` is untrusted text from people or the
-market, so it must be escaped for display.
+For each kind of event, `EFFECTS` in `bot/model/event.py` names the class of its facts. Facts are stored as JSON
+under the names of their fields. A field has a default in three cases: some events of the class lack it, an earlier
+release didn't store it, or it is a price or an amount that not every reader may see. A `detail` is untrusted text
+from people or the market, so it must be escaped for display.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Facts(Frozen):
     def stored(cls, facts: Mapping[str, Any]) -> Self:
         """Return the facts of a stored event.
 
-        Null values are left out, and so are fields that this class doesn't have.
+        Null values are left out. Fields that this class doesn't have are ignored.
         """
         names = {name for field, info in cls.model_fields.items() for name in (field, info.alias)}
         known = {name: fact for name, fact in facts.items() if fact is not None and name in names}
@@ -65,7 +65,7 @@ class Facts(Frozen):
 
 
 class SaidFacts(Facts):
-    """The text that the person who acted typed."""
+    """A text that a person typed. The event's `actor` is that person."""
 
     detail: str | None = None
 
@@ -124,7 +124,8 @@ class OtherOffer(Frozen):
 class RequestFacts(AllowedFacts, DecidersFacts, UntilFacts, BillFacts):
     """A request, with its terms and the people who decide it.
 
-    `until` is the time until which it can be decided, or until which the rental waits for an offer.
+    `until` is the time at which the request expires if nobody decides, or at which the rental stops waiting for an
+    offer.
     """
 
     why: Why | None = None
@@ -140,11 +141,11 @@ class RequestFacts(AllowedFacts, DecidersFacts, UntilFacts, BillFacts):
     vendor_region: str | None = None
     gpu: str | None = None
     before_gpu: str | None = None
-    """The GPU that was clicked. Set if a person must agree before `gpu` is bought instead (`fits_model`)."""
+    """The GPU that was clicked. Set if a person must agree before `gpu` is bought in its place."""
 
 
 class DecisionFacts(SaidFacts, PeopleFacts, AllowedFacts, UntilFacts):
-    """A decision about a request, or about an extension that `people` asked for. The lease ends at `until`."""
+    """A decision about a request or an extension. `people` requested the extension. The lease ends at `until`."""
 
     terms: int | None = Field(default=None, alias="envelope")
     span: timedelta | None = None
@@ -156,7 +157,7 @@ class DecisionFacts(SaidFacts, PeopleFacts, AllowedFacts, UntilFacts):
 
 
 class ExtensionFacts(DecisionFacts, DecidersFacts):
-    """An extension by `span`, until `until`. It is either requested from an approver or granted at once."""
+    """An extension by `span`, until `until`. Either it waits for an approver, or it took effect at once."""
 
     terms: int = Field(alias="envelope")
     until: Instant
@@ -171,7 +172,7 @@ class ExtensionFacts(DecisionFacts, DecidersFacts):
 class OfferFacts(UntilFacts):
     """An offer for a queued rental. `offer` is its ID.
 
-    The offer either fits, or it is the cheapest of the offers that don't fit.
+    The offer fits the request. If no offer fits, it is the cheapest offer.
     """
 
     vendor: str | None = None
@@ -183,14 +184,14 @@ class OfferFacts(UntilFacts):
     read_at: Instant | None = None
     since: Instant | None = None
     owner_unconfirmed: bool | None = None
-    """True if Slack didn't confirm the owner's membership in time, so its previous answer was used."""
+    """True if Slack didn't confirm in time that the owner is a member. Slack's earlier answer was then used."""
 
 
 class NotAllowedFacts(UntilFacts):
     """The reason why an offer that fits can't be bought.
 
-    If the rules don't allow it, the reason is `detail`. If buying is blocked for everyone, `block` is set. If an
-    admin paused buying, `name` is the admin and `detail` the reason that they typed.
+    If the rules don't allow the purchase, the reason is `detail`. If buying is blocked for everyone, `block` is
+    set. If an admin paused buying, `name` is the admin, and `detail` is the reason that the admin typed.
     """
 
     detail: str | None = None
@@ -199,7 +200,7 @@ class NotAllowedFacts(UntilFacts):
 
 
 class HeldUpFacts(UntilFacts):
-    """The reason why nothing is being bought for a rental. `count` is its number of unresolved attempts."""
+    """The reason why nothing is being bought for a rental. `count` is the number of its unresolved attempts."""
 
     why: Why
     vendor: str | None = None
@@ -226,7 +227,7 @@ class AttemptFacts(Facts):
 
 
 class LeftOut(Frozen):
-    """The things that the owner wanted on the machine, but which the startup script won't install."""
+    """The parts that the startup script won't install on a machine, although the owner wanted them."""
 
     refused: bool = False
     """True if no script is sent, because this vendor or region doesn't accept startup scripts."""
@@ -313,19 +314,19 @@ class EndFacts(BillFacts, UntilFacts):
     span: timedelta | None = None
     rate: Decimal | None = None
     status: UsageStatus | None = Field(default=None, alias="verdict")
-    """The usage status. UNKNOWN if the end doesn't move because the bot can't see whether the machine is used."""
+    """The usage status. If it is UNKNOWN, the bot can't monitor the machine, so the end doesn't move."""
     vendor: str | None = None
     """Set if the bot can't probe any machine of this vendor."""
     ask_before: Instant | None = None
     """The latest time at which an approver can still be asked for more time.
 
-    Only set if this is the reason for the notice: the approvers' hours end before the lease ends.
+    Only set if the notice was sent because the approvers' hours end before the lease ends.
     """
     exit_status: int | None = None
 
 
 class AgainFacts(UntilFacts):
-    """The time of the next question to a person, who isn't asked anything before."""
+    """The time of the next question to a person. Before that time, they aren't asked anything."""
 
     until: Instant
 
@@ -365,7 +366,7 @@ class OwnerChangedFacts(QuestionFacts, PeopleFacts):
 
 
 class AdoptedFacts(QuestionFacts, PersonFacts):
-    """A machine that was unmanaged, and the owner that it was given."""
+    """A machine that wasn't rented through the bot, and the owner whom an admin gave it."""
 
     name: str | None = None
     resource_id: str
@@ -402,7 +403,7 @@ class EndedFacts(SaidFacts, BillFacts):
 
 
 class DeletionFacts(BillFacts):
-    """Resources that may still be billing, or have just stopped. `why` is set if their attempt failed."""
+    """Resources that may still be billing, or have just stopped billing. `why` is set if their attempt failed."""
 
     vendor: str
     resource_id: str | None = None
@@ -419,7 +420,8 @@ class DeletionFacts(BillFacts):
 class AlertFacts(UntilFacts):
     """A failure or a recovery of the bot.
 
-    `name` is the affected rental, or the affected machine that runs the bot. None if everything is affected.
+    If a single rental is affected, `name` is its ID. If one of several bot processes is affected, `name` is the
+    machine on which it runs. None if everything is affected.
     """
 
     name: str | None = None
@@ -434,13 +436,16 @@ class AlertFacts(UntilFacts):
     If a clock is wrong: the time by which the clock is ahead. Negative if it is behind.
     """
     detail: str | None = None
-    """If a clock is wrong: the clocks that it differs from, `database` or `witnesses`."""
+    """If a clock is wrong: the clocks from which it differs.
+
+    `database` stands for the database's clock, and `witnesses` for the clocks of Compute Clear and Slack.
+    """
 
 
 class AccountFacts(Facts):
-    """The things that an alert is about: their number is `count`, and `detail` lists them.
+    """The subjects of an alert. `count` is their number, and `detail` lists them.
 
-    They are machines, requests, mistakes in the policy file, or policy keys that a new version changed.
+    The subjects are machines, requests, mistakes in the policy file, or policy keys that a new version changed.
     """
 
     count: int = 0
@@ -488,7 +493,7 @@ class DigestFacts(Facts):
 
 
 class MonthFiledFacts(Facts):
-    """A month such as `2026-11`, with the total amount and the number of rentals in its file."""
+    """A month such as `2026-11`, with the total amount and the number of rentals in its CSV file of charges."""
 
     month: str
     amount: Micros

@@ -1,7 +1,7 @@
-"""GPU names: their meaning, how they compare, how people type them and how they are displayed.
+"""GPU names: their meaning, comparison, spellings and display.
 
 A family is what people ask for, such as `H100`. A canonical name, such as `nvidia-h100-sxm5-80gb`, is what a
-vendor sells: one variant of a family, also called a model. The parts after the family (`sxm5`, `80gb`) are the
+vendor sells: one variant of a family, also called a model. The words after the family, `sxm5` and `80gb`, are the
 variant's features.
 """
 
@@ -63,7 +63,7 @@ class _Model(NamedTuple):
     form_factors: frozenset[str]
     memory_gb: frozenset[int]
     rest: str
-    """Everything else in the name, without separators."""
+    """The other words of the name, without separators."""
 
     @property
     def known(self) -> bool:
@@ -80,7 +80,7 @@ def _model_of(canonical: str) -> _Model:
 
 
 def fits_model(canonical: str, clicked: str) -> bool:
-    """Return whether a GPU may be bought without asking, although another GPU was clicked.
+    """Return whether a GPU may be bought as a substitute for the clicked GPU, without asking anybody.
 
     The GPU must be of the same model and form factor, with at least as much memory. If either name leaves out the
     form factor or the memory, only an identical name fits.
@@ -102,8 +102,8 @@ def fits_model(canonical: str, clicked: str) -> bool:
 class Families:
     """The GPU families of the market's catalogue, looked up by family or canonical name.
 
-    Create one instance for a whole list of offers. Comparing every offer with every name takes minutes if both
-    lists are long.
+    Create one instance for a whole list of offers, because the lookup tables are built only once per instance.
+    Comparing every offer with every name takes minutes if both lists are long.
     """
 
     def __init__(self, families: Mapping[str, tuple[str, ...]]) -> None:
@@ -184,9 +184,8 @@ def has_features(canonical: str, family: str, features: Iterable[str]) -> bool:
 def comparable(features: Iterable[str], family: str, variants: Sequence[Variant]) -> list[str]:
     """Return the features that can be compared with the variants of a family.
 
-    nvidia-smi reports more than the catalogue's names state: the kind of memory (`H100 80GB HBM3`), a form factor
-    (`MI300X OAM`), or for a superchip the memory of its CPU as well (`GH200 480GB`). Features that the catalogue's
-    names don't mention are left out.
+    nvidia-smi reports features that no name in the catalogue states. Examples are the kind of memory in `H100 80GB
+    HBM3`, the form factor in `MI300X OAM`, and the CPU's memory in `GH200 480GB`. Such features are left out.
     """
     named = [feature for feature in features if any(variant.has(feature) for variant in variants)]
     says_form = any(variant.says_form for variant in variants)
@@ -206,8 +205,8 @@ def comparable(features: Iterable[str], family: str, variants: Sequence[Variant]
 def spellings(families: Mapping[str, tuple[str, ...]]) -> Iterator[tuple[str, str]]:
     """Yield the spellings that people use for GPUs, each with the family or canonical name that it means.
 
-    Spellings are in lower case and without the maker. A spelling can occur twice; then its first meaning counts. A
-    family therefore comes before a canonical name with the same spelling.
+    Spellings are in lower case and without the maker. If a spelling occurs twice, its first meaning counts.
+    Families come first, so a family takes precedence over a canonical name with the same spelling.
     """
     for family in families:
         yield family.lower(), family
@@ -271,9 +270,9 @@ def _display_part(part: str) -> str:
 
 
 def display_variant(canonical: str, family: str) -> str:
-    """Return the part that a canonical name adds to its family: `SXM 80 GB`.
+    """Return the features in a canonical name, without its family, as people read them: `SXM 80 GB`.
 
-    If it adds nothing, the whole name is returned.
+    If the name has no features, the whole name is returned.
     """
     name, prefix = display_name(canonical), display_name(family)
     if not name.upper().startswith(prefix.upper()):

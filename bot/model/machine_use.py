@@ -11,7 +11,7 @@ from bot.model.base import Frozen, Instant
 
 
 class UsageStatus(StrEnum):
-    """The usage status of a machine, as its latest samples show it."""
+    """The usage status of a machine, according to its latest samples."""
 
     IN_USE = "in_use"
     CONNECTED = "connected"
@@ -89,7 +89,7 @@ class OnEnding(Frozen):
 
     state: OnEndingState
     end: Instant | None = None
-    """The end for which the script was last started. None if it wasn't started."""
+    """The end of the lease for which the script was last started. None if it wasn't started."""
     status: int | None = Field(default=None, ge=0, le=255)
     """The exit status of the script, if it failed."""
     why: OnEndingRefused | None = None
@@ -100,14 +100,14 @@ class OnEnding(Frozen):
         return self.state not in {OnEndingState.NONE, OnEndingState.REFUSED}
 
     def is_for(self, ends_at: datetime) -> bool:
-        """Return whether the script was last started for this end.
+        """Return whether the script was last started for this end of the lease.
 
         Machines know their end only to the second, so fractions of a second are ignored.
         """
         return self.end is not None and self.end == ends_at.replace(microsecond=0)
 
     def runs_for(self, ends_at: datetime) -> bool:
-        """Return whether the script was started for this end and is still running."""
+        """Return whether the script was started for this end of the lease and is still running."""
         return self.state is OnEndingState.RUNNING and self.is_for(ends_at)
 
 
@@ -142,7 +142,7 @@ class GpuUse(Frozen):
     highest: int | None = Field(default=None, ge=0, le=100)
     """The highest reading of `utilization.gpu`, in percent. None if there is none, for example in MIG mode."""
     memory_mib: int | None = Field(default=None, ge=0)
-    """The highest amount of memory in use. It is shown to people, but isn't treated as evidence of use."""
+    """The highest amount of memory in use. It is only shown to people: used memory is no evidence of work."""
     watts: int | None = Field(default=None, ge=0)
     """The highest power draw."""
 
@@ -161,7 +161,7 @@ class Report(Frozen):
     setup: SetupProgress | None = None
     """The progress of the setup script. None if no setup script was started."""
     on_ending: OnEnding | None = None
-    """The state of `/root/on-ending.sh`. None if the machine lacks the script that starts it."""
+    """The state of `/root/on-ending.sh`. None if the bot's script that starts it isn't on the machine."""
     missed: Missed | None = None
     """The reason why some or all GPU readings are missing. The connections may be known nevertheless."""
 
@@ -180,10 +180,10 @@ class ProbeAnswers(Frozen):
     unreachable: tuple[str, ...] = ()
     """The owner of each machine whose probe didn't answer. Most recent first, at most ten.
 
-    Machines that were recorded before the last answer of a probe aren't included.
+    Only machines that were recorded after `answered_at` are included.
     """
     unreachable_at: Instant | None = None
-    """The time at which the most recent of these machines was recorded."""
+    """The time at which the most recent machine in `unreachable` was recorded."""
     answered_at: Instant | None = None
     """The time at which a machine's probe last answered. None if none ever did."""
 
@@ -219,17 +219,18 @@ class Use(Frozen):
     """The time since which the status applies.
 
     - In use: the first reading of work in the current period of use.
-    - Connected or idle: the last reading of work, or the time at which the machine became ready if there was none.
+    - Connected or idle: the last reading that shows work. If there was none, the time at which the machine became
+      ready.
     - Unknown: the first of the probe runs that failed, or the time at which the machine became ready.
-    - Too few readings so far: the time at which the machine became ready, or the first successful probe run after
-      an interruption.
+    - Undecided, because there are too few readings so far: the time at which the machine became ready, or the
+      first successful probe run after an interruption.
     """
     gpus: tuple[GpuUse, ...] = ()
     """The highest reading of each GPU in the period that the status covers."""
     connections: int = 0
     """The number of SSH connections that are older than two minutes.
 
-    In a question to the owner, it is their number in the newest report.
+    In a question to the owner, only the newest report counts.
     """
     new_connections: int = 0
     """In a question, the number of newer connections in the newest report. They can be from internet scanners."""
@@ -243,9 +244,11 @@ class Use(Frozen):
     idle_period: Instant | None = Field(default=None, alias="spell")
     """The start of the idle period that this status belongs to. Questions identify the period by this time.
 
-    It is earlier than `since` if work, or a time without readings, interrupted the idle period for less than ten
-    minutes. During such an interruption, the status ("in use" or "unknown") also keeps the start of the idle
-    period, because the interruption may turn out to be that short.
+    An interruption of less than ten minutes, by work or by missing readings, doesn't end an idle period. After
+    such an interruption, `idle_period` is therefore earlier than `since`.
+
+    During an interruption, the status is "in use" or "unknown". It keeps the start of the idle period until the
+    interruption has lasted ten minutes.
     """
 
     @property
@@ -255,7 +258,7 @@ class Use(Frozen):
 
     @property
     def bare(self) -> Use:
-        """A copy without evidence. It only contains the status, its start, and the start of its idle period."""
+        """A copy that contains only the status, its start and the start of its idle period, but no evidence."""
         return Use(status=self.status, since=self.since, idle_period=self.idle_period)
 
 

@@ -1,4 +1,4 @@
-"""The outbox: messages that are to be sent to Slack, and those that Slack already shows."""
+"""The outbox: the messages that the bot sends to Slack, including those that Slack already shows."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from bot.model.budget import MonthPart
 class MessageKind(StrEnum):
     """The kinds of messages.
 
-    A live message is edited whenever its content changes. Of all other messages, only some of kind QUOTE are
-    edited after they were posted.
+    A live message is edited whenever its content changes. All other messages are posted once and never edited.
+    There is one exception: a message of kind QUOTE may be edited.
     """
 
     CARD = "card"
@@ -24,7 +24,7 @@ class MessageKind(StrEnum):
     APPROVAL = "approval"
     """A live message for the approvers, about a question that one event asked.
 
-    It also shows the changes that the rental's owner has made to the request since then.
+    It also shows the changes that the owner has made to the request since the question was asked.
     """
     DIRECT = "direct"
     """A live message in one person's direct messages, caused by one event."""
@@ -42,10 +42,11 @@ class MessageKind(StrEnum):
     QUOTE = "quote"
     """The offers that were found, sent once to the person who asked for them.
 
-    If the person was on the waitlist, the offers are a direct message, which is edited when they rent one of them.
+    If the person was on the waitlist, they get the offers in a direct message. It is edited when they rent one of
+    the offers.
     """
     LOOKING = "looking"
-    """A notice that the search is taking longer, sent once to the person who asked."""
+    """A notice that the search takes longer than usual, sent once to the person who asked."""
     REPLY = "reply"
     """An answer, rendered when it was queued and sent once to the person who acted."""
     FILE = "file"
@@ -84,9 +85,9 @@ class NextCall(StrEnum):
     FIND = "find"
     """A read of the conversation, to find the message there before it is posted or edited.
 
-    The read uses conversations.history or conversations.replies. It is needed if the outcome of an earlier post is
-    unknown: without it, the message could appear twice. It is also needed after a start, because the database may
-    be a restored backup, and Slack may show something newer.
+    The call is conversations.history or conversations.replies. It is needed if the outcome of an earlier post is
+    unknown, because the message could otherwise appear twice. It is also needed after a start. The database may
+    then be a restored backup, so Slack may show a later version of the message.
     """
     POST = "post"
     """A post with chat.postMessage."""
@@ -169,9 +170,9 @@ _VERSIONS_FROM = datetime(2026, 1, 1, tzinfo=UTC)
 def lowest_version(real_now: datetime) -> int:
     """Return the lowest version that a message may get at this wall-clock time.
 
-    This is the number of seconds since the start of 2026. A version grows by one with each change, so it grows
-    more slowly than time. If the database is restored from a backup, new versions are therefore still higher than
-    every version that Slack has shown.
+    This is the number of seconds since the start of 2026. Each change adds one to a message's version, and a
+    message changes less often than once a second. Therefore, if the database is restored from a backup, new
+    versions are still higher than every version that Slack has shown.
     """
     return max((real_now - _VERSIONS_FROM) // timedelta(seconds=1), 1)
 
@@ -198,9 +199,9 @@ class Message(Frozen):
     - Home tab: the page of rentals that it shows, counted from 0.
     """
     charges_of: MonthPart | None = None
-    """For a file: the scope and month whose charges it contains."""
+    """The scope and month whose charges a file contains. None for messages of other kinds."""
     broadcast: bool = False
-    """For a reply in a thread: whether it is also shown in the channel."""
+    """True if a reply in a thread is also shown in the channel."""
     target_version: int = 1
     """The version that Slack should show, which is also in the post's metadata.
 
@@ -212,8 +213,8 @@ class Message(Frozen):
     version_at_start: int | None = None
     """The message's version when the database was opened.
 
-    If Slack shows a later version, the database is a restored backup. None once the versions have been compared.
-    Also None for a card that is only edited.
+    If Slack shows a later version, the database is a restored backup. None once the versions have been compared,
+    and for messages that don't need the comparison.
     """
     digest: str = ""
     """A hash of the text and blocks that Slack has. Edits that wouldn't change anything aren't sent."""

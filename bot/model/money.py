@@ -32,7 +32,7 @@ def cost(rate: Decimal, span: timedelta) -> Micros:
 
 
 def cost_at_most(rate: Decimal, span: timedelta) -> Micros:
-    """Return the cost of a span of time like `cost`, but rounded up, for totals that must not be exceeded."""
+    """Return the same as `cost`, but rounded up, for totals that must not be exceeded."""
     return math.ceil(_exact(rate, span))
 
 
@@ -51,7 +51,7 @@ def rate_for(total: Micros, span: timedelta) -> Decimal:
 
 
 def whole_cents_below(rate: Decimal) -> Decimal:
-    """Return `rate` rounded down to whole cents, so that people read exactly the limit that is applied."""
+    """Return `rate` rounded down to whole cents, so that the limit that people read is exact."""
     return rate.quantize(_CENT, rounding=ROUND_FLOOR)
 
 
@@ -63,9 +63,11 @@ def whole_cents(amount: Micros) -> Micros:
 def in_cents(parts: Sequence[Micros], total: Micros | None = None) -> list[Micros]:
     """Round the amounts to whole cents so that they add up to `total`, or to their own rounded sum.
 
-    Each amount is first rounded down. The missing cents are then added to the amounts with the largest remainders,
-    so that each result is less than a cent from its exact value. Every table or text with amounts that add up uses
-    this function: first for the rows, and then for the parts of each row, with the row's amount as `total`.
+    Each amount is first rounded down. The missing cents are then added to the amounts with the largest remainders.
+    Each result is therefore less than a cent from its exact value.
+
+    Use this function for every table or text whose amounts have to add up: first for the rows, then for the parts
+    of each row, with the row's amount as `total`.
 
     Args:
         parts: The exact amounts.

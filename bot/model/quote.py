@@ -18,15 +18,15 @@ class QuoteState(StrEnum):
     LOOKING = "looking"
     FOUND = "found"
     NONE = "none"
-    """No offer matches at the moment. `nearby` has similar requests that have offers."""
+    """No offer matches at the moment. `nearby` contains similar requests that have offers."""
     UNANSWERED = "unanswered"
     """The marketplace didn't answer in time."""
     WAITING = "waiting"
-    """The quote waits for an offer that fits. Its `waitlist_entry` says for how long, and what happens then."""
+    """The owner waits for an offer. `waitlist_entry` says for how long, and what happens when an offer fits."""
 
 
 class Nearby(Frozen):
-    """A request that is similar to a request without offers, and the cheapest offer for the similar one."""
+    """A suggestion if a request has no offers: a similar request, and its cheapest offer."""
 
     request: Request
     cheapest: Offer
@@ -38,27 +38,25 @@ class WaitlistEntry(Frozen):
     until: Instant
     """The time at which the entry expires if no offer has fitted."""
     since: Instant | None = None
-    """The time at which the wait began. Of the entries with the same query, the earliest is served first.
+    """The time at which the wait began. Among entries with the same query, the oldest is served first.
 
     None until the owner has chosen what should happen when an offer fits.
     """
     rents: bool = False
-    """True if an offer that fits is rented automatically, for a rental that is queued until then.
-
-    False if the owner is only notified of the offer.
-    """
+    """True if an offer that fits is rented automatically. False if the owner is only notified."""
     any_time: bool = False
     """True if renting or notifying may also happen outside the owner's hours (the policy key `hours`)."""
     gpu: str | None = None
     """The canonical name of the GPU whose price the owner saw.
 
-    Other GPUs are only rented if `fits_model` accepts them instead of this GPU. None if any GPU of the request may
-    be rented.
+    Another GPU is only rented if `fits_model` accepts it as a substitute. None if any GPU that matches the request
+    may be rented.
     """
     budgets: dict[ScopeKind, Micros] | None = None
-    """The budgets of the owner, the project and the team at the time when the rental reserved its share of them.
+    """The budgets of the owner, the project and the team when the rental reserved money from them.
 
-    Scopes that had no budget are missing. None if the budgets aren't known, or if nothing was reserved.
+    A person, project or team that had no budget is missing. None if the budgets aren't known, or if nothing was
+    reserved.
     """
 
 
@@ -82,7 +80,7 @@ class Quote(Frozen):
     The recommended offer is then rented at once, unless it needs an approval or a confirmation.
     """
     changes: str | None = None
-    """The ID of the rental whose waiting request this quote would change."""
+    """The ID of a rental that waits for a decision, if this quote is meant to change its request."""
     replaces_rental: str | None = None
     """The ID of the rental to replace. None if this quote doesn't replace one.
 
@@ -94,7 +92,7 @@ class Quote(Frozen):
     A `response_url` works five times within 30 minutes.
     """
     replaces: bool = False
-    """True if the answer replaces the message whose button was clicked."""
+    """True if the offers replace the message whose button was clicked. False if they are a new message."""
     created_at: Instant
     offers: tuple[Offer, ...] = ()
     """The offers that were found, cheapest first."""
@@ -103,11 +101,11 @@ class Quote(Frozen):
     clicked_offer: str | None = None
     """The ID of the offer that the owner clicked while they had no SSH key. It is rented when they add a key."""
     clicked_another: bool = False
-    """True if the owner clicked the offer although they were warned that they already rent a machine like it."""
+    """True if the owner confirmed the click after a warning that they already rent a machine like it."""
     waitlist_entry: WaitlistEntry | None = None
     """The owner's waitlist entry. None if they don't wait for an offer."""
     waits_for: str | None = None
-    """The ID of the search that this quote shares with equal waitlist entries, while it waits for offers."""
+    """The ID of the `SharedSearch` for this quote's waitlist entry. Entries with equal queries share one."""
     due_at: Instant | None = None
 
     @property
@@ -124,7 +122,7 @@ class Quote(Frozen):
 
 
 class SharedSearch(Frozen):
-    """One query to the market on behalf of all waitlist entries that ask for the same."""
+    """A query to the market on behalf of all waitlist entries that ask for the same GPUs."""
 
     id: str
     """The `waits_for` of the quotes that share this search."""

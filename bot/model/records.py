@@ -42,7 +42,7 @@ class ClaimedRental(Claimed):
 
 
 class Look(Frozen):
-    """The state of the database, as one process reads it: its time, and the number of processes that share it."""
+    """The database's time, and the number of processes that use it, as read by one process."""
 
     database_time: Instant | None
     """The database's wall-clock time. None with SQLite, which uses this machine's clock."""
@@ -51,13 +51,14 @@ class Look(Frozen):
 
 
 class Usage(Frozen):
-    """The share of the limits that live rentals use up."""
+    """The part of the person's and the team's limits that live rentals use up."""
 
     person_rentals: int
     team_rate: Decimal
     """USD per hour that the team's live rentals use up.
 
-    This is the sum of the highest rates that their approved terms allow, plus the prices of unresolved attempts.
+    This is the sum of the highest rates that the rentals' approved terms allow. The prices of unresolved attempts
+    are added, because such an attempt may have bought a machine.
     """
 
 
@@ -87,7 +88,7 @@ class Billing(NamedTuple):
 
 
 class Charged(NamedTuple):
-    """The values of a rental that decide to whom its cost is charged, and how."""
+    """The values of a rental that determine how its cost is divided into charges."""
 
     rental_id: str
     owner: str
@@ -134,7 +135,7 @@ class Accruing(NamedTuple):
 
 
 class Running(NamedTuple):
-    """A group of live rentals with the same state, rate, idleness and pending decisions, and their number."""
+    """The number of live rentals that have the same state, rate, idleness and pending decisions."""
 
     state: State
     rate: Decimal | None
@@ -142,7 +143,7 @@ class Running(NamedTuple):
     idle: bool
     """True if their machines are idle."""
     undecided: bool
-    """True if a request or an extension of theirs waits for a decision."""
+    """True if a request or an extension of each rental waits for a decision."""
     number: int
 
 
@@ -178,7 +179,7 @@ class EndedCost(Frozen):
 
 
 class KnownResource(Frozen):
-    """The values of a resource that the overdue deletion needs."""
+    """The values of a resource that are needed to delete it when its end is long past."""
 
     resource_id: str
     status: str
@@ -197,7 +198,7 @@ class EndTimes(Frozen):
     rental_id: str
     owner: str
     newest: bool
-    """True if this is the rental's last attempt, to which `accepted_at` and the lease belong."""
+    """True if this is the rental's last attempt. `accepted_at` and the lease then belong to it."""
     intended_at: Instant
     accepted_at: Instant | None
     ends_at: Instant | None
@@ -212,7 +213,8 @@ class UnfinishedAttempt(EndTimes):
     offer_id: str | None
     """The ID of the attempt's offer.
 
-    None for an adopted machine: the store already knows all of its resources, so nothing has to be looked up.
+    None if the machine wasn't rented through the bot. The store already knows all resources of such a machine, so
+    nothing has to be looked up.
     """
     marked_for_deletion: bool
     resources: tuple[KnownResource, ...] = ()
@@ -237,10 +239,10 @@ class Change:
     """A change of a rental: everything that one decision writes in one transaction.
 
     Attempts, resources and ledger rows are facts, so they are always written. The rental, its events and its
-    messages are written only if the stored rental still equals `before`. An attempt that isn't in the store yet is
-    an exception: it is part of the decision, so it is written only together with the rental.
+    messages are written only if the stored rental still equals `before`. A new attempt is an exception among the
+    facts: it is part of the decision, so it is written only together with the rental.
 
-    Raises ForbiddenTransition if the transition isn't in the table, so that no code path can bypass the table.
+    Raises ForbiddenTransition if `bot.model.state` doesn't allow the rental's change of state.
     """
 
     before: Rental | None
@@ -248,7 +250,7 @@ class Change:
     after: Rental
     events: tuple[Event, ...] = ()
     messages: tuple[tuple[int | None, Message], ...] = ()
-    """Additional messages, each with the index of its event in `events`, or None if it has no event.
+    """Additional messages. Each has the index of its event in `events`, or None if it has no event.
 
     The messages that `EFFECTS` assigns to the events aren't included: `apply` adds them.
     """
@@ -268,7 +270,7 @@ class Change:
     If there has been a later probe run, the rental counts as changed.
     """
     within_budgets: bool = False
-    """True if the change is written only if the budgets have headroom for what the rental adds to them."""
+    """True if the change is written only if the budgets can cover the money that the rental reserves."""
 
     def __post_init__(self) -> None:
         check_change(None if self.before is None else self.before.state, self.after.state)
@@ -283,17 +285,17 @@ class Unsendable(Frozen):
 
     ids: frozenset[int] = frozenset()
     calls: frozenset[NextCall] = frozenset()
-    """The calls that can't be made at the moment. All messages that need one of them next are left out."""
+    """The calls to Slack that can't be made now. A message whose next call is one of these is left out."""
     edits_again: bool = False
-    """True to leave out edits of messages that are sent again only because nobody knows what Slack shows."""
+    """True to leave out edits that only repeat a message's content, because it isn't known what Slack shows."""
     channels: frozenset[str] = frozenset()
     """The IDs of channels and people to whom nothing can be posted at the moment."""
     passed: frozenset[int] = frozenset()
-    """The IDs of unsent messages that no longer block later messages to the same reader."""
+    """The IDs of unsent messages that later messages to the same reader may overtake."""
     homes: frozenset[str] = frozenset()
     """The IDs of people whose Home tabs can't be published at the moment.
 
-    A Home tab whose reader has just turned to another page is published nevertheless.
+    There is one exception: if a person has just turned to another page of their Home tab, it is published.
     """
 
     def excludes(self, message: Message) -> bool:
@@ -307,7 +309,7 @@ class Unsendable(Frozen):
 
 
 class PolicyFile(Frozen):
-    """A policy file and the scripts that it names.
+    """A policy file and the setup scripts that it names.
 
     They are stored as text, so that a newer gpubot can parse them just as it would parse the files.
     """

@@ -29,7 +29,7 @@ class PendingDecision(Frozen):
 
     decider: Decider
     why: Why | None = None
-    """The reason why the request has to be decided again. None for the first decision."""
+    """The reason why another decision about the request is needed. None for the first decision."""
     expires_at: Instant
 
 
@@ -41,14 +41,14 @@ class Blocked(Frozen):
 
     since: Instant
     why: Why | None = None
-    """The reason that the owner was notified of. None until then."""
+    """The reason in the message to the owner. None before the owner is notified."""
 
 
 class Asked(Frozen):
     """The questions that were asked about one idle period."""
 
     about: Instant | None = None
-    """The start of the idle period: `Use.idle_period`, or `Use.since` if the usage status has no idle period.
+    """The start of the idle period: `Use.idle_period`. If that is None, `Use.since`.
 
     None if there was no usage status.
     """
@@ -69,27 +69,27 @@ class Question(Frozen):
     quiet_until: Instant | None = Field(default=None, alias="silent_until")
     """The time before which the owner isn't asked anything. None if they may be asked at any time."""
     promised: bool = False
-    """True if an answer promised the owner that they will be asked at `quiet_until`.
+    """True if the bot promised the owner to ask at `quiet_until`, in reply to an earlier answer.
 
-    The owner is then asked at that time even if they have given a sign of life in the meantime.
+    The owner is then asked at that time, even after a sign of life in the meantime.
     """
     asked: Asked | None = None
-    """The questions about the most recent idle period that the owner was asked about. None if there is none."""
+    """The questions about the most recent idle period with a question. None if there were no questions."""
 
 
 class GracefulDestroy(Frozen):
     """A destruction that lets the machine's `/root/on-ending.sh` finish first.
 
-    The machine ends when the script has finished, or at the end of the lease. Nothing else delays that end any
-    more.
+    The machine is destroyed when the script has finished, or at the end of the lease. Nothing else delays the
+    destruction.
     """
 
     by: str
     """Slack ID of the person who is destroying the machine."""
     ends_at: Instant
-    """The previous end of the lease. An extension restores it."""
+    """The end of the lease before the graceful destroy was chosen. An extension restores it."""
     latest_end: Instant | None = None
-    """The previous latest end of a flexible end. None if there was none."""
+    """For a flexible end: the value of `Lease.latest_end` before the graceful destroy. None for a fixed end."""
 
 
 class Lease(Frozen):
@@ -98,28 +98,30 @@ class Lease(Frozen):
     ready_at: Instant
     ends_at: Instant
     latest_end: Instant | None = None
-    """The latest end of a flexible end: `ends_at` moves up to this time while the machine is in use.
+    """For a flexible end, the latest time at which the lease may end. None if the end is fixed.
 
-    None if the end is fixed.
+    While the machine is in use, `ends_at` moves to later times, but never past `latest_end`.
     """
     notices_checked_at: Instant
-    """The time up to which all notices of this end have been given or skipped. Later notices are still to come."""
+    """The time up to which all notices of the lease's end have been sent or skipped."""
     seen_at: Instant
     """The owner's last sign of life, such as an answer or an extension."""
     question: Question
     graceful_destroy: GracefulDestroy | None = None
     """Set while the machine is being destroyed gracefully. An extension cancels this."""
     shown_later_at: Instant | None = None
-    """The time at which the bot found that Slack shows a later state of the machine than the database does.
+    """The time at which the bot found that Slack shows a later state of the machine than the database.
 
-    None again once the machine has been looked up and the owner has been notified of its end.
+    This happens after the database was restored from a backup. The time is removed once the machine has been
+    looked up and the owner has been notified of its end.
     """
 
     @property
     def last_end(self) -> datetime:
-        """The latest end that is possible without an extension. For a flexible end, this is its latest end.
+        """The latest time at which the lease may end without an extension.
 
-        During a graceful destroy, this is the end that applied before.
+        For a flexible end, this is `latest_end`. During a graceful destroy, this is the time that applied before
+        it was chosen.
         """
         before = self.graceful_destroy or self
         return before.latest_end or before.ends_at
@@ -128,7 +130,7 @@ class Lease(Frozen):
 class Extension(Frozen):
     """A request for a longer lease that waits for an approver.
 
-    It has its own terms, and expires when the machine's current end comes.
+    It has its own terms. It expires at the current end of the lease.
     """
 
     terms: Terms = Field(alias="envelope")
@@ -139,7 +141,7 @@ class Extension(Frozen):
 
 
 class Ending(Frozen):
-    """The outcome of a rental, or the outcome that it will have once its machines are terminated."""
+    """The outcome of a rental. It is stored when the destruction of the rental's machines begins."""
 
     outcome: State
     why: Why | None = None
@@ -173,7 +175,10 @@ class Rental(Frozen):
     version: int = 1
     state: State
     quote_id: str | None
-    """The ID of the rental's quote. None for an adopted machine, because it wasn't requested through the bot."""
+    """The ID of the rental's quote.
+
+    None if the machine wasn't rented through the bot.
+    """
     owner: str
     """Slack user ID."""
     project: str = UNASSIGNED
@@ -185,7 +190,7 @@ class Rental(Frozen):
     clicked_offer: str
     """The ID of the offer that the person chose. It is tried first. Empty if the rental has no quote."""
     terms: Terms
-    """The approved terms in force. While the request waits for a decision, the terms that were requested."""
+    """The approved terms. While the request waits for a decision, the requested terms."""
     decision: PendingDecision | None = None
     waitlist_entry: WaitlistEntry | None = None
     """The waitlist entry of the rental's quote, as it was approved.
@@ -217,7 +222,8 @@ class Rental(Frozen):
     quiet_since_real: Instant | None = None
     """The wall-clock time since which the machine's SSH port hasn't answered. None if it answers.
 
-    If the machine became ready without an answer, this stays set until an SSH server answers.
+    A machine can become ready although its SSH port doesn't answer. The time then stays set until the port
+    answers.
     """
     host: str | None = None
     port: int | None = None
@@ -229,7 +235,7 @@ class Rental(Frozen):
     lease: Lease | None = None
     """Set when the machine becomes ready. It stays set when the rental is over."""
     use: Use | None = None
-    """The latest usage status of the machine. None before the first one, and if no probe was to be installed."""
+    """The latest usage status of the machine. None if there is none yet, or if the machine gets no probe."""
     probe_answered_at: Instant | None = None
     """The time at which the probe first answered. None until then.
 
@@ -252,10 +258,10 @@ class Rental(Frozen):
     None again if the replacement ended without a machine while this rental was still running.
     """
     bought_after_backup: bool = False
-    """True if the account has a machine that isn't in the database but whose name contains this rental's ID.
+    """True if a machine of this rental was found on the marketplace account but not in the database.
 
-    Such a machine was bought after the backup was taken. Nothing more is bought for the rental, and no message
-    says that it cost nothing.
+    The machine's name contains the rental's ID, so it was bought after the backup from which the database was
+    restored. Nothing more is bought for the rental, and no message says that the rental cost nothing.
     """
     extension: Extension | None = None
     ending: Ending | None = None
@@ -274,7 +280,7 @@ class Rental(Frozen):
     def lost(self) -> bool:
         """True if the vendor took the machine away.
 
-        The deletion of machines of an earlier attempt may still be in progress.
+        Machines of an earlier attempt may still be in the process of being deleted.
         """
         return self.ending is not None and self.ending.outcome is State.LOST
 
@@ -297,7 +303,7 @@ class Rental(Frozen):
 
     @property
     def newest_terms(self) -> Terms:
-        """The terms that wait for a decision, or the ones in force if no decision is pending."""
+        """The terms that wait for a decision. If no decision is pending, the terms in force."""
         return self.undecided_terms or self.terms
 
     @property
@@ -311,16 +317,16 @@ class Rental(Frozen):
 
     @property
     def needs_later_end(self) -> bool:
-        """True if nobody can approve the request with its present end, so the owner has to name a later end."""
+        """True if the request can't be approved with its present end. The owner then has to name a later end."""
         return self.decision is not None and self.decision.why is Why.TOO_LITTLE_TIME
 
     @property
     def unextended(self) -> Terms:
-        """The terms in force, with the newest version number, from which another extension is made.
+        """The terms in force, but with the newest version number. They are the basis for another extension.
 
-        If an extension is waiting, the terms have the version number of that extension. The terms of another
-        extension then get the next number, which was never used before. In this way, clicks on buttons of the
-        waiting extension are recognized as out of date.
+        If an extension is waiting, the version number is that of the waiting extension. Another extension then
+        gets the next number, which was never used before. Clicks on buttons of the waiting extension are therefore
+        recognized as out of date.
         """
         if self.extension is None:
             return self.terms
@@ -328,7 +334,7 @@ class Rental(Frozen):
 
     @property
     def rate_at_most(self) -> Decimal:
-        """USD per hour of the machine. While it isn't known, the highest rate that the approved terms allow."""
+        """The machine's price in USD per hour. If it isn't known yet, the highest rate that the terms allow."""
         return self.terms.max_rate if self.rate is None else self.rate
 
     @property

@@ -1,4 +1,4 @@
-"""A request describes what somebody wants. Its terms are the limits that a click or an approval sets."""
+"""Requests, which describe the GPUs that somebody wants, and their terms: the price, cost and time limits."""
 
 from __future__ import annotations
 
@@ -49,28 +49,28 @@ class Request(OfferQuery):
     cap_said_per_gpu: bool = True
     """True if the highest price is clearly meant per GPU.
 
-    False if the person asked for several GPUs and didn't type "per GPU" after the price, or named a price for
-    everything. If it is False, the offers also show that price for all GPUs.
+    False in two cases: the person asked for several GPUs without typing "per GPU" after the price, or named a
+    price for everything. If False, the offers also show the highest price for all GPUs together.
     """
     cap_for_each_or_all: bool = False
-    """True if the highest price may have been meant either per GPU or for all, as in `4 H100 under $10/h`.
+    """True if it isn't clear whether the highest price is per GPU or for all, as in `4 H100 under $10/h`.
 
     It is treated as the price per GPU, and the offers have a button for the other meaning.
     """
     cap_for_all_time: bool = False
     """True if the highest price may have been meant for the whole time, as in `under $20 for 10h`.
 
-    The offers then also show that price for the whole time.
+    The offers then also show the highest price for the whole time.
     """
     lease: timedelta
-    """The time for which the machine runs, from when it is ready until it is destroyed, unless it is extended.
+    """The time from when the machine is ready until it is destroyed, without extensions.
 
-    With `until`, it is the time from the command to the named end.
+    If the person named an end, the time from the command to that end.
     """
     until: Instant | None = None
-    """The end that the person named, such as `until 18:00`. The machine runs no longer unless it is extended.
+    """The end that the person named, such as `until 18:00`. None if they named no end.
 
-    With `up_to`, it is the earliest end of a flexible end.
+    If `up_to` is set, the end is flexible: this is the earliest time at which the lease may end.
     """
     starts_at: Instant | None = None
     """The time at which the machine is wanted, such as `at 9:00 tomorrow`. None for as soon as possible.
@@ -82,9 +82,9 @@ class Request(OfferQuery):
     setup: str | None = None
     """The name of one of the policy's setup scripts, which the startup script runs."""
     up_to: timedelta | None = None
-    """For a flexible end, the longest lease, measured like `lease`. None if the end is fixed.
+    """For a flexible end, the longest possible lease, counted like `lease`. None if the end is fixed.
 
-    The end moves to later times, up to this limit, while the machine is in use.
+    A flexible end moves to later times while the machine is in use, up to this limit.
     """
     project: str | None = None
     """The project that the person named.
@@ -105,25 +105,31 @@ class Request(OfferQuery):
     def longest(self) -> timedelta:
         """The longest time that the machine can run without an extension.
 
-        For a flexible end, that is the time until the latest end.
+        For a flexible end, that is the time until the latest time at which the lease may end.
         """
         return self.lease if self.up_to is None else max(self.up_to, self.lease)
 
     @property
     def last_end(self) -> datetime | None:
-        """The end that the person named, or the latest end of a flexible end. None if they named no end."""
+        """The end that the person named. None if they named no end.
+
+        For a flexible end, this is the latest time at which the lease may end.
+        """
         if self.until is None or self.up_to is None:
             return self.until
         return self.until + self.up_to - self.lease
 
 
 class Terms(Frozen):
-    """The limits that a click or an approval sets. Within these limits, the bot acts without asking anyone."""
+    """The price, cost and time limits to which a person agreed with a click or an approval.
+
+    Within these limits, the bot acts without asking anyone.
+    """
 
     version: int = Field(ge=1)
     """The version number. Every change increases it, so that clicks on older buttons are recognized."""
     gpu: str
-    """The canonical name of the GPU that was clicked. `fits_model` decides which others may be bought instead."""
+    """The canonical name of the clicked GPU. `fits_model` decides which other GPUs are accepted substitutes."""
     count: int = Field(ge=1)
     region: str | None
     contract: Contract

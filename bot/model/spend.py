@@ -40,7 +40,7 @@ class Period(Frozen):
 
 
 class RowsOf(StrEnum):
-    """The subject of each row in a report."""
+    """The subject of each row in a spend report: a person, a project or a rental."""
 
     PEOPLE = "people"
     PROJECTS = "projects"
@@ -48,7 +48,7 @@ class RowsOf(StrEnum):
 
 
 class Spent(Summed):
-    """An amount charged to somebody or for something, with the use of the machines."""
+    """An amount that was charged, split by how the machines were used."""
 
     rentals: int = 0
     gpu_time: timedelta = timedelta()
@@ -82,16 +82,16 @@ class SpendPoint(Frozen):
 
 
 class ProjectWeek(Frozen):
-    """The amount charged to a project in a week, and the rentals that are running for it now."""
+    """The amount charged to a project in a week, and the project's rentals that are running now."""
 
     project: str
     spent: Spent = Spent()
     running: int = 0
-    """The number of its rentals that are running now."""
+    """The number of the project's rentals that are running now."""
     rate: Decimal = Decimal(0)
-    """USD per hour of these rentals together."""
+    """The combined price of these running rentals, in USD per hour."""
     not_confirmed: int = 0
-    """The number of its rentals that are being destroyed and may still be billing."""
+    """The number of the project's rentals that are being destroyed and may still be billing."""
 
 
 class Digest(Frozen):
@@ -118,7 +118,7 @@ class Digest(Frozen):
 
     @property
     def rate(self) -> Decimal:
-        """USD per hour of all running rentals together."""
+        """The combined price of all running rentals, in USD per hour."""
         return sum((one.rate for one in self.projects), start=Decimal(0))
 
     @property
@@ -144,7 +144,7 @@ class SpendReport(Frozen):
     scope: Scope
     period: Period
     own: Spent
-    """The reader's own spending within the scope."""
+    """The reader's own spending within the report's scope."""
     whole: Spent
     own_budget: Micros | None = None
     """The reader's budget for this month. None if there is none, or if the report is about another period."""
@@ -172,4 +172,4 @@ class SpendReport(Frozen):
     chooses_rows: bool
     """True if the reader may switch between people and projects."""
     file: Scope
-    """The scope of the month file that the reader may get."""
+    """The scope of the CSV file of the month's charges that the reader may download."""

@@ -10,7 +10,7 @@ class State(StrEnum):
 
     AWAITING_APPROVAL = "awaiting_approval"
     QUEUED = "queued"
-    """Nothing is bought until an offer fits or the start time comes."""
+    """The rental waits for an offer that fits, or for its start time. Nothing has been bought yet."""
     PROCURING = "procuring"
     PROVISIONING = "provisioning"
     READY = "ready"
@@ -45,7 +45,10 @@ ENDS = frozenset(
 )
 
 STARTS = frozenset({State.AWAITING_APPROVAL, State.QUEUED, State.PROCURING, State.READY})
-"""The states in which a rental can start. It starts in `ready` only if its machine was adopted."""
+"""The states in which a rental can start.
+
+A rental starts in `ready` only if an admin gave an owner to a machine that was already running.
+"""
 
 TRANSITIONS: dict[State, frozenset[State]] = {
     State.AWAITING_APPROVAL: frozenset(
@@ -83,10 +86,10 @@ def check_transition(before: State | None, after: State) -> None:
 
 
 def check_change(before: State | None, after: State) -> None:
-    """Check that a single stored change may take a rental from one state to the other. Every Change is checked.
+    """Check that a single stored change may take a rental from one state to the other.
 
-    One transition is allowed, or two if the rental ends: a rental without a live resource passes through
-    `destroying` and ends within the same change. Raises ForbiddenTransition.
+    Normally, a change contains at most one transition. A rental without a live resource may make two: it passes
+    through `destroying` and ends within the same change. Raises ForbiddenTransition.
     """
     if before is not None and after.over and after not in TRANSITIONS[before] and before != after:
         check_transition(before, State.DESTROYING)

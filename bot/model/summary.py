@@ -67,12 +67,14 @@ class RentalDetails(RentalSummary):
     replaced: Rental | None = None
     """The rental that this one replaces."""
     left: frozenset[str] = frozenset()
-    """Slack IDs of people who left the workspace: former owners, and people whose keys the purchase sent.
+    """Slack IDs of the people who left the workspace and may still have keys on the machine.
+
+    These are former owners, and people whose keys were sent with the purchase.
 
     Empty if the rental never had another owner.
     """
     demands: tuple[Demand, ...] = ()
-    """The amounts that a decision would require from each budget, in ascending order of remaining headroom.
+    """The effect of a decision on each budget, in ascending order of remaining headroom.
 
     In the approvers' message, the decision is the approval. In the message to a person who is offered a machine,
     it is accepting the machine. Empty in all other messages.
@@ -87,7 +89,7 @@ class RentalDetails(RentalSummary):
 
     @property
     def bought_by(self) -> str:
-        """Slack ID of the first owner, whose keys the purchase sent."""
+        """Slack ID of the first owner. Their keys were sent with the purchase."""
         return next(iter(self.former_owners), self.rental.owner)
 
     @property
@@ -110,13 +112,16 @@ class CostTotals(Frozen):
     """The combined cost of live rentals."""
 
     count: int
-    """The number of rentals, not counting those that wait for a decision."""
+    """The number of rentals. Rentals that wait for a decision aren't counted."""
     rate: Decimal
     """USD per hour."""
 
 
 class UnmanagedTotal(Frozen):
-    """The current cost of all unmanaged machines, except for machines that an admin marked as not ours."""
+    """The current cost of all unmanaged machines, which weren't rented through the bot.
+
+    Machines that an admin marked as not ours aren't included.
+    """
 
     count: int = 0
     rate: Decimal = Decimal(0)
@@ -139,17 +144,17 @@ class AdminQuestionView(Frozen):
     parts: tuple[AdminQuestion, ...] = ()
     """The questions about single purchases, if this is a question about several purchases."""
     readoptable: frozenset[str] = frozenset()
-    """IDs of the `parts` whose machines can be re-adopted now.
+    """IDs of the `parts` whose machines can now get back the owner that their names contain.
 
-    A part is included even if the owner in its machines' names isn't in the database. The owner is then looked up
-    after the click.
+    A question is included even if the owner in the machines' names isn't in the database. The owner is then looked
+    up after the admin's click.
     """
     readopted_for: timedelta
-    """The length of the lease that re-adopted machines get."""
+    """The length of the new lease of machines that get back their owner."""
     spent: dict[str, AccruedCost]
     """The cost of the machines of each question about a purchase, by question ID."""
     rentals: dict[str, Rental] = Field(default_factory=dict)
-    """The rentals to which the machines of the parts now belong, by rental ID."""
+    """The rentals to which the machines of the `parts` now belong, by rental ID."""
     names: dict[str, str]
     """The display names of the people involved, by user ID."""
     paused: bool = False
@@ -170,9 +175,9 @@ class PeopleAsked(Frozen):
 
     names: tuple[str, ...]
     admins_decide: bool = False
-    """True if these people are admins who are asked because no approver is left."""
+    """True if these people are admins. They are asked because no approver is left."""
     away: tuple[str, ...] = ()
-    """The approvers who are away. Only set if all approvers are away, so that other people or nobody are asked."""
+    """The approvers who are away. Only set if all approvers are away: other people are then asked, or nobody."""
 
 
 class EndedSummary(Frozen):
@@ -238,7 +243,7 @@ class HomeView(Frozen):
     """The content of a person's Home tab."""
 
     live: RentalList
-    """One page of the person's rentals and of those shared with them."""
+    """One page of the person's own rentals, and of rentals that others share with them."""
     page: int
     """The number of the page, counted from 0."""
     waits: tuple[WaitingView, ...]
@@ -266,7 +271,7 @@ class OwnRentals(Frozen):
 
     @property
     def only(self) -> Rental | None:
-        """The rental that is meant. None if there are several and the person has to choose."""
+        """The rental, if there is only one. None if there are several, so that the person has to choose."""
         return self.rentals[0] if len(self.rentals) == 1 else None
 
 
@@ -275,7 +280,7 @@ class Shared(Frozen):
 
     rental: Rental
     names: tuple[str, ...]
-    """The names of all people whom the owner named and who have access, including those who had it before."""
+    """The names of all people whom the owner named and who now have access, even if they had it before."""
     without_key: tuple[str, ...]
     """The names of the people in `names` who have no SSH key. They have been asked for one."""
     gone: tuple[str, ...] = ()
@@ -287,7 +292,7 @@ class Shared(Frozen):
 
 
 class Over(StrEnum):
-    """The limit that a request exceeds, so that an approver has to decide."""
+    """A limit that a request exceeds. An approver therefore has to decide."""
 
     PER_HOUR = "per_hour"
     TOTAL = "total"
@@ -343,7 +348,7 @@ class Remainder(Frozen):
     gpu: str
     """The GPU that was clicked."""
     lease: timedelta
-    """The time until the end, or until the latest end of a flexible end."""
+    """The time until the end. For a flexible end, the time until the latest time at which the lease may end."""
     max_rate: Decimal
     """USD per hour for the whole offer."""
     total: Micros
@@ -365,9 +370,9 @@ class IdleMachine(Frozen):
 
 
 class WaitPreview(Proposal):
-    """The terms to which a person agrees if a machine is rented for them later.
+    """The terms to which a person agrees before waiting for a machine.
 
-    That happens when an offer fits, or at a start time.
+    The machine is rented when an offer fits, or at a start time.
     """
 
     quote: Quote
@@ -399,9 +404,9 @@ class WaitingView(Frozen):
 
     @property
     def waitlist_entry(self) -> WaitlistEntry:
-        """The waitlist entry. If its rental was approved, it is the approved version.
+        """The waitlist entry. If its rental was approved, this is the approved version of the entry.
 
-        Raises ValueError if there is none, because that is a bug.
+        Raises ValueError if there is no entry, because that is a bug.
         """
         waitlist_entry = self.quote.waitlist_entry if self.rental is None else self.rental.waitlist_entry
         if waitlist_entry is None:
@@ -452,7 +457,7 @@ class QuoteView(Frozen):
 
 
 class PolicyView(Frozen):
-    """The information that people get about the rules, in addition to the rules themselves."""
+    """Facts about the team's rules that `/gpu policy` shows next to the rules themselves."""
 
     since: Instant | None = None
     """The time at which the rules came into force. None if they aren't stored yet."""

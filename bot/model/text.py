@@ -33,7 +33,7 @@ def one_line(text: str, limit: int) -> str:
 
 
 def short(word: str, limit: int = 40) -> str:
-    """Return a word as error messages quote it: on one line, and shortened to `limit` characters."""
+    """Return a word for a quotation in an error message: on one line, with at most `limit` characters."""
     return one_line(word, limit)
 
 

@@ -17,7 +17,7 @@ class WatchedMachine(Frozen):
 
     resource_id: str
     name: str | None
-    """The name that the market shows. None for an adopted machine."""
+    """The machine's name at the marketplace. None if the machine wasn't rented through the bot."""
     rental_id: str
     owner: str
     """Slack ID of the rental's owner."""
@@ -26,7 +26,7 @@ class WatchedMachine(Frozen):
     rate: Decimal
     """USD per hour."""
     ends_at: Instant | None
-    """The latest end that the lease allows, plus the grace period. None if it isn't known."""
+    """The latest time at which the lease may end, plus the grace period. None if it isn't known."""
 
 
 class MachinesAnswer(Frozen):

@@ -1,4 +1,4 @@
-"""Reads the public SSH keys that GitHub lists for a user, so that a person can choose which of them to add."""
+"""Reads the public SSH keys that GitHub lists for a user, so that a person can add some of them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class GithubKeys(Frozen):
     shown: tuple[Key, ...]
     """The keys that the bot accepts, at most MOST_SHOWN."""
     known: frozenset[str]
-    """The fingerprints of the keys in `shown` that the person has added already."""
+    """The fingerprints of those keys in `shown` that the person has already added."""
     room: int
     """The number of keys that the person may still add."""
     not_accepted: int
@@ -108,7 +108,7 @@ def keys_to_show(name: str, lines: Sequence[str], owned: Collection[str], *, per
 
 
 def keys_with(name: str, lines: Sequence[str], fingerprints: Collection[str]) -> tuple[Key, ...]:
-    """Return the keys that have one of the given fingerprints, from the lines that GitHub served.
+    """Find the keys with the given fingerprints in the lines that GitHub served.
 
     Call this in a thread, because reading a key takes a long time.
     """

@@ -26,7 +26,7 @@ Longer texts are never stored or used.
 """
 LONGEST_COMMENT = 100
 SMALLEST_RSA, LARGEST_RSA = 2048, 16384
-"""The accepted sizes of RSA keys, in bits. OpenSSH doesn't accept larger ones either."""
+"""The accepted sizes of RSA keys, in bits. The upper limit is also that of OpenSSH."""
 SMALLEST_FACTOR = 1 << 16
 """The smallest factor that the modulus of an RSA key may have.
 
@@ -252,8 +252,8 @@ def add_line(lines: Sequence[str]) -> str:
         lines: The keys, each as `Key.line`.
 
     Raises:
-        ValueError: There are no lines, or one isn't in that format. People run the result on their machine, so it
-            must never contain part of a comment or a name.
+        ValueError: There are no lines, or a line isn't in the format of `Key.line`. People run the result on their
+            machine, so it must never contain part of a comment or a name.
     """
     keys = " ".join(f"'{line}'" for line in _checked(lines))
     # Begin with a line break. Without it, if the last line of the file has no line break, the first key would
@@ -288,7 +288,7 @@ def _checked(lines: Sequence[str]) -> Sequence[str]:
 
 
 def keys_still_go_in(rental: Rental, attempts: Iterable[Attempt]) -> bool:
-    """Return whether a purchase is still to come that will install the keys of new teammates.
+    """Return whether the rental's next purchase can still install the SSH keys of new teammates.
 
     If not, the owner has to add these keys to the machine by hand.
     """
@@ -299,7 +299,7 @@ def keys_still_go_in(rental: Rental, attempts: Iterable[Attempt]) -> bool:
 def removable_lines(
     people: Sequence[str], owner: str, teammates: Sequence[str], keys: Mapping[str, Sequence[Key]]
 ) -> tuple[str, ...]:
-    """Return the key lines of `people` that nobody else with access to the rental has.
+    """Return the lines of those keys of `people` that nobody else with access to the rental uses.
 
     Removing a shared key would lock out the other person.
 

@@ -1,10 +1,11 @@
-"""The two scripts that the startup script installs on a machine, and the line that lets the bot run them. No I/O.
+"""The two scripts that the bot runs on a machine, and the SSH access that it needs for them. No I/O.
 
-The probe's script prints how busy the machine is. It also runs the second script, which starts the owner's
-`/root/on-ending.sh` before the machine ends. docs/probe.md describes their output and their files.
+The startup script installs both. The probe's script prints how busy the machine is. It also runs the second
+script, which starts the owner's `/root/on-ending.sh` before the machine ends. docs/probe.md describes the output
+and the files of both scripts.
 
 The scripts are in this package, and not in bot/probe, because the startup script and the answer to `/gpu probe`
-contain them.
+contain their text.
 """
 
 from __future__ import annotations
@@ -164,10 +165,10 @@ printf '\\n%s\\n' '{line}' >>authorized_keys; }})"""
 def install_lines(probe_line: str) -> str:
     """Return shell lines with which a person can install the probe by hand.
 
-    They write the probe's script, and append `probe_line` to root's authorized_keys unless it is there already.
+    The lines write the probe's script, and append `probe_line` to root's authorized_keys if it isn't there yet.
 
     The lines work in bash, dash and BusyBox, even if they are pasted into an interactive shell. They have at most
-    2,900 characters, so that they fit into one Slack text (3,000) together with the marks of a code block. The
-    script that starts on-ending.sh wouldn't fit, so only the startup script installs it.
+    2,900 characters. Together with the marks of a code block, they therefore fit into one Slack text, which has at
+    most 3,000. The script that starts on-ending.sh wouldn't fit, so only the startup script installs it.
     """
     return _LINES.format(path=SCRIPT_PATH, script=PROBE_SCRIPT.removesuffix("\n"), line=probe_line)

@@ -1,11 +1,11 @@
 """The startup script: one shell script that a machine runs when it starts. No I/O.
 
-A purchase sends only one key in its parameter `ssh_public_key`. The script installs all further keys, then the
-probe and the script that starts on-ending.sh, and finally runs the team's setup script. docs/startup-script.md
-describes what it does on the machine.
+A purchase sends only one SSH key in its parameter `ssh_public_key`. The script installs all other SSH keys, then
+the probe and the script that starts on-ending.sh. Finally, it runs the team's setup script. docs/startup-script.md
+describes the effects on the machine.
 
-Nothing that people type becomes part of the script. It only contains public keys encoded by `read_key`, the two
-scripts mentioned above, and the text of a setup script, which was written by the admins.
+Nothing that people type becomes part of the script. It contains only public keys that `read_key` has encoded, the
+probe's two scripts, and the text of a setup script. Admins write the setup scripts.
 """
 
 from __future__ import annotations
@@ -163,8 +163,8 @@ END
 def script_text(lines: Sequence[str], setup: str | None = None, probe_line: str = "") -> str:
     """Return the startup script. Empty if the script would have nothing to do.
 
-    The size of the script isn't checked. The part that starts on-ending.sh is installed along with the probe, but
-    it is left out if the script would be too large with it.
+    If the script installs the probe, it also installs the script that starts on-ending.sh. That second script is
+    left out if the result would be too large. Apart from this, the size of the result isn't checked.
 
     Args:
         lines: The lines of the keys to install.
@@ -215,8 +215,8 @@ def further_keys(
 
     Args:
         keys: The keys of the owner and the teammates, by Slack ID.
-        first: The line of the default key, which the purchase itself sends. If None, it is the first of the
-            owner's keys.
+        first: The line of the default key, which isn't in the result because it is sent in another way. If None,
+            the first of the owner's keys is the default key.
     """
     if first is None:
         first = next((key.line for key in keys.get(owner, ())), "")
@@ -239,8 +239,8 @@ def check_script_size(
     Args:
         keys: The keys in addition to the default key.
         setup: The name of the setup script.
-        own: True if the error message is for the owner of the request. The message for anyone else says that
-            the person who asked can change the request.
+        own: True if the owner of the request reads the error message. The message for other readers says that the
+            owner can change the request.
     """
     lines, text = [key.line for key in keys], rules.setup.get(setup or "")
     size = _size(script_text(lines, text, probe_line))
@@ -296,7 +296,10 @@ def _size(text: str) -> int:
 
 
 def _kilobytes(size: int) -> str:
-    """Return a size as `5.9 kB`, rounded up, so that something too large never appears to fit."""
+    """Return a size as text, such as `5.9 kB`.
+
+    It is rounded up, so that something too large never appears to fit.
+    """
     whole, tenth = divmod(-(-size // 100), 10)
     return f"{whole}.{tenth} kB" if tenth else f"{whole} kB"
 
@@ -310,9 +313,9 @@ class StartupScriptPlan(Frozen):
     text: str = ""
     """The script. Empty if none is sent."""
     sent: SentScript | None = None
-    """The record that the attempt keeps: the script's contents, or that the vendor or region accepts no script.
+    """The record of the script's contents that is stored with the attempt.
 
-    None if there was nothing to send.
+    If the vendor or region accepts no script, the record says so. None if there was nothing to send.
     """
     left_out: LeftOut | None = None
     """The parts that the script lacks, to be shown to people. None if it is complete."""
@@ -328,8 +331,8 @@ def plan_startup_script(
 ) -> StartupScriptPlan:
     """Return the startup script for a purchase, with the current keys of everyone who has access to the rental.
 
-    A purchase never fails because of its script. Keys that don't fit are left out, and so is a setup script that
-    is no longer in the rules. If the vendor or region accepts no script, none is sent.
+    A purchase never fails because of its script. Keys that don't fit are left out. A setup script that is no
+    longer in the rules is left out as well. If the vendor or region accepts no script, none is sent.
 
     Args:
         keys: The keys of the owner and of each teammate who may still have access, by Slack ID. A teammate who has

@@ -1,4 +1,4 @@
-"""Projects and budgets: which project a rental is charged to, and whether the budgets can cover it. No I/O."""
+"""Projects and budgets: the project of a rental, and whether the budgets can cover the rental. No I/O."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from bot.policy.team.rules import Rules
 def projects_to_name(person: Person, rules: Rules) -> tuple[str, ...]:
     """Return the projects that a person may charge.
 
-    An approver may charge all projects. Others may charge the projects that name them in `people`, and the
-    projects that name nobody.
+    An approver may charge all projects. Anyone else may charge a project if its `people` include them, or if it
+    has no `people`.
     """
     approver = roles_of(person, rules).approver
     projects = rules.projects.items()
@@ -84,8 +84,8 @@ def project_of_channel(channel: str, rules: Rules) -> str | None:
 def channels_of_named_people(rules: Rules) -> dict[str, str]:
     """Return the channels of projects that name people, each with its project.
 
-    Only the named people and approvers may charge such a project. Requests that other people make in its channels
-    aren't charged to it.
+    Only the named people and approvers may charge such a project. If somebody else makes a request in one of its
+    channels, the request isn't charged to the project.
     """
     return {one: name for name, project in rules.projects.items() if project.people for one in project.channels}
 
@@ -100,8 +100,8 @@ def rules_of_owner(rules: Rules, project: str, owner: Person) -> Rules:
     """Return the rules that apply when `owner` extends a project's machine or takes it over.
 
     The project's own `auto_approve` limits apply only if the owner may charge the project. Otherwise, the team's
-    limits apply. An owner may be unable to charge the project of their own machine if they took the machine over
-    from somebody else, or if the rules have changed since it was rented.
+    limits apply. There are two cases in which an owner may not charge the project of their own machine. Either
+    they took the machine over from somebody else, or the rules have changed since it was rented.
     """
     return rules_of_project(rules, project) if project in projects_to_name(owner, rules) else rules
 
@@ -127,7 +127,7 @@ def say_month(month: Month) -> str:
 
 
 def say_passed(passed: Demand, owner: str | None = None, what: str = "The request") -> str:
-    """Return a sentence about a request that a budget can't cover: its cost, and what is left of the budget.
+    """Return a sentence about a request that a budget can't cover: the cost, and the money that is left.
 
     For example: `The request could cost $16.06, and you have only $11.00 left in November ($9.00 spent, $0.00
     reserved ..).`
@@ -148,7 +148,7 @@ def say_left(demand: Demand, month: str = "", *, of_budget: bool = False) -> str
     """Return the remaining amount of a budget, as text.
 
     For example: `$30.97 left ($22.00 spent, $57.03 reserved for running machines)`. The three amounts add up to
-    the budget, unless more than the budget is spent and reserved.
+    the budget. If more than the budget is spent and reserved, nothing is left, and the amounts add up to more.
 
     Args:
         month: Text after "left", such as ` in November`.
@@ -175,7 +175,7 @@ def split_budget(balance: Balance, budget: Micros) -> tuple[Micros, Micros, Micr
 def demands(more: Mapping[Month, Micros], balances: Collection[Balance], rules: Rules) -> tuple[Demand, ...]:
     """Return the effect of additional costs on each budget, in ascending order of headroom.
 
-    Scopes without a budget are left out.
+    A person, project or team without a budget is left out.
 
     Args:
         more: The additional costs by month.
@@ -192,7 +192,7 @@ def demands(more: Mapping[Month, Micros], balances: Collection[Balance], rules: 
 def budgets_now(owner: str, project: str, rules: Rules) -> dict[ScopeKind, Micros]:
     """Return the current budgets of a rental's owner, its project and the team.
 
-    Scopes without a budget are left out.
+    A person, project or team without a budget is left out.
     """
     budgets = {scope.kind: budget_of(scope, rules) for scope in scopes_of(owner, project)}
     return {kind: budget for kind, budget in budgets.items() if budget is not None}
@@ -202,7 +202,7 @@ def is_lowered(demand: Demand, before: Mapping[ScopeKind, Micros] | None) -> boo
     """Return whether a budget is lower than it was before.
 
     Args:
-        before: The earlier budgets. None if they are unknown; the result is then False.
+        before: The earlier budgets. None if they are unknown. The result is then False.
     """
     if before is None:
         return False
@@ -218,7 +218,7 @@ class Room(Frozen):
     months: tuple[Month, ...] = ()
     """The months in which the request's rental can bill."""
     settled: Micros = 0
-    """The sum of the rental's ledger, which is included in the total of its terms."""
+    """The cost of the rental's terminated machines, which is included in the total of its terms."""
     held: Mapping[Month, Micros] = Field(default_factory=dict)
     """The amounts that the rental has already reserved, by month."""
 

@@ -1,10 +1,10 @@
 """Divides the cost of a machine by how it was used, and by month and owner.
 
 The division by use is computed from the billed amount and from the stored changes of the usage status. It is
-computed when a ledger row is divided into charges, and again when a report is read.
+computed when a ledger row is divided into charges, and again when somebody opens a report.
 
-A usage status can apply to time before it was determined. Stored charges are nevertheless never corrected: they
-are created after the resource was terminated, and by then its usage is known.
+A usage status also applies to some time before the bot determined it. Stored charges nevertheless never have to be
+corrected. They are created after the resource was terminated, and by then its usage is known.
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ def stretches(events: Iterable[Event], *, ready_at: datetime, until: datetime) -
     Normally, a usage status applies from its `since`, which is earlier than the event that records the status. For
     example, idle time is counted from the last reading that showed work.
 
-    There is one exception: a change between connected and idle within the same idle period applies only from the
-    time of its event, because another status was already recorded for the time before.
+    There is one exception. If the status changes from connected to idle or back within an idle period, the new
+    status applies only from the time of its event. The time before the event already has a recorded status.
 
     Args:
         events: The events of a rental, oldest first.
@@ -87,8 +87,8 @@ def stretches(events: Iterable[Event], *, ready_at: datetime, until: datetime) -
 def up_to(billed: Billed, moment: datetime, amount: Micros | None = None) -> Micros:
     """Return the part of a billed amount that falls before `moment`.
 
-    The result is rounded down. The part for a span of time is the difference between two such results. Parts that
-    are computed in this way add up exactly to the whole amount.
+    The result is rounded down. To get the part between two moments, subtract two results of this function. Parts
+    that are computed in this way add up exactly to the whole amount.
 
     Args:
         amount: The amount to divide, if it isn't the whole billed amount.
@@ -135,7 +135,7 @@ def use_costs(
 
 
 class Owned(NamedTuple):
-    """An owner of a rental, and the time at which the rental became theirs.
+    """An owner of a rental, and the time at which this person became the owner.
 
     The time is None for the first owner, who has had the rental from the start.
     """
@@ -173,14 +173,15 @@ def cut(
 ) -> tuple[Charge, ...]:
     """Divide a ledger row into charges by month and owner, oldest first.
 
-    The amounts add up exactly to the amount of the row; the last charge absorbs rounding differences.
+    The amounts of the charges add up exactly to the amount of the row. The last charge absorbs rounding
+    differences.
 
     Args:
         owners: All owners of the rental, in the order in which they owned it.
         known: The stretches of time with a known usage status.
         deleted_at: The time at which the bot requested the deletion.
-        filed: The months whose file is complete. A charge for such a month is moved to the next month whose file
-            isn't complete, as a correction.
+        filed: The months whose CSV file of charges is complete. A charge for such a month becomes a correction: it
+            is counted to the next month whose file isn't complete yet.
         kept: Existing charges of this row that remain valid. No new charges are made for the time that they cover.
     """
     months = months_between(row.started_at, row.ended_at, zone)

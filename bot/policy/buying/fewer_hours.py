@@ -1,8 +1,8 @@
 """Approving fewer hours than were requested: the choices, and the terms that result from each. No I/O.
 
-An approver may only shorten the request or extension that is waiting for a decision; the offer, its price and the
-highest price stay the same. If the end is flexible, its latest end moves to an earlier time, but never before the
-earliest end.
+An approver may only shorten the request or extension that is waiting for a decision. The offer, its price and the
+highest price stay the same. If the end is flexible, only the latest time at which the lease may end becomes
+earlier. It never comes before the earliest end.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ class FewerHours(Frozen):
     length: timedelta
     """The approved length.
 
-    For a request, the length is counted from the moment at which the machine is ready. If the requester named an
-    end, it is counted from the start time, or from now if there is no start time ahead. For an extension, it is
-    the time that the extension adds.
+    For an extension, this is the time that the extension adds. For a request, the length is normally counted from
+    the moment at which the machine is ready. If the requester named an end, the length is counted from the start
+    time. If there is no start time, or if it has passed, the length is counted from now.
     """
     asked: timedelta
     """The requested length, counted in the same way as `length`."""
@@ -71,8 +71,8 @@ def _begins(request: Request, now: datetime) -> datetime:
 def _least(rental: Rental, now: datetime) -> timedelta:
     """Return the shortest length that an approver may choose.
 
-    A request with a flexible end can't be cut to less than its earliest end. An extension must go past the latest
-    end that the lease already has, by at least a second, because no approval is needed before that.
+    A request with a flexible end can't be cut to a time before its earliest end. An extension must end at least a
+    second after the time that is already allowed, because no approval is needed up to that time.
     """
     request, shortest = rental.request, timedelta(seconds=1)
     if rental.extension is not None:
@@ -94,7 +94,7 @@ def shortened(rental: Rental, length: timedelta, *, spent: Micros, now: datetime
         spent: The highest possible cost of the rental so far.
 
     Raises:
-        TooLate: The length is too short, or it isn't (or is no longer) shorter than the requested length.
+        TooLate: The length is too short, or it isn't shorter than the requested length any more.
     """
     asked, terms = asked_length(rental, now), rental.newest_terms
     if not _least(rental, now) <= length < asked:

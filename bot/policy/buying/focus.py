@@ -1,8 +1,8 @@
 """Writes a month's charges to a file that accounting programs can import: CSV in the FOCUS 1.2 format.
 
 The specification is at https://focus.finops.org/focus-specification. The file contains all mandatory columns, then
-those optional columns for which there is data, then gpubot's own columns, whose names begin with `x_`. A null is
-an empty cell.
+the optional columns for which there is data. gpubot's own columns come last, and their names begin with `x_`. A
+null is an empty cell.
 
 Unit prices are deliberately left out: the specification requires that quantity times price equals the cost, which
 isn't true after rounding to micro-dollars.
@@ -60,7 +60,7 @@ class FileRow:
 
 @dataclass(frozen=True)
 class BillingMonth:
-    """The month of a file, and the account to which its invoice is addressed."""
+    """The month of a file, and the marketplace account to which the month's invoice is addressed."""
 
     month: Month
     zone: ZoneInfo
@@ -86,8 +86,8 @@ def part_of(file: str, *, project: str | None = None, owner: str | None = None) 
     """Return a file made by `focus_file`, reduced to the rows of one project or one owner.
 
     Args:
-        project: The project. None for all of them.
-        owner: The owner's Slack ID. None for all of them.
+        project: The project. None for all projects.
+        owner: The owner's Slack ID. None for all owners.
     """
     reader = csv.reader(io.StringIO(file, newline=""))
     names = next(reader)
@@ -114,7 +114,7 @@ def file_name(month: Month, *, complete: bool, part: str = "") -> str:
     If the month isn't complete, the name is `gpubot-2026-11-so-far.csv`.
 
     Args:
-        part: A name for the rows that the file is reduced to, such as a project. Empty for all rows.
+        part: If the file contains only some rows, a name for these rows, such as the project. Empty for all rows.
     """
     return "-".join(filter(None, ("gpubot", month, part, "" if complete else "so-far"))) + ".csv"
 
@@ -132,7 +132,7 @@ class MonthFile:
     billing: BillingMonth
     rows: tuple[FileRow, ...]
     complete: str | None
-    """The text of the month's complete file, of which this file contains some or all rows.
+    """The text of the month's complete file. This file contains some or all of its rows.
 
     None if the month isn't complete.
     """

@@ -22,9 +22,9 @@ _NEAREST = {
     **dict.fromkeys(("America", "US", "Canada"), "US"),
     **dict.fromkeys(("Asia", "Australia", "Pacific", "Indian"), "APAC"),
 }
-"""The region group that is nearest to a time zone, by the first part of the zone's name."""
+"""The nearest region group, by the first part of the time zone's name: `Europe` for `Europe/Berlin`."""
 MARKET_UNAVAILABLE = frozenset({Why.OUTAGE, Why.RATE_LIMITED, Why.UNAUTHORIZED})
-"""The failure reasons that concern the whole market, and not the attempt's offer."""
+"""The failure reasons that concern the whole market, and not only the offer of the attempt."""
 UNCOUNTED = MARKET_UNAVAILABLE | {Why.SCRIPT_REFUSED}
 """The failure reasons that don't show whether the offer was available.
 
@@ -38,9 +38,9 @@ After such a failure, the market is queried for new offers before a more expensi
 Place: TypeAlias = tuple[str, str | None, str]
 """The place where a machine is sold: its vendor, the vendor's region, and the GPU."""
 LEAST_TIME = timedelta(minutes=3)
-"""The shortest provisioning time that the approved total must cover, in addition to the lease.
+"""The shortest provisioning time for which the approved total must pay, in addition to the lease.
 
-If the total doesn't cover both, no attempt is begun.
+If the total doesn't pay for both, no attempt is begun.
 """
 
 
@@ -62,7 +62,7 @@ def fits(offer: Offer, query: OfferQuery) -> bool:
 def cheapest_first(offers: Iterable[Offer]) -> tuple[Offer, ...]:
     """Return offers sorted by price.
 
-    The order of offers with equal prices doesn't depend on their IDs, so that it stays the same if a later search
+    Offers with equal prices aren't sorted by their IDs, so that their order stays the same if a later search
     returns new IDs.
     """
     return tuple(
@@ -93,8 +93,8 @@ def nearest_first(
 ) -> tuple[Offer, ...]:
     """Return offers in the order in which people read them.
 
-    The offers are sorted like `likeliest_first`. Among offers that are equal in that order, those in the region
-    group nearest to the person's time zone come first. Purchases don't follow this order.
+    The offers are sorted like `likeliest_first`. If two offers are equal in that order, the offer in the region
+    group that is nearest to the person's time zone comes first. Purchases don't follow this order.
 
     Args:
         zone: The person's time zone, such as `Europe/Berlin`. None if unknown.
@@ -119,7 +119,7 @@ def one_for_each_vendor(offers: Iterable[Offer]) -> list[tuple[Offer, int]]:
 def nearby(request: Request) -> list[Request]:
     """Return similar requests to try if nothing was found.
 
-    Each of them differs from the request in one way:
+    Each similar request differs from the original in one of these ways:
 
     - without the highest price, the region or the vendor, or without all three
     - any model of the GPU family instead of one model
@@ -147,10 +147,10 @@ def nearby(request: Request) -> list[Request]:
 def untried(offers: Iterable[Offer], request: Request, clicked: str, attempts: Sequence[Attempt]) -> list[Offer]:
     """Return the offers that an attempt may try next, in the order in which to try them.
 
-    The `clicked` offer comes first, then the cheapest. A place is a vendor's region with a certain GPU. Places
-    where an attempt has failed are left out, unless it failed for a reason in NEEDS_NEW_QUOTE. If a place refused
-    the last attempt because of its startup script, the offers of that place come before all others, because it may
-    sell the machine without the script.
+    The `clicked` offer comes first, then the others, cheapest first. A place is a vendor's region with a certain
+    GPU. If an attempt has failed at a place, its offers are left out, unless the failure had a reason in
+    NEEDS_NEW_QUOTE. There is one exception: if a place refused the last attempt because of the startup script, it
+    may still sell the machine without the script. Its offers then come before all others.
 
     Args:
         clicked: The ID of the offer that the person clicked.
@@ -186,7 +186,7 @@ def with_needed_script(
 def takes_script(offer: Offer, attempts: Sequence[Attempt]) -> bool:
     """Return whether a startup script can still be sent to the offer's place (vendor, region and GPU).
 
-    It can't if an attempt at that place was refused because of its startup script.
+    False if the place has refused an attempt because of its startup script.
     """
     return place_of(offer) not in _refused_script(attempts)
 
@@ -198,8 +198,8 @@ def _refused_script(attempts: Sequence[Attempt]) -> set[Place]:
 def within_terms(offers: Iterable[Offer], terms: Terms, billed: Micros, rules: Rules) -> list[Offer]:
     """Return the offers that the approved terms allow.
 
-    The GPU must be suitable, and the rate must be within the limit. The total, minus what was `billed` before,
-    must pay for the lease and for at least LEAST_TIME to get ready.
+    The GPU must be an accepted substitute for the clicked one, and the rate must be within the limit. The total
+    must pay for the cost so far (`billed`), for the lease, and for LEAST_TIME in which the machine gets ready.
     """
     least = min(LEAST_TIME, rules.procure.provision_timeout)
     return [
@@ -214,8 +214,8 @@ def within_terms(offers: Iterable[Offer], terms: Terms, billed: Micros, rules: R
 def to_ask_about(offers: Sequence[Offer], terms: Terms) -> tuple[Why, Offer] | None:
     """Return an offer for people to decide about, and the reason why the approved terms don't allow it.
 
-    The first offer with a GPU that fits the terms is returned, because it only costs more. If there is none, the
-    first offer with another GPU is returned. None if there are no offers.
+    If an offer has a GPU that the terms allow, the first such offer is returned, because only its price is too
+    high. Otherwise, the first of the offers is returned. None if there are no offers.
     """
     dearer = next((offer for offer in offers if fits_model(offer.gpu, terms.gpu)), None)
     if dearer is not None:

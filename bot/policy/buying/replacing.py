@@ -1,4 +1,4 @@
-"""Decides which rentals may be replaced, and how much time and budget their replacements get."""
+"""Decides which rentals may be replaced, and the time and cost limits of their replacements."""
 
 from __future__ import annotations
 
@@ -79,9 +79,9 @@ def _last_end(rental: Rental) -> datetime:
 
 
 def had_gpu_mismatch(events: Sequence[Event]) -> bool:
-    """Return whether the first probe run found a GPU mismatch that is still open.
+    """Return whether the first probe run found GPUs other than those that were sold.
 
-    It is no longer open once the owner has decided to keep the machine.
+    False once the owner has decided to keep the machine.
     """
     return open_question(events, OpenQuestion.GPU_MISMATCH_OPEN) is not None
 
@@ -93,8 +93,8 @@ def remainder_of(rental: Rental, spent: Micros, now: datetime, rules: Rules) -> 
 
     - The lease is the time until the end, at least LEAST_LEASE and at most the longest lease in the rules.
     - The highest price stays the same.
-    - The total is reduced by `spent`. While the old machine is still running, it is also reduced by the cost of
-      one grace period, because that machine keeps billing until the new one has been bought.
+    - The total is reduced by `spent`. If the old machine is still running, the total is also reduced by the cost
+      of one grace period, because the old machine bills until the new one has been bought.
 
     Args:
         spent: The cost by `now` of this rental and of the rentals that it replaces.
@@ -113,8 +113,8 @@ def remainder_of(rental: Rental, spent: Micros, now: datetime, rules: Rules) -> 
 def replacing_request(rental: Rental, left: Remainder, now: datetime) -> Request:
     """Return the request for the replacement of a rental: the same request, for the remaining time.
 
-    If the old machine is still running but doesn't work, a vendor that the request named is dropped. The caller
-    then looks for offers of all other vendors.
+    The old machine may still be running although it doesn't work. In this case, the request no longer names a
+    vendor, and the caller looks for offers of all other vendors.
     """
     request, first = rental.request, rental.running_lease.ends_at
     flexible_end = rental.running_lease.latest_end is not None

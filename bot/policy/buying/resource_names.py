@@ -1,4 +1,4 @@
-"""The names of resources, which contain the rental, attempt and owner that a machine belongs to.
+"""The names of resources. A name contains the machine's rental, attempt and owner.
 
 Anyone with access to the account can give a machine any name, so a name is a hint and never a proof.
 """

@@ -33,7 +33,7 @@ MEDIAN_OF = 14
 LEAST_DAYS = 5
 """The fewest days of history from which a usual day can be computed."""
 UNUSUAL = 3
-"""A day is unusual if its cost exceeds the cost of a usual day, multiplied by this number."""
+"""A day is unusual if its cost exceeds this number times the cost of a usual day."""
 MOST_DAYS = 20
 """The largest number of days that a chart shows one by one. Longer charts show weeks."""
 MONTH_NAMES = (
@@ -114,7 +114,7 @@ def day_starts(start: datetime, end: datetime, zone: ZoneInfo) -> list[datetime]
 class _Sum:
     """A mutable sum of charges.
 
-    It is mutable because copying a frozen model for each charge would take most of the time.
+    A frozen model would have to be copied for each charge, which would make reports slow.
     """
 
     def __init__(self) -> None:
@@ -159,7 +159,7 @@ class _Sum:
 def in_period(charges: Iterable[Charge], period: Period, key: Callable[[Charge], K]) -> dict[K, Spent]:
     """Return the sum of the charges in a period for each key.
 
-    A month contains all charges that its month file contains, including corrections of earlier months. Days and
+    A month contains the same charges as the month's CSV file, including corrections of earlier months. Days and
     weeks contain only the parts of charges that fall into them.
     """
     sums: defaultdict[K, _Sum] = defaultdict(_Sum)
@@ -180,8 +180,8 @@ def whole(charges: Iterable[Charge], period: Period) -> Spent:
 def by_day(charges: Iterable[Charge], starts: Sequence[datetime]) -> list[Micros]:
     """Return the cost of each day.
 
-    The days always add up to the sum of all charges. Charges before the first day, such as corrections, are added
-    to the first day. Charges after the last day are added to the last day.
+    The costs of the days always add up to the sum of all charges. Charges from before the first day, such as
+    corrections, are added to the first day. Charges from after the last day are added to the last day.
 
     Args:
         starts: The first moment of each day, in order. At least one.

@@ -36,7 +36,7 @@ For a rental or an approval, the total of the terms counts. For an extension, th
 """
 
 BLOCKED_AT_MOST = timedelta(minutes=15)
-"""The time that a purchase may be blocked before the request needs a decision again.
+"""The time for which a purchase may be blocked before the request needs another decision.
 
 After that time, nobody would expect the purchase any more.
 """
@@ -108,8 +108,8 @@ def over_total(request: Request, total: Micros) -> bool:
 def provisioning_budget(total: Micros, billed: Micros, rate: Decimal, lease: timedelta, rules: Rules) -> timedelta:
     """Return the time for which `total` can pay while a machine is getting ready.
 
-    The total must also cover what has been `billed` before, the whole lease, and the grace period after it. The
-    result is at most the provisioning timeout in the rules. It is negative if the total doesn't even cover the
+    The total must also pay for earlier attempts (`billed`), the whole lease, and the grace period after it. The
+    result is at most the provisioning timeout in the rules. It is negative if the total doesn't even pay for the
     lease.
 
     Args:
@@ -123,7 +123,7 @@ def provisioning_budget(total: Micros, billed: Micros, rate: Decimal, lease: tim
 
 
 def affordable_lease(total: Micros, billed: Micros, rate: Decimal, lease: timedelta, rules: Rules) -> timedelta:
-    """Return the part of a `lease` that `total` can pay for, after what has been `billed` before.
+    """Return the longest part of a `lease` for which `total` can pay, in addition to earlier costs (`billed`).
 
     The cost includes the grace period at the end. The result is at least one grace period, because the owner must
     be notified before the end. If the whole lease is shorter than a grace period, the result is the whole lease.
@@ -164,14 +164,14 @@ def over_limits(rate: Decimal, total: Micros, rules: Rules) -> tuple[Over, ...]:
 
 
 def over_at_price(terms: Terms, rules: Rules) -> tuple[Over, ...]:
-    """Return the `auto_approve` limits that made an approver's decision about these terms necessary.
+    """Return the `auto_approve` limits that a request exceeds at the price of the clicked offer.
 
-    The terms allow a somewhat higher rate than the price of the clicked offer. Only the clicked price, and the
-    total at that price, are compared with the limits.
+    The terms allow a somewhat higher rate than the price of the clicked offer. The limits are compared with the
+    price of the clicked offer, and with the total at that price.
     """
     span = billed_span(terms.lease, rules)
-    # `propose` added the cost of earlier attempts to the cost of the span at the highest rate. Replace the cost of
-    # the span by its cost at the clicked price.
+    # The total is the cost of earlier attempts plus the cost of the lease at the highest rate. Find the cost of
+    # the earlier attempts, and add the cost of the lease at the price of the clicked offer.
     spent = max(terms.total - cost_at_most(terms.max_rate, span), 0)
     return over_limits(terms.price, spent + cost_at_most(terms.price, span), rules)
 
@@ -189,8 +189,8 @@ def propose(
     """Return the terms for renting the clicked offer, and the limits that its price exceeds.
 
     The terms allow a somewhat higher rate than the price of the clicked offer, so that another offer can be bought
-    if the clicked one fails. If the clicked price needs no approval, the terms stay within the limits even at the
-    higher rate.
+    if the clicked one fails. If the clicked offer needs no approval, the higher rate is limited so that the terms
+    need no approval.
 
     Args:
         gpu: The canonical name of the clicked GPU.
@@ -220,11 +220,11 @@ def propose(
 def propose_longer_lease(
     rental: Rental, ends_at: datetime, *, spent: Micros, now: datetime, rules: Rules
 ) -> Proposal:
-    """Return the next version of the terms of a rental that is in use, for a lease until `ends_at`.
+    """Return the next version of a running rental's terms, for a lease until `ends_at`.
 
-    The total is the cost so far, plus the highest possible cost until the new end, including the grace period. The
-    terms already cover every time up to the latest end of a flexible end. If `ends_at` is no later than that, they
-    are returned unchanged.
+    The total is the cost so far, plus the highest possible cost until the new end, including the grace period. If
+    the end is flexible, the terms already allow the machine to run until the latest time at which the lease may
+    end. Up to that time, the terms are returned unchanged.
 
     Args:
         spent: The highest possible cost of the rental by `now`.
@@ -246,7 +246,8 @@ def propose_longer_lease(
 def extension_needs_confirmation(rental: Rental, ends_at: datetime, span: timedelta) -> bool:
     """Return whether a dialog asks for confirmation before extending the lease to `ends_at`.
 
-    No confirmation is needed up to the latest end of a flexible end, because the owner has already accepted it.
+    If the end is flexible, the owner has already accepted the latest time at which the lease may end. Up to that
+    time, no confirmation is needed.
 
     Args:
         span: The time by which the lease is extended.
@@ -258,10 +259,9 @@ def extension_needs_confirmation(rental: Rental, ends_at: datetime, span: timede
 def receipt_estimate(
     rate: Decimal | None, lease: timedelta, amount: Micros, *, ran_its_length: bool
 ) -> Micros | None:
-    """Return the estimate that a receipt shows next to the actual `amount`: the cost of the `lease` at `rate`.
+    """Return the estimated cost that a receipt shows next to the actual `amount`: the `lease` at `rate`.
 
-    The estimate is only shown if the lease ran to its end, and if the amount differs from the estimate by more
-    than a tenth. Otherwise, None is returned.
+    None unless the lease ran to its end and the amount differs from the estimate by more than a tenth.
     """
     if rate is None or not ran_its_length:
         return None
@@ -380,7 +380,7 @@ def within_budgets(
     refusal: str | None = None,
     instead: str = NOT_RENTED,
 ) -> Proposal:
-    """Return the proposal. If it exceeds a budget, it is changed so that an approver has to decide.
+    """Return the proposal. If it exceeds a budget, return a copy that needs an approver.
 
     Args:
         passed: The budgets that can't cover the proposal, in ascending order of headroom.
@@ -443,9 +443,9 @@ class Limits:
         )
 
     def _shorter(self, request: Request, offer: Offer) -> timedelta | None:
-        """Return the longest lease that the budgets can cover, in whole hours and shorter than requested.
+        """Return the longest lease for which the budgets can pay: in whole hours, and shorter than requested.
 
-        None if the budgets can't even cover an hour.
+        None if the budgets can't even pay for an hour.
         """
         fits, too_long = 0, math.ceil(request.longest / _HOUR)
         while too_long - fits > 1:

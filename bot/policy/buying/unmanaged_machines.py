@@ -20,7 +20,7 @@ from bot.policy.team.rules import Rules
 WRITTEN_AT_ONCE = 50
 """The largest number of machines that one transaction stores.
 
-The limit keeps transactions short, so that others don't wait long.
+The limit keeps transactions short, so that other transactions don't wait long.
 """
 ASKED_ALONE = 10
 """The largest number of purchases that the admins are asked about one by one.
@@ -56,7 +56,7 @@ def by_purchase(machines: Iterable[UnmanagedMachine]) -> list[tuple[UnmanagedMac
 def purchases_of(
     machines: Iterable[UnmanagedMachine], questions: Sequence[AdminQuestion]
 ) -> dict[str, AdminQuestion]:
-    """Assign newly found machines to existing questions, and return the question for each machine ID.
+    """Return the existing question to which each newly found machine belongs, by machine ID.
 
     A machine belongs to a question if it is part of the same purchase. Machines of new purchases are left out.
 
@@ -79,8 +79,8 @@ def purchases_of(
 def asked_twice(questions: Iterable[AdminQuestion]) -> dict[str, str]:
     """Find the questions that are redundant because another question covers all their machines.
 
-    Of two such questions, the question with more machines stays. If both questions have the same machines, a
-    question that is already decided stays. Otherwise, the older question stays.
+    If one question covers more machines than the other, it stays. If both cover the same machines, a question that
+    is already decided stays. Otherwise, the older question stays.
 
     Args:
         questions: The questions about purchases that aren't over, oldest first.
@@ -102,9 +102,9 @@ def asked_twice(questions: Iterable[AdminQuestion]) -> dict[str, str]:
 
 
 def in_batches(questions: Iterable[AdminQuestion]) -> list[list[AdminQuestion]]:
-    """Split questions into batches of at most WRITTEN_AT_ONCE machines, in their given order.
+    """Group questions into batches with at most WRITTEN_AT_ONCE machines, and keep their order.
 
-    A question is never split. A question with more machines than that is a batch of its own.
+    A question is never split. A question with more than WRITTEN_AT_ONCE machines is a batch of its own.
     """
     batches: list[list[AdminQuestion]] = []
     free = 0
@@ -137,9 +137,9 @@ class Guesses:
     def owner(self, machines: Iterable[UnmanagedMachine]) -> str | None:
         """Return the Slack ID of the person who may own these machines.
 
-        If a name was made by the bot, the candidate is the owner in that name. Otherwise, the candidates are the
-        people whose name has a word in common with a machine's name. None if there are no candidates or several,
-        or if the only candidate may not use the bot.
+        If the bot made a machine's name, the candidate is the owner in that name. Otherwise, the candidates are
+        the people whose name has a word in common with a machine's name. None unless there is exactly one
+        candidate, and this person may use the bot.
         """
         machines = tuple(machines)
         owners = {name.owner for name in names_of(machines) if name.owner is not None}
@@ -155,11 +155,11 @@ def _words(name: str) -> set[str]:
 
 
 def name_to_type(purchase: Purchase) -> str | None:
-    """Return the text that an admin must type before the machines are destroyed, or None if nothing must be typed.
+    """Return the text that an admin must type to confirm that the machines are to be destroyed.
 
-    The text is the first name that doesn't look like one of the bot's names. If nobody can type that name, the
-    first 8 characters of the machine's ID are used instead. If all names look like the bot's, nothing must be
-    typed.
+    The text is the name of the first machine that doesn't look as if the bot had named it. If nobody can type that
+    name, the text is the first 8 characters of the machine's ID. If all names look as if the bot had made them,
+    nothing must be typed, and the result is None.
     """
     for machine in purchase.alive:
         if not looks_like_ours(machine.name):

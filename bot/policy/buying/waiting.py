@@ -1,4 +1,4 @@
-"""Rules of the waitlist: what an entry allows, whose turn it is, and when to query the market. No I/O.
+"""Rules of the waitlist: the terms of an entry, the order of entries, and the times of queries. No I/O.
 
 A waitlist entry waits for an offer that fits its request, or for the start time of the request. When the wait is
 over, the machine is rented or the owner is notified. Entries whose requests have the same query share a search.
@@ -54,7 +54,7 @@ PURCHASE_PAUSE = timedelta(minutes=1)
 With each further failure at the same place, the pause doubles, up to LONGEST_PAUSE.
 """
 LATELY = timedelta(hours=3)
-"""The time for which a failed purchase influences when and where the next one is made."""
+"""The time for which a failed purchase affects the time and place of the next purchase."""
 
 
 # --- contents of a waitlist entry
@@ -99,8 +99,8 @@ def new_waitlist_entry(
     The entry ends at the earliest of three times: the time that its owner typed, `waiting.longest` from now, and
     LEAST_TIME before the latest end in the request.
 
-    If the request has a start time, only the last of these times counts. The machine may then be rented at any
-    time of day, because the owner chose the start time on purpose.
+    If the request has a start time, the entry always ends LEAST_TIME before the latest end in the request. The
+    machine may then be rented at any time of day, because the owner chose the start time on purpose.
 
     Args:
         typed: The waitlist entry as it was typed. None if nothing was typed.
@@ -116,9 +116,9 @@ def new_waitlist_entry(
 
 
 def waitlist_entry_for(waitlist_entry: WaitlistEntry, request: Request) -> WaitlistEntry:
-    """Return a waitlist entry that ends at least LEAST_TIME before the latest end of a request.
+    """Return a copy of a waitlist entry that ends at least LEAST_TIME before the machine has to end.
 
-    The entry is shortened if necessary, because the owner may have changed the request to an earlier end.
+    The entry is shortened if necessary, because the owner may have chosen an earlier end for the request.
     """
     if request.last_end is None:
         return waitlist_entry
@@ -194,10 +194,10 @@ class Waiter(WaitingView):
 
 
 def still_waits(quote: Quote, rental: Rental | None) -> bool:
-    """Return whether the owner of a quote is still waiting for an offer, or may wait again.
+    """Return whether the owner of a quote is waiting for an offer now, or may have to wait later.
 
-    The owner may have to wait again while the quote's rental is waiting for an approval or is being bought. The
-    quote must have a `waits_for`.
+    The owner may have to wait later if the quote's rental is waiting for an approval or is being bought. The quote
+    must have a `waits_for`.
     """
     if quote.rental_id is None:
         return quote.waitlist_entry is not None and not quote.waitlist_entry.rents
@@ -207,13 +207,14 @@ def still_waits(quote: Quote, rental: Rental | None) -> bool:
 
 
 def first_look(request: Request, rules: Rules) -> datetime | None:
-    """Return the time at which the market is first queried for a start time. None if the request has none.
+    """Return the time at which the market is first queried for a request with a start time.
 
-    Normally, the market is first queried LEAD before the start time. If the provisioning timeout is shorter than
-    LEAD, it is used instead of LEAD.
+    None if the request has no start time. Normally, the market is first queried LEAD before the start time. If the
+    provisioning timeout is shorter than LEAD, the first query comes one provisioning timeout before the start
+    time.
 
-    A machine that is ready before the start time bills already. The total of the terms only pays for this if the
-    machine is bought no earlier than the provisioning timeout before the start time.
+    The reason is that a machine already bills when it is ready before the start time. The total of the terms
+    includes money for this time, but for no more than one provisioning timeout.
     """
     if request.starts_at is None:
         return None
@@ -223,8 +224,8 @@ def first_look(request: Request, rules: Rules) -> datetime | None:
 def next_question(search: SharedSearch, waiters: Iterable[Waiter], now: datetime, rules: Rules) -> datetime | None:
     """Return the time of the next query to the market, or None if nobody is waiting.
 
-    The market is queried as soon as any of the waitlist entries may have its turn, but at the earliest
-    `waiting.every` after the last query.
+    The market is queried as soon as any of the waitlist entries may be served. There is at least `waiting.every`
+    between two queries.
     """
     waiting = (waiter for waiter in waiters if waiter.waitlist_entry.until > now)
     return min((_next_query(search, waiter, now, rules) for waiter in waiting), default=None)
@@ -260,7 +261,10 @@ def _next_query(search: SharedSearch, waiter: Waiter, now: datetime, rules: Rule
 
 
 def in_turn(waiters: Iterable[Waiter], now: datetime, rules: Rules) -> list[Waiter]:
-    """Return the waitlist entries that may have their turn now, those that have waited longest first."""
+    """Return the waitlist entries that may be served now, oldest first.
+
+    To serve an entry is to rent an offer for its owner, or to notify the owner of offers.
+    """
     return sorted(
         (waiter for waiter in waiters if waiter.waitlist_entry.until > now and _has_begun(waiter, now, rules)),
         key=lambda waiter: (waiter.since, waiter.quote.id),
@@ -300,7 +304,7 @@ def turn(waiter: Waiter, offers: Sequence[Offer], now: datetime) -> Turn | None:
     """Return the action to take now for a waitlist entry, or None if there is nothing to do.
 
     Args:
-        offers: The offers that remain after the entries ahead of this one have had their turn, cheapest first.
+        offers: The offers that earlier waitlist entries have left, cheapest first.
     """
     waitlist_entry, rental = waiter.waitlist_entry, waiter.rental
     if rental is None:

@@ -1,4 +1,4 @@
-"""Decides who is asked about a request: who is mentioned, who is reminded, and who is asked next. No I/O.
+"""Decides which people are asked about a request, mentioned in messages, and reminded. No I/O.
 
 Quiet approvers, whom the policy lists under `quiet`, may decide requests but are never asked to. People who are
 away aren't asked until they are back.
@@ -35,9 +35,9 @@ class Asked(NamedTuple):
     away: tuple[str, ...]
     """The approvers who aren't asked because they are away."""
     others: tuple[str, ...]
-    """The people of `approval.then` who aren't away, without the approvers who are asked already."""
+    """The people of `approval.then`, without people who are away or are already asked as approvers."""
     others_instead: bool
-    """True if the others are asked at once, because every approver is away."""
+    """True if the people in `others` are asked at once, because every approver is away."""
 
 
 def who_is_asked(
@@ -77,7 +77,7 @@ def who_is_asked(
 def _mentions(approvers: Approvers, team: Team, *, is_left_out: Callable[[str], bool]) -> Mentions:
     """Return the groups and people to mention.
 
-    A group isn't mentioned if one of its members is to be left out. Its other members are then mentioned by name.
+    If one member of a group must not be mentioned, the other members are mentioned by name instead of the group.
     """
     groups, people = [], list(approvers.people)
     for group in approvers.groups:
@@ -112,9 +112,9 @@ def reminders(
 ) -> dict[str, tuple[str, ...]]:
     """Return the people to remind now, each with the IDs of all rentals that wait for their decision.
 
-    A person is reminded of each request once, after it has waited for `approval.remind` within the person's own
-    hours. The reminder also lists requests that haven't waited that long yet. The IDs are in the order of
-    `undecided`.
+    A person is reminded of each request once. The reminder is due when the request has waited for
+    `approval.remind`, counting only time within the person's own hours. The reminder also lists requests that
+    haven't waited that long yet. The IDs are in the order of `undecided`.
     """
     found = {}
     for person in dict.fromkeys(one for request in undecided for one in request.asked):

@@ -15,7 +15,7 @@ NIGHT_BEGINS = 22 * 60
 MORNING = 8 * 60
 """The time at which a night ends if the policy's hours begin at midnight, in minutes after midnight."""
 DAYS_AHEAD = 15
-"""The number of days that are searched for `hours`.
+"""The number of days in which the code searches for the next `hours`.
 
 Every week has at least one day with hours. A change to daylight saving time can skip the hours of one day, but not
 those of the same day a week later.
@@ -25,7 +25,7 @@ LONGEST_WAIT = timedelta(days=366)
 
 
 def zone_of(name: str | None, rules: Rules) -> ZoneInfo:
-    """Return a person's time zone. If it is missing, or unknown to this machine, return the team's."""
+    """Return a person's time zone. If it is missing or unknown to this machine, return the team's time zone."""
     return known_zone(name or rules.timezone, rules.timezone)
 
 
@@ -116,9 +116,10 @@ def next_morning(moment: datetime, zone: ZoneInfo, hours: Hours) -> datetime:
 def after_hours(moment: datetime, span: timedelta, people: Collection[Availability], hours: Hours) -> datetime:
     """Return the time at which `span` has passed, counting only time in which somebody can be asked.
 
-    Time counts if at least one of `people` is within their hours and not away. `people` must not be empty. The
-    result is at most LONGEST_WAIT after `moment`. If `span` is longer than LONGEST_WAIT, the result is `span`
-    after `moment`.
+    Time counts if at least one of `people` is within their hours and not away. `people` must not be empty.
+
+    The result is at most LONGEST_WAIT after `moment`. There is one exception: if `span` itself is longer than
+    LONGEST_WAIT, the result is `span` after `moment`.
     """
     latest = moment + max(span, LONGEST_WAIT)
     while moment < latest:
@@ -138,7 +139,7 @@ def after_hours(moment: datetime, span: timedelta, people: Collection[Availabili
 
 
 def morning_after(start: datetime, end: datetime, zone: ZoneInfo, hours: Hours) -> datetime | None:
-    """Return the end of the first night that overlaps the time from `start` to `end`. None if no night does.
+    """Return the end of the first night that overlaps the time from `start` to `end`. None if there is none.
 
     A night begins at NIGHT_BEGINS and ends when the hours begin, on any day of the week.
     """
@@ -155,14 +156,14 @@ def _start(day: date, zone: ZoneInfo, hours: Hours) -> datetime:
 def at_time(day: date, minutes: int, zone: ZoneInfo) -> datetime:
     """Return a time of day, given in minutes after midnight, in UTC.
 
-    If a change to daylight saving time skips this time, the result is later by the length of the change.
+    If a change to daylight saving time skips this time, the result is later by the length of the skipped time.
     """
     hour, minute = divmod(minutes, 60)
     return datetime(day.year, day.month, day.day, hour, minute, tzinfo=zone).astimezone(UTC)
 
 
 def _available_until(moment: datetime, person: Availability, hours: Hours) -> datetime:
-    """Return the time until which a person who can be asked at this moment can still be asked."""
+    """Return the time until which a person can still be asked. They must be available at this moment."""
     away = (one.since for one in person.absences if one.since > moment)
     return min([_end_of(moment.astimezone(person.zone).date(), person.zone, hours), *away])
 

@@ -51,7 +51,7 @@ class PolicySource:
     """The source of the rules: a policy file, and the settings that belong to it."""
 
     path: Path | None
-    """The path in GPUBOT_POLICY. None if it isn't set, in which case the default rules apply."""
+    """The path in GPUBOT_POLICY. None if that isn't set. The default rules then apply."""
     home_channel: str
     """The channel in GPUBOT_CHANNEL."""
     admins: tuple[str, ...]
@@ -122,8 +122,8 @@ def _rules(text: str, read_script: ScriptReader, home_channel: str, admins: tupl
 def _asks_nobody(approvers: Approvers) -> bool:
     """Return whether the rules name approvers but all of them are quiet.
 
-    `Approvers` doesn't check this itself. If all other approvers leave the workspace, only quiet ones remain in
-    the rules, and this is allowed.
+    `Approvers` doesn't check this, because such rules are allowed later: if all other approvers leave the
+    workspace, only quiet approvers remain.
     """
     return bool(approvers.quiet) and not approvers.groups and not set(approvers.people) - set(approvers.quiet)
 
@@ -192,10 +192,10 @@ _CHOSEN = "*"
 
 
 def _nearest_key(path: KeyPath) -> str:
-    """Return the full path of the key that an unknown key was probably meant to be.
+    """Return the full path of the known key that the author of an unknown key probably meant.
 
-    Usually, this is the most similar key in the same section of the file. If no key in that section is similar, it
-    is a key with exactly this name in another section.
+    Usually, this is the most similar key in the same section of the file. If that section has no similar key, it
+    is a key with the same name in another section.
     """
     around, name = tuple(map(str, path[:-1])), str(path[-1])
     siblings = [keys[-1] for keys in _all_keys() if _is_at(keys[:-1], around)]
@@ -211,7 +211,7 @@ def _is_at(keys: tuple[str, ...], path: tuple[str, ...]) -> bool:
 
 @cache
 def _all_keys() -> tuple[tuple[str, ...], ...]:
-    """Return all keys of the file, each after the keys that contain it. The least nested keys come first."""
+    """Return the paths of all keys that a policy file can have. The least nested keys come first."""
     found: list[tuple[str, ...]] = []
     models: list[tuple[tuple[str, ...], type[BaseModel]]] = [((), Rules)]
     for around, model in models:
@@ -236,8 +236,7 @@ def read_setups(paths: Any, read: ScriptReader) -> tuple[dict[str, str], dict[tu
         read: Returns the text of the script with a path.
 
     Returns:
-        The text of each script, by its name. Each mistake, by the keys that lead to the wrong value in the policy
-        file.
+        The text of each script by its name, and each mistake by the path of the wrong value in the policy file.
     """
     if paths is None:
         return {}, {}

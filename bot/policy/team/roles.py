@@ -1,4 +1,4 @@
-"""The roles of people: what each may do, and what each may see."""
+"""The roles of people, and the permissions that follow from them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bot.model.rental import Rental
 from bot.policy.team.rules import Approvers, Rules
 
 MOST_TEAMMATES = 20
-"""The maximum number of teammates of a rental. Each is looked up in Slack while somebody waits."""
+"""The maximum number of teammates of a rental. The bot looks up each in Slack while the owner waits."""
 
 
 class Roles(Frozen):
@@ -26,7 +26,7 @@ class Roles(Frozen):
     finance: bool = False
     """True if they may see everybody's spending, even if they aren't users."""
     sole_admin: bool = False
-    """True if they are the only admin and nobody else can approve, so they may approve their own requests."""
+    """True if they are the only admin and nobody else can approve. They may then approve their own requests."""
 
 
 def are_named(approvers: Approvers) -> bool:
@@ -90,9 +90,8 @@ def then_people(rules: Rules, team: Team) -> tuple[str, ...]:
 def rules_for(rules: Rules, team: Team, requesters: Collection[str] = ()) -> Rules:
     """Return the rules with only those admins and approvers who are still in the workspace.
 
-    If nobody is left who can be asked to approve a request of these `requesters`, the admins decide, as if the
-    rules named no approvers. Quiet approvers may still be left, but they don't count, because they are never
-    asked.
+    There may be nobody left who can be asked to approve a request of these `requesters`. In that case, the admins
+    decide, as if the rules named no approvers. Quiet approvers don't count here, because they are never asked.
     """
     admins = tuple(one for one in rules.admins if one not in team.gone) or rules.admins
     named = rules.approvers
@@ -114,8 +113,8 @@ def is_member(person: Person) -> bool:
 def roles_of(person: Person, rules: Rules) -> Roles:
     """Return the roles of a person.
 
-    People who aren't members of the workspace have no roles, even if the rules name them. The operator decides
-    like an approver and an admin.
+    People who aren't members of the workspace have no roles, even if the rules name them. The operator, who types
+    commands on the bot's machine, has the roles of an approver and an admin.
     """
     if person.id == OPERATOR.id:
         return Roles(user=True, approver=True, admin=True)
@@ -165,9 +164,9 @@ def is_admin(person: Person, rules: Rules) -> bool:
 def is_approver_or_admin(person: Person, rules: Rules) -> bool:
     """Return whether a person is an approver or an admin.
 
-    Approvers and admins see unmanaged machines. They also see everybody's costs, split by how the machines were
-    used. Other people only see their own costs and those of each project. Approvers and admins also decide what to
-    do if an owner doesn't answer.
+    Approvers and admins see the machines that weren't rented through the bot. They also see everybody's costs,
+    split by how the machines were used. Other people only see this split for their own costs and for each project.
+    Approvers and admins also decide what to do if an owner doesn't answer.
     """
     roles = roles_of(person, rules)
     return roles.approver or roles.admin
@@ -182,7 +181,7 @@ def may_deny(person: Person, rules: Rules) -> bool:
 
 
 def check_reads_spend(person: Person, rules: Rules) -> None:
-    """Refuse people who may not see what was spent. Users and finance may. Raises Refused."""
+    """Refuse people who may not see any spending. Users and finance may. Raises Refused."""
     if not roles_of(person, rules).finance:
         check_user(person, rules)
 
@@ -198,7 +197,7 @@ def sees_spend_of_people(person: Person, rules: Rules) -> bool:
 def sees_spend_of(person: Person, other: str, rules: Rules) -> bool:
     """Return whether a person may see what `other` spent.
 
-    Everybody may see their own spending. Approvers, admins and finance may see that of others.
+    Everybody may see their own spending. Approvers, admins and finance may see other people's spending.
     """
     return person.id == other or sees_spend_of_people(person, rules)
 
@@ -253,8 +252,8 @@ def is_owner(person_id: str, owner: str) -> bool:
     repeats its search. Only the owner accepts requests that need no approver, replaces a machine or a waiting
     request, shares a machine, and gives it to somebody else.
 
-    In private messages, only the owner gets the buttons that act on a rental, except that teammates get Extend.
-    Approvers and admins, who may act as well, type commands.
+    In private messages, only the owner gets the buttons that act on a rental. There is one exception: teammates
+    get the Extend button. Approvers and admins may act as well, but they type commands.
     """
     return person_id == owner
 
@@ -297,10 +296,11 @@ def may_extend(person: Person, rental: Rental, rules: Rules) -> bool:
 
 
 def decides_at_once(person: Person) -> bool:
-    """Return whether a person's own extension takes effect without an approver. Only the operator's does.
+    """Return whether an extension takes effect without an approver, because the operator requested it.
 
     The operator decides like an approver, and states a reason. If an approver requests an extension over the
-    limits in Slack, the extension waits for a decision nevertheless, so that the other approvers see it first.
+    limits in Slack, the extension waits for a decision like anybody else's. In this way, the other approvers see
+    it first.
     """
     return person.id == OPERATOR.id
 

@@ -196,4 +196,4 @@ ProjectName = Annotated[str, Field(pattern=PROJECT_NAME), AfterValidator(_projec
 Label = Annotated[str, BeforeValidator(_label)]
 Zone = Annotated[str, BeforeValidator(_zone)]
 WeekTime = Annotated[tuple[int, int], BeforeValidator(_week_time)]
-"""A day of the week (Monday is 0), and minutes after midnight."""
+"""A time of the week: the day (Monday is 0), and the minutes after midnight."""

@@ -32,18 +32,18 @@ from bot.policy.team.rule_values import (
 )
 
 LONGEST_IDLE = timedelta(hours=24)
-"""The longest period of samples from which a usage status may be computed.
+"""The longest period for which the `idle` rules may require samples.
 
-It is limited because all samples of this period are read after every probe run.
+It is limited because all samples of the period are read after every probe run.
 """
 LEAST_LEASE = timedelta(minutes=1)
 """The shortest lease that a person can request."""
 LEAST_RETENTION = {"messages": timedelta(days=7), "quotes": timedelta(days=1), "people": timedelta(days=7)}
 """The shortest allowed values of `Retention`.
 
-Quotes, which contain the offers found for a request, are needed for a day: somebody may have clicked an offer and
-still have to add an SSH key. Messages must outlive an outage of Slack for some days. People's data must survive if
-they are deactivated by mistake.
+Quotes, which contain the offers found for a request, are needed for a day, because a person who clicked an offer
+may first have to add an SSH key. Messages must outlive an outage of Slack for some days. People's data must
+survive if they are deactivated by mistake.
 """
 
 
@@ -57,7 +57,7 @@ class Approvers(Frozen):
 
 
 class Finance(Frozen):
-    """The people who may see everybody's spending, and who get the month's file."""
+    """The people who may see everybody's spending, and who get a CSV file of each month's charges."""
 
     people: tuple[UserId, ...] = ()
     groups: tuple[GroupId, ...] = ()
@@ -66,7 +66,8 @@ class Finance(Frozen):
 class Access(Frozen):
     """The people who may use the bot, and the channels in which it may be used.
 
-    Empty means all full members of the workspace, and all channels.
+    If `groups` is empty, all full members of the workspace may use the bot. If `channels` is empty, it may be used
+    in all channels.
     """
 
     channels: tuple[ChannelId, ...] = ()
@@ -90,17 +91,17 @@ class Limits(Frozen):
 
 
 class Project(Frozen):
-    """A project that rentals can be charged to, for example because they were requested in one of its channels."""
+    """A project to which rentals can be charged, for example if they were requested in one of its channels."""
 
     channels: tuple[ChannelId, ...] = ()
     """The channels whose requests belong to the project."""
     people: tuple[UserId, ...] = ()
-    """The people who may charge the project. Empty if everyone may."""
+    """The people who may charge rentals to the project. Empty if everyone may."""
     budget: BudgetDollars | None = None
     """USD per month of `billing.timezone`. None for no budget."""
     cost_center: Label = ""
     auto_approve: AutoApprove | None = None
-    """The project's own limits. None if the team's apply."""
+    """The project's own limits. None if the team's limits apply."""
 
 
 class WhenOver(StrEnum):
@@ -133,7 +134,7 @@ class Budgets(Frozen):
 
 
 class Bill(Frozen):
-    """The account name and time zone of the marketplace's invoice."""
+    """The account name on the marketplace's invoice, and the time zone of the invoice."""
 
     account: Label = "compute-clear"
     timezone: Zone = "UTC"
@@ -150,11 +151,11 @@ class Approval(Frozen):
     then: tuple[UserOrGroupId, ...] = ()
     """The people and groups who are asked in addition if the approvers don't decide in time."""
     then_after: Span = timedelta(hours=4)
-    """The time after which the people of `then` are asked, if the request still waits."""
+    """The time after which the people of `then` are asked, if the request is still undecided."""
 
     @property
     def then_groups(self) -> tuple[str, ...]:
-        """The groups among `then`."""
+        """The user groups among `then`."""
         return tuple(one for one in self.then if one.startswith("S"))
 
 
@@ -178,7 +179,7 @@ class Lease(Frozen):
     notices: tuple[Span, ...] | None = None
     """The times before the end of every lease at which its owner is notified, longest first.
 
-    None for the default of `bot.policy.use.end_notices`, which depends on the length of the lease.
+    If None, the default times in `bot.policy.use.end_notices` apply. They depend on the length of the lease.
     """
     grace: Span = timedelta(minutes=15)
     """The grace period: the shortest time between notifying the owner of the end and destroying the machine."""
@@ -208,7 +209,7 @@ class Keys(Frozen):
 
 class CheckIn(Frozen):
     after: Span | None = timedelta(hours=2)
-    """The time without a sign of use after which the owner is asked "Still needed?". None if they never are."""
+    """The time without a sign of use after which the owner is asked "Still needed?". None to never ask."""
 
 
 class Hours(Frozen):
@@ -237,7 +238,10 @@ class Idle(Frozen):
 
     probe: ProbeKind = ProbeKind.SSH
     gpu_below: Share = Field(default=Decimal("0.05"), gt=0)
-    """The utilization at or above which a GPU counts as used. With 0%, every GPU would count as used."""
+    """The utilization at or above which a GPU counts as used.
+
+    It can't be 0%, because every GPU would then count as used.
+    """
     after: Span = timedelta(minutes=30)
     """The time without use after which a machine counts as idle or connected."""
     never_used: Span = timedelta(hours=1)
@@ -248,7 +252,7 @@ class Idle(Frozen):
     Connected means that somebody is logged in but no GPU is computing.
     """
     ask_from: Dollars = Field(default=Decimal("2.00"), alias="from")
-    """The cost, in USD, that a machine's idle time must reach before its owner is asked."""
+    """The amount, in USD, that a machine must have cost while idle before its owner is asked."""
     again: tuple[Span, ...] = (timedelta(hours=2), timedelta(hours=4), timedelta(hours=8))
     """The delays between the questions about one idle period, in order. The last delay repeats."""
     urgent_per_hour: Dollars = Decimal("10.00")
@@ -294,8 +298,8 @@ class Retention(Frozen):
     quotes: Span = timedelta(days=7)
     """The time for which the offers of a search are kept.
 
-    A search that led to no rental is then deleted as a whole. For a search that led to a rental, only the offers
-    are deleted.
+    After this time, a search that led to no rental is deleted. If the search led to a rental, only its offers are
+    deleted.
     """
     people: Span = timedelta(days=90)
     """The time for which the names and keys of people who left the workspace are kept."""
@@ -324,7 +328,7 @@ class Rules(Frozen):
 
     timezone: Zone = "UTC"
     admins: tuple[UserId, ...] = ()
-    """The admins that the file names, and those in GPUBOT_ADMINS."""
+    """The admins in the policy file, and the admins in GPUBOT_ADMINS."""
     approvers: Approvers = Approvers()
     approvals_channel: ChannelId | None = None
     use: Access = Access()
@@ -344,11 +348,11 @@ class Rules(Frozen):
     billing: Bill = Bill()
     finance: Finance = Finance()
     digest: WeekTime | None = None
-    """The time at which the home channel gets the week's spending, in `timezone`. None if it never does."""
+    """The time at which the home channel gets the week's spending, in `timezone`. None for no such message."""
     retention: Retention = Retention()
     waiting: Waiting = Waiting()
     setup: Mapping[str, str] = Field(default_factory=dict)
-    """The text of each setup script, by its name. In the file, the key has the paths of the scripts instead."""
+    """The text of each setup script, by its name. In the policy file, this key contains the scripts' paths."""
     home_channel: ChannelId = "C0"
     """The channel in GPUBOT_CHANNEL. It isn't a key of the file."""
 
@@ -370,7 +374,7 @@ class Rules(Frozen):
 
     @property
     def billing_zone(self) -> ZoneInfo:
-        """The time zone of budgets, reports and files."""
+        """The time zone of budgets, spend reports and CSV files of charges."""
         return ZoneInfo(self.billing.timezone)
 
     @property

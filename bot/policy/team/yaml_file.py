@@ -3,9 +3,9 @@
 YAML 1.1, which PyYAML implements, reads `1:30` as 90, `010` as 8, `yes` as true and a date as a date. If a key is
 repeated, the last value wins silently.
 
-This module uses the types of YAML 1.2's core schema (https://yaml.org/spec/1.2.2, section 10.3), without its rarer
-number formats: null, true and false, and decimal numbers. Everything else is text. Anchors, tags and merge keys
-are refused. Numbers become int or Decimal, never float.
+This module uses the types of YAML 1.2's core schema (https://yaml.org/spec/1.2.2, section 10.3): null, true and
+false, and numbers. Only decimal numbers are supported. Everything else is text. Anchors, tags and merge keys are
+refused. Numbers become int or Decimal, never float.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _NOT_YAML = {
     "while scanning a quoted scalar": "the quotation mark that opens here is not closed",
     "expected alphabetic or numeric character": "a text that begins with & or * must be quoted",
 }
-"""Explanations of PyYAML's errors for the author of the file, each with a part of the error that it explains."""
+"""Explanations of PyYAML's errors, each after a part of the error message that it explains."""
 
 
 @dataclass
@@ -59,7 +59,7 @@ class Document:
     lines: dict[KeyPath, int] = field(default_factory=dict)
     """The line of each key and of each list item, counted from 1."""
     wrong: dict[KeyPath, tuple[int, str]] = field(default_factory=dict)
-    """The values that could be misunderstood, each with its line and an error message. They must not be used."""
+    """The values that could be misunderstood, with their lines and an error message. They must not be used."""
 
     def line_of(self, path: KeyPath) -> int | None:
         """Return the line of a key or value, or of the nearest key that contains it. None if there is none."""
@@ -106,7 +106,7 @@ class _Open:
         self.path = path
         """The path of the list or mapping. None if it is left out because its key is a duplicate."""
         self.key: str | None = None
-        """The key of the value that comes next. None in a list, or if a key comes next."""
+        """The key of the next value. None in a list, or if a key comes next."""
         self.again = False
         """True if that key is a duplicate."""
 
@@ -116,7 +116,7 @@ class _Open:
 
     @property
     def next_path(self) -> KeyPath | None:
-        """The path of the value that comes next. None if the value is left out."""
+        """The path of the next value. None if the value is left out."""
         if self.path is None or self.again:
             return None
         return (*self.path, len(self.into) if isinstance(self.into, list) else self.key or "")

@@ -1,7 +1,7 @@
 """Decides whether this machine's clock can be trusted, and by which clock overdue machines are deleted. No I/O.
 
-The clock is compared with the database's, and with those of Compute Clear and Slack, which are called witnesses
-(docs/decisions/store.md).
+This machine's clock is compared with the database's clock, and with the clocks of Compute Clear and Slack. The
+latter two are called witnesses (docs/decisions/store.md).
 """
 
 from __future__ import annotations
@@ -15,8 +15,7 @@ from bot.model.text import say_clock_gap
 MOST_FROM_DATABASE = timedelta(seconds=2)
 """The largest accepted difference between this machine's clock and the database's.
 
-If the difference is larger, this process starts no work, because something that is due by its own clock may not
-really be due.
+If the difference is larger, this process starts no work: by its own clock, it would do things at the wrong time.
 """
 MOST_FROM_WITNESSES = timedelta(minutes=2)
 """The largest accepted difference between this machine's clock and the witnesses'.
@@ -32,7 +31,7 @@ class ClockDifference(NamedTuple):
     ahead: timedelta
     """The time by which this machine's clock is ahead. Negative if it is behind."""
     from_database: bool
-    """True if the other clock is the database's. False if this machine's clock differs from both witnesses'."""
+    """True if the other clock is the database's. False if the clocks of both witnesses differ from this one."""
 
     @property
     def text(self) -> str:
@@ -49,8 +48,8 @@ def clock_difference(
         ahead_of_database: The time by which this machine's clock is ahead of the database's. Zero with SQLite,
             which has no clock of its own.
         ahead_of_witnesses: The same for each witness that answered in the last ten minutes.
-        before: The previous result of this function. If it was based on both witnesses, it remains in effect while
-            one of them doesn't answer, until the other one agrees with this machine's clock.
+        before: The previous result of this function. If this result was based on both witnesses and one of them no
+            longer answers, the result stays in effect until the other witness agrees with this machine's clock.
     """
     if abs(ahead_of_database) > MOST_FROM_DATABASE:
         return ClockDifference(ahead_of_database, from_database=True)
@@ -67,9 +66,9 @@ def clock_difference(
 def ahead_of_deletions(ahead_of_database: timedelta, ahead_of_witnesses: Sequence[timedelta]) -> timedelta:
     """Return the time by which this machine's clock is ahead of the clock by which overdue machines are deleted.
 
-    Normally, overdue machines are deleted by the database's clock. If every witness that answered in the last ten
-    minutes is clearly behind the database, the clock of the witness that is least far behind is used instead. A
-    wrong clock can therefore delay a deletion, but never cause one that is too early.
+    Normally, the database's clock decides whether a machine is overdue. There is one exception: the clock of every
+    witness that answered in the last ten minutes may be clearly behind the database's. The witness that is least
+    far behind then decides. A wrong clock can therefore delay a deletion, but never make it come too early.
     """
     least = min(ahead_of_witnesses, default=ahead_of_database)
     return least if least - ahead_of_database > MOST_FROM_WITNESSES else ahead_of_database

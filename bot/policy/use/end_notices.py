@@ -1,6 +1,6 @@
 """Decides when to notify owners of the end of a lease, and of an approval whose machine isn't ready yet.
 
-All times are bot time, which the sandbox can move, not wall-clock time.
+All times are bot time, not wall-clock time. The sandbox can move bot time.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ Longest first.
 """
 LONG_LEASE = timedelta(hours=12)
 RECENTLY = timedelta(hours=1)
-"""The time for which further notices are skipped after the owner was notified of the same end.
+"""After the owner was notified of an end, further notices of the same end are skipped for this time.
 
 The last notice is never skipped.
 """
 ASK_IN_TIME = timedelta(hours=1)
 """The time before the end of the approvers' hours at which the owner is warned.
 
-The warning is only sent if the machine ends before the approvers' next hours begin. An extension could then not be
-approved later.
+The warning is only sent if the machine ends before the approvers' next hours begin, because nobody could then
+approve an extension.
 """
 QUIET = timedelta(minutes=1)
 """The time before and after a notice of the end in which the owner isn't asked whether they need the machine.
@@ -40,8 +40,8 @@ Two messages within such a short time would read as one.
 APPROVAL_NOTICE_AFTER = timedelta(minutes=15)
 """The delay between an approval and notifying the owner of it.
 
-If the machine becomes ready within this time, the owner learns of the approval from the message about the machine,
-and the notification is skipped.
+If the machine becomes ready within this time, the notification is skipped. The owner then learns of the approval
+from the message that the machine is ready.
 """
 
 
@@ -78,8 +78,8 @@ def notice_is_due(lease: Lease, rules: Rules, now: datetime) -> bool:
 def ask_before(lease: Lease, approvers: Collection[Availability], rules: Rules) -> datetime | None:
     """Return the last time before the lease ends at which an approver can be asked for an extension.
 
-    For a flexible end, the latest end counts. Returns None if an approver can still be asked at the end itself, or
-    if no approver can be asked before the end.
+    For a flexible end, the latest time at which the lease may end counts. Returns None if an approver can still be
+    asked at the end itself, or if no approver can be asked before the end.
     """
     end = lease.latest_end or lease.ends_at
     last = last_available(end, approvers, rules.hours)
@@ -118,7 +118,7 @@ def skips_notice(lease: Lease, notified_at: datetime | None, now: datetime, rule
 def may_ask_at(lease: Lease, now: datetime, rules: Rules) -> datetime:
     """Return the earliest time, `now` or later, at which the owner may be asked a question.
 
-    It is at least QUIET away from the previous and the next notice of the end.
+    There is at least QUIET between the question and the notices of the end before and after it.
     """
     at = max(now, lease.notices_checked_at + QUIET)
     notice = next_notice(lease, rules)

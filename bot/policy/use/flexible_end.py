@@ -1,7 +1,8 @@
 """Flexible ends: leases whose end moves to a later time while the machine is in use. No I/O.
 
-A lease with a flexible end has an earliest end, `ends_at`, and a latest end, `latest_end`. If the machine is in
-use at `ends_at`, the end moves by MOVES_BY, again and again, but never past `latest_end`.
+A lease with a flexible end has an earliest end, `ends_at`. If the machine is in use at that time, `ends_at` moves
+to a later time by MOVES_BY. This repeats until the machine is no longer in use, or until `latest_end`, the latest
+time at which the lease may end.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ from bot.policy.use.usage_status import longest_gap
 
 MOVES_BY = timedelta(hours=1)
 WHILE_BUSY = timedelta(hours=2)
-"""The time until the earliest end if a request names only its latest end."""
+"""The time until the earliest end, if a request names only the latest end."""
 AFTER_NIGHT = timedelta(hours=2)
-"""The time from the earliest to the latest end of a request that lasts through the night.
+"""The time between the earliest and the latest end of a request to keep a machine through the night.
 
 The earliest end of such a request is the morning.
 """
@@ -35,7 +36,7 @@ Without monitoring, the bot can't tell whether the machine is in use, so the end
 
 
 def first_end(request: Request, ready_at: datetime) -> datetime:
-    """Return the earliest end for a machine that becomes ready at `ready_at`.
+    """Return the earliest end of a lease whose machine becomes ready at `ready_at`.
 
     If the requester named the earliest end, this is the named time. If the named time isn't after `ready_at`, the
     earliest end is MOVES_BY after `ready_at`. If the requester named no end, the length of the lease is counted
@@ -47,25 +48,25 @@ def first_end(request: Request, ready_at: datetime) -> datetime:
 
 
 class NightEnd(NamedTuple):
-    """The first night in which a machine with a flexible end may end."""
+    """The first night between the earliest and the latest end of a request with a flexible end."""
 
     morning: datetime
     """The end of the night."""
     more: timedelta
     """The time from the earliest end to the morning.
 
-    If the owner keeps the machine, it runs longer by this time.
+    If the owner chooses the morning as the earliest end, the machine runs at least this much longer.
     """
     is_asked_for: bool
-    """True if the morning isn't later than the latest end that was requested."""
+    """True if the request already allows the machine to run until the morning."""
 
 
 def night_end(
     request: Request, asked_at: datetime, now: datetime, zone: ZoneInfo, rules: Rules
 ) -> NightEnd | None:
-    """Return the first night in which a machine that is rented `now` may end.
+    """Return the first night in which the lease may end if the machine is rented `now`.
 
-    None if the end of the request is fixed, or if no possible end falls into a night.
+    None if the end of the request is fixed, or if no night lies between its earliest and its latest end.
 
     Args:
         asked_at: The time at which the request was made, from which its hours are counted.
@@ -85,7 +86,7 @@ def night_end(
 def last_moment(request: Request, asked_at: datetime) -> datetime:
     """Return the latest end of a request made at `asked_at`.
 
-    The end is computed as if the machine had been ready at that moment.
+    The computation assumes that the machine is ready at that moment.
     """
     return request.last_end or asked_at + request.longest
 
@@ -101,10 +102,10 @@ def kept_until(request: Request, first: datetime, asked_at: datetime) -> Request
 
 
 def was_asked_for(request: Request, lease: Lease) -> bool:
-    """Return whether the present end of a lease lies within the flexible end that was requested.
+    """Return whether the present end of a lease is within the limits of the flexible end in the request.
 
-    If so, the lease reached this end without an extension that needed approval. If the requested end was fixed,
-    the result is False.
+    If so, no extension with an approval was needed to reach the present end. If the request had a fixed end, the
+    result is False.
     """
     if request.up_to is None:
         return False
@@ -129,9 +130,10 @@ def moved_end(lease: Lease, now: datetime) -> datetime | None:
 
 
 def later_end(lease: Lease, ends_at: datetime) -> datetime | None:
-    """Return the latest end of a lease whose earliest end is changed to `ends_at`.
+    """Return the `latest_end` of a lease after its earliest end is changed to `ends_at`.
 
-    If `ends_at` isn't before the present latest end, None is returned, and the end is fixed.
+    If `ends_at` is before the present `latest_end`, that stays the same. Otherwise, the result is None: the end is
+    then fixed.
     """
     latest = (lease.graceful_destroy or lease).latest_end
     return latest if latest is not None and latest > ends_at else None
@@ -140,8 +142,8 @@ def later_end(lease: Lease, ends_at: datetime) -> datetime | None:
 def already_allowed(lease: Lease, ends_at: datetime) -> bool:
     """Return whether an end needs no further approval, because the approved terms already cover it.
 
-    The terms cover every time up to the latest end of a flexible end. While a machine is being destroyed
-    gracefully, they also cover every time up to the end that the lease had before.
+    A flexible end can move up to `latest_end` without an approval. While a machine is being destroyed gracefully,
+    the lease can be extended without an approval up to the end that it had before.
     """
     has_later = lease.graceful_destroy is not None or lease.latest_end is not None
     return has_later and ends_at <= lease.last_end
@@ -159,8 +161,9 @@ def seen_in_use(use: Use | None, samples: Sequence[Sample], now: datetime) -> bo
 def is_unseen(use: Use | None, samples: Sequence[Sample], now: datetime) -> bool:
     """Return whether the bot can't tell if a machine is in use.
 
-    The result is also False in two cases in which the bot will soon be able to tell: the readings are good but
-    don't yet cover enough time to call the machine idle, or the usage status was known until the bot went down.
+    In two cases, the bot can't tell yet but soon will, so the result is False. In the first case, the readings are
+    good but don't yet cover enough time to call the machine idle. In the second case, the bot was down, and the
+    usage status was known until then.
 
     Args:
         samples: The newest samples, oldest first.
@@ -173,7 +176,7 @@ def is_unseen(use: Use | None, samples: Sequence[Sample], now: datetime) -> bool
 def are_recent(samples: Sequence[Sample], now: datetime) -> bool:
     """Return whether the newest sample is recent enough for a usage status to be valid `now`.
 
-    If the last probe run is longer ago, nobody knows what has happened since. Failed probe runs count as well,
-    because usage statuses stay unchanged while most probe runs fail.
+    If the last probe run is too long ago, nobody knows what has happened since. A failed probe run counts as a
+    recent sample as well, because a usage status stays valid while most probe runs fail.
     """
     return bool(samples) and now - samples[-1].at <= longest_gap(samples)

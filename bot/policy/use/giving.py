@@ -1,4 +1,4 @@
-"""Transfers of idle machines: which machines fit a request, who asks for them, and what a new owner takes over."""
+"""Transfers of idle machines to people who ask for them, and the remaining lease and cost of such machines."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from bot.policy.buying.spending import over_limits
 from bot.policy.team.rules import Rules
 
 ASK_EVERY = timedelta(hours=1)
-"""The time after somebody asked for a machine during which nobody else can ask for it."""
+"""The time during which nobody can ask for a machine because somebody has just asked for it."""
 TAKE_WITHIN = timedelta(hours=1)
 """The time during which a person can accept a machine that its owner offers them."""
 LEAST_LEFT = timedelta(minutes=30)
@@ -43,8 +43,8 @@ def is_idle(rental: Rental, now: datetime) -> bool:
 def fits_request(attempt: Attempt, request: Request) -> bool:
     """Return whether the machine of an attempt fits a request.
 
-    The price is ignored, because the machine is already being paid for. An adopted machine never fits, because its
-    region is unknown.
+    The price is ignored, because the machine is already being paid for. A machine that wasn't rented through the
+    bot never fits, because its region is unknown.
     """
     offer = attempt.offer
     return offer is not None and fits(offer, changed(request.query, max_gpu_rate=None))
@@ -86,7 +86,7 @@ class Left(Frozen):
     rate: Decimal
     """USD per hour."""
     ends_at: datetime
-    """The end of its lease. If the end is flexible, the latest end."""
+    """The end of the lease. If the end is flexible, the latest time at which the lease may end."""
     total: Micros
     """The highest possible remaining cost, including the grace period after the end."""
     over: tuple[Over, ...]

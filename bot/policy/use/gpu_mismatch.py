@@ -1,8 +1,8 @@
 """Decides whether a machine has other GPUs than were sold. No I/O.
 
 Vendors and drivers name the same GPU differently: nvidia-smi shows `nvidia-h100-sxm5-80gb` as `NVIDIA H100 80GB
-HBM3`. Therefore, only these differences count: a different number of GPUs, or a different model, form factor or
-memory size. A name that can't be parsed proves nothing.
+HBM3`. Therefore, names are split into words, and only these differences count: a different number of GPUs, or a
+different model, form factor or memory size. A name that can't be parsed proves nothing.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def gpu_mismatch(gpu: str, count: int, report: Report) -> bool:
 
 
 def differs(gpu: str, model: GpuModel, *, sliced: bool = False) -> bool:
-    """Return whether the name that a machine reports certainly means a GPU other than `gpu`.
+    """Return whether a machine certainly reports another GPU than `gpu`.
 
     Args:
         gpu: A canonical name.

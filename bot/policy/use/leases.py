@@ -1,6 +1,6 @@
-"""Time limits of leases: their length, their end, and the check-ins with their owner. No I/O.
+"""Time limits of leases: their length, their end, and the "Still needed?" questions to the owner. No I/O.
 
-All times are bot time, which the sandbox can move, not wall-clock time.
+All times are bot time, not wall-clock time. The sandbox can move bot time.
 """
 
 from __future__ import annotations
@@ -19,21 +19,23 @@ from bot.policy.use.flexible_end import MOVES_BY, already_allowed, first_end
 REPEAT_FACTOR = 0.5
 """The time that each unanswered "Still needed?" adds to the next wait, as a share of the first wait."""
 LEAST_TIME = timedelta(minutes=30)
-"""The shortest time before a requested end in which a machine is still bought.
+"""The shortest time before a requested end with which a machine is still bought.
 
-A machine first has to start. With less time, it would hardly be usable.
+A machine first has to start. With less time, nobody could do much with it.
 """
 
 
 def counted_from(request: Request, now: datetime) -> Request:
-    """Return a request whose hours run from `now` to the ends that the requester named.
+    """Return a request whose length is recounted: from `now` until the end that the requester named.
 
-    For example, a request `until 18:00` has a lease of four hours at 14:00, and of three hours at 15:00. If the
-    earliest end of a flexible end has passed, it is replaced by MOVES_BY from now, or by the latest end if that is
-    sooner. A start time that has passed is removed.
+    For example, a request `until 18:00` has a length of four hours at 14:00, and of three hours at 15:00. If the
+    requester named no end, the length stays the same.
 
-    The request is returned unchanged if its start time is still ahead. If the requester named no end, the length
-    stays the same.
+    A flexible end has an earliest and a latest time. If the earliest time has passed, it becomes MOVES_BY from
+    now, but never later than the latest time.
+
+    If the start time is still ahead, the request is returned unchanged. If the start time has passed, it is
+    removed.
 
     Raises:
         Mistake: Too little time is left until the latest end that the requester named.
@@ -53,11 +55,10 @@ def counted_from(request: Request, now: datetime) -> Request:
 
 
 def without_past_end(request: Request, now: datetime, rules: Rules) -> Request:
-    """Recount the hours of a request from `now`, and remove its ends if they can no longer be met.
+    """Recount the length of a request from `now`, and remove its end if too little time is left until then.
 
-    If enough time is left, the result is the same as that of `counted_from`. If too little time is left until the
-    latest end, no machine would be bought for the request. It is then returned without start and end times, and
-    with the default length.
+    If enough time is left, the result is that of `counted_from`. If too little time is left, no machine would be
+    bought. The request is then returned without start and end times, and with the default length.
     """
     if too_little_time(request, max(now, request.starts_at or now)):
         return changed(request, starts_at=None, until=None, up_to=None, lease=rules.lease.default)
@@ -101,12 +102,12 @@ def lease_ends(request: Request, ready_at: datetime, afforded: datetime) -> tupl
 
 
 def latest_ready(request: Request, rules: Rules) -> datetime | None:
-    """Return the latest time at which a machine may become ready and still end when the requester wants.
+    """Return the latest time at which a machine may become ready without ending too late for the requester.
 
-    Owners always get a grace period after they could read about the end (`may_end`). A machine must therefore be
-    ready one grace period before the latest end. For example, with a grace period of 5 minutes, a machine that
-    must end at 18:00 has to be ready at 17:55. If the grace period is longer than half of LEAST_TIME, half of
-    LEAST_TIME is used instead.
+    A machine never ends before its owner has had one grace period of notice. It must therefore be ready one grace
+    period before the latest end that the requester named. For example, with a grace period of 5 minutes, a machine
+    that must end at 18:00 has to be ready at 17:55. If the grace period is longer than half of LEAST_TIME, the
+    machine only has to be ready half of LEAST_TIME before that end.
 
     None if the requester named no end.
     """
@@ -126,7 +127,7 @@ def longest_lease(request: Request, allowed: timedelta, ready_at: datetime) -> t
 
 
 def ask_after(asked_times: int, rules: Rules) -> timedelta | None:
-    """Return the time from the last question or sign of life until the owner is asked "Still needed?".
+    """Return the wait until the owner is asked "Still needed?", counted from the last question or sign of life.
 
     The wait grows with each question that stays unanswered. None if the rules switch this question off.
 
@@ -154,8 +155,8 @@ def extension_left(lease: Lease, now: datetime, rules: Rules) -> timedelta:
 def may_extend_by(span: timedelta, rental: Rental, now: datetime, rules: Rules) -> bool:
     """Return whether a lease may be extended by `span`.
 
-    Normally, any extension within the limits is possible. While another extension is waiting for a decision, the
-    end can only move up to the latest end of a flexible end.
+    Normally, any extension within the limits is possible. While another extension is waiting for a decision, only
+    a lease with a flexible end can be extended: up to the latest time at which it may end.
     """
     lease = rental.lease
     if lease is None:

@@ -1,8 +1,10 @@
 """Rules for the owner's script `/root/on-ending.sh`, which runs before a machine ends. No I/O.
 
 Each probe run sends the machine the time of its end. The machine starts the script STARTS_BEFORE that time, once
-for each end. The functions here decide which end to send, how long a running script delays the end, and when a
-machine that somebody destroys gracefully ends at the latest.
+for each end. A graceful destroy lets the script finish before the machine is destroyed.
+
+The functions here decide which end to send, how long a running script delays the end, and how long a graceful
+destroy may take.
 """
 
 from __future__ import annotations
@@ -29,9 +31,9 @@ FIRST_AT_MOST = timedelta(minutes=10)
 def end_to_tell(rental: Rental, probe_runs: Sequence[Sample], rules: Rules, now: datetime) -> EndToTell | None:
     """Return the end that a probe run should send to the machine of a ready rental now.
 
-    Returns None if the end is about to move because the machine is in use, or if the result of this probe run is
-    needed to decide whether it moves. If the end were sent in these cases, the script would save results while the
-    work is still going on.
+    Returns None if the end is about to move because the machine is in use. Also returns None if this probe run has
+    to show first whether the end moves. If the end were sent in these cases, the script would save results while
+    the work is still going on.
 
     After the end has passed, the machine is sent a remaining time of zero, so that the script can still start
     within the grace period.
@@ -55,7 +57,7 @@ def end_to_tell(rental: Rental, probe_runs: Sequence[Sample], rules: Rules, now:
 def was_not_told(rental: Rental, use: Use | None, probe_runs: Sequence[Sample], now: datetime) -> bool:
     """Return whether the machine never received the current end of its lease, because the bot was down.
 
-    False if the machine has no script, or wouldn't start its script for that end.
+    False if the machine has no script that it could start for this end.
 
     Args:
         use: The usage status. None for a machine without a probe.
@@ -67,16 +69,17 @@ def was_not_told(rental: Rental, use: Use | None, probe_runs: Sequence[Sample], 
 
 
 def wait_until(rental: Rental, rules: Rules) -> datetime | None:
-    """Return the time until which the end of the lease is delayed for the running script.
+    """Return the time until which the destruction may be delayed because the script is still running.
 
-    The delay is one grace period at most. None if the script isn't running for this end.
+    This is one grace period after the end of the lease. None if the script isn't running, or was started for
+    another end.
     """
     script, ends_at = rental.on_ending, rental.running_lease.ends_at
     return ends_at + rules.lease.grace if script is not None and script.runs_for(ends_at) else None
 
 
 def is_awaited(rental: Rental, now: datetime) -> bool:
-    """Return whether the end or the graceful destroy of a ready machine is waiting for the script now."""
+    """Return whether the destruction of a ready machine is waiting for the script now."""
     script, lease = rental.on_ending, rental.running_lease
     if lease.graceful_destroy is not None:
         return True
@@ -95,11 +98,11 @@ def ended_as(rental: Rental, state: OnEndingState) -> bool:
 def end_after_script(
     rental: Rental, use: Use | None, probe_runs: Sequence[Sample], now: datetime, rules: Rules
 ) -> datetime | None:
-    """Return the latest end of a machine that is destroyed gracefully now.
+    """Return the time at which a machine ends at the latest if somebody now destroys it gracefully.
 
     This is FIRST_AT_MOST from now, or the time until which the approved terms pay, whichever is earlier. Returns
-    None if the script wouldn't run. The reason can be that the newest probe run got no report, that the machine
-    has no script that it would start, or that less than a minute is left.
+    None if the script wouldn't run. There are three possible reasons: the newest probe run got no report, the
+    machine has no script that it could start, or less than a minute is left.
 
     Args:
         use: The usage status. None for a machine without a probe.

@@ -19,22 +19,22 @@ WHILE_AWAITED = timedelta(seconds=30)
 It is short because the machine keeps billing until a probe run sees that the script is done.
 """
 AFTER_REFUSED = (timedelta(seconds=30), timedelta(minutes=1), timedelta(minutes=2), timedelta(minutes=5))
-"""The waits after consecutive refused logins: after the first, the second, the third, and any later one.
+"""The waits after refused logins: after the first in a row, the second, the third, and all later ones.
 
 Probing never stops, because the owner may still install the probe by hand.
 
-OpenSSH blocks a client's address once the penalties of that address add up to 15 s. A failed login adds a penalty
-of 5 s, which expires long before the next login (PerSourcePenalties in sshd_config(5), since 9.8).
+OpenSSH 9.8 and later gives a client's address a penalty of 5 s for a failed login, and blocks it at 15 s. With
+these waits, each penalty expires long before the next login (PerSourcePenalties in sshd_config(5)).
 """
 UNREACHABLE_AFTER = 3
-"""After this number of consecutive probe runs without an answer, a machine is probed less often.
+"""The number of consecutive probe runs without an answer after which a machine is probed less often.
 
-Its usage status is then *unknown*, and it is only probed every WHILE_UNREACHABLE.
+Its usage status is then *unknown*. The time between probe runs is WHILE_UNREACHABLE.
 """
 WHILE_UNREACHABLE = timedelta(minutes=5)
 """The time between probe runs of an unreachable machine.
 
-It must be shorter than `usage_status.LONGEST_GAP`; otherwise these probe runs could never lead to a usage status.
+It must be shorter than `usage_status.LONGEST_GAP`. Otherwise, these probe runs could never lead to a usage status.
 """
 KEEP_SAMPLES = timedelta(days=2)
 MOST_KEYS_NOTIFIED = 3
@@ -47,8 +47,9 @@ The limit exists because a hostile machine can present a new key in every probe 
 def next_probe_run(contract: Contract, samples: Sequence[Sample], began: datetime, ends_at: datetime) -> datetime:
     """Return the start of the next probe run, after one that began at `began`.
 
-    Usually, the next probe run comes no later than the moment at which the machine should start its
-    `on-ending.sh`. If the machine refuses the login, it may come later.
+    If the machine should start its `on-ending.sh` before the next regular probe run, the next probe run comes at
+    that moment. This doesn't apply to a machine that refuses the login, because no probe run could start the
+    script there.
 
     Args:
         samples: The machine's newest samples, oldest first. The last one is from the probe run that began at

@@ -25,13 +25,13 @@ LEAST_PROBE_RUNS = 2
 FEWEST_UNREACHABLE = 3
 """The number of unreachable machines after which a vendor is assumed not to run startup scripts.
 
-The count starts again whenever a machine of that vendor answers.
+Whenever the probe on a machine of that vendor answers, the count starts from zero.
 """
 FEWEST_OWNERS = 2
 """The number of different owners that the unreachable machines must have to count against their vendor.
 
-A single owner might have removed the probe from all of their machines. If no machine of the vendor has answered
-for ONE_OWNER_AFTER, however, the machines of a single owner are enough.
+A single owner might have removed the probe from all of their machines. There is one exception: if no machine of
+the vendor has answered for ONE_OWNER_AFTER, the machines of a single owner are enough.
 """
 ONE_OWNER_AFTER = timedelta(days=7)
 
@@ -43,16 +43,16 @@ The owner then gets the shell lines that install it by hand.
 
 
 def wants_probe(request: Request, rules: Rules) -> bool:
-    """Return whether a machine for this request gets a probe. Both the rules and the request can exclude it."""
+    """Return whether a machine for this request gets a probe. The rules or the request can switch it off."""
     return request.probe and rules.idle.probe is ProbeKind.SSH
 
 
 def has_probe(rental: Rental, attempt: Attempt | None, rules: Rules) -> bool:
     """Return whether the machine of this attempt is meant to have a probe, so that the bot should probe it.
 
-    This includes machines at vendors or regions that accept no startup script, because their owners can install
-    the probe by hand. It doesn't include machines for which the rules or the request exclude the probe, machines
-    rented before the bot had probes, and machines that the bot didn't rent.
+    True even if the vendor or region accepts no startup script, because the owner can install the probe by hand.
+    False if the rules or the request switch the probe off, if the machine was rented before the bot had probes, or
+    if it wasn't rented through the bot.
     """
     script = attempt.script if attempt is not None else None
     return wants_probe(rental.request, rules) and script is not None and (script.probe or script.refused)
@@ -88,8 +88,8 @@ def startup_script_ran(rental: Rental) -> bool:
 def startup_script_failed(rental: Rental, attempt: Attempt) -> bool:
     """Return whether it is certain that the startup script has not run.
 
-    This is certain if the machine still refuses the probe's key after `usage_status.NOT_YET`. By then, the script
-    would have installed the probe.
+    The startup script allows the bot to log in with the probe's SSH key. A machine that still refuses this key
+    some minutes after it became ready has not run the script (`usage_status.NOT_YET`).
     """
     return _sent_probe(attempt) and rental.probe_answered_at is None and is_refused(rental)
 
@@ -101,7 +101,7 @@ def _sent_probe(attempt: Attempt) -> bool:
 def awaits_probe(rental: Rental, attempt: Attempt) -> bool:
     """Return whether a ready machine's probe hasn't answered yet, but still may.
 
-    The probe may still answer as long as no reason is known why it doesn't (`Use.why` is None).
+    The probe may still answer as long as `Use.why` gives no reason for its silence.
     """
     unseen = rental.use is not None and rental.use.why is not None
     return _sent_probe(attempt) and rental.probe_answered_at is None and not unseen
@@ -115,11 +115,10 @@ def is_refused(rental: Rental) -> bool:
 def owner_must_install(rental: Rental, attempt: Attempt, rules: Rules, now: datetime) -> bool:
     """Return whether the owner of a ready machine has to install the probe by hand.
 
-    The owner has to if the vendor or region accepts no startup script, if the probe didn't answer within
-    BY_HAND_AFTER, or if the probe answered once and has been removed since.
+    There are three such cases: the vendor or region accepts no startup script, the probe didn't answer within
+    BY_HAND_AFTER, or the probe answered once and has been removed since.
 
-    False for a machine without an SSH server or with a changed host key, because installing the probe wouldn't
-    help there.
+    False if the machine has no SSH server or a changed host key, because installing the probe wouldn't help.
     """
     if not has_probe(rental, attempt, rules):
         return False

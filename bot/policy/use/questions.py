@@ -1,7 +1,7 @@
 """Decides when to ask the owner of a ready machine whether it is still needed, and when to involve others.
 
 A machine has at most one next question, whatever the reason for it. If nobody answers, first the rental's card
-says so, then the approvers are notified. All times are bot time, which the sandbox can move.
+says so, then the approvers are notified. All times are bot time, not wall-clock time.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ GAP = timedelta(hours=1)
 EXTENSION_SILENCE = timedelta(hours=2)
 """The time after an extension in which no question is asked, if the rules have no `check_in.after`."""
 URGENT_APPROVERS_AFTER = timedelta(hours=1)
-"""The longest time from a question about an urgent machine until the approvers are notified."""
+"""For an urgent, that is expensive, machine: the longest time from a question until approvers are notified."""
 APPROVERS_AGAIN = timedelta(hours=24)
-"""The time after which the approvers are notified again that nobody has answered."""
+"""The time after which approvers are notified once more that nobody has answered."""
 
 
 def is_urgent(rental: Rental, rules: Rules) -> bool:
@@ -70,9 +70,9 @@ def in_hours(
 ) -> datetime | None:
     """Return the time at which a question that is due at `at` may be asked.
 
-    The question waits for the owner's hours, and keeps its distance from notices of the lease's end. If the
-    machine is urgent, the first question about an idle period doesn't wait for the owner's hours. None if the last
-    notice of the end comes first.
+    The question waits for the owner's hours. If the machine is urgent, the first question about an idle period
+    doesn't wait for them. No question is asked shortly before or after a notice of the lease's end. None if the
+    last notice of the end comes first.
 
     Args:
         at: The current time, at which the question is due.
@@ -95,7 +95,8 @@ def _not_computing_at(lease: Lease, use: Use, rate: Decimal | None, rules: Rules
         return use.since + rules.idle.connected
     if rate is None:
         return use.since
-    # If the machine is so cheap that its idle time won't have cost `idle.from` by the end of the lease, never ask.
+    # The question waits until the idle time has cost the amount in `idle.from`. If that happens only after the end
+    # of the lease, never ask.
     enough = cost_at_most(rate, lease.ends_at - use.since) >= micros(rules.idle.ask_from)
     return use.since + time_for(rules.idle.ask_from, rate) if enough else None
 
@@ -118,7 +119,7 @@ def _is_promised(question: Question, use: Use | None) -> bool:
     """Return whether an earlier answer fixes the time of the next question about a machine that can't be probed.
 
     Such an answer promised that the owner is asked at `quiet_until`. The promise no longer counts if the machine
-    could still be probed at that time: the probe then found it in use, so nothing was asked.
+    could still be probed at `quiet_until`. In that case, the probe found the machine in use, so nothing was asked.
     """
     if not question.promised or question.quiet_until is None:
         return False
@@ -137,8 +138,8 @@ def asked_about(question: Question, use: Use | None) -> Asked | None:
 def idle_period_of(use: Use | None) -> datetime | None:
     """Return the start of the idle period to which a usage status belongs.
 
-    The start is earlier than the status itself if work briefly interrupted the idle period. None if there is no
-    usage status.
+    If work briefly interrupted the idle period, its start is earlier than the start of the usage status. None if
+    there is no usage status.
     """
     return None if use is None else use.idle_period or use.since
 
@@ -175,7 +176,7 @@ def after_answer(question: Question, quiet_until: datetime, *, promised: bool) -
 def _answered(asked: Asked | None) -> Asked | None:
     """Mark the questions asked so far as answered.
 
-    The next question then counts as the first one again. Nobody else is notified of the questions before it.
+    The next question then counts as the first one. Nobody else is notified that earlier questions had no answer.
     """
     return asked and changed(asked, times=0, first_at=None, on_card=False, approvers_at=None)
 
@@ -183,8 +184,8 @@ def _answered(asked: Asked | None) -> Asked | None:
 def for_new_owner(question: Question) -> Question:
     """Reset the question state for the new owner of a machine, who hasn't been asked anything yet.
 
-    The previous owner's answers no longer silence any questions, but the next question still comes at least GAP
-    after the last one.
+    The previous owner's answers no longer delay any question. The next question still comes at least GAP after the
+    last one.
     """
     return Question(asked=_answered(question.asked))
 
@@ -192,7 +193,7 @@ def for_new_owner(question: Question) -> Question:
 def after_extension(question: Question, now: datetime, rules: Rules) -> Question:
     """Record an extension of the lease, after which no question is asked for a while.
 
-    If an earlier answer silenced questions for even longer, that answer stays in effect.
+    If an earlier answer delays questions even longer, that answer stays in effect.
     """
     quiet_until = now + (rules.check_in.after or EXTENSION_SILENCE)
     earlier = question.quiet_until
@@ -217,7 +218,7 @@ def asks_again_at(lease: Lease, *, zone: ZoneInfo, rules: Rules) -> datetime:
 def unanswered(rental: Rental, use: Use | None) -> Asked | None:
     """Return the record of the unanswered questions about the current idle period.
 
-    None if there are no such questions, or if the machine isn't idle or connected.
+    None if there are no such questions, or if the machine is neither idle nor connected.
     """
     if rental.lease is None or use is None or use.status not in NOT_COMPUTING:
         return None

@@ -1,8 +1,8 @@
 """Decides what to do next with a ready machine. No I/O.
 
-RULES lists the rules in order of priority. The first rule that is due determines the action, and the machine's
-step then runs again immediately. If none is due, the next step is scheduled for the earliest time that any rule
-asks for.
+RULES lists the rules in order of priority. The first rule that is due determines the action. After the action, the
+rental's step runs again immediately. If no rule is due, the next step is scheduled for the earliest time at which
+a rule becomes due.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ from bot.policy.use.usage_status import open_connections, unseen_since, with_lat
 BOUGHT = frozenset({State.PROVISIONING, State.READY})
 """The states of a rental whose purchase the market has accepted."""
 LOOK_AGAIN = timedelta(seconds=15)
-"""The time after which the plan is made again if nothing wakes the rental's step earlier.
+"""The time after which the rental's step runs again if nothing wakes it earlier.
 
-Some changes don't wake the step: for example, the purchase of a replacement. During the last grace period, probe
-runs and posts to Slack don't wake it either.
+Some changes don't wake the step. One example is the purchase of a replacement. Other examples are probe runs and
+posts to Slack during the last grace period.
 """
 
 
@@ -56,8 +56,8 @@ class Machine:
     use: Use | None
     """The stored usage status. None before the first one.
 
-    Also None if the machine isn't meant to have a probe. A status that is still stored from before a change of the
-    rules is then ignored.
+    Also None if the machine isn't meant to have a probe. If the rules have only now switched the probe off, a
+    usage status may still be stored, but it is ignored.
     """
     probe_runs: Sequence[Sample] = ()
     """The samples needed to determine the current usage status (`usage_status.window`), oldest first."""
@@ -68,7 +68,7 @@ class Machine:
     owner: Person | None = None
     """The owner, as last stored. None if the store has no record of them."""
     approvers: Collection[Availability] = ()
-    """The times at which each approver can be asked. At least one."""
+    """The times at which each approver can be asked. There is at least one approver."""
     answers: ProbeAnswers | None = None
     """The probe's answers on the vendor's most recent machines. Only loaded if the machine `is_ending`."""
     replacement: Replacement | None = None
@@ -95,8 +95,8 @@ class Machine:
 def is_ending(rental: Rental, rules: Rules, now: datetime) -> bool:
     """Return whether the end of a machine's lease needs attention, so that its history must be loaded.
 
-    The end needs attention if it has come or may come at any moment, if a notice of the end is due, or if the
-    owner's `/root/on-ending.sh` has failed.
+    The end needs attention in three cases: it has passed or may come at any moment, a notice of the end is due, or
+    the owner's `/root/on-ending.sh` has failed.
     """
     lease = rental.running_lease
     near = lease.graceful_destroy is not None or on_ending.ended_as(rental, OnEndingState.FAILED)
@@ -119,10 +119,10 @@ class NoteLoss(NamedTuple):
 
 
 class TellEndAgain(NamedTuple):
-    """Notify the owner of the end again, after the database was restored from a backup.
+    """Send the owner another notification of the end, after the database was restored from a backup.
 
-    Slack showed a message from after the backup, which may have stated a later end than the database does. Once
-    this notification is sent, earlier ones don't count any more.
+    Slack shows a message from after the backup. The message may state a later end than the database. Once this
+    notification is sent, earlier notifications no longer count.
     """
 
 
@@ -136,7 +136,7 @@ class DropUsageStatus(NamedTuple):
 
 
 class StayInPlace(NamedTuple):
-    """Keep the machine, because the rental that was to replace it has ended. That rental cost `spent`."""
+    """Keep the machine, because its replacement ended without a machine. The replacement cost `spent`."""
 
     spent: Micros
 
@@ -148,16 +148,16 @@ class SkipNotice(NamedTuple):
 class GiveNotice(NamedTuple):
     """Notify the owner that the machine ends at `until`.
 
-    That is the end of its lease, or one grace period from now if the owner couldn't know about the end.
+    `until` is the end of the lease. If the owner couldn't know about that end, it is one grace period from now.
     """
 
     until: datetime
     unseen: bool = False
-    """True if the machine ends because the bot can't tell whether it is in use."""
+    """True if the flexible end doesn't move because the bot can't tell whether the machine is in use."""
     vendor: str | None = None
     """The vendor, if none of its machines can be probed because they don't run the startup script."""
     ask_before: datetime | None = None
-    """Set if the owner should ask for an extension soon, because approvers can only be asked until this time."""
+    """The time until which approvers can be asked for an extension. None if the notice has another reason."""
 
 
 class TellFailure(NamedTuple):
@@ -218,14 +218,13 @@ class Due(NamedTuple):
 
     at: datetime
     act: Act | None = None
-    """The action. None if the plan should only be made again at that time."""
+    """The action. None if nothing is to be done at that time except evaluating the rules again."""
 
 
 def plan(machine: Machine, rules: Rules, now: datetime) -> Due:
-    """Return the action that is due now, or the time at which to plan again.
+    """Return the action that is due now. If none is due, return the time at which to call this function again.
 
-    The plan is made again at the earliest time that any rule is waiting for. If no rule is waiting for a time, the
-    plan is made again LOOK_AGAIN from now.
+    That is the earliest time at which a rule becomes due. If no rule has such a time, it is LOOK_AGAIN from now.
     """
     rules_of = RULES if machine.lease.graceful_destroy is None else RULES_AFTER_SCRIPT
     if machine.live is None or (machine.lease.shown_later_at is not None and not machine.found):
@@ -253,7 +252,7 @@ def idle_now(machine: Machine, rules: Rules, now: datetime) -> Use | None:
 
 
 def _status(machine: Machine, rules: Rules, now: datetime) -> Use | None:
-    """Return the stored usage status, updated with any work that probe runs have seen since."""
+    """Return the stored usage status, updated if later probe runs have seen work."""
     return with_later_work(machine.use, machine.probe_runs, ready_at=machine.lease.ready_at, now=now, rules=rules)
 
 
@@ -286,13 +285,13 @@ def _terminated(machine: Machine, rules: Rules, now: datetime) -> Due | None:
 def _is_uncompared(messages: Iterable[Message]) -> bool:
     """Return whether any of these messages hasn't been compared with Slack since the database was opened.
 
-    If the database is a restored backup, Slack may show something newer.
+    If the database is a restored backup, Slack may show newer versions of the messages.
     """
     return any(message.uncompared for message in messages)
 
 
 def _shown_later(machine: Machine, _: Rules, now: datetime) -> Due | None:
-    """Notify the owner of the end again after Slack showed a later state than the database."""
+    """Send another notification of the end after Slack showed a later state than the database."""
     return None if machine.lease.shown_later_at is None else Due(now, TellEndAgain())
 
 
@@ -349,8 +348,9 @@ def _notice(machine: Machine, rules: Rules, now: datetime) -> Due | None:
 def _ask_in_time(machine: Machine, rules: Rules, now: datetime) -> Due | None:
     """Notify the owner ASK_IN_TIME before the approvers' hours end, while an extension can still be approved.
 
-    The owner is only notified if the machine ends outside those hours and an extension would need an approver. If
-    the machine became ready or its lease was extended after that time, the owner isn't notified.
+    The owner is only notified if the machine ends outside the approvers' hours, and if an extension would need an
+    approver. If the machine became ready or its lease was extended after the time for this notification, the owner
+    isn't notified.
     """
     lease, rental = machine.lease, machine.rental
     before = end_notices.ask_before(lease, machine.approvers, rules)
@@ -366,7 +366,7 @@ def _ask_in_time(machine: Machine, rules: Rules, now: datetime) -> Due | None:
 
 
 def _more_is_asked_for(machine: Machine, rules: Rules, now: datetime) -> bool:
-    """Return whether an extension by an hour past the last end is possible and would need an approver."""
+    """Return whether the lease can be extended by an hour, and the extension would need an approver."""
     rental, lease = machine.rental, machine.lease
     end = (lease.latest_end or lease.ends_at) + flexible_end.MOVES_BY
     if not leases.may_extend_by(end - lease.ends_at, rental, now, rules):
@@ -387,14 +387,14 @@ class _Notified(NamedTuple):
     tried: tuple[datetime, ...]
     """The times at which the bot tried to notify the owner after the end had come."""
     uncertain: bool
-    """True if a message that states the end hasn't been compared with Slack, which may show a different end."""
+    """True if a message about the end still has to be compared with Slack, where it may state another end."""
 
 
 def _notified_of_end(machine: Machine) -> _Notified:
     """Return a record of how the owner was notified of the end of the lease.
 
-    The message that the machine is ready doesn't count as a notification of a flexible end. If the bot found out
-    from Slack that the database is a restored backup, only notifications that were sent later count.
+    If the end is flexible, the message that the machine is ready doesn't count as a notification. If the bot has
+    found that the database is a restored backup, only notifications that were sent after this discovery count.
     """
     lease, owner = machine.lease, machine.rental.owner
     again = max((event.id for event in machine.history if event.kind is EventKind.ENDS_AGAIN), default=0)
@@ -460,8 +460,8 @@ def _unanswered_to_approvers(machine: Machine, rules: Rules, now: datetime) -> D
 def _once_seen(at: datetime | None, act: Act, machine: Machine, rules: Rules, now: datetime) -> Due | None:
     """Schedule an action for `at`, unless it depends on a usage status that can't be confirmed now.
 
-    If the action is due now but the bot can't tell whether the machine is still idle, the result is None. The plan
-    is made again after the next probe run, which shows whether the machine is still idle.
+    If the action is due now but the bot can't tell whether the machine is still idle, the result is None. The next
+    probe run shows whether it is, and the rules are then evaluated again.
     """
     if at is None:
         return None
@@ -473,7 +473,7 @@ def _once_seen(at: datetime | None, act: Act, machine: Machine, rules: Rules, no
 def _owner_left(machine: Machine) -> bool:
     """Return whether the owner has left the workspace.
 
-    If so, `owners_left` asks the admins, and nobody else is asked.
+    If so, the admins are asked what to do (`owners_left`), and nobody else is asked.
     """
     return machine.owner is not None and machine.owner.deactivated
 
@@ -513,10 +513,10 @@ def _end(machine: Machine, rules: Rules, now: datetime) -> Due | None:
 
 
 def _after_script(machine: Machine, rules: Rules, now: datetime) -> Due | None:
-    """Destroy the machine when its script is done, or at the end, for the person who chose a graceful destroy.
+    """Destroy the machine for the person who chose a graceful destroy: when its script is done, or at the end.
 
-    If the database was restored, the person may have changed their mind after the backup. The owner is then
-    notified of the end again. After such a notification, the end is treated like any other.
+    If the database was restored, the person may have changed their mind after the backup. The owner then gets a
+    new notification of the end, and the graceful destroy no longer applies.
     """
     graceful, ends_at = machine.lease.graceful_destroy, machine.lease.ends_at
     if graceful is None or not _graceful_destroy_applies(machine):
@@ -531,7 +531,7 @@ def _after_script(machine: Machine, rules: Rules, now: datetime) -> Due | None:
 def _graceful_destroy_applies(machine: Machine) -> bool:
     """Return whether a graceful destroy still applies.
 
-    A graceful destroy no longer applies if the owner was notified of the end again after it was chosen.
+    It no longer applies if the owner got a new notification of the end after the graceful destroy was chosen.
     """
     kinds = [e.kind for e in machine.history if e.kind in {EventKind.GRACEFUL_DESTROY, EventKind.ENDS_AGAIN}]
     return kinds[-1:] == [EventKind.GRACEFUL_DESTROY]

@@ -2,18 +2,18 @@
 
 The result is the machine's usage status. These are the rules, with the default values of `idle` in the policy. T
 is the time of the last reading that shows work, or the time at which the machine became ready if there was none.
-All times are taken from the bot's clock; the machine's clock is never used.
+All times are taken from the bot's clock, never from the machine's clock.
 
 - In use: at least one GPU had a reading of 5% or more in the last 30 minutes. Averages are never used.
-- Connected: no such reading for 30 minutes, but somebody was connected during that time.
+- Connected: no such reading for 30 minutes, but somebody was connected during these minutes.
 - Idle: no such reading and nobody connected for 30 minutes, or for 60 minutes if no GPU has worked since the
   machine became ready.
 - Connected and idle require three good probe runs since T.
-- Unknown: three probe runs in a row without a usable reading, or no probe run for more than 6 minutes. From then
-  on, only a good probe run ends the unknown status, and idle time is counted from that probe run. While a machine
-  is in use, a probe run that reads only some of its GPUs is usable too.
-- If there are not enough readings for any of these yet, the status is also unknown, but without a reason
-  (`Use.why` is None).
+- Unknown: three probe runs in a row without a usable reading, or no probe run for more than 6 minutes. Only a good
+  probe run ends the unknown status, and idle time is counted from that probe run. While a machine is in use, a
+  probe run that reads only some of its GPUs is also usable.
+- Undecided: there are not enough readings yet. The status is then also unknown, but without a reason (`Use.why` is
+  None).
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from bot.policy.team.rules import Idle, Rules
 LONGEST_GAP = timedelta(minutes=6)
 """The longest gap between two probe runs during which a machine still counts as monitored.
 
-The use of the machine during a longer gap is unknown. A very large number of machines can slow down all probing.
+The use of the machine during a longer gap is unknown. If there are very many machines, each is probed less often.
 The limit is then three times the usual gap, but at most LONGEST_GAP_OF_MANY.
 """
 LONGEST_GAP_OF_MANY = timedelta(hours=1)
 MISSED_IN_A_ROW = 3
-"""The number of probe runs in a row without a usable reading after which the usage status is unknown."""
+"""After this number of probe runs in a row without a usable reading, the usage status is unknown."""
 FEWEST_PROBE_RUNS = 3
 """The number of good probe runs that are required to call a machine connected or idle."""
 ONE_IDLE_PERIOD = timedelta(minutes=10)
@@ -69,7 +69,7 @@ def shows_work(sample: Sample, idle: Idle) -> bool:
 def shows_everything(sample: Sample) -> bool:
     """Return whether every GPU has a reading.
 
-    A GPU without a reading can't be assumed to be idle: in MIG mode, for example, it may be working.
+    A GPU without a reading may be working, for example in MIG mode, so it can't be assumed to be idle.
     """
     return sample.missed is None and bool(sample.gpus) and all(gpu.highest is not None for gpu in sample.gpus)
 
@@ -101,7 +101,7 @@ def reason(sample: Sample) -> Missed:
 def highest_readings(samples: Iterable[Sample]) -> tuple[GpuUse, ...]:
     """Return each GPU with its highest reading in these samples.
 
-    Memory and power are those of the newest sample that has the GPU.
+    The memory and power of a GPU come from the newest sample that contains it.
     """
     newest: dict[int, GpuUse] = {}
     highest: dict[int, int] = {}
@@ -214,12 +214,13 @@ def differs(before: Use | None, after: Use) -> bool:
 def unseen_since(use: Use, samples: Sequence[Sample], at: datetime, rules: Rules) -> datetime | None:
     """Return the time since which nobody knows how a machine has been used.
 
-    The use is unknown if the last good probe run is too long before `at`, because the bot was down or its probe
-    runs failed. The result is then the time of that probe run. If there was no good probe run, the result is the
-    start of the usage status. None if the usage status is still valid at `at`.
+    None if the usage status is still valid at `at`. It is no longer valid if the last good probe run is too long
+    ago, because the bot was down or its probe runs failed. The result is then the time of the last good probe run.
+    If there was none, the result is the start of the usage status.
 
     Args:
-        samples: The samples of the last `window(rules)` before `at`, oldest first, and the newest one before that.
+        samples: The samples of the last `window(rules)` before `at`, oldest first, preceded by the newest older
+            sample.
     """
     good = [sample.at for sample in samples if shows_something(sample, rules.idle)]
     if good and at - good[-1] <= longest_gap(samples):
@@ -230,10 +231,10 @@ def unseen_since(use: Use, samples: Sequence[Sample], at: datetime, rules: Rules
 def with_later_work(
     use: Use | None, samples: Sequence[Sample], *, ready_at: datetime, now: datetime, rules: Rules
 ) -> Use | None:
-    """Re-evaluate a usage status if newer samples show work; otherwise return it unchanged.
+    """Re-evaluate a usage status if newer samples show work. Otherwise, return it unchanged.
 
-    While most probe runs fail, usage statuses stay unchanged. A sample that shows work is reliable even then, so
-    it is applied.
+    While most probe runs fail, a usage status stays unchanged. Work is an exception: a sample that shows work is
+    reliable even then.
 
     Args:
         samples: The same samples as for `judge`.
@@ -281,9 +282,9 @@ def judge(
     """Return the usage status of a machine that became ready at `ready_at`.
 
     Args:
-        samples: The samples of the last `window(rules)`, oldest first, and the newest one before that, if any.
-            Older samples are ignored.
-        before: The previous usage status. It carries the start of an idle period that began before these samples.
+        samples: The samples of the last `window(rules)`, oldest first, preceded by the newest older sample, if
+            any. All other samples are ignored.
+        before: The previous usage status. It contains the start of an idle period that began before these samples.
     """
     samples = _in_window(samples, now - window(rules))
     idle = rules.idle
@@ -328,7 +329,7 @@ def judge(
 
 
 def _in_window(samples: Sequence[Sample], begin: datetime) -> Sequence[Sample]:
-    """Return the samples since `begin`, and the newest one before that."""
+    """Return the samples since `begin`, preceded by the newest older sample."""
     first = next((n for n, sample in enumerate(samples) if sample.at >= begin), len(samples))
     return samples[max(first - 1, 0) :]
 
@@ -387,8 +388,8 @@ def _without_break(
 def _why(missed: Sequence[Sample], before: Use | None, *, not_yet: bool) -> Missed | None:
     """Return the reason why the last probe runs show nothing.
 
-    The previous reason is kept as long as one of the last probe runs still has it. Without this rule, two failures
-    that alternate would change the usage status with every probe run.
+    The previous reason stays as long as one of the last probe runs failed for that reason. Without this rule, two
+    alternating failures would change the usage status with every probe run.
     """
     if len(missed) < MISSED_IN_A_ROW:
         return None
@@ -401,8 +402,8 @@ def _why(missed: Sequence[Sample], before: Use | None, *, not_yet: bool) -> Miss
 def _unknown_since(samples: Sequence[Sample], before: Use | None, since: datetime, rules: Rules) -> datetime:
     """Return the start of an unknown usage status.
 
-    Usually this is `since`. If the previous status was unknown as well, and there was no good probe run in
-    between, it is the start of the previous status.
+    Usually this is `since`. If the previous status was also unknown and no good probe run came after it, the
+    result is the start of the previous status.
     """
     if before is None or before.status is not UsageStatus.UNKNOWN:
         return since
@@ -423,7 +424,8 @@ def _unknown(before: Use | None, since: datetime, *, why: Missed | None, worked:
 def _in_use_since(first: datetime, unbroken: _Unbroken, before: Use | None) -> datetime:
     """Return the start of the current period of use.
 
-    That is the first reading of the period that shows work or, after a break, the first good probe run.
+    That is the time of the first reading that shows work. After a break in the monitoring, it is the time of the
+    first good probe run.
     """
     if (
         before is not None
@@ -438,8 +440,8 @@ def _quiet_since(work: Sequence[datetime], unbroken: _Unbroken, before: Use | No
     """Return the time since which a machine hasn't worked, called T in the module's docstring.
 
     That is the time of the last reading that shows work, or of the first good probe run after a break. If there is
-    neither, the result depends on the previous usage status: if that status was idle or connected, its T is used.
-    Otherwise the result is `begin`, the time at which the samples begin.
+    neither, and the previous usage status was idle or connected, the T of the previous status is used. Otherwise
+    the result is `begin`, the time at which the samples begin.
     """
     first_good = unbroken.good[0].at
     if work and (unbroken.lost_at is None or work[-1] >= first_good):
@@ -452,8 +454,8 @@ def _quiet_since(work: Sequence[datetime], unbroken: _Unbroken, before: Use | No
 def _idle_period(before: Use | None, status: UsageStatus, since: datetime) -> datetime | None:
     """Return the start of the idle period to which a usage status belongs, or None if it belongs to none.
 
-    Less than 10 minutes of work, or of time without readings, doesn't end an idle period. During such an
-    interruption, the usage status therefore keeps the start of the idle period.
+    An interruption of less than 10 minutes, by work or by missing readings, doesn't end an idle period. During
+    such an interruption, the usage status therefore keeps the start of the idle period.
 
     Args:
         since: The start of the usage status.
