@@ -27,8 +27,8 @@ D = TypeVar("D", bound="Deps")
 COMPARED_WITHIN = timedelta(minutes=2)
 """The time in which open messages are compared with Slack after the database was opened.
 
-Until it has passed, nothing is ended or bought for a rental whose messages haven't been compared yet. If the
-comparison takes longer, Slack isn't responding, and the bot stops waiting.
+Until this time has passed, nothing is ended or bought for a rental whose messages haven't been compared yet. A
+comparison that takes longer means that Slack isn't responding. The bot then stops waiting.
 """
 
 ID_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
@@ -38,7 +38,7 @@ ID_LENGTH = 5
 TRIES = 20
 """The maximum number of times that a decision is tried if other transactions keep changing its rows first.
 
-Each time this happens, another decision has been committed, so the bot as a whole makes progress.
+Each new try means that another decision has been committed, so the bot as a whole makes progress.
 """
 
 
@@ -104,7 +104,7 @@ class Deps:
     rules: Rules
     """The rules of the current step, click or loop iteration.
 
-    They don't change before it ends; see `with_newest_rules`.
+    The rules stay the same until that step, click or iteration ends; see `with_newest_rules`.
     """
     in_force: RulesInForce | None = field(default=None, kw_only=True)
     """The rules in force for this process. None if the rules never change."""
@@ -116,7 +116,7 @@ class Deps:
     may_claim: Callable[[], bool] = field(default=lambda: True, kw_only=True)
     """Returns whether this machine's clock can be trusted.
 
-    If it can't, this process claims no rows and carries out nothing that people request.
+    If the clock can't be trusted, this process claims no rows and carries out nothing that people request.
     """
     on_over_budget: Callable[[], None] = field(default=lambda: None, kw_only=True)
     """Called each time a request is refused because of a budget."""
@@ -136,7 +136,7 @@ class Deps:
 
 @dataclass(frozen=True)
 class StepDeps(Deps):
-    """The dependencies of steps: those of actions, plus the protocols of the outside world."""
+    """The dependencies of steps: the dependencies of actions, plus the protocols in bot/lifecycle/outside.py."""
 
     market: Market
     prober: Prober
@@ -147,7 +147,8 @@ class StepDeps(Deps):
     claim_lasts: Callable[[], bool] = lambda: True
     """Returns whether the step's claim is certain to last for one more call.
 
-    If it isn't, the step buys and deletes nothing, because another process may already be working on the rental.
+    A claim is a process's right to work on the rental for a limited time. If the claim might end during the call,
+    the step buys and deletes nothing, because another process may already be working on the rental.
     """
     ahead_of_witnesses: Callable[[], Sequence[timedelta]] = tuple
     """Returns the time by which this machine's clock is ahead of Compute Clear's clock and of Slack's clock.
@@ -195,7 +196,7 @@ async def transact(
 
 
 async def known_rental(tx: Tx, rental_id: str, next_step: NextStep = NextStep.LIST_YOURS) -> Rental:
-    """Return a rental by its ID. Raises Mistake, which suggests `next_step`, if the ID is unknown."""
+    """Return a rental by its ID. Raises Mistake, with the advice `next_step`, if the ID is unknown."""
     rental = await tx.rentals.get(rental_id)
     if rental is None:
         raise Mistake(f"I don't know {rental_id}.", next_step=next_step)

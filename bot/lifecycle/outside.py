@@ -155,13 +155,12 @@ class Prober(Protocol):
     ) -> ProbeResult:
         """Log in with the probe's key, run the probe script, and return its report or the reason for its absence.
 
-        A probe run takes at most 15 seconds of wall-clock time. It never raises.
+        A probe run takes at most 15 seconds of wall-clock time. The method never raises.
 
         Args:
             host_key: The fingerprint that the machine had before, or None at the first contact. The bot doesn't
                 log in to a server that presents a different key.
-            ending: The end of the lease, which is sent to the machine. If it is None, only the report is
-                requested.
+            ending: The end of the lease, which is sent to the machine. None to request only the report.
         """
 
 
@@ -197,7 +196,7 @@ class Directory(Protocol):
     """Gives access to the people and user groups in Slack."""
 
     async def refresh(self, user_ids: Collection[str]) -> None:
-        """Update what the store knows about these people if it is older than 15 minutes. Never raises.
+        """Update the store's entries about these people that are older than 15 minutes. Never raises.
 
         If Slack doesn't respond about a person within a second of wall-clock time, their entry stays as it is.
         """

@@ -190,7 +190,7 @@ def take_messages(story: Story) -> None:
     types(cleo, "/gpu get 8xH100 EU for 6h -- sweep 12")
     ask_ben(cleo)
     ben = story.open(BEN, GPUS, ALONE)
-    story.take(newest(ben, "8x H100"), "5-approval-request")
+    story.take(newest(ben, "Approve up to"), "5-approval-request")
 
 
 def main() -> None:

@@ -1,10 +1,10 @@
-"""Questions to the admins, each of which is decided once.
+"""Questions to the admins. Each question is decided once.
 
-An admin can postpone a question, after which it is asked again. People who become admins later get the open
+If an admin postpones a question, the bot asks it again later. People who become admins later get the open
 questions, too.
 
-A new kind of question needs a subject in bot/model/admin_question.py, an event that asks it, a case in this
-module, and its text in handlers/messages/admin_questions.py.
+A new kind of question needs a subject in bot/model/admin_question.py, an event, a case in this module, and a text
+in handlers/messages/admin_questions.py.
 """
 
 from __future__ import annotations
@@ -75,11 +75,10 @@ async def _send(tx: Tx, deps: Deps, question: AdminQuestion, admins: Sequence[st
 
 
 async def ask_again(deps: Deps) -> None:
-    """Repeat the questions that an admin has postponed and that are due again.
+    """Repeat the postponed questions that are due now.
 
-    Open questions are also sent to people who have become admins since the question was asked. Otherwise, it could
-    happen that no present admin has the buttons to decide. Raises StoreBusy if the store doesn't accept the
-    changes.
+    Open questions are also sent to people who have become admins since the question was asked. Otherwise, all
+    admins with the buttons to decide might have left. Raises StoreBusy if the store doesn't accept the changes.
     """
     now, admins = deps.clock.now(), deps.rules.admins
     async with deps.store.read() as tx:
@@ -127,8 +126,9 @@ async def decide(
 async def save(tx: Tx, deps: Deps, before: AdminQuestion, after: AdminQuestion) -> None:
     """Store a changed question, and everything that follows from the change.
 
-    When a question about machines that were bought after the backup is closed, the requests for which these
-    machines were bought end or continue (`close_request`).
+    If the database was restored from a backup, a question may be about machines that were bought after that
+    backup. When such a question is closed, `close_request` ends or continues the requests that led to these
+    machines.
 
     A question about several purchases has one part for each purchase. Closing the last open part closes the whole
     question as well.

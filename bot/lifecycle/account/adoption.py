@@ -1,4 +1,8 @@
-"""Turns unmanaged machines, which run on the account but aren't in the store, into a rental."""
+"""Turns unmanaged machines into a rental. This is called adoption.
+
+An unmanaged machine runs on the Compute Clear account, but no rental in the store has it. An admin gives an owner
+to the machine.
+"""
 
 from __future__ import annotations
 

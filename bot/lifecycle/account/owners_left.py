@@ -1,4 +1,4 @@
-"""Handles rentals whose owner has left the workspace. The admins are asked once about each of them."""
+"""Handles rentals whose owner has left the workspace. The admins are asked once about each such rental."""
 
 from __future__ import annotations
 
@@ -69,8 +69,8 @@ async def ask_about_rentals_of(deps: Deps, owner: str) -> None:
             if not asked and rental.state is not State.DESTROYING:
                 question = changed(new_question(deps, OwnerLeft(owner=owner)), rental_id=rental.id)
                 await ask(tx, deps, question, new=True)
-                # Write the rental again, so that its messages are updated: while the admins' question is open,
-                # approvers aren't asked to decide anything about the rental.
+                # While the admins have an open question about the rental, approvers aren't asked to decide
+                # anything about it. Write the rental again, so that its messages no longer ask them.
                 await apply(tx, deps, Change(rental, alter(rental)))
 
     await transact(deps, decision)

@@ -1,7 +1,7 @@
 """Compares a stored attempt with what the marketplace reports about it.
 
 The stored attempt doesn't prove what a procure call has bought, or that a machine was terminated. Only the
-marketplace's responses do.
+marketplace's responses prove this.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ from bot.model.base import changed
 log = structlog.get_logger()
 
 LOOK_UP_AGAIN = timedelta(seconds=60)
-"""A resource counts as terminated if two lookups that are at least this far apart don't find it.
+"""The minimum time between two lookups that together prove that a resource doesn't exist.
 
-An attempt counts as failed if two such lookups find no resource of it.
+A resource counts as terminated if neither lookup finds it. An attempt counts as failed if neither lookup finds any
+resource of the attempt.
 """
 CALL_SETTLES = timedelta(minutes=2)
 """The time after the start of a procure call in which the call may still create a resource.
@@ -69,7 +70,8 @@ async def _look_up_adopted(
 ) -> tuple[RentalSnapshot, OfferProgress]:
     """Query the marketplace for the resources of an adopted machine, by their IDs only.
 
-    Other machines with the same offer or name must not be mistaken for the adopted machine.
+    An adopted machine ran on the account without a rental until an admin gave it an owner. Other machines with the
+    same offer or name must not be mistaken for it.
     """
     views = {
         resource.resource_id: await deps.market.resource(resource.resource_id, fresh=True)
@@ -82,7 +84,7 @@ async def _look_up_adopted(
 async def progress_of(deps: StepDeps, attempt: Attempt) -> OfferProgress:
     """Return the progress of an attempt's procurement.
 
-    For an adopted machine, no flag of the result is set, because the bot didn't procure it.
+    If the attempt is an adopted machine, no flag of the result is set, because there was no procure call.
     """
     return OfferProgress() if attempt.offer is None else await deps.market.progress(attempt.offer.offer_id)
 
@@ -153,7 +155,7 @@ def with_answer(
 def _all_terminated(
     resources: Collection[Resource], attempt: Attempt, progress: OfferProgress, now: datetime
 ) -> bool:
-    """Return whether every resource of an attempt has been terminated and no other may appear.
+    """Return whether all resources of an attempt have been terminated, and no further resource can appear.
 
     While the offer's status is "in progress", another resource may still appear. But the status may stay like this
     forever. It is therefore ignored once LOOK_UP_AGAIN has passed since the resources were last read and
@@ -237,8 +239,8 @@ def updated_resource(
 def _missing(resource: Resource, now: datetime, *, counts: bool) -> Resource:
     """Return a resource after a lookup that didn't find it.
 
-    The time of the first such lookup is noted. If the resource is missing again at this lookup and `counts` is
-    set, the resource counts as terminated since the first one.
+    The time of the first such lookup is noted. If an earlier lookup didn't find the resource either and `counts`
+    is set, the resource counts as terminated since the first such lookup.
     """
     if resource.terminated_at is not None:
         return resource

@@ -1,4 +1,7 @@
-"""Compares the account with the store. The admins are notified of each machine that belongs to no attempt."""
+"""Compares the Compute Clear account with the store, and notifies the admins of unmanaged machines.
+
+An unmanaged machine is a machine that belongs to no attempt.
+"""
 
 from __future__ import annotations
 
@@ -50,8 +53,8 @@ async def first_sweep(deps: StepDeps) -> None:
 async def sweep(deps: StepDeps) -> None:
     """Compare the account with the store. Raises MarketAway if the account can't be read.
 
-    A known resource that is missing from the account's list may still be running. Its rental's step is scheduled
-    now, and queries the vendor about it.
+    A known resource that is missing from the account's list may still be running. The step of its rental is
+    scheduled now, and asks the vendor about the resource.
 
     A process runs only one sweep at a time. Otherwise, the scheduled sweep and `first_sweep` might run at the same
     time after an interruption.
@@ -81,7 +84,7 @@ async def _sweep(deps: StepDeps) -> None:
 
 
 async def _match(tx: Tx, views: Sequence[ResourceView]) -> list[Found]:
-    """Match the resources of the account with the stored resources and attempts that belong to them."""
+    """Match each resource of the account with its stored resource and its attempt."""
     known = await tx.rentals.resources_by_id([view.resource_id for view in views])
     attempts = await tx.rentals.attempts_of(list(known.values()))
     return [
@@ -95,7 +98,7 @@ async def _match(tx: Tx, views: Sequence[ResourceView]) -> list[Found]:
 
 
 async def _attempt_named_by(tx: Tx, view: ResourceView) -> Attempt | None:
-    """Return the attempt that a resource which isn't in the store belongs to, or None if there is none.
+    """Return the attempt to which an unstored resource belongs, or None if there is none.
 
     If the API states the offers from which the resource was created, only these offers count. The resource's name
     counts only if the API states no offers, because anyone can choose a name.
@@ -129,7 +132,7 @@ async def _watch(deps: StepDeps, machine: Found, attempt: Attempt) -> None:
 
 
 async def _add_to_store(deps: StepDeps, found: Found, attempt: Attempt) -> None:
-    """Store a resource of an open attempt that is missing from the store, or is recorded there as terminated."""
+    """Store a live resource of an open attempt, because the store lacks it or has recorded it as terminated."""
     view = found.view if found.resource is None else await _live_view(deps, found.view.resource_id)
     if view is None:
         return

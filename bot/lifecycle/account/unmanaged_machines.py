@@ -32,7 +32,7 @@ from bot.policy.buying.unmanaged_machines import (
 from store.db import Tx
 
 ASKED_AT_ONCE = 20
-"""The maximum number of machines about which vendors are queried at the same time."""
+"""The maximum number of queries to vendors that run at the same time. Each query is about one machine."""
 
 
 def unmanaged_machine(view: ResourceView, now: datetime) -> UnmanagedMachine:
@@ -96,8 +96,7 @@ async def note_unmanaged(deps: StepDeps, views: Sequence[ResourceView], rental_o
             had = {machine.resource_id: machine for machine in question.purchase.machines}
             machines = (
                 *(_read(machine, listed, answers, now) for machine in had.values()),
-                # Leave out machines that the sweep of another process has added to this question after `before`
-                # was read.
+                # Leave out machines that another process has added to this question since `before` was read.
                 *(machine for machine in joined[known.id] if machine.resource_id not in had),
             )
             rental_id = next((rental_of[m.resource_id] for m in machines if m.resource_id in rental_of), None)
@@ -132,14 +131,14 @@ async def _staying(tx: Tx, question_id: str | None) -> str | None:
 async def _compare(
     deps: StepDeps, listed: Mapping[str, UnmanagedMachine], before: Sequence[AdminQuestion]
 ) -> tuple[Mapping[str, Sequence[UnmanagedMachine]], list[AdminQuestion], list[AdminQuestion]]:
-    """Sort the newly found machines by what to ask the admins about them.
+    """Group the newly found machines into questions to the admins.
 
     Returns three results. The first contains the machines of purchases about which the admins have already been
     asked, by question ID. The second contains questions about new purchases. If the database was restored from a
     backup, the third contains questions about purchases that were made after the backup.
     """
     async with deps.store.read() as tx:
-        # Leave out machines that have become part of a rental since the account was read.
+        # Leave out machines that have become part of a rental since the Compute Clear account was read.
         known = await tx.rentals.resources_by_id(list(listed))
         stored_ids = known.keys() | {machine.resource_id for one in before for machine in one.purchase.machines}
         new = {resource_id: machine for resource_id, machine in listed.items() if resource_id not in stored_ids}
@@ -159,10 +158,10 @@ async def _add(deps: Deps, questions: Sequence[AdminQuestion], *, together: bool
 
     With `together`, one message asks about all purchases. Otherwise, there is a message for each purchase.
 
-    A purchase is left out if, since the account was read, one of its machines has become part of a rental or
-    another process has asked about one of its machines. The next sweep finds the purchase's other machines. Both
-    conditions are checked in the transaction that stores the question. Otherwise, two processes could ask about
-    the same machines.
+    A purchase is left out in two cases: one of its machines has become part of a rental since the account was
+    read, or another process has already asked about one of its machines. The next sweep finds the purchase's other
+    machines. These cases are checked in the transaction that stores the question. Otherwise, two processes could
+    ask about the same machines.
 
     `later` is True if the machines were bought after the backup from which the database was restored.
     """
@@ -177,7 +176,8 @@ async def _add(deps: Deps, questions: Sequence[AdminQuestion], *, together: bool
         known = asked.keys() | (await tx.rentals.resources_by_id(list(found))).keys()
         left = [one for one in batch if not any(m.resource_id in known for m in one.purchase.machines)]
         if whole is None and together:
-            # If another process is already asking about some of these machines, add the others to its message.
+            # If another process is already asking about some of these machines, add the other machines to its
+            # message.
             begun = next((one.part_of for one in asked.values() if one.part_of is not None), None)
             whole = None if begun is None else await tx.questions.get(begun)
         if together:

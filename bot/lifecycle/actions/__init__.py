@@ -5,8 +5,8 @@ is a class from one of the modules below. Its fields are the values that a calle
 bot/lifecycle/actions/action.py describes the methods `load`, `plan`, `confirms` and `do`. Slack's buttons, dialogs
 and commands, and the operator's socket, all run an action through `action.carry_out`.
 
-The functions in these modules are queries. Each takes the person who is looking, and checks at that moment whether
-they may see the result. Functions and actions raise the errors of bot/errors.py, whose messages are written for
+The functions in these modules are queries. Each query takes the person who is looking, and checks whether this
+person may see the result. Functions and actions raise the errors of bot/errors.py, whose messages are written for
 people.
 
     action            what an action is, and how it is planned and carried out

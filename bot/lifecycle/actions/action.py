@@ -2,8 +2,8 @@
 
 An action is a frozen dataclass: `Action` turns each of its subclasses into one. Its fields are the values that its
 caller provides, such as a rental and the time by which to extend it. Its `id` is its key in the table of actions
-(bot/lifecycle/actions/__init__.py). Buttons, dialogs, typed commands, mentions and the operator's socket are ways
-to run an action. The lifecycle knows nothing about them.
+(bot/lifecycle/actions/__init__.py). Buttons, dialogs, typed commands, mentions and the operator's socket all run
+actions. An action doesn't know which of them runs it.
 
 Each action is carried out in three parts:
 

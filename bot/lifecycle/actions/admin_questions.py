@@ -37,13 +37,17 @@ from store.db import Tx
 
 ASK_AGAIN_AFTER = timedelta(days=1)
 DESTROYED_WITHIN = timedelta(hours=1)
-"""The length of the lease of machines that are destroyed immediately.
+"""The length of the lease that unmanaged machines get when an admin destroys them immediately.
 
 The lease is needed in case the deletion fails: the loop that deletes overdue machines recognizes them by the end
 of their lease.
 """
 READOPTED_FOR = timedelta(hours=24)
-"""The length of the lease of re-adopted machines, starting with the admin's click."""
+"""The length of the lease of re-adopted machines, starting with the admin's click.
+
+A re-adopted machine was bought through gpubot after the backup from which the database was restored. An admin has
+made it a rental again.
+"""
 ALL_DECIDED = (
     "Admins have decided about each of these machines, or it has a message of its own. Nothing was changed."
 )
@@ -100,8 +104,8 @@ async def preview(
 
     Raises:
         Refused: The person isn't an admin.
-        TooLate: Somebody has already decided, the question has changed since that version, or its subject can't
-            get an owner now.
+        TooLate: Somebody has already decided, the question has changed since that version, or the machines or the
+            rental can't get a new owner now.
     """
     async with deps.store.read() as tx:
         question = await _open(tx, deps, admin, question_id, version, new_owner=new_owner)
@@ -233,7 +237,7 @@ class AskAgain(OnQuestion[None], id="ask_about_again", notes_seen=True):
 
 
 async def owners_to_look_up(deps: Deps, admin: Person, question_id: str) -> list[str]:
-    """Return the Slack IDs of owners that appear in the names of machines that still wait for a decision.
+    """Return the Slack IDs of the owners in the names of machines about which no admin has decided yet.
 
     Raises Refused if the person isn't an admin.
     """
@@ -265,9 +269,9 @@ class ReadoptAll(OnParts[list[Rental]], id="put_all_back", notes_seen=False):
     """Re-adopt all machines of a question that can be re-adopted, and return their rentals.
 
     A machine can be re-adopted if it is running, and if the owner in its name is a person who may use the bot.
-    Each rental gets its old ID if that is free, and lasts for READOPTED_FOR from now, or as long as the rules
-    allow. All these machines are re-adopted in one transaction. Machines that can't be re-adopted stay as they
-    are.
+    Each rental gets its old ID if no other rental has it. The rental lasts for READOPTED_FOR from now, or shorter
+    if the rules don't allow so much. All these machines are re-adopted in one transaction. Machines that can't be
+    re-adopted stay as they are.
 
     Raises:
         Refused: The person isn't an admin, or no machine can be re-adopted.

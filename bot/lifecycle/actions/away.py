@@ -1,7 +1,7 @@
 """Actions of approvers who are away for a while.
 
-While an approver is away, they are neither mentioned nor reminded, and their working hours don't count towards the
-expiry of requests.
+While an approver is away, they are neither mentioned nor reminded. Their working hours don't count towards the
+time limit of requests.
 """
 
 from __future__ import annotations

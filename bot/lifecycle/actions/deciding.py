@@ -85,7 +85,7 @@ class ToApprove:
     owner: str
     """The name of the rental's owner."""
     self_approved: bool
-    """True if the person is approving their own request, as an approver."""
+    """True if the person is an approver who is approving their own request."""
     fewer: FewerHours | None
     after: Rental | None
     """The rental after its approval. None if the end that the owner named is too near.
@@ -151,8 +151,8 @@ class Approve(Action[ToApprove, ToApprove, Rental], id="approve"):
             found,
             after=after,
             passed=await passed_by(tx, deps.rules, after, now),
-            # For a waitlist entry, the limits on rentals aren't checked at the approval, but once an offer fits
-            # the entry.
+            # The limits on rentals don't apply to a waitlist entry yet. They are checked once an offer fits the
+            # entry.
             usage=None
             if rental.waitlist_entry is not None
             else await tx.rentals.usage(rental.owner, without=rental.id),
@@ -461,7 +461,7 @@ async def fewer_hours_to_choose(
 async def newest_request(deps: Deps, person: Person, rental_id: str) -> RequestView:
     """Return the newest version of a request for a person who clicked on an older one.
 
-    Raises Refused if they may not see its cost, and TooLate if the request is unknown.
+    Raises Refused if the person may not see the request's cost, and TooLate if the request is unknown.
     """
     async with deps.store.read() as tx:
         rental = await tx.rentals.get(rental_id)

@@ -41,9 +41,8 @@ class ToDestroy:
 class Destroy(Direct[ToDestroy, Rental], id="destroy"):
     """Destroy a rental in any state, even while it is being bought. `why` is the person's reason.
 
-    With `graceful_destroy`, a ready machine is destroyed when its `/root/on-ending.sh` exits, or after ten
-    minutes. Nothing can delay the end beyond these ten minutes. If the lease is extended in the meantime, the
-    machine isn't destroyed.
+    With `graceful_destroy`, a ready machine is destroyed when its `/root/on-ending.sh` exits, or after ten minutes
+    at the latest. If somebody extends the lease in the meantime, the machine isn't destroyed.
 
     Raises:
         Mistake: The ID is unknown.

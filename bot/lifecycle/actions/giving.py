@@ -198,8 +198,8 @@ class Take(Action[Offered, Offered, Rental], id="take"):
 
     The remaining time is treated like a new rental: the person needs the right to rent and an SSH key, and limits
     and budgets apply. Because nothing is bought, a pause of buying and the team's limit don't matter. The amount
-    that the rental still reserves in budgets moves to the person in the same transaction. From now on, its cost is
-    charged to them.
+    that the rental still reserves in budgets moves to the person in the same transaction. From now on, the
+    rental's cost is charged to the person.
 
     `shown_end` is the end that the message showed, in whole seconds.
 

@@ -23,7 +23,7 @@ from store.db import Tx
 _BOUGHT_WITH_A_KEY = UNBOUGHT | {State.PROCURING, State.PROVISIONING}
 """The states in which a machine may still have to be bought.
 
-This includes a machine that is still starting: if it fails to start, another one is bought.
+The state of a starting machine is included: if the machine fails to start, another machine is bought.
 """
 
 
@@ -69,8 +69,8 @@ async def add_key(deps: Deps, person: Person, line: str, *, reply_to: Destinatio
         Mistake: The bot doesn't accept the line, or the person would have too many keys. Nothing was stored.
     """
     check_user(person, deps.rules)
-    # Read the key in a thread. Parsing a large key would block the event loop for so long that acknowledgements to
-    # Slack are delayed.
+    # Read the key in a thread. Otherwise, parsing a large key would block the event loop and delay
+    # acknowledgements to Slack.
     key = await asyncio.to_thread(read_key, line)
     return await carry_out(deps, person, SaveKeys([key], reply_to))
 
@@ -128,7 +128,7 @@ class OnKey(Direct[Key, KeyChanged], notes_seen=False):
 class RemoveKey(OnKey, id="remove_key"):
     """Remove a key. Machines that are already running still accept it.
 
-    In addition to the errors of `OnKey`, this raises Refused if it is the person's last key and one of their
+    In addition to the errors of `OnKey`, this raises Refused if the person has no other key and one of their
     rentals may still have to buy a machine.
     """
 

@@ -131,8 +131,8 @@ class Extend(Action[AskedLease, LongerLease, Extended], id="extend"):
     immediately, and also resolves a pending extension.
 
     A flexible lease has an earliest and a latest end. Extending it up to its latest end needs no approval, even
-    while another extension is pending, because the terms already cover that time. If it is extended beyond its
-    latest end, it gets a single, fixed end.
+    while another extension is pending, because that time has already been approved. If the lease is extended
+    beyond its latest end, it gets a single, fixed end.
 
     Args:
         by: The time to add to the end of the lease, or to the present if the end has passed. Alternatively, the
@@ -299,10 +299,10 @@ def said_just_now(
 
 
 class SayOnce(OnReady[Rental]):
-    """A statement about a machine that a person makes with a button, and that is recorded once.
+    """Record a person's statement about a machine, unless it was recorded before.
 
-    The statement is recorded as an event. If the rental already has an event of this kind, nothing is written.
-    Returns the rental. Raises the same errors as `load_extendable`.
+    The person makes the statement with a button. It is recorded as an event. If the rental already has an event of
+    this kind, nothing is written. Returns the rental. Raises the same errors as `load_extendable`.
     """
 
     kind: ClassVar[EventKind]
@@ -404,7 +404,7 @@ class OnUnanswered(Direct[Rental, Rental], notes_seen=False):
 
 
 class AskOwnerAgain(OnUnanswered, id="ask_owner_again"):
-    """Ask the owner of a rental again, as soon as their hours allow it.
+    """Ask the owner of a rental again, as soon as the owner's hours (policy key `hours`) allow it.
 
     In addition to the errors of `OnUnanswered`, this raises TooLate if the owner has left the workspace.
     """

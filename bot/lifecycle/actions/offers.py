@@ -31,7 +31,7 @@ async def quote_view(tx: Tx, deps: Deps, quote: Quote, *, most: int, each_region
 
     The caller has checked that only the quote's owner gets the result. Among equal offers, those nearest to the
     owner come first. If a vendor has several offers with the same GPU and price, only one of them is included.
-    With `each_region`, all of them are.
+    With `each_region`, all of these offers are included.
     """
     teammates = quote.request.teammates
     without_key = await names_of(tx, await people_without_key(tx, teammates))

@@ -81,9 +81,9 @@ async def details_for(tx: Tx, deps: Deps, person: Person, rental: Rental) -> Ren
 async def details_for_message(tx: Tx, rental: Rental, now: datetime) -> RentalDetails:
     """Return a rental for a message that is rendered without knowing who will read it.
 
-    The cost is included, because everyone who gets such a message may see the cost. In the channel that has the
-    rental's card, this is everybody in the channel. Of the details of the machine's use, only the usage status and
-    its start time are included.
+    The cost is included, because everyone who gets such a message may see the cost. The rental's card is such a
+    message, so everybody in its channel may see the cost. The details of the machine's use are left out, except
+    for the usage status and its start time.
     """
     return await _details(tx, rental, now, money=True, use=False)
 
@@ -107,7 +107,8 @@ async def details_for_direct_message(
 ) -> RentalDetails | None:
     """Return a rental for a direct message about an event, or None if its reader may not see the rental any more.
 
-    A teammate who has left or become a guest may not see it. Some people who are neither owner nor teammate may:
+    A teammate who has left or become a guest may not see the rental. Some people who are neither owner nor
+    teammate may see it:
 
     - A former owner sees who owns the rental now, and which SSH keys the new owner needs on the machine.
     - People who asked for a machine, and people to whom a machine is offered, see the message about the request or
@@ -189,7 +190,7 @@ def _people_in(snapshot: RentalSnapshot, events: Iterable[Event]) -> set[str]:
 
 
 async def show(deps: Deps, person: Person, rental_id: str) -> RentalDetails:
-    """Return a rental with its history and, if the person may see that, how it has been used recently.
+    """Return a rental with its history, and with its recent use if the person may see the use.
 
     Raises Mistake if the ID is unknown or the person may not see the rental, and Refused if they may not use the
     bot.
@@ -205,7 +206,7 @@ async def show(deps: Deps, person: Person, rental_id: str) -> RentalDetails:
 async def ssh_details(deps: Deps, person: Person, rental_id: str) -> RentalDetails:
     """Return a rental whose SSH command the person may see.
 
-    Raises the same errors as `show`, and OwnerOnly if they are neither its owner nor a teammate.
+    Raises the same errors as `show`, and OwnerOnly if the person is neither the owner nor a teammate.
     """
     async with deps.store.read() as tx:
         rental = await _visible(tx, deps, person, rental_id)
@@ -386,7 +387,7 @@ def _spent(cost: LiveCost, now: datetime) -> AccruedCost:
 
 
 async def rental_of_post(deps: Deps, channel: str, ts: str) -> str | None:
-    """Return the ID of the rental that one of the bot's messages is about. None if it isn't about a rental."""
+    """Return the ID of the rental that one of the bot's messages is about. None if there is none."""
     async with deps.store.read() as tx:
         return await tx.messages.rental_at(channel, ts)
 
@@ -416,8 +417,8 @@ def readable_by(rental: Rental, *, everything: bool) -> Rental:
 
     With `everything`, the person may see all details; otherwise, only the usage status and its start time.
 
-    While there are too few samples to determine the status, nobody sees it, because readers would think that the
-    machine can't be probed.
+    While there are too few samples to determine the status, it is left out for everybody. Otherwise, readers would
+    think that the machine can't be probed.
     """
     if rental.use is None or (everything and not rental.use.undecided):
         return rental
@@ -427,8 +428,8 @@ def readable_by(rental: Rental, *, everything: bool) -> Rental:
 def readable_by_all(rental: Rental) -> Rental:
     """Return the rental as messages in a channel may show it.
 
-    Of the details of the machine's use, only the usage status and its start time remain. The status is left out
-    while there are too few samples to determine it.
+    The details of the machine's use are left out, except for the usage status and its start time. The status is
+    also left out while there are too few samples to determine it.
     """
     use = rental.use
     return changed(rental, use=None if use is None or use.undecided else use.bare)
@@ -444,7 +445,7 @@ def readable_events(events: Iterable[Event], *, everything: bool) -> tuple[Event
 def readable_event(event: Event, *, everything: bool) -> Event:
     """Return an event with the details of the machine's use that a person may see.
 
-    With `everything`, they see all details; otherwise, only the usage status and its start time.
+    With `everything`, the person may see all details; otherwise, only the usage status and its start time.
     """
     if everything or not isinstance(event.facts, UseFacts) or event.facts.use is None:
         return event
@@ -483,7 +484,7 @@ class Purpose(Enum):
 
 
 OF_OWNER = frozenset({Purpose.DESTROY, Purpose.SHARE, Purpose.GIVE})
-"""The purposes for which only the person's own rentals count, and not those that are shared with them."""
+"""The purposes that are reserved for owners: rentals that are only shared with the person don't count."""
 NEEDS_MACHINE = frozenset({Purpose.SSH, Purpose.EXTEND, Purpose.GIVE})
 
 

@@ -161,10 +161,10 @@ def new_quote(
 
 
 async def quote_to_ask_again(deps: Deps, person: Person, quote_id: str) -> Quote:
-    """Return a person's own quote, so that a new search with the same or a similar request can be started from it.
+    """Return a person's own quote, from which a new search with the same or a similar request can start.
 
-    If the quote changes a pending request, it is first brought up to date (`quote_of_today`). Raises the same
-    errors as `own_quote`.
+    A quote that changes a pending request is first brought up to date (`quote_of_today`). Raises the same errors
+    as `own_quote`.
     """
     async with deps.store.read() as tx:
         return await quote_of_today(tx, await own_quote(tx, person, quote_id))
@@ -234,9 +234,9 @@ def request_for(quote: Quote, lease: timedelta) -> Request:
 
 
 def request_with_price_for_all(quote: Quote) -> Request:
-    """Return a quote's request with its highest price understood as the price of all GPUs together.
+    """Return a quote's request with a new highest price, because the typed price was meant for all GPUs together.
 
-    The price is divided by the number of GPUs.
+    The new highest price is the typed price divided by the number of GPUs.
     """
     rate = quote.request.max_gpu_rate
     each = None if rate is None else (rate / quote.request.count).quantize(Decimal("0.0001"), rounding=ROUND_FLOOR)
@@ -246,7 +246,7 @@ def request_with_price_for_all(quote: Quote) -> Request:
 async def quote_to_change(deps: Deps, person: Person, rental_id: str) -> Quote:
     """Return the quote of a pending request that the person wants to change.
 
-    Its request includes all teammates of the rental, even those who were added later.
+    The quote's request includes all teammates of the rental, even teammates who were added later.
 
     Raises:
         Refused: The person may not change the request.
@@ -272,7 +272,7 @@ async def quote_to_change(deps: Deps, person: Person, rental_id: str) -> Quote:
 # --- prices in a form
 
 SHARED_FOR = timedelta(minutes=1)
-"""The time for which the price of a request is reused if anyone makes the same choices in a form again."""
+"""The time for which a price is reused for anyone who makes the same choices in a form."""
 ANSWER_WITHIN = 3.0
 """The longest time that a form waits for a price, in wall-clock seconds."""
 
@@ -293,8 +293,9 @@ class Prices:
 async def cheapest(deps: Deps, prices: Prices, person: Person, request: Request) -> Offer | None:
     """Return the cheapest offer for a request, or None if nothing is offered.
 
-    Nothing is stored, and this doesn't count towards the number of searches that a person may start in a minute.
-    If the market's response comes too late, it is still used for the next person who chooses the same.
+    Nothing is stored, and the query doesn't count towards the number of searches that a person may start in a
+    minute. If the market's response comes too late, it is still used for the next person who makes the same
+    choices.
 
     Raises:
         Refused: The person may not use the bot, or the request has too many GPUs.

@@ -44,7 +44,7 @@ from bot.policy.use.leases import check_time_left
 from store.db import Tx
 
 CLICK_COUNTS_FOR = timedelta(days=1)
-"""The time after a search for which the click of a person without an SSH key is remembered."""
+"""The time for which the click of a person without an SSH key is remembered, starting with the search."""
 
 
 # --- limits and budgets
@@ -87,7 +87,7 @@ class OfferToRent:
     quote: Quote
     offer: Offer
     to_change: Rental | None
-    """The rental with the pending request that the quote would change. None if the quote is for a new rental."""
+    """The rental whose pending request the quote would change. None if the quote is for a new rental."""
     same: Rental | None
     """A rental with the same GPUs in the same region that the person already has. None if there is none."""
     limits: Limits
@@ -213,9 +213,10 @@ def _offer_of(quote: Quote, offer_id: str, now: datetime) -> Offer:
 
 
 async def _request_to_change(tx: Tx, person: Person, quote: Quote) -> Rental:
-    """Return the rental with the pending request that a quote changes.
+    """Return the rental whose pending request this quote is meant to change.
 
-    Raises Refused if the person may not change it, and TooLate if the request is no longer pending.
+    A quote is a search that is stored together with its offers. Raises Refused if the person may not change the
+    request, and TooLate if the request is no longer pending.
     """
     rental = await tx.rentals.get(quote.changes or "")
     if rental is not None and not is_owner(person.id, rental.owner):

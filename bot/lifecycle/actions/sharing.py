@@ -29,8 +29,8 @@ class Share(Direct[Rental, Shared], id="share"):
     """Share a rental with people, in addition to its present teammates.
 
     If `people` is empty, nothing changes, and the result describes the present teammates. If the machine is
-    already running, the result contains the lines with the people's SSH keys, which the owner has to paste on the
-    machine.
+    already running, the result contains lines with the people's SSH keys. The owner has to paste these lines into
+    a shell on the machine.
 
     Before this, the caller has to look up the people in Slack. If `people` is empty, the caller looks up the
     present teammates instead (`teammates_of`). `version` is the version of the terms that a dialog showed, or
@@ -72,7 +72,7 @@ async def _shared(tx: Tx, deps: Deps, rental: Rental, people: Sequence[str], *, 
     """Return the result of sharing a rental with these people.
 
     `go_in` is True if the people's keys will still be sent with a purchase. If it is False, the result contains
-    the lines to paste on the machine.
+    the lines that the owner has to paste into a shell on the machine.
     """
     keys = await tx.people.keys_of((rental.owner, *rental.teammates))
     allowed = await keys_that_get_in(tx, rental, deps.rules)

@@ -35,13 +35,13 @@ async def report(
 ) -> SpendReport:
     """Return a report of a scope's spending in a period.
 
-    `words` names the period in the form that `period_of` understands. Only the charges of the months in this
-    period are read.
+    A scope is a person, a project or the whole team. `words` names the period in the form that `period_of`
+    understands. Only the charges of the months in this period are read.
 
     Args:
-        rows_of: The kind of rows that the reader asked for. Ignored if the reader may not see such rows. If it is
-            None, a report about a person lists rentals. Any other report lists people if the reader may see them,
-            and projects otherwise.
+        rows_of: The kind of rows that the reader asked for. Ignored if the reader may not see such rows. If
+            `rows_of` is None, a report about a person lists rentals. Any other report lists people if the reader
+            may see them, and projects otherwise.
 
     Raises:
         Refused: The person may not see this report.
@@ -125,10 +125,11 @@ _KEYS = {
 
 
 def _known(scope: Scope, rules: Rules, charges: Sequence[Charge]) -> Scope:
-    """Return the scope with the name of its project spelled as in the policy, or as in old charges.
+    """Return the scope, with the name of its project spelled exactly as it is stored.
 
-    People may type the name in upper or lower case. Raises Mistake if neither the policy nor these charges contain
-    the project.
+    People may type the name in upper or lower case. The exact name is taken from the policy. If the policy no
+    longer contains the project, the name is taken from these charges. Raises Mistake if the project is in neither
+    of them.
     """
     if scope.kind is not ScopeKind.PROJECT:
         return scope
@@ -171,7 +172,7 @@ def _budgets(person: Person, scope: Scope, rules: Rules) -> tuple[Micros | None,
 
 
 async def ask_for_file(deps: Deps, person: Person, part: MonthPart) -> None:
-    """Send a file to the person's direct messages, unless the same one is already on its way.
+    """Send the file of a month's charges to the person's direct messages, unless it is already on its way.
 
     The file contains the person's own charges, or everybody's charges if they may see these. Raises Refused if
     they may not see any charges.

@@ -1,8 +1,8 @@
 """Waiting for an offer, and renting at a later time.
 
 A quote is a search that is stored together with its offers. It is also a waitlist entry if its `waits_for` is set.
-Some entries only notify their owner once an offer fits. Other entries rent the offer immediately. Each of these
-has a rental, which waits in state `queued`. bot/lifecycle/loops/waitlist.py searches for the offers.
+Some entries only notify their owner once an offer fits. Other entries rent the offer immediately. Each entry of
+the second kind has a rental that waits in state `queued`. bot/lifecycle/loops/waitlist.py searches for the offers.
 """
 
 from __future__ import annotations

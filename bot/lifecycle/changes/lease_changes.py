@@ -1,10 +1,10 @@
-"""Changes that keep a rental's state: its lease, its replacement, and what is known about its machine.
+"""Changes of a rental that stays in its state: of its lease, its replacement, and the facts about its machine.
 
 Each function returns the next version of a rental. None of them writes to the store.
 
-In a graceful destroy, the machine's `/root/on-ending.sh` may finish before the machine is destroyed. A lease with
-a flexible end has a latest end as well. While the machine is in use, the end of the lease is moved, up to the
-latest end.
+In a graceful destroy, the machine's `/root/on-ending.sh` may finish before the machine is destroyed. A flexible
+lease has a present end and a latest end. While the machine is in use, the bot moves the present end, but never
+past the latest end.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def keep(rental: Rental, question: Question, now: datetime) -> Rental:
 
 
 def check_notices(rental: Rental, now: datetime) -> Rental:
-    """Note that every notice of the end that was due by now has been sent or skipped."""
+    """Note that all end-of-lease notices due by now have been sent or skipped."""
     return alter(rental, lease=changed(rental.running_lease, notices_checked_at=now))
 
 
@@ -48,7 +48,7 @@ def decide_question(rental: Rental, question: Question, now: datetime) -> Rental
 def move_end(rental: Rental, ends_at: datetime) -> Rental:
     """Move the end of a flexible lease to `ends_at`, because the machine was in use at the previous end.
 
-    A notice of the new end is sent even if it would have been due before now.
+    If a notice of the new end would have been due before now, it is sent anyway.
     """
     lease = rental.running_lease
     return alter(rental, lease=changed(lease, ends_at=ends_at, latest_end=later_end(lease, ends_at)))
@@ -98,7 +98,7 @@ def extend_at_once(
 ) -> Rental:
     """Extend the lease beyond the limits, as `approver` decided.
 
-    Otherwise this works like `extend`. A pending request for more time is resolved by this decision, too.
+    Apart from the limits, this works like `extend`. The decision also resolves a pending request for more time.
     """
     extended = extend(rental, terms=terms, ends_at=ends_at, question=question, now=now)
     return changed(extended, extension=None, approved_by=approver)
@@ -115,8 +115,8 @@ def drop_extension(rental: Rental, now: datetime) -> Rental:
 def _until(lease: Lease, ends_at: datetime, now: datetime) -> Lease:
     """Return the lease with another end. A graceful destroy is cancelled.
 
-    If the lease is flexible and the new end is after its latest end, the lease then has the new end as its single,
-    fixed end.
+    If the new end is after the latest end of a flexible lease, the lease becomes a fixed lease that ends at the
+    new end.
     """
     later = later_end(lease, ends_at)
     return changed(lease, ends_at=ends_at, latest_end=later, notices_checked_at=now, graceful_destroy=None)

@@ -98,7 +98,8 @@ def _giver(scene: Scene) -> Sequence[str]:
 def _given_access(scene: Scene) -> Sequence[str]:
     """Return the new teammates who are notified that the rental was shared with them.
 
-    If the machine is ready, all new teammates are notified. Otherwise, only those who have to add an SSH key are.
+    If the machine is ready, all new teammates are notified. Otherwise, only the new teammates who have to add an
+    SSH key are notified.
     """
     facts: TeammatesFacts = scene.event.facts
     ready = scene.rental is not None and scene.rental.state is State.READY
@@ -170,9 +171,9 @@ def _of_event(
 def _notifies_reader_twice(event: Event, rental: Rental, rules: Rules) -> bool:
     """Return whether a reply in the thread of a rental's card would tell its reader nothing new.
 
-    This can happen if the card is in somebody's direct messages, where Slack notifies them of each reply. The
-    reply is redundant if this person caused the event, gets a direct message about it, or owns the rental and sees
-    the card change.
+    This can happen if the card is in a person's direct messages, because Slack notifies the person of each reply
+    there. The reply is redundant if the person caused the event, gets a direct message about it, or owns the
+    rental and sees the card change.
     """
     card = stored_destination(rental.card_channel)
     if card.kind is not DestinationKind.PERSON:

@@ -1,4 +1,4 @@
-"""A rental with its attempts, resources and ledger at one moment. A step loads it, changes it and saves it."""
+"""A snapshot of a rental: its attempts, resources and ledger at one moment. Steps load, change and save it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ from store.db import Tx
 WriteDue: TypeAlias = Callable[[Rental, datetime | None, Sequence[Resource]], Awaitable[None]]
 """Writes the next due time of a rental and ends its claim, if nothing else about the rental has changed.
 
-The read times of its resources are written as well. Raises StoreBusy.
+A claim is a process's right to work on the rental for a limited time. The times at which the rental's resources
+were read are written as well. Raises StoreBusy.
 """
 
 
@@ -50,7 +51,7 @@ class RentalSnapshot:
     last_probe_run: Sample | None = None
     """The most recent probe run of a ready machine, if the snapshot was read by `load` or `load_many`."""
     probed_at: datetime | None = None
-    """The time of the latest probe run on which the step based its decision. None if it used no probe runs."""
+    """The time of the latest probe run on which the step based its decision. None if the step used none."""
     stored: RentalSnapshot | None = None
     """The snapshot as it was loaded. None if it wasn't loaded from the store."""
 
@@ -85,12 +86,15 @@ class RentalSnapshot:
         return spent_on(attempt, self.ledger, self.resources, now)
 
     def spent_at_most(self, now: datetime) -> Micros:
-        """Return the cost of the rental by `now`, including what its unresolved attempts may still cost."""
+        """Return the cost of the rental by `now`, including the possible cost of its unresolved attempts.
+
+        An attempt is unresolved while it may have bought a machine that the rental won't use.
+        """
         return spent_at_most(self.ledger, self.resources, self.attempts, now)
 
     @property
     def unresolved(self) -> tuple[Attempt, ...]:
-        """The orphaned attempts that may have a machine that is still being billed.
+        """The orphaned attempts that may still be billed for a machine.
 
         The rental never uses the machine of an orphaned attempt.
         """
@@ -173,9 +177,10 @@ async def load_snapshot(tx: Tx, rental: Rental) -> RentalSnapshot:
 
 
 async def load_many(tx: Tx, rental_ids: Collection[str]) -> dict[str, RentalSnapshot]:
-    """Return the snapshots of several rentals, by rental ID, with as many queries as for a single one.
+    """Return the snapshots of several rentals, by rental ID.
 
-    The snapshot of a ready rental includes the most recent probe run.
+    The number of database queries is the same as for a single rental. The snapshot of a ready rental includes the
+    most recent probe run.
     """
     if not rental_ids:
         return {}
@@ -206,8 +211,8 @@ async def save(
     Stale is raised, the changed attempts, resources and ledger rows are written, but nothing else is.
 
     Args:
-        write_due: Passed only at the end of a step, when saving also ends the step's claim. It is called instead
-            of writing a change if only the due time and the read times of resources have changed.
+        write_due: Passed only at the end of a step, when saving also ends the step's claim. If only the due time
+            and the read times of resources have changed, `write_due` is called instead of writing a change.
         check_first: A function that runs in the same transaction before the change is written. If it raises an
             error, nothing at all is written.
     """
@@ -288,8 +293,8 @@ def cost_by_use(snapshot: RentalSnapshot, events: Iterable[Event], now: datetime
 def _known_use(snapshot: RentalSnapshot, events: Iterable[Event], now: datetime) -> tuple[Stretch, ...]:
     """Return the stretches of time in which the machine's use is known.
 
-    They begin after the machine became ready. They last at most until the machine's end, or until `now` if it
-    hasn't ended.
+    They begin after the machine became ready. They last at most until the machine's end, or until `now` if the
+    machine hasn't ended.
     """
     rental = snapshot.rental
     if rental.lease is None:

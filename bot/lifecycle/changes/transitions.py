@@ -3,7 +3,7 @@
 A function sets every field that belongs to its transition, returns the next version of the rental, and doesn't
 write to the store. The table of transitions is in bot/model/state.py.
 
-`alter` makes changes that keep the state. Changes of this kind that need more than new values are in
+`alter` makes changes that keep the state. More complex changes of this kind are in
 bot/lifecycle/changes/lease_changes.py.
 """
 
@@ -36,7 +36,7 @@ ACKNOWLEDGED_SILENCE = timedelta(hours=2)
 def _move(rental: Rental, to: State, **fields: Any) -> Rental:
     """Return the next version of a rental, in another state.
 
-    Raises ForbiddenTransition if the table doesn't allow this.
+    Raises ForbiddenTransition if the table of transitions in bot/model/state.py doesn't allow this.
     """
     check_transition(rental.state, to)
     return changed(rental, **fields, state=to, version=rental.version + 1)
@@ -75,9 +75,9 @@ def new_rental(
 ) -> Rental:
     """Return a new rental, in its initial state.
 
-    With a `decision`, the rental waits for that decision first. Otherwise, it is bought immediately, or waits for
-    an offer if there is a `waitlist_entry`. If the rental `replaces` another one, it keeps the approver of that
-    rental.
+    With a `decision`, the rental waits for that decision first. Otherwise, it waits for an offer if there is a
+    `waitlist_entry`, and a machine is bought immediately if there is none. If the rental `replaces` another
+    rental, it keeps that rental's approver.
     """
     state, due_at = (State.PROCURING, now) if waitlist_entry is None else (State.QUEUED, waitlist_entry.until)
     return Rental(
@@ -112,8 +112,8 @@ def change_request(
 ) -> Rental:
     """Replace a pending request with the request of another quote.
 
-    The new request waits for `decision`. If `decision` is None, it is bought immediately. The new request never
-    goes to the waitlist, even if the old request did, because `offer` is already available.
+    The new request waits for `decision`. If `decision` is None, the machine is bought immediately. The new request
+    never goes to the waitlist, even if the old request did, because `offer` is already available.
     """
     fields = {
         "quote_id": quote.id,
@@ -142,15 +142,15 @@ def change_owner(
     asked_about: Use | None = None,
     quiet_until: datetime | None = None,
 ) -> Rental:
-    """Transfer the rental to a new owner. If the new owner was one of its teammates, they no longer are.
+    """Transfer the rental to a new owner. A new owner who was a teammate stops being one.
 
     The former owner's last activity and the questions that the former owner was asked no longer count.
 
     Args:
         asked_about: The usage status that the message to the new owner asks about. None if the message asks
             nothing.
-        quiet_until: The time before which the new owner is asked nothing, because they accepted the machine
-            themselves. None if an admin transferred it.
+        quiet_until: The time before which the new owner is asked nothing. Set if the new owner accepted the
+            machine. None if an admin transferred it.
     """
     lease = rental.lease
     if lease is not None:

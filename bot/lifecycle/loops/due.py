@@ -1,8 +1,8 @@
 """The base class of loops that claim the due rows of one table and work on several of them at once.
 
-A claim belongs to one process; a restarted process counts as another one. The claim is renewed while the work
-runs. Once it has expired, another process may claim the row. A process never claims a row that it is still working
-on.
+A claim is a process's right to work on a row for a limited time. A restarted process counts as another process.
+The claim is renewed while the work runs. Once it has expired, another process may claim the row. A process never
+claims a row that it is still working on.
 """
 
 from __future__ import annotations
@@ -40,8 +40,9 @@ the first half.
 BETWEEN_PASSES = 0.13
 """The wall-clock seconds from the start of one pass to the start of the next. Shorter if polls are due earlier.
 
-All rows that become due during this time are claimed together. Polls are due at times that are `polling.TOGETHER`
-apart. Because the value is more than half of that, at most two passes start between two such times.
+In a pass, the loop claims all rows that have become due since the last pass. Polls are due at times that are
+`polling.TOGETHER` apart. Because BETWEEN_PASSES is more than half of `polling.TOGETHER`, at most two passes start
+between two such times.
 """
 
 
@@ -136,7 +137,7 @@ class DueLoop(Part, ABC, Generic[R]):
         self.on_bug(self.name)
 
     async def after_cancelling(self) -> None:
-        """Wait for calls that cancelled work has left running.
+        """Wait for calls that are still running although the work that made them was cancelled.
 
         Called before the claims are released, so that no other process continues the work before those calls have
         finished.
@@ -152,8 +153,8 @@ class DueLoop(Part, ABC, Generic[R]):
     def in_flight(self) -> int:
         """Return the number of rows being worked on, plus 1 while rows are being claimed.
 
-        Without the 1, nothing would seem to be going on at the moment when a row is claimed and its work hasn't
-        started yet.
+        Without the 1, the number would be 0 at a moment when a row is already claimed but its work hasn't started
+        yet.
         """
         return len(self._under_way) + self._claiming
 
@@ -161,8 +162,8 @@ class DueLoop(Part, ABC, Generic[R]):
     def pass_is_due(self) -> bool:
         """Return whether the next pass starts as soon as the pause since the last one is over.
 
-        This is the case if a commit has woken the loop, or if a row that the loop knows of is due. Doesn't read
-        the store.
+        This is the case if a commit has woken the loop, or if a row is due according to the loop's last read of
+        the store. The method itself doesn't read the store.
         """
         return self._wake.is_set() or (self._next_due is not None and self._next_due <= self.deps.clock.now())
 
@@ -337,7 +338,7 @@ class DueLoop(Part, ABC, Generic[R]):
             renewed = await self.rows(tx).renew(held, self.claim_seconds)
         for key, one in held.items():
             one.claimed_until, one.lost = now + self.claim_seconds, key not in renewed
-            # Work that has finished in the meantime has ended its own claim. Its claim isn't lost.
+            # Work that has finished in the meantime has ended its claim itself, so this claim isn't lost.
             if one.lost and self._under_way.get(key) is one:
                 self.claims_lost += 1
                 log.warning(f"{self.name}.claim_lost", row=key)

@@ -33,13 +33,13 @@ from store.db import Tx, Written
 log = structlog.get_logger()
 
 AT_ONCE = 64
-"""The number of steps that run at the same time. For searches, it is half of this."""
+"""The number of steps that run at the same time. Half as many searches run at the same time."""
 RETRY_FAILED = timedelta(minutes=1)
 """The delay after which a failed step runs again."""
 GATHER = 0.05
-"""The wall-clock seconds for which the results of steps that only change `due_at` are collected.
+"""The wall-clock seconds for which `DueTimes` collects writes.
 
-All of them are then written in one transaction.
+These writes then share one transaction.
 """
 
 
@@ -130,9 +130,10 @@ class Steps(DueLoop[ClaimedRental]):
 
 
 class DueTimes:
-    """Collects the writes of steps that changed nothing but due times and the times at which resources were read.
+    """Collects the writes of steps that only have to store when a rental is due and when its resources were read.
 
-    Writes that come at about the same time share one transaction, which also ends the claims of these steps.
+    Writes that come at about the same time share one transaction. The transaction also ends these steps' claims,
+    which keep other processes from working on the same rentals.
     """
 
     def __init__(self, deps: StepDeps) -> None:

@@ -40,7 +40,7 @@ class Job:
     work: Callable[[StepDeps], Awaitable[None]]
     """Called with the rules that are in force when the job begins."""
     trigger: CronTrigger | None
-    """The schedule of the job. None if it runs continuously, for as long as this process holds the claim on it."""
+    """The schedule of the job. None if it runs continuously, as long as this process has claimed it."""
     at_once: bool = True
     """True if the job is due immediately when it is first stored.
 
@@ -64,7 +64,7 @@ class Jobs(DueLoop[Claimed]):
     at_once: int = field(init=False)
     """The number of jobs, so that all of them can run at the same time."""
     drain_cancelled: Callable[[], Awaitable[None]] = field(kw_only=True)
-    """Waits for calls that cancelled jobs have left running."""
+    """Waits for calls that are still running although the job that made them was cancelled."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -80,7 +80,7 @@ class Jobs(DueLoop[Claimed]):
         return name in self.under_way()
 
     def may_act(self, name: str) -> bool:
-        """Return whether this process runs this job, and its claim is certain to last for one more call."""
+        """Return whether this process runs this job with a claim that is certain to last for one more call."""
         return self.does(name) and self.lasts(name)
 
     @property
@@ -108,8 +108,8 @@ class Jobs(DueLoop[Claimed]):
     @override
     async def before_pass(self) -> None:
         if not self.deps.may_claim():
-            # This machine's clock is wrong, so another process has to take over. Without this, a continuous job
-            # such as delivery would go on for as long as this process renews its claim.
+            # This machine's clock is wrong, so another process has to take over. Otherwise, a continuous job such
+            # as delivery would go on for as long as this process renews its claim.
             await self.end()
             return
         if self._begun:

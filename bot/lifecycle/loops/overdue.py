@@ -1,10 +1,10 @@
 """Deletes machines that run past their end because the rental's own step failed to delete them.
 
 This module reads only the market and the stored attempts, with their resources and ends. It loads nothing else of
-a rental, because the step may be failing precisely because the rental can't be loaded.
+a rental: perhaps the rental can't be loaded, and its step fails for exactly this reason.
 
-It also works if this machine's clock is wrong: every check compares the clock with those of other servers, and
-uses the corrected time (bot/policy/use/clocks.py). The reasons are in docs/decisions/ends.md.
+The deletion also works if this machine's clock is wrong: every check compares this clock with the clocks of other
+servers, and uses the corrected time (bot/policy/use/clocks.py). The reasons are in docs/decisions/ends.md.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ log = structlog.get_logger()
 
 CHECK_EVERY = timedelta(minutes=1)
 DOWN_AFTER = timedelta(minutes=5)
-"""If the previous check was longer ago than this, the bot counts as having been down or stuck until now."""
+"""The time without a check after which the bot counts as having been down or stuck."""
 RETRY_COMPLETE = timedelta(minutes=10)
 """The interval at which an overdue attempt is checked again if the last check found nothing left to delete."""
 STEP_GOES_FIRST = timedelta(minutes=3)
@@ -48,7 +48,8 @@ The rental's own step gets this time to act first, because the owner may still n
 STEP_WORKS_WITHIN = timedelta(minutes=2)
 """The time within which a rental's step must have read a resource that it is deleting.
 
-If the step has read the resource, the step works and the vendor is slow, so nothing is deleted here.
+If the step has read the resource within this time, the step works and only the vendor is slow. The overdue
+deletion then deletes nothing.
 """
 SHORTEST_PAUSE = 0.05
 """The shortest pause between two checks, in wall-clock seconds, even if the bot's clock runs fast."""
@@ -58,7 +59,7 @@ AttemptKey = tuple[str, int]
 
 
 class OverdueDeletion(Part):
-    """The part of the process that deletes overdue machines, checking every minute.
+    """Deletes overdue machines. Checks for them every minute.
 
     Its loop is independent of the engine's loops, so that overdue machines are deleted even if the engine doesn't
     work.
@@ -74,7 +75,7 @@ class OverdueDeletion(Part):
         self._checked_at: datetime | None = None
         self._past_end: dict[AttemptKey, PastEnd] = {}
         self._stored: set[AttemptKey] = set()
-        """The attempts for which the start of the grace periods (PastEnd) is in the store."""
+        """The attempts for which the store contains the start of the grace periods (PastEnd)."""
         self._retry_at: dict[AttemptKey, datetime] = {}
         self._away_at: dict[AttemptKey, datetime] = {}
         """The time at which the market last failed to answer about an attempt."""
@@ -93,7 +94,7 @@ class OverdueDeletion(Part):
     async def first_due(self, tx: Tx) -> datetime | None:
         """Return the current time if a check is due, and otherwise the time of the next known deletion.
 
-        The returned time is a time of the uncorrected clock. None if no check is due and no deletion is known. The
+        The returned time is by the bot's uncorrected clock. None if no check is due and no deletion is known. The
         routine checks, which take place every minute, aren't counted as upcoming work.
         """
         if self.due():
@@ -130,7 +131,7 @@ class OverdueDeletion(Part):
             now = self._checked_at = await self._correct_clock(tx)
             past_end = await tx.overdue.past_end(now)
         if checked_at is not None and now < checked_at - MOST_FROM_WITNESSES:
-            # The clock was wrong during the earlier checks, so the times that they noted are wrong too.
+            # The clock was wrong during the earlier checks, so the times that these checks noted are wrong, too.
             self._retry_at.clear()
             self._away_at.clear()
         attempts = {(attempt.rental_id, attempt.n): attempt for attempt in past_end}
@@ -155,7 +156,7 @@ class OverdueDeletion(Part):
     # --- when an attempt is overdue
 
     async def _correct_clock(self, tx: Tx) -> datetime:
-        """Compare the bot's clock with those of other servers, correct it, and return the corrected time."""
+        """Compare the bot's clock with the clocks of other servers, correct it, and return the corrected time."""
         before = self._clock.monotonic()
         theirs = await tx.overdue.database_time()
         reading = None if theirs is None else Reading(theirs, before, self._clock.monotonic())

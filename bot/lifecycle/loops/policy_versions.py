@@ -28,17 +28,17 @@ from store.db import Database, Tx, Written
 log = structlog.get_logger("gpubot")
 
 MISTAKES_SENT = 5
-"""The number of mistakes in the policy file that the alert to the admins lists."""
+"""The maximum number of mistakes in the policy file that are listed in the alert to the admins."""
 
 
 @dataclass(frozen=True)
 class Reload:
-    """The result of reading the policy file: the version in force, and the keys that changed."""
+    """The result of reading the policy file: the version in force, and the policy keys with new values."""
 
     version: PolicyVersion
     """The version that is in force now."""
     keys: tuple[str, ...]
-    """The keys whose values have changed, such as `lease.max`."""
+    """The policy keys whose values have changed, such as `lease.max`."""
 
 
 async def rules_at_start(store: Database, source: PolicySource) -> RulesInForce:
@@ -127,17 +127,17 @@ async def _bring_into_force(tx: Tx, deps: Deps, in_force: RulesInForce, policy: 
     if stored is None:
         await tx.events.add(event)  # These rules are in force already, so nobody is notified.
         return Reload(version, ())
-    # Also notify those who were admins before the change.
+    # Also notify people who were admins before the change.
     admins = tuple(dict.fromkeys((before or policy.rules).admins + policy.rules.admins))
     await send(tx, replace(deps, rules=changed(policy.rules, admins=admins)), event)
     if before is None or before.groups != policy.rules.groups:
-        # The stored data of people lacks their membership in the new groups, so it has to be read again.
+        # The stored data of people doesn't say who belongs to the new groups, so it has to be read again.
         await tx.people.forget()
     return Reload(version, keys)
 
 
 async def _note_channels(tx: Tx, deps: Deps, rules: Rules, *, upgraded: bool) -> None:
-    """Notify the admins, once after an upgrade, of channels that now charge fewer requests to their project.
+    """Notify the admins once, after an upgrade, that fewer requests in some channels are charged to a project.
 
     Older versions of gpubot charged every request in a project's channel to the project. Now, if the project names
     its people, only requests by these people are charged to it.

@@ -397,8 +397,8 @@ async def _write(tx: Tx, deps: StepDeps, before: Rental, after: Rental, events: 
 COMPARED_WITHIN = timedelta(minutes=30)
 """The time after the first report within which a machine's GPUs are compared with those of the offer.
 
-The first report that shows any GPUs is the one that is compared. Earlier reports may show none because the GPU
-driver isn't installed yet.
+The comparison uses the first report that shows any GPUs. Earlier reports may show none because the GPU driver
+isn't installed yet.
 """
 
 
@@ -413,7 +413,7 @@ async def with_report(
         earlier: The latest samples before this report, oldest first.
 
     Returns:
-        The changed rental, and an event if the first GPUs that were seen are not those that were sold.
+        The changed rental, and an event if the machine's GPUs differ from those of the offer.
     """
     after, first = rental, rental.probe_answered_at is None
     answered_at = rental.probe_answered_at or now
@@ -434,8 +434,8 @@ async def with_report(
 async def note_unreachable(tx: Tx, rental: Rental, probe_runs: Sequence[Sample], now: datetime) -> None:
     """Record, for the statistics of the vendor, that a machine's SSH port didn't answer soon after it got ready.
 
-    This is recorded only if at least LEAST_PROBE_RUNS probe runs got no answer in the first ANSWERS_WITHIN after
-    the machine became ready. Refused logins don't count, because anyone with root access to the machine can cause
+    This is recorded only if at least LEAST_PROBE_RUNS probe runs got no answer within ANSWERS_WITHIN after the
+    machine became ready. Refused logins don't count, because anyone with root access to the machine can cause
     them.
 
     Args:
@@ -452,7 +452,7 @@ async def note_unreachable(tx: Tx, rental: Rental, probe_runs: Sequence[Sample],
 def _compared(attempt: Attempt, report: Report, now: datetime) -> tuple[Event, ...]:
     """Return an event if the reported GPUs certainly differ from those of the attempt's offer.
 
-    Empty for an adopted machine, which has no offer.
+    Empty for an adopted machine: an admin gave it an owner, and it has no offer to compare with.
     """
     offer = attempt.offer
     if offer is None or not gpu_mismatch(offer.gpu, offer.count, report):

@@ -1,7 +1,7 @@
 """Checks whether this process may work alongside the others that share its database.
 
 While this machine's clock is wrong, the process claims no work, and leaves Slack's requests to another process.
-The process ends if `gpubot migrate` needs the database for itself, or has changed its schema.
+The process ends if `gpubot migrate` needs the database for itself, or has changed the database's schema.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ log = structlog.get_logger()
 ASIDE_AFTER_CLAIMS = 3
 """The number of claim durations after which a process with a wrong clock leaves Slack's requests to others.
 
-With the default duration of claims, that is one minute. By then, another process has taken over the delivery of
-messages.
+A claim is a process's right to work on a row for a limited time. With the default duration of a claim, the process
+leaves the requests to others after one minute. By then, another process has taken over the delivery of messages.
 """
 
 
 class Replica(Part):
-    """The part that checks every few seconds whether this process may work alongside the others.
+    """Checks every few seconds whether this process may work alongside the others.
 
     It reads the database's clock, counts the processes, and finds out whether this one has to end.
     """
@@ -47,7 +47,7 @@ class Replica(Part):
         claim_seconds: float = CLAIM_SECONDS,
         ahead_of_witnesses: Callable[[], Sequence[timedelta]] = tuple,
     ) -> None:
-        """Create the part.
+        """Create the checks, which `run` starts.
 
         Args:
             ahead_of_witnesses: Returns how far this machine's clock is ahead of other servers' clocks (see
@@ -78,7 +78,10 @@ class Replica(Part):
         return self._difference
 
     def ahead(self) -> timedelta:
-        """Return the time by which this machine's clock is ahead of other clocks. Zero if it can be trusted."""
+        """Return the time by which this machine's clock is ahead of other clocks.
+
+        Zero if this machine's clock can be trusted.
+        """
         difference = self.difference()
         return timedelta(0) if difference is None else difference.ahead
 

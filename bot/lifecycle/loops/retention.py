@@ -63,9 +63,9 @@ async def _drop_all(deps: Deps, drop: Callable[[Tx], Awaitable[int]]) -> None:
 
 
 async def look_for_people_who_left(deps: StepDeps) -> None:
-    """Look up some of the people whom Slack hasn't confirmed as members for ASK_AGAIN, to find out who left.
+    """Find out who has left the workspace, by looking some people up in Slack.
 
-    Raises StoreBusy.
+    Only people whom Slack hasn't confirmed as members within ASK_AGAIN are looked up. Raises StoreBusy.
     """
     async with deps.store.read() as tx:
         people = await tx.people.not_asked_since(deps.clock.real() - ASK_AGAIN, LOOK_UP_AT_ONCE)

@@ -1,4 +1,4 @@
-"""The parts of the process: units of work that run from its start to its end, through outages and bugs."""
+"""Parts: units of work that run from the start of the process to its end, through outages and bugs."""
 
 from __future__ import annotations
 
@@ -70,16 +70,16 @@ class Part:
         return 0
 
     def pass_is_due(self) -> bool:
-        """Return whether the part is about to start work that it knows of.
+        """Return whether this part of the process is about to start some work.
 
-        Doesn't read the store.
+        Uses only values in memory, and doesn't read the store.
         """
         return False
 
     async def first_due(self, tx: Tx) -> datetime | None:
         """Return the time, in bot time, at which the part will next have work to do.
 
-        A time in the past means that it has work now. None means that it isn't waiting for any time.
+        A time in the past means that the part has work now. None means that the part isn't waiting for any time.
         """
 
     async def trouble(self) -> list[str]:
@@ -138,7 +138,8 @@ async def keep_running(
     Each turn does all work that is due, and returns when it is time to check again.
 
     A turn that raises an error is logged under `name`, with the additional fields `logged`. After a pause, the
-    next turn follows. The process must never end because of an error, because it also runs the overdue deletion.
+    next turn follows. The process must never end because of an error, because the process also runs the overdue
+    deletion.
     """
     while True:
         try:

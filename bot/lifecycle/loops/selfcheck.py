@@ -55,19 +55,19 @@ Recipient = tuple[str, str | None]
 
 @dataclass
 class SelfCheck(Part):
-    """The part that checks every few seconds whether the bot works, and notifies people if it doesn't."""
+    """Checks every few seconds whether the bot works, and notifies people if it doesn't."""
 
     name = "selfcheck"
     waits_for_witnesses = True
 
     deps: StepDeps
     loops: Sequence[DueLoop[Any]]
-    """The loops whose rows can be late: those of quotes, waitlist entries and rentals."""
+    """The loops whose rows can be late: the loops of quotes, waitlist entries and rentals."""
     direct: DirectPosts
     notifies: Callable[[], bool] = lambda: True
     """Returns whether this process notifies people of problems with the store.
 
-    If there are several processes, only the one that delivers messages does so.
+    If there are several processes, only the process that delivers messages notifies people.
     """
     clock_difference: Callable[[], ClockDifference | None] = lambda: None
     """Returns the reason why this machine's clock can't be trusted, or None if it can.

@@ -1,8 +1,8 @@
 """Alerts the owner and the admins if a rental's step fails several times in a row, and again once it works.
 
-A run of failures is stored once people have been alerted about it. So neither a restart nor another process
-repeats the alert. The later alert, which says that the step works again, is also sent after a restart or by
-another process.
+Several failures in a row are called a run. A run is stored once people have been alerted about it. So neither a
+restart nor another process repeats the alert. The later alert, which says that the step works again, is also sent
+after a restart or by another process.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ NOTIFY_AFTER = 3
 """The number of failed steps in a row after which people are notified."""
 NOTIFY_AGAIN = timedelta(hours=2)
 LOAD_EVERY = 10.0
-"""The interval, in wall-clock seconds, at which the stored runs are read again.
+"""The interval, in wall-clock seconds, at which the stored runs of failures are read again.
 
 Other processes may have alerted people about some of these runs.
 """
@@ -81,7 +81,7 @@ class StepFailures:
         await self._write_alerts(rental, EventKind.STEP_FAILED, facts, before=run)
 
     async def end_run(self, rental: ClaimedRental) -> None:
-        """End the run after a step that worked, and notify the people who were notified of the failures.
+        """End the rental's run of failures after a step that worked, and notify the people who got the alert.
 
         Raises StoreBusy if the store doesn't accept the write. The next step that works then tries again.
         """

@@ -61,10 +61,10 @@ RETRY_FAILED = timedelta(minutes=1)
 SHARED_AT_ONCE = 8
 """The number of shared searches that run at the same time."""
 LOOK_AGAIN = timedelta(hours=1)
-"""The delay before a search is due again if none of its entries waits now, but one may return to the waitlist.
+"""The delay before an idle search is due again.
 
-An entry may return to the waitlist if its rental is being bought or waits for approval. When an entry returns, the
-search is due immediately.
+A search is idle if none of its entries waits now, but an entry may return to the waitlist. An entry can do so
+while its rental is being bought or waits for approval. When an entry returns, the search is due immediately.
 """
 
 
@@ -92,8 +92,8 @@ class Waitlist(DueLoop[Claimed]):
 async def look(deps: StepDeps, search_id: str, claim_lasts: Callable[[], bool]) -> None:
     """Query the market if a shared search may do so now, rent or announce the offers, and end the search's claim.
 
-    The time of the query is committed before the call, so that a restart doesn't send the same query again too
-    soon.
+    A claim is this process's right to work on the search. The time of the query is committed before the call, so
+    that a restart doesn't send the same query again too soon.
     """
     search = await transact(deps, _begin, deps, search_id)
     if search is None:
@@ -113,8 +113,8 @@ async def _begin(tx: Tx, deps: Deps, search_id: str) -> SharedSearch | None:
 
     Otherwise the claim on the search is ended, and None is returned.
 
-    After a start, the database may be a restored backup. Therefore, the market is queried only once the cards of
-    all waiting rentals have been compared with Slack. See `waits_for_slack`.
+    After a start, the database may be a restored backup. Therefore, the market is queried only once the messages
+    that show the waiting rentals have been compared with Slack. See `waits_for_slack`.
     """
     search, now = await tx.searches.get(search_id), deps.clock.now()
     if search is None:
@@ -205,7 +205,7 @@ async def _load(tx: Tx, deps: Deps, search_id: str, *, drop: bool = True) -> tup
 async def _serve(
     deps: StepDeps, search: SharedSearch, offers: Collection[Offer], claim_lasts: Callable[[], bool]
 ) -> bool:
-    """Go through the waitlist entries in order, and rent one of these offers for each or notify its owner.
+    """For each waitlist entry, in order, rent one of these offers or notify the entry's owner.
 
     Each offer is rented at most once. Returns whether an offer was rented, or somebody was notified of one.
     """

@@ -20,11 +20,11 @@ from bot.policy.buying.spending import UNRESOLVED_COUNTS_FOR
 def ledger_row(resource: Resource, attempt: Attempt, owner: str, written: Iterable[LedgerRow] = ()) -> LedgerRow:
     """Return the ledger row of a terminated resource. Raises ValueError if the resource isn't terminated.
 
-    If the API didn't report its start, end or price, the bot's own value is used and the row is marked as
-    estimated.
+    If the API didn't report the resource's start, end or price, the bot's own value is used and the row is marked
+    as estimated.
 
-    A resource can reappear after it counted as terminated. In this case, `written` contains its earlier rows, and
-    the new row starts where the last of them ends.
+    A resource can reappear after it counted as terminated. In this case, `written` contains the resource's earlier
+    rows, and the new row starts where the last earlier row ends.
     """
     if resource.terminated_at is None:
         raise ValueError(f"{resource.resource_id} is not gone")
@@ -83,8 +83,8 @@ def spent_at_most(
 ) -> Micros:
     """Return the cost of a rental until `now`, including the possible cost of its unresolved attempts.
 
-    An attempt is unresolved while nobody knows whether its call bought a machine. It counts as if it had been
-    billed for UNRESOLVED_COUNTS_FOR. If it was actually billed more, that amount counts.
+    An attempt is unresolved while nobody knows whether its call bought a machine. Such an attempt counts as if it
+    had been billed for UNRESOLVED_COUNTS_FOR. If more has actually been billed, that amount counts.
     """
     rows, known, tried = tuple(ledger), tuple(resources), tuple(attempts)
     amount = spent(rows, known, tried, now).amount
@@ -148,8 +148,8 @@ def ledger_span(ledger: Iterable[LedgerRow]) -> timedelta | None:
 def hourly(resources: Iterable[Resource], attempt: Attempt) -> Decimal:
     """Return the hourly cost of an attempt: the sum of the rates of its running resources.
 
-    If one of these rates is unknown, the price of the attempt's offer is returned instead. An adopted machine has
-    no offer, so the sum of the known rates is returned for it.
+    If one of these rates is unknown, the price of the attempt's offer is returned instead. A machine that an admin
+    adopted has no offer. For such a machine, the sum of the known rates is returned.
     """
     rates = [resource.rate for resource in resources if resource.terminated_at is None]
     known = [rate for rate in rates if rate is not None]

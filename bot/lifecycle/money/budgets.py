@@ -1,8 +1,8 @@
 """Updates the budgets whenever a rental changes, in the transaction of the change.
 
 A reservation is the amount that a rental may still cost in a month. Once the cost is in the ledger, the
-reservation becomes a charge. The balance of a person, a project or the team for a month is the sum of its
-reservations and its charges.
+reservation becomes a charge. A scope is a person, a project or the team. The balance of a scope for a month is the
+sum of its reservations and its charges.
 """
 
 from __future__ import annotations
@@ -301,7 +301,7 @@ def differences(
 ) -> list[tuple[Month, Scope, Difference]]:
     """Return the changes of balances that new reservations and charges cause.
 
-    They are sorted by month and scope, which is the order in which every change writes balances.
+    They are sorted by month and scope. Every change writes balances in this order.
     """
     sums: dict[tuple[Month, Scope], Difference] = defaultdict(Difference)
 
@@ -330,7 +330,7 @@ async def settle(
 
     Args:
         by: The person whose click changed the rental. They also get the budget alerts that the change triggers.
-        new_rental: True if the rental is new, so that it has no reservations yet.
+        new_rental: True if the rental is new and so has no reservations yet.
         within: True if the rental must stay within its budgets. If a budget has too little headroom, Stale is
             raised, because the caller based its decision on an older balance.
     """
@@ -412,9 +412,9 @@ async def _alert(tx: Tx, deps: Deps, balance: Balance, more: Difference, by: str
     reserves more than it is going to cost. If the balance falls below the threshold again, the scheduled alert is
     dropped.
 
-    An alert about a project's or the team's budget is also sent to the person `by`. An alert about a person's own
-    budget is sent to that person instead, because `by` may not be allowed to see it. The operator gets no
-    messages.
+    An alert about a project's or the team's budget is also sent to `by`, the person who changed the rental. An
+    alert about a person's own budget is sent to that person instead, because `by` may not be allowed to see it.
+    The operator gets no messages.
     """
     reader = balance.scope.name if by is not None and balance.scope.kind is ScopeKind.PERSON else by
     reader = None if reader == OPERATOR.id else reader
@@ -545,7 +545,7 @@ async def demands_on_new_owner(
 
 
 def if_approved(rental: Rental, now: datetime) -> Rental:
-    """Return the rental as it would be if its pending request were approved now, to pass to `demands_of`."""
+    """Return the rental as it would be if its pending request were approved now. Used with `demands_of`."""
     if rental.extension is None:
         return transitions.approve(rental, now, approver=None)
     return lease_changes.approve_extension(rental, rental.extension, approver="", now=now)
@@ -590,8 +590,8 @@ async def count_again(tx: Tx, rules: Rules, now: datetime) -> None:
 async def correct(tx: Tx, since: Month = "") -> int:
     """Correct each balance that isn't the sum of the reservations and charges of its scope and month.
 
-    Only months starting with `since` are checked; by default, all are. Returns the number of wrong balances, each
-    of which is a bug.
+    Only months starting with `since` are checked; by default, all are. Returns the number of wrong balances. Each
+    wrong balance is due to a bug.
     """
     stored = {(one.month, one.scope): one for one in await tx.budgets.all_balances(since)}
     right = {(one.month, one.scope): one for one in await tx.budgets.sums(since)}

@@ -1,4 +1,4 @@
-"""The month files for finance: their content, the check that a month is complete, and sending them."""
+"""Creates the month files for finance, and sends a month's file once the month is complete."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ log = structlog.get_logger()
 async def month_file(
     tx: Tx, rules: Rules, now: datetime, part: MonthPart, *, readable_of: str | None = None
 ) -> MonthFile:
-    """Return a month file, which contains the charges of one scope in one month, as it is now.
+    """Return a month file with the present charges of a person, a project or the team in one month.
 
     Args:
         readable_of: The Slack ID of the only person whose charges the reader may see. None if the reader may see
@@ -83,7 +83,7 @@ async def _rows(
 async def is_complete(tx: Tx, rules: Rules, now: datetime, month: Month) -> bool:
     """Return whether a month is complete: it is over, and everything that was billed in it is in the ledger.
 
-    After that, the total of this month can't change any more.
+    The total of a complete month can't change any more.
     """
     end = month_end(month, rules.billing_zone)
     return end <= now and not await tx.budgets.billing_before(end)
@@ -114,7 +114,7 @@ async def file_months(deps: StepDeps) -> None:
 
 
 async def _finance(deps: StepDeps) -> Collection[str] | None:
-    """Return the Slack IDs of the people in finance. None if Slack doesn't say who is in a group."""
+    """Return the Slack IDs of the people in finance. None if Slack doesn't say who is in a finance group."""
     named = deps.rules.finance
     groups = await asyncio.gather(*map(deps.directory.members, named.groups))
     if None in groups:
@@ -128,8 +128,8 @@ async def _finance(deps: StepDeps) -> Collection[str] | None:
 async def _file(deps: StepDeps, month: Month, finance: Collection[str]) -> None:
     async with deps.store.read() as tx:
         file = await month_file(tx, deps.rules, deps.clock.now(), MonthPart(month=month))
-    # Write the file in a thread. It can have thousands of rows, and writing them in the event loop would delay
-    # acknowledgements to Slack.
+    # Write the file in a thread. The file can have thousands of rows, and writing them in the event loop would
+    # delay acknowledgements to Slack.
     written = await asyncio.to_thread(file.written)
 
     async def decision(tx: Tx) -> None:

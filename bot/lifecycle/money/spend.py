@@ -1,6 +1,6 @@
-"""Reads spending from the store, and sends the alert of an unusual day, the weekly digest and scheduled alerts.
+"""Reads spending from the store, and sends the alert about an unusual day, the weekly digest and scheduled alerts.
 
-The scheduled alerts are those about budgets (see `check_budget_alerts`).
+The scheduled alerts are about budgets (see `check_budget_alerts`).
 """
 
 from __future__ import annotations
@@ -82,6 +82,8 @@ async def forecast_of_month(
 ) -> Micros | None:
     """Return the forecast of a scope's total cost in this month. None if too little is known yet.
 
+    A scope is a person, a project or the whole team.
+
     Args:
         charges: The charges of the scope in the months that `months_of_usual_day` returns.
     """
@@ -160,9 +162,9 @@ async def check_budget_alerts(deps: Deps) -> None:
 async def send_digest(deps: Deps) -> None:
     """Send the home channel the latest digest that is due, unless it has been sent already.
 
-    If the bot was down for several weeks, only the latest digest is sent. After the policy first names a time for
-    digests, the first digest is sent at the next such time. For a week without rentals, there is no digest. Raises
-    StoreBusy.
+    If the bot was down for several weeks, only the latest digest is sent. If the policy has only just set a time
+    for digests, the first digest is sent when this time next comes. For a week without rentals, there is no
+    digest. Raises StoreBusy.
     """
     due = newest_digest(deps.clock.now(), deps.rules)
     async with deps.store.read() as tx:

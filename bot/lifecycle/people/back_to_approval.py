@@ -82,14 +82,14 @@ async def ask_again(
 async def _read_at(tx: Tx, rental: Rental) -> datetime | None:
     """Return the time at which the price in the rental's terms was read.
 
-    It is taken from the newest event that records such a time. None if no event does.
+    The time is taken from the newest event that records one. None if no event does.
     """
     read = [getattr(event.facts, "read_at", None) for event in await tx.events.of(rental.id)]
     return next((one for one in reversed(read) if one is not None), None)
 
 
 def pending_decision(asked: Deciders, now: datetime, rules: Rules, why: Why | None = None) -> PendingDecision:
-    """Return the pending decision of a request about which these people are asked at `now`.
+    """Return the pending decision of a request. `asked` are the people who are asked about it at `now`.
 
     The time limit is `approval.expires`. It runs only while at least one of these people can be asked.
     """

@@ -89,7 +89,7 @@ class Deciders(NamedTuple):
     hours: tuple[Availability, ...]
     """The times at which the people who count for the time limit can be asked.
 
-    These people are the approvers, or the people in `approval.then` if these are asked instead. If the store knows
+    These people are the approvers, or the people in `approval.then` if they are asked instead. If the store knows
     none of these people, the working hours of the team's time zone are used.
     """
 
@@ -153,7 +153,7 @@ async def check_deciders(deps: Deps, directory: Directory) -> None:
     async with deps.store.read() as tx:
         new = members - {person.id for person in await tx.people.known(members)}
     # Look up only some of the new members at a time, because Slack allows only a few requests per minute. Known
-    # members don't have to be looked up again: Slack itself removes people who left from its groups.
+    # members don't have to be looked up again: Slack itself removes people from its groups when they leave.
     await directory.refresh({*people, *sorted(new)[:LOOKED_UP_AT_ONCE]})
 
     async def decision(tx: Tx) -> None:

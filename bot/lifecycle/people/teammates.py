@@ -70,7 +70,7 @@ async def names_of(tx: Tx, people: Sequence[str]) -> tuple[str, ...]:
 async def let_in(tx: Tx, rental: Rental, people: Sequence[str], now: datetime) -> tuple[Event, ...]:
     """Return the event that records that the rental was shared with these people. Empty if there are no people.
 
-    The event also asks those without an SSH key to add one.
+    The event also asks people without an SSH key to add one.
     """
     if not people:
         return ()
@@ -79,9 +79,9 @@ async def let_in(tx: Tx, rental: Rental, people: Sequence[str], now: datetime) -
 
 
 async def with_people_added_since(tx: Tx, quote: Quote, rental: Rental) -> Request:
-    """Return the request of a quote that changes a rental, including the teammates who were added since.
+    """Return a quote's request, including the teammates with whom the rental was shared after the search.
 
-    The quote may be hours old, and the owner may have shared the rental with more people since then.
+    The owner can use the quote's offers to change the rental's pending request. The search may be hours old.
     """
     added = [
         person
@@ -130,8 +130,8 @@ async def check_startup_script(
 ) -> None:
     """Refuse a request whose keys, probe and setup script don't fit into one startup script.
 
-    The keys are those that the people have now. Raises Mistake, which states the sizes, and suggests what `reader`
-    (a Slack ID) can do about them.
+    The keys are the ones that the owner and the teammates have now. Raises Mistake. Its message states the sizes,
+    and suggests what `reader` (a Slack ID) can do about them.
     """
     further = further_keys(owner, teammates, await tx.people.keys_of((owner, *teammates)))
     probe_line = deps.probe_line if wants_probe(request, deps.rules) else ""

@@ -74,7 +74,7 @@ async def check_undecided(deps: Deps) -> None:
 
 
 async def ask_others(tx: Tx, deps: Deps) -> None:
-    """Ask the people in `approval.then` about each request for which it is their turn now."""
+    """Ask the people in `approval.then` about each request on which it is now their turn to decide."""
     now = deps.clock.now()
     for one in await _load(tx, deps):
         if not _others_are_due(one, deps, now):

@@ -9,6 +9,6 @@ failover. The bot recognizes such a database by one of two signs:
   a message about a rental that isn't in the database.
 
 After every start, nothing is bought before both signs have been checked. `Opened` in bot/lifecycle/deps.py records
-whether the account has been swept, and bot/lifecycle/money/buying_blocks.py checks whether a rental's card has
-been compared with Slack. The reasons are in docs/decisions/account.md.
+whether the account has been compared with the database. bot/lifecycle/money/buying_blocks.py checks whether the
+message that shows a rental has been compared with Slack. The reasons are in docs/decisions/account.md.
 """

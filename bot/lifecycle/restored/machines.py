@@ -2,7 +2,7 @@
 
 The bot recognizes such a machine by its name, `gpubot-ID-N`: the database lacks either the rental with this ID or
 its attempt N. An admin decides about these machines. Before that decision, nothing more is bought for the requests
-for which the machines were bought.
+that led to these machines.
 """
 
 from __future__ import annotations
@@ -32,8 +32,9 @@ async def bought_after_backup(tx: Tx, machines: Sequence[UnmanagedMachine]) -> b
 async def _bought_for(tx: Tx, machines: Iterable[UnmanagedMachine]) -> list[Rental | None]:
     """Return the rentals for which these machines were bought after the backup, according to their names.
 
-    If the attempt in a machine's name is in the database, the machine may be older than the backup, so its rental
-    is left out. If a rental isn't in the database at all, the list contains None for it.
+    A machine's name contains a rental and an attempt. If the attempt is in the database, the machine may be older
+    than the backup, so the rental is left out. If a rental isn't in the database at all, the list contains None
+    for it.
     """
     named = [(name.n, await tx.rentals.get(name.rental_id)) for name in names_of(machines)]
     return [rental for n, rental in named if rental is None or n > rental.attempts]
@@ -80,7 +81,7 @@ async def _close(tx: Tx, deps: Deps, rental: Rental, question: AdminQuestion) ->
 
 
 async def _another_waits(tx: Tx, rental: Rental, question: AdminQuestion) -> bool:
-    """Return whether the admins have yet to decide about another purchase whose machines name this rental.
+    """Return whether the admins must still decide about another purchase whose machines name this rental.
 
     A rental can have two such purchases, because its first attempt may have left a machine behind.
     """

@@ -27,8 +27,8 @@ async def ask_again(tx: Tx, deps: Deps, rental_id: str) -> None:
     backup.
 
     If the rental is ready according to the database, its machine is looked up first. If the machine is still
-    running, the owner is notified of its end, because the end may have been changed after the backup. If it was
-    terminated, somebody probably destroyed it.
+    running, the owner is notified of the end of the lease, because the end may have been changed after the backup.
+    If the machine was terminated, somebody probably destroyed it.
     """
     rental, now = await tx.rentals.get(rental_id), deps.clock.now()
     if rental is None:
@@ -66,8 +66,8 @@ async def _looks_again(tx: Tx, deps: Deps, rental: Rental) -> bool:
 async def note_unknown_rental(deps: Deps, rental_id: str) -> bool:
     """Return whether the database lacks the rental that a clicked button names.
 
-    If the rental is missing, the admins are notified once, because its machine may be running although the bot
-    doesn't know it.
+    If the rental is missing, the admins are notified once, because its machine may be running although the
+    database doesn't contain it.
     """
     async with deps.store.read() as tx:
         if await tx.rentals.get(rental_id) is not None:

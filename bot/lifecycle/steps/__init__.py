@@ -1,4 +1,4 @@
-"""The steps: one module for each state of a rental, which decides and does what comes next in that state.
+"""The steps: for each state of a rental, one module decides and does what comes next.
 
 dispatch.py runs a step and saves its result.
 """

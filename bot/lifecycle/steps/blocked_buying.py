@@ -39,8 +39,8 @@ def blocked_since(snapshot: RentalSnapshot, since: datetime) -> RentalSnapshot:
 def block_since_overdue(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt) -> RentalSnapshot:
     """Return the snapshot with buying counted as blocked since the time at which an attempt timed out.
 
-    The attempt was ended by the overdue deletion. So the rental's own steps have been failing since the timeout.
-    After such a long time, people have to be asked before anything else is bought.
+    The loop that deletes overdue machines ended the attempt. So the rental's own steps have been failing since the
+    timeout. After such a long time, people have to be asked before anything else is bought.
     """
     return blocked_since(snapshot, attempt.intended_at + deps.rules.procure.provision_timeout)
 
@@ -64,8 +64,8 @@ async def wait_on(
 ) -> RentalSnapshot:
     """Put a rental back on the waitlist because of `why`, or end it if its time on the waitlist is over.
 
-    Each reason is posted only once in the thread of the rental's card, because purchases can fail for the same
-    reason hundreds of times.
+    The card is the message in Slack that shows the rental. Each reason is posted only once in the card's thread,
+    because purchases can fail for the same reason hundreds of times.
     """
     if now >= waitlist_entry.until:
         return end_waitlist_entry(snapshot, now)

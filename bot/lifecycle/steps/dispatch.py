@@ -1,8 +1,7 @@
 """Runs one step of one rental: the step of its state acts on the loaded rental, and the result is saved.
 
-The steps of states with little to do are also here: those of rentals that wait for a decision, for an offer or for
-their start time, and those of rentals that are being destroyed or are over. The search for offers is in
-bot/lifecycle/loops/waitlist.py.
+This module also contains the steps of states with little to do: waiting for a decision, for an offer or for the
+start time, being destroyed, and being over. The search for offers is in bot/lifecycle/loops/waitlist.py.
 """
 
 from __future__ import annotations
@@ -51,7 +50,7 @@ async def _wait(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
 
 
 async def _destroy(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
-    """End the rental once every attempt is closed, which means that none of them can be billed any more.
+    """End the rental once all of its attempts are closed, so that nothing more can be billed.
 
     Before this function is called, `resource_deletion` has already tried to delete the remaining resources.
     """
@@ -100,8 +99,9 @@ STEPS: dict[State, Step] = {
 async def step(deps: StepDeps, snapshot: RentalSnapshot, write_due: WriteDue) -> None:
     """Do the next step of a rental that was just loaded, and end its claim.
 
-    If the rental has changed in the meantime, only the market's answers are saved. The rental is then due again
-    immediately, so its next step acts on the current version.
+    The claim is this process's right to work on the rental. If the rental has changed in the meantime, only the
+    market's answers are saved. The rental is then due again immediately, so its next step acts on the current
+    version.
 
     Args:
         write_due: See `save`.
@@ -138,7 +138,7 @@ def _add_approval_notice_if_due(snapshot: RentalSnapshot, now: datetime) -> Rent
 async def _note_unseen_end(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     """Record that the usage status was unknown before a rental's end, if the bot was down then.
 
-    The status counts as unknown since the machine was last probed. Without this, the last known status would count
+    The status counts as unknown since the machine was last probed. Otherwise, the last known status would count
     until the rental's end. The event of the end remains the last event of the rental.
     """
     rental = snapshot.rental

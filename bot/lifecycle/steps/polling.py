@@ -12,7 +12,7 @@ POLL = timedelta(seconds=15)
 JITTER = timedelta(seconds=1)
 """The largest random amount by which a poll interval is lengthened or shortened.
 
-Without it, rentals that began at the same time would always be polled at the same time.
+Without this random amount, rentals that began at the same time would always be polled at the same time.
 """
 TOGETHER = timedelta(seconds=0.25)
 """The spacing of the due times of polls.
@@ -29,7 +29,7 @@ A resource that may be billed must not stay unattended for longer.
 
 _random = SystemRandom()
 _first = datetime.min.replace(tzinfo=UTC) + TOGETHER * _random.random()
-"""The start of the grid of due times: each of them is a multiple of TOGETHER after this time.
+"""The start of the grid of due times. Every due time is a multiple of TOGETHER after this start.
 
 The start is random in each process, so that replicas don't claim rows at the same moments.
 """
@@ -42,7 +42,7 @@ def poll_at(now: datetime) -> datetime:
 
 
 def until_polls(now: datetime) -> timedelta:
-    """Return the time from `now` until polls of this process are due next."""
+    """Return the time from `now` until the next time at which polls of this process can be due."""
     return TOGETHER - (now - _first) % TOGETHER
 
 

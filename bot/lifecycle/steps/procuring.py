@@ -1,8 +1,9 @@
 """Buys a machine for a rental, with one live attempt at a time.
 
-Each attempt is committed before its single procure call. The next attempt begins once the current one is closed,
-which means that it can't be billed any more, or once its deletion has been accepted. If the market answered the
-call with `failed` and named no resource, the next attempt begins immediately.
+Each attempt is committed before its single procure call. The next attempt begins once the current attempt is
+closed and so can't be billed any more. It may also begin once the market has accepted the deletion of the current
+attempt's machine. If the market answered the call with `failed` and named no resource, the next attempt begins
+immediately.
 """
 
 from __future__ import annotations
@@ -59,7 +60,11 @@ from store.db import Tx
 STILL_FRESH = timedelta(seconds=30)
 """An offer that expires sooner than this isn't tried, because it could expire during the call."""
 MOST_UNRESOLVED = 3
-"""A rental with this many unresolved attempts buys nothing until lookups have resolved them."""
+"""The number of unresolved attempts at which a rental stops buying.
+
+An attempt is unresolved while it may have bought a machine that the rental won't use. Later lookups show whether
+this is the case. Buying then continues.
+"""
 
 
 class NoHeadroom(Exception):
@@ -88,8 +93,8 @@ async def procure(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
         # Count buying as blocked until the market answers. If that takes too long, people are asked again before
         # anything more is bought.
         return _note_unknown(blocked_since(snapshot, now), attempt, now).with_due(retry_at(now, away))
-    # An answer ends an outage, but not a rate limit, which is ended only by an answer to the next purchase.
-    # Otherwise, a rental whose purchases are refused again and again would never wait for a decision.
+    # Any answer ends an outage, but only an answer to the next purchase ends a rate limit. Otherwise, a rental
+    # whose purchases are refused again and again would never wait for a decision.
     blocked = snapshot.rental.blocked
     if blocked is not None and now - blocked.since < BLOCKED_AT_MOST and attempt.why not in MARKET_UNAVAILABLE:
         snapshot = snapshot.altered(blocked=None)
@@ -109,7 +114,10 @@ async def procure(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
 
 
 def _ended_as_overdue(rental: Rental, attempt: Attempt) -> bool:
-    """Return whether the overdue deletion ended an attempt, and nobody has decided about the request since."""
+    """Return whether an attempt was ended as overdue, and nobody has decided about the request since.
+
+    The loop that deletes overdue machines ends such attempts.
+    """
     decided_since = rental.procuring_since is not None and attempt.intended_at < rental.procuring_since
     return attempt.marked_by is Marker.OVERDUE and not decided_since
 
@@ -134,9 +142,9 @@ def give_up(
 
 
 def _note_unknown(snapshot: RentalSnapshot, attempt: Attempt, now: datetime) -> RentalSnapshot:
-    """Mark an intended attempt as unknown, with an event: nobody knows whether its call bought a machine.
+    """Mark an intended attempt as unknown, because nobody knows whether its call bought a machine.
 
-    An attempt in another state isn't changed.
+    An event is added. An attempt in another state isn't changed.
     """
     if attempt.state is not AttemptState.INTENDED:
         return snapshot
@@ -153,9 +161,9 @@ def _note_unknown(snapshot: RentalSnapshot, attempt: Attempt, now: datetime) -> 
 def _accepted(snapshot: RentalSnapshot, attempt: Attempt, now: datetime) -> RentalSnapshot:
     bought = changed(attempt, accepted=True, state=AttemptState.BOUGHT, why=None)
     after = accept(snapshot.rental, now=now, due_at=poll_at(now))
-    # An owner on the waitlist gets a direct message about the purchase. If the request has a start time, they
-    # don't get one, because they expect the machine at that time: the card shows that it was rented, and READY
-    # notifies them.
+    # An owner on the waitlist gets a direct message about the purchase. A request with a start time needs no such
+    # message, because its owner expects the machine at that time. The card shows that the machine was rented, and
+    # READY notifies the owner.
     waitlist_entry = snapshot.rental.waitlist_entry if snapshot.rental.request.starts_at is None else None
     facts = AttemptFacts(
         vendor=attempt.vendor,

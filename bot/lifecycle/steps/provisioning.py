@@ -72,8 +72,8 @@ async def provision(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
 def _deadline(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt, now: datetime) -> datetime:
     """Return the time by which the machine must be ready.
 
-    Usually, this is the timeout of the rules. The deadline is earlier if the approved total doesn't pay for so
-    much time, or if the end that the owner named is near.
+    Usually, the deadline follows from the timeout in the rules. It is earlier if the approved total doesn't pay
+    for so much time, or if the end that the owner named is near.
     """
     terms = snapshot.rental.terms
     rate = hourly(snapshot.resources_of(attempt), attempt)
@@ -123,9 +123,9 @@ async def _ready(
         without_key = await still_without_key(tx, snapshot.rental)
     now, rental, attempt = deps.clock.now(), snapshot.rental, snapshot.attempts[-1]
     terms, rate = rental.terms, hourly(snapshot.resources_of(attempt), attempt)
-    # Normally, this is the full lease. It is shorter if the machine costs more than quoted, or if it became ready
-    # while the bot was down. It never goes past the latest end that the owner named. The latest end of a flexible
-    # lease is limited in the same way.
+    # Normally, the lease has its full length. It is shorter if the machine costs more than quoted, or if the
+    # machine became ready while the bot was down. The lease never goes past the latest end that the owner named.
+    # The latest end of a flexible lease is limited in the same way.
     wanted = longest_lease(rental.request, terms.lease, now)
     afforded = affordable_lease(terms.total, snapshot.spent_at_most(now), rate, wanted, deps.rules)
     ends_at, latest_end = lease_ends(rental.request, now, now + afforded)

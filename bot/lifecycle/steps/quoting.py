@@ -39,7 +39,8 @@ GIVE_UP_AFTER = timedelta(minutes=2)
 async def find(deps: StepDeps, shared: SharedOffers, quote: Quote) -> None:
     """Find offers for a quote, store the answer for delivery, and end the claim on the quote.
 
-    If there are no offers, look for similar requests that have offers.
+    The claim is this process's right to work on the quote. If there are no offers, look for similar requests that
+    have offers.
     """
     if quote.rental_id is not None:
         await _answer(deps, changed(quote, due_at=None))
@@ -112,7 +113,7 @@ async def _likeliest_first(deps: StepDeps, offers: Sequence[Offer]) -> tuple[Off
 
 
 def card_channel(channel: Channel, rules: Rules) -> str:
-    """Return the channel for a rental's card.
+    """Return the channel for a rental's card, the message that shows the rental.
 
     Usually, this is the channel in which the command was typed. It is the home channel if the command was typed in
     a direct message, in a channel without the bot, or in a channel that people outside the workspace can read.
@@ -133,7 +134,7 @@ async def _nearby(shared: SharedOffers, request: Request) -> tuple[Nearby, ...]:
 
 
 async def _replace(deps: StepDeps, quote: Quote) -> Quote:
-    """Rent the first offer that fits as a replacement for another rental.
+    """Rent a replacement for another rental, using the first offer that fits.
 
     Returns the quote with the new rental. If nothing was rented, the quote is returned unchanged, so that its
     offers are shown. Raises Outage if the store doesn't accept the write.

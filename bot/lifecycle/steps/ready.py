@@ -30,12 +30,12 @@ from bot.policy.use.probe_times import Check, next_check
 from bot.policy.use.questions import after_asking, idle_cost
 
 CHECK_AGAIN = timedelta(seconds=30)
-"""The age of the last check after which a step checks the machine, even if the step runs for another reason."""
+"""The time since the last check after which any step checks the machine again."""
 HOST_KEY_WITHIN = timedelta(minutes=15)
 """The time after a machine became ready within which checks try to read its host key.
 
-They do so if the machine hadn't presented a host key when it became ready. If nothing has answered on its SSH port
-yet, there is no time limit.
+Checks read the key only if the machine hadn't presented one when it became ready. If nothing has answered on its
+SSH port yet, there is no time limit.
 """
 
 

@@ -82,14 +82,14 @@ async def checked_request(tx: Tx, deps: Deps, rental: Rental, left: Remainder, n
 
 
 async def rent_replacement(tx: Tx, deps: Deps, quote: Quote) -> Rental | None:
-    """Rent the first offer of a quote that fits into the remaining time and budget of the rental to be replaced.
+    """Rent a quote's first offer that fits into the remaining time and budget of the rental to be replaced.
 
     No new approval is needed. If the old machine is still running, the new one comes from another vendor, and the
     old one is destroyed once the new one has been bought.
 
     Returns the replacement, or None if no offer fits. If an earlier click has already created the replacement,
-    that one is returned. Raises Refused, Mistake or TooLate if the rules no longer allow the replacement, or if
-    the old rental can no longer be replaced.
+    the existing replacement is returned. Raises Refused, Mistake or TooLate if the rules no longer allow the
+    replacement, or if the old rental can no longer be replaced.
     """
     rental = await tx.rentals.get(quote.replaces_rental or "")
     person = await tx.people.get(quote.owner, EVER)

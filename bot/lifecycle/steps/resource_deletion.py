@@ -29,7 +29,7 @@ An earlier lookup would prove nothing, and would delay the next purchase.
 DELETE_AGAIN = timedelta(minutes=2)
 """The time after which a resource is deleted again although its deletion was accepted.
 
-It isn't deleted again if its status is `deleting`.
+A resource with the status `deleting` isn't deleted again.
 """
 
 
@@ -98,8 +98,8 @@ def _reported(
     """Return the IDs of the attempt's resources that have been reported as orphaned.
 
     Returns:
-        The IDs of all resources that were ever reported, and the IDs of those whose termination hasn't been
-        reported yet.
+        The IDs of all resources that were ever reported, and the IDs of reported resources whose termination
+        hasn't been reported yet.
     """
     ids = {resource.resource_id for resource in resources}
     ever, current = set[str](), set[str]()
@@ -155,7 +155,7 @@ async def _delete(
 def _note_answer(
     snapshot: RentalSnapshot, attempt: Attempt, message: str, resources: tuple[Resource, ...]
 ) -> RentalSnapshot:
-    """Store the market's last answer about these resources, which the alarm shows to people."""
+    """Store the market's last answer about these resources. The alarm shows this answer to people."""
     noted = tuple(changed(resource, last_answer=message) for resource in resources)
     return snapshot.with_facts(snapshot.attempt(attempt.n), noted)
 
@@ -164,8 +164,8 @@ def _alarm_from(snapshot: RentalSnapshot, attempt: Attempt, rules: Rules) -> dat
     """Return the earliest time at which people may be notified that an attempt's termination isn't confirmed."""
     seen = [resource.first_seen for resource in snapshot.resources_of(attempt)]
     if not seen:
-        # No resource has been found yet. If the next lookup finds none either, there is nothing to delete. Wait
-        # for that lookup before an alarm, even if the bot was down for long.
+        # No resource has been found yet. If the next lookup finds nothing, there is nothing to delete. Wait for
+        # that lookup before an alarm, even if the bot was down for long.
         looked_up = attempt.empty_since or attempt.intended_at
         return max(attempt.intended_at + rules.procure.provision_timeout, looked_up + ALARM_AFTER)
     return min(seen) + ALARM_AFTER if attempt.orphaned else attempt.intended_at
