@@ -80,7 +80,7 @@ class Purchase(Frozen):
 
     @property
     def runs(self) -> bool:
-        """True if at least one of the machines is running, so that the purchase can be given an owner.
+        """True if at least one of the machines is running, so that an admin can give them an owner.
 
         All machines of the purchase are then watched and deleted together. This is deliberate: if one machine
         failed, a machine that people use must still be able to get an owner.

@@ -88,9 +88,9 @@ class Why(StrEnum):
     was down. Or the database was restored, and the machine was destroyed after the backup.
     """
     ENDED_SINCE_BACKUP = "ended_since_copy"
-    """Like ENDED_WHILE_AWAY, but Slack also shows a later state of the machine than the restored database does.
+    """Like ENDED_WHILE_AWAY, but Slack also shows a later state of the machine than the restored database.
 
-    So somebody probably destroyed it on purpose.
+    Somebody therefore probably destroyed the machine on purpose.
     """
     SSH_UNREACHABLE = "ssh_silent"
     """The machine became ready although nothing answered on its SSH port."""

@@ -128,7 +128,7 @@ class UseCosts(Summed):
     """The amount billed while somebody was connected but no GPU was computing."""
     idle: Micros = 0
     unknown: Micros = 0
-    """The amount billed for time in which it isn't known how the machine was used.
+    """The amount billed for periods in which nobody knows how the machine was used.
 
     This is the time before the machine was ready, the time during its deletion, and any time without samples.
     """
@@ -169,7 +169,7 @@ class Charge(Frozen):
     """The amount billed while somebody was connected but no GPU was computing."""
     idle: Micros = 0
     unknown: Micros = 0
-    """The amount billed for time in which the use isn't known."""
+    """The amount billed for periods in which nobody knows how the machine was used."""
     late: Micros = 0
     """The part of the amount that was billed after the bot had requested the deletion."""
     estimated: bool = False

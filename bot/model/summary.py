@@ -317,9 +317,9 @@ class OfferChoice(Proposal):
 
     offer: Offer
     shorter: timedelta | None = None
-    """If the budgets can't cover the requested lease: the longest lease that they can cover, in whole hours.
+    """The longest lease for which the budgets can pay, in whole hours, if the requested lease is too long.
 
-    None if the budgets can cover the requested lease, or if they can't even cover an hour.
+    None if the budgets can pay for the requested lease, or if they can't even pay for an hour.
     """
     refused: GpubotError | None = None
     """The reason why the offer can't be rented at all. None if it can be rented."""

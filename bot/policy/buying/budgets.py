@@ -229,7 +229,7 @@ class Room(Frozen):
 
 
 def new_alert(balance: Balance, rules: Rules) -> int | None:
-    """Return the alert threshold that people must be notified of, in percent of the budget.
+    """Return the new alert threshold, in percent of the budget. People must be notified that it is reached.
 
     A threshold is new if the budget has reached it since the last alert. If several thresholds are new, the
     highest is returned. None if no threshold is new.

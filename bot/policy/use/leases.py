@@ -191,7 +191,7 @@ It is more than one because `may_end` can already delay the regular end by one g
 LEAST_GRACE = timedelta(minutes=5)
 """The shortest grace period before the overdue deletion.
 
-With a shorter one, the overdue deletion could overtake a regular step that is merely slow.
+If it were shorter, the overdue deletion could come before a regular step that is merely slow.
 """
 
 

@@ -28,7 +28,7 @@ FEWEST_UNREACHABLE = 3
 Whenever the probe on a machine of that vendor answers, the count starts from zero.
 """
 FEWEST_OWNERS = 2
-"""The number of different owners that the unreachable machines must have to count against their vendor.
+"""Unreachable machines only count against their vendor if they belong to this number of different owners.
 
 A single owner might have removed the probe from all of their machines. There is one exception: if no machine of
 the vendor has answered for ONE_OWNER_AFTER, the machines of a single owner are enough.
@@ -36,7 +36,7 @@ the vendor has answered for ONE_OWNER_AFTER, the machines of a single owner are 
 ONE_OWNER_AFTER = timedelta(days=7)
 
 BY_HAND_AFTER = timedelta(minutes=15)
-"""The time after which the probe of a ready machine counts as not installed if it hasn't answered.
+"""If the probe of a ready machine hasn't answered after this time, it counts as not installed.
 
 The owner then gets the shell lines that install it by hand.
 """
