@@ -102,9 +102,9 @@ Written as `2026-11-28`, in `billing.timezone`.
 WRITES_TRIED_AT = Fact[datetime]("writes_tried_at", datetime)
 
 DIGEST_DUE = Fact[datetime]("digest_due", datetime)
-"""The scheduled time of the last digest that was handled: sent, or skipped as too old.
+"""The scheduled time of the newest digest that was sent or deliberately skipped.
 
-Older digests that were missed are skipped: only the newest is sent.
+If several digests were missed, only the newest is sent. A digest is skipped if there were no rentals in its week.
 """
 
 
