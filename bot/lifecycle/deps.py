@@ -74,23 +74,23 @@ class RulesInForce:
 
 @dataclass
 class Opened:
-    """The time at which this process's current, uninterrupted access to the database began.
+    """The process's current access to the database, and what was checked since it began.
 
-    After an interruption, as after a start, the database may be a restored backup, or a standby that has been
-    promoted.
+    An access begins when the process starts, and after each interruption. The database may then be a restored
+    backup, or a standby that has been promoted.
     """
 
     at: datetime = EVER
-    """The start of the access, in bot time."""
+    """The time at which the access began, in bot time."""
     real: datetime = EVER
-    """The start of the access, in wall-clock time."""
+    """The time at which the access began, in wall-clock time."""
     swept: bool = True
-    """True once the account has been compared with the store after the opening. Nothing is bought before that."""
+    """True once the account has been compared with the store. Nothing is bought before that."""
     gone: set[str] = field(default_factory=set)
-    """The IDs of the resources that were missing or deleted at their first lookup after the opening."""
+    """The IDs of resources that were missing or deleted when they were first looked up during this access."""
 
     def again(self, clock: Clock) -> None:
-        """Start over, because the process has just started or the database is reachable again."""
+        """Reset these values for a new access to the database: after a start, or after an interruption."""
         self.at, self.real, self.swept = clock.now(), clock.real(), False
         self.gone.clear()
 

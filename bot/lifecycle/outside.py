@@ -31,8 +31,8 @@ class Procured(Frozen):
     def bought_nothing(self) -> bool:
         """True if the call is certain to have bought nothing.
 
-        False for a failed call, which may still have created a resource. Also False if the offer is already sold:
-        the bot itself may have bought it after the backup from which the database was restored.
+        False for a failed call, because it may still have created a resource. Also False if the offer is already
+        sold: if the database was restored from a backup, the bot may have bought the offer after that backup.
         """
         return self.why in {Why.EXPIRED, Why.REFUSED, Why.SCRIPT_REFUSED}
 

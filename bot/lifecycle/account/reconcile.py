@@ -181,10 +181,7 @@ def named_resource(resource_id: str, attempt: Attempt, now: datetime) -> Resourc
 
 
 def _unseen_resource(attempt: Attempt, now: datetime) -> Resource:
-    """Return a placeholder for the resource of a purchase, because no lookup has found the real one.
-
-    The placeholder counts as terminated since the first lookup that found nothing.
-    """
+    """Return a placeholder for the resource of a purchase, because no lookup has found the real one."""
     resource = named_resource(attempt.called_offer.offer_id, attempt, now)
     return changed(resource, status=UNSEEN, terminated_at=attempt.empty_since or now)
 
@@ -192,10 +189,9 @@ def _unseen_resource(attempt: Attempt, now: datetime) -> Resource:
 def _without_resources(
     attempt: Attempt, progress: OfferProgress, now: datetime, *, missing_counts: bool
 ) -> Attempt:
-    """Return an attempt, updated after a lookup that found no resource of it.
+    """Return an attempt after a lookup that found none of its resources.
 
-    The time of the first such lookup is noted. If another lookup, at least LOOK_UP_AGAIN later, finds no resource,
-    the attempt has failed. This also requires that `missing_counts` is set.
+    If two lookups in a row find no resource, at least LOOK_UP_AGAIN apart, the attempt has failed.
     """
     if progress.in_progress:
         return changed(attempt, empty_since=None)
@@ -237,11 +233,7 @@ def updated_resource(
 
 
 def _missing(resource: Resource, now: datetime, *, counts: bool) -> Resource:
-    """Return a resource after a lookup that didn't find it.
-
-    The time of the first such lookup is noted. If an earlier lookup didn't find the resource either and `counts`
-    is set, the resource counts as terminated since the first such lookup.
-    """
+    """Return a resource after a lookup that didn't find it."""
     if resource.terminated_at is not None:
         return resource
     if resource.missing_since is None:

@@ -40,9 +40,9 @@ class Found:
 
 
 async def first_sweep(deps: StepDeps) -> None:
-    """Compare the account with the store, and record that this was done since the database was opened.
+    """Compare the account with the store for the first time since the database was opened.
 
-    Nothing is bought before the first sweep: if the database was restored from a backup, the machine for a request
+    Nothing is bought before this is done: if the database was restored from a backup, the machine for a request
     may already be running. Raises the same errors as `sweep`.
     """
     opened_at = deps.opened.at
@@ -84,7 +84,6 @@ async def _sweep(deps: StepDeps) -> None:
 
 
 async def _match(tx: Tx, views: Sequence[ResourceView]) -> list[Found]:
-    """Match each resource of the account with its stored resource and its attempt."""
     known = await tx.rentals.resources_by_id([view.resource_id for view in views])
     attempts = await tx.rentals.attempts_of(list(known.values()))
     return [

@@ -348,10 +348,7 @@ async def _load_waiting(tx: Tx, deps: Deps, person: Person, rental_id: str, *, r
 
 
 def _check_not_expired(deps: Deps, rental: Rental) -> None:
-    """Refuse a decision about an expired request. Raises TooLate.
-
-    The time limit is checked here because the engine may not have recorded yet that the request has expired.
-    """
+    """Refuse a decision about an expired request. Raises TooLate."""
     if rental.extension is not None:
         expires_at = rental.running_lease.ends_at
     elif rental.decision is not None:
@@ -363,11 +360,7 @@ def _check_not_expired(deps: Deps, rental: Rental) -> None:
 
 
 def _check_version(deps: Deps, rental: Rental, version: int) -> None:
-    """Refuse a decision about a request that has expired or changed.
-
-    Raises TooLate if it has expired, and RequestChanged if another version is pending. Call this only after
-    checking the person's rights, because a person who gets RequestChanged is shown the new version.
-    """
+    """Refuse a decision about a request that has expired or changed."""
     _check_not_expired(deps, rental)
     if rental.newest_terms.version != version:
         raise RequestChanged(
@@ -377,7 +370,6 @@ def _check_version(deps: Deps, rental: Rental, version: int) -> None:
 
 
 async def _why_nothing_waits(tx: Tx, deps: Deps, person: Person, rental: Rental) -> TooLate:
-    """Return the error for a person who clicked on a request that has already been decided."""
     ends = [event for event in await tx.events.of(rental.id) if event.kind in _DECISIONS]
     if not ends:
         return TooLate(f"{rental.id} isn't waiting for a decision. Nothing was changed.", rental.id)

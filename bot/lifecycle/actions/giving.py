@@ -282,7 +282,6 @@ async def demands_if_taken(
 
 
 def _acceptance(rental: Rental, person_id: str, now: datetime) -> Event:
-    """Return the event of a person accepting a machine."""
     people, until = (rental.owner, person_id), rental.running_lease.ends_at
     facts = OwnerChangedFacts(people=people, until=until, rate=rental.rate)
     return Event(rental_id=rental.id, kind=EventKind.OWNER_CHANGED, at=now, actor=person_id, facts=facts)

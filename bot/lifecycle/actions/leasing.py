@@ -244,10 +244,7 @@ class Extend(Action[AskedLease, LongerLease, Extended], id="extend"):
 def _asked_end(
     rental: Rental, asked: timedelta | datetime, events: Sequence[Event], by: By, *, shown_end: datetime | None
 ) -> datetime:
-    """Return the end that a person requests.
-
-    If even an approver couldn't allow this end, raises the same errors as `Extend`.
-    """
+    """Return the end that a person requests."""
     person, now = by.person, by.now
     lease = rental.running_lease
     if shown_end is not None and lease.ends_at.replace(microsecond=0) != shown_end:
@@ -281,9 +278,9 @@ def _asked_end(
 def said_just_now(
     events: Iterable[Event], person: Person, kinds: Collection[EventKind], now: datetime, **facts: object
 ) -> Event[Any] | None:
-    """Return the event of an equal action by this person, less than DUPLICATE_WITHIN ago. None if there is none.
+    """Return this person's recent event of one of these `kinds` with these `facts`. None if there is none.
 
-    An action is equal if its event is of one of these `kinds`, and has the given values in its facts.
+    An event is recent if it is less than DUPLICATE_WITHIN old. Other facts of the event don't matter.
     """
     return next(
         (
@@ -357,10 +354,6 @@ async def rental_to_extend(deps: Deps, person: Person, rental_id: str) -> Rental
 
 
 def _check_length(rental_id: str, span: timedelta, left: timedelta, rules: Rules) -> None:
-    """Refuse an extension by more than `left`, the largest amount that can still be added to the lease.
-
-    Raises Mistake.
-    """
     most = span_text(rules.lease.max)
     if not left:
         raise Mistake(f"The longest lease is {most}, so {rental_id} can't be extended.")

@@ -112,7 +112,6 @@ async def _choices(
 
 
 async def _with_usual_time(tx: Tx, choices: Sequence[OfferChoice]) -> tuple[OfferChoice, ...]:
-    """Add to the recommended offer the time after which such machines are usually ready."""
     best = recommended(choices)
     seconds = None if best is None else await tx.rentals.median_time_to_ready(best.offer.vendor, best.offer.gpu)
     if seconds is None:

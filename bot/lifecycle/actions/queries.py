@@ -170,7 +170,6 @@ async def _replaced_by(tx: Tx, rental: Rental) -> Rental | None:
 
 
 async def _runs_script(tx: Tx, rental: Rental) -> bool:
-    """Return whether the machines of the rental's vendor are expected to run the startup script."""
     if rental.vendor is None or rental.state is not State.READY:
         return True
     return runs_scripts((await tx.probe_answers.of_vendors([rental.vendor])).get(rental.vendor))
@@ -339,11 +338,7 @@ async def live_rentals(
 
 
 def _ended(cost: EndedCost, person: Person, rules: Rules, *, everyone: bool) -> EndedSummary:
-    """Return a rental that is over, with the amount that this person was charged for it.
-
-    With `everyone`, the amount is the sum of the charges of all its owners. The amount is left out if the person
-    may not see it.
-    """
+    """Return a rental that is over, with the amount that this person was charged for it."""
     billed = cost.billed if everyone else {person.id: cost.billed[person.id]}
     sees = all(sees_money(person, owner, rules) for owner in billed)
     return EndedSummary(
@@ -371,10 +366,7 @@ async def _waiting_for(tx: Tx, deps: Deps, person: Person) -> list[Rental]:
 
 
 def _totals(alike: Iterable[tuple[State, Decimal | None, int]]) -> CostTotals:
-    """Return the total number and hourly cost of rentals. Rentals that haven't bought anything yet are left out.
-
-    Each tuple in the input stands for a number of rentals with the same state and rate.
-    """
+    """Return the number and hourly cost of rentals. Rentals that haven't bought anything yet don't count."""
     buying = [(rate or Decimal(0), count) for state, rate, count in alike if state not in UNBOUGHT]
     return CostTotals(
         count=sum(count for _, count in buying),

@@ -229,7 +229,6 @@ async def _request_to_change(tx: Tx, person: Person, quote: Quote) -> Rental:
 
 
 async def _same(tx: Tx, person: Person, request: Request) -> Rental | None:
-    """Return a live rental of the person with the same number of the same GPUs in the same region, or None."""
     for rental in await tx.rentals.live(person.id):
         own = rental.request
         same = all(getattr(own, name) == getattr(request, name) for name in ("gpu", "features", "count", "region"))
@@ -275,11 +274,7 @@ async def _rent(
 
 
 def _with_prices(facts: RequestFacts, offer: Offer, quote: Quote) -> RequestFacts:
-    """Return the facts of an event, with details about prices for the approvers.
-
-    The details are the time at which the price was read, and the cheapest other offer. The facts are unchanged if
-    nobody has to approve the request.
-    """
+    """Return the facts of an event, with details about prices for the approvers."""
     if facts.admins_decide is None:
         return facts
     return changed(facts, read_at=offer.read_at, other=cheapest_other(offer, quote.offers))

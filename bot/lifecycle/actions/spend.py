@@ -125,12 +125,7 @@ _KEYS = {
 
 
 def _known(scope: Scope, rules: Rules, charges: Sequence[Charge]) -> Scope:
-    """Return the scope, with the name of its project spelled exactly as it is stored.
-
-    People may type the name in upper or lower case. The exact name is taken from the policy. If the policy no
-    longer contains the project, the name is taken from these charges. Raises Mistake if the project is in neither
-    of them.
-    """
+    """Return the scope, with the name of its project spelled exactly as it is stored."""
     if scope.kind is not ScopeKind.PROJECT:
         return scope
     names = [*rules.projects, UNASSIGNED, *sorted({charge.project for charge in charges})]
@@ -152,7 +147,6 @@ def _is_of(charge: Charge, scope: Scope) -> bool:
 
 
 def _rows_of(person: Person, scope: Scope, rules: Rules, asked: RowsOf | None) -> RowsOf:
-    """Return the kind of rows in a report: the kind that was `asked` for, if the person may see it."""
     if scope.kind is ScopeKind.PERSON:
         return RowsOf.RENTALS
     people = sees_spend_of_people(person, rules) and asked is not RowsOf.PROJECTS
@@ -160,10 +154,7 @@ def _rows_of(person: Person, scope: Scope, rules: Rules, asked: RowsOf | None) -
 
 
 def _budgets(person: Person, scope: Scope, rules: Rules) -> tuple[Micros | None, Micros | None]:
-    """Return the budget of `person` and the budget of `scope`. None for a budget that doesn't apply.
-
-    A report about the whole team can have both.
-    """
+    """Return the budget of `person` and the budget of `scope`. None for a budget that doesn't apply."""
     own = budget_of(Scope(kind=ScopeKind.PERSON, name=person.id), rules)
     return own if scope in {TEAM, Scope(kind=ScopeKind.PERSON, name=person.id)} else None, budget_of(scope, rules)
 

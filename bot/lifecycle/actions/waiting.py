@@ -480,7 +480,6 @@ async def _wait(tx: Tx, deps: Deps, person: Person, quote: Quote, waitlist_entry
 
 
 async def _views(tx: Tx, quotes: Iterable[Quote]) -> list[WaitingView]:
-    """Return the quotes that are still waiting, in the order in which they began to wait."""
     quotes = list(quotes)
     rentals = await tx.rentals.get_many({quote.rental_id for quote in quotes if quote.rental_id is not None})
     views = []

@@ -113,21 +113,13 @@ def drop_extension(rental: Rental, now: datetime) -> Rental:
 
 
 def _until(lease: Lease, ends_at: datetime, now: datetime) -> Lease:
-    """Return the lease with another end. A graceful destroy is cancelled.
-
-    If the new end is after the latest end of a flexible lease, the lease becomes a fixed lease that ends at the
-    new end.
-    """
+    """Return the lease with another end. A graceful destroy is cancelled."""
     later = later_end(lease, ends_at)
     return changed(lease, ends_at=ends_at, latest_end=later, notices_checked_at=now, graceful_destroy=None)
 
 
 def _not_destroyed(lease: Lease) -> Lease:
-    """Return the lease with a graceful destroy cancelled, or unchanged if there was none.
-
-    The lease gets back the end that it had before the graceful destroy. If its present end is later, it keeps the
-    present end.
-    """
+    """Return the lease with a graceful destroy cancelled, or unchanged if there was none."""
     first = lease.graceful_destroy
     if first is None:
         return lease

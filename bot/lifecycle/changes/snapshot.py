@@ -1,4 +1,4 @@
-"""A snapshot of a rental: its attempts, resources and ledger at one moment. Steps load, change and save it."""
+"""A snapshot of a rental: its attempts, resources and ledger at one moment."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ were read are written as well. Raises StoreBusy.
 class RentalSnapshot:
     """Everything known about a rental at one moment.
 
-    Steps return changed copies, and `save` writes the difference.
+    A step, the code that advances a rental, returns a changed copy. `save` then writes the differences.
     """
 
     rental: Rental
@@ -291,11 +291,7 @@ def cost_by_use(snapshot: RentalSnapshot, events: Iterable[Event], now: datetime
 
 
 def _known_use(snapshot: RentalSnapshot, events: Iterable[Event], now: datetime) -> tuple[Stretch, ...]:
-    """Return the stretches of time in which the machine's use is known.
-
-    They begin after the machine became ready. They last at most until the machine's end, or until `now` if the
-    machine hasn't ended.
-    """
+    """Return the stretches of time in which the machine's use is known."""
     rental = snapshot.rental
     if rental.lease is None:
         return ()

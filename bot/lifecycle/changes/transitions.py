@@ -34,10 +34,7 @@ ACKNOWLEDGED_SILENCE = timedelta(hours=2)
 
 
 def _move(rental: Rental, to: State, **fields: Any) -> Rental:
-    """Return the next version of a rental, in another state.
-
-    Raises ForbiddenTransition if the table of transitions in bot/model/state.py doesn't allow this.
-    """
+    """Return the next version of a rental, in another state."""
     check_transition(rental.state, to)
     return changed(rental, **fields, state=to, version=rental.version + 1)
 
@@ -194,7 +191,6 @@ def _procure(rental: Rental, now: datetime, **fields: Any) -> Rental:
 
 
 def _queue(rental: Rental, *, waitlist_entry: WaitlistEntry, **fields: Any) -> Rental:
-    """Move to `queued`, and clear everything that belonged to buying or to a decision."""
     none = dict.fromkeys(("decision", "procuring_since", "blocked", "accepted_at"))
     notice_at = fields.get("approval_notice_at", rental.approval_notice_at)
     due_at = waitlist_entry.until if notice_at is None else min(waitlist_entry.until, notice_at)
@@ -348,7 +344,6 @@ def begin_destroying(rental: Rental, ending: Ending, at: datetime) -> Rental:
 
 
 def _postponed(rental: Rental, now: datetime) -> Alarm | None:
-    """Return the rental's alarm with its next notice postponed by ALARM_AFTER."""
     return None if rental.alarm is None else changed(rental.alarm, at=now + ALARM_AFTER)
 
 

@@ -130,10 +130,10 @@ class Steps(DueLoop[ClaimedRental]):
 
 
 class DueTimes:
-    """Collects the writes of steps that only have to store when a rental is due and when its resources were read.
+    """Writes the times at which rentals are next due, several in one transaction.
 
-    Writes that come at about the same time share one transaction. The transaction also ends these steps' claims,
-    which keep other processes from working on the same rentals.
+    It is used by steps that have changed nothing else, except for the times at which resources were read. The
+    transaction also ends the steps' claims. A claim is a process's right to work on a rental.
     """
 
     def __init__(self, deps: StepDeps) -> None:
@@ -141,7 +141,7 @@ class DueTimes:
         self._waiting: list[tuple[Rental, datetime | None]] = []
         self._read_again: list[Resource] = []
         self._writing: asyncio.Task[None] | None = None
-        """The pending write, which will include everything that is waiting now."""
+        """The next write. It will include everything that is waiting now."""
 
     async def write(self, rental: Rental, due_at: datetime | None, resources: Sequence[Resource]) -> None:
         """Store the time at which a rental is next due and the read times of its resources, and end its claim.

@@ -72,7 +72,7 @@ COUNTS_FOR = timedelta(minutes=20)
 With 10,000 machines, it takes 17 min until each of them has been probed once.
 """
 OURS_AT_MOST = timedelta(hours=1)
-"""The longest time for which usage statuses are frozen because the bot itself seems to be at fault.
+"""The longest time for which usage statuses don't change because the bot itself seems to be at fault.
 
 After this time, usage statuses change again even if the bot is at fault. By then, nobody has known for an hour
 whether the machines are in use.
@@ -80,11 +80,11 @@ whether the machines are in use.
 
 
 class ProbeFaults:
-    """Distinguishes failures of the bot from failures of machines, by the latest outcome of each machine.
+    """Finds out whether probe runs fail because of the bot or because of the machines.
 
-    If more than half of the machines fail, the bot is probably at fault. Only machines whose usage status was
-    known before their latest probe run are counted. The outcomes are kept in memory only, so they are collected
-    anew after each start.
+    If the latest probe runs of more than half of the machines failed, the bot is probably at fault. A machine
+    counts only if its usage status was known before its latest probe run. The outcomes aren't stored, so they are
+    collected anew after each start.
     """
 
     def __init__(self) -> None:
@@ -107,11 +107,14 @@ class ProbeFaults:
         self._outcomes.pop(rental_id, None)
 
     def are_ours(self, now: datetime) -> bool:
-        """Return whether probe runs are failing because of the bot, so that no usage status may change now."""
+        """Return whether the bot seems to be the reason why probe runs are failing.
+
+        While this is the case, no usage status may change. It is the case for at most OURS_AT_MOST.
+        """
         return self.most_fail(now) and self._since is not None and now - self._since < OURS_AT_MOST
 
     def most_fail(self, now: datetime) -> bool:
-        """Return whether more than half of the machines are failing. Log the start and the end of such a phase."""
+        """Return whether more than half of the machines are failing. Log each change of the result."""
         self._outcomes = {key: one for key, one in self._outcomes.items() if now - one[0] <= COUNTS_FOR}
         failed = sum(failed for _, failed in self._outcomes.values())
         most = len(self._outcomes) >= FEWEST and 2 * failed > len(self._outcomes)
@@ -340,7 +343,6 @@ def _sample(rental_id: str, result: ProbeResult, at: datetime) -> Sample:
 
 
 def _count(faults: ProbeFaults, rental: Rental, result: ProbeResult, now: datetime) -> None:
-    """Count the outcome of this probe run, if the machine's usage status was known before this run."""
     if rental.use is None or rental.use.status is UsageStatus.UNKNOWN:
         faults.forget(rental.id)
     else:
@@ -384,7 +386,6 @@ def _with_new_status(
 
 
 async def _write(tx: Tx, deps: StepDeps, before: Rental, after: Rental, events: tuple[Event, ...]) -> None:
-    """Store the rental if it has changed."""
     if after == before and not events:
         return
     after = changed(after, version=before.version + 1)

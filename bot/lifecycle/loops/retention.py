@@ -65,7 +65,7 @@ async def _drop_all(deps: Deps, drop: Callable[[Tx], Awaitable[int]]) -> None:
 async def look_for_people_who_left(deps: StepDeps) -> None:
     """Find out who has left the workspace, by looking some people up in Slack.
 
-    Only people whom Slack hasn't confirmed as members within ASK_AGAIN are looked up. Raises StoreBusy.
+    A person is looked up if Slack last confirmed their membership longer than ASK_AGAIN ago. Raises StoreBusy.
     """
     async with deps.store.read() as tx:
         people = await tx.people.not_asked_since(deps.clock.real() - ASK_AGAIN, LOOK_UP_AT_ONCE)

@@ -106,7 +106,6 @@ def still_billing(
 def _alive(
     rows: Sequence[LedgerRow], resources: Iterable[Resource], attempts: Iterable[Attempt]
 ) -> dict[str, Billing]:
-    """Return the billing values of the running resources, by resource ID."""
     by_number = {attempt.n: attempt for attempt in attempts}
     return {
         one.resource_id: _billing(

@@ -60,7 +60,6 @@ async def month_file(
 async def _rows(
     tx: Tx, rules: Rules, month: Month, charged: Iterable[Charge], running: Iterable[Charge]
 ) -> tuple[FileRow, ...]:
-    """Return the file's rows for these charges, oldest first."""
     marked = [*((charge, False) for charge in charged), *((charge, True) for charge in running)]
     machines = await tx.budgets.machines(month)
     names = await tx.people.names({charge.owner for charge, _ in marked})

@@ -171,10 +171,6 @@ async def check_deciders(deps: Deps, directory: Directory) -> None:
 
 
 async def _notify(tx: Tx, deps: Deps, *, none_left: bool) -> None:
-    """Notify the people with pending requests of who decides now.
-
-    The admins are notified, too, if no approver is left.
-    """
     now, waiting = deps.clock.now(), await tx.rentals.undecided()
     for rental in waiting:
         asked = await deciders(tx, deps.rules, requesters_of(rental), now)

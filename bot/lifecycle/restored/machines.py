@@ -64,7 +64,6 @@ async def close_request(tx: Tx, deps: Deps, question: AdminQuestion) -> None:
 
 
 async def _close(tx: Tx, deps: Deps, rental: Rental, question: AdminQuestion) -> None:
-    """End one rental whose machine was found, or let it continue if the bot doesn't manage the machine."""
     decided = question.decided
     events: tuple[Event, ...] = ()
     if decided is not None and decided.decision is AdminDecision.NOT_OURS:

@@ -64,7 +64,6 @@ async def run(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
 
 
 def _after_action(deps: StepDeps, snapshot: RentalSnapshot, action: ready.Act, now: datetime) -> RentalSnapshot:
-    """Return the snapshot after one action of the plan has been done."""
     rental, lease = snapshot.rental, snapshot.rental.running_lease
     match action:
         case ready.End(why, by):
