@@ -49,8 +49,8 @@ MOST_SHOWN = 2
 async def idle_machines(tx: Tx, deps: Deps, quote: Quote) -> tuple[IdleMachine, ...]:
     """Return other people's idle machines that fit a quote's request, longest idle first.
 
-    Empty if machines can't be shared with the person, or if the quote replaces a machine, changes a request or has
-    a start time.
+    Empty if the person may not use other people's machines, or if the quote replaces a machine, changes a request
+    or has a start time.
     """
     now, person = deps.clock.now(), await tx.people.get(quote.owner, EVER)
     wants_now = not (quote.changes or quote.replaces_rental or quote.request.starts_at)
@@ -290,10 +290,9 @@ def _acceptance(rental: Rental, person_id: str, now: datetime) -> Event:
 def _check_limits(
     rental: Rental, left: Left, rules: Rules, *, alternative: str, next_step: NextStep | None = None
 ) -> None:
-    """Refuse a transfer whose remaining cost would need approval.
+    """Refuse a transfer if the remaining cost of the rental would need approval. Raises Refused.
 
-    Approvers decide before money is spent, but this machine is already billing. The error's message suggests
-    `alternative` instead. Raises Refused.
+    The message of the error suggests the `alternative`.
     """
     if not left.over:
         return

@@ -23,7 +23,7 @@ from store.db import Tx
 _BOUGHT_WITH_A_KEY = UNBOUGHT | {State.PROCURING, State.PROVISIONING}
 """The states in which a machine may still have to be bought.
 
-The state of a starting machine is included: if the machine fails to start, another machine is bought.
+They include the state of a starting machine. If that machine fails to start, another one is bought.
 """
 
 
@@ -148,7 +148,7 @@ async def _check_nothing_is_bought(tx: Tx, person: Person) -> None:
 
 
 class MakeKeyFirst(OnKey, id="make_key_first"):
-    """Make a key the default key: the one that works even on a machine that doesn't run the startup script."""
+    """Make a key the default key. This key works even on a machine that doesn't run the startup script."""
 
     async def do(self, tx: Tx, deps: Deps, person: Person, plan: Key) -> KeyChanged:
         await tx.people.make_key_first(person.id, plan.fingerprint)

@@ -49,10 +49,7 @@ from bot.policy.use.questions import after_answer, after_extension, asks_again_a
 from store.db import Tx
 
 DUPLICATE_WITHIN = timedelta(minutes=2)
-"""The time within which a repeated command counts as a duplicate.
-
-Such a command was probably sent twice by mistake, or sent again because the reply to the first one was lost.
-"""
+"""The time within which a repeated command counts as a duplicate, probably sent twice by mistake."""
 _LONGER = {EventKind.EXTENDED, EventKind.EXTENDED_BY_OPERATOR, EventKind.EXTENSION_ASKED}
 """The events in which a person extends a lease, or requests an extension."""
 
@@ -84,8 +81,8 @@ class OnReady(Direct[Rental, Done]):
 class Keep(OnReady[Kept], id="keep"):
     """Note that the machine is still needed. The end of the lease doesn't change.
 
-    For the duration of `span`, the owner isn't asked whether they still need the machine. Any later question is
-    only sent during the owner's hours (policy key `hours`). Raises the same errors as `load_extendable`.
+    For the duration of `span`, the owner isn't asked whether they still need the machine. Raises the same errors
+    as `load_extendable`.
     """
 
     span: timedelta

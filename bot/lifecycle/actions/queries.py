@@ -81,9 +81,8 @@ async def details_for(tx: Tx, deps: Deps, person: Person, rental: Rental) -> Ren
 async def details_for_message(tx: Tx, rental: Rental, now: datetime) -> RentalDetails:
     """Return a rental for a message that is rendered without knowing who will read it.
 
-    The cost is included, because everyone who gets such a message may see the cost. The rental's card is such a
-    message, so everybody in its channel may see the cost. The details of the machine's use are left out, except
-    for the usage status and its start time.
+    The cost is included, because everyone who gets such a message may see the cost. The details of the machine's
+    use are left out, except for the usage status and its start time.
     """
     return await _details(tx, rental, now, money=True, use=False)
 
@@ -153,8 +152,7 @@ async def _details(tx: Tx, rental: Rental, now: datetime, *, money: bool, use: b
 async def _who_left(tx: Tx, snapshot: RentalSnapshot, events: Iterable[Event]) -> frozenset[str]:
     """Return the people who have had access to a rental's machine and have left the workspace.
 
-    They are former owners, or people whose keys were sent to the machine. The result is needed only after a
-    transfer, so it is empty if the rental has always had the same owner.
+    Empty if the rental was never transferred, because the result is only needed after a transfer.
     """
     former = {facts.people[0] for facts in facts_in(events, OwnerChangedFacts)}
     if not former:
@@ -379,7 +377,7 @@ def _spent(cost: LiveCost, now: datetime) -> AccruedCost:
 
 
 async def rental_of_post(deps: Deps, channel: str, ts: str) -> str | None:
-    """Return the ID of the rental that one of the bot's messages is about. None if there is none."""
+    """Return the ID of the rental that a message of the bot is about. None if there is none."""
     async with deps.store.read() as tx:
         return await tx.messages.rental_at(channel, ts)
 
@@ -409,8 +407,7 @@ def readable_by(rental: Rental, *, everything: bool) -> Rental:
 
     With `everything`, the person may see all details; otherwise, only the usage status and its start time.
 
-    While there are too few samples to determine the status, it is left out for everybody. Otherwise, readers would
-    think that the machine can't be probed.
+    While there are too few samples to determine the status, it is left out for everybody.
     """
     if rental.use is None or (everything and not rental.use.undecided):
         return rental
@@ -476,7 +473,7 @@ class Purpose(Enum):
 
 
 OF_OWNER = frozenset({Purpose.DESTROY, Purpose.SHARE, Purpose.GIVE})
-"""The purposes that are reserved for owners: rentals that are only shared with the person don't count."""
+"""The purposes for which the person must own the rental. A shared rental isn't enough."""
 NEEDS_MACHINE = frozenset({Purpose.SSH, Purpose.EXTEND, Purpose.GIVE})
 
 

@@ -312,10 +312,8 @@ a dialog first; the offer's price was no longer valid; or something else prevent
 async def rent_clicked(tx: Tx, deps: Deps, person: Person, reply_to: Destination) -> ClickedOffer | None:
     """Rent the last offer that the person clicked before they had an SSH key.
 
-    The caller has stored the key in the same transaction. The offer is tried only once. If its price is no longer
-    valid, a new search is started, whose results are sent to `reply_to`.
-
-    Returns the outcome, or None if there is no such offer.
+    The caller has stored the key in the same transaction. If the offer's price is no longer valid, a new search is
+    started, and its results are sent to `reply_to`. Returns None if there is no such offer.
     """
     now = deps.clock.now()
     waiting = await tx.quotes.clicked(person.id, now - CLICK_COUNTS_FOR)

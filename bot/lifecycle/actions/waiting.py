@@ -67,8 +67,8 @@ class TellMe(Direct[Quote, Quote], id="tell_me"):
     key `hours`). They can type another duration, or that they want to be notified at any time. Both choices are in
     `Quote.waitlist_entry`.
 
-    A second click changes nothing. A quote that has already created a rental can't wait. If that rental is over,
-    or still waits for its owner's decision, a copy of the quote waits instead.
+    A second click changes nothing. If the quote has already created a rental, a copy of the quote waits instead.
+    The rental must be over, or waiting for its owner's decision.
 
     Raises:
         TooLate: The quote is unknown, or it has created another rental.
@@ -197,8 +197,8 @@ class RentWhenFound(Action[WaitFacts, LaterRent, WaitBegun], id="rent_for_me"):
     `queued`, possibly after waiting for an approver. A second click returns the same rental.
 
     `gpu_rate` is the highest price that the person named, in USD per GPU-hour. If it is None, the highest price in
-    the request is used. A request with a start time is an exception: if there are offers now, the highest price is
-    computed from the cheapest offer, by adding the margin `procure.dearer`.
+    the request is used. For a request with a start time, the highest price can also be computed from the cheapest
+    present offer, by adding the margin `procure.dearer`.
 
     Raises:
         NeedsKey: The person has no SSH key.
@@ -419,8 +419,8 @@ async def starting(deps: Deps, person: Person) -> list[WaitingView]:
 async def _fresh(tx: Tx, deps: Deps, quote: Quote, *, may_wait: bool = False) -> Quote:
     """Return the quote, or a copy of it if it has already created a rental. A quote can create only one rental.
 
-    The copy is made only if the rental is over. With `may_wait`, it is also made if the rental is waiting for its
-    owner's decision. If the quote has created any other rental, raises TooLate.
+    Raises TooLate if that rental isn't over. With `may_wait`, the rental may also be waiting for its owner's
+    decision.
     """
     rental = await tx.rentals.get(quote.rental_id) if quote.rental_id is not None else None
     if rental is None:

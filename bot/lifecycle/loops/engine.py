@@ -1,7 +1,7 @@
 """The loops that run the due steps of rentals and the due searches of quotes.
 
-To try something again later, a step sets `due_at`. Quotes, waitlist entries (waitlist.py) and rentals have
-separate loops: a search waits for all vendors, and must not delay the steps of rentals.
+A step is the code that advances a rental. A quote is a search that is stored together with its offers. Quotes and
+rentals have separate loops, because a search waits for all vendors, and must not delay the steps of rentals.
 """
 
 from __future__ import annotations

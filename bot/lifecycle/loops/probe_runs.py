@@ -296,9 +296,8 @@ async def run_probe(deps: StepDeps, claimed: Claimed, faults: ProbeFaults) -> st
 def _next(rental: Rental, target: Target, samples: Sequence[Sample], began: datetime) -> datetime:
     """Return the time of the machine's next probe run.
 
-    If the end of the lease changed during this run, the next one comes as soon as possible, because the machine
-    doesn't know the new end yet. The next run also comes soon while the machine's on-ending.sh is running, because
-    the end waits for it.
+    If the end of the lease changed during this run, the next run takes place as soon as possible, because it sends
+    the machine the new end. While the machine's on-ending.sh is running, the next run also takes place soon.
     """
     if rental.lease is None or rental.lease.ends_at == target.ends_at:
         if samples[-1].missed is None and is_awaited(rental, samples[-1].at):
@@ -308,11 +307,7 @@ def _next(rental: Rental, target: Target, samples: Sequence[Sample], began: date
 
 
 async def _target(deps: StepDeps, rental_id: str) -> Target | None:
-    """Return the server to log in to.
-
-    None if the machine has no probe by design, or if it is being deleted: its address may then be assigned to
-    another machine.
-    """
+    """Return the server to log in to. None if the machine has no probe, or is being deleted."""
     now = deps.clock.now()
     async with deps.store.read() as tx:
         rental = await tx.rentals.get(rental_id)
@@ -352,12 +347,11 @@ def _count(faults: ProbeFaults, rental: Rental, result: ProbeResult, now: dateti
 async def _changed_key(
     tx: Tx, rental: Rental, result: ProbeResult, earlier: Sequence[Sample], now: datetime
 ) -> tuple[Event, ...]:
-    """Return an event if the machine presents another host key than the pinned one.
+    """Return an event if the machine's host key has changed.
 
-    Each changed key is reported once, and only if two probe runs in a row found a changed key. This is deliberate:
-    the vendor may have taken the machine away and given its address to another machine. In that case, people
-    should hear of the loss first. The bot therefore asks the vendor after the first failed probe run whether the
-    machine still exists, and learns of the loss before the second probe run.
+    Each changed key is reported once, after two probe runs in a row have found a changed key. Between them, the
+    bot asks the vendor whether the machine still exists: its address may now belong to another machine. People
+    should then be notified of the loss of the machine, and not of a changed key.
     """
     if result.missed is not Missed.HOST_KEY_CHANGED or result.host_key is None:
         return ()
@@ -435,9 +429,9 @@ async def with_report(
 async def note_unreachable(tx: Tx, rental: Rental, probe_runs: Sequence[Sample], now: datetime) -> None:
     """Record, for the statistics of the vendor, that a machine's SSH port didn't answer soon after it got ready.
 
-    This is recorded only if at least LEAST_PROBE_RUNS probe runs got no answer within ANSWERS_WITHIN after the
-    machine became ready. Refused logins don't count, because anyone with root access to the machine can cause
-    them.
+    This is recorded only after LEAST_PROBE_RUNS probe runs without an answer, within ANSWERS_WITHIN after the
+    machine became ready. A refused login isn't counted, because anyone with root access to the machine can
+    cause it.
 
     Args:
         probe_runs: The samples of the latest probe runs, including this one.

@@ -16,9 +16,9 @@ from store.db import Tx
 AT_ONCE = 500
 """The number of rows that one transaction deletes. A larger transaction would keep other writes waiting."""
 ASK_AGAIN = timedelta(days=7)
-"""The time for which a person counts as a member after Slack last confirmed their membership.
+"""The time after which Slack is asked again whether a person is still a member of the workspace.
 
-After that, Slack is asked again. Slack sends an event when a person leaves, but the bot may have missed it.
+Slack sends an event when a person leaves, but the bot may have missed it.
 """
 LOOK_UP_AT_ONCE = 20
 """The number of people that one run looks up.
