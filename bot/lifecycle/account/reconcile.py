@@ -24,8 +24,8 @@ log = structlog.get_logger()
 LOOK_UP_AGAIN = timedelta(seconds=60)
 """The minimum time between two lookups that together prove that a resource doesn't exist.
 
-A resource counts as terminated if neither lookup finds it. An attempt counts as failed if neither lookup finds any
-resource of the attempt.
+A resource counts as terminated if neither lookup finds it. An attempt counts as failed if neither lookup finds one
+of its resources.
 """
 CALL_SETTLES = timedelta(minutes=2)
 """The time after the start of a procure call in which the call may still create a resource.
@@ -92,8 +92,7 @@ async def progress_of(deps: StepDeps, attempt: Attempt) -> OfferProgress:
 async def _view_of_named(deps: StepDeps, attempt: Attempt, resource_id: str) -> ResourceView | None:
     """Return a resource that is named in the offer's status, but missing from the list of resources.
 
-    None if the resource doesn't exist, was created from another offer, or can't be read. An unreadable resource
-    isn't treated as an outage, because the status may name resources that don't exist.
+    None if the resource doesn't exist, was created from another offer, or can't be read.
     """
     try:
         view = await deps.market.resource(resource_id, fresh=True)
@@ -157,9 +156,8 @@ def _all_terminated(
 ) -> bool:
     """Return whether all resources of an attempt have been terminated, and no further resource can appear.
 
-    While the offer's status is "in progress", another resource may still appear. But the status may stay like this
-    forever. It is therefore ignored once LOOK_UP_AGAIN has passed since the resources were last read and
-    CALL_SETTLES has passed since the attempt began.
+    While the offer's status is "in progress", another resource may still appear. The status may stay like this
+    forever, so it is ignored after some time.
     """
     read_at = [resource.read_at for resource in resources if resource.terminated_at is not None]
     if len(read_at) < len(resources):

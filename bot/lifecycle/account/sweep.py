@@ -54,10 +54,7 @@ async def sweep(deps: StepDeps) -> None:
     """Compare the account with the store. Raises MarketAway if the account can't be read.
 
     A known resource that is missing from the account's list may still be running. The step of its rental is
-    scheduled now, and asks the vendor about the resource.
-
-    A process runs only one sweep at a time. Otherwise, the scheduled sweep and `first_sweep` might run at the same
-    time after an interruption.
+    scheduled now, and asks the vendor about the resource. A process runs only one sweep at a time.
     """
     async with deps.sweeping:
         await _sweep(deps)
@@ -110,11 +107,7 @@ async def _attempt_named_by(tx: Tx, view: ResourceView) -> Attempt | None:
 
 
 async def _watch(deps: StepDeps, machine: Found, attempt: Attempt) -> None:
-    """Make sure that a rental's steps take care of a machine that belongs to its attempt.
-
-    If this fails, the failure is logged, and the next sweep tries again. The present sweep must go on with the
-    other machines, because nothing is bought before the first sweep is complete.
-    """
+    """Make sure that the steps of a rental take care of this machine. Failures are logged."""
     try:
         if attempt.closed:
             await _mark_for_deletion(deps, machine, attempt)

@@ -71,8 +71,7 @@ _DECISIONS: dict[EventKind, Decision | None] = {
     EventKind.EXPIRED: None,
     EventKind.EXTENSION_EXPIRED: None,
 }
-"""The decision that is shown to a person who clicks too late. None if the request expired undecided.
-"""
+"""The decision that is shown to a person who clicks too late. None if the request expired undecided."""
 
 
 @dataclass(frozen=True)

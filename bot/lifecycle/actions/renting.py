@@ -304,8 +304,8 @@ class SearchedAgain:
 ClickedOffer: TypeAlias = Rented | RentPlan | SearchedAgain | NotRented
 """The outcome of trying to rent the clicked offer.
 
-There are four cases: the offer was rented (or its approval was requested); the person has to confirm the offer in
-a dialog first; the offer's price was no longer valid; or something else prevented renting it.
+The offer was rented, or its approval was requested. Otherwise, the person has to confirm it in a dialog first, its
+price was no longer valid, or something else prevented renting it.
 """
 
 

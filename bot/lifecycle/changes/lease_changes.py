@@ -98,7 +98,7 @@ def extend_at_once(
 ) -> Rental:
     """Extend the lease beyond the limits, as `approver` decided.
 
-    Apart from the limits, this works like `extend`. The decision also resolves a pending request for more time.
+    The decision also resolves a pending request for more time.
     """
     extended = extend(rental, terms=terms, ends_at=ends_at, question=question, now=now)
     return changed(extended, extension=None, approved_by=approver)
@@ -145,8 +145,7 @@ def destroy_after_script(rental: Rental, ends_at: datetime, *, by: str, now: dat
 def note_replaced(rental: Rental, by: str, now: datetime) -> Rental:
     """Note that the rental `by` replaces this one.
 
-    If the machine of the replaced rental is still running, that rental's next step waits until a machine has been
-    bought for the new rental.
+    If the replaced rental's machine is still running, it isn't destroyed before the new machine has been bought.
     """
     return alter(rental, replaced_by=by, due_at=now if rental.state is State.READY else rental.due_at)
 

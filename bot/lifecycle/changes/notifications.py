@@ -137,7 +137,7 @@ _WHO: Mapping[To, Callable[[Scene], Sequence[str]]] = {
 def messages_of(change: Change, rules: Rules, real_now: datetime) -> list[tuple[int | None, Message]]:
     """Return the messages that follow from a change, each with the index of its event.
 
-    A new rental also gets its card, the message in Slack that shows its current state. The card's index is None.
+    A new rental also gets a card, the message in Slack that shows its current state. The card's index is None.
     """
     before, after = change.before, change.after
     messages: list[tuple[int | None, Message]] = []

@@ -32,9 +32,8 @@ async def bought_after_backup(tx: Tx, machines: Sequence[UnmanagedMachine]) -> b
 async def _bought_for(tx: Tx, machines: Iterable[UnmanagedMachine]) -> list[Rental | None]:
     """Return the rentals for which these machines were bought after the backup, according to their names.
 
-    A machine's name contains a rental and an attempt. If the attempt is in the database, the machine may be older
-    than the backup, so the rental is left out. If a rental isn't in the database at all, the list contains None
-    for it.
+    A rental is left out if the attempt in the machine's name is in the database, because the machine may then be
+    older than the backup. The list contains None for each rental that isn't in the database.
     """
     named = [(name.n, await tx.rentals.get(name.rental_id)) for name in names_of(machines)]
     return [rental for n, rental in named if rental is None or n > rental.attempts]

@@ -28,7 +28,6 @@ async def ask_again(tx: Tx, deps: Deps, rental_id: str) -> None:
 
     If the rental is ready according to the database, its machine is looked up first. If the machine is still
     running, the owner is notified of the end of the lease, because the end may have been changed after the backup.
-    If the machine was terminated, somebody probably destroyed it.
     """
     rental, now = await tx.rentals.get(rental_id), deps.clock.now()
     if rental is None:

@@ -39,8 +39,8 @@ def blocked_since(snapshot: RentalSnapshot, since: datetime) -> RentalSnapshot:
 def block_since_overdue(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt) -> RentalSnapshot:
     """Return the snapshot with buying counted as blocked since the time at which an attempt timed out.
 
-    The loop that deletes overdue machines ended the attempt. So the rental's own steps have been failing since the
-    timeout. After such a long time, people have to be asked before anything else is bought.
+    This is used if the rental's steps have been failing since then. People have to be asked before anything else
+    is bought.
     """
     return blocked_since(snapshot, attempt.intended_at + deps.rules.procure.provision_timeout)
 

@@ -216,11 +216,9 @@ async def _buy_next(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
 async def _buy_from(deps: StepDeps, snapshot: RentalSnapshot, quote: Quote) -> RentalSnapshot:
     """Buy an allowed offer of the quote or, if there is none, of a new search.
 
-    If the new search has no allowed offer, people are asked about an offer outside the terms, or the rental fails.
+    If there is no allowed offer at all, people are asked about an offer outside the terms, or the rental fails.
 
-    A rental with a waitlist entry is an exception: if a purchase fails, the rental is put back on the waitlist.
-    The search that all equal entries share then queries the market again, and bot/policy/buying/waiting.py decides
-    when the next purchase for this entry may take place.
+    If a rental has a waitlist entry, it is put back on the waitlist after a failed purchase.
     """
     now, rental = deps.clock.now(), snapshot.rental
     tried = _tried(snapshot)
@@ -277,10 +275,9 @@ async def _usable(
 async def _buy_first(deps: StepDeps, snapshot: RentalSnapshot, offers: Sequence[Offer]) -> RentalSnapshot | None:
     """Buy the first offer that is allowed and hasn't been tried yet, using the current keys of the people.
 
-    If the owner has no key, the rental ends as failed. While it is unknown whether earlier attempts bought a
-    machine, their possible cost counts towards the approved total. If an offer is too expensive only for this
-    reason, the rental waits until lookups have resolved these attempts. Returns None if no offer is or can become
-    allowed.
+    If the owner has no key, the rental ends as failed. If an offer is too expensive only because unresolved
+    attempts count towards the approved total, the rental waits until these attempts are resolved. Returns None if
+    no offer can be bought, now or later.
     """
     rental = snapshot.rental
     async with deps.store.read() as tx:
@@ -328,7 +325,7 @@ def _allowed(deps: StepDeps, snapshot: RentalSnapshot, offers: Sequence[Offer]) 
 
 
 def _fits_later(deps: StepDeps, snapshot: RentalSnapshot, offers: Sequence[Offer]) -> bool:
-    """Return whether an offer becomes allowed once the unresolved attempts turn out to have cost nothing."""
+    """Return whether an offer would be allowed if the unresolved attempts had cost nothing."""
     billed = snapshot.spent(deps.clock.now()).amount
     fitting = within_terms(_untried(snapshot, offers), snapshot.rental.terms, billed, deps.rules)
     return len(fitting) > len(_allowed(deps, snapshot, offers))
