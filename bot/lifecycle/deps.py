@@ -36,9 +36,9 @@ ID_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 ID_LETTERS = "".join(character for character in ID_ALPHABET if character.isalpha())
 ID_LENGTH = 5
 TRIES = 20
-"""The maximum number of times that a decision is tried if other transactions keep changing its rows first.
+"""The maximum number of times that a decision is tried.
 
-Each new try means that another decision has been committed, so the bot as a whole makes progress.
+A new try is needed if another transaction has changed the same rows first.
 """
 
 
@@ -112,7 +112,10 @@ class Deps:
     """The line of `authorized_keys` that allows the probe's key to run the probe script and nothing else."""
     opened: Opened = field(default_factory=Opened, kw_only=True)
     claimed: str | None = field(default=None, kw_only=True)
-    """The ID of the row that this work has claimed. If the claim has been lost, writes to that row are refused."""
+    """The ID of the row that this process has claimed for the current work.
+
+    If another process has claimed the row since, writes to the row are refused.
+    """
     may_claim: Callable[[], bool] = field(default=lambda: True, kw_only=True)
     """Returns whether this machine's clock can be trusted.
 

@@ -236,9 +236,9 @@ class AskAgain(OnQuestion[None], id="ask_about_again", notes_seen=True):
 
 
 async def owners_to_look_up(deps: Deps, admin: Person, question_id: str) -> list[str]:
-    """Return the Slack IDs of the owners in the names of machines about which no admin has decided yet.
+    """Return the Slack IDs of the owners of machines that are waiting for an admin's decision.
 
-    Raises Refused if the person isn't an admin.
+    The owners are taken from the names of the machines. Raises Refused if the person isn't an admin.
     """
     check_admin(admin, deps)
     async with deps.store.read() as tx:

@@ -49,7 +49,7 @@ from bot.policy.use.questions import after_answer, after_extension, asks_again_a
 from store.db import Tx
 
 DUPLICATE_WITHIN = timedelta(minutes=2)
-"""The time within which a repeated command counts as a duplicate, probably sent twice by mistake."""
+"""The time within which a repeated command counts as a duplicate that was sent by mistake."""
 _LONGER = {EventKind.EXTENDED, EventKind.EXTENDED_BY_OPERATOR, EventKind.EXTENSION_ASKED}
 """The events in which a person extends a lease, or requests an extension."""
 
@@ -373,7 +373,7 @@ def _not_ready(rental_id: str, state: State) -> TooLate:
 
 
 class OnUnanswered(Direct[Rental, Rental], notes_seen=False):
-    """A decision by an approver or an admin, about a rental whose owner was asked about it and didn't respond.
+    """A decision by an approver or an admin about a rental, because its owner didn't respond to a question.
 
     Raises:
         Refused: The person is neither an approver nor an admin.

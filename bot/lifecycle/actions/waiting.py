@@ -64,8 +64,7 @@ class TellMe(Direct[Quote, Quote], id="tell_me"):
     """Notify the person once there is an offer that fits the quote (button "Tell me when there's an offer").
 
     By default, the quote waits for `waiting.longest`, and the person is only notified during their hours (policy
-    key `hours`). They can type another duration, or that they want to be notified at any time. Both choices are in
-    `Quote.waitlist_entry`.
+    key `hours`). The person can also type another duration, or that they want to be notified at any time.
 
     A second click changes nothing. If the quote has already created a rental, a copy of the quote waits instead.
     The rental must be over, or waiting for its owner's decision.
@@ -129,7 +128,7 @@ class WaitToJudge:
     room: Room
 
     def terms(self, rules: Rules) -> WaitPreview:
-        """Return the terms of the automatic rental. Raises OverBudget if the policy refuses it."""
+        """Return the terms of the automatic rental. Raises OverBudget if a budget doesn't allow it."""
         rules = rules_of_project(rules, self.quote.project)
         passed = self.room.passed(self.proposal.terms.total, rules)
         found = within_budgets(self.proposal, passed, rules)

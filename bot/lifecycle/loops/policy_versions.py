@@ -1,4 +1,4 @@
-"""Brings the policy file into force. Each version is stored. A file with mistakes is ignored."""
+"""Reads the policy file, stores its rules as a new version, and applies them. A file with mistakes is ignored."""
 
 from __future__ import annotations
 

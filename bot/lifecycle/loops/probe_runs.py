@@ -447,7 +447,7 @@ async def note_unreachable(tx: Tx, rental: Rental, probe_runs: Sequence[Sample],
 def _compared(attempt: Attempt, report: Report, now: datetime) -> tuple[Event, ...]:
     """Return an event if the reported GPUs certainly differ from those of the attempt's offer.
 
-    Empty for an adopted machine: an admin gave it an owner, and it has no offer to compare with.
+    There is no event for an adopted machine, that is, a machine that an admin gave an owner. It has no offer.
     """
     offer = attempt.offer
     if offer is None or not gpu_mismatch(offer.gpu, offer.count, report):

@@ -93,7 +93,7 @@ async def look(deps: StepDeps, search_id: str, claim_lasts: Callable[[], bool]) 
     """Run a shared search: query the market if this is due, and rent the offers or notify people of them.
 
     The time of the query is committed before the call, so that a restart doesn't send the same query again too
-    soon. At the end, the claim is ended, that is, this process's right to work on the search.
+    soon. At the end, this process gives up its claim, that is, its right to work on the search.
     """
     search = await transact(deps, _begin, deps, search_id)
     if search is None:

@@ -495,8 +495,7 @@ async def passed_by(
     """Return the budgets that a rental would exceed if it changed to `after`.
 
     Usually, only the amount that the change adds to the reservation is checked. With `whole`, the rental's
-    complete reservation is checked again. This matters if a budget was lowered after the rental reserved its
-    share.
+    complete reservation is checked again, because a budget may have been lowered since the reservation.
     """
     return tuple(demand for demand in await demands_of(tx, rules, after, now, whole=whole) if demand.passes)
 
