@@ -170,8 +170,8 @@ class KeySource(Protocol):
     async def key_lines(self, name: str) -> tuple[str, ...] | None:
         """Return a user's keys, one line each, without empty lines. None if there is no such user.
 
-        `name` may contain only letters, digits and hyphens. Raises KeysUnavailable, within 2 seconds of wall-clock
-        time, if there is no usable response.
+        `name` may contain only letters, digits and hyphens. Raises KeysUnavailable if there is no usable response
+        within 2 seconds of wall-clock time.
         """
 
 

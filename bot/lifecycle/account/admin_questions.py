@@ -33,8 +33,8 @@ def new_question(deps: Deps, about: Subject) -> AdminQuestion:
 async def ask(tx: Tx, deps: Deps, question: AdminQuestion, *, new: bool = False) -> None:
     """Ask each admin with a new direct message.
 
-    The older messages with this question are updated to say that it has been asked again. `new` is True if the
-    question isn't in the store yet.
+    Older messages with this question are updated: they then say that the question has been asked again. `new` is
+    True if the question isn't in the store yet.
     """
     now = deps.clock.now()
     event = _asking_event(question, now)

@@ -30,8 +30,8 @@ of its resources.
 CALL_SETTLES = timedelta(minutes=2)
 """The time after the start of a procure call in which the call may still create a resource.
 
-This is possible even if the response to the call was lost. A second lookup that doesn't find the resource
-therefore counts only after this time.
+This is possible even if the response to the call was lost. A missing resource therefore proves nothing before this
+time has passed.
 """
 
 
@@ -70,8 +70,7 @@ async def _look_up_adopted(
 ) -> tuple[RentalSnapshot, OfferProgress]:
     """Query the marketplace for the resources of an adopted machine, by their IDs only.
 
-    An adopted machine ran on the account without a rental until an admin gave it an owner. Other machines with the
-    same offer or name must not be mistaken for it.
+    An adopted machine ran on the account without a rental until an admin gave it an owner.
     """
     views = {
         resource.resource_id: await deps.market.resource(resource.resource_id, fresh=True)
@@ -84,7 +83,7 @@ async def _look_up_adopted(
 async def progress_of(deps: StepDeps, attempt: Attempt) -> OfferProgress:
     """Return the progress of an attempt's procurement.
 
-    If the attempt is an adopted machine, no flag of the result is set, because there was no procure call.
+    No flag is set if there was no procure call, because an admin gave an existing machine an owner.
     """
     return OfferProgress() if attempt.offer is None else await deps.market.progress(attempt.offer.offer_id)
 

@@ -1,7 +1,7 @@
 """Compares the unmanaged machines on the account with the unmanaged machines that are already in the store.
 
 A machine is unmanaged if it belongs to no attempt. Machines that were created from the same offer count as one
-purchase. The admins are asked about each purchase. The sweep calls this module.
+purchase. The admins are asked about each purchase.
 """
 
 from __future__ import annotations

@@ -158,7 +158,7 @@ def new_quote(
 
 
 async def quote_to_ask_again(deps: Deps, person: Person, quote_id: str) -> Quote:
-    """Return a person's own quote, from which a new search with the same or a similar request can start.
+    """Return a person's own quote, in order to start a new search with the same or a similar request.
 
     A quote that changes a pending request is first brought up to date (`quote_of_today`). Raises the same errors
     as `own_quote`.

@@ -303,9 +303,9 @@ class DueLoop(Part, ABC, Generic[R]):
     # --- claims
 
     def lasts(self, row_id: str) -> bool:
-        """Return whether at least half of the claim's time is left for a row that is being worked on.
+        """Return whether this process's claim on a row will last for at least half of its duration.
 
-        False if another process has taken the claim, or if this machine's clock can't be trusted.
+        False if another process has claimed the row, or if this machine's clock can't be trusted.
         """
         one = self._under_way[row_id]
         left = one.claimed_until - self.deps.clock.monotonic()

@@ -61,7 +61,7 @@ async def waits_for_slack(tx: Tx, deps: Deps, rental_id: str) -> bool:
 async def note_token(deps: Deps, refused: bool) -> None:
     """Store whether the marketplace refuses the bot's token, and notify the admins of a change.
 
-    The marketplace client calls this after the first response, and each time that this changes.
+    The marketplace client calls this after the first response, and when the token becomes invalid or valid.
     """
     deps = with_newest_rules(deps)
 

@@ -46,10 +46,7 @@ async def people_without_key(tx: Tx, people: Sequence[str]) -> tuple[str, ...]:
 
 
 async def still_without_key(tx: Tx, rental: Rental) -> tuple[str, ...]:
-    """Return the teammates who still have no SSH key, although they were asked for one.
-
-    People without a key are asked for one when a rental is shared with them.
-    """
+    """Return the teammates who still have no SSH key, although they were asked for one."""
     without_key = await people_without_key(tx, rental.teammates)
     if not without_key:
         return ()

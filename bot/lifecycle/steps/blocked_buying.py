@@ -64,8 +64,8 @@ async def wait_on(
 ) -> RentalSnapshot:
     """Put a rental back on the waitlist because of `why`, or end it if its time on the waitlist is over.
 
-    The card is the message in Slack that shows the rental. Each reason is posted only once in the card's thread,
-    because purchases can fail for the same reason hundreds of times.
+    The reason is posted in the thread of the message that shows the rental in Slack. Each reason is posted only
+    once, because purchases can fail for the same reason hundreds of times.
     """
     if now >= waitlist_entry.until:
         return end_waitlist_entry(snapshot, now)

@@ -124,7 +124,7 @@ async def step(deps: StepDeps, snapshot: RentalSnapshot, write_due: WriteDue) ->
 def _add_approval_notice_if_due(snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
     """Notify the owner of the approval if the machine isn't ready by `approval_notice_at`.
 
-    If it is too early for this, make sure that the rental is due again at that time.
+    If it isn't that time yet, make sure that the rental is due again then.
     """
     at = snapshot.rental.approval_notice_at
     if at is None:

@@ -125,8 +125,8 @@ def _ended_as_overdue(rental: Rental, attempt: Attempt) -> bool:
 def _blocks_next(attempt: Attempt) -> bool:
     """Return whether the next purchase has to wait until the deletion of this attempt has been accepted.
 
-    This is the case if a machine of the attempt reappeared after the attempt was closed. An attempt whose procure
-    call was answered with `failed` never blocks the next purchase.
+    This is the case if a machine of the attempt has reappeared after the attempt was closed. If the answer to the
+    procure call was `failed`, the attempt never blocks the next purchase.
     """
     return not attempt.closed and attempt.delete_accepted_at is None and attempt.why not in REPORTED_FAILED
 
@@ -253,11 +253,7 @@ async def _buy_from(deps: StepDeps, snapshot: RentalSnapshot, quote: Quote) -> R
 
 
 def _chosen_vendor(snapshot: RentalSnapshot, quote: Quote) -> str | None:
-    """Return the vendor of the offer that the person chose. None if it isn't known.
-
-    If the quote no longer contains the chosen offer, the vendor of the first attempt is returned, because the
-    chosen offer is tried first.
-    """
+    """Return the vendor of the offer that the person chose. None if the vendor isn't known."""
     clicked = [offer.vendor for offer in quote.offers if offer.offer_id == snapshot.rental.clicked_offer]
     return next(iter([*clicked, *(attempt.vendor for attempt in snapshot.attempts[:1])]), None)
 
@@ -392,7 +388,7 @@ async def _intend(
 async def _call(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt, script: str) -> RentalSnapshot:
     """Make the single procure call of an attempt, and return the snapshot with the answer.
 
-    If the claim might end during the call, no call is made: lookups will prove that nothing was bought.
+    If the claim (this process's right to work on the rental) might end during the call, no call is made.
     """
     if not deps.claim_lasts():
         return snapshot.with_due(poll_at(deps.clock.now()))
@@ -443,8 +439,7 @@ def _answered(snapshot: RentalSnapshot, attempt: Attempt, answer: Procured, now:
 async def _fail(deps: StepDeps, snapshot: RentalSnapshot, why: Why, now: datetime) -> RentalSnapshot:
     """End the rental without a machine. A rental with a waitlist entry is put back on the waitlist instead.
 
-    If it is unknown whether earlier attempts bought a machine, the rental first waits until lookups have shown
-    this.
+    While it is unknown whether earlier attempts bought a machine, the rental waits.
     """
     waitlist_entry = snapshot.rental.waitlist_entry
     if waitlist_entry is not None:

@@ -72,8 +72,8 @@ async def provision(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
 def _deadline(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt, now: datetime) -> datetime:
     """Return the time by which the machine must be ready.
 
-    Usually, the deadline follows from the timeout in the rules. It is earlier if the approved total doesn't pay
-    for so much time, or if the end that the owner named is near.
+    Usually, this is the timeout in the rules. The deadline is earlier if the approved total doesn't pay for so
+    much time, or if the end of the lease is near.
     """
     terms = snapshot.rental.terms
     rate = hourly(snapshot.resources_of(attempt), attempt)
