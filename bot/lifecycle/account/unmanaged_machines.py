@@ -196,13 +196,13 @@ async def ask_together(
 ) -> AdminQuestion:
     """Store new purchases, and ask each admin about all of them in one message.
 
-    Returns the question that this message asks. Many machines are stored in several transactions. This function is
-    then called once in each transaction, and adds to the same message.
+    Returns the question that this message asks. If there are many machines, they are stored in several
+    transactions. This function is called in each of them, and adds to the same message.
 
     Args:
         count: The total number of machines in all these transactions.
-        later: Whether the machines were bought after the backup from which the database was restored. Buying is
-            then paused, and nothing more is bought for the rentals that the machines' names contain.
+        later: Whether the machines were bought after the backup from which the database was restored. If so,
+            buying is paused.
         whole: The question that the message asks. None if no earlier transaction has stored it yet.
     """
     if whole is None:

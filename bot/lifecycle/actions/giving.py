@@ -196,10 +196,9 @@ class Offered:
 class Take(Action[Offered, Offered, Rental], id="take"):
     """Accept the machine that its owner offers to the person, and return the rental.
 
-    The remaining time is treated like a new rental: the person needs the right to rent and an SSH key, and limits
-    and budgets apply. Because nothing is bought, a pause of buying and the team's limit don't matter. The amount
-    that the rental still reserves in budgets moves to the person in the same transaction. From now on, the
-    rental's cost is charged to the person.
+    The person needs the right to rent and an SSH key. The limits and budgets for people apply to the remaining
+    time. The team's limit and a pause of buying don't matter, because nothing is bought. From now on, the rental's
+    cost is reserved and charged in the person's budget.
 
     `shown_end` is the end that the message showed, in whole seconds.
 

@@ -124,12 +124,12 @@ class AskedLease:
 class Extend(Action[AskedLease, LongerLease, Extended], id="extend"):
     """Extend the lease, or ask an approver to extend it if the longer lease is over the limits.
 
-    While the approver hasn't decided, the end of the lease doesn't change. The operator's extension takes effect
-    immediately, and also resolves a pending extension.
+    The end of the lease doesn't change before the approver has decided. An extension by the operator takes effect
+    immediately. It also resolves a pending extension.
 
-    A flexible lease has an earliest and a latest end. Extending it up to its latest end needs no approval, even
-    while another extension is pending, because that time has already been approved. If the lease is extended
-    beyond its latest end, it gets a single, fixed end.
+    A flexible lease has an earliest and a latest end. Extending it up to its latest end needs no approval, because
+    that time has already been approved. If the lease is extended beyond its latest end, it gets a single, fixed
+    end.
 
     Args:
         by: The time to add to the end of the lease, or to the present if the end has passed. Alternatively, the

@@ -79,7 +79,7 @@ async def details_for(tx: Tx, deps: Deps, person: Person, rental: Rental) -> Ren
 
 
 async def details_for_message(tx: Tx, rental: Rental, now: datetime) -> RentalDetails:
-    """Return a rental for a message that is rendered without knowing who will read it.
+    """Return a rental for a message that several people may read.
 
     The cost is included, because everyone who gets such a message may see the cost. The details of the machine's
     use are left out, except for the usage status and its start time.
@@ -104,10 +104,10 @@ async def waiting_for_approver(
 async def details_for_direct_message(
     tx: Tx, deps: Deps, reader: Person, rental: Rental, event: Event | None = None
 ) -> RentalDetails | None:
-    """Return a rental for a direct message about an event, or None if its reader may not see the rental any more.
+    """Return a rental for a direct message about an event. None if the reader may not see the rental any more.
 
-    A teammate who has left or become a guest may not see the rental. Some people who are neither owner nor
-    teammate may see it:
+    A teammate who has left or become a guest may not see the rental. Two groups of people may see it although they
+    are neither its owner nor a teammate:
 
     - A former owner sees who owns the rental now, and which SSH keys the new owner needs on the machine.
     - People who asked for a machine, and people to whom a machine is offered, see the message about the request or

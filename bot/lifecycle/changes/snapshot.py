@@ -210,8 +210,8 @@ async def save(
     Stale is raised, the changed attempts, resources and ledger rows are written, but nothing else is.
 
     Args:
-        write_due: Passed only at the end of a step, when saving also ends the step's claim. If only the due time
-            and the read times of resources have changed, `write_due` is called instead of writing a change.
+        write_due: Given only at the end of a step. It is called instead of writing a change if nothing has changed
+            except for the due time and the times at which resources were read.
         check_first: A function that runs in the same transaction before the change is written. If it raises an
             error, nothing at all is written.
     """

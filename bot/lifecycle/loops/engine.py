@@ -144,7 +144,7 @@ class DueTimes:
         """The next write. It will include everything that is waiting now."""
 
     async def write(self, rental: Rental, due_at: datetime | None, resources: Sequence[Resource]) -> None:
-        """Store the time at which a rental is next due and the read times of its resources, and end its claim.
+        """Store the time at which a rental is next due, and end the claim on the rental.
 
         Raises StoreBusy if the store doesn't accept the write.
         """

@@ -318,7 +318,7 @@ class OverdueDeletion(Part):
 
 
 def _step_is_deleting(attempt: UnfinishedAttempt, now: datetime) -> bool:
-    """Return whether the rental's own step is deleting the attempt and regularly reads its resources."""
+    """Return whether the step of the rental works, and is deleting the attempt's resources."""
     return (
         attempt.marked_for_deletion
         and bool(attempt.resources)

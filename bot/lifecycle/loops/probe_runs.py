@@ -349,9 +349,9 @@ async def _changed_key(
 ) -> tuple[Event, ...]:
     """Return an event if the machine's host key has changed.
 
-    Each changed key is reported once, after two probe runs in a row have found a changed key. Between them, the
-    bot asks the vendor whether the machine still exists: its address may now belong to another machine. People
-    should then be notified of the loss of the machine, and not of a changed key.
+    Each changed key is reported once, and only after two probe runs in a row have found a changed key. Between the
+    two, the bot asks the vendor whether the machine still exists. If it doesn't, its address may belong to another
+    machine, and people are notified of the loss instead.
     """
     if result.missed is not Missed.HOST_KEY_CHANGED or result.host_key is None:
         return ()

@@ -63,8 +63,8 @@ SHARED_AT_ONCE = 8
 LOOK_AGAIN = timedelta(hours=1)
 """The delay before an idle search is due again.
 
-A search is idle if none of its entries waits now, but an entry may return to the waitlist. An entry can do so
-while its rental is being bought or waits for approval. When an entry returns, the search is due immediately.
+A search is idle while none of its entries waits, but one of them may return to the waitlist. For example, the
+entry's rental is being bought.
 """
 
 

@@ -35,8 +35,7 @@ CHECK_AGAIN = timedelta(seconds=30)
 HOST_KEY_WITHIN = timedelta(minutes=15)
 """The time after a machine became ready within which checks try to read its host key.
 
-Checks read the key only if the machine hadn't presented one when it became ready. If nothing has answered on its
-SSH port yet, there is no time limit.
+If nothing has answered on the machine's SSH port yet, there is no time limit.
 """
 
 
