@@ -104,7 +104,7 @@ def spoken_key(key: Key) -> str:
 
 
 def saved_text(added: Sequence[Key], known: Sequence[Key]) -> str:
-    """Return a sentence saying which keys were saved. The person already had the keys in `known`."""
+    """Return a sentence saying which keys were saved. `known` are the keys that the person already had."""
     parts = []
     if len(added) == 1:
         parts.append(f"Your key is saved: {key_text(added[0])}.")
