@@ -1,4 +1,7 @@
-"""Alerts about the team's account at Compute Clear, its rules, and failures of the bot. Alerts are never edited."""
+"""Alerts about the account at Compute Clear, the team's rules, and failures of the bot.
+
+Alerts are never edited.
+"""
 
 from __future__ import annotations
 

@@ -219,7 +219,7 @@ def _answered(vendor_name: str | None, detail: str | None) -> str:
 
 
 def _against_clicked(context: EventContext[RentingFacts]) -> str:
-    """Return the difference between the price of the rented offer and the price that the person clicked.
+    """Compare the price of the rented offer with the price that the person clicked or allowed.
 
     An example is `, $0.27 more than the offer Ana clicked but within Ana's limit`. Empty if the two prices are
     equal, or if the event lacks one of them.

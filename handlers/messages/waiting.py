@@ -104,10 +104,9 @@ def wait_text(view: QuoteView, reader: Reader) -> str:
 
 
 def _expires_too_early(waitlist_entry: WaitlistEntry | None, reader: Reader) -> str:
-    """Return the beginning of a sentence saying that a request expires before the bot searches for offers.
+    """Return a clause saying that a request expires before the hours in which the bot looks for offers.
 
-    The reason is that the bot looks for offers only during the team's hours, and the request expires before they
-    begin. The caller adds how to search at any time. Empty if the request expires later.
+    Empty if the request expires later.
     """
     zone = zone_of(reader.zone, reader.rules)
     if waitlist_entry is None or not ends_before_hours(waitlist_entry, reader.now, zone, reader.rules):
@@ -144,7 +143,7 @@ NOT_OFFERED = "Nobody offers it right now"
 def starts(view: QuoteView, understood: Sequence[Part], reader: Reader) -> Rendered:
     """Render the answer to a request with a start time.
 
-    `understood` are the parts above the answer. They repeat the request as the bot understood it.
+    `understood` are the parts above the answer, which repeat the request.
     """
     quote, wait, rent = view.quote, view.wait, None
     if view.wait_refused is not None:
@@ -361,10 +360,7 @@ def start_text(waiting: WaitingView, times: Times) -> str:
 
 
 def _what(request: Request) -> str:
-    """Return a request with its highest price or total.
-
-    Examples are `8x H200 in EU under $3.00 per GPU-hour` and `8x H200 in EU for 6 h at $100.00 or less in all`.
-    """
+    """Return a request with its highest price or total, such as `8x H200 in EU under $3.00 per GPU-hour`."""
     cap = f" under {limit(request.max_gpu_rate)} per GPU-hour" if request.max_gpu_rate is not None else ""
     cap = cap if request.max_total is None else f" {total_of_time(request)}"
     seller = f" from {vendor(request.vendor)}" if request.vendor else ""
