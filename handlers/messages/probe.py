@@ -1,4 +1,4 @@
-"""Messages about monitoring, and about the probe, the script that reports how a machine is used."""
+"""Messages about monitoring, and about the probe, the script that reads how a machine is used."""
 
 from __future__ import annotations
 

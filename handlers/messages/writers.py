@@ -120,7 +120,7 @@ class EventContext(NamedTuple, Generic[F_co]):
 
     @property
     def text(self) -> str:
-        """The text of the reply in the thread about this event."""
+        """The reply in the thread about this event."""
         event = self.event
         if self.rental.bought_after_backup and isinstance(event.facts, BillFacts) and not event.facts.amount:
             # The event says that nothing was billed. Leave this out, because a machine of this rental was found
@@ -130,7 +130,7 @@ class EventContext(NamedTuple, Generic[F_co]):
 
     @property
     def named_text(self) -> str:
-        """The text of `text`, but with the name of the machine or request."""
+        """The reply in the thread about this event, with the name of the machine or request."""
         return self._replace(named=True).text
 
     def of(self, event: Event[Any]) -> EventContext[Any]:
@@ -158,12 +158,12 @@ class EventContext(NamedTuple, Generic[F_co]):
 
     @property
     def when(self) -> str:
-        """The time of the event, to follow a state: ` 18:41`. Empty unless `timed`."""
+        """The time of the event, such as ` 18:41`, to follow a state. Empty unless `timed`."""
         return f" {self.times.time(self.event.at)}" if self.timed else ""
 
     @property
     def when_at(self) -> str:
-        """The time of the event, to follow a verb: ` at 18:41`. Empty unless `timed`."""
+        """The time of the event, such as ` at 18:41`, to follow a verb. Empty unless `timed`."""
         return f" {self.times.at_time(self.event.at)}" if self.timed else ""
 
     @property

@@ -21,7 +21,7 @@ EXTEND_BY = timedelta(hours=2)
 def needs_approver(rental: Rental, reader: Reader, *, spent: Micros, longer: timedelta = EXTEND_BY) -> bool:
     """Return whether extending the lease by `longer` needs an approver.
 
-    If a flexible lease hasn't reached its latest end yet, the extension goes no further than the latest end.
+    Before the latest end of a flexible lease, an extension goes no further than this latest end.
     """
     now = reader.now
     ends_at = max(rental.running_lease.ends_at, now) + (_go_on_by(rental, now, longer) or longer)
@@ -71,8 +71,8 @@ def extend_button(
 def longer_cost(rental: Rental, longer: timedelta, rules: Rules) -> str:
     """Return the additional cost of extending the lease by `longer`: `, about $4.84`.
 
-    Empty if the price is unknown. If the rental may then cost more than the total that the person typed, the text
-    ends with `, over the request's $8.00`.
+    Empty if the price is unknown. If the rental may then cost more than the typed total, the text ends with `,
+    over the request's $8.00`.
     """
     typed, rate, lease = rental.request.max_total, rental.rate, rental.running_lease
     if rate is None:
@@ -86,8 +86,7 @@ def longer_cost(rental: Rental, longer: timedelta, rules: Rules) -> str:
 def _go_on_by(rental: Rental, now: datetime, longer: timedelta) -> timedelta | None:
     """Return the time that can be added to a flexible lease before it reaches its latest end.
 
-    The result is at most `longer`. None if the end of the lease isn't flexible, or if nothing can be added any
-    more.
+    The result is at most `longer`. None if no time can be added, or if the lease isn't flexible.
     """
     lease = rental.lease
     if lease is None or lease.latest_end is None:
