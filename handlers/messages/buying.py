@@ -64,10 +64,7 @@ def _queued(context: EventContext[RequestFacts]) -> str:
 
 
 def _tries_until(context: EventContext[UntilFacts]) -> str:
-    """Return a sentence saying how long the bot keeps looking for an offer.
-
-    Empty if the rental isn't waiting for an offer any more.
-    """
+    """Return a sentence saying how long the bot keeps looking for an offer. Empty if it has stopped."""
     until = context.facts.until
     return f"I'll keep trying until {context.times.time(until)}." if until and _waits(context) else ""
 
@@ -119,8 +116,8 @@ def _why_not_allowed(context: EventContext[NotAllowedFacts], waits: bool) -> str
 def _waits_on(context: EventContext[NotAllowedFacts]) -> Rendered:
     """Render the message that says why the bot didn't rent a matching offer.
 
-    While the rental stays on the waitlist, the message has a button that ends the wait. Later, the message also
-    says when the offer matched and what happened then: a machine was rented, or the request is over.
+    While the rental stays on the waitlist, the message has a button that ends the wait. Later, the message says
+    whether a machine was rented.
     """
     rental = context.rental
     if rental.state is not State.QUEUED:
@@ -172,7 +169,8 @@ def _nothing_fits(context: EventContext[OfferFacts]) -> str:
 def _rent_dearer(context: EventContext[OfferFacts]) -> Rendered:
     """Render the message that no offer has matched yet.
 
-    If there are offers above the highest price of the request, a button rents the cheapest of them.
+    If there are only offers above the highest price of the request, the message has a button that rents the
+    cheapest offer.
     """
     rental, facts, text = context.rental, context.facts, context.named_text
     if rental.state is not State.QUEUED:

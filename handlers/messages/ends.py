@@ -167,10 +167,9 @@ def _ask_in_time(before: datetime, rental: Rental, times: Times) -> str:
 
 
 def _longer(context: EventContext) -> str:
-    """Return the reason why the machine now ends later than the notice said.
+    """Return the reason why the machine ends later than the notice said.
 
-    The reason is `Extended` if the owner extended the lease. If somebody else did, it is `Extended by Ben` or
-    `More time approved by Ben`. If a flexible end moved, it is `In use`.
+    Examples are `Extended`, `Extended by Ben`, `More time approved by Ben`, and for a flexible end `In use`.
     """
     details = context.details
     longer = [e for e in events_after(context.event, details.events) if e.effects.lengthens]

@@ -192,8 +192,8 @@ def _name(rental: Rental) -> str:
 def _ended(live: RentalList) -> str:
     """Return a line about the rentals that have ended in the last 7 days.
 
-    An example is `Ended in the last 7 days, for $26.79 in all: 1x H100 (k7mq2), $14.68; ...`. If the reader may
-    not see the cost of every rental, the total is left out.
+    An example is `Ended in the last 7 days, for $26.79 in all: 1x H100 (k7mq2), $14.68; ...`. The total is left
+    out if the reader may not see all costs.
     """
     if not live.ended:
         return ""

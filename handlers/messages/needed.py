@@ -243,8 +243,8 @@ def _highest(use: Use) -> list[int]:
 def _used_again(context: EventContext[QuestionFacts]) -> str | None:
     """Return a sentence saying why a question is outdated. None if it isn't outdated.
 
-    A question is outdated if the machine has been used since then, or if the bot couldn't monitor the machine for
-    a while.
+    A question is outdated if the machine has been used since the question, or if the bot couldn't monitor the
+    machine for a while.
     """
     use, asked_about, times = context.rental.use, context.facts.use, context.times
     if use is None or asked_about is None:

@@ -213,9 +213,10 @@ def _not_replaced(rental: Rental | None) -> str:
 
 
 def _left(view: QuoteView) -> str:
-    """Return sentences saying that every offer exceeds the limits for a replacement. Otherwise empty.
+    """Return sentences saying that every offer exceeds the limits for a replacement.
 
-    A replacement may use only the time and the cost that are left from the approval of the old machine.
+    A replacement may use only the time and the cost that are left from the approval of the old machine. Empty if
+    any offer is within these limits, or if the search isn't for a replacement.
     """
     if view.left is None:
         return ""
@@ -339,13 +340,10 @@ def _cost(choice: OfferChoice, quote: Quote, *, everything: bool) -> str:
 
 
 def _most(choice: OfferChoice, rules: Rules, subject: str, offer: str = "this offer") -> str:
-    """Return sentences that explain how the highest cost of an offer is computed from times and prices.
+    """Return sentences that explain how the highest cost of an offer is computed.
 
-    Args:
-        choice: The offer.
-        rules: The team's rules.
-        subject: The beginning of the first sentence, such as `$16.06 is`.
-        offer: The name for the offer in the last sentence, such as `this offer`.
+    `subject` is the beginning of the first sentence, such as `$16.06 is`. `offer` is the name of the offer, such
+    as `this offer`.
     """
     terms = choice.terms
     billed = billed_span(terms.lease, rules)
@@ -404,8 +402,7 @@ def _rent_button(choice: OfferChoice, value: OfferValue, *, style: str | None) -
 def _approval_needed(choices: Sequence[OfferChoice], rules: Rules) -> str:
     """Return `*Needs approval*: the price is over the limit of $10.00/h`. Empty if no offer needs approval.
 
-    If only some of the offers need approval, the text names their prices: `*$18.40/h needs approval*: it's over
-    the limit of $10.00/h`.
+    If only some offers need approval, it is `*$18.40/h needs approval*: it's over the limit of $10.00/h`.
     """
     rentable = [choice for choice in choices if choice.refused is None]
     needing = [choice for choice in rentable if choice.needs_approval]

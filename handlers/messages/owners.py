@@ -96,7 +96,7 @@ def _another_owner(context: EventContext[AdoptedFacts | OwnerChangedFacts]) -> R
 
 
 def _new_owner(context: EventContext[AdoptedFacts | OwnerChangedFacts]) -> Rendered:
-    """Render the message to the new owner of a ready machine: its cost, its end and how to log in.
+    """Render the message to the new owner of a machine: its cost, its end and how to log in.
 
     If the machine is idle, the message also asks whether it is needed.
     """
@@ -142,7 +142,7 @@ def _how_handed_over(context: EventContext, facts: OwnerChangedFacts) -> str:
 def _taken(context: EventContext) -> Rendered:
     """Render the message to the previous owner of a machine that somebody took over.
 
-    It contains shell lines for the previous owner to paste on the machine, so that the new owner's keys work.
+    It contains shell lines to paste on the machine, which give the new owner access.
     """
     details, who, it = context.details, owner(context.details), machine(context.rental)
     text = (

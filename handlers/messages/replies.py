@@ -67,8 +67,8 @@ def error(problem: GpubotError) -> Rendered:
 def _show_line(line: Line, n: int) -> Json | None:
     """Return a button that makes a suggested request, such as `Show H100 EU under $2.50/GPU/h`.
 
-    If the request is too long for the label, the label is `Show this` or `Show suggestion 2`. None if the request
-    is too long for any button.
+    The label of a long request is `Show this` or `Show suggestion 2`. None if the request doesn't fit into a
+    button.
     """
     label = escape(f"Show {line.shown}", 300)
     if len(label) > blocks.BUTTON_TEXT:
@@ -235,7 +235,10 @@ def decided(rental: Rental, *, approved: bool) -> Rendered:
 
 
 def newer_version(text: str, current: Rendered) -> Rendered:
-    """Render the reply to a click on an outdated version of a request. The current version follows `text`."""
+    """Render the reply to a click on an outdated version of a request.
+
+    The reply contains `text`, followed by the current version.
+    """
     return blocks.message(f"{text}\n{current.text}", blocks.section(text), *current.blocks, closed=current.closed)
 
 

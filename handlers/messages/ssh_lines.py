@@ -110,8 +110,8 @@ def log_in_parts(
 ) -> list[Part]:
     """Return the parts that say how the reader logs in. Empty if the reader may not log in.
 
-    They contain the SSH command, the given facts and a warning about the disk. Small print contains the host key,
-    the setup script, the monitoring, and the sentences in `also`.
+    They contain the SSH command, the facts and a warning about the disk. Sentences about the host key, the setup
+    script and monitoring follow in small print, together with `also`.
 
     With `briefly`, the warning and the setup script are left out, because an earlier message contains them.
     """
@@ -170,7 +170,7 @@ def _own_keys(details: RentalDetails, attempt: Attempt) -> list[OwnedKey]:
 
 
 def _others_inside(details: RentalDetails, attempt: Attempt) -> list[str]:
-    """Return the people whose keys work, without the owner. The person who rented the machine comes first."""
+    """Return the people other than the owner whose keys work. The person who rented the machine comes first."""
     ran, owner = startup_script_ran(details.rental), details.rental.owner
     return list(
         dict.fromkeys(
@@ -304,9 +304,9 @@ def _setup_log(details: RentalDetails) -> str:
 
 
 def _names(keys: Sequence[OwnedKey], details: RentalDetails, first: Sequence[str] = ()) -> _Named:
-    """Return the names of keys for a text to the machine's owner.
+    """Return the names of keys for a text to the machine's owner. The owner's keys come first.
 
-    `first` are the names of other keys of the owner. They come first, followed by the owner's keys in `keys`.
+    `first` are the names of more keys of the owner.
     """
     reader = details.rental.owner
     own = _own_names([key for key in keys if key.person == reader], details, reader)

@@ -168,7 +168,7 @@ class EventContext(NamedTuple, Generic[F_co]):
 
     @property
     def by_whom_and_when(self) -> str:
-        """The person who caused the event and the time: ` by Ben at 14:12`. If no person did, only ` at 22:05`."""
+        """The person and the time of the event: ` by Ben at 14:12`. If no person caused it, only ` at 22:05`."""
         return (f" by {self.actor}" if self.event.actor else "") + self.when_at
 
     @property

@@ -135,8 +135,7 @@ KINDS_SHOWN = 4
 def sold_but_seen(facts: GpuMismatchFacts) -> str:
     """Return a clause about a GPU mismatch: `was sold with 8 GPUs, but I see only 7`.
 
-    If the machine has other GPUs than it was sold with, the clause names them: `was sold as 8x H100 SXM 80 GB, but
-    I see ..`.
+    If the machine has other GPUs, the clause names them: `was sold as 8x H100 SXM 80 GB, but I see ..`.
     """
     seen = facts.gpus_seen
     if not any(differs(facts.gpu, model) for model in seen.models):
@@ -252,10 +251,7 @@ def owner(details: RentalSummary) -> str:
 
 
 def state_word(details: RentalSummary) -> str:
-    """Return a word or phrase for the state of a rental, such as `Ready`.
-
-    Messages about the rental begin with it.
-    """
+    """Return the state of a rental as a word or phrase, such as `Ready`."""
     rental = details.rental
     if rental.owner_decides:
         return f"Waiting for {owner(details)}"
@@ -361,10 +357,7 @@ def why_ended(details: RentalDetails) -> str:
 
 
 def new_one_text(rental: Rental) -> str:
-    """Return a sentence such as `Its replacement is f6rat`. Empty if the machine isn't being replaced.
-
-    While the old machine is still running, it is `Its replacement will be f6rat`.
-    """
+    """Return a sentence such as `Its replacement is f6rat`. Empty if the machine isn't being replaced."""
     if rental.replaced_by is None:
         return ""
     return f"Its replacement {'will be' if rental.state is State.READY else 'is'} {rental.replaced_by}."

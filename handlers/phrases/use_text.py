@@ -151,7 +151,7 @@ def day_marks(recent: RecentUse) -> str:
 def _values(gpus: Iterable[GpuUse], idle: Idle) -> str:
     """Return the load of the GPUs: `GPUs 0-2 at 0%, GPU 3 at up to 97%`.
 
-    Neighbouring GPUs are combined if all of them are busy, all are idle, or all have no readings.
+    Neighbouring GPUs are combined if all are busy, all are idle, or all have no readings.
     """
 
     def kind(gpu: GpuUse) -> bool | None:
