@@ -74,8 +74,8 @@ SHOWN = 3
 SLOW = timedelta(minutes=5)
 """The usual startup time above which an offer counts as slow.
 
-If the recommended offer is slow, the answer mentions its startup time. After a click on [Details], the answer
-always mentions it.
+The answer mentions the startup time of a recommended offer only if the offer is slow, or after a click on
+[Details].
 """
 SHOWN_BY_ALL = 20
 """The maximum number of offers that are shown after a click on a button such as `All 8 offers`."""
@@ -509,8 +509,8 @@ def unanswered(
 ) -> Rendered:
     """Render the answer after a search to which the market didn't respond in time.
 
-    With `token_refused`, the answer says that the market refuses our token. The button repeats the search. With
-    `to_replace`, the repeated search is for a replacement of that rental.
+    The button repeats the search. If `to_replace` is given, the search is for a replacement of that rental. With
+    `token_refused`, the answer says that the market refuses the bot's token.
     """
     why = f"Compute Clear hasn't responded for {span(now - quote.created_at)}."
     if token_refused:

@@ -1,7 +1,7 @@
 """Renders a message about an event in its current state, by calling the writer for the kind of event.
 
-A writer is a function that composes the message. Import the functions in this module instead of the writers,
-because importing this module registers all writers.
+A writer is a function that composes a message. Import the functions of this module instead of the writers. This
+module imports all modules with writers, so that all writers are registered.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ def thread_reply(context: EventContext) -> Rendered | None:
 def history_text(event: Event, details: RentalDetails, reader: Reader, *, money: bool) -> str:
     """Return the text about an event in a rental's history. Empty if the event has no text.
 
-    The text contains no time, because each line of a history begins with the time. It calls the reader by name
-    instead of `you`. Without `money`, amounts and prices are left out.
+    The text contains no time, because each line of a history begins with the time. It contains the reader's name
+    instead of `you`. Without `money`, it contains no amounts and prices.
     """
     readable = event if money else changed(event, facts=event.facts.without_money())
     context = EventContext(readable, details, changed(reader, id=""), timed=False)
@@ -70,9 +70,7 @@ def message_to_approvers(context: EventContext) -> Rendered:
 
 
 def direct_message(context: EventContext) -> Rendered | None:
-    """Render the direct message to one person about an event.
-
-    Returns None if the message was delayed and a newer message has replaced it.
+    """Render the direct message to one person about an event. None if a newer message has replaced it.
 
     A former owner gets a text that only says who owns the machine now. Once a rental is over, its owner gets the
     receipt.

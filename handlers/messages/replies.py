@@ -201,8 +201,8 @@ def extended_just_now(rental: Rental, longer: timedelta, reader: Reader) -> Rend
 def still_needed(rental: Rental, asks_again_at: datetime | None, reader: Reader) -> Rendered:
     """Render the reply to `/gpu keep`.
 
-    The reply says when the bot asks next whether the machine is needed, and that the end of the lease stays the
-    same. `asks_again_at` is None if the bot won't ask.
+    The reply says when the bot asks again whether the machine is needed, and that the lease isn't extended.
+    `asks_again_at` is None if the bot won't ask again.
     """
     again = ask_again_text(asks_again_at, rental.running_lease.ends_at, reader.times, moves=end_moves(rental))
     return reply(f"You said that you still need {machine(rental)}. {again}", extend_button(rental, reader))
@@ -255,8 +255,8 @@ def begin_with_mention(bot: str, command: str) -> Rendered:
 def opener(modal: Modal) -> Rendered:
     """Render a button that opens a dialog, as the reply to a typed command.
 
-    Slack opens dialogs only after a click or a slash command. So a command in an ordinary message can't open the
-    dialog itself.
+    Slack opens dialogs only after a click or a slash command. A command in an ordinary message therefore needs
+    this button.
     """
     match modal.view["callback_id"], modal.value:
         case Callback.DESTROY_CONFIRM.id, RentalValue(rental_id=rental_id) as value:

@@ -55,8 +55,8 @@ from handlers.phrases.rental_text import describe, gpu, machine_in, place, vendo
 def wait_buttons(view: QuoteView) -> list[Json]:
     """Return [Tell me when there's an offer] and [Rent it for me at $24.00/h or less: 6 h, up to $156.00].
 
-    Empty if the search is for a change or a replacement of a rental, or if the request has a start time. If an
-    automatic rental isn't allowed, only the first button is returned.
+    The second button is left out if an automatic rental isn't allowed. Both are left out if the search is for a
+    change or a replacement of a rental, or if the request has a start time.
     """
     quote, wait = view.quote, view.wait
     if quote.changes is not None or quote.replaces_rental is not None or quote.request.starts_at is not None:
@@ -218,8 +218,8 @@ def highest_price(quote: Quote, reader: Reader) -> Modal:
 def rent_for_me_confirm(wait: WaitPreview, gpu_rate: Decimal | None, reader: Reader) -> Modal:
     """Render the dialog in which a person confirms an automatic rental.
 
-    `gpu_rate` is the highest price from the previous dialog, in USD per GPU-hour. None if no dialog asked for a
-    price.
+    `gpu_rate` is the highest price in USD per GPU-hour that the person entered in the previous dialog. None if
+    there was no such dialog.
     """
     quote, terms = wait.quote, wait.terms
     request, starts_at = quote.request, quote.request.starts_at
@@ -293,7 +293,7 @@ def notified(view: QuoteView, reader: Reader) -> Rendered:
     """Render the message to a person who has clicked [Tell me when there's an offer].
 
     The message shows the offer, or says that no offer matched in time. Once the person has rented the offer, the
-    message says so and has no buttons any more.
+    message says so and has no buttons.
     """
     quote, rental = view.quote, view.rental
     if rental is not None and rental.state is State.AWAITING_APPROVAL:

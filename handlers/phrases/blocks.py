@@ -406,9 +406,9 @@ def person_select(field: Field, label: str, *, chosen: str | None, hint: str = "
 
 
 def heard(block: Json) -> Json:
-    """Return a copy of an input that reports its changes to the bot while the dialog is open.
+    """Return a copy of an input that reports each change to the bot while the dialog is open.
 
-    A list reports each choice. A text field reports its text when the person presses Enter
+    A text field reports a change only when the person presses Enter
     (docs.slack.dev/reference/block-kit/blocks/input-block).
     """
     return {**block, "dispatch_action": True}

@@ -96,8 +96,8 @@ def keeps_running(rental: Rental) -> bool:
 def ends_fact(rental: Rental, times: Times, *posted: datetime) -> Fact:
     """Return the end of a ready machine. If the end can still move, the fact says so.
 
-    `posted` is empty, or contains the time at which the message was posted. If the machine ends on another day,
-    the text includes the day.
+    If the message has been posted, `posted` contains the time. If the machine ends on another day, the fact
+    includes the day.
     """
     lease, longer = rental.running_lease, rental.extension
     first, said = times.time(lease.ends_at, *posted), it_ends(rental, lease.ends_at, times, *posted)
@@ -240,8 +240,8 @@ _REFUSED: dict[OnEndingRefused, str] = {
 def on_ending_text(rental: Rental, times: Times, *posted: datetime) -> str:
     """Return a sentence about the state of a machine's on-ending script. Empty if there is no script.
 
-    An example is `The script /root/on-ending.sh starts at 18:25.` `posted` is empty, or contains the time at which
-    the message was posted. The text includes the day of a time if it differs from the day of the post.
+    An example is `The script /root/on-ending.sh starts at 18:25.` If the message has been posted, `posted`
+    contains the time. Times on another day include the day.
     """
     script, lease = rental.on_ending, rental.lease
     if script is None or lease is None or script.state is OnEndingState.NONE:
@@ -294,7 +294,7 @@ def graceful_destroy_text(details: RentalDetails, times: Times, *posted: datetim
     """Return a sentence saying that a machine will be destroyed when its on-ending script is done.
 
     An example is `As Ben asked, I'll destroy it when its script /root/on-ending.sh is done, at 18:35 at the
-    latest.` `name` replaces the first `it`. Empty if nobody requested this.
+    latest.` `name` replaces the first `it`. Empty if the machine isn't being destroyed in this way.
     """
     lease = details.rental.lease
     first = lease.graceful_destroy if lease is not None else None

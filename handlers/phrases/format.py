@@ -63,10 +63,11 @@ def clean(text: str, limit: int) -> str:
 
 
 def escape(text: str, limit: int = 80) -> str:
-    """Return a text from a person or vendor as one harmless line of at most `limit` visible characters.
+    """Make a text from a person or vendor harmless: one line of at most `limit` visible characters.
 
     The result can't mention anyone, make a link, format anything or end a code span. Backticks become apostrophes.
-    Word joiners are added next to formatting signs and colons, so that Slack shows them as typed.
+    Word joiners, which are invisible, are added next to formatting signs and colons, so that Slack shows these
+    signs as typed.
     """
     line = clean(text, limit).replace("`", "'")
     line = _SIGN.sub(f"{JOINER}\\g<0>{JOINER}", line)
@@ -231,10 +232,10 @@ def time_token(moment: datetime) -> str:
 
 
 class Times(Frozen):
-    """Formats times as date tokens. Slack shows each reader these tokens in the reader's own time zone.
+    """Formats times as date tokens, which Slack shows to each reader in the reader's own time zone.
 
-    `zone` is only used to decide whether the text includes the day. A client that doesn't support date tokens
-    shows the time in UTC instead.
+    `zone` only decides whether the text includes the day. A client that doesn't support date tokens shows the time
+    in UTC instead.
     """
 
     now: datetime

@@ -71,8 +71,8 @@ def extend_button(
 def longer_cost(rental: Rental, longer: timedelta, rules: Rules) -> str:
     """Return the additional cost of extending the lease by `longer`: `, about $4.84`.
 
-    Empty if the price is unknown. If the rental may then cost more than the typed total, the text ends with `,
-    over the request's $8.00`.
+    Empty if the price is unknown. If the rental may then cost more than the total that the person typed, the text
+    ends with `, over the request's $8.00`.
     """
     typed, rate, lease = rental.request.max_total, rental.rate, rental.running_lease
     if rate is None:

@@ -1,7 +1,7 @@
-"""Builds tables and charts within Slack's limits. Also converts tables to text for workspaces that refuse tables.
+"""Builds tables and charts within Slack's limits, and converts tables to text for workspaces that refuse them.
 
-Tables and charts work only in messages. Slack doesn't parse their texts, so these aren't escaped. The limits come
-from docs.slack.dev/reference/block-kit/blocks/data-table-block and .../data-visualization-block.
+Tables and charts work only in messages. Slack doesn't parse their texts, so the texts aren't escaped. The limits
+come from docs.slack.dev/reference/block-kit/blocks/data-table-block and .../data-visualization-block.
 """
 
 from __future__ import annotations
