@@ -124,14 +124,8 @@ def log_in_message(
 ) -> Rendered:
     """Render a message that says how its reader logs in to a machine.
 
-    Args:
-        context: The event.
-        lead: The first part, such as a header.
-        lines: The lines below the first part. Empty ones are left out.
-        facts: The facts to show next to the SSH command.
-        buttons: The buttons at the end.
-        also: More sentences in small print.
-        last: A paragraph above the buttons.
+    `lead` is the first part, such as a header, and `lines` follow below it. `facts` are shown next to the SSH
+    command. `also` contains more sentences in small print. `last` is a paragraph above the buttons.
     """
     return blocks.of_parts(
         lead,

@@ -70,7 +70,9 @@ def message_to_approvers(context: EventContext) -> Rendered:
 
 
 def direct_message(context: EventContext) -> Rendered | None:
-    """Render the direct message to one person about an event. None if a newer message has replaced it.
+    """Render the direct message to one person about an event.
+
+    Returns None if the message hasn't been posted yet and a newer message has made it outdated.
 
     A former owner gets a text that only says who owns the machine now. Once a rental is over, its owner gets the
     receipt.

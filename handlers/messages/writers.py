@@ -53,9 +53,9 @@ class EventContext(NamedTuple, Generic[F_co]):
     posted_at: datetime | None = None
     """The time at which Slack accepted the message. None if it hasn't been posted yet."""
     named: bool = False
-    """True if the text names the machine.
+    """True if the text contains the name of the machine.
 
-    False in a thread and in a history, because both are about a single machine.
+    False in a thread and in a history, because each of them is about a single machine.
     """
     newest: bool = True
     """True if this is the newest direct message to the reader about the rental."""
@@ -108,7 +108,7 @@ class EventContext(NamedTuple, Generic[F_co]):
 
     @property
     def this_request(self) -> str:
-        """`your request for ..`, or `Ana's request for ..`, if `named` is set. Otherwise `this request`."""
+        """If `named` is set, `your request for ..` or `Ana's request for ..`. Otherwise `this request`."""
         if not self.named:
             return "this request"
         return f"{possessive(self.details, self.reader)} request for {machine_in(self.rental)}"
@@ -210,9 +210,9 @@ class AlertContext(NamedTuple, Generic[F_co]):
     names: Mapping[str, str]
     """The display names of the people whom the writer mentions, by Slack ID."""
     other_end: Event[Any] | None = None
-    """For an event that paused buying, the event that resumed buying. For an event that resumed buying, the pause.
+    """In an alert about a pause of buying, the event that resumed buying.
 
-    None if buying is still paused.
+    In an alert about the end of a pause, the event that paused buying. None if buying is still paused.
     """
     other_alert: Message | None = None
     """The reader's alert about the event `other_end`. None if the reader got no such alert."""
@@ -297,7 +297,7 @@ alert = Audience[AlertContext[Any], Rendered | None]()
 
 
 def said_once(context: EventContext) -> Rendered:
-    """Render a direct message that only informs the reader. Its text is that of the reply in the thread."""
+    """Render a direct message that only informs the reader, with the same text as the reply in the thread."""
     return blocks.message(join(context.named_text, first_runs_on(context.details)))
 
 

@@ -93,7 +93,7 @@ def invoice_differences(estimated: Micros, unmanaged_count: int) -> str:
 
     Args:
         estimated: The estimated part of the total.
-        unmanaged_count: The number of unmanaged machines that are running now.
+        unmanaged_count: The number of running machines that weren't rented through the bot.
     """
     running = f" ({unmanaged_count} running now)" if unmanaged_count else ""
     differs = f"The invoice may differ by tax and by machines not rented through me{running}."

@@ -116,7 +116,7 @@ def ends_fact(rental: Rental, times: Times, *posted: datetime) -> Fact:
 def it_ends(rental: Rental, ends_at: datetime, times: Times, *posted: datetime, unless: str = "") -> str:
     """Return a sentence with the end of a machine, such as `It ends at 18:40`.
 
-    For a flexible end, this is `It ends at 18:40, or tomorrow at 00:40 at the latest if its GPUs are busy.`
+    For a flexible end, an example is `It ends at 18:40, or tomorrow at 00:40 at the latest if its GPUs are busy.`
 
     `unless` is a clause that precedes the sentence, such as `unless someone approves, `.
     """

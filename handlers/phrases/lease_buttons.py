@@ -21,7 +21,7 @@ EXTEND_BY = timedelta(hours=2)
 def needs_approver(rental: Rental, reader: Reader, *, spent: Micros, longer: timedelta = EXTEND_BY) -> bool:
     """Return whether extending the lease by `longer` needs an approver.
 
-    Before the latest end of a flexible lease, an extension goes no further than this latest end.
+    If a flexible lease hasn't reached its latest end, the extension goes no further than the latest end.
     """
     now = reader.now
     ends_at = max(rental.running_lease.ends_at, now) + (_go_on_by(rental, now, longer) or longer)
@@ -141,10 +141,7 @@ def show_button(rental_id: str) -> Json:
 
 
 def destroy_button(rental: Rental) -> Json:
-    """Return the button `Destroy k7mq2`.
-
-    It is `Destroy k7mq2 now` if the machine is being destroyed gracefully.
-    """
+    """Return the button `Destroy k7mq2`, or `Destroy k7mq2 now` if a graceful destroy is pending."""
     now = " now" if rental.lease is not None and rental.lease.graceful_destroy is not None else ""
     return button(f"Destroy {rental.id}{now}", Action.DESTROY, RentalValue(rental_id=rental.id), style="danger")
 
