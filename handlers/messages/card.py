@@ -289,7 +289,7 @@ def _ready(details: RentalDetails, reader: Reader) -> list[Part]:
 
 
 def _in_steps(use: Use, times: Times) -> Times:
-    """Return the idle time for the card, rounded down to a multiple of REFRESH_IDLE_EVERY."""
+    """Return the time since the usage status began, rounded down to a multiple of REFRESH_IDLE_EVERY."""
     return changed(times, now=times.now - (times.now - use.since) % REFRESH_IDLE_EVERY)
 
 

@@ -38,9 +38,9 @@ from handlers.phrases.rental_text import describe, machine_in, people
 LINE = 900
 """The maximum number of bytes in one line."""
 KEYS, WAITS, BUDGETS = 10, 5, 5
-"""The maximum numbers of the reader's SSH keys, waitlist entries and budgets that are shown."""
+"""The maximum numbers of SSH keys, waitlist entries and budgets that the tab shows."""
 TEAM_BUDGETS = 8
-"""The maximum number of budgets that an approver sees, of the team and of its projects together."""
+"""The maximum number of budgets of the team and its projects that the tab shows to an approver."""
 
 _TYPED = """\
 In a channel, or in Messages here:

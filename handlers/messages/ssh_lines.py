@@ -255,7 +255,7 @@ def _work(keys: _Named) -> str:
 
 
 def _sent(keys: _Named, details: RentalDetails, reader: Reader) -> str:
-    """Return a clause saying whether the keys work that the startup script installs."""
+    """Return a clause saying whether the given keys work. The startup script should have installed all of them."""
     attempt = details.current
     if attempt is None:
         return ""

@@ -70,7 +70,7 @@ BUDGETS_SHOWN = 3
 
 
 def budget_fact(demands: Sequence[Demand], names: Mapping[str, str]) -> Fact | None:
-    """Return what is left of each budget now, and what will be left if the pending request is approved.
+    """Return the amount left in each budget now, and the amount left if the pending request is approved.
 
     An example is `vision: $1,210.40 left in November, $1,072.86 after this`. None if there are no budgets.
     """

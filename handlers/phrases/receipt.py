@@ -40,7 +40,10 @@ def receipt_parts(details: RentalDetails, name: str, reader: Reader) -> tuple[Pa
 
 
 def receipt_title(details: RentalDetails, name: str, reader: Reader) -> Part:
-    """Return `*Ended at 18:41: 1x H100 SXM 80 GB (k7mq2)*`. A reason and the replacement follow if known."""
+    """Return `*Ended at 18:41: 1x H100 SXM 80 GB (k7mq2)*`.
+
+    If the reason for the end or the replacement is known, it follows.
+    """
     title = f"{over_text(details, reader.times)}: {name}"
     why = join(why_ended(details), stopped_at_night(details, reader), new_one_text(details.rental))
     return blocks.lead(title, why, by="\n")

@@ -423,7 +423,7 @@ def extended_by_operator(details: RentalDetails, times: Times) -> str:
 
 
 _WITHOUT_WAS = frozenset({State.DESTROYED, State.FAILED, State.EXPIRED})
-"""The states that need no `was`: it is `it ended`, but `it was cancelled`."""
+"""The states that are described without `was`: `it ended`, in contrast to `it was cancelled`."""
 
 
 def current_state(details: RentalDetails, times: Times, name: str = "it") -> str:
