@@ -3,8 +3,9 @@
 The division by use is computed from the billed amount and from the stored changes of the usage status. It is
 computed when a ledger row is divided into charges, and again when somebody opens a report.
 
-A usage status also applies to some time before the bot determined it. Stored charges nevertheless never have to be
-corrected. They are created after the resource was terminated, and by then its usage is known.
+The bot learns only afterwards how a machine was used. For example, it calls a machine idle half an hour after the
+last work. Charges are therefore stored after the resource was terminated. By then its usage is known, so stored
+charges never have to be corrected.
 """
 
 from __future__ import annotations

@@ -64,7 +64,6 @@ def asked_length(rental: Rental, now: datetime) -> timedelta:
 
 
 def _begins(request: Request, now: datetime) -> datetime:
-    """Return the start time of a request, or `now` if the request has none or its start time has passed."""
     return now if request.starts_at is None else max(request.starts_at, now)
 
 

@@ -174,7 +174,7 @@ class MonthFile:
 
 
 def _plain(text: str) -> str:
-    """Replace the characters at which a spreadsheet might split the text with spaces."""
+    """Replace separators with spaces, so that a spreadsheet doesn't split the text into several cells."""
     return _SEPARATORS.sub(" ", text).strip()
 
 

@@ -107,7 +107,7 @@ def nearest_first(
 def one_for_each_vendor(offers: Iterable[Offer]) -> list[tuple[Offer, int]]:
     """Return one offer for each vendor, GPU and price.
 
-    Each offer comes with the number of other regions in which the vendor sells the same at this price.
+    Each offer comes with the number of other regions in which the vendor sells the same GPU at this price.
     """
     found: dict[tuple[object, ...], list[Offer]] = {}
     for offer in offers:
@@ -199,7 +199,7 @@ def within_terms(offers: Iterable[Offer], terms: Terms, billed: Micros, rules: R
     """Return the offers that the approved terms allow.
 
     The GPU must be the clicked GPU or an accepted substitute, and the rate must be within the limit. The total
-    must pay for the cost so far (`billed`), for the lease, and for LEAST_TIME in which the machine gets ready.
+    must pay for three things: the cost so far (`billed`), the lease, and a provisioning time of LEAST_TIME.
     """
     least = min(LEAST_TIME, rules.procure.provision_timeout)
     return [

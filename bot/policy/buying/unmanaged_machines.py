@@ -1,7 +1,7 @@
 """Groups unmanaged machines by purchase, and guesses their owners. No I/O.
 
-An unmanaged machine runs on the account but wasn't rented through the bot. The admins are asked about each
-purchase.
+An unmanaged machine runs on the team's Compute Clear account but wasn't rented through the bot. The admins are
+asked about each purchase.
 """
 
 from __future__ import annotations
@@ -157,9 +157,10 @@ def _words(name: str) -> set[str]:
 def name_to_type(purchase: Purchase) -> str | None:
     """Return the text that an admin must type to confirm that the machines are to be destroyed.
 
-    The text is the name of the first machine that doesn't look as if the bot had named it. If nobody can type that
-    name, the text is the first 8 characters of the machine's ID. If all names look as if the bot had made them,
-    nothing must be typed, and the result is None.
+    The text is the name of the first machine that doesn't look as if the bot had named it. If that machine has no
+    name, or a name without letters and digits, the text is the first 8 characters of its ID.
+
+    None if all names look as if the bot had made them. The admin then doesn't have to type anything.
     """
     for machine in purchase.alive:
         if not looks_like_ours(machine.name):

@@ -97,10 +97,10 @@ def new_waitlist_entry(
     """Return the waitlist entry for a request that starts to wait `now`.
 
     The entry ends at the earliest of three times: the time that its owner typed, `waiting.longest` from now, and
-    LEAST_TIME before the latest end in the request.
+    LEAST_TIME before the machine has to end.
 
-    If the request has a start time, the entry always ends LEAST_TIME before the latest end in the request. The
-    machine may then be rented at any time of day, because the owner chose the start time on purpose.
+    If the request has a start time, the entry always ends LEAST_TIME before the machine has to end. The machine
+    may then be rented at any time of day, because the owner chose the start time on purpose.
 
     Args:
         typed: The waitlist entry as it was typed. None if nothing was typed.
@@ -196,8 +196,8 @@ class Waiter(WaitingView):
 def still_waits(quote: Quote, rental: Rental | None) -> bool:
     """Return whether the owner of a quote is waiting for an offer now, or may have to wait later.
 
-    The owner may have to wait later if the quote's rental is waiting for an approval or is being bought. The quote
-    must have a `waits_for`.
+    A quote is a search with its offers. The owner may have to wait later if the quote's rental is waiting for an
+    approval or is being bought. The quote must have a `waits_for`.
     """
     if quote.rental_id is None:
         return quote.waitlist_entry is not None and not quote.waitlist_entry.rents

@@ -261,7 +261,10 @@ class Idle(Frozen):
     The first question about an urgent machine doesn't wait for the owner's hours.
     """
     channel_after: Span | None = timedelta(hours=2)
-    """The delay until the rental's card says that a question is unanswered. None if it never says so."""
+    """The delay until the rental's message in the channel says that a question is unanswered.
+
+    None if the message never says so.
+    """
     approvers_after: Span = timedelta(hours=4)
     """The delay until approvers are notified of an unanswered question. At most an hour for urgent machines."""
 
@@ -276,7 +279,7 @@ class Idle(Frozen):
 
 
 class ReadyAnnouncement(StrEnum):
-    """The ways in which a card's thread announces that a machine is ready."""
+    """The ways to announce in the thread of a rental's card that the machine is ready."""
 
     THREAD_BROADCAST = "thread_broadcast"
     THREAD = "thread"

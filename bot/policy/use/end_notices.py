@@ -118,7 +118,8 @@ def skips_notice(lease: Lease, notified_at: datetime | None, now: datetime, rule
 def may_ask_at(lease: Lease, now: datetime, rules: Rules) -> datetime:
     """Return the earliest time, `now` or later, at which the owner may be asked a question.
 
-    There is at least QUIET between the question and the notices of the end before and after it.
+    The question is asked at least QUIET after the last notice of the lease's end. If the next notice comes less
+    than QUIET after the question, the question waits until QUIET after that notice.
     """
     at = max(now, lease.notices_checked_at + QUIET)
     notice = next_notice(lease, rules)

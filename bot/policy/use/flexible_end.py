@@ -132,8 +132,8 @@ def moved_end(lease: Lease, now: datetime) -> datetime | None:
 def later_end(lease: Lease, ends_at: datetime) -> datetime | None:
     """Return the `latest_end` of a lease after its earliest end is changed to `ends_at`.
 
-    If `ends_at` is before the present `latest_end`, that stays the same. Otherwise, the result is None: the end is
-    then fixed.
+    If `ends_at` is before the present `latest_end`, `latest_end` stays the same. Otherwise, the end becomes fixed,
+    and the result is None.
     """
     latest = (lease.graceful_destroy or lease).latest_end
     return latest if latest is not None and latest > ends_at else None

@@ -17,9 +17,9 @@ from bot.policy.team.rules import Rules
 from bot.policy.use.flexible_end import MOVES_BY, already_allowed, first_end
 
 REPEAT_FACTOR = 0.5
-"""The time that each unanswered "Still needed?" adds to the next wait, as a share of the first wait."""
+"""After each unanswered "Still needed?", the next wait is longer by this share of the first wait."""
 LEAST_TIME = timedelta(minutes=30)
-"""The shortest time before a requested end with which a machine is still bought.
+"""A machine is only bought if at least this much time is left until the end that the requester named.
 
 A machine first has to start. With less time, nobody could do much with it.
 """
@@ -143,10 +143,10 @@ def ask_after(asked_times: int, rules: Rules) -> timedelta | None:
 
 
 def extension_left(lease: Lease, now: datetime, rules: Rules) -> timedelta:
-    """Return the time by which a lease may still be extended.
+    """Return the largest duration by which a lease can still be extended.
 
-    It is counted from the end of the lease, or from now if the end has passed. Zero if less than a minute is left,
-    because people can't type a shorter time than a minute.
+    The extension is counted from the end of the lease, or from now if the end has passed. Zero if less than a
+    minute is left, because people can't type a shorter duration.
     """
     left = rules.lease.max - (max(lease.ends_at, now) - lease.ready_at)
     return left if left >= timedelta(minutes=1) else timedelta(0)
@@ -186,7 +186,8 @@ def may_end(
 OVERDUE_GRACES = 2
 """The number of grace periods between the end of a lease and the overdue deletion.
 
-It is more than one because `may_end` can already delay the regular end by one grace period.
+The overdue deletion destroys a machine that should have ended but is still running. The number is more than one
+because `may_end` can already delay the regular end by one grace period.
 """
 LEAST_GRACE = timedelta(minutes=5)
 """The shortest grace period before the overdue deletion.
@@ -196,7 +197,7 @@ If it were shorter, the overdue deletion could come before a regular step that i
 
 
 def overdue_grace(rules: Rules) -> timedelta:
-    """Return the grace period before the overdue deletion.
+    """Return the grace period before a machine that should have ended is deleted as overdue.
 
     During this time, the rental's regular step can still end the machine.
     """

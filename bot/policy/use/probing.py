@@ -17,8 +17,8 @@ from bot.policy.team.rules import ProbeKind, Rules
 ANSWERS_WITHIN = timedelta(minutes=5)
 """The time after becoming ready in which a machine's probe must answer.
 
-Otherwise, the machine counts against its vendor: it is evidence that the vendor's machines don't run the startup
-script (see `runs_scripts`).
+If the probe doesn't answer in this time, the machine counts against its vendor: it is evidence that the vendor's
+machines don't run the startup script (see `runs_scripts`).
 """
 LEAST_PROBE_RUNS = 2
 """The number of probe runs within ANSWERS_WITHIN that must fail before a machine counts against its vendor."""

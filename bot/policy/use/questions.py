@@ -1,7 +1,7 @@
 """Decides when to ask the owner of a ready machine whether it is still needed, and when to involve others.
 
-A machine has at most one next question, whatever the reason for it. If nobody answers, first the rental's card
-says so, then the approvers are notified. All times are bot time, not wall-clock time.
+If nobody answers, first the rental's card says so, then the approvers are notified. All times are bot time, not
+wall-clock time.
 """
 
 from __future__ import annotations
@@ -116,10 +116,9 @@ def _check_in_at(lease: Lease, use: Use | None, rules: Rules) -> datetime | None
 
 
 def _is_promised(question: Question, use: Use | None) -> bool:
-    """Return whether an earlier answer fixes the time of the next question about a machine that can't be probed.
+    """Return whether the owner was promised a question at `quiet_until`, and the promise still counts.
 
-    Such an answer promised that the owner is asked at `quiet_until`. The promise no longer counts if the machine
-    could still be probed at `quiet_until`. In that case, the probe found the machine in use, so nothing was asked.
+    It no longer counts if the machine could still be probed at that time, because the machine was then in use.
     """
     if not question.promised or question.quiet_until is None:
         return False

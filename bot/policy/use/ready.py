@@ -1,8 +1,8 @@
 """Decides what to do next with a ready machine. No I/O.
 
 RULES lists the rules in order of priority. The first rule that is due determines the action. After the action, the
-rental's step runs again immediately. If no rule is due, the next step is scheduled for the earliest time at which
-a rule becomes due.
+rental's step (the code that advances a rental) runs again immediately. If no rule is due, the next step is
+scheduled for the earliest time at which a rule becomes due.
 """
 
 from __future__ import annotations
@@ -136,7 +136,10 @@ class DropUsageStatus(NamedTuple):
 
 
 class StayInPlace(NamedTuple):
-    """Keep the machine, because its replacement ended without a machine. The replacement cost `spent`."""
+    """Keep the machine, because its replacement ended without a machine.
+
+    `spent` is the cost of the replacement.
+    """
 
     spent: Micros
 
@@ -458,10 +461,10 @@ def _unanswered_to_approvers(machine: Machine, rules: Rules, now: datetime) -> D
 
 
 def _once_seen(at: datetime | None, act: Act, machine: Machine, rules: Rules, now: datetime) -> Due | None:
-    """Schedule an action for `at`, unless it depends on a usage status that can't be confirmed now.
+    """Schedule an action for `at`.
 
-    If the action is due now but the bot can't tell whether the machine is still idle, the result is None. The next
-    probe run shows whether it is, and the rules are then evaluated again.
+    If the action is due now but the bot can't tell whether the machine is still idle, the result is None. The
+    rules are evaluated again after the next probe run.
     """
     if at is None:
         return None

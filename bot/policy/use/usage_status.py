@@ -402,8 +402,8 @@ def _why(missed: Sequence[Sample], before: Use | None, *, not_yet: bool) -> Miss
 def _unknown_since(samples: Sequence[Sample], before: Use | None, since: datetime, rules: Rules) -> datetime:
     """Return the start of an unknown usage status.
 
-    Usually this is `since`. If the previous status was also unknown and no good probe run came after it, the
-    result is the start of the previous status.
+    Usually this is `since`. If the machine has been unknown without a break, it is the start of the previous
+    status.
     """
     if before is None or before.status is not UsageStatus.UNKNOWN:
         return since
