@@ -172,10 +172,10 @@ def cut(
     filed: Collection[str] = (),
     kept: Collection[Charge] = (),
 ) -> tuple[Charge, ...]:
-    """Divide a ledger row into charges by month and owner, oldest first.
+    """Divide a ledger row (an amount that a resource has billed) into charges by month and owner.
 
-    The amounts of the charges add up exactly to the amount of the row. The last charge absorbs rounding
-    differences.
+    The charges are returned oldest first. Their amounts add up exactly to the amount of the row. The last charge
+    absorbs rounding differences.
 
     Args:
         owners: All owners of the rental, in the order in which they owned it.

@@ -1,4 +1,4 @@
-"""Approving fewer hours than were requested: the choices, and the terms that result from each. No I/O.
+"""Approving fewer hours than were requested: the lengths to choose from, and the resulting terms. No I/O.
 
 An approver may only shorten the request or extension that is waiting for a decision. The offer, its price and the
 highest price stay the same. If the end is flexible, only the latest time at which the lease may end becomes

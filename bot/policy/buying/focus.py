@@ -149,7 +149,7 @@ class MonthFile:
 
     @property
     def estimated(self) -> Micros:
-        """Return the part of the amount that is our estimate.
+        """Return the part of the amount that the bot estimated.
 
         The bot estimates a charge if the API left out the start, the end or the price.
         """

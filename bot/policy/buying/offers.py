@@ -45,7 +45,10 @@ If the total doesn't pay for both, no attempt is begun.
 
 
 def fits(offer: Offer, query: OfferQuery) -> bool:
-    """Return whether an offer matches a query, including its highest price per GPU."""
+    """Return whether an offer matches a query.
+
+    An offer doesn't match if its price per GPU is above the highest price in the query.
+    """
     return (
         (same_name(offer.gpu, query.gpu) or same_name(offer.family, query.gpu))
         and has_features(offer.gpu, offer.family, query.features)

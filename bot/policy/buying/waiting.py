@@ -54,7 +54,7 @@ PURCHASE_PAUSE = timedelta(minutes=1)
 With each further failure at the same place, the pause doubles, up to LONGEST_PAUSE.
 """
 LATELY = timedelta(hours=3)
-"""The time for which a failed purchase affects the time and place of the next purchase."""
+"""Failed purchases within this time affect when and where the next purchase is tried."""
 
 
 # --- contents of a waitlist entry
@@ -126,7 +126,7 @@ def waitlist_entry_for(waitlist_entry: WaitlistEntry, request: Request) -> Waitl
 
 
 def ends_before_hours(waitlist_entry: WaitlistEntry, now: datetime, zone: ZoneInfo, rules: Rules) -> bool:
-    """Return whether a waitlist entry would end before its owner's hours begin.
+    """Return whether a waitlist entry would end before the policy's hours begin in the owner's time zone.
 
     If so, the market would never be queried for the entry.
 
@@ -304,7 +304,7 @@ def turn(waiter: Waiter, offers: Sequence[Offer], now: datetime) -> Turn | None:
     """Return the action to take now for a waitlist entry, or None if there is nothing to do.
 
     Args:
-        offers: The offers that earlier waitlist entries have left, cheapest first.
+        offers: The offers that remain after earlier waitlist entries were served, cheapest first.
     """
     waitlist_entry, rental = waiter.waitlist_entry, waiter.rental
     if rental is None:

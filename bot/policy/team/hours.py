@@ -25,12 +25,12 @@ LONGEST_WAIT = timedelta(days=366)
 
 
 def zone_of(name: str | None, rules: Rules) -> ZoneInfo:
-    """Return a person's time zone. If it is missing or unknown to this machine, return the team's time zone."""
+    """Return a person's time zone, or the team's time zone if the person's is missing or unknown to the bot."""
     return known_zone(name or rules.timezone, rules.timezone)
 
 
 def known_zone(name: str, otherwise: str = "UTC") -> ZoneInfo:
-    """Return the time zone with this IANA name, or `otherwise` if this machine doesn't know the name."""
+    """Return the time zone with this IANA name, or `otherwise` if the bot doesn't know the name."""
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):

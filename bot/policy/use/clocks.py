@@ -1,7 +1,7 @@
 """Decides whether this machine's clock can be trusted, and by which clock overdue machines are deleted. No I/O.
 
-This machine's clock is compared with the database's clock, and with the clocks of Compute Clear and Slack. The
-latter two are called witnesses (docs/decisions/store.md).
+This machine is the computer on which the bot runs. Its clock is compared with the database's clock, and with the
+clocks of Compute Clear and Slack. The latter two are called witnesses (docs/decisions/store.md).
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ FIRST_AT_MOST = timedelta(minutes=10)
 
 
 def end_to_tell(rental: Rental, probe_runs: Sequence[Sample], rules: Rules, now: datetime) -> EndToTell | None:
-    """Return the end that a probe run should send to the machine of a ready rental now.
+    """Return the end of the lease that a probe run should send to a ready machine now.
 
     Returns None if the end is about to move because the machine is in use. Also returns None if this probe run has
     to show first whether the end moves. If the end were sent in these cases, the script would save results while

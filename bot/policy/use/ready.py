@@ -516,10 +516,10 @@ def _end(machine: Machine, rules: Rules, now: datetime) -> Due | None:
 
 
 def _after_script(machine: Machine, rules: Rules, now: datetime) -> Due | None:
-    """Destroy the machine for the person who chose a graceful destroy: when its script is done, or at the end.
+    """Finish a graceful destroy: destroy the machine when its script is done, or at the end.
 
-    If the database was restored, the person may have changed their mind after the backup. The owner then gets a
-    new notification of the end, and the graceful destroy no longer applies.
+    If the database was restored, the person who chose the graceful destroy may have changed their mind after the
+    backup. The owner then gets a new notification of the end, and the graceful destroy no longer applies.
     """
     graceful, ends_at = machine.lease.graceful_destroy, machine.lease.ends_at
     if graceful is None or not _graceful_destroy_applies(machine):

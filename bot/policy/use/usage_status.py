@@ -439,9 +439,8 @@ def _in_use_since(first: datetime, unbroken: _Unbroken, before: Use | None) -> d
 def _quiet_since(work: Sequence[datetime], unbroken: _Unbroken, before: Use | None, begin: datetime) -> datetime:
     """Return the time since which a machine hasn't worked, called T in the module's docstring.
 
-    That is the time of the last reading that shows work, or of the first good probe run after a break. If there is
-    neither, and the previous usage status was idle or connected, the T of the previous status is used. Otherwise
-    the result is `begin`, the time at which the samples begin.
+    Usually this is the time of the last reading that shows work. After a break in the monitoring, it is the time
+    of the first good probe run.
     """
     first_good = unbroken.good[0].at
     if work and (unbroken.lost_at is None or work[-1] >= first_good):
