@@ -70,8 +70,8 @@ def _begins(request: Request, now: datetime) -> datetime:
 def _least(rental: Rental, now: datetime) -> timedelta:
     """Return the shortest length that an approver may choose.
 
-    A request with a flexible end can't be cut to a time before its earliest end. An extension must end at least a
-    second after the time that is already allowed, because no approval is needed up to that time.
+    If the end is flexible, the lease can't be cut to a time before its earliest end. An extension must end after
+    the time that is already allowed, because no approval is needed up to that time.
     """
     request, shortest = rental.request, timedelta(seconds=1)
     if rental.extension is not None:

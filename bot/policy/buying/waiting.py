@@ -44,7 +44,7 @@ SAY_BEFORE_START = timedelta(minutes=2)
 LONGEST_PAUSE = timedelta(minutes=10)
 """The longest time between two queries to the market while nothing fits, unless `waiting.every` is longer."""
 SOLD_OUT_FOR = timedelta(minutes=5)
-"""The time after a failed attempt during which its waitlist entry doesn't try the same place again.
+"""After a failed attempt, its waitlist entry doesn't try the same place for this time.
 
 The market may list an offer for a while after it has been sold.
 """
@@ -148,7 +148,7 @@ class Ceiling(NamedTuple):
 
 
 def ceiling(request: Request, offers: Sequence[Offer], rules: Rules) -> Ceiling | None:
-    """Return the highest price at which a machine may be rented automatically, and the terms for that price.
+    """Return the highest price of an automatic rental, and the terms for that price.
 
     For a request with a start time, the price of the cheapest offer is used, as if the owner had clicked it.
     Without a start time or without offers, the highest price in the request is used. None if the request names no
@@ -213,8 +213,8 @@ def first_look(request: Request, rules: Rules) -> datetime | None:
     provisioning timeout is shorter than LEAD, the first query comes one provisioning timeout before the start
     time.
 
-    The reason is that a machine already bills when it is ready before the start time. The total of the terms
-    includes money for this time, but for no more than one provisioning timeout.
+    A machine bills as soon as it is ready, even before the start time. The total of the terms includes money for
+    this time, but for no more than one provisioning timeout.
     """
     if request.starts_at is None:
         return None

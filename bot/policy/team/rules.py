@@ -41,9 +41,9 @@ LEAST_LEASE = timedelta(minutes=1)
 LEAST_RETENTION = {"messages": timedelta(days=7), "quotes": timedelta(days=1), "people": timedelta(days=7)}
 """The shortest allowed values of `Retention`.
 
-Quotes, which contain the offers found for a request, are needed for a day, because a person who clicked an offer
-may first have to add an SSH key. Messages must outlive an outage of Slack for some days. People's data must
-survive if they are deactivated by mistake.
+A quote contains the offers found for a request. It is needed for a day, because a person who clicked an offer may
+first have to add an SSH key. Messages must outlive an outage of Slack for some days. People's data must survive if
+they are deactivated by mistake.
 """
 
 
@@ -53,7 +53,7 @@ class Approvers(Frozen):
     people: tuple[UserId, ...] = ()
     groups: tuple[GroupId, ...] = ()
     quiet: tuple[UserId, ...] = ()
-    """Approvers who may decide, but who are never mentioned or reminded."""
+    """Approvers who may decide requests but are never mentioned or reminded."""
 
 
 class Finance(Frozen):
@@ -167,7 +167,7 @@ class Procure(Frozen):
     dearer: Share = Decimal("0.15")
     """The amount by which another offer may be more expensive than the clicked one, as a share of its price."""
     provision_timeout: Span = timedelta(minutes=15)
-    """The time after which a machine that isn't ready is destroyed, and the next offer tried."""
+    """If a machine isn't ready after this time, it is destroyed and the next offer is tried."""
 
 
 class Lease(Frozen):
@@ -245,7 +245,7 @@ class Idle(Frozen):
     after: Span = timedelta(minutes=30)
     """The time without use after which a machine counts as idle or connected."""
     never_used: Span = timedelta(hours=1)
-    """The time after which a ready machine that was never used counts as idle."""
+    """A ready machine that was never used counts as idle after this time."""
     connected: Span = timedelta(hours=2)
     """The time after which the owner of a connected machine is asked whether it is still needed.
 

@@ -1,4 +1,4 @@
-"""Decides when to notify owners of the end of a lease, and of an approval whose machine isn't ready yet.
+"""Decides when to notify owners of the end of a lease, and of an approval of their request.
 
 All times are bot time, not wall-clock time. The sandbox can move bot time.
 """

@@ -109,8 +109,14 @@ def left_of(rental: Rental, now: datetime, rules: Rules) -> Left:
 def check_givable(rental: Rental, attempts: Iterable[Attempt], now: datetime) -> None:
     """Refuse a transfer of a machine that can't get a new owner at the moment.
 
-    A machine can't be transferred if it isn't ready, if it is being replaced or destroyed, if it ends soon, or if
-    an extension is waiting for approval. Raises TooLate.
+    A machine can't be transferred in these cases:
+
+    - It isn't ready.
+    - It is being replaced or destroyed.
+    - It ends soon.
+    - An extension is waiting for approval.
+
+    Raises TooLate.
     """
     marked = any(attempt.live and attempt.marked_for_deletion for attempt in attempts)
     why = ""

@@ -100,9 +100,9 @@ def end_after_script(
 ) -> datetime | None:
     """Return the time at which a machine ends at the latest if somebody now destroys it gracefully.
 
-    This is FIRST_AT_MOST from now, or the time until which the approved terms pay, whichever is earlier. Returns
-    None if the script wouldn't run. There are three possible reasons: the newest probe run got no report, the
-    machine has no script that it could start, or less than a minute is left.
+    This is FIRST_AT_MOST from now, but no later than the time until which the approved terms pay. Returns None if
+    the script wouldn't run. There are three possible reasons: the newest probe run got no report, the machine has
+    no script that it could start, or less than a minute is left.
 
     Args:
         use: The usage status. None for a machine without a probe.

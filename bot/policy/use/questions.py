@@ -28,7 +28,7 @@ EXTENSION_SILENCE = timedelta(hours=2)
 URGENT_APPROVERS_AFTER = timedelta(hours=1)
 """For an urgent, that is expensive, machine: the longest time from a question until approvers are notified."""
 APPROVERS_AGAIN = timedelta(hours=24)
-"""The time after which approvers are notified once more that nobody has answered."""
+"""If still nobody has answered, the approvers are notified once more after this time."""
 
 
 def is_urgent(rental: Rental, rules: Rules) -> bool:

@@ -1,8 +1,8 @@
 """Decides whether a machine is being used, based on the samples of its probe runs.
 
 The result is the machine's usage status. These are the rules, with the default values of `idle` in the policy. T
-is the time of the last reading that shows work, or the time at which the machine became ready if there was none.
-All times are taken from the bot's clock, never from the machine's clock.
+is the time of the last reading that shows work. If there was none, T is the time at which the machine became
+ready. All times are taken from the bot's clock, never from the machine's clock.
 
 - In use: at least one GPU had a reading of 5% or more in the last 30 minutes. Averages are never used.
 - Connected: no such reading for 30 minutes, but somebody was connected during these minutes.
