@@ -82,9 +82,9 @@ def project_of_channel(channel: str, rules: Rules) -> str | None:
 
 
 def channels_of_named_people(rules: Rules) -> dict[str, str]:
-    """Return the channels of projects that name people, each with its project.
+    """Return the channels of the projects that list `people`, each channel with its project.
 
-    Only the named people and approvers may charge such a project. If somebody else makes a request in one of its
+    Only the listed people and approvers may charge such a project. If somebody else makes a request in one of its
     channels, the request isn't charged to the project.
     """
     return {one: name for name, project in rules.projects.items() if project.people for one in project.channels}

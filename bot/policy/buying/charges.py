@@ -1,7 +1,7 @@
 """Divides the cost of a machine by how it was used, and by month and owner.
 
 The division by use is computed from the billed amount and from the stored changes of the usage status. It is
-computed when a ledger row is divided into charges, and again when somebody opens a report.
+computed when a ledger row (a billed amount) is divided into charges, and again when somebody opens a report.
 
 The bot learns only afterwards how a machine was used. For example, it calls a machine idle half an hour after the
 last work. Charges are therefore stored after the resource was terminated. By then its usage is known, so stored

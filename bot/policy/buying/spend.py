@@ -54,7 +54,7 @@ def is_period(words: str) -> bool:
 
 
 def period_of(words: str, now: datetime, zone: ZoneInfo) -> Period:
-    """Return the period that the words name.
+    """Return the period with this name, such as `last month`.
 
     A month without a year is the most recent month of that name.
 

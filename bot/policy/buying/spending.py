@@ -259,9 +259,10 @@ def extension_needs_confirmation(rental: Rental, ends_at: datetime, span: timede
 def receipt_estimate(
     rate: Decimal | None, lease: timedelta, amount: Micros, *, ran_its_length: bool
 ) -> Micros | None:
-    """Return the estimated cost that a receipt shows next to the actual `amount`: the `lease` at `rate`.
+    """Return the estimated cost that a receipt shows next to the actual `amount`.
 
-    None unless the lease ran to its end and the amount differs from the estimate by more than a tenth.
+    The estimate is the cost of the whole `lease` at `rate`. None if the rate is unknown, if the lease didn't run
+    to its end, or if the amount differs from the estimate by at most a tenth.
     """
     if rate is None or not ran_its_length:
         return None

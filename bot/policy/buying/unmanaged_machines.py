@@ -28,7 +28,7 @@ ASKED_ALONE = 10
 If a single check of the account finds more purchases, one message asks about all of them.
 """
 SHORTEST_NAME = 3
-"""The length of the shortest word of a person's name that is looked for in machine names.
+"""The minimum length of the words in people's names that are searched for in machine names.
 
 Shorter words, such as "al", are part of too many names.
 """
@@ -86,7 +86,7 @@ def asked_twice(questions: Iterable[AdminQuestion]) -> dict[str, str]:
         questions: The questions about purchases that aren't over, oldest first.
 
     Returns:
-        The ID of the question that stays, by the ID of each redundant question.
+        A mapping from the ID of each redundant question to the ID of the question that stays.
     """
     stays_for: dict[str, str] = {}
     repeated = {}

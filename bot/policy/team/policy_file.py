@@ -1,6 +1,6 @@
 """Reads the team's rules from the policy file, or from the copy of it that the store keeps.
 
-`GPUBOT_POLICY` names the file. The setup scripts that the file names are read and checked as well.
+`GPUBOT_POLICY` names the file. The setup scripts listed in that file are read and checked as well.
 """
 
 from __future__ import annotations

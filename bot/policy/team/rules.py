@@ -1,4 +1,4 @@
-"""The team's rules: the keys of the file that `GPUBOT_POLICY` names, and their defaults."""
+"""The team's rules: the keys of the policy file, and their defaults."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from bot.policy.team.rule_values import (
 )
 
 LONGEST_IDLE = timedelta(hours=24)
-"""The longest period for which the `idle` rules may require samples.
+"""The longest period for which the `idle` rules may require samples (the results of probe runs).
 
 It is limited because all samples of the period are read after every probe run.
 """

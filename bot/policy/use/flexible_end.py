@@ -143,7 +143,7 @@ def already_allowed(lease: Lease, ends_at: datetime) -> bool:
     """Return whether an end needs no further approval, because the approved terms already cover it.
 
     A flexible end can move up to `latest_end` without an approval. While a machine is being destroyed gracefully,
-    the lease can be extended without an approval up to the end that it had before.
+    the lease can be extended without an approval up to the end that it had before the graceful destroy was chosen.
     """
     has_later = lease.graceful_destroy is not None or lease.latest_end is not None
     return has_later and ends_at <= lease.last_end
@@ -162,8 +162,8 @@ def is_unseen(use: Use | None, samples: Sequence[Sample], now: datetime) -> bool
     """Return whether the bot can't tell if a machine is in use.
 
     In two cases, the bot can't tell yet but soon will, so the result is False. In the first case, the readings are
-    good but don't yet cover enough time to call the machine idle. In the second case, the bot was down, and the
-    usage status was known until then.
+    good but don't yet cover enough time to call the machine idle. In the second case, the bot was down, but it
+    knew the usage status before that.
 
     Args:
         samples: The newest samples, oldest first.

@@ -88,7 +88,7 @@ def check_time_left(request: Request, now: datetime) -> None:
 def lease_ends(request: Request, ready_at: datetime, afforded: datetime) -> tuple[datetime, datetime | None]:
     """Return the end of a new lease, and its latest end if the end is flexible.
 
-    Both are limited to `afforded` and to the latest end that the requester named.
+    Both ends are limited to `afforded` and to the latest end that the requester named.
 
     Args:
         afforded: The time until which the approved terms pay for the machine.
@@ -174,7 +174,7 @@ def may_end(
     The owner always gets at least one grace period after `readable_at` and after `first_tried_at`. If Slack
     accepts no posts, only `first_tried_at` counts, so that the machine still ends.
 
-    Returns None if the owner wasn't notified of this end and no post about it was attempted.
+    Returns None if the owner wasn't notified of this end and the bot hasn't tried to post about it.
 
     Args:
         readable_at: The first time at which the owner could read about this end.

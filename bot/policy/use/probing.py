@@ -73,7 +73,10 @@ def runs_scripts(answers: ProbeAnswers | None) -> bool:
 
 
 def needs_script(request: Request, teammates: Collection[str]) -> bool:
-    """Return whether a request needs the startup script, to give teammates access or to run a setup script."""
+    """Return whether a request needs the startup script.
+
+    The script is needed to give teammates access and to run a setup script.
+    """
     return bool(teammates) or request.setup is not None
 
 

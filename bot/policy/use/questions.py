@@ -72,7 +72,7 @@ def in_hours(
 
     The question waits for the owner's hours. If the machine is urgent, the first question about an idle period
     doesn't wait for them. No question is asked shortly before or after a notice of the lease's end. None if the
-    last notice of the end comes first.
+    last notice of the lease's end comes before this time.
 
     Args:
         at: The current time, at which the question is due.
@@ -144,7 +144,7 @@ def idle_period_of(use: Use | None) -> datetime | None:
 
 
 def _before_last_notice(lease: Lease, at: datetime, rules: Rules) -> datetime | None:
-    """Return `at`, or None if the last notice of the lease's end comes first."""
+    """Return `at`, or None if the last notice of the lease's end comes before `at`."""
     last = last_notice_at(lease, rules)
     return None if at >= last else at
 
@@ -247,7 +247,7 @@ def on_card_at(asked: Asked, rules: Rules) -> datetime | None:
 def approvers_notified_at(asked: Asked, lease: Lease, *, urgent: bool, rules: Rules) -> datetime | None:
     """Return the earliest time to notify the approvers that nobody has answered, ignoring their hours.
 
-    None if the last notice of the end comes first.
+    None if the last notice of the lease's end comes before this time.
     """
     if asked.first_at is None:
         return None
@@ -262,7 +262,8 @@ def approvers_in_hours(
 ) -> datetime | None:
     """Return the time at which a notification that is due at `at` may be sent to the approvers.
 
-    The notification waits for the hours of at least one approver. None if the last notice of the end comes first.
+    The notification waits for the hours of at least one approver. None if the last notice of the lease's end comes
+    before the result.
     """
     return _before_last_notice(lease, next_within_any(at, approvers, rules.hours), rules)
 

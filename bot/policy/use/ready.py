@@ -274,8 +274,8 @@ def _with_open_connections(use: Use, machine: Machine) -> Use:
 def _terminated(machine: Machine, rules: Rules, now: datetime) -> Due | None:
     """End the rental if the market no longer has the machine.
 
-    If the overdue deletion was already due, the rental counts as ended by its lease. Otherwise it counts as ended
-    by the vendor.
+    If the machine was already due to be deleted as overdue, the rental counts as ended by its lease. Otherwise it
+    counts as ended by the vendor.
     """
     overdue = leases.overdue_at(machine.lease.ends_at, None, rules)
     if overdue is not None and overdue <= now and (machine.live is None or machine.live.marked_for_deletion):
