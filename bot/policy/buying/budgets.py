@@ -91,7 +91,7 @@ def channels_of_named_people(rules: Rules) -> dict[str, str]:
 
 
 def rules_of_project(rules: Rules, project: str) -> Rules:
-    """Return the rules with the project's own `auto_approve` limits, if it has any."""
+    """Return the team's rules, with the project's `auto_approve` limits if it has its own."""
     own = rules.projects[project].auto_approve if project in rules.projects else None
     return rules if own is None else changed(rules, auto_approve=own)
 

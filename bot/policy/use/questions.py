@@ -1,7 +1,7 @@
 """Decides when to ask the owner of a ready machine whether it is still needed, and when to involve others.
 
-If nobody answers, first the rental's card says so, then the approvers are notified. All times are bot time, not
-wall-clock time.
+If nobody answers, first the rental's card (its message in the channel) says so, then the approvers are notified.
+All times are bot time, not wall-clock time.
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ class Machine:
 
     rental: Rental
     live: Attempt | None
-    """The live attempt, as in `RentalSnapshot.live`."""
+    """The attempt that has the machine, as in `RentalSnapshot.live`. None if no attempt is live."""
     use: Use | None
     """The stored usage status. None before the first one.
 
@@ -62,20 +62,23 @@ class Machine:
     probe_runs: Sequence[Sample] = ()
     """The samples needed to determine the current usage status (`usage_status.window`), oldest first."""
     history: Sequence[Event] = ()
-    """The rental's events, oldest first. Only loaded if the machine `is_ending`, because there can be many."""
+    """The rental's events, oldest first. Only loaded near the end (see `is_ending`), because there can be many."""
     direct: Sequence[Message] = ()
-    """The direct messages about the machine. Only loaded if the machine `is_ending` or has been terminated."""
+    """The direct messages about the machine.
+
+    Only loaded near the end (see `is_ending`), or if the machine has been terminated.
+    """
     owner: Person | None = None
     """The owner, as last stored. None if the store has no record of them."""
     approvers: Collection[Availability] = ()
     """The times at which each approver can be asked. There is at least one approver."""
     answers: ProbeAnswers | None = None
-    """The probe's answers on the vendor's most recent machines. Only loaded if the machine `is_ending`."""
+    """The probe's answers on the vendor's most recent machines. Only loaded near the end (see `is_ending`)."""
     replacement: Replacement | None = None
     spent: Micros = 0
     """The highest possible cost of the rental so far."""
     found: bool = True
-    """True if the market still had the machine when it was last looked up, after the database was opened."""
+    """True if a lookup since the database was opened has shown that the machine still exists."""
     just_opened: bool = False
     """True if the bot has just started, so that messages may still have to be compared with Slack."""
 
@@ -151,7 +154,8 @@ class SkipNotice(NamedTuple):
 class GiveNotice(NamedTuple):
     """Notify the owner that the machine ends at `until`.
 
-    `until` is the end of the lease. If the owner couldn't know about that end, it is one grace period from now.
+    `until` is the end of the lease. If the owner couldn't know about that end, `until` is one grace period from
+    now.
     """
 
     until: datetime
@@ -286,7 +290,7 @@ def _terminated(machine: Machine, rules: Rules, now: datetime) -> Due | None:
 
 
 def _is_uncompared(messages: Iterable[Message]) -> bool:
-    """Return whether any of these messages hasn't been compared with Slack since the database was opened.
+    """Return whether one of these messages must still be compared with Slack.
 
     If the database is a restored backup, Slack may show newer versions of the messages.
     """

@@ -8,7 +8,7 @@ ready. All times are taken from the bot's clock, never from the machine's clock.
 - Connected: no such reading for 30 minutes, but somebody was connected during these minutes.
 - Idle: no such reading and nobody connected for 30 minutes, or for 60 minutes if no GPU has worked since the
   machine became ready.
-- Connected and idle require three good probe runs since T.
+- Connected and idle require three good probe runs since T. A good probe run shows work or reads every GPU.
 - Unknown: three probe runs in a row without a usable reading, or no probe run for more than 6 minutes. Only a good
   probe run ends the unknown status, and idle time is counted from that probe run. While a machine is in use, a
   probe run that reads only some of its GPUs is also usable.
