@@ -216,7 +216,7 @@ class Room(Frozen):
     balances: tuple[Balance, ...] = ()
     """The balances of the request's owner, its project and the team.
 
-    They are the balances in the months in which the rental can bill.
+    Only the months in which the rental can bill are included.
     """
     months: tuple[Month, ...] = ()
     """The months in which the request's rental can bill."""

@@ -1,6 +1,6 @@
 """The names of resources. A name contains the machine's rental, attempt and owner.
 
-Anyone with access to the account can give a machine any name, so a name is a hint and never a proof.
+Anyone with access to the Compute Clear account can give a machine any name, so a name is a hint and never a proof.
 """
 
 from __future__ import annotations

@@ -86,7 +86,7 @@ def billed_span(lease: timedelta, rules: Rules) -> timedelta:
 
 
 def with_price_of_total(request: Request, rules: Rules) -> Request:
-    """Return a request with a highest price that is computed from the total that the person typed.
+    """Return a request with a highest price, computed from the total that the person typed.
 
     The highest price is the total divided by the number of GPUs and by the longest time that can be billed,
     rounded down. The "at most" amount of an offer at this price is therefore within the total.

@@ -56,9 +56,9 @@ def by_purchase(machines: Iterable[UnmanagedMachine]) -> list[tuple[UnmanagedMac
 def purchases_of(
     machines: Iterable[UnmanagedMachine], questions: Sequence[AdminQuestion]
 ) -> dict[str, AdminQuestion]:
-    """Return the existing question to which each newly found machine belongs, by machine ID.
+    """Map the IDs of newly found machines to the existing questions about their purchases.
 
-    A machine belongs to a question if it is part of the same purchase. Machines of new purchases are left out.
+    Machines of new purchases are left out, because there is no question about them yet.
 
     Args:
         questions: The questions about purchases that aren't over yet.

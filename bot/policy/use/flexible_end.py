@@ -159,11 +159,11 @@ def seen_in_use(use: Use | None, samples: Sequence[Sample], now: datetime) -> bo
 
 
 def is_unseen(use: Use | None, samples: Sequence[Sample], now: datetime) -> bool:
-    """Return whether the bot can't tell if a machine is in use.
+    """Return whether it is unclear to the bot if a machine is in use.
 
-    In two cases, the bot can't tell yet but soon will, so the result is False. In the first case, the readings are
-    good but don't yet cover enough time to call the machine idle. In the second case, the bot was down, but it
-    knew the usage status before that.
+    In two cases, the bot will know soon, so the result is False. In the first case, the readings are good but
+    don't yet cover enough time to call the machine idle. In the second case, the bot was down, but it knew the
+    usage status before that.
 
     Args:
         samples: The newest samples, oldest first.
