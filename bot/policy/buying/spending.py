@@ -68,7 +68,7 @@ class LongerLease(Frozen):
     """The rental before the extension."""
     ends_at: Instant
     span: timedelta
-    """The time by which the lease is extended, from its end, or from now if the end has passed."""
+    """The length of the extension, counted from the end of the lease, or from now if the end has passed."""
     proposal: Proposal
 
 

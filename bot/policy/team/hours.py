@@ -25,7 +25,10 @@ LONGEST_WAIT = timedelta(days=366)
 
 
 def zone_of(name: str | None, rules: Rules) -> ZoneInfo:
-    """Return a person's time zone, or the team's time zone if the person's is missing or unknown to the bot."""
+    """Return a person's time zone.
+
+    If it is missing or unknown to the bot, return the team's time zone.
+    """
     return known_zone(name or rules.timezone, rules.timezone)
 
 
@@ -45,7 +48,10 @@ def is_within(moment: datetime, zone: ZoneInfo, hours: Hours) -> bool:
 
 
 def next_within(moment: datetime, zone: ZoneInfo, hours: Hours) -> datetime:
-    """Return the first moment at or after `moment` that is within the policy's hours in this time zone, in UTC."""
+    """Return the first moment within the policy's hours, at or after `moment`, in UTC.
+
+    The hours are counted in the given time zone.
+    """
     if is_within(moment, zone, hours):
         return moment
     today = moment.astimezone(zone).date()

@@ -60,7 +60,7 @@ def asked_last(events: Iterable[Event], now: datetime) -> Event | None:
 
 
 def who_waits(events: Sequence[Event]) -> tuple[str, ...]:
-    """Return the people who asked for the machine and haven't had an answer yet, each of them once."""
+    """Return the people who asked for the machine and haven't had an answer yet, without duplicates."""
     asked = [event for event in events if event.kind is EventKind.ASKED_FOR]
     return tuple(dict.fromkeys(one.actor for one in asked if one.actor and resolved_by(one, events) is None))
 

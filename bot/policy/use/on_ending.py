@@ -98,7 +98,7 @@ def ended_as(rental: Rental, state: OnEndingState) -> bool:
 def end_after_script(
     rental: Rental, use: Use | None, probe_runs: Sequence[Sample], now: datetime, rules: Rules
 ) -> datetime | None:
-    """Return the time at which a machine ends at the latest if somebody now destroys it gracefully.
+    """Return the latest time at which a machine ends if somebody destroys it gracefully now.
 
     This is FIRST_AT_MOST from now, but no later than the time until which the approved terms pay. Returns None if
     the script wouldn't run. There are three possible reasons: the newest probe run got no report, the machine has
