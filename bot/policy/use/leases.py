@@ -129,8 +129,8 @@ def longest_lease(request: Request, allowed: timedelta, ready_at: datetime) -> t
 def ask_after(asked_times: int, rules: Rules) -> timedelta | None:
     """Return the wait until the owner is asked "Still needed?".
 
-    The wait is counted from the last question or sign of use. It grows with each unanswered question. None if the
-    rules switch this question off.
+    The wait is counted from the last question, or from a later sign that the machine is needed. It grows with each
+    unanswered question. None if the rules switch this question off.
 
     Args:
         asked_times: The number of unanswered questions so far.
