@@ -147,10 +147,7 @@ class People:
         return person
 
     async def _query(self, user_id: str) -> Person:
-        """Query Slack about a person, and store the answer.
-
-        Raises the same errors as `get`.
-        """
+        """Query Slack about a person, and store the answer."""
         now = self._deps.clock.real()
         before = await self._change_counts(user_id)
         person = await self._look_up(user_id)
@@ -242,11 +239,10 @@ class People:
         return with_newest_rules(self._deps).rules.groups
 
     async def _change_counts(self, user_id: str) -> dict[str, int]:
-        """Return the numbers of changes of this user, and of each user group, that events have reported.
+        """Return the numbers of changes of this user, and of each user group, that Slack has reported.
 
-        If a count has changed during a lookup, the answer may be outdated. The counts of groups are in the store,
-        because Slack may send the event to another process. An outdated list of members would give somebody the
-        wrong rights.
+        If a number changes during a lookup, the answer may be outdated, and somebody could get the wrong rights.
+        The numbers of groups are in the store, because Slack may report a change to another process.
         """
         async with self._deps.store.read() as tx:
             groups = await tx.account.all(GROUP_ANSWER)

@@ -282,7 +282,7 @@ def _length_or_end(length: timedelta, end: datetime | None, wanted: Request, zon
 def _up_to(wanted: Request, rules: Rules, zone: str) -> Json | None:
     """Return the input for the latest time at which a flexible lease may end.
 
-    A flexible lease ends later if the probe finds that the GPUs are busy. None if the rules switch off the probe.
+    A flexible lease ends later if its GPUs are busy. None if the rules don't let the bot check that.
     """
     if rules.idle.probe is ProbeKind.NONE:
         return None
@@ -317,8 +317,9 @@ def _project_select(chosen: str | None, projects: Sequence[str]) -> Json | None:
 def _no_probe_box(wanted: Request, rules: Rules) -> Json | None:
     """Return the checkbox for `no-probe`, or None if the rules switch the probe off.
 
-    Checking the box switches the probe off. A box that switches the probe on would be dangerous: forms that an
-    older version of the bot opened have no such box, so submitting them would switch the probe off.
+    The probe checks whether a machine's GPUs are busy. Checking the box switches the probe off. A box that
+    switches the probe on would be dangerous: forms that an older version of the bot opened have no such box, so
+    submitting them would switch the probe off.
     """
     if rules.idle.probe is ProbeKind.NONE:
         return None

@@ -166,8 +166,8 @@ def _idle_of_whole(shown: SpendReport) -> str:
     """Return a text such as `$31.20 of it on idle machines`. Empty if nothing was idle.
 
     If the report has a table with a column for idle machines, return a percentage instead: `12% of it on idle
-    machines`. The amounts in each row of the table are rounded so that they add up to the row's total. So an exact
-    amount in the text could contradict the table by some cents.
+    machines`. The amounts in the table are rounded, so an exact amount in the text could differ from them by some
+    cents.
     """
     idle, amount = shown.whole.use.idle, shown.whole.amount
     if not idle:

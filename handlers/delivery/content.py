@@ -237,10 +237,7 @@ def _readers(deps: Deps) -> Reader:
 
 
 async def _reader(tx: Tx, deps: Deps, message: Message, user_id: str = "") -> tuple[Person, Reader]:
-    """Return the reader of a message that one person reads.
-
-    This is the person with `user_id`, or by default the message's recipient.
-    """
+    """Return the data about a message's reader: the person with `user_id`, or by default the recipient."""
     to = user_id or message.to.value
     person = await tx.people.get(to, EVER) or Person(id=to, name="")
     return person, Reader(id=person.id, rules=deps.rules, now=deps.clock.now(), zone=person.tz)

@@ -78,21 +78,16 @@ class _Unresolved:
     failed_at: datetime
     """The time at which the last call for this post failed."""
     answered_at: datetime | None = None
-    """The time of the first response from Slack to any other call after `since`.
-
-    None if Slack hasn't responded to any call since then, perhaps because it is down.
-    """
+    """The time at which Slack first responded to another call after `since`. None if it hasn't responded yet."""
 
     def lets_others_pass(self, now: datetime) -> bool:
         """Return whether later posts to the same reader no longer have to wait for this post.
 
-        Normally, they wait for one minute, counted from Slack's first response to any other call (`answered_at`).
+        Normally, they wait for one minute, counted from Slack's first response to another call (`answered_at`).
 
-        If Slack hasn't responded to any call, there are two possible reasons. If Slack is down, later posts must
-        keep waiting, so that the messages are in the right order once Slack is back. If only this conversation
-        can't be read, later posts should go ahead. The bot can't know which is the case. So after a minute, later
-        posts are tried too, but only right after a new call for this post has failed. In this way, this post
-        always gets the first chance.
+        Without such a response, the reason for the failure is unknown. If Slack is down, later posts should wait,
+        so that messages arrive in order. If only this conversation can't be read, later posts should go ahead. So
+        after a minute, later posts are tried too, but only right after this post has been tried again.
         """
         if self.answered_at is not None and now - self.answered_at >= OTHERS_WAIT:
             return True
@@ -294,7 +289,7 @@ class Delivery(Part):
         self._wake.set()
 
     async def _schedule_homes(self, now: datetime) -> None:
-        """Schedule all Home tabs if something that they show has changed. Do so at most once in ten seconds.
+        """Schedule all Home tabs if something that they show has changed, at most once in ten seconds.
 
         A crash before the Home tabs are scheduled does no harm, because each start schedules all of them.
         """
@@ -352,10 +347,7 @@ class Delivery(Part):
         return self._pace.refresh_at(now, edits) <= now
 
     def _passed(self, now: datetime) -> frozenset[int]:
-        """Return the IDs of the posts that no longer delay later posts to the same reader.
-
-        All of them are unresolved, which means that they may or may not exist in Slack.
-        """
+        """Return the IDs of the unresolved posts that no longer delay later posts to the same reader."""
         answered_at = self._pace.answered_at
         for one in self._unresolved.values():
             if one.answered_at is None and answered_at is not None and answered_at > one.since:
@@ -396,8 +388,7 @@ class Delivery(Part):
     def _opens_at(self, now: datetime) -> list[datetime | None]:
         """Return the times at which more messages may be sent. Some of them can be in the past.
 
-        When a running call ends, more messages may be sent too. These times aren't included, because the end of a
-        call wakes the loop.
+        The end of a running call also allows more messages. It isn't included, because it wakes the loop anyway.
         """
         pace, unsaved = self._pace, self._unsaved
         methods = [pace.refresh_at(now), *(pace.open_at(method, now) for method in METHODS.values())]

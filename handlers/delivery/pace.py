@@ -49,7 +49,7 @@ If only one request keeps failing, this isn't an outage, because other requests 
 
 
 def _counts(at: datetime, now: datetime, span: timedelta) -> bool:
-    """Return whether a call that was made at a given time is less than `span` ago.
+    """Return whether a call is recent enough to count, that is, less than `span` ago.
 
     A call that seems to be more than a minute in the future doesn't count. It was recorded while the machine's
     clock was ahead.
@@ -144,8 +144,8 @@ class Pace:
     def count(self, method: str, now: datetime, to: str = "") -> None:
         """Count a call of a method.
 
-        For a post, `to` is its channel. For a Home tab, it is the person. A Home tab counts as soon as it is
-        rendered. It isn't published if Slack already shows the same content, but it still counts.
+        `to` is the channel of a post, or the person who sees a Home tab. A Home tab counts as soon as it is
+        rendered, even if it isn't published because Slack already shows the same content.
         """
         if method in self._windows:
             self._windows[method].add(now)

@@ -39,7 +39,7 @@ class Result:
     """The message is posted again although an earlier post may exist, because the conversation can't be searched.
     """
     compared: bool = False
-    """The message was compared with its post in Slack. Each start does this once, before the first edit."""
+    """The message was compared with its post in Slack. After each start, this is done before the first edit."""
     shows_later: bool = False
     """Slack shows a later version than the database contains, so the database was restored from a backup."""
 

@@ -381,8 +381,8 @@ class Poster:
     def _waits(self, error: SlackApiError, method: str, now: datetime) -> bool:
         """Return whether the call has to wait, because Slack requested a wait or refuses our token.
 
-        If Slack requested a wait, also block further calls of `method` until the wait is over. If Slack refuses
-        our token, block all calls for a while.
+        Also block the calls that have to wait: those of `method` if Slack requested a wait, or all calls if Slack
+        refuses our token.
         """
         wait = requested_wait(error)
         if wait is not None:

@@ -250,9 +250,9 @@ def _check_member(person: Person) -> None:
 async def _refuse_by_clock(context: Context, interaction: Interaction, ack: Ack, body: Body) -> None:
     """Reply that nothing was changed because this machine's clock is wrong.
 
-    If the interaction is a message and another process is working, this doesn't reply. It raises EventNotHandled
-    instead, so that Slack sends the message's event again, to the other process. If this process also replied, the
-    person might write the message again. The other process would then carry out both messages.
+    If the interaction is a message and another process is working, this raises EventNotHandled instead. Slack then
+    sends the message's event again, to the other process. A reply from this process would be harmful: the person
+    might write the message again, and both messages would be carried out.
     """
     _log_interaction(interaction, WrongClock.__name__)
     if interaction.kind is InteractionKind.MESSAGE and context.others_work():
@@ -351,8 +351,7 @@ def _view(context: Context, interaction: Interaction, opening: OpenModal) -> dic
     """Return a modal's view including its metadata.
 
     The view contains only types of blocks that Slack has accepted before, because the bot couldn't react to a
-    refusal. If the view is part of an acknowledgement, Slack doesn't report the refusal. If the view is sent with
-    a trigger, the refused call may use up the trigger, so that a second attempt fails too.
+    refusal.
     """
     # A modal that replaces another modal takes over the `response_url` of that modal. It must also take over
     # `opened_at`, because the age of the URL is computed from it.

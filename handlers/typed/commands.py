@@ -236,7 +236,7 @@ def parse_command(text: str, catalog: Catalog, context: ParseContext) -> Command
 def _parse_named(name: str | None, rest: str, catalog: Catalog, context: ParseContext) -> Command:
     """Parse the arguments of the command `name`, or a request if `name` is None.
 
-    `rest` still contains mentions of people.
+    `rest` is the text after the name. Mentions of people in it are still in Slack's format.
     """
     if name in {None, "get"} and rest.strip():
         return parse_request(rest, catalog, context, after_verb=name is not None)

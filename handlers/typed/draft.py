@@ -95,7 +95,7 @@ class Part(Enum):
     FEATURE = "feature"
     """A word that distinguishes the variants of a GPU family: `80gb`, `sxm`."""
     REGION = "region"
-    """The name of a region. Empty if any region will do. In the same way, the vendor is empty if any will do."""
+    """The name of a region. Empty if the person accepts any region."""
     CONTRACT = "contract"
     VENDOR = "vendor"
     COUNT = "number of GPUs"

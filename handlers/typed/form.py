@@ -60,9 +60,7 @@ _FIELDS = {
     Part.PRICE: Field.CAP,
     Part.WAITS: Field.WAITS,
 }
-"""For each part of a draft, the form's input for this part.
-
-Errors about the part appear below this input.
+"""The form's input for each part of a draft. An error about the part appears below this input.
 
 Parts that contain names, such as the region, are missing here, because `_names` has already checked them.
 """

@@ -21,7 +21,7 @@ from handlers.typed.vocabulary import Vocabulary
 
 
 class Topic(StrEnum):
-    """The topic of a sentence, if there is no command with the same meaning."""
+    """A topic that a sentence can be about. It is used for sentences that don't mean the same as a command."""
 
     TIME = "time"
     MONEY = "money"

@@ -93,7 +93,7 @@ _VALUES = {
     **dict.fromkeys(("count", "hours", "hrs"), "a number"),
     **dict.fromkeys(("lease", "duration"), "a time, such as 6h"),
 }
-"""For some keywords, the description of the value after the keyword. It appears in errors if the value is missing.
+"""Descriptions of the values that must follow some keywords. They appear in errors if the value is missing.
 
 All other keywords must be followed by names or prices.
 """
@@ -286,10 +286,10 @@ class TokenReader:
     def _night(self, typed: str) -> Unread:
         """Return the error for `tonight` or `overnight`, which is too vague for an end.
 
-        If the person's time zone is known and the rules allow a lease until the next morning, the error suggests
-        that morning as the end. If the rules also allow the bot to check whether machines are in use, the error
-        suggests a flexible end whose earliest end is the next morning. If the request has another end or length,
-        the word may mean a start, and the error says so.
+        The error normally suggests the next morning as the end. If the rules allow the bot to check whether
+        machines are in use, the lease may also end later (a flexible end). There is no suggestion if the person's
+        time zone is unknown, or if the rules don't allow such a long lease. If the request has another end or
+        length, the error says that the word may mean a start.
         """
         context = self.context
         if self.draft.timed:
