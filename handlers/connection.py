@@ -279,9 +279,8 @@ class Connection(Part):
     async def _connect_with_tokens(self, *, waiting: bool) -> Receiver:
         """Connect, and retry until Slack accepts the tokens.
 
-        `waiting` is False for the first connection of the process. If Slack refuses a token during this first
-        connection, and all rentals have ended, this raises Unusable. A process that has been connected before
-        always keeps running.
+        `waiting` is False for the first connection of the process. If Slack refuses a token for this connection,
+        and all rentals have ended, this raises Unusable.
         """
         while True:
             try:

@@ -98,8 +98,8 @@ class HomeWorkspace:
 class People:
     """Looks people up in the store's cache first, then in Slack.
 
-    Implements `bot.lifecycle.outside.Directory`. Listeners and lifecycle steps share one instance, so that both
-    learn of changes that an event reports.
+    Implements `bot.lifecycle.outside.Directory`. The listeners and the code that advances rentals share one
+    instance, so both see a change as soon as Slack reports it.
     """
 
     def __init__(

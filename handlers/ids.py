@@ -211,7 +211,7 @@ class QuestionValue(Value):
 
 
 class Field(StrEnum):
-    """The inputs of modals. Each value is the ID of both the input's block and the element in that block."""
+    """The inputs of modals. An input's block and the element in that block have the same ID."""
 
     KEY_LINE = "key_line"
     GITHUB_NAME = "github_name"

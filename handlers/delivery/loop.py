@@ -445,7 +445,7 @@ class Delivery(Part):
         one.failed_at = now
 
     def _check_claim(self) -> None:
-        """Raise ClaimLost unless this process is certainly the only one that delivers messages.
+        """Raise ClaimLost if another process may be delivering messages too.
 
         Call this right before each call to Slack.
         """

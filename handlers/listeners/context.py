@@ -163,7 +163,7 @@ class Context:
         return self if deps is self.deps else replace(self, deps=deps)
 
     def reader(self, person: Person) -> Reader:
-        """Return the data that a person's reply depends on: the rules, the current time and the time zone."""
+        """Return the data that a reply to this person depends on, such as the rules and the time zone."""
         return Reader(id=person.id, rules=self.deps.rules, now=self.deps.clock.now(), zone=person.tz)
 
     def known_catalog(self) -> Catalog:

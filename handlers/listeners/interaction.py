@@ -134,11 +134,10 @@ class Interaction(Frozen):
 
     @property
     def reply_to(self) -> Destination:
-        """Return the destination of an answer.
+        """Return the destination of an answer: normally the `response_url`.
 
-        If there is a `response_url`, the answer goes to this URL. Without such a URL, a mention is answered in its
-        channel, with a message that only this person sees. Everything else is answered in the person's direct
-        messages.
+        If there is none, a mention is answered in its channel, with a message that only this person sees.
+        Everything else is answered in the person's direct messages.
         """
         if self.origin.response_url:
             return to_response_url(self.origin.response_url)

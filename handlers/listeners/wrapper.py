@@ -206,11 +206,7 @@ async def _call_slack(
 
 
 async def _reported(rest: Awaitable[None], interaction: Interaction, commits: list[None]) -> None:
-    """Await the work that follows the acknowledgement, and log a bug if it fails unexpectedly.
-
-    This work waits for Slack or the market. It runs in a task of its own, because the acknowledgement is sent only
-    when the listener returns. All changes to the store have been committed before the work starts.
-    """
+    """Await the work that follows the acknowledgement, and log a bug if it fails unexpectedly."""
     try:
         await rest
     except Exception as error:
@@ -218,9 +214,9 @@ async def _reported(rest: Awaitable[None], interaction: Interaction, commits: li
 
 
 def _check_pace(context: Context, interaction: Interaction) -> None:
-    """Refuse a command if the person types commands faster than `Context.commands` allows.
+    """Refuse a command if the person types commands too fast. `destroy` is never refused, because it stops costs.
 
-    The command `destroy` is never refused, because it stops costs. Raises Refused.
+    Raises Refused.
     """
     if not interaction.kind.typed or is_destroy(interaction.text):
         return
@@ -229,7 +225,7 @@ def _check_pace(context: Context, interaction: Interaction) -> None:
 
 
 def _check_age(context: Context, interaction: Interaction) -> None:
-    """Refuse a message that arrived late, because the person may already have repeated it as a command.
+    """Refuse a message that arrived late, because the person may already have typed the command again.
 
     Raises Refused.
     """

@@ -123,8 +123,8 @@ def _tokens(asked: str, vocabulary: Vocabulary) -> list[Token]:
 def _says_now(asked: str, tokens: list[Token], draft: RequestDraft, request: Request) -> bool:
     """Return whether a request asks to rent immediately, and is precise enough to do so.
 
-    The request must contain the word `now` exactly once, must not be ambiguous, and must have no start time. If it
-    names GPU features such as `80gb`, these must not leave several models to choose from.
+    The request must contain the word `now` exactly once, must be unambiguous, and must have no start time. If it
+    names GPU features such as `80gb`, they must not match several models.
     """
     exact = sum(word.lower() == "now" for word in asked.split())
     doubtful = (

@@ -21,7 +21,7 @@ from handlers.typed.vocabulary import Vocabulary
 
 
 class Topic(StrEnum):
-    """A topic that a sentence can be about. It is used for sentences that don't mean the same as a command."""
+    """The topic of a sentence. It is used only if no command has the same meaning as the sentence."""
 
     TIME = "time"
     MONEY = "money"
@@ -37,9 +37,10 @@ class Sentence(Frozen):
     text: str
     """The words of the sentence without polite phrases."""
     meant: str
-    """The name of the command with the same meaning, a Topic, or `longer` if the sentence asks for more time.
+    """The name of a command, a Topic, or `longer` if the sentence asks for more time.
 
-    Empty if the sentence contains no known word.
+    A command's name means that the sentence has the same meaning as the command. Empty if the sentence contains no
+    known word.
     """
     id: str | None
     """The ID of a rental, if the sentence contains one."""

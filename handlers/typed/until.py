@@ -215,7 +215,7 @@ def _without_time(day: str | None, example: str) -> UnclearEnd:
 def parse_day(text: str, now: datetime, zone: str, minutes: int) -> datetime:
     """Parse a day or a time in the same way as `parse_end`, and return it in UTC.
 
-    A day without a time means `minutes` after midnight on that day.
+    If the text names only a day, the result is `minutes` after midnight on that day.
     """
     if _FIND_DAY.fullmatch(text):
         hour, minute = divmod(minutes, 60)

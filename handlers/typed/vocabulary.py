@@ -84,7 +84,7 @@ class NameMatcher:
 
     pattern: re.Pattern[str]
     meanings: tuple[str, ...]
-    """The meaning of each group of the pattern."""
+    """The meaning of each group of the regular expression."""
 
     def match(self, text: str, start: int) -> tuple[int, str] | None:
         """Return the end and the meaning of the name that begins at `start`, or None if there is none."""
