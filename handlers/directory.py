@@ -338,7 +338,7 @@ class People:
 def person_of(
     user_id: str, user: Mapping[str, Any], *, home: HomeWorkspace, groups: frozenset[str] = frozenset()
 ) -> Person:
-    """Convert the `user` in an answer of users.info to a person. A missing flag counts as false."""
+    """Convert the `user` object that users.info returns to a person. A missing flag counts as false."""
     return Person(
         id=user_id,
         name=_name(user) or user_id,

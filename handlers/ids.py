@@ -344,21 +344,21 @@ class QuoteValue(Value):
 
 
 class QuoteUntilValue(Value):
-    """A stored search, and the earliest end of the lease for a new search: `q8f3...:1763982000`."""
+    """A stored search, and the earliest end of the lease with which to search again: `q8f3...:1763982000`."""
 
     quote_id: str
     first: Moment
 
 
 class QuoteHoursValue(Value):
-    """A stored search, and the length of the lease for a new search, in whole hours: `q8f3...:4`."""
+    """A stored search, and the length of the lease with which to search again, in whole hours: `q8f3...:4`."""
 
     quote_id: str
     lease: Span
 
 
 class QuotePriceValue(Value):
-    """A stored search, and the person's highest price for a new search, in USD per GPU-hour: `q8f3...:3.00`."""
+    """A stored search, and the highest price with which to search again, in USD per GPU-hour: `q8f3...:3.00`."""
 
     quote_id: str
     gpu_rate: Decimal

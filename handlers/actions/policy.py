@@ -105,8 +105,11 @@ def terminal_text(rules: Rules) -> str:
 def _in_short(rules: Rules, names: Names) -> list[str]:
     """Return the five rules that people ask about most.
 
-    They are the amount that people may rent without approval, the people who approve the rest, the length of a
-    rental, the maximum number of machines, and the monthly budgets.
+    - The amount that people may rent without approval.
+    - The people who approve larger amounts.
+    - The length of a rental.
+    - The maximum number of machines.
+    - The monthly budgets.
     """
     approvers, budgets, lease, limits = rules.approvers, rules.budgets, rules.lease, rules.limits
     named = names.people(approvers.people, approvers.groups)

@@ -46,9 +46,9 @@ A refresh is an edit that only updates how much time has passed. Other edits sho
 they must not wait for refreshes.
 """
 AT_A_TIME = {NextCall.FIND: 4, NextCall.PUBLISH: 2}
-"""The maximum number of simultaneous calls of two slow kinds.
+"""The maximum number of simultaneous calls, for two kinds of slow calls.
 
-Without this limit, these calls could delay all others. FIND searches for a post that may already exist, which
+Without this limit, the slow calls could delay all others. FIND searches for a post that may already exist, which
 takes especially long while Slack is slow. PUBLISH sends a Home tab, and has to read a lot of data first.
 """
 METHODS = {
@@ -153,7 +153,7 @@ class Delivery(Part):
         """By message ID, the posts that may or may not exist in Slack."""
         self._saving_rest: asyncio.Task[None] | None = None
         self._has_begun = True
-        """True once all live messages have been scheduled, so that Slack is brought up to date.
+        """True once all live messages (messages that the bot keeps up to date) have been scheduled.
 
         They are scheduled when the process begins to deliver, and again whenever the database is opened.
         """
@@ -178,7 +178,7 @@ class Delivery(Part):
         self._wake.set()
 
     def begin_later(self) -> None:
-        """Make the next turn schedule every live message, so that Slack is brought up to date."""
+        """Make the next turn of the loop schedule every live message, so that Slack is brought up to date."""
         self._has_begun = False
         self._unresolved.clear()
         self._wake.set()
@@ -195,8 +195,11 @@ class Delivery(Part):
     async def begin(self) -> None:
         """Schedule every live message once, so that Slack is brought up to date.
 
-        This is needed because the database may be a backup, and Slack may show something else. Call this before
-        anything else changes the store. If the store takes no writes, the next turn of the loop tries again.
+        A live message is a message that the bot edits whenever its content changes. Slack may show an outdated
+        version of it, because the database may have been restored from a backup.
+
+        Call this before anything else changes the store. If the store takes no writes, the next turn of the loop
+        tries again.
         """
         self._has_begun = False
         try:

@@ -60,7 +60,7 @@ If the bot can't find out whether an earlier post exists, it posts the message a
 CHANNEL_GONE = frozenset({"is_archived", "channel_not_found", "not_in_channel"})
 """The errors that mean that a channel was archived or deleted, or that the bot was removed from it."""
 CARD_MISSING = frozenset({"message_not_found", "thread_not_found"})
-"""The errors that mean that the card was deleted, by a person or by the workspace's retention rules."""
+"""The errors that mean that a rental's card was deleted, by a person or by the workspace's retention rules."""
 
 
 class Poster:
@@ -500,7 +500,7 @@ def _retried(message: Message, now: datetime) -> Message:
 def _waiting(message: Message, until: datetime | None) -> Message:
     """Return the message scheduled for `until`.
 
-    `tries` is set to 0, so that the message doesn't count as failed. Failed messages are sent as soon as Slack
-    responds again after an outage, but this one must not be sent before `until`.
+    `tries` is set to 0, so that the message doesn't count as failed. Failed messages are sent as soon as an outage
+    of Slack ends, but this message must wait until `until`.
     """
     return changed(message, tries=0, due_at=until)

@@ -212,7 +212,7 @@ class Finder:
     async def _call(
         self, call: Callable[..., Awaitable[AsyncSlackResponse]], **query: Any
     ) -> AsyncSlackResponse | None:
-        """Make one call. Return None if the whole thread has been deleted."""
+        """Make one call. Return None if the thread in which the bot searches has been deleted."""
         now = self._clock.real()
         open_at = self._pace.open_at(READ, now)
         if open_at > now:

@@ -140,8 +140,8 @@ class Context:
     others_work: Callable[[], bool] = lambda: False
     """Returns whether another process is working.
 
-    This matters if this machine's clock is wrong. If another process is working, this process then leaves events
-    unacknowledged, and Slack sends them again until the other process receives them.
+    If this machine's clock is wrong, this process leaves events to the other process: it doesn't acknowledge them,
+    so Slack sends them again.
     """
     gate: Gate = field(default_factory=Gate)
     hints: Pace = field(default_factory=lambda: Pace(at_once=1, per_second=1 / 3600))

@@ -52,8 +52,8 @@ class InteractionKind(StrEnum):
 class Origin(Frozen):
     """The place in Slack where an interaction happened.
 
-    A modal keeps the origin of the interaction that opened it. Because the modal may be submitted after an update
-    of the bot, fields from other versions are ignored, and each field has a default.
+    A modal keeps the origin of the interaction that opened it. The modal may be submitted after an update of the
+    bot. Therefore fields from other versions are ignored, and each field has a default.
     """
 
     model_config = ConfigDict(extra="ignore")

@@ -407,9 +407,9 @@ For such short texts, the search takes less time than starting a thread.
 async def find_private_keys(body: Mapping[str, Any]) -> list[str]:
     """Return the IDs of the input blocks that contain a private key.
 
-    The result also contains "" if the text of a command, the metadata of a modal or the value of a button contains
-    a private key. Long texts are searched in a thread, because the search is slow for texts that almost look like
-    private keys.
+    An empty ID stands for a private key in the text of a command, the metadata of a modal or the value of a
+    button. Long texts are searched in a thread, because the search is slow for texts that almost look like private
+    keys.
     """
     view = part(body, "view")
     inputs = {**part(part(body, "state"), "values"), **part(part(view, "state"), "values")}

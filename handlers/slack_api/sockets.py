@@ -107,7 +107,7 @@ class Sockets:
         self._ticket_seconds = ticket_seconds
         self._reload_token = reload_token
         self._gates = [Gate() for _ in range(count)]
-        """One gate for each connection, which counts the payloads that the connection hasn't acknowledged yet."""
+        """For each connection, a gate that counts the payloads that aren't acknowledged yet."""
         self._handlers = [_connection(app, app_token, gate or Gate(), own) for own in self._gates]
         self._down: dict[int, float] = {}
         """For each closed connection, by its index, the seconds since it was closed or last got a new ticket.

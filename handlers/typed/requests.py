@@ -228,8 +228,8 @@ def line_of(draft: RequestDraft, vocabulary: Vocabulary, context: ParseContext) 
     """Return a draft as the text of a request, without unreadable texts and unclear mentions.
 
     None if the rest isn't a valid request. The text contains every value as it was typed, such as `until fri
-    18:00`. If the draft has a start time, the verb is `get` even if `wait` was typed, because a request with a
-    start time waits for its start anyway.
+    18:00`. The verb is `get` if the draft has a start time, even if `wait` was typed: a request with a start time
+    waits for its start anyway.
     """
     start = draft.first(Part.START)
     waits = draft.waiting and not start

@@ -187,8 +187,8 @@ class TokenReader:
     def _read(self, token: Token) -> None:
         """Read a token with the method for its kind.
 
-        If there is no such method, and the kind is a part of the draft, the token is a value for that part. All
-        other tokens are ignored.
+        If there is no such method, a token for a part of the draft becomes a value of that part. All other tokens
+        are ignored.
         """
         if token.kind in self.readers:
             self.readers[token.kind](token)

@@ -83,10 +83,7 @@ class TokenKind(Enum):
 
 
 Kind = Part | TokenKind
-"""The kind of a token.
-
-This is a Part if the token is a value for that part, such as `8x` or `until fri 18:00`, and otherwise a TokenKind.
-"""
+"""The kind of a token: a Part for a value such as `8x` or `until fri 18:00`, otherwise a TokenKind."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """The names that a request can contain, such as GPUs, regions and vendors, in all their spellings.
 
-A GPU's name can be a family such as `H100`, or the canonical name of one variant of a family, as vendors use it.
+A GPU's name can be a family, such as `H100`. It can also be the full name of one variant of a family. Vendors use
+these full names, which are called canonical here.
 """
 
 from __future__ import annotations
