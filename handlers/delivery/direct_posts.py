@@ -87,8 +87,8 @@ class DirectPosts:
     async def send(self, to: str, rendered: Rendered, *, tries: int = TRIES) -> PostOutcome:
         """Post to a channel or a person as soon as Slack's rate limits allow. Never raises.
 
-        If the blocks are refused, the post is sent again at once with plainer ones. This doesn't count as one of
-        the `tries`.
+        If Slack refuses the blocks, they are replaced with simpler ones at once. This doesn't count as one of the
+        `tries`.
         """
 
         async def post(blocks: list[Json]) -> None:

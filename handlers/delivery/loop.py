@@ -46,9 +46,9 @@ A refresh is an edit that only updates how much time has passed. Other edits sho
 they must not wait for refreshes.
 """
 AT_A_TIME = {NextCall.FIND: 4, NextCall.PUBLISH: 2}
-"""The maximum number of simultaneous calls, for two kinds of slow calls.
+"""The maximum number of simultaneous FIND calls, and of simultaneous PUBLISH calls.
 
-Without this limit, the slow calls could delay all others. FIND searches for a post that may already exist, which
+Without this limit, these slow calls could delay all others. FIND searches for a post that may already exist, which
 takes especially long while Slack is slow. PUBLISH sends a Home tab, and has to read a lot of data first.
 """
 METHODS = {
@@ -186,8 +186,8 @@ class Delivery(Part):
     def reopened(self) -> None:
         """Start over after the database was lost and then reopened.
 
-        The database may now be an older backup. Results that haven't been saved may not match it, so they are
-        dropped. The affected posts are then found in Slack, and all other calls are simply repeated.
+        The database may now be an older backup. So all results that haven't been saved are dropped. If the result
+        of a post is dropped, the bot searches Slack for the post. All other calls are simply repeated.
         """
         self._unsaved.drop()
         self.begin_later()

@@ -27,8 +27,8 @@ A_MINUTE = {POST: 240, EDIT: 50, READ: 40, PUBLISH: 80}
 """The maximum number of calls of each method per minute, in the whole workspace.
 
 Slack allows "several hundred" chat.postMessage calls, 50 chat.update calls (Tier 3) and 100 views.publish calls
-(Tier 4). READ stands for conversations.history, .replies and .open. Slack allows 50 calls of each (Tier 3), but we
-count all three together.
+(Tier 4). READ stands for three methods together: conversations.history, .replies and .open. Slack allows 50 calls
+of each (Tier 3).
 """
 POST_EVERY = timedelta(seconds=1)
 """The minimum time between two posts to the same channel: Slack allows about one a second."""

@@ -117,8 +117,8 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
 MESSAGES = frozenset({"message", "app_mention"})
 """The events with which Slack sends messages from people.
 
-If this machine's clock is wrong, the bot answers such a message with an error. It leaves all other events
-unacknowledged then, so that Slack sends them again.
+If this machine's clock is wrong, the bot answers such a message with an error. All other events are left
+unacknowledged, so that Slack sends them again.
 """
 
 

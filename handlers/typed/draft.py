@@ -127,8 +127,7 @@ _OTHER_NAMES = {Part.LEASE: "length", Part.LATEST_END: "later end", Part.WAITS: 
 _CHECKED_LATER = {Part.FEATURE, Part.START, Part.WAITS, Part.BUSY, Part.NO_PROBE, Part.ANY_TIME, Part.PEOPLE}
 """The parts that may have several values during the first check of `build`.
 
-All other parts must have at most one value. By contrast, several people or GPU features, for example, don't
-contradict each other.
+All other parts must have at most one value. Several people, for example, don't contradict each other.
 """
 
 
