@@ -130,7 +130,7 @@ class People:
 
         Args:
             team_id: The ID of the user's team, if the payload contains it. If this team is a different workspace,
-                the person counts as an outsider.
+                the person counts as an outsider, that is, as somebody who isn't a member of the workspace.
 
         Raises:
             Refused: Slack doesn't show this user to the bot.
@@ -211,7 +211,7 @@ class People:
     async def _note_unknown(self, user_id: str) -> None:
         """Mark a person as deactivated, because Slack doesn't show them to the bot any more.
 
-        The person thus loses all rights. Never raises.
+        A deactivated person has no rights. Never raises.
         """
         try:
             async with self._deps.store.write() as tx:

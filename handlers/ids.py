@@ -330,7 +330,7 @@ class UntilValue(Value):
 class ShareValue(Value):
     """A rental, and the people with whom its machine is shared: `k7mq2:U0BEN,U0CLEO`.
 
-    The same type is used to offer the machine to somebody. The list then contains only that person.
+    The same type is used to offer the machine to somebody. The value then contains only that person.
     """
 
     rental_id: str

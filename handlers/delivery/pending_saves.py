@@ -213,8 +213,8 @@ def closed(message: Message) -> Message:
 def next_destination(message: Message, owner: str | None, rules: Rules) -> Destination | None:
     """Return the destination to try after `message.to`. None if there is none.
 
-    A rental's card or a reply in its thread is sent to the home channel, then to the owner, then to each admin. A
-    question to approvers is sent to the home channel, then to each admin.
+    A rental's card or a reply in its thread is sent to the bot's home channel, then to the owner, then to each
+    admin. A question to approvers is sent to the home channel, then to each admin.
 
     Any other message has a single destination, because it may contain something that only one person may read. A
     direct message with a question to an approver who isn't an admin also has a single destination, because other

@@ -165,10 +165,10 @@ class Poster:
     async def find(self, message: Message, card: Message | None, since: datetime | None) -> Result:
         """Search Slack for the post of a message. Call this if the post may or may not exist.
 
-        The search ignores posts that are older than `since`, in bot time.
+        The search ignores posts that are older than `since`, a time of the bot's own clock.
 
-        If the post is found, it may show an old version of the message. Therefore a message that can be edited is
-        edited next.
+        If the post is found, it may show an old version of the message. If the message can be edited, it is
+        therefore edited next.
         """
         now = self._deps.clock.real()
         to, thread = post_target(message, card)
@@ -291,7 +291,7 @@ class Poster:
         )
 
     async def publish(self, message: Message, rendered: Rendered) -> Result:
-        """Publish a Home tab, unless Slack already shows the same.
+        """Publish a Home tab, unless Slack already shows the same content.
 
         The message stores a hash of the content that was last published. The tab is published if the hash has
         changed.
@@ -337,7 +337,7 @@ class Poster:
             return Result(changed(message, refresh_at=self._next_refresh(rendered) if retries else None))
 
     async def _edited(self, message: Message, rendered: Rendered) -> Message:
-        """Edit a message, unless Slack already shows the same. Return the message's new state.
+        """Edit a message, unless Slack already shows the same content. Return the message's new state.
 
         Raises one of NO_ANSWER.
         """

@@ -135,7 +135,7 @@ class Finder:
         """Search a conversation for the post of a message.
 
         Returns the channel and the `ts` of the post. None if the message certainly hasn't been posted. The search
-        ignores posts that are older than `since`, in bot time.
+        ignores posts that are older than `since`, a time of the bot's own clock.
 
         Raises:
             Unreadable: The bot can't read the conversation, or Slack keeps no metadata there.

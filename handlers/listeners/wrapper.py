@@ -82,7 +82,7 @@ def note_commit() -> None:
     """Count a commit of the running listener.
 
     The store calls this after each commit (`on_commit`). If the listener later fails with an unexpected error, the
-    reply can thus say whether anything was changed.
+    reply can say whether anything was changed.
     """
     commits = _COMMITS.get()
     if commits is not None:

@@ -50,8 +50,8 @@ def count_of(message: Mapping[str, Any]) -> int | None:
 def _connection(app: AsyncApp, app_token: str, *gates: Gate) -> AsyncSocketModeHandler:
     """Return a connection that counts each payload until the payload's acknowledgement is sent.
 
-    Each of `gates` counts the payload. The listener counts the payload too, but only until the listener returns.
-    The acknowledgement is sent shortly afterwards, and the connection must not be closed before then.
+    Each payload is counted by all `gates`. The listener also counts it, but only until the listener returns. The
+    acknowledgement is sent shortly afterwards, and the connection must not be closed before then.
     """
     connection = AsyncSocketModeHandler(app, app_token)
 

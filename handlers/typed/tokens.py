@@ -1,6 +1,6 @@
-"""Splits a request into tokens.
+"""Splits a request into tokens, such as `8x`, `h100` and `until 18:00`.
 
-Each token is the longest text at its position that has a meaning of its own. `token_reader.py` then interprets the
+At each position, the longest text that has a meaning becomes a token. `token_reader.py` then interprets the
 sequence of tokens.
 """
 
@@ -88,7 +88,7 @@ Kind = Part | TokenKind
 
 @dataclass(frozen=True)
 class Token:
-    """A section of a request with a meaning of its own."""
+    """A piece of a request that has a meaning, such as `8x`, `h100` or `until 18:00`."""
 
     kind: Kind
     text: str

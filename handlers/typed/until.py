@@ -56,7 +56,7 @@ Its group `end` is the input of `parse_end`. The group is None if no end follows
 CLEAR_TIME = r"(?:\d{1,2}(?::\d\d(?: ?(?:am|pm|uhr))?| ?(?:am|pm|uhr))|noon|midnight)" rf"{_ZONE}(?![\w.:-])"
 """A pattern for texts that can only be times.
 
-A match of _TIME, by contrast, may also be a number of hours, GPUs or dollars.
+A text that matches _TIME may also be a number of hours, GPUs or dollars.
 """
 UP_TO = re.compile(
     r"(?:up to|at most|max|maximum) (?:until )?"

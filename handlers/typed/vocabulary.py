@@ -103,7 +103,7 @@ class Narrowed(NamedTuple):
     features: tuple[str, ...]
     """The typed features that could be checked.
 
-    Empty if exactly one model has all of these features, or if every model has them.
+    Empty if the features aren't needed, because exactly one model has all of them, or every model has them.
     """
     fitting: tuple[str, ...]
     """The models that have all the features."""
