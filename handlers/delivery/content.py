@@ -1,7 +1,7 @@
 """Renders the current content of a message in the outbox.
 
-A message is composed by its writer, a function that needs certain data. The functions here load these data and
-call the writer.
+Each kind of message has a writer, a function that composes the message from certain data. The functions here load
+the data and call the writer.
 """
 
 from __future__ import annotations

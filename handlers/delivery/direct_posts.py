@@ -62,7 +62,7 @@ class DirectPosts:
         self._clock = deps.clock
         self._block_types = block_types
         self._failed: dict[tuple[str, EventKind, str | None], datetime] = {}
-        """For each alert that may not have arrived, the time at which it was last sent."""
+        """By alert, the time at which it was last sent. Contains only alerts that may not have arrived."""
 
     async def post(self, user: str, event: Event[AlertFacts]) -> bool:
         """Send the alert about an event to a person. Return False if Slack doesn't accept it now.

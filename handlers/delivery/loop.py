@@ -141,7 +141,7 @@ class Delivery(Part):
         self._look_again = look_again
         self._wake = asyncio.Event()
         self.refused = asyncio.Event()
-        """Set if Slack refuses our token."""
+        """An asyncio event that is set if Slack refuses our token."""
         self._unsaved = PendingSaves(deps, first_retry=save_retry)
         self.block_types = block_types or BlockTypes()
         self.direct = DirectPosts(client, self._pace, deps, self.block_types)

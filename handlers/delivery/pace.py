@@ -18,7 +18,7 @@ from handlers.slack_api.web_api import NO_ANSWER, is_temporary, requested_wait
 POST, EDIT, READ, ANSWER = "chat.postMessage", "chat.update", "conversations", "response_url"
 PUBLISH = "views.publish"
 UPLOAD = "files"
-"""The methods files.getUploadURLExternal and files.completeUploadExternal.
+"""Stands for the methods files.getUploadURLExternal and files.completeUploadExternal.
 
 Slack allows about 100 calls of each per minute (Tier 4). They have no limit here, because uploads are counted as
 posts.
@@ -102,7 +102,7 @@ class Pace:
         self._blocked: dict[str, datetime] = {}
         self._all_blocked_until: datetime | None = None
         self._unanswered_since: datetime | None = None
-        """While Slack doesn't respond, the start of the first call without a response. Otherwise None."""
+        """The start of the first unanswered call since Slack last responded. None if all calls were answered."""
         self.answered_at: datetime | None = None
         """The time of Slack's last response."""
         self.outage_over = False

@@ -71,7 +71,7 @@ async def write(tx: Tx, result: Result, deps: Deps) -> None:
 async def check_claim(tx: Tx, deps: Deps) -> None:
     """Raise ClaimLost if another process delivers messages now.
 
-    Otherwise, no other process can begin to deliver before this transaction ends.
+    If this doesn't raise, no other process can begin to deliver messages before this transaction ends.
     """
     if deps.claimed is not None and not await tx.jobs.hold(deps.claimed):
         raise ClaimLost

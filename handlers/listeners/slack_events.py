@@ -28,7 +28,7 @@ from handlers.listeners.wrapper import EventNotHandled, make_listener
 
 Event: TypeAlias = Mapping[str, Any]
 Handler: TypeAlias = Callable[[Context, Event, str | None], Awaitable[None]]
-"""A function of the context, the event and the bot's own user ID."""
+"""A function that handles an event. Its parameters are the context, the event and the bot's own user ID."""
 
 _log = structlog.get_logger("gpubot.events")
 

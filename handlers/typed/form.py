@@ -125,8 +125,7 @@ def _names(
 ) -> Values:
     """Return the parts that people choose from a list, such as the GPU and the region.
 
-    If a value isn't in its list, for example because it has been removed in the meantime, an error is added to
-    `errors`.
+    If a value is no longer in its list, an error is added to `errors`.
     """
     gpu, features = _gpu_and_features(inputs.get(Field.GPU, ""), catalog, vocabulary)
     if not gpu:

@@ -551,9 +551,9 @@ class TokenReader:
         self._unread(why, *typed, readings=(Reading(Part.PRICE, price),) if known else ())
 
     def _ends_with_max(self) -> bool:
-        """Return whether `max` follows and limits the value before it, as in `6h max`.
+        """Return whether `max` limits the value before it, as in `6h max`, and not the value after it.
 
-        In `6h max $3`, by contrast, `max` limits the value after it.
+        In `6h max $3`, `max` limits the price.
         """
         word, limit = self._peek(), self._peek(1)
         after = word.kind is TokenKind.AT_MOST and word.name in {"max", "maximum", "at most"}

@@ -258,7 +258,7 @@ def _is_loose(kind: Kind, text: str) -> bool:
 
 
 def _longest_match(text: str, start: int, vocabulary: Vocabulary, attached_to: Kind | None) -> TokenMatch:
-    """Return the longest match at `start`.
+    """Return the longest piece of the text at `start` that has a meaning.
 
     `attached_to` is the kind of the token that ends directly before `start`, with no space in between.
     """
