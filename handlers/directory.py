@@ -239,10 +239,10 @@ class People:
         return with_newest_rules(self._deps).rules.groups
 
     async def _change_counts(self, user_id: str) -> dict[str, int]:
-        """Return the numbers of changes of this user, and of each user group, that Slack has reported.
+        """Return the numbers of changes that Slack has reported, for this user and for each user group.
 
         If a number changes during a lookup, the answer may be outdated, and somebody could get the wrong rights.
-        The numbers of groups are in the store, because Slack may report a change to another process.
+        The numbers for groups are in the store, because Slack may report a change to another process.
         """
         async with self._deps.store.read() as tx:
             groups = await tx.account.all(GROUP_ANSWER)

@@ -132,11 +132,10 @@ def _in_short(rules: Rules, names: Names) -> list[str]:
 
 
 def _changed_channels(rules: Rules) -> list[tuple[str, list[str]]]:
-    """Return a title and sentences about channels that no longer charge their project for everybody's requests.
+    """Return a title and sentences about a changed rule for charging projects. Empty if no channel is affected.
 
     Earlier versions of the bot charged a channel's project for all requests in the channel. Now, if the rules list
-    the people of a project, the project is charged only for requests of these people and of approvers. Empty if
-    this affects no channel.
+    the people of a project, the project is charged only for requests of these people and of approvers.
     """
     found = [
         f"{one} now charges {project} only for its people and approvers. "

@@ -335,8 +335,8 @@ def _waits(
 ) -> list[Json]:
     """Return the inputs that correspond to the typed words `wait until ...`, `now` and `any time`.
 
-    If `new` is False, the form changes a request that is waiting for approval. Such a request is rented as soon as
-    it is approved, so there are no inputs.
+    Empty if the form changes a request that is waiting for approval, because such a request is rented as soon as
+    it is approved. `new` is False in this case.
 
     While a person waits, a machine is rented for them only within the team's `hours`. The checkbox for `any time`
     lifts this limit. It is left out if the team's `hours` already cover the whole week.
@@ -423,7 +423,7 @@ def _choice(
     *,
     say: Callable[[str], str] = _short,
 ) -> Json:
-    """Return a select menu whose first option stands for no particular choice, such as `Anywhere`.
+    """Return a select menu whose first option stands for any value, such as `Anywhere`.
 
     `nothing` contains the label and the value of that option. The other options are `names`, with `chosen` first.
     `chosen` is an option even if it is no longer among the names.

@@ -362,10 +362,10 @@ class Delivery(Part):
 
         A message is excluded in any of these cases:
 
-        - It is already being sent, or its last result hasn't been saved yet.
+        - The message is already being sent, or its last result hasn't been saved yet.
         - Another post to the same channel is being sent.
         - Slack's rate limits don't allow the call yet.
-        - It is a post, and the store couldn't record that the post has begun.
+        - The message has to be posted, and the store can't record that the post has begun.
         """
         pace, sending = self._pace, [message for message, _ in self._sending.values()]
         made = Counter(message.next_call for message in sending)

@@ -421,10 +421,9 @@ class Poster:
     async def _with_blocks(
         self, method: str, body: dict[str, Any], *, text_alone: bool = True
     ) -> AsyncSlackResponse:
-        """Make a call, and repeat it with plainer blocks if Slack refuses the blocks. Return the response.
+        """Make a call, and repeat it with simpler blocks if Slack refuses the blocks. Return the response.
 
-        The refused calls have posted nothing. On return, `body` contains the blocks that Slack accepted. Every
-        call counts towards the rate limits.
+        On return, `body` contains the blocks that Slack accepted. Every call counts towards the rate limits.
         """
         client = self._client
         calls: dict[str, Callable[..., Awaitable[AsyncSlackResponse]]]
