@@ -36,7 +36,7 @@ class PostOutcome(Enum):
 
 
 TRIES = 3
-"""The maximum number of tries for a post, if Slack requests a wait each time.
+"""The maximum number of times that a post is sent. It is sent again only if Slack requests a wait.
 
 After any other failure, the post isn't sent again, because it may exist.
 """

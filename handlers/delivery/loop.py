@@ -279,7 +279,7 @@ class Delivery(Part):
     async def _end_back_off(self, now: datetime) -> None:
         """After an outage of Slack, schedule all waiting retries now.
 
-        A message for which Slack explicitly requested a wait isn't sent before that wait is over.
+        If Slack explicitly requested a wait for a message, the message isn't sent before that wait is over.
         """
         if not self._pace.outage_over or self._unsaved.open_at(now) > now:
             return

@@ -37,10 +37,9 @@ class Sentence(Frozen):
     text: str
     """The words of the sentence without polite phrases."""
     meant: str
-    """The name of a command, a Topic, or `longer` if the sentence asks for more time.
+    """The meaning: a command's name, a Topic, or `longer` if the sentence asks for more time.
 
-    A command's name means that the sentence has the same meaning as the command. Empty if the sentence contains no
-    known word.
+    Empty if the sentence contains no known word.
     """
     id: str | None
     """The ID of a rental, if the sentence contains one."""

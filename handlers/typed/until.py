@@ -159,9 +159,8 @@ def parse_start(text: str, now: datetime, zone: str) -> datetime:
     Days and times have the same meaning as in `parse_end`, with one exception. A number without am or pm is an
     hour on the 24-hour clock: `9 tomorrow` means 9:00.
 
-    Raises UnclearEnd for the same reasons as `parse_end`. It is also raised if the time is skipped or occurs twice
-    because clocks change. Something that costs money must not begin an hour earlier or later than the person
-    meant.
+    Raises UnclearEnd for the same reasons as `parse_end`, and also if clocks change at that time. Something that
+    costs money must not begin an hour earlier or later than the person meant.
     """
     if (elsewhere := _FIND_ZONE.search(text)) is not None:
         return _read_elsewhere(parse_start, text, elsewhere, now)
