@@ -91,7 +91,7 @@ class Action(ABC, Generic[Loaded, Plan, Done]):
 
 
 class Direct(Action[Loaded, Loaded, Done]):
-    """An action whose plan is simply the loaded data, because it needs no check against limits or budgets."""
+    """An action that needs no check against limits or budgets. Its plan is the loaded data."""
 
     def plan(self, loaded: Loaded, by: By) -> Loaded:
         return loaded

@@ -182,7 +182,7 @@ async def quote_of_today(tx: Tx, quote: Quote) -> Quote:
 
 
 class LastRequest(Frozen):
-    """A person's last request, for which they want new offers."""
+    """A person's last request, to be repeated."""
 
     request: Request
     end_dropped: bool
@@ -269,7 +269,7 @@ async def quote_to_change(deps: Deps, person: Person, rental_id: str) -> Quote:
 # --- prices in a form
 
 SHARED_FOR = timedelta(minutes=1)
-"""The time for which a price is reused for anyone who makes the same choices in a form."""
+"""The time for which a price is reused if somebody makes the same choices in a form."""
 ANSWER_WITHIN = 3.0
 """The longest time that a form waits for a price, in wall-clock seconds."""
 
@@ -291,8 +291,7 @@ async def cheapest(deps: Deps, prices: Prices, person: Person, request: Request)
     """Return the cheapest offer for a request, or None if nothing is offered.
 
     Nothing is stored, and the query doesn't count towards the number of searches that a person may start in a
-    minute. If the market's response comes too late, it is still used for the next person who makes the same
-    choices.
+    minute. A response that comes too late is used for the next person who makes the same choices.
 
     Raises:
         Refused: The person may not use the bot, or the request has too many GPUs.

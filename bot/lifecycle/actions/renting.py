@@ -44,7 +44,7 @@ from bot.policy.use.leases import check_time_left
 from store.db import Tx
 
 CLICK_COUNTS_FOR = timedelta(days=1)
-"""The time for which the click of a person without an SSH key is remembered, starting with the search."""
+"""The time after a search for which a click on an offer is remembered, if the person has no SSH key yet."""
 
 
 # --- limits and budgets
@@ -55,7 +55,7 @@ async def load_limits(
 ) -> Limits:
     """Return the headroom that limits and budgets leave for a request.
 
-    `rental` is the pending rental whose request would be replaced. None for a new rental.
+    `rental` is the pending rental that the request would change. None for a new rental.
     """
     rules, now = rules_of_project(deps.rules, project), deps.clock.now()
     limits = Limits(
@@ -87,7 +87,7 @@ class OfferToRent:
     quote: Quote
     offer: Offer
     to_change: Rental | None
-    """The rental whose pending request the quote would change. None if the quote is for a new rental."""
+    """The pending rental that the quote would change. None if the quote is for a new rental."""
     same: Rental | None
     """A rental with the same GPUs in the same region that the person already has. None if there is none."""
     limits: Limits
@@ -107,7 +107,7 @@ class RentPlan:
     problem: DuplicateRental | BuyingBlocked | None
     """The reason why the offer can't be rented at this moment. None if it can.
 
-    A dialog may open nevertheless, because the problem may be resolved while the dialog is open.
+    A dialog may still open, because the problem may be resolved while the dialog is open.
     """
 
 
@@ -213,7 +213,7 @@ def _offer_of(quote: Quote, offer_id: str, now: datetime) -> Offer:
 
 
 async def _request_to_change(tx: Tx, person: Person, quote: Quote) -> Rental:
-    """Return the rental whose pending request this quote is meant to change.
+    """Return the pending rental that this quote is meant to change.
 
     A quote is a search that is stored together with its offers. Raises Refused if the person may not change the
     request, and TooLate if the request is no longer pending.

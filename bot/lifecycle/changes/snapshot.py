@@ -57,10 +57,7 @@ class RentalSnapshot:
 
     @property
     def live(self) -> Attempt | None:
-        """The one attempt that may be billing and whose deletion hasn't been accepted.
-
-        None if there is no such attempt.
-        """
+        """The one attempt that may be billing. None if there is none, or if its deletion has been accepted."""
         return next((attempt for attempt in self.attempts if attempt.live), None)
 
     def attempt(self, n: int) -> Attempt:

@@ -66,7 +66,7 @@ class DueLoop(Part, ABC, Generic[R]):
 
     waits_for_witnesses = True
     written: ClassVar[Written]
-    """The kind of write whose commit wakes the loop."""
+    """The loop wakes after each commit of this kind of write."""
     logged_as: ClassVar[tuple[str, str]]
     """The first part of the name of the loop's log events, and the name of the log field with the row's ID."""
     retry: ClassVar[timedelta]

@@ -37,10 +37,7 @@ AT_ONCE = 64
 RETRY_FAILED = timedelta(minutes=1)
 """The delay after which a failed step runs again."""
 GATHER = 0.05
-"""The wall-clock seconds for which `DueTimes` collects writes.
-
-These writes then share one transaction.
-"""
+"""The wall-clock seconds for which `DueTimes` collects writes before it writes them in one transaction."""
 
 
 @dataclass(eq=False, repr=False)

@@ -74,10 +74,10 @@ class OverdueDeletion(Part):
         self._checked_at: datetime | None = None
         self._past_end: dict[AttemptKey, PastEnd] = {}
         self._stored: set[AttemptKey] = set()
-        """The attempts whose start of the grace periods is stored (PastEnd)."""
+        """The attempts for which the start of the grace periods has been stored (PastEnd)."""
         self._retry_at: dict[AttemptKey, datetime] = {}
         self._away_at: dict[AttemptKey, datetime] = {}
-        """The time at which the market last failed to answer about an attempt."""
+        """The time of the market's latest failure to answer, for each attempt."""
         self._unwritten: dict[AttemptKey, tuple[UnfinishedAttempt, tuple[KnownResource, ...]]] = {}
         """Accepted deletions that couldn't be stored yet."""
         self.next_at: datetime | None = None

@@ -99,7 +99,7 @@ class ProbeFaults:
         return self._outcomes.keys()
 
     def note(self, rental_id: str, now: datetime, *, failed: bool) -> None:
-        """Record the outcome of a probe run on a machine whose usage status was known before the probe run."""
+        """Record the outcome of a probe run. The usage status must have been known before the probe run."""
         self._outcomes[rental_id] = now, failed
 
     def forget(self, rental_id: str) -> None:
@@ -187,7 +187,7 @@ class ProbeRuns(DueLoop[Claimed]):
     async def run(self) -> None:
         """Run until cancelled. Then cancel the probe runs in progress as well.
 
-        A machine whose probe run was cancelled is probed again once the claim on the probe run expires.
+        If a probe run was cancelled, its machine is probed again once the claim on the probe run has expired.
         """
         try:
             await super().run()

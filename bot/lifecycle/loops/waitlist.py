@@ -300,7 +300,7 @@ async def _load_queued(tx: Tx, waiter: Waiter) -> tuple[Rental, Quote] | None:
 
 
 async def _check_allowed(tx: Tx, deps: Deps, rental: Rental, after: Rental) -> tuple[Demand, ...]:
-    """Check that a waiting rental may be bought now. Return the budgets for which an approver has to be asked.
+    """Check that a waiting rental may be bought now. Return the budgets that an approver must allow it to exceed.
 
     The rules may have changed since the rental was put on the waitlist, and its owner may have lost the right to
     rent. Raises Refused, Mistake or TooLate if the rental may not be bought.

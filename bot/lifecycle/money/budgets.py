@@ -192,7 +192,7 @@ def charges(
 
     Args:
         events: All events of the rental, or at least the changes of its use and its owner.
-        filed: The closed months, to which nothing can be charged any more.
+        filed: The closed months. Nothing can be charged to them any more.
         kept: The existing charges. They are left out of the result.
     """
     charged = Charged.of(facts.rental)
@@ -476,7 +476,7 @@ async def room_for(
     """Return the headroom of budgets for a request whose machine can be billed in the period `reach`.
 
     Args:
-        rental: The pending rental whose request would be replaced. The amount that it reserves counts as headroom.
+        rental: The pending rental that the request would change. The amount that it reserves counts as headroom.
             None for a new rental.
     """
     months = months_between(*reach, rules.billing_zone)

@@ -33,8 +33,8 @@ async def month_file(
     """Return a month file with the present charges of a person, a project or the team in one month.
 
     Args:
-        readable_of: The Slack ID of the only person whose charges the reader may see. None if the reader may see
-            everybody's charges.
+        readable_of: A person's Slack ID if the reader may see only the charges of this person. None if the reader
+            may see everybody's charges.
     """
     complete = await tx.budgets.filed_file(part.month)
     charged = await tx.budgets.charges_in(part.month)

@@ -36,7 +36,7 @@ These are the most expensive rentals of that day.
 
 
 def months_of_usual_day(now: datetime, rules: Rules) -> tuple[Month, ...]:
-    """Return the months whose charges are needed to compute the spending of a usual day.
+    """Return the months from which the spending of a usual day is computed.
 
     They are the current month and, in the first half of a month, also the previous one.
     """

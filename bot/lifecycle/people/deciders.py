@@ -133,9 +133,9 @@ async def ask_each_directly(tx: Tx, deps: Deps, message: Message, rental: Rental
 async def check_deciders(deps: Deps, directory: Directory) -> None:
     """Look up the people and groups that may decide.
 
-    When the last approver has left, the admins decide. When an approver is back, the approvers decide again. In
-    both cases, the people with pending requests are notified of who decides now. The admins are notified if no
-    approver is left. Raises StoreBusy if the store doesn't accept the changes.
+    When the last approver has left, the admins decide. When there is an approver again, the approvers decide. The
+    people with pending requests are notified of each such change, and the admins of the first one. Raises
+    StoreBusy if the store doesn't accept the changes.
 
     If the rules name no approvers, the admins decide. In this case, the admins and the people in `approval.then`
     are looked up as well, so that a request can show their names.

@@ -40,7 +40,7 @@ async def _bought_for(tx: Tx, machines: Iterable[UnmanagedMachine]) -> list[Rent
 
 
 async def hold_requests(tx: Tx, deps: Deps, questions: Sequence[AdminQuestion]) -> None:
-    """Stop buying for the rentals whose IDs are in the names of these machines.
+    """Stop buying for the rentals that the names of these machines contain.
 
     Buying continues or ends once an admin has decided about the machines.
     """
@@ -51,9 +51,9 @@ async def hold_requests(tx: Tx, deps: Deps, questions: Sequence[AdminQuestion]) 
 
 
 async def close_request(tx: Tx, deps: Deps, question: AdminQuestion) -> None:
-    """End the requests whose machines were found, so that nothing is bought for them a second time.
+    """End the requests for which these machines were bought, so that no second machine is bought.
 
-    If an admin decided that the bot doesn't manage the machines, the requests continue instead.
+    If an admin decided that the bot doesn't manage the machines, the requests continue.
 
     Call this in the transaction that decides about the purchase, after the purchase has been saved.
     """
