@@ -99,8 +99,8 @@ class Market(Protocol):
     async def procure(self, offer_id: str, public_key: str, resource_name: str, startup_script: str) -> Procured:
         """Buy an offer with a single call.
 
-        An empty startup script is left out of the call. If the call raises MarketAway, its `may_have_bought` says
-        whether a machine may have been bought anyway.
+        An empty startup script is left out of the call. If MarketAway is raised, its `may_have_bought` says
+        whether the call may have bought a machine.
         """
 
     async def progress(self, offer_id: str) -> OfferProgress:

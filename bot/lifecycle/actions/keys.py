@@ -61,7 +61,7 @@ async def own_keys(deps: Deps, person: Person) -> tuple[Key, ...]:
 async def add_key(deps: Deps, person: Person, line: str, *, reply_to: Destination) -> KeysSaved:
     """Check and store a public key. If the person clicked an offer before they had a key, rent that offer.
 
-    If the offer has to be searched for again, the results are sent to `reply_to`.
+    If a new search is needed for this, its results are sent to `reply_to`.
 
     Raises:
         Refused: The person may not use the bot.
@@ -78,8 +78,8 @@ async def add_key(deps: Deps, person: Person, line: str, *, reply_to: Destinatio
 class SaveKeys(Direct[dict[str, Key], KeysSaved], id="save_keys"):
     """Store the given keys, except those that the person already has.
 
-    If the person clicked an offer before they had a key, the offer is rented. If it has to be searched for again,
-    the results are sent to `reply_to`. Raises Mistake, and stores nothing, if the person would have too many keys.
+    If the person clicked an offer before they had a key, the offer is rented. If a new search is needed for this,
+    its results are sent to `reply_to`. Raises Mistake, and stores nothing, if the person would have too many keys.
     """
 
     keys: Sequence[Key]

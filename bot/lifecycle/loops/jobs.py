@@ -50,7 +50,7 @@ class Job:
 
 @dataclass(eq=False, repr=False)
 class Jobs(DueLoop[Claimed]):
-    """The loop that runs the due jobs, each in the process that claimed it.
+    """The loop that runs the due jobs, each in only one process.
 
     A job that fails is due again a minute later.
     """

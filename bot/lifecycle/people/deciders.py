@@ -35,7 +35,7 @@ from bot.policy.team.rules import Rules
 from store.db import Tx
 
 LOOKED_UP_AT_ONCE = 20
-"""The maximum number of new group members that are looked up at once, for their names and time zones."""
+"""The maximum number of new group members that are looked up at once. A lookup returns the name and time zone."""
 
 
 async def rules_now(tx: Tx, rules: Rules, requesters: Collection[str] = ()) -> Rules:
@@ -53,7 +53,7 @@ async def team_of(tx: Tx, rules: Rules) -> Team:
 
 
 async def _team_and_people(tx: Tx, rules: Rules) -> tuple[Team, list[Person]]:
-    """Return the team that may decide, as far as the store knows it, and all its people, including the admins."""
+    """Return the team that may decide, and its people, including the admins, as far as the store knows them."""
     groups = deciding_groups(rules)
     named = {*rules.admins, *rules.approvers.people, *rules.approvers.quiet, *rules.approval.then}
     members = await tx.account.all(GROUP_MEMBERS) if groups else {}
