@@ -1,4 +1,4 @@
-"""An attempt: one procure call for one offer of a rental, with the resources that it created and their cost."""
+"""Attempts: an attempt is one call that tries to buy an offer for a rental, with its resources and their cost."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ class AttemptState(StrEnum):
     running.
     """
     UNKNOWN = "unknown"
-    """The call had no clear answer, so it may have bought a machine. Only a lookup can tell."""
+    """The result of the call isn't known, so the call may have bought a machine. Only a lookup can tell."""
     BOUGHT = "bought"
     FAILED = "failed"
     """The attempt is proven to have bought nothing."""
     TERMINATED = "gone"
     """All resources of the attempt are terminated.
 
-    Also used if the market accepted the purchase but no resource was ever found.
+    An attempt also has this state if the market accepted the purchase but no resource was ever found.
     """
 
 
@@ -107,11 +107,14 @@ class Marker(StrEnum):
     """The part of the bot that marked an attempt for deletion."""
 
     STEP = "step"
-    """The rental's regular step, after it gave up on the attempt or found resources of a failed purchase."""
+    """The rental's step, which is the code that advances the rental.
+
+    The step gave up on the attempt, or found resources of a failed purchase.
+    """
     OVERDUE = "overdue"
-    """The overdue deletion, which deletes machines that the rental's regular step failed to delete in time."""
+    """The deletion of overdue machines, which the rental's step failed to delete in time."""
     SWEEP = "sweep"
-    """The sweep, which compares the store with the account, after it found a resource of a closed attempt."""
+    """The sweep, which compares the database with the account. It found a resource of a closed attempt."""
 
 
 REPORTED_FAILED = frozenset({Why.SOLD_OUT, Why.ANSWERED_FAILED})
@@ -162,14 +165,14 @@ class OwnedKey(Frozen):
 
 
 class SentScript(Frozen):
-    """The contents of the startup script that a purchase sent."""
+    """The contents of the startup script that was sent with a purchase."""
 
     version: int
     """The version of the script's text: `bot.policy.access.startup_script.SCRIPT_VERSION`."""
     keys: tuple[OwnedKey, ...] = ()
     """The keys that the script installs in addition to `Attempt.public_key`."""
     setup: str | None = None
-    """The name of the setup script that it runs. None if it runs none."""
+    """The name of the setup script that the startup script runs. None if it runs none."""
     probe: bool = False
     """True if the script installs the probe."""
     refused: bool = False
@@ -241,7 +244,7 @@ class Attempt(Frozen):
     attempt was closed. Its machines are deleted, independently of the rental's live attempt.
     """
     empty_since: Instant | None = None
-    """The time at which a lookup first found no resource for the attempt. A second lookup confirms it."""
+    """The time at which a lookup first found no resource for the attempt. A second lookup must confirm it."""
 
     @model_validator(mode="after")
     def _check_origin(self) -> Self:
@@ -319,7 +322,7 @@ NAMED = "named"
 The bot sets this status itself. It isn't a status of the API.
 """
 UNSEEN = "unseen"
-"""The status of a placeholder that stands for a resource which was purchased but never found.
+"""The status of a placeholder for a resource that was purchased but never found.
 
 The bot sets this status itself. It isn't a status of the API.
 
@@ -345,10 +348,12 @@ class Resource(Frozen):
     port: int | None = None
     delete_accepted_at: Instant | None = None
     missing_since: Instant | None = None
-    """The time at which the market first answered that the resource doesn't exist. A second lookup confirms it."""
+    """The time at which the market first reported that the resource is missing. A second lookup must confirm it.
+    """
     terminated_at: Instant | None = None
     last_answer: str = ""
-    """The answer to the last delete call, if the call wasn't accepted. Untrusted text: escape it for display."""
+    """The answer to the last delete call. Empty if the call was accepted. Untrusted text: escape it for display.
+    """
 
 
 class LedgerRow(Frozen):

@@ -90,7 +90,10 @@ class EventKind(StrEnum):
     """An attempt was stored, and its procure call follows."""
     NO_ANSWER = "no_answer"
     GIVEN_UP = "given_up"
-    """An attempt was accepted, but no machine became ready. Its resources are deleted before the next attempt."""
+    """The market accepted a purchase, but no machine became ready.
+
+    The resources of this attempt are deleted before the next attempt.
+    """
     ACCEPTED = "accepted"
     """An attempt bought a machine."""
     BLOCKED = "waiting"
@@ -136,7 +139,7 @@ class EventKind(StrEnum):
     KEPT_AS_IT_IS = "kept_as_it_is"
     """The owner keeps the machine although its GPUs aren't those that were sold."""
     NOT_WORKING = "not_working"
-    """The owner said that the machine doesn't work, and wants a replacement."""
+    """The owner said that the machine doesn't work, and wants another machine in its place."""
     REPLACED = "replaced"
     """Another rental replaces this one. As soon as the new machine is bought, the old one is destroyed."""
     NOT_REPLACED = "not_replaced"
@@ -167,7 +170,7 @@ class EventKind(StrEnum):
     ENDED = "ended"
     # Events about a rental that are sent as alerts. Alerts are rendered from the event alone.
     STEP_FAILED = "step_failed"
-    """The rental's step, which does the next work on the rental, failed several times in a row."""
+    """The rental's step, which is the code that advances the rental, failed several times in a row."""
     STEP_WORKS = "step_works"
     """The step works again after STEP_FAILED."""
     DELETED_OVERDUE = "deleted_overdue"
@@ -404,16 +407,16 @@ class Effects(Generic[F]):
     """The condition under which a reply about the event is posted in the card's thread.
 
     There is no reply if another message already says the same: the card itself, the first "renting" reply, a
-    direct message or an alert. Events about the use of a machine get no reply. Events that only concern people who
-    log in get no reply either.
+    direct message or an alert. There is also no reply to events about the use of a machine, or about the people
+    who log in.
     """
     only_in_thread: bool = False
     """True if only the reply in the thread says what happened, and no other message."""
     direct: tuple[To, ...] = ()
     """The people who get a direct message. Slack notifies them of it.
 
-    A direct message is meant for something that the person must do or know now. Nobody gets a direct message about
-    their own action. Events without direct messages only cause edits of existing messages.
+    A direct message says something that the person must do or know now. Nobody gets a direct message about their
+    own action. Events without direct messages only cause edits of existing messages.
     """
     direct_if: Condition[F] = always
     alert: tuple[To, ...] = ()
@@ -650,8 +653,8 @@ def newest_version(asked: Event[Any], events: Sequence[Event]) -> Event[Any]:
     """Return the event that asked approvers about the newest version of a request.
 
     `asked` is an event that asked approvers to decide. Later, the owner may have changed the request in a way that
-    also needs an approver. The event of the last such change is then returned. Otherwise, `asked` itself is
-    returned.
+    also needs an approver. The event of the last such change is then returned. If there was no such change,
+    `asked` is returned.
 
     An OTHERS_ASKED event only asks more people about a question that an earlier event asked. If `asked` is an
     OTHERS_ASKED event, the search starts at the earlier event.

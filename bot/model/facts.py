@@ -77,13 +77,13 @@ class PeopleFacts(Facts):
 
 
 class UntilFacts(Facts):
-    """The time until which something applies, such as the end of the machine."""
+    """A time until which something applies, such as the end of the machine."""
 
     until: Instant | None = None
 
 
 class BillFacts(Facts):
-    """The cost of a rental or an attempt. None while it isn't known."""
+    """The cost of a rental or an attempt. The cost is None while it isn't known."""
 
     amount: Micros | None = None
     estimated: bool | None = None
@@ -296,9 +296,9 @@ class QuestionFacts(UseFacts, BillFacts):
 
 
 class KeptFacts(PeopleFacts, UntilFacts):
-    """The owner's reply that they need the machine for `span`. The bot asks again at `until`.
+    """The owner's reply that they need the machine for the time `span`. The bot asks again at `until`.
 
-    `people` contains the people who had asked for the machine.
+    `people` contains the people who had asked the owner for the machine.
     """
 
     since: Instant
@@ -314,7 +314,7 @@ class EndFacts(BillFacts, UntilFacts):
     span: timedelta | None = None
     rate: Decimal | None = None
     status: UsageStatus | None = Field(default=None, alias="verdict")
-    """The usage status. If it is UNKNOWN, the bot can't monitor the machine, so the end doesn't move."""
+    """The usage status. If the status is UNKNOWN, the end of the lease doesn't move."""
     vendor: str | None = None
     """Set if the bot can't probe any machine of this vendor."""
     ask_before: Instant | None = None
@@ -443,9 +443,9 @@ class AlertFacts(UntilFacts):
 
 
 class AccountFacts(Facts):
-    """The subjects of an alert. `count` is their number, and `detail` lists them.
+    """The machines or other things that an alert is about. `count` is their number, and `detail` lists them.
 
-    The subjects are machines, requests, mistakes in the policy file, or policy keys that a new version changed.
+    They are machines, requests, mistakes in the policy file, or policy keys that a new version changed.
     """
 
     count: int = 0

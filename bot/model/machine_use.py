@@ -1,4 +1,7 @@
-"""The use of a machine: the samples that probe runs collect, and the usage status that follows from them."""
+"""The use of a machine: the samples that probe runs collect, and the usage status that follows from them.
+
+In a probe run, the bot connects to a machine over SSH and reads how the machine is used.
+"""
 
 from __future__ import annotations
 
@@ -199,7 +202,7 @@ class ProbeResult(Frozen):
 
 
 class Sample(Frozen):
-    """A stored probe run. It is deleted after two days."""
+    """The stored result of a probe run. It is deleted after two days."""
 
     rental_id: str
     at: Instant
@@ -233,7 +236,10 @@ class Use(Frozen):
     In a question to the owner, only the newest report counts.
     """
     new_connections: int = 0
-    """In a question, the number of newer connections in the newest report. They can be from internet scanners."""
+    """In a question to the owner, the number of SSH connections that are at most two minutes old.
+
+    Only the newest report counts. Such connections can come from internet scanners.
+    """
     why: Missed | None = None
     """If the status is unknown: the reason why the last probe runs had no usable reading.
 
@@ -244,7 +250,7 @@ class Use(Frozen):
     idle_period: Instant | None = Field(default=None, alias="spell")
     """The start of the idle period that this status belongs to. Questions identify the period by this time.
 
-    An interruption of less than ten minutes, by work or by missing readings, doesn't end an idle period. After
+    If work or missing readings interrupt an idle period for less than ten minutes, the period continues. After
     such an interruption, `idle_period` is therefore earlier than `since`.
 
     During an interruption, the status is "in use" or "unknown". It keeps the start of the idle period until the
@@ -258,7 +264,7 @@ class Use(Frozen):
 
     @property
     def bare(self) -> Use:
-        """A copy that contains only the status, its start and the start of its idle period, but no evidence."""
+        """A copy without the evidence: it has only the status, its start and the start of its idle period."""
         return Use(status=self.status, since=self.since, idle_period=self.idle_period)
 
 

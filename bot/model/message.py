@@ -18,7 +18,7 @@ class MessageKind(StrEnum):
     """
 
     CARD = "card"
-    """A live message: one for each rental, in `Rental.card_channel`."""
+    """The live message that shows a rental. It is posted in `Rental.card_channel`."""
     THREAD = "thread"
     """A reply in the card's thread, posted once, from the facts of one event."""
     APPROVAL = "approval"
@@ -152,10 +152,10 @@ def ephemeral_place(to: Destination) -> tuple[str, str, str | None]:
 
 
 def stored_destination(text: str) -> Destination:
-    """Return the destination that is stored as this text. Its kind follows from the text alone.
+    """Return the destination for a text from the database. The text alone determines the kind of destination.
 
     User IDs begin with U or W, and IDs of conversations with C, D or G (docs.slack.dev/reference/objects).
-    `store/messages.py` tells the kinds apart in the same way.
+    `store/messages.py` distinguishes the kinds in the same way.
     """
     if text.startswith("http"):
         return to_response_url(text)

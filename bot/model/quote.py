@@ -26,7 +26,7 @@ class QuoteState(StrEnum):
 
 
 class Nearby(Frozen):
-    """A suggestion if a request has no offers: a similar request, and its cheapest offer."""
+    """A suggestion for a request that has no offers: a similar request, and its cheapest offer."""
 
     request: Request
     cheapest: Offer
@@ -55,8 +55,8 @@ class WaitlistEntry(Frozen):
     budgets: dict[ScopeKind, Micros] | None = None
     """The budgets of the owner, the project and the team when the rental reserved money from them.
 
-    A person, project or team that had no budget is missing. None if the budgets aren't known, or if nothing was
-    reserved.
+    People, projects and teams without a budget aren't included. None if the budgets aren't known, or if nothing
+    was reserved.
     """
 
 
@@ -92,7 +92,7 @@ class Quote(Frozen):
     A `response_url` works five times within 30 minutes.
     """
     replaces: bool = False
-    """True if the offers replace the message whose button was clicked. False if they are a new message."""
+    """True if the answer replaces the message whose button was clicked. False if the answer is a new message."""
     created_at: Instant
     offers: tuple[Offer, ...] = ()
     """The offers that were found, cheapest first."""

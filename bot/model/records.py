@@ -23,8 +23,8 @@ from bot.model.state import State, check_change
 class Claimed(Frozen):
     """A row that was due and that this process has claimed, so that no other process works on it.
 
-    Rows are claimed in batches, so a row whose stored values can't be parsed must not make the whole batch fail.
-    This class therefore contains no value that has to be parsed. Such a row fails later, when it is worked on.
+    Rows are claimed in batches. One row with invalid values must not make its whole batch fail, so this class
+    contains no value that has to be parsed. A row with invalid values fails later, when the process works on it.
     """
 
     id: str
@@ -51,7 +51,7 @@ class Look(Frozen):
 
 
 class Usage(Frozen):
-    """The part of the person's and the team's limits that live rentals use up."""
+    """The money that live rentals take from the limits of a person and of the team."""
 
     person_rentals: int
     team_rate: Decimal
@@ -135,13 +135,13 @@ class Accruing(NamedTuple):
 
 
 class Running(NamedTuple):
-    """The number of live rentals that have the same state, rate, idleness and pending decisions."""
+    """The number of live rentals that have the same values in the other fields."""
 
     state: State
     rate: Decimal | None
     """USD per hour for each rental."""
     idle: bool
-    """True if their machines are idle."""
+    """True if the machines of these rentals are idle."""
     undecided: bool
     """True if a request or an extension of each rental waits for a decision."""
     number: int
@@ -179,7 +179,7 @@ class EndedCost(Frozen):
 
 
 class KnownResource(Frozen):
-    """The values of a resource that are needed to delete it when its end is long past."""
+    """The values that are needed to delete a resource whose end is long past."""
 
     resource_id: str
     status: str
@@ -238,9 +238,9 @@ class WatchedResource(EndTimes):
 class Change:
     """A change of a rental: everything that one decision writes in one transaction.
 
-    Attempts, resources and ledger rows are facts, so they are always written. The rental, its events and its
-    messages are written only if the stored rental still equals `before`. A new attempt is an exception among the
-    facts: it is part of the decision, so it is written only together with the rental.
+    Existing attempts, resources and ledger rows are facts, so they are always written. The rental, its events, its
+    messages and a new attempt are parts of the decision. They are written only if the stored rental still equals
+    `before`.
 
     Raises ForbiddenTransition if `bot.model.state` doesn't allow the rental's change of state.
     """
@@ -267,7 +267,7 @@ class Change:
     probed_at: datetime | None = None
     """The newest probe run that the decision is based on. None if the decision doesn't depend on probe runs.
 
-    If there has been a later probe run, the rental counts as changed.
+    If there was a later probe run, the change isn't written, as if the rental had changed.
     """
     within_budgets: bool = False
     """True if the change is written only if the budgets can cover the money that the rental reserves."""
@@ -287,7 +287,7 @@ class Unsendable(Frozen):
     calls: frozenset[NextCall] = frozenset()
     """The calls to Slack that can't be made now. A message whose next call is one of these is left out."""
     edits_again: bool = False
-    """True to leave out edits that only repeat a message's content, because it isn't known what Slack shows."""
+    """True to leave out edits that only repeat what Slack should already show."""
     channels: frozenset[str] = frozenset()
     """The IDs of channels and people to whom nothing can be posted at the moment."""
     passed: frozenset[int] = frozenset()

@@ -50,7 +50,7 @@ class Request(OfferQuery):
     """True if the highest price is clearly meant per GPU.
 
     False in two cases: the person asked for several GPUs without typing "per GPU" after the price, or named a
-    price for everything. If False, the offers also show the highest price for all GPUs together.
+    price for everything. In these cases, the offers also show the highest price for all GPUs together.
     """
     cap_for_each_or_all: bool = False
     """True if it isn't clear whether the highest price is per GPU or for all, as in `4 H100 under $10/h`.
@@ -63,9 +63,9 @@ class Request(OfferQuery):
     The offers then also show the highest price for the whole time.
     """
     lease: timedelta
-    """The time from when the machine is ready until it is destroyed, without extensions.
+    """The length of the lease, without extensions. It starts when the machine is ready.
 
-    If the person named an end, the time from the command to that end.
+    If the person named an end, this is the time from the command to that end.
     """
     until: Instant | None = None
     """The end that the person named, such as `until 18:00`. None if they named no end.
@@ -82,7 +82,7 @@ class Request(OfferQuery):
     setup: str | None = None
     """The name of one of the policy's setup scripts, which the startup script runs."""
     up_to: timedelta | None = None
-    """For a flexible end, the longest possible lease, counted like `lease`. None if the end is fixed.
+    """For a flexible end, the longest possible lease. It starts when `lease` starts. None if the end is fixed.
 
     A flexible end moves to later times while the machine is in use, up to this limit.
     """

@@ -144,12 +144,12 @@ class SpendReport(Frozen):
     scope: Scope
     period: Period
     own: Spent
-    """The reader's own spending within the report's scope."""
+    """The reader's own part of the spending in the report."""
     whole: Spent
     own_budget: Micros | None = None
-    """The reader's budget for this month. None if there is none, or if the report is about another period."""
+    """The reader's budget. None if the reader has none, or if the report isn't about this month."""
     budget: Micros | None = None
-    """The scope's budget for this month. None if there is none, or if the report is about another period."""
+    """The budget of the team, project or person in the report. None if the report isn't about this month."""
     rows_of: RowsOf
     rows: tuple[SpendRow, ...]
     """The rows of the report, most expensive first."""
@@ -172,4 +172,4 @@ class SpendReport(Frozen):
     chooses_rows: bool
     """True if the reader may switch between people and projects."""
     file: Scope
-    """The scope of the CSV file of the month's charges that the reader may download."""
+    """The person, project or team whose charges in the month the reader may download as a CSV file."""
