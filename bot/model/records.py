@@ -51,7 +51,7 @@ class Look(Frozen):
 
 
 class Usage(Frozen):
-    """The money that live rentals take from the limits of a person and of the team."""
+    """The parts of a person's and the team's limits that live rentals use up."""
 
     person_rentals: int
     team_rate: Decimal
@@ -238,9 +238,9 @@ class WatchedResource(EndTimes):
 class Change:
     """A change of a rental: everything that one decision writes in one transaction.
 
-    Existing attempts, resources and ledger rows are facts, so they are always written. The rental, its events, its
-    messages and a new attempt are parts of the decision. They are written only if the stored rental still equals
-    `before`.
+    Resources, ledger rows and updates of existing attempts are facts, so they are always written. The rental, its
+    events, its messages and a new attempt are parts of the decision. They are written only if the stored rental
+    still equals `before`.
 
     Raises ForbiddenTransition if `bot.model.state` doesn't allow the rental's change of state.
     """
@@ -287,7 +287,7 @@ class Unsendable(Frozen):
     calls: frozenset[NextCall] = frozenset()
     """The calls to Slack that can't be made now. A message whose next call is one of these is left out."""
     edits_again: bool = False
-    """True to leave out edits that only repeat what Slack should already show."""
+    """True to leave out edits that may only repeat what Slack already shows."""
     channels: frozenset[str] = frozenset()
     """The IDs of channels and people to whom nothing can be posted at the moment."""
     passed: frozenset[int] = frozenset()

@@ -147,9 +147,13 @@ class SpendReport(Frozen):
     """The reader's own part of the spending in the report."""
     whole: Spent
     own_budget: Micros | None = None
-    """The reader's budget. None if the reader has none, or if the report isn't about this month."""
+    """The reader's budget for this month. None if the reader has none, or if the report is about another period.
+    """
     budget: Micros | None = None
-    """The budget of the team, project or person in the report. None if the report isn't about this month."""
+    """The budget of the team, project or person in the report.
+
+    None if they have no budget for this month, or if the report is about another period.
+    """
     rows_of: RowsOf
     rows: tuple[SpendRow, ...]
     """The rows of the report, most expensive first."""
