@@ -239,7 +239,7 @@ class Witness:
             self._reading = Reading(date, before - 1.0, self.clock.monotonic())
 
     def ahead(self) -> timedelta | None:
-        """Return the minimum time by which this machine's clock is ahead of the server's clock.
+        """Return the shortest time by which this machine's clock can be ahead of the server's clock.
 
         None if no response of the last ten minutes had a usable date.
         """
@@ -255,7 +255,7 @@ class Witnesses(NamedTuple):
     slack: Witness
 
     def ahead(self) -> list[timedelta]:
-        """Return the minimum time by which this machine's clock is ahead of each server's clock.
+        """Return the shortest time by which this machine's clock can be ahead of each server's clock.
 
         Servers without a recent reading are left out.
         """

@@ -327,7 +327,7 @@ class WrongClock(Outage):
 
 
 class ClaimLost(Outage):
-    """Another process has claimed this work, or may have claimed it.
+    """Another process has claimed the work that this process wanted to do, or may have claimed it.
 
     This process did nothing, because the other process is doing the work.
     """

@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Fact(Generic[T]):
-    """A kind of fact that the store keeps: either a single value, or one value per key."""
+    """A kind of fact that the store keeps: either a single value, or several values that each have a key."""
 
     name: str
     kind: Any

@@ -33,8 +33,8 @@ class UnmanagedMachine(Frozen):
     since: Instant
     """The time at which billing started.
 
-    This is `valid_from` if it is known. Otherwise, it is the creation time, or, if that is unknown as well, the
-    time at which the bot first saw the machine.
+    This is `valid_from` if the API reported it. If it didn't, this is the creation time of the machine. If that
+    isn't known, this is the time at which the bot first saw the machine.
     """
     valid_from: Instant | None = None
     """The start of billing, as reported by the API.

@@ -1,4 +1,4 @@
-"""Attempts: an attempt is one call that tries to buy an offer for a rental, with its resources and their cost."""
+"""Attempts. An attempt is one call that tries to buy an offer, together with the machines that it bought."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class Why(StrEnum):
     LEASE_ENDED = "lease_ended"
     VENDOR_TOOK_IT = "vendor_took_it"
     SHOWN_LATER = "put_back"
-    """The database was restored, and Slack shows a later state of the request than the database does."""
+    """The database was restored from a backup, and Slack shows a newer state of the request than the database."""
     ENDED_WHILE_AWAY = "ended_while_away"
     """The machine was already terminated when the bot first checked it after a start.
 
@@ -88,7 +88,7 @@ class Why(StrEnum):
     was down. Or the database was restored, and the machine was destroyed after the backup.
     """
     ENDED_SINCE_BACKUP = "ended_since_copy"
-    """Like ENDED_WHILE_AWAY, but Slack also shows a later state of the machine than the restored database.
+    """Like ENDED_WHILE_AWAY, but Slack also shows a newer state of the machine than the restored database.
 
     Somebody therefore probably destroyed the machine on purpose.
     """
@@ -194,7 +194,7 @@ class AdoptedMachine(Frozen):
 
 
 class Attempt(Frozen):
-    """One procure call for one offer. There is never more than one attempt for an offer.
+    """An attempt to buy an offer with one procure call. There is never more than one attempt for an offer.
 
     An attempt can also stand for a machine that wasn't rented through the bot (`adopted`).
     """
@@ -238,10 +238,10 @@ class Attempt(Frozen):
     After this time, the attempt no longer counts as live.
     """
     orphaned: bool = False
-    """True if the attempt is an orphan: its machines never become the rental's machine.
+    """True if the attempt is an orphan. The machines of an orphan never become the rental's machine.
 
     An attempt becomes an orphan if the market answered `failed`, or if one of its resources appeared after the
-    attempt was closed. Its machines are deleted, independently of the rental's live attempt.
+    attempt was closed. Its machines are deleted. The rental's live attempt isn't affected.
     """
     empty_since: Instant | None = None
     """The time at which a lookup first found no resource for the attempt. A second lookup must confirm it."""
@@ -303,7 +303,7 @@ class Attempt(Frozen):
 
     @property
     def unresolved(self) -> bool:
-        """True if the attempt is an orphan and isn't `closed` yet, so that its resources may still bill."""
+        """True if the attempt is an orphan that isn't `closed` yet. Its resources may still bill."""
         return self.orphaned and not self.closed
 
     @property

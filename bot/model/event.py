@@ -174,7 +174,7 @@ class EventKind(StrEnum):
     STEP_WORKS = "step_works"
     """The step works again after STEP_FAILED."""
     DELETED_OVERDUE = "deleted_overdue"
-    """The rental's regular step didn't delete the machine at its end. It was now deleted as overdue."""
+    """The machine was deleted as overdue, because the rental's step didn't delete it at its end."""
     # Events about the account.
     UNMANAGED_MACHINE = "unknown_machine"
     BOUGHT_AFTER_BACKUP = "older_database"
@@ -225,7 +225,7 @@ class Event(Frozen, Generic[F_co]):
     """A record of who did what, when and why, stored in the same transaction as the change."""
 
     id: int = 0
-    """The ID that the store assigns. 0 until then."""
+    """The ID that the store assigns. 0 before the event is stored."""
     rental_id: str | None
     kind: EventKind
     at: Instant
@@ -344,7 +344,7 @@ class To(Enum):
     TEAMMATES_LET_IN = auto()
     """The people who are now given access to the machine.
 
-    Before the machine is ready, only the people without a key get a message. It asks them for a key.
+    Before the machine is ready, only the people without a key get a message. The message asks them for a key.
     """
     TEAMMATES_WHO_ASKED = auto()
     TEAMMATES_AT_LAST_NOTICE = auto()

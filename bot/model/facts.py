@@ -254,7 +254,7 @@ class RentingFacts(AttemptFacts):
 
 
 class ReadyFacts(AttemptFacts, UntilFacts):
-    """A running machine, and the time that it took to become ready. `why` is set if it is unreachable over SSH."""
+    """A machine that is now ready, and the time that this took. `why` is set if SSH can't reach the machine."""
 
     gpu: str
     count: int
@@ -326,7 +326,7 @@ class EndFacts(BillFacts, UntilFacts):
 
 
 class AgainFacts(UntilFacts):
-    """The time of the next question to a person. Before that time, they aren't asked anything."""
+    """The time at which a person is asked again. Before that time, the person gets no question."""
 
     until: Instant
 
@@ -339,7 +339,7 @@ class HostKeyFacts(Facts):
 
 
 class GpuMismatchFacts(Facts):
-    """The GPUs that were sold, and the different ones that were seen on the machine."""
+    """The GPUs that were sold, and the other GPUs that were seen on the machine."""
 
     gpu: str
     count: int
@@ -366,7 +366,7 @@ class OwnerChangedFacts(QuestionFacts, PeopleFacts):
 
 
 class AdoptedFacts(QuestionFacts, PersonFacts):
-    """A machine that wasn't rented through the bot, and the owner whom an admin gave it."""
+    """A machine that wasn't rented through the bot, and the person whom an admin made its owner."""
 
     name: str | None = None
     resource_id: str

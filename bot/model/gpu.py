@@ -35,7 +35,7 @@ For these families, nvidia-smi reports the CPU's memory in the GPU's name: `GH20
 def name_key(name: str) -> str:
     """Return the name in lower case without spaces and punctuation.
 
-    Two names with equal keys are considered the same name.
+    If two names give the same result, they are considered the same name.
     """
     return "".join(letter for letter in name.casefold() if letter.isalnum())
 
@@ -63,7 +63,7 @@ class _Model(NamedTuple):
     form_factors: frozenset[str]
     memory_gb: frozenset[int]
     rest: str
-    """The other words of the name, without separators."""
+    """The other words of the name, joined without separators."""
 
     @property
     def known(self) -> bool:
@@ -276,9 +276,9 @@ def _display_part(part: str) -> str:
 
 
 def display_variant(canonical: str, family: str) -> str:
-    """Return the features in a canonical name, without its family, as people read them: `SXM 80 GB`.
+    """Return the features that a canonical name states, as people read them: `SXM 80 GB`.
 
-    If the name has no features, the whole name is returned.
+    If the name states no features, the whole name is returned.
     """
     name, prefix = display_name(canonical), display_name(family)
     if not name.upper().startswith(prefix.upper()):

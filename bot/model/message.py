@@ -36,7 +36,7 @@ class MessageKind(StrEnum):
     REMINDER = "reminder"
     """A live message in one approver's direct messages. It lists the requests that waited when it was sent."""
     QUESTION = "question"
-    """A live message to one admin about one question to the admins, caused by one event."""
+    """A live message that asks one admin a question. It is caused by one event."""
     HOME = "home"
     """The Home tab of one person, kept up to date from the first time that they open it."""
     QUOTE = "quote"
@@ -64,7 +64,7 @@ class MessageKind(StrEnum):
     def answer(self) -> bool:
         """True if messages of this kind answer something that one person did.
 
-        They are sent to a `response_url` or as a direct message.
+        Such answers are sent to a `response_url` or as a direct message.
         """
         return self in {MessageKind.QUOTE, MessageKind.LOOKING, MessageKind.REPLY}
 
@@ -181,9 +181,9 @@ class Message(Frozen):
     """A row of the outbox. Use `queued` to create a new one."""
 
     id: int = 0
-    """The ID that the store assigns. 0 until then.
+    """The ID that the store assigns. 0 before the message is stored.
 
-    The metadata of the post contains it, so that the post can be found in Slack.
+    The metadata of the post contains the ID, so that the post can be found in Slack.
     """
     kind: MessageKind
     to: Destination
@@ -203,13 +203,13 @@ class Message(Frozen):
     broadcast: bool = False
     """True if a reply in a thread is also shown in the channel."""
     target_version: int = 1
-    """The version that Slack should show, which is also in the post's metadata.
+    """The version of the message that Slack should show. The metadata of the post contains it as well.
 
-    Each change of the content increases it. It never decreases, even if the database is restored
+    Each change of the content increases the version. The version never decreases, even if the database is restored
     (`lowest_version`).
     """
     shown_version: int = 0
-    """The version that Slack shows. 0 before the message is posted."""
+    """The version of the message that Slack shows. 0 before the message is posted."""
     version_at_start: int | None = None
     """The message's version when the database was opened.
 

@@ -198,7 +198,7 @@ class EndTimes(Frozen):
     rental_id: str
     owner: str
     newest: bool
-    """True if this is the rental's last attempt. `accepted_at` and the lease then belong to it."""
+    """True if this is the rental's last attempt. `accepted_at` and the lease then belong to this attempt."""
     intended_at: Instant
     accepted_at: Instant | None
     ends_at: Instant | None
@@ -299,7 +299,7 @@ class Unsendable(Frozen):
     """
 
     def excludes(self, message: Message) -> bool:
-        """Return whether a message has become unsendable since the query that returned it."""
+        """Return whether a message can't be sent any more, although it could be sent when the store read it."""
         call = message.next_call
         return (
             call in self.calls
@@ -311,7 +311,7 @@ class Unsendable(Frozen):
 class PolicyFile(Frozen):
     """A policy file and the setup scripts that it names.
 
-    They are stored as text, so that a newer gpubot can parse them just as it would parse the files.
+    The policy and the scripts are stored as text, so that a newer gpubot parses them as it would parse the files.
     """
 
     text: str = ""

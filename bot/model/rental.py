@@ -48,9 +48,9 @@ class Asked(Frozen):
     """The questions that were asked about one idle period."""
 
     about: Instant | None = None
-    """The start of the idle period: `Use.idle_period`. If that is None, `Use.since`.
+    """The start of the idle period: `Use.idle_period`, or `Use.since` if that is None.
 
-    None if there was no usage status.
+    None if the machine had no usage status.
     """
     last_at: Instant
     times: int = 1

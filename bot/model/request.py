@@ -73,7 +73,7 @@ class Request(OfferQuery):
     If `up_to` is set, the end is flexible: this is the earliest time at which the lease may end.
     """
     starts_at: Instant | None = None
-    """The time at which the machine is wanted, such as `at 9:00 tomorrow`. None for as soon as possible.
+    """The time at which the machine is wanted, such as `at 9:00 tomorrow`. None means as soon as possible.
 
     The hours of the lease then count from this time, and `until` is set.
     """

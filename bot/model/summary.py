@@ -292,7 +292,7 @@ class Shared(Frozen):
     key_lines: tuple[str, ...] = ()
     """The keys that the owner has to add to the machine. Empty if the purchase can still send them."""
     removable: tuple[str, ...] = ()
-    """Of the keys of the named people, those that nobody else with access uses. They can be removed again."""
+    """The keys that can be removed again: keys of the named people that nobody else with access uses."""
 
 
 class Over(StrEnum):
