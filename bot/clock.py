@@ -228,7 +228,7 @@ class Witness:
     def note(self, headers: Mapping[str, str], before: float) -> None:
         """Read the headers of a response that has just arrived.
 
-        `before` is the monotonic time at which its request was sent. A response with an `Age` header comes from a
+        `before` is the monotonic time at which the request was sent. A response with an `Age` header comes from a
         cache, so its date isn't the current time (RFC 9111, section 5.1).
         """
         self.heard.set()

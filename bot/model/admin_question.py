@@ -68,7 +68,7 @@ class Purchase(Frozen):
     The person is preselected in the admins' dialog, but isn't pinged.
     """
     same_as: str | None = None
-    """If this question is a duplicate: the ID of the question about the same machines that is kept.
+    """If this question is a duplicate: the ID of the original question about the same machines.
 
     None otherwise. Earlier versions could create such duplicates.
     """

@@ -269,8 +269,8 @@ def never(_: Event[Any]) -> bool:
 def if_it_was_unknown(event: Event[AttemptFacts]) -> bool:
     """Return whether the outcome of the attempt was unknown before.
 
-    If it was, an earlier reply in the thread promised to say what was bought. If it wasn't, the purchase is shown
-    on the card, and the thread gets no reply.
+    If it was, an earlier reply in the thread promised to say what was bought. If it wasn't, only the card shows
+    the purchase.
     """
     return event.facts.why is not None
 
@@ -323,8 +323,8 @@ def is_for_who_asked(event: Event[PeopleFacts], asked: Event) -> bool:
 def if_a_person_did_it(event: Event) -> bool:
     """Return whether a person caused the event.
 
-    When the bot itself ends a rental, the owner has already been notified of the end. That message is then edited
-    to become the receipt, and no second message is sent.
+    If the bot itself ends a rental, the owner already has a message about the end. The bot then turns that message
+    into the receipt and sends no second message.
     """
     return event.actor is not None
 

@@ -44,8 +44,7 @@ _MONEY = frozenset(
 class Facts(Frozen):
     """The details of an event beyond who did what and when.
 
-    This base class has no fields. It is used for kinds of events whose row in `EFFECTS` doesn't name another
-    class.
+    This base class has no fields. Kinds of events use it if their row in `EFFECTS` names no other class.
     """
 
     @classmethod
@@ -420,8 +419,8 @@ class DeletionFacts(BillFacts):
 class AlertFacts(UntilFacts):
     """A failure or a recovery of the bot.
 
-    If a single rental is affected, `name` is its ID. If one of several bot processes is affected, `name` is the
-    machine on which it runs. None if everything is affected.
+    If a single rental is affected, `name` is the ID of the rental. If one of several bot processes is affected,
+    `name` is the machine that runs the process. If everything is affected, `name` is None.
     """
 
     name: str | None = None

@@ -181,7 +181,7 @@ class ProbeAnswers(Frozen):
     """A record of whether the probe answered on a vendor's latest machines soon after they became ready."""
 
     unreachable: tuple[str, ...] = ()
-    """The owner of each machine whose probe didn't answer. Most recent first, at most ten.
+    """The owners of the latest machines whose probes didn't answer. Most recent first, at most ten.
 
     Only machines that were recorded after `answered_at` are included.
     """

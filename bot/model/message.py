@@ -42,8 +42,8 @@ class MessageKind(StrEnum):
     QUOTE = "quote"
     """The offers that were found, sent once to the person who asked for them.
 
-    If the person was on the waitlist, they get the offers in a direct message. It is edited when they rent one of
-    the offers.
+    If the person was on the waitlist, they get the offers in a direct message. This message is edited when they
+    rent one of the offers.
     """
     LOOKING = "looking"
     """A notice that the search takes longer than usual, sent once to the person who asked."""

@@ -260,7 +260,7 @@ class Change:
     under_claim: bool = False
     """True if everything except the facts is written only while this process holds the claim on the rental.
 
-    A claim is the temporary right of one process to work on the rental.
+    A claim is the exclusive right of one process to work on a rental for a limited time.
     """
     releases_claim: bool = False
     """True if the change ends the claim on the rental. Only the step that holds the claim sets this."""
@@ -279,8 +279,8 @@ class Change:
 class Unsendable(Frozen):
     """The messages that can't be sent at the moment.
 
-    The store leaves them out when it reads a batch of due messages. Otherwise, they could fill the batch, and
-    messages that can be sent would have to wait.
+    The store leaves these messages out when it reads a batch of due messages. Otherwise, they could fill the batch
+    and delay the messages that can be sent.
     """
 
     ids: frozenset[int] = frozenset()
@@ -295,7 +295,7 @@ class Unsendable(Frozen):
     homes: frozenset[str] = frozenset()
     """The IDs of people whose Home tabs can't be published at the moment.
 
-    There is one exception: if a person has just turned to another page of their Home tab, it is published.
+    There is one exception: if a person has just turned to another page of their Home tab, the tab is published.
     """
 
     def excludes(self, message: Message) -> bool:

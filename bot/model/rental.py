@@ -120,8 +120,7 @@ class Lease(Frozen):
     def last_end(self) -> datetime:
         """The latest time at which the lease may end without an extension.
 
-        For a flexible end, this is `latest_end`. During a graceful destroy, this is the time that applied before
-        it was chosen.
+        For a flexible end, this is `latest_end`. A graceful destroy doesn't change this time.
         """
         before = self.graceful_destroy or self
         return before.latest_end or before.ends_at

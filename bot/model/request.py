@@ -55,7 +55,7 @@ class Request(OfferQuery):
     cap_for_each_or_all: bool = False
     """True if it isn't clear whether the highest price is per GPU or for all, as in `4 H100 under $10/h`.
 
-    It is treated as the price per GPU, and the offers have a button for the other meaning.
+    The price is treated as the price per GPU, and the offers have a button for the other meaning.
     """
     cap_for_all_time: bool = False
     """True if the highest price may have been meant for the whole time, as in `under $20 for 10h`.

@@ -144,10 +144,10 @@ class AdminQuestionView(Frozen):
     parts: tuple[AdminQuestion, ...] = ()
     """The questions about single purchases, if this is a question about several purchases."""
     readoptable: frozenset[str] = frozenset()
-    """IDs of the `parts` whose machines can now go back to the owner that the machines' names contain.
+    """IDs of the `parts` whose machines can now get back their previous owner.
 
-    This includes questions for which that owner isn't in the database. The bot looks up the owner after the
-    admin's click.
+    The names of such machines contain the owner. The owner doesn't have to be in the database, because the bot
+    looks up the owner after the admin's click.
     """
     readopted_for: timedelta
     """The length of the new lease, if machines go back to their owner."""
