@@ -106,7 +106,6 @@ class SystemClock:
             await _wait_for_either(wake, asyncio.Event(), None if left is None else min(left, 3600.0))
 
     def _until(self, moment: datetime | None) -> float | None:
-        """Return the number of bot-time seconds until a moment."""
         return None if moment is None else (moment - self.now()).total_seconds()
 
     async def pause(self, seconds: float) -> None:
@@ -133,8 +132,8 @@ class MovedClock(SystemClock):
     def put(self, moment: datetime, *, speed: float | None = None, revision: int | None = None) -> None:
         """Move bot time forward to `moment`. If `moment` is in the past, bot time isn't changed.
 
-        Every sleeping task wakes up and checks the time again. If `speed` or `revision` is given, it is set as
-        well.
+        Every sleeping task wakes up and checks the time again. `speed` and `revision` are only changed if they are
+        given.
         """
         self._base = max(moment, self.now())
         self._set_at = time.monotonic()

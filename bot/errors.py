@@ -207,8 +207,7 @@ class OverBudget(Refused):
 
     Args:
         words: A sentence that says how much headroom the budget has left.
-        instead: A sentence that says what wasn't done and what the person can do next. Lists of offers leave it
-            out.
+        instead: A sentence that says what wasn't done and what the person can do next. Not shown in lists of offers.
     """
 
     def __init__(self, words: str, *, instead: str) -> None:

@@ -144,7 +144,8 @@ class Decided(Frozen):
 class AdminQuestion(Frozen):
     """A question that is sent to every admin. The decision of the first admin who answers counts for all.
 
-    The store only changes it by compare-and-set on `version`, and updates its messages after each change.
+    The store changes a question only by compare-and-set on `version`. After each change, it updates the messages
+    that ask the question.
     """
 
     id: str

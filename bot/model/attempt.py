@@ -18,9 +18,9 @@ class AttemptState(StrEnum):
     """The outcome of an attempt, as far as the bot knows it."""
 
     INTENDED = "intended"
-    """The attempt is stored, and its only procure call may be running.
+    """The attempt is stored, and its procure call may be running now.
 
-    If the process dies during the call, the state stays INTENDED: the store can't know whether the call is still
+    If the process dies during the call, the state stays INTENDED, because nobody knows whether the call is still
     running.
     """
     UNKNOWN = "unknown"
@@ -216,7 +216,7 @@ class Attempt(Frozen):
     None if the machine wasn't rented through the bot.
     """
     public_key: str = ""
-    """The line of the default SSH key, which is sent with the purchase.
+    """The default SSH key, as one line of text. It is sent with the purchase.
 
     Empty if the machine wasn't rented through the bot, because nobody knows whose keys are on it.
     """

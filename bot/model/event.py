@@ -1,7 +1,7 @@
 """Events: the history of each rental and of the account, and the effects of each kind of event.
 
-An event is stored in the same transaction as the change that it describes. The row of its kind in `EFFECTS`
-decides which messages it causes, and which open questions it asks or resolves.
+An event is stored in the same transaction as the change that it describes. The table `EFFECTS` has a row for each
+kind of event. The row says which messages the event causes, and which questions it asks or resolves.
 """
 
 from __future__ import annotations
@@ -238,7 +238,7 @@ class Event(Frozen, Generic[F_co]):
     def _of_kind(cls, facts: Any, info: ValidationInfo) -> Any:
         """Convert the facts to the class that `EFFECTS` names for this kind of event.
 
-        In a stored event, the facts are still a mapping.
+        When an event is read from the database, its facts are a plain mapping.
         """
         kind: type[Facts] = EFFECTS[info.data["kind"]].facts
         if isinstance(facts, Mapping) or type(facts) is Facts:
@@ -249,7 +249,7 @@ class Event(Frozen, Generic[F_co]):
 
     @property
     def effects(self) -> Effects[Any]:
-        """The row of `EFFECTS` for events of this kind."""
+        """The effects of this kind of event: its row of `EFFECTS`."""
         return EFFECTS[self.kind]
 
 

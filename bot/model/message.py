@@ -22,9 +22,9 @@ class MessageKind(StrEnum):
     THREAD = "thread"
     """A reply in the card's thread, posted once, from the facts of one event."""
     APPROVAL = "approval"
-    """A live message for the approvers, about a question that one event asked.
+    """A live message that asks the approvers a question. It is caused by one event.
 
-    It also shows the changes that the owner has made to the request since the question was asked.
+    The message also shows the changes that the owner has made to the request since the question was asked.
     """
     DIRECT = "direct"
     """A live message in one person's direct messages, caused by one event."""

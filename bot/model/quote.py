@@ -38,7 +38,7 @@ class WaitlistEntry(Frozen):
     until: Instant
     """The time at which the entry expires if no offer has fitted."""
     since: Instant | None = None
-    """The time at which the wait began. Among entries with the same query, the oldest is served first.
+    """The time at which the wait began. If several entries have the same query, the oldest one gets an offer first.
 
     None until the owner has chosen what should happen when an offer fits.
     """

@@ -250,9 +250,9 @@ class Change:
     after: Rental
     events: tuple[Event, ...] = ()
     messages: tuple[tuple[int | None, Message], ...] = ()
-    """Additional messages. Each has the index of its event in `events`, or None if it has no event.
+    """Messages in addition to those that `EFFECTS` assigns to the events. `apply` adds the messages from `EFFECTS`.
 
-    The messages that `EFFECTS` assigns to the events aren't included: `apply` adds them.
+    Each message has the index of its event in `events`, or None if it has no event.
     """
     attempts: tuple[Attempt, ...] = ()
     resources: tuple[Resource, ...] = ()

@@ -44,7 +44,7 @@ class Request(OfferQuery):
     max_total: Micros | None = None
     """The most that everything may cost, as the person typed it: `max $8 total`, `$20 for 10h`.
 
-    The highest price then follows from it (`with_price_of_total`). None if the person typed no total.
+    `with_price_of_total` computes the highest price from this total. None if the person typed no total.
     """
     cap_said_per_gpu: bool = True
     """True if the highest price is clearly meant per GPU.
