@@ -207,7 +207,8 @@ class OverBudget(Refused):
 
     Args:
         words: A sentence that says how much headroom the budget has left.
-        instead: A sentence that says what wasn't done and what the person can do next. Not shown in lists of offers.
+        instead: A sentence that says what wasn't done and what the person can do next. Lists of offers omit this
+            sentence.
     """
 
     def __init__(self, words: str, *, instead: str) -> None:

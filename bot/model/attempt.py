@@ -298,7 +298,7 @@ class Attempt(Frozen):
 
     @property
     def marked_for_deletion(self) -> bool:
-        """True if every resource of the attempt is to be deleted, including any that appears later."""
+        """True if every resource of the attempt is to be deleted, including resources that appear later."""
         return self.marked_by is not None
 
     @property

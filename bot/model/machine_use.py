@@ -33,7 +33,7 @@ class Missed(StrEnum):
     NO_ANSWER = "no_answer"
     """No SSH server answered in time."""
     REFUSED = "refused"
-    """The login was refused: the probe isn't installed, or not yet."""
+    """The SSH login was refused, because the probe hasn't been installed."""
     HOST_KEY_CHANGED = "host_key_changed"
     UNREADABLE = "unreadable"
     """The output isn't a valid report, is too long, or arrived too late."""
@@ -143,7 +143,8 @@ class GpuUse(Frozen):
 
     index: int = Field(ge=0)
     highest: int | None = Field(default=None, ge=0, le=100)
-    """The highest reading of `utilization.gpu`, in percent. None if there is none, for example in MIG mode."""
+    """The highest reading of `utilization.gpu`, in percent. None if the GPU reports none, for example in MIG mode.
+    """
     memory_mib: int | None = Field(default=None, ge=0)
     """The highest amount of memory in use. It is only shown to people: used memory is no evidence of work."""
     watts: int | None = Field(default=None, ge=0)
@@ -188,7 +189,7 @@ class ProbeAnswers(Frozen):
     unreachable_at: Instant | None = None
     """The time at which the most recent machine in `unreachable` was recorded."""
     answered_at: Instant | None = None
-    """The time at which a machine's probe last answered. None if none ever did."""
+    """The time at which a machine's probe last answered. None if no probe has answered yet."""
 
 
 class ProbeResult(Frozen):

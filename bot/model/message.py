@@ -48,7 +48,7 @@ class MessageKind(StrEnum):
     LOOKING = "looking"
     """A notice that the search takes longer than usual, sent once to the person who asked."""
     REPLY = "reply"
-    """An answer, rendered when it was queued and sent once to the person who acted."""
+    """An answer that is sent once to the person who acted. It is rendered when it is queued."""
     FILE = "file"
     """A file of charges, uploaded once to one person's direct messages.
 

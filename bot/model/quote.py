@@ -38,9 +38,10 @@ class WaitlistEntry(Frozen):
     until: Instant
     """The time at which the entry expires if no offer has fitted."""
     since: Instant | None = None
-    """The time at which the wait began. If several entries have the same query, the oldest one gets an offer first.
+    """The time at which the wait began.
 
-    None until the owner has chosen what should happen when an offer fits.
+    If several entries have the same query, the oldest one gets an offer first. None until the owner has chosen
+    what should happen when an offer fits.
     """
     rents: bool = False
     """True if an offer that fits is rented automatically. False if the owner is only notified."""

@@ -250,9 +250,10 @@ class Change:
     after: Rental
     events: tuple[Event, ...] = ()
     messages: tuple[tuple[int | None, Message], ...] = ()
-    """Messages in addition to those that `EFFECTS` assigns to the events. `apply` adds the messages from `EFFECTS`.
+    """Messages in addition to those that `EFFECTS` assigns to the events.
 
-    Each message has the index of its event in `events`, or None if it has no event.
+    Each message has the index of its event in `events`, or None if it has no event. `apply` adds the messages from
+    `EFFECTS`.
     """
     attempts: tuple[Attempt, ...] = ()
     resources: tuple[Resource, ...] = ()

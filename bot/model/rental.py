@@ -129,7 +129,7 @@ class Lease(Frozen):
 class Extension(Frozen):
     """A request for a longer lease that waits for an approver.
 
-    It has its own terms. It expires at the current end of the lease.
+    An extension has its own terms. If nobody decides, it expires at the current end of the lease.
     """
 
     terms: Terms = Field(alias="envelope")
@@ -213,7 +213,7 @@ class Rental(Frozen):
     None before the first attempt, and while the rental waits for a decision.
     """
     rate: Decimal | None = None
-    """USD per hour of the last attempt, and later of the machine."""
+    """The price of the last attempt, and later of the machine, in USD per hour."""
     vendor: str | None = None
     vendor_region: str | None = None
     accepted_at: Instant | None = None

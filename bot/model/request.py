@@ -26,7 +26,8 @@ class OfferQuery(Frozen):
     gpu: str
     """A family (`H100`) or a canonical name (`nvidia-h100-sxm5-80gb`)."""
     features: tuple[str, ...] = ()
-    """The features that a model's name must contain, such as `80gb` and `sxm`. Empty if any model will do."""
+    """The features that the GPU's name must contain, such as `80gb` and `sxm`. Empty if the features don't matter.
+    """
     count: int = Field(default=1, ge=1)
     region: str | None = None
     """A group of regions: US, EU, APAC or Other. None means any region."""

@@ -63,7 +63,7 @@ class RentalDetails(RentalSummary):
     runs_script: bool = True
     """True if the vendor's machines are expected to run the startup script."""
     usual: timedelta | None = None
-    """The time that such machines usually take from procurement to ready. None if it isn't known."""
+    """The time that such machines usually take to become ready. None if it isn't known."""
     replaced: Rental | None = None
     """The rental that this one replaces."""
     left: frozenset[str] = frozenset()
