@@ -27,7 +27,7 @@ class AttemptState(StrEnum):
     """The result of the call isn't known, so the call may have bought a machine. Only a lookup can tell."""
     BOUGHT = "bought"
     FAILED = "failed"
-    """The attempt is proven to have bought nothing."""
+    """It is certain that the attempt bought nothing."""
     TERMINATED = "gone"
     """All resources of the attempt are terminated.
 
@@ -361,9 +361,9 @@ class LedgerRow(Frozen):
 
     resource_id: str
     n: int = 1
-    """The row's number for its resource, starting at 1.
+    """The number of the row among the rows of its resource, starting at 1.
 
-    If the resource reappears and is terminated again, it gets another row.
+    If the resource reappears and is terminated again, the resource gets another row.
     """
     rental_id: str
     owner: str

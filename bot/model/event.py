@@ -411,7 +411,7 @@ class Effects(Generic[F]):
     who log in.
     """
     only_in_thread: bool = False
-    """True if only the reply in the thread says what happened, and no other message."""
+    """True if no message other than the reply in the thread says what happened."""
     direct: tuple[To, ...] = ()
     """The people who get a direct message. Slack notifies them of it.
 
@@ -609,7 +609,7 @@ EFFECTS: dict[EventKind, Effects[Any]] = {
     _E.BUDGET_ALERT: Effects(BudgetAlertFacts, alert=(To.PEOPLE, To.APPROVERS_CHANNEL)),
     _E.STORE_BACK: Effects(AlertFacts, alert=(To.TOLD_OF_OUTAGE,)),
 }
-"""The effects of every kind of event. To change who learns of an event, change its row here."""
+"""The effects of every kind of event. To change who learns of an event, change the row of its kind."""
 
 
 def facts_in(events: Iterable[Event], kind: type[F]) -> list[F]:

@@ -135,7 +135,7 @@ class GpuModel(Frozen):
     name: str
     """The GPU's name. Untrusted text: escape it for display."""
     memory_mib: int = Field(ge=0)
-    """The size of the GPU's memory. 0 if the machine doesn't report it."""
+    """The size of the GPU's memory, in MiB. 0 if the machine doesn't report it."""
 
 
 class GpuUse(Frozen):

@@ -106,7 +106,7 @@ class Quote(Frozen):
     waitlist_entry: WaitlistEntry | None = None
     """The owner's waitlist entry. None if they don't wait for an offer."""
     waits_for: str | None = None
-    """The ID of the `SharedSearch` for this quote's waitlist entry. Entries with equal queries share one."""
+    """The ID of the `SharedSearch` for this quote's waitlist entry. Entries with equal queries share a search."""
     due_at: Instant | None = None
 
     @property

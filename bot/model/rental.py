@@ -60,7 +60,7 @@ class Asked(Frozen):
     on_card: bool = False
     """True if the card says that nobody answers."""
     approvers_at: Instant | None = None
-    """The time at which the approvers were last notified that nobody answers. None if they weren't."""
+    """The time at which the approvers were last notified that nobody answers. None if they weren't notified."""
 
 
 class Question(Frozen):

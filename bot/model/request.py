@@ -1,4 +1,4 @@
-"""Requests, which describe the GPUs that somebody wants, and their terms: the price, cost and time limits."""
+"""Requests for GPUs, and their terms: the limits for price, cost and time."""
 
 from __future__ import annotations
 

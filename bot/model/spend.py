@@ -101,7 +101,7 @@ class Digest(Frozen):
     """The first day of the week, in the policy's `timezone`."""
     last: date
     projects: tuple[ProjectWeek, ...]
-    """The projects that were charged in the week or that run something now, most expensive first."""
+    """The projects with charges in the week or with running rentals, most expensive first."""
     month: Month
     """The month in which the digest was made."""
     forecast: Micros | None = None

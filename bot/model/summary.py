@@ -315,7 +315,7 @@ class Proposal(Frozen):
 
 
 class OfferChoice(Proposal):
-    """An offer, with everything that the rules say about it for the person who asked."""
+    """An offer, with the effects of the team's rules for the person who asked."""
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
@@ -385,7 +385,7 @@ class WaitPreview(Proposal):
 
 
 class DearerRent(OfferChoice):
-    """An offer above the price that the owner of a queued rental allowed, and the terms for renting it."""
+    """An offer that costs more than the owner of a queued rental allowed, and the terms for renting it."""
 
     rental: Rental
 
@@ -433,11 +433,11 @@ class QuoteView(Frozen):
 
     quote: Quote
     rental: Rental | None = None
-    """The rental that the quote made. None if it made none."""
+    """The rental that the quote made. None if the quote made no rental."""
     asked: PeopleAsked | None = None
     """The people who decide about the rental, if it waits for an approver."""
     choices: tuple[OfferChoice, ...] = ()
-    """The first few of the quote's offers, each with what the rules say about it."""
+    """The first few of the quote's offers."""
     idle: tuple[IdleMachine, ...] = ()
     """Idle machines of other people that fit the request."""
     token_refused: bool = False
