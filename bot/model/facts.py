@@ -149,7 +149,7 @@ class DecisionFacts(SaidFacts, PeopleFacts, AllowedFacts, UntilFacts):
     terms: int | None = Field(default=None, alias="envelope")
     span: timedelta | None = None
     asked_span: timedelta | None = None
-    """The time that was requested. Set if only a shorter time (`span`) was approved."""
+    """The length of time that was requested. Set if only a shorter time (`span`) was approved."""
     self_approved: bool | None = None
     passed: tuple[Demand, ...] = ()
     """The budgets that the approved amount exceeds."""
