@@ -36,9 +36,9 @@ ID_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 ID_LETTERS = "".join(character for character in ID_ALPHABET if character.isalpha())
 ID_LENGTH = 5
 TRIES = 20
-"""The maximum number of times that a decision is tried if other transactions keep changing its rows first.
+"""The maximum number of times that a decision is tried.
 
-Each new try means that another decision has been committed, so the bot as a whole makes progress.
+A new try is needed if another transaction has changed the same rows first.
 """
 
 
@@ -74,23 +74,23 @@ class RulesInForce:
 
 @dataclass
 class Opened:
-    """The time at which this process's current, uninterrupted access to the database began.
+    """The process's current access to the database, and what was checked since it began.
 
-    After an interruption, as after a start, the database may be a restored backup, or a standby that has been
-    promoted.
+    An access begins when the process starts, and after each interruption. The database may then be a restored
+    backup, or a standby that has been promoted.
     """
 
     at: datetime = EVER
-    """The start of the access, in bot time."""
+    """The time at which the access began, in bot time."""
     real: datetime = EVER
-    """The start of the access, in wall-clock time."""
+    """The time at which the access began, in wall-clock time."""
     swept: bool = True
-    """True once the account has been compared with the store after the opening. Nothing is bought before that."""
+    """True once the account has been compared with the store. Nothing is bought before that."""
     gone: set[str] = field(default_factory=set)
-    """The IDs of the resources that were missing or deleted at their first lookup after the opening."""
+    """The IDs of resources that were missing or deleted when they were first looked up during this access."""
 
     def again(self, clock: Clock) -> None:
-        """Start over, because the process has just started or the database is reachable again."""
+        """Reset these values for a new access to the database: after a start, or after an interruption."""
         self.at, self.real, self.swept = clock.now(), clock.real(), False
         self.gone.clear()
 
@@ -112,7 +112,10 @@ class Deps:
     """The line of `authorized_keys` that allows the probe's key to run the probe script and nothing else."""
     opened: Opened = field(default_factory=Opened, kw_only=True)
     claimed: str | None = field(default=None, kw_only=True)
-    """The ID of the row that this work has claimed. If the claim has been lost, writes to that row are refused."""
+    """The ID of the row that this process has claimed for the current work.
+
+    If another process has claimed the row since, writes to the row are refused.
+    """
     may_claim: Callable[[], bool] = field(default=lambda: True, kw_only=True)
     """Returns whether this machine's clock can be trusted.
 

@@ -31,8 +31,8 @@ class Procured(Frozen):
     def bought_nothing(self) -> bool:
         """True if the call is certain to have bought nothing.
 
-        False for a failed call, which may still have created a resource. Also False if the offer is already sold:
-        the bot itself may have bought it after the backup from which the database was restored.
+        False for a failed call, because it may still have created a resource. Also False if the offer is already
+        sold: if the database was restored from a backup, the bot may have bought the offer after that backup.
         """
         return self.why in {Why.EXPIRED, Why.REFUSED, Why.SCRIPT_REFUSED}
 
@@ -170,8 +170,8 @@ class KeySource(Protocol):
     async def key_lines(self, name: str) -> tuple[str, ...] | None:
         """Return a user's keys, one line each, without empty lines. None if there is no such user.
 
-        `name` may contain only letters, digits and hyphens. Raises KeysUnavailable, within 2 seconds of wall-clock
-        time, if there is no usable response.
+        `name` may contain only letters, digits and hyphens. Raises KeysUnavailable if there is no usable response
+        within 2 seconds of wall-clock time.
         """
 
 

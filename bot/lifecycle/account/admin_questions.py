@@ -33,8 +33,8 @@ def new_question(deps: Deps, about: Subject) -> AdminQuestion:
 async def ask(tx: Tx, deps: Deps, question: AdminQuestion, *, new: bool = False) -> None:
     """Ask each admin with a new direct message.
 
-    The older messages with this question are updated to say that it has been asked again. `new` is True if the
-    question isn't in the store yet.
+    Older messages with this question are updated: they then say that the question has been asked again. `new` is
+    True if the question isn't in the store yet.
     """
     now = deps.clock.now()
     event = _asking_event(question, now)
@@ -77,8 +77,8 @@ async def _send(tx: Tx, deps: Deps, question: AdminQuestion, admins: Sequence[st
 async def ask_again(deps: Deps) -> None:
     """Repeat the postponed questions that are due now.
 
-    Open questions are also sent to people who have become admins since the question was asked. Otherwise, all
-    admins with the buttons to decide might have left. Raises StoreBusy if the store doesn't accept the changes.
+    Open questions are also sent to people who have become admins since the question was asked. Raises StoreBusy if
+    the store doesn't accept the changes.
     """
     now, admins = deps.clock.now(), deps.rules.admins
     async with deps.store.read() as tx:
@@ -126,12 +126,11 @@ async def decide(
 async def save(tx: Tx, deps: Deps, before: AdminQuestion, after: AdminQuestion) -> None:
     """Store a changed question, and everything that follows from the change.
 
-    If the database was restored from a backup, a question may be about machines that were bought after that
-    backup. When such a question is closed, `close_request` ends or continues the requests that led to these
-    machines.
-
     A question about several purchases has one part for each purchase. Closing the last open part closes the whole
     question as well.
+
+    If the database was restored from a backup, a question may be about machines that were bought after that
+    backup. When such a question is closed, the requests for these machines end or continue.
     """
     await tx.questions.save(before, after)
     if before.open and not after.open and isinstance(after.about, Purchase):

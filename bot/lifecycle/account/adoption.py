@@ -64,12 +64,12 @@ async def adopt_machines(
 ) -> Rental:
     """Turn the unmanaged machines of one purchase into a ready rental, and return it.
 
-    Everything is written in the caller's transaction. The caller must hold the spending lock. Otherwise, two
-    transactions could adopt the same machine at the same time.
+    Everything is written in the caller's transaction. The caller must hold the spending lock, so that no other
+    transaction adopts the same machine at the same time.
 
     If the machines' names contain a rental ID that is free, the rental gets this ID, so that the buttons in its
-    old messages work again. The rental has a single attempt, for which no procure call was made. The attempt has
-    no offer and no resource name, so that a lookup can't add other machines to it.
+    old messages work again. The rental has a single attempt. The attempt has no offer and no resource name, so
+    that a lookup can't add other machines to it.
 
     The admin's click counts as the approval. Limits don't apply, because the machines are already billing.
 

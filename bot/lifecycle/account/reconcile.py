@@ -24,14 +24,14 @@ log = structlog.get_logger()
 LOOK_UP_AGAIN = timedelta(seconds=60)
 """The minimum time between two lookups that together prove that a resource doesn't exist.
 
-A resource counts as terminated if neither lookup finds it. An attempt counts as failed if neither lookup finds any
-resource of the attempt.
+A resource counts as terminated if neither lookup finds it. An attempt counts as failed if neither lookup finds one
+of its resources.
 """
 CALL_SETTLES = timedelta(minutes=2)
 """The time after the start of a procure call in which the call may still create a resource.
 
-This is possible even if the response to the call was lost. A second lookup that doesn't find the resource
-therefore counts only after this time.
+This is possible even if the response to the call was lost. A missing resource therefore proves nothing before this
+time has passed.
 """
 
 
@@ -70,8 +70,7 @@ async def _look_up_adopted(
 ) -> tuple[RentalSnapshot, OfferProgress]:
     """Query the marketplace for the resources of an adopted machine, by their IDs only.
 
-    An adopted machine ran on the account without a rental until an admin gave it an owner. Other machines with the
-    same offer or name must not be mistaken for it.
+    An adopted machine ran on the account without a rental until an admin gave it an owner.
     """
     views = {
         resource.resource_id: await deps.market.resource(resource.resource_id, fresh=True)
@@ -84,7 +83,7 @@ async def _look_up_adopted(
 async def progress_of(deps: StepDeps, attempt: Attempt) -> OfferProgress:
     """Return the progress of an attempt's procurement.
 
-    If the attempt is an adopted machine, no flag of the result is set, because there was no procure call.
+    No flag is set if there was no procure call, because an admin gave an existing machine an owner.
     """
     return OfferProgress() if attempt.offer is None else await deps.market.progress(attempt.offer.offer_id)
 
@@ -92,8 +91,7 @@ async def progress_of(deps: StepDeps, attempt: Attempt) -> OfferProgress:
 async def _view_of_named(deps: StepDeps, attempt: Attempt, resource_id: str) -> ResourceView | None:
     """Return a resource that is named in the offer's status, but missing from the list of resources.
 
-    None if the resource doesn't exist, was created from another offer, or can't be read. An unreadable resource
-    isn't treated as an outage, because the status may name resources that don't exist.
+    None if the resource doesn't exist, was created from another offer, or can't be read.
     """
     try:
         view = await deps.market.resource(resource_id, fresh=True)
@@ -157,9 +155,8 @@ def _all_terminated(
 ) -> bool:
     """Return whether all resources of an attempt have been terminated, and no further resource can appear.
 
-    While the offer's status is "in progress", another resource may still appear. But the status may stay like this
-    forever. It is therefore ignored once LOOK_UP_AGAIN has passed since the resources were last read and
-    CALL_SETTLES has passed since the attempt began.
+    While the offer's status is "in progress", another resource may still appear. The status may stay like this
+    forever, so it is ignored after some time.
     """
     read_at = [resource.read_at for resource in resources if resource.terminated_at is not None]
     if len(read_at) < len(resources):
@@ -181,10 +178,7 @@ def named_resource(resource_id: str, attempt: Attempt, now: datetime) -> Resourc
 
 
 def _unseen_resource(attempt: Attempt, now: datetime) -> Resource:
-    """Return a placeholder for the resource of a purchase, because no lookup has found the real one.
-
-    The placeholder counts as terminated since the first lookup that found nothing.
-    """
+    """Return a placeholder for the resource of a purchase, because no lookup has found the real one."""
     resource = named_resource(attempt.called_offer.offer_id, attempt, now)
     return changed(resource, status=UNSEEN, terminated_at=attempt.empty_since or now)
 
@@ -192,10 +186,9 @@ def _unseen_resource(attempt: Attempt, now: datetime) -> Resource:
 def _without_resources(
     attempt: Attempt, progress: OfferProgress, now: datetime, *, missing_counts: bool
 ) -> Attempt:
-    """Return an attempt, updated after a lookup that found no resource of it.
+    """Return an attempt after a lookup that found none of its resources.
 
-    The time of the first such lookup is noted. If another lookup, at least LOOK_UP_AGAIN later, finds no resource,
-    the attempt has failed. This also requires that `missing_counts` is set.
+    If two lookups in a row find no resource, at least LOOK_UP_AGAIN apart, the attempt has failed.
     """
     if progress.in_progress:
         return changed(attempt, empty_since=None)
@@ -237,11 +230,7 @@ def updated_resource(
 
 
 def _missing(resource: Resource, now: datetime, *, counts: bool) -> Resource:
-    """Return a resource after a lookup that didn't find it.
-
-    The time of the first such lookup is noted. If an earlier lookup didn't find the resource either and `counts`
-    is set, the resource counts as terminated since the first such lookup.
-    """
+    """Return a resource after a lookup that didn't find it."""
     if resource.terminated_at is not None:
         return resource
     if resource.missing_since is None:

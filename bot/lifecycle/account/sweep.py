@@ -40,9 +40,9 @@ class Found:
 
 
 async def first_sweep(deps: StepDeps) -> None:
-    """Compare the account with the store, and record that this was done since the database was opened.
+    """Compare the account with the store for the first time since the database was opened.
 
-    Nothing is bought before the first sweep: if the database was restored from a backup, the machine for a request
+    Nothing is bought before this is done: if the database was restored from a backup, the machine for a request
     may already be running. Raises the same errors as `sweep`.
     """
     opened_at = deps.opened.at
@@ -54,10 +54,7 @@ async def sweep(deps: StepDeps) -> None:
     """Compare the account with the store. Raises MarketAway if the account can't be read.
 
     A known resource that is missing from the account's list may still be running. The step of its rental is
-    scheduled now, and asks the vendor about the resource.
-
-    A process runs only one sweep at a time. Otherwise, the scheduled sweep and `first_sweep` might run at the same
-    time after an interruption.
+    scheduled now, and asks the vendor about the resource. A process runs only one sweep at a time.
     """
     async with deps.sweeping:
         await _sweep(deps)
@@ -84,7 +81,6 @@ async def _sweep(deps: StepDeps) -> None:
 
 
 async def _match(tx: Tx, views: Sequence[ResourceView]) -> list[Found]:
-    """Match each resource of the account with its stored resource and its attempt."""
     known = await tx.rentals.resources_by_id([view.resource_id for view in views])
     attempts = await tx.rentals.attempts_of(list(known.values()))
     return [
@@ -111,11 +107,7 @@ async def _attempt_named_by(tx: Tx, view: ResourceView) -> Attempt | None:
 
 
 async def _watch(deps: StepDeps, machine: Found, attempt: Attempt) -> None:
-    """Make sure that a rental's steps take care of a machine that belongs to its attempt.
-
-    If this fails, the failure is logged, and the next sweep tries again. The present sweep must go on with the
-    other machines, because nothing is bought before the first sweep is complete.
-    """
+    """Make sure that the steps of a rental take care of this machine. Failures are logged."""
     try:
         if attempt.closed:
             await _mark_for_deletion(deps, machine, attempt)

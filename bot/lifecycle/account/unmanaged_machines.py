@@ -1,7 +1,7 @@
 """Compares the unmanaged machines on the account with the unmanaged machines that are already in the store.
 
 A machine is unmanaged if it belongs to no attempt. Machines that were created from the same offer count as one
-purchase. The admins are asked about each purchase. The sweep calls this module.
+purchase. The admins are asked about each purchase.
 """
 
 from __future__ import annotations
@@ -59,10 +59,8 @@ def unmanaged_machine(view: ResourceView, now: datetime) -> UnmanagedMachine:
 async def note_unmanaged(deps: StepDeps, views: Sequence[ResourceView], rental_of: Mapping[str, str]) -> None:
     """Store the account's unmanaged machines, and ask the admins about the new ones.
 
-    The account's list may be out of date. If a machine is missing from the list, the vendor is asked. The machine
-    counts as terminated if the vendor says "deleted", or if the vendor fails to find it twice. Without these
-    checks, a single wrong response would remove a machine that an admin has told the bot not to manage, and the
-    bot would ask about it again.
+    If a machine is missing from the account's list, the vendor is asked, because the list may be out of date. The
+    machine counts as terminated if the vendor says "deleted", or if the vendor fails to find it twice.
 
     Args:
         views: The unmanaged machines, as the account lists them.
@@ -120,9 +118,7 @@ async def note_unmanaged(deps: StepDeps, views: Sequence[ResourceView], rental_o
 async def _staying(tx: Tx, question_id: str | None) -> str | None:
     """Return the ID of a question if the question is still open, and None otherwise.
 
-    If the admins were asked twice about the same machines, one question is closed as a duplicate of the other. Two
-    processes that do this at the same time might each close a different question. This check makes sure that one
-    of them stays open.
+    The question is read again, because another process may have closed it as a duplicate.
     """
     question = None if question_id is None else await tx.questions.get(question_id)
     return None if question is None or question.over_at is not None else question.id
@@ -133,9 +129,9 @@ async def _compare(
 ) -> tuple[Mapping[str, Sequence[UnmanagedMachine]], list[AdminQuestion], list[AdminQuestion]]:
     """Group the newly found machines into questions to the admins.
 
-    Returns three results. The first contains the machines of purchases about which the admins have already been
-    asked, by question ID. The second contains questions about new purchases. If the database was restored from a
-    backup, the third contains questions about purchases that were made after the backup.
+    Returns:
+        New machines for existing questions, by question ID; new questions; and new questions about machines that
+        were bought after the backup from which the database was restored.
     """
     async with deps.store.read() as tx:
         # Leave out machines that have become part of a rental since the Compute Clear account was read.
@@ -156,14 +152,12 @@ async def _compare(
 async def _add(deps: Deps, questions: Sequence[AdminQuestion], *, together: bool, later: bool = False) -> None:
     """Store new purchases, and ask the admins about them.
 
-    With `together`, one message asks about all purchases. Otherwise, there is a message for each purchase.
+    A purchase is left out if one of its machines has become part of a rental, or if another process has already
+    asked about one of its machines. The next sweep handles the purchase's other machines.
 
-    A purchase is left out in two cases: one of its machines has become part of a rental since the account was
-    read, or another process has already asked about one of its machines. The next sweep finds the purchase's other
-    machines. These cases are checked in the transaction that stores the question. Otherwise, two processes could
-    ask about the same machines.
-
-    `later` is True if the machines were bought after the backup from which the database was restored.
+    Args:
+        together: True to ask about all purchases in one message. False to send a message for each purchase.
+        later: True if the machines were bought after the backup from which the database was restored.
     """
     count = sum(len(one.purchase.machines) for one in questions)
 
@@ -202,13 +196,13 @@ async def ask_together(
 ) -> AdminQuestion:
     """Store new purchases, and ask each admin about all of them in one message.
 
-    Returns the question that this message asks. A large number of machines is stored in several transactions, so
-    this function may be called several times for the same message.
+    Returns the question that this message asks. If there are many machines, they are stored in several
+    transactions. This function is called in each of them, and adds to the same message.
 
     Args:
-        count: The number of machines in all transactions.
-        later: Whether the machines were bought after the backup from which the database was restored. Buying is
-            then paused, and nothing more is bought for the rentals that the machines' names contain.
+        count: The total number of machines in all these transactions.
+        later: Whether the machines were bought after the backup from which the database was restored. If so,
+            buying is paused.
         whole: The question that the message asks. None if no earlier transaction has stored it yet.
     """
     if whole is None:
@@ -227,9 +221,8 @@ async def ask_together(
 async def _ask_vendors(deps: StepDeps, resource_ids: Sequence[str]) -> dict[str, ResourceView | None]:
     """Query the vendors about these machines, and return their responses.
 
-    Machines without a response are left out. ASKED_AT_ONCE machines are queried at the same time. Otherwise, a
-    vendor whose calls all time out could delay the sweep for hours, and nothing is bought before the first sweep
-    is complete.
+    Machines without a response are left out. Several machines are queried at the same time (ASKED_AT_ONCE). If
+    they were queried one by one, a vendor that doesn't respond could delay the sweep for hours.
     """
     answers: dict[str, ResourceView | None] = {}
 
@@ -248,10 +241,6 @@ def _read(
     answers: Mapping[str, ResourceView | None],
     now: datetime,
 ) -> UnmanagedMachine:
-    """Return a machine as the account shows it now.
-
-    If the machine is missing from the account's list, the vendor's response is used instead.
-    """
     newest = listed.get(machine.resource_id)
     if newest is not None:
         # If the API states no start, `since` is the time at which we first saw the machine. Keep it.

@@ -54,10 +54,7 @@ class Action(ABC, Generic[Loaded, Plan, Done]):
     id: ClassVar[str] = ""
     """The key in the table of actions. Empty for base classes that aren't actions themselves."""
     notes_seen: ClassVar[bool] = True
-    """True if the action shows that the person is active.
-
-    The person's ready machines then count as needed at this moment.
-    """
+    """True if the action shows that the person still needs their ready machines."""
 
     def __init_subclass__(cls, *, id: str = "", notes_seen: bool | None = None) -> None:
         """Turn each subclass into a frozen dataclass."""
@@ -88,8 +85,8 @@ class Action(ABC, Generic[Loaded, Plan, Done]):
         """Carry out the plan, and return the result.
 
         If an error is raised, the transaction is rolled back. If an error is returned instead, the transaction is
-        committed, and the error is raised afterwards. So a refusal that also has to store something returns its
-        error. For example, a person without an SSH key can't rent, but the offer that they clicked is remembered.
+        committed, and the error is raised afterwards. For example, a person without an SSH key can't rent, but the
+        offer that they clicked is stored.
         """
 
 
@@ -119,7 +116,10 @@ class Confirmation(Generic[Plan]):
 
 
 async def planned(tx: Tx, deps: Deps, person: Person, action: Action[Loaded, Plan, Done]) -> Plan:
-    """Return the plan of an action, in the caller's transaction. Raises the errors of its `load` and `plan`."""
+    """Load and plan an action in the caller's transaction, and return the plan.
+
+    Raises the errors of its `load` and `plan`.
+    """
     loaded = await action.load(tx, deps, person)
     return action.plan(loaded, By(person, deps.rules, deps.clock.now()))
 

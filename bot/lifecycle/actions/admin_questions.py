@@ -39,8 +39,7 @@ ASK_AGAIN_AFTER = timedelta(days=1)
 DESTROYED_WITHIN = timedelta(hours=1)
 """The length of the lease that unmanaged machines get when an admin destroys them immediately.
 
-The lease is needed in case the deletion fails: the loop that deletes overdue machines recognizes them by the end
-of their lease.
+If the deletion fails, the machines are deleted again after the end of this lease.
 """
 READOPTED_FOR = timedelta(hours=24)
 """The length of the lease of re-adopted machines, starting with the admin's click.
@@ -237,9 +236,9 @@ class AskAgain(OnQuestion[None], id="ask_about_again", notes_seen=True):
 
 
 async def owners_to_look_up(deps: Deps, admin: Person, question_id: str) -> list[str]:
-    """Return the Slack IDs of the owners in the names of machines about which no admin has decided yet.
+    """Return the Slack IDs of the owners of machines that are waiting for an admin's decision.
 
-    Raises Refused if the person isn't an admin.
+    The owners are taken from the names of the machines. Raises Refused if the person isn't an admin.
     """
     check_admin(admin, deps)
     async with deps.store.read() as tx:
@@ -269,9 +268,8 @@ class ReadoptAll(OnParts[list[Rental]], id="put_all_back", notes_seen=False):
     """Re-adopt all machines of a question that can be re-adopted, and return their rentals.
 
     A machine can be re-adopted if it is running, and if the owner in its name is a person who may use the bot.
-    Each rental gets its old ID if no other rental has it. The rental lasts for READOPTED_FOR from now, or shorter
-    if the rules don't allow so much. All these machines are re-adopted in one transaction. Machines that can't be
-    re-adopted stay as they are.
+    Each rental gets its old ID, unless another rental has this ID. The rental lasts for READOPTED_FOR, or shorter
+    if the rules don't allow so much. Machines that can't be re-adopted stay as they are.
 
     Raises:
         Refused: The person isn't an admin, or no machine can be re-adopted.
@@ -321,8 +319,7 @@ async def one_by_one(deps: Deps, admin: Person, question_id: str) -> None:
 async def _named_owner(tx: Tx, purchase: Purchase) -> Person | None:
     """Return the owner in the names of a purchase's machines, if at least one of the machines is running.
 
-    None if no machine is running, if the names contain no owner, or if the owner isn't in the store. In the last
-    case, the owner is looked up in Slack when an admin clicks the button.
+    None if no machine is running, if the names contain no owner, or if the owner isn't in the store.
     """
     owner = named_owner(purchase.alive) if purchase.runs else None
     return None if owner is None else await tx.people.get(owner, EVER)

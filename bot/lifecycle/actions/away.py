@@ -32,7 +32,7 @@ Past absences still matter, because the time limit of a pending request doesn't 
 
 
 class _Presence(Direct[tuple[Absence, ...], Done], notes_seen=False):
-    """The common part of GoAway and ComeBack. Raises Refused if the person isn't an approver."""
+    """The base class of GoAway and ComeBack. Raises Refused if the person isn't an approver."""
 
     async def load(self, tx: Tx, deps: Deps, person: Person) -> tuple[Absence, ...]:
         if not roles_of(person, await rules_now(tx, deps.rules)).approver:
@@ -44,9 +44,9 @@ class _Presence(Direct[tuple[Absence, ...], Done], notes_seen=False):
 class GoAway(_Presence[PeopleAsked], id="go_away"):
     """Note that an approver is away from now until a later time.
 
-    If all approvers are then away, the requests that wait for them expire later, and the people in `approval.then`
-    are asked right away. Returns the people who are asked about requests now. Raises Mistake if `until` is too far
-    in the future.
+    If all approvers are away now, pending requests expire later, and the people in `approval.then` are asked
+    immediately. Returns the people who are asked about requests now. Raises Mistake if `until` is too far in the
+    future.
     """
 
     until: datetime
@@ -78,10 +78,7 @@ class ComeBack(_Presence[bool], id="come_back"):
 
 
 def _ended(absences: tuple[Absence, ...], now: datetime) -> tuple[Absence, ...]:
-    """Return the absences that began before `now`.
-
-    If one of them is still in progress, it is returned with `now` as its end.
-    """
+    """Return the absences that began before `now`. An absence that is still in progress ends `now`."""
     return tuple(changed(one, until=min(one.until, now)) for one in absences if one.since < now)
 
 

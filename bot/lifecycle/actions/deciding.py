@@ -71,10 +71,7 @@ _DECISIONS: dict[EventKind, Decision | None] = {
     EventKind.EXPIRED: None,
     EventKind.EXTENSION_EXPIRED: None,
 }
-"""The decision that is shown to a person who clicks too late.
-
-None if the request expired before anyone decided.
-"""
+"""The decision that is shown to a person who clicks too late. None if the request expired undecided."""
 
 
 @dataclass(frozen=True)
@@ -90,15 +87,14 @@ class ToApprove:
     after: Rental | None
     """The rental after its approval. None if the end that the owner named is too near.
 
-    The request then goes back to the owner, because only the owner can name another end.
+    In this case, the request goes back to the owner, because only the owner can name another end.
     """
     passed: tuple[Demand, ...] = ()
     """The budgets that would be exceeded."""
     usage: Usage | None = None
     """The rentals that count towards the limits. None if the limits don't apply now.
 
-    They don't apply if nothing new is bought, or if the request is for the waitlist and is bought only once an
-    offer fits.
+    The limits don't apply if nothing new is bought, or if the request is for the waitlist.
     """
     block: BuyingBlocked | None = None
 
@@ -233,9 +229,8 @@ async def load_approvable(
 ) -> tuple[Rental, str, bool]:
     """Return a rental that the person may approve, its owner's name, and whether the approval is a self-approval.
 
-    In a self-approval, the person is an approver and approves their own request. The owner must still be in the
-    workspace, and `version` must be the version of the pending terms. Raises Refused, RequestChanged and TooLate
-    for the same reasons as `Approve`.
+    In a self-approval, an approver approves their own request. `version` must be the version of the pending terms.
+    Raises Refused, RequestChanged and TooLate for the same reasons as `Approve`.
     """
     rental = await _load_waiting(tx, deps, person, rental_id, refusal=ONLY_APPROVERS)
     rules = await rules_now(tx, deps.rules, requesters_of(rental))
@@ -313,8 +308,8 @@ class Withdraw(Direct[Rental, Rental], id="withdraw"):
 def check_may_decide(person: Person, rental: Rental, rules: Rules) -> bool:
     """Check that the person may decide about a rental, and return whether this is a self-approval.
 
-    In a self-approval, the person is an approver and approves their own request. The caller passes the `rules`
-    that `deciders.rules_now` returns. Raises Refused if the person may not decide.
+    In a self-approval, an approver approves their own request. The `rules` are those that `deciders.rules_now`
+    returns. Raises Refused if the person may not decide.
     """
     if rental.extension is None and rental.owner_decides:
         if not is_owner(person.id, rental.owner):
@@ -334,8 +329,8 @@ def check_may_decide(person: Person, rental: Rental, rules: Rules) -> bool:
 async def _load_waiting(tx: Tx, deps: Deps, person: Person, rental_id: str, *, refusal: str) -> Rental:
     """Return a rental with a pending request or extension.
 
-    If nothing is pending, raises TooLate with a message that says how the request was decided. If the person may
-    not see the decision, raises Refused with the message `refusal` instead.
+    If nothing is pending, TooLate is raised, and its message says how the request was decided. If the person may
+    not see this, Refused is raised with the message `refusal`.
     """
     rental = await tx.rentals.get(rental_id)
     if rental is None:
@@ -348,10 +343,7 @@ async def _load_waiting(tx: Tx, deps: Deps, person: Person, rental_id: str, *, r
 
 
 def _check_not_expired(deps: Deps, rental: Rental) -> None:
-    """Refuse a decision about an expired request. Raises TooLate.
-
-    The time limit is checked here because the engine may not have recorded yet that the request has expired.
-    """
+    """Refuse a decision about an expired request. Raises TooLate."""
     if rental.extension is not None:
         expires_at = rental.running_lease.ends_at
     elif rental.decision is not None:
@@ -363,11 +355,7 @@ def _check_not_expired(deps: Deps, rental: Rental) -> None:
 
 
 def _check_version(deps: Deps, rental: Rental, version: int) -> None:
-    """Refuse a decision about a request that has expired or changed.
-
-    Raises TooLate if it has expired, and RequestChanged if another version is pending. Call this only after
-    checking the person's rights, because a person who gets RequestChanged is shown the new version.
-    """
+    """Refuse a decision about a request that has expired or changed."""
     _check_not_expired(deps, rental)
     if rental.newest_terms.version != version:
         raise RequestChanged(
@@ -377,7 +365,6 @@ def _check_version(deps: Deps, rental: Rental, version: int) -> None:
 
 
 async def _why_nothing_waits(tx: Tx, deps: Deps, person: Person, rental: Rental) -> TooLate:
-    """Return the error for a person who clicked on a request that has already been decided."""
     ends = [event for event in await tx.events.of(rental.id) if event.kind in _DECISIONS]
     if not ends:
         return TooLate(f"{rental.id} isn't waiting for a decision. Nothing was changed.", rental.id)

@@ -39,7 +39,7 @@ class ToDestroy:
 
 
 class Destroy(Direct[ToDestroy, Rental], id="destroy"):
-    """Destroy a rental in any state, even while it is being bought. `why` is the person's reason.
+    """Destroy a rental in any state. `why` is the person's reason.
 
     With `graceful_destroy`, a ready machine is destroyed when its `/root/on-ending.sh` exits, or after ten minutes
     at the latest. If somebody extends the lease in the meantime, the machine isn't destroyed.
@@ -97,8 +97,8 @@ async def _destroy_after_script(tx: Tx, deps: Deps, person: Person, plan: ToDest
 async def end_after_script(tx: Tx, deps: Deps, rental: Rental) -> datetime | None:
     """Return the latest time at which a machine ends if it is destroyed gracefully now.
 
-    None if its script can't run now (see `on_ending.end_after_script`), if the rental isn't ready, or if its
-    machine is already being deleted.
+    None if the machine's script can't run now (see `on_ending.end_after_script`), if the rental isn't ready, or if
+    the machine is already being deleted.
     """
     live = next((one for one in await tx.rentals.attempts(rental.id) if one.live), None)
     if rental.state is not State.READY or live is None or live.marked_for_deletion:

@@ -49,8 +49,8 @@ MOST_SHOWN = 2
 async def idle_machines(tx: Tx, deps: Deps, quote: Quote) -> tuple[IdleMachine, ...]:
     """Return other people's idle machines that fit a quote's request, longest idle first.
 
-    Empty if machines can't be shared with the person, or if the quote replaces a machine, changes a request or has
-    a start time.
+    Empty if the person may not use other people's machines, or if the quote replaces a machine, changes a request
+    or has a start time.
     """
     now, person = deps.clock.now(), await tx.people.get(quote.owner, EVER)
     wants_now = not (quote.changes or quote.replaces_rental or quote.request.starts_at)
@@ -196,10 +196,9 @@ class Offered:
 class Take(Action[Offered, Offered, Rental], id="take"):
     """Accept the machine that its owner offers to the person, and return the rental.
 
-    The remaining time is treated like a new rental: the person needs the right to rent and an SSH key, and limits
-    and budgets apply. Because nothing is bought, a pause of buying and the team's limit don't matter. The amount
-    that the rental still reserves in budgets moves to the person in the same transaction. From now on, the
-    rental's cost is charged to the person.
+    The person needs the right to rent and an SSH key. The limits and budgets for people apply to the remaining
+    time. The team's limit and a pause of buying don't matter, because nothing is bought. From now on, the rental's
+    cost is reserved and charged in the person's budget.
 
     `shown_end` is the end that the message showed, in whole seconds.
 
@@ -282,7 +281,6 @@ async def demands_if_taken(
 
 
 def _acceptance(rental: Rental, person_id: str, now: datetime) -> Event:
-    """Return the event of a person accepting a machine."""
     people, until = (rental.owner, person_id), rental.running_lease.ends_at
     facts = OwnerChangedFacts(people=people, until=until, rate=rental.rate)
     return Event(rental_id=rental.id, kind=EventKind.OWNER_CHANGED, at=now, actor=person_id, facts=facts)
@@ -291,10 +289,9 @@ def _acceptance(rental: Rental, person_id: str, now: datetime) -> Event:
 def _check_limits(
     rental: Rental, left: Left, rules: Rules, *, alternative: str, next_step: NextStep | None = None
 ) -> None:
-    """Refuse a transfer whose remaining cost would need approval.
+    """Refuse a transfer if the remaining cost of the rental would need approval. Raises Refused.
 
-    Approvers decide before money is spent, but this machine is already billing. The error's message suggests
-    `alternative` instead. Raises Refused.
+    The message of the error suggests the `alternative`.
     """
     if not left.over:
         return

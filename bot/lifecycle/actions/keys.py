@@ -23,7 +23,7 @@ from store.db import Tx
 _BOUGHT_WITH_A_KEY = UNBOUGHT | {State.PROCURING, State.PROVISIONING}
 """The states in which a machine may still have to be bought.
 
-The state of a starting machine is included: if the machine fails to start, another machine is bought.
+They include the state of a starting machine. If that machine fails to start, another one is bought.
 """
 
 
@@ -103,7 +103,6 @@ class SaveKeys(Direct[dict[str, Key], KeysSaved], id="save_keys"):
 
 
 def _check_count(had: int, more: int, most: int) -> None:
-    """Refuse more keys than a person may have. Raises Mistake."""
     if more and had + more > most:
         have = f"You have {plural(had, 'key')}, and your team's rules allow {most} per person."
         raise Mistake(f"{have} Nothing was saved.", next_step=NextStep.REMOVE_A_KEY)
@@ -141,10 +140,7 @@ class RemoveKey(OnKey, id="remove_key"):
 
 
 async def _check_nothing_is_bought(tx: Tx, person: Person) -> None:
-    """Refuse to remove the last key while a rental of the person may still have to buy a machine.
-
-    Raises Refused.
-    """
+    """Refuse to remove the last key while a rental of the person may still have to buy a machine."""
     for rental in await tx.rentals.live(person.id):
         if rental.state in _BOUGHT_WITH_A_KEY:
             needs = f"This is your only SSH key, and your request {rental.id} still needs one."
@@ -152,7 +148,7 @@ async def _check_nothing_is_bought(tx: Tx, person: Person) -> None:
 
 
 class MakeKeyFirst(OnKey, id="make_key_first"):
-    """Make a key the default key: the one that works even on a machine that doesn't run the startup script."""
+    """Make a key the default key. This key works even on a machine that doesn't run the startup script."""
 
     async def do(self, tx: Tx, deps: Deps, person: Person, plan: Key) -> KeyChanged:
         await tx.people.make_key_first(person.id, plan.fingerprint)

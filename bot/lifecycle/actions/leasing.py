@@ -49,10 +49,7 @@ from bot.policy.use.questions import after_answer, after_extension, asks_again_a
 from store.db import Tx
 
 DUPLICATE_WITHIN = timedelta(minutes=2)
-"""The time within which a repeated command counts as a duplicate.
-
-Such a command was probably sent twice by mistake, or sent again because the reply to the first one was lost.
-"""
+"""The time within which a repeated command counts as a duplicate that was sent by mistake."""
 _LONGER = {EventKind.EXTENDED, EventKind.EXTENDED_BY_OPERATOR, EventKind.EXTENSION_ASKED}
 """The events in which a person extends a lease, or requests an extension."""
 
@@ -84,8 +81,8 @@ class OnReady(Direct[Rental, Done]):
 class Keep(OnReady[Kept], id="keep"):
     """Note that the machine is still needed. The end of the lease doesn't change.
 
-    For the duration of `span`, the owner isn't asked whether they still need the machine. Any later question is
-    only sent during the owner's hours (policy key `hours`). Raises the same errors as `load_extendable`.
+    For the duration of `span`, the owner isn't asked whether they still need the machine. Raises the same errors
+    as `load_extendable`.
     """
 
     span: timedelta
@@ -127,12 +124,12 @@ class AskedLease:
 class Extend(Action[AskedLease, LongerLease, Extended], id="extend"):
     """Extend the lease, or ask an approver to extend it if the longer lease is over the limits.
 
-    While the approver hasn't decided, the end of the lease doesn't change. The operator's extension takes effect
-    immediately, and also resolves a pending extension.
+    The end of the lease doesn't change before the approver has decided. An extension by the operator takes effect
+    immediately. It also resolves a pending extension.
 
-    A flexible lease has an earliest and a latest end. Extending it up to its latest end needs no approval, even
-    while another extension is pending, because that time has already been approved. If the lease is extended
-    beyond its latest end, it gets a single, fixed end.
+    A flexible lease has an earliest and a latest end. Extending it up to its latest end needs no approval, because
+    that time has already been approved. If the lease is extended beyond its latest end, it gets a single, fixed
+    end.
 
     Args:
         by: The time to add to the end of the lease, or to the present if the end has passed. Alternatively, the
@@ -244,10 +241,7 @@ class Extend(Action[AskedLease, LongerLease, Extended], id="extend"):
 def _asked_end(
     rental: Rental, asked: timedelta | datetime, events: Sequence[Event], by: By, *, shown_end: datetime | None
 ) -> datetime:
-    """Return the end that a person requests.
-
-    If even an approver couldn't allow this end, raises the same errors as `Extend`.
-    """
+    """Return the end that a person requests."""
     person, now = by.person, by.now
     lease = rental.running_lease
     if shown_end is not None and lease.ends_at.replace(microsecond=0) != shown_end:
@@ -281,9 +275,9 @@ def _asked_end(
 def said_just_now(
     events: Iterable[Event], person: Person, kinds: Collection[EventKind], now: datetime, **facts: object
 ) -> Event[Any] | None:
-    """Return the event of an equal action by this person, less than DUPLICATE_WITHIN ago. None if there is none.
+    """Return this person's recent event of one of these `kinds` with these `facts`. None if there is none.
 
-    An action is equal if its event is of one of these `kinds`, and has the given values in its facts.
+    An event is recent if it is less than DUPLICATE_WITHIN old. Other facts of the event don't matter.
     """
     return next(
         (
@@ -357,10 +351,6 @@ async def rental_to_extend(deps: Deps, person: Person, rental_id: str) -> Rental
 
 
 def _check_length(rental_id: str, span: timedelta, left: timedelta, rules: Rules) -> None:
-    """Refuse an extension by more than `left`, the largest amount that can still be added to the lease.
-
-    Raises Mistake.
-    """
     most = span_text(rules.lease.max)
     if not left:
         raise Mistake(f"The longest lease is {most}, so {rental_id} can't be extended.")
@@ -383,7 +373,7 @@ def _not_ready(rental_id: str, state: State) -> TooLate:
 
 
 class OnUnanswered(Direct[Rental, Rental], notes_seen=False):
-    """A decision by an approver or an admin, about a rental whose owner was asked about it and didn't respond.
+    """A decision by an approver or an admin about a rental, because its owner didn't respond to a question.
 
     Raises:
         Refused: The person is neither an approver nor an admin.

@@ -76,9 +76,9 @@ async def quote_view(tx: Tx, deps: Deps, quote: Quote, *, most: int, each_region
 
 
 async def _wait(tx: Tx, deps: Deps, quote: Quote) -> tuple[WaitPreview | None, GpubotError | None]:
-    """Return the terms of renting automatically once an offer fits, or the error if the rules don't allow this.
+    """Return the terms on which the bot would rent the first offer that fits, or the error that prevents this.
 
-    Both are None if no highest price is known, or if the quote can't be put on the waitlist.
+    The terms and the error are None if no highest price is known, or if the quote can't be put on the waitlist.
     """
     may_wait = quote.changes is None and quote.replaces_rental is None
     if not may_wait or not (quote.state is QuoteState.NONE or quote.waitlist_entry or quote.request.starts_at):
@@ -112,7 +112,6 @@ async def _choices(
 
 
 async def _with_usual_time(tx: Tx, choices: Sequence[OfferChoice]) -> tuple[OfferChoice, ...]:
-    """Add to the recommended offer the time after which such machines are usually ready."""
     best = recommended(choices)
     seconds = None if best is None else await tx.rentals.median_time_to_ready(best.offer.vendor, best.offer.gpu)
     if seconds is None:

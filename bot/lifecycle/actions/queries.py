@@ -79,11 +79,10 @@ async def details_for(tx: Tx, deps: Deps, person: Person, rental: Rental) -> Ren
 
 
 async def details_for_message(tx: Tx, rental: Rental, now: datetime) -> RentalDetails:
-    """Return a rental for a message that is rendered without knowing who will read it.
+    """Return a rental for a message that several people may read.
 
-    The cost is included, because everyone who gets such a message may see the cost. The rental's card is such a
-    message, so everybody in its channel may see the cost. The details of the machine's use are left out, except
-    for the usage status and its start time.
+    The cost is included, because everyone who gets such a message may see the cost. The details of the machine's
+    use are left out, except for the usage status and its start time.
     """
     return await _details(tx, rental, now, money=True, use=False)
 
@@ -105,10 +104,10 @@ async def waiting_for_approver(
 async def details_for_direct_message(
     tx: Tx, deps: Deps, reader: Person, rental: Rental, event: Event | None = None
 ) -> RentalDetails | None:
-    """Return a rental for a direct message about an event, or None if its reader may not see the rental any more.
+    """Return a rental for a direct message about an event. None if the reader may not see the rental any more.
 
-    A teammate who has left or become a guest may not see the rental. Some people who are neither owner nor
-    teammate may see it:
+    A teammate who has left or become a guest may not see the rental. Two groups of people may see it although they
+    are neither its owner nor a teammate:
 
     - A former owner sees who owns the rental now, and which SSH keys the new owner needs on the machine.
     - People who asked for a machine, and people to whom a machine is offered, see the message about the request or
@@ -153,8 +152,7 @@ async def _details(tx: Tx, rental: Rental, now: datetime, *, money: bool, use: b
 async def _who_left(tx: Tx, snapshot: RentalSnapshot, events: Iterable[Event]) -> frozenset[str]:
     """Return the people who have had access to a rental's machine and have left the workspace.
 
-    They are former owners, or people whose keys were sent to the machine. The result is needed only after a
-    transfer, so it is empty if the rental has always had the same owner.
+    Empty if the rental was never transferred, because the result is only needed after a transfer.
     """
     former = {facts.people[0] for facts in facts_in(events, OwnerChangedFacts)}
     if not former:
@@ -170,7 +168,6 @@ async def _replaced_by(tx: Tx, rental: Rental) -> Rental | None:
 
 
 async def _runs_script(tx: Tx, rental: Rental) -> bool:
-    """Return whether the machines of the rental's vendor are expected to run the startup script."""
     if rental.vendor is None or rental.state is not State.READY:
         return True
     return runs_scripts((await tx.probe_answers.of_vendors([rental.vendor])).get(rental.vendor))
@@ -339,11 +336,7 @@ async def live_rentals(
 
 
 def _ended(cost: EndedCost, person: Person, rules: Rules, *, everyone: bool) -> EndedSummary:
-    """Return a rental that is over, with the amount that this person was charged for it.
-
-    With `everyone`, the amount is the sum of the charges of all its owners. The amount is left out if the person
-    may not see it.
-    """
+    """Return a rental that is over, with the amount that this person was charged for it."""
     billed = cost.billed if everyone else {person.id: cost.billed[person.id]}
     sees = all(sees_money(person, owner, rules) for owner in billed)
     return EndedSummary(
@@ -371,10 +364,7 @@ async def _waiting_for(tx: Tx, deps: Deps, person: Person) -> list[Rental]:
 
 
 def _totals(alike: Iterable[tuple[State, Decimal | None, int]]) -> CostTotals:
-    """Return the total number and hourly cost of rentals. Rentals that haven't bought anything yet are left out.
-
-    Each tuple in the input stands for a number of rentals with the same state and rate.
-    """
+    """Return the number and hourly cost of rentals. Rentals that haven't bought anything yet don't count."""
     buying = [(rate or Decimal(0), count) for state, rate, count in alike if state not in UNBOUGHT]
     return CostTotals(
         count=sum(count for _, count in buying),
@@ -387,7 +377,7 @@ def _spent(cost: LiveCost, now: datetime) -> AccruedCost:
 
 
 async def rental_of_post(deps: Deps, channel: str, ts: str) -> str | None:
-    """Return the ID of the rental that one of the bot's messages is about. None if there is none."""
+    """Return the ID of the rental that a message of the bot is about. None if there is none."""
     async with deps.store.read() as tx:
         return await tx.messages.rental_at(channel, ts)
 
@@ -417,8 +407,7 @@ def readable_by(rental: Rental, *, everything: bool) -> Rental:
 
     With `everything`, the person may see all details; otherwise, only the usage status and its start time.
 
-    While there are too few samples to determine the status, it is left out for everybody. Otherwise, readers would
-    think that the machine can't be probed.
+    While there are too few samples to determine the status, it is left out for everybody.
     """
     if rental.use is None or (everything and not rental.use.undecided):
         return rental
@@ -484,7 +473,7 @@ class Purpose(Enum):
 
 
 OF_OWNER = frozenset({Purpose.DESTROY, Purpose.SHARE, Purpose.GIVE})
-"""The purposes that are reserved for owners: rentals that are only shared with the person don't count."""
+"""The purposes for which the person must own the rental. A shared rental isn't enough."""
 NEEDS_MACHINE = frozenset({Purpose.SSH, Purpose.EXTEND, Purpose.GIVE})
 
 

@@ -127,11 +127,8 @@ def new_quote(
     """Return a quote whose search is due now. The quote isn't stored yet.
 
     If the request names the end of the lease, the lease begins now and lasts until that end. If the request names
-    a highest total cost instead of a highest price, the highest price is set so that this total pays for the whole
-    lease.
-
-    A search for a replacement is an exception: its highest price isn't computed from the total. If the remaining
-    total doesn't pay for the whole lease, the lease becomes shorter instead.
+    a highest total instead of a highest price, the highest price is computed from the total and the length of the
+    lease. For a replacement, the highest price isn't computed: the lease can become shorter instead.
 
     Raises Mistake if too little time is left.
     """
@@ -161,7 +158,7 @@ def new_quote(
 
 
 async def quote_to_ask_again(deps: Deps, person: Person, quote_id: str) -> Quote:
-    """Return a person's own quote, from which a new search with the same or a similar request can start.
+    """Return a person's own quote, in order to start a new search with the same or a similar request.
 
     A quote that changes a pending request is first brought up to date (`quote_of_today`). Raises the same errors
     as `own_quote`.

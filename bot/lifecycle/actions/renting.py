@@ -229,7 +229,6 @@ async def _request_to_change(tx: Tx, person: Person, quote: Quote) -> Rental:
 
 
 async def _same(tx: Tx, person: Person, request: Request) -> Rental | None:
-    """Return a live rental of the person with the same number of the same GPUs in the same region, or None."""
     for rental in await tx.rentals.live(person.id):
         own = rental.request
         same = all(getattr(own, name) == getattr(request, name) for name in ("gpu", "features", "count", "region"))
@@ -275,11 +274,7 @@ async def _rent(
 
 
 def _with_prices(facts: RequestFacts, offer: Offer, quote: Quote) -> RequestFacts:
-    """Return the facts of an event, with details about prices for the approvers.
-
-    The details are the time at which the price was read, and the cheapest other offer. The facts are unchanged if
-    nobody has to approve the request.
-    """
+    """Return the facts of an event, with details about prices for the approvers."""
     if facts.admins_decide is None:
         return facts
     return changed(facts, read_at=offer.read_at, other=cheapest_other(offer, quote.offers))
@@ -309,18 +304,16 @@ class SearchedAgain:
 ClickedOffer: TypeAlias = Rented | RentPlan | SearchedAgain | NotRented
 """The outcome of trying to rent the clicked offer.
 
-There are four cases: the offer was rented (or its approval was requested); the person has to confirm the offer in
-a dialog first; the offer's price was no longer valid; or something else prevented renting it.
+The offer was rented, or its approval was requested. Otherwise, the person has to confirm it in a dialog first, its
+price was no longer valid, or something else prevented renting it.
 """
 
 
 async def rent_clicked(tx: Tx, deps: Deps, person: Person, reply_to: Destination) -> ClickedOffer | None:
     """Rent the last offer that the person clicked before they had an SSH key.
 
-    The caller has stored the key in the same transaction. The offer is tried only once. If its price is no longer
-    valid, a new search is started, whose results are sent to `reply_to`.
-
-    Returns the outcome, or None if there is no such offer.
+    The caller has stored the key in the same transaction. If the offer's price is no longer valid, a new search is
+    started, and its results are sent to `reply_to`. Returns None if there is no such offer.
     """
     now = deps.clock.now()
     waiting = await tx.quotes.clicked(person.id, now - CLICK_COUNTS_FOR)

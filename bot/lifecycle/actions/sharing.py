@@ -32,9 +32,8 @@ class Share(Direct[Rental, Shared], id="share"):
     already running, the result contains lines with the people's SSH keys. The owner has to paste these lines into
     a shell on the machine.
 
-    Before this, the caller has to look up the people in Slack. If `people` is empty, the caller looks up the
-    present teammates instead (`teammates_of`). `version` is the version of the terms that a dialog showed, or
-    None.
+    The caller has already looked up the people in Slack or, if `people` is empty, the present teammates
+    (`teammates_of`). `version` is the version of the terms that a dialog showed, or None.
 
     Raises:
         Mistake: The ID is unknown, too many people are named, or there are neither people nor teammates. Also
@@ -71,8 +70,7 @@ class Share(Direct[Rental, Shared], id="share"):
 async def _shared(tx: Tx, deps: Deps, rental: Rental, people: Sequence[str], *, go_in: bool) -> Shared:
     """Return the result of sharing a rental with these people.
 
-    `go_in` is True if the people's keys will still be sent with a purchase. If it is False, the result contains
-    the lines that the owner has to paste into a shell on the machine.
+    `go_in` is True if the people's keys will still be sent with a purchase.
     """
     keys = await tx.people.keys_of((rental.owner, *rental.teammates))
     allowed = await keys_that_get_in(tx, rental, deps.rules)

@@ -35,13 +35,11 @@ async def report(
 ) -> SpendReport:
     """Return a report of a scope's spending in a period.
 
-    A scope is a person, a project or the whole team. `words` names the period in the form that `period_of`
-    understands. Only the charges of the months in this period are read.
+    A scope is a person, a project or the whole team. `words` is the typed name of the period; see `period_of`.
 
     Args:
-        rows_of: The kind of rows that the reader asked for. Ignored if the reader may not see such rows. If
-            `rows_of` is None, a report about a person lists rentals. Any other report lists people if the reader
-            may see them, and projects otherwise.
+        rows_of: The kind of rows that the reader asked for. None for the default. The default is also used if the
+            reader may not see such rows.
 
     Raises:
         Refused: The person may not see this report.
@@ -125,12 +123,7 @@ _KEYS = {
 
 
 def _known(scope: Scope, rules: Rules, charges: Sequence[Charge]) -> Scope:
-    """Return the scope, with the name of its project spelled exactly as it is stored.
-
-    People may type the name in upper or lower case. The exact name is taken from the policy. If the policy no
-    longer contains the project, the name is taken from these charges. Raises Mistake if the project is in neither
-    of them.
-    """
+    """Return the scope, with the name of its project spelled exactly as it is stored."""
     if scope.kind is not ScopeKind.PROJECT:
         return scope
     names = [*rules.projects, UNASSIGNED, *sorted({charge.project for charge in charges})]
@@ -152,7 +145,6 @@ def _is_of(charge: Charge, scope: Scope) -> bool:
 
 
 def _rows_of(person: Person, scope: Scope, rules: Rules, asked: RowsOf | None) -> RowsOf:
-    """Return the kind of rows in a report: the kind that was `asked` for, if the person may see it."""
     if scope.kind is ScopeKind.PERSON:
         return RowsOf.RENTALS
     people = sees_spend_of_people(person, rules) and asked is not RowsOf.PROJECTS
@@ -160,10 +152,7 @@ def _rows_of(person: Person, scope: Scope, rules: Rules, asked: RowsOf | None) -
 
 
 def _budgets(person: Person, scope: Scope, rules: Rules) -> tuple[Micros | None, Micros | None]:
-    """Return the budget of `person` and the budget of `scope`. None for a budget that doesn't apply.
-
-    A report about the whole team can have both.
-    """
+    """Return the budget of `person` and the budget of `scope`. None for a budget that doesn't apply."""
     own = budget_of(Scope(kind=ScopeKind.PERSON, name=person.id), rules)
     return own if scope in {TEAM, Scope(kind=ScopeKind.PERSON, name=person.id)} else None, budget_of(scope, rules)
 
@@ -174,8 +163,8 @@ def _budgets(person: Person, scope: Scope, rules: Rules) -> tuple[Micros | None,
 async def ask_for_file(deps: Deps, person: Person, part: MonthPart) -> None:
     """Send the file of a month's charges to the person's direct messages, unless it is already on its way.
 
-    The file contains the person's own charges, or everybody's charges if they may see these. Raises Refused if
-    they may not see any charges.
+    The file contains the person's own charges or, if they may see these, everybody's charges. Raises Refused if
+    the person may see no charges at all.
     """
     check_reads_spend(person, deps.rules)
     async with deps.store.write() as tx:
@@ -188,9 +177,8 @@ async def ask_for_file(deps: Deps, person: Person, part: MonthPart) -> None:
 async def file_for(tx: Tx, deps: Deps, reader: Person, part: MonthPart, *, as_finance: bool = False) -> MonthFile:
     """Return a file with the charges that its reader may see now.
 
-    `as_finance` is True if the file was sent to the reader as a member of finance, so that it contains everybody's
-    charges. This role isn't checked again, because the store may not know yet that the reader belongs to one of
-    finance's Slack groups.
+    `as_finance` is True if the reader gets the file as a member of finance. The file then contains everybody's
+    charges. The membership isn't checked again here.
     """
     everything = as_finance or sees_spend_of_people(reader, deps.rules)
     readable_of = None if everything else reader.id

@@ -64,11 +64,10 @@ class TellMe(Direct[Quote, Quote], id="tell_me"):
     """Notify the person once there is an offer that fits the quote (button "Tell me when there's an offer").
 
     By default, the quote waits for `waiting.longest`, and the person is only notified during their hours (policy
-    key `hours`). They can type another duration, or that they want to be notified at any time. Both choices are in
-    `Quote.waitlist_entry`.
+    key `hours`). The person can also type another duration, or that they want to be notified at any time.
 
-    A second click changes nothing. A quote that has already created a rental can't wait. If that rental is over,
-    or still waits for its owner's decision, a copy of the quote waits instead.
+    A second click changes nothing. If the quote has already created a rental, a copy of the quote waits instead.
+    The rental must be over, or waiting for its owner's decision.
 
     Raises:
         TooLate: The quote is unknown, or it has created another rental.
@@ -129,7 +128,7 @@ class WaitToJudge:
     room: Room
 
     def terms(self, rules: Rules) -> WaitPreview:
-        """Return the terms of the automatic rental. Raises OverBudget if the policy refuses it."""
+        """Return the terms of the automatic rental. Raises OverBudget if a budget doesn't allow it."""
         rules = rules_of_project(rules, self.quote.project)
         passed = self.room.passed(self.proposal.terms.total, rules)
         found = within_budgets(self.proposal, passed, rules)
@@ -197,8 +196,8 @@ class RentWhenFound(Action[WaitFacts, LaterRent, WaitBegun], id="rent_for_me"):
     `queued`, possibly after waiting for an approver. A second click returns the same rental.
 
     `gpu_rate` is the highest price that the person named, in USD per GPU-hour. If it is None, the highest price in
-    the request is used. A request with a start time is an exception: if there are offers now, the highest price is
-    computed from the cheapest offer, by adding the margin `procure.dearer`.
+    the request is used. For a request with a start time, the highest price can also be computed from the cheapest
+    present offer, by adding the margin `procure.dearer`.
 
     Raises:
         NeedsKey: The person has no SSH key.
@@ -419,8 +418,8 @@ async def starting(deps: Deps, person: Person) -> list[WaitingView]:
 async def _fresh(tx: Tx, deps: Deps, quote: Quote, *, may_wait: bool = False) -> Quote:
     """Return the quote, or a copy of it if it has already created a rental. A quote can create only one rental.
 
-    The copy is made only if the rental is over. With `may_wait`, it is also made if the rental is waiting for its
-    owner's decision. If the quote has created any other rental, raises TooLate.
+    Raises TooLate if that rental isn't over. With `may_wait`, the rental may also be waiting for its owner's
+    decision.
     """
     rental = await tx.rentals.get(quote.rental_id) if quote.rental_id is not None else None
     if rental is None:
@@ -480,7 +479,6 @@ async def _wait(tx: Tx, deps: Deps, person: Person, quote: Quote, waitlist_entry
 
 
 async def _views(tx: Tx, quotes: Iterable[Quote]) -> list[WaitingView]:
-    """Return the quotes that are still waiting, in the order in which they began to wait."""
     quotes = list(quotes)
     rentals = await tx.rentals.get_many({quote.rental_id for quote in quotes if quote.rental_id is not None})
     views = []

@@ -98,7 +98,7 @@ def extend_at_once(
 ) -> Rental:
     """Extend the lease beyond the limits, as `approver` decided.
 
-    Apart from the limits, this works like `extend`. The decision also resolves a pending request for more time.
+    The decision also resolves a pending request for more time.
     """
     extended = extend(rental, terms=terms, ends_at=ends_at, question=question, now=now)
     return changed(extended, extension=None, approved_by=approver)
@@ -113,21 +113,13 @@ def drop_extension(rental: Rental, now: datetime) -> Rental:
 
 
 def _until(lease: Lease, ends_at: datetime, now: datetime) -> Lease:
-    """Return the lease with another end. A graceful destroy is cancelled.
-
-    If the new end is after the latest end of a flexible lease, the lease becomes a fixed lease that ends at the
-    new end.
-    """
+    """Return the lease with another end. A graceful destroy is cancelled."""
     later = later_end(lease, ends_at)
     return changed(lease, ends_at=ends_at, latest_end=later, notices_checked_at=now, graceful_destroy=None)
 
 
 def _not_destroyed(lease: Lease) -> Lease:
-    """Return the lease with a graceful destroy cancelled, or unchanged if there was none.
-
-    The lease gets back the end that it had before the graceful destroy. If its present end is later, it keeps the
-    present end.
-    """
+    """Return the lease with a graceful destroy cancelled, or unchanged if there was none."""
     first = lease.graceful_destroy
     if first is None:
         return lease
@@ -153,8 +145,7 @@ def destroy_after_script(rental: Rental, ends_at: datetime, *, by: str, now: dat
 def note_replaced(rental: Rental, by: str, now: datetime) -> Rental:
     """Note that the rental `by` replaces this one.
 
-    If the machine of the replaced rental is still running, that rental's next step waits until a machine has been
-    bought for the new rental.
+    If the replaced rental's machine is still running, it isn't destroyed before the new machine has been bought.
     """
     return alter(rental, replaced_by=by, due_at=now if rental.state is State.READY else rental.due_at)
 

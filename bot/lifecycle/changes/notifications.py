@@ -87,10 +87,7 @@ class Scene(NamedTuple):
 
 
 def _giver(scene: Scene) -> Sequence[str]:
-    """Return the former owner if the new owner has accepted the offered machine.
-
-    Empty if an admin transferred the rental.
-    """
+    """Return the former owner if the new owner has accepted the offered machine."""
     giver, taker = scene.event.facts.people
     return [giver] if scene.event.actor == taker else []
 
@@ -140,7 +137,7 @@ _WHO: Mapping[To, Callable[[Scene], Sequence[str]]] = {
 def messages_of(change: Change, rules: Rules, real_now: datetime) -> list[tuple[int | None, Message]]:
     """Return the messages that follow from a change, each with the index of its event.
 
-    A new rental also gets its card, the message in Slack that shows its current state. The card's index is None.
+    A new rental also gets a card, the message in Slack that shows its current state. The card's index is None.
     """
     before, after = change.before, change.after
     messages: list[tuple[int | None, Message]] = []
@@ -169,12 +166,7 @@ def _of_event(
 
 
 def _notifies_reader_twice(event: Event, rental: Rental, rules: Rules) -> bool:
-    """Return whether a reply in the thread of a rental's card would tell its reader nothing new.
-
-    This can happen if the card is in a person's direct messages, because Slack notifies the person of each reply
-    there. The reply is redundant if the person caused the event, gets a direct message about it, or owns the
-    rental and sees the card change.
-    """
+    """Return whether a reply in the thread of a rental's card would tell its reader nothing new."""
     card = stored_destination(rental.card_channel)
     if card.kind is not DestinationKind.PERSON:
         return False

@@ -1,4 +1,4 @@
-"""A snapshot of a rental: its attempts, resources and ledger at one moment. Steps load, change and save it."""
+"""A snapshot of a rental: its attempts, resources and ledger at one moment."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ were read are written as well. Raises StoreBusy.
 class RentalSnapshot:
     """Everything known about a rental at one moment.
 
-    Steps return changed copies, and `save` writes the difference.
+    A step, the code that advances a rental, returns a changed copy. `save` then writes the differences.
     """
 
     rental: Rental
@@ -51,7 +51,7 @@ class RentalSnapshot:
     last_probe_run: Sample | None = None
     """The most recent probe run of a ready machine, if the snapshot was read by `load` or `load_many`."""
     probed_at: datetime | None = None
-    """The time of the latest probe run on which the step based its decision. None if the step used none."""
+    """The time of the latest probe run that the step has used. None if the step used none."""
     stored: RentalSnapshot | None = None
     """The snapshot as it was loaded. None if it wasn't loaded from the store."""
 
@@ -138,9 +138,8 @@ class RentalSnapshot:
 
         The rental's state is final if all of its attempts are closed. Otherwise, it is `destroying`.
 
-        The event states the cost only if it is known. The cost is unknown if nothing has been billed yet but an
-        attempt may still be billed. It is also unknown if the rental has a machine that the restored database
-        lacks.
+        The event states the cost only if the cost is known. It isn't known while an attempt may still be billed
+        for the first time, or if the restored database lacks one of the rental's machines.
         """
         rental, bill, closed = self.rental, self.spent(at), all(attempt.closed for attempt in self.attempts)
         facts = EndedFacts(end=end, why=why)
@@ -211,8 +210,8 @@ async def save(
     Stale is raised, the changed attempts, resources and ledger rows are written, but nothing else is.
 
     Args:
-        write_due: Passed only at the end of a step, when saving also ends the step's claim. If only the due time
-            and the read times of resources have changed, `write_due` is called instead of writing a change.
+        write_due: Given only at the end of a step. It is called instead of writing a change if nothing has changed
+            except for the due time and the times at which resources were read.
         check_first: A function that runs in the same transaction before the change is written. If it raises an
             error, nothing at all is written.
     """
@@ -262,7 +261,7 @@ async def save(
 
 
 def _only_read_again(resource: Resource, stored: RentalSnapshot) -> bool:
-    """Return whether a resource differs from its stored version only in the time at which it was read."""
+    """Return whether nothing about a resource has changed except for the time at which it was read."""
     before = next((one for one in stored.resources if one.resource_id == resource.resource_id), None)
     return before is not None and {**dict(resource), "read_at": before.read_at} == dict(before)
 
@@ -275,9 +274,8 @@ def _report_attempts(attempts: Iterable[Attempt], deps: StepDeps) -> None:
 def cost_by_use(snapshot: RentalSnapshot, events: Iterable[Event], now: datetime) -> UseCosts:
     """Return the cost of a rental by `now`, split by how its machine was used. `events` are all of its events.
 
-    The parts add up to `snapshot.spent(now)`. The use counts as unknown before the machine was ready, and after
-    its deletion began. It also counts as unknown for the cost of earlier attempts, because only the last attempt's
-    machine became ready.
+    The parts add up to `snapshot.spent(now)`. The use counts as unknown before the machine was ready, after its
+    deletion began, and for all earlier attempts.
     """
     known = _known_use(snapshot, events, now)
     last = max((attempt.n for attempt in snapshot.attempts), default=0)
@@ -291,11 +289,7 @@ def cost_by_use(snapshot: RentalSnapshot, events: Iterable[Event], now: datetime
 
 
 def _known_use(snapshot: RentalSnapshot, events: Iterable[Event], now: datetime) -> tuple[Stretch, ...]:
-    """Return the stretches of time in which the machine's use is known.
-
-    They begin after the machine became ready. They last at most until the machine's end, or until `now` if the
-    machine hasn't ended.
-    """
+    """Return the stretches of time in which the machine's use is known."""
     rental = snapshot.rental
     if rental.lease is None:
         return ()

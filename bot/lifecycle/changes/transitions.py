@@ -34,10 +34,7 @@ ACKNOWLEDGED_SILENCE = timedelta(hours=2)
 
 
 def _move(rental: Rental, to: State, **fields: Any) -> Rental:
-    """Return the next version of a rental, in another state.
-
-    Raises ForbiddenTransition if the table of transitions in bot/model/state.py doesn't allow this.
-    """
+    """Return the next version of a rental, in another state."""
     check_transition(rental.state, to)
     return changed(rental, **fields, state=to, version=rental.version + 1)
 
@@ -75,9 +72,9 @@ def new_rental(
 ) -> Rental:
     """Return a new rental, in its initial state.
 
-    With a `decision`, the rental waits for that decision first. Otherwise, it waits for an offer if there is a
-    `waitlist_entry`, and a machine is bought immediately if there is none. If the rental `replaces` another
-    rental, it keeps that rental's approver.
+    If there is a `decision`, the rental first waits for that decision. If there is none, but a `waitlist_entry`,
+    the rental waits for an offer. If there is neither, a machine is bought immediately. A rental that `replaces`
+    another rental keeps the approver of that rental.
     """
     state, due_at = (State.PROCURING, now) if waitlist_entry is None else (State.QUEUED, waitlist_entry.until)
     return Rental(
@@ -113,7 +110,7 @@ def change_request(
     """Replace a pending request with the request of another quote.
 
     The new request waits for `decision`. If `decision` is None, the machine is bought immediately. The new request
-    never goes to the waitlist, even if the old request did, because `offer` is already available.
+    never waits for an offer, because `offer` is already available.
     """
     fields = {
         "quote_id": quote.id,
@@ -167,8 +164,8 @@ def change_owner(
 def approve(rental: Rental, now: datetime, *, approver: str | None, fewer: FewerHours | None = None) -> Rental:
     """Start to buy an approved request. If the request is for the waitlist, start to wait for an offer instead.
 
-    The owner is notified right away if fewer hours were approved than requested. Otherwise, they are notified only
-    if the machine still isn't ready a while later.
+    The owner is notified immediately if fewer hours were approved than requested. If all hours were approved, they
+    are notified only if the machine isn't ready after a while.
 
     Args:
         approver: The person who approved the request. None if the owner decided alone.
@@ -194,7 +191,6 @@ def _procure(rental: Rental, now: datetime, **fields: Any) -> Rental:
 
 
 def _queue(rental: Rental, *, waitlist_entry: WaitlistEntry, **fields: Any) -> Rental:
-    """Move to `queued`, and clear everything that belonged to buying or to a decision."""
     none = dict.fromkeys(("decision", "procuring_since", "blocked", "accepted_at"))
     notice_at = fields.get("approval_notice_at", rental.approval_notice_at)
     due_at = waitlist_entry.until if notice_at is None else min(waitlist_entry.until, notice_at)
@@ -229,8 +225,8 @@ def rent_dearer(
 def wait_on(rental: Rental, waitlist_entry: WaitlistEntry) -> Rental:
     """Wait for the next suitable offer, because the last offer has sold out.
 
-    If the owner has seen the price of a GPU model, only that model is suitable. Otherwise, every model that their
-    request names is suitable again.
+    If the owner has seen the price of a GPU model, only that model is suitable. If they haven't, every model in
+    their request is suitable.
     """
     terms = changed(rental.terms, gpu=waitlist_entry.gpu or rental.request.gpu, price=rental.terms.max_rate)
     no_machine = dict.fromkeys(("gpu", "rate", "vendor", "vendor_region"))
@@ -275,7 +271,7 @@ def begin_attempt(rental: Rental, offer: Offer, now: datetime) -> Rental:
 
 
 def block_buying(rental: Rental, since: datetime, why: Why | None = None) -> Rental:
-    """Note that buying has been blocked since `since`, or since an earlier time if it was already blocked."""
+    """Note that buying has been blocked since `since`. If buying was already blocked, the earlier time is kept."""
     before = rental.blocked or Blocked(since=since)
     return alter(rental, blocked=changed(before, why=why or before.why))
 
@@ -286,10 +282,9 @@ def accept(rental: Rental, *, now: datetime, due_at: datetime) -> Rental:
 
 
 def give_up_attempt(rental: Rental, now: datetime) -> Rental:
-    """Go on to the next attempt, because the present one has failed or took too long.
+    """Go on to the next attempt to buy a machine, because the present attempt has failed or took too long.
 
-    There may be an alarm because the deletion of an earlier attempt isn't confirmed. The alarm stays active, but
-    its next notice is postponed.
+    If there is an alarm about an earlier attempt, the next notice of the alarm is postponed.
     """
     return _move(
         rental,
@@ -339,8 +334,7 @@ def become_ready(
 def begin_destroying(rental: Rental, ending: Ending, at: datetime) -> Rental:
     """Begin to destroy all machines of the rental.
 
-    There may be an alarm because the deletion of an earlier attempt isn't confirmed. The alarm stays active, but
-    its next notice is postponed.
+    If there is an alarm about an earlier attempt, the next notice of the alarm is postponed.
     """
     return _move(
         rental, State.DESTROYING, **_ended(changed(ending, since=at)), alarm=_postponed(rental, at), due_at=at
@@ -348,7 +342,6 @@ def begin_destroying(rental: Rental, ending: Ending, at: datetime) -> Rental:
 
 
 def _postponed(rental: Rental, now: datetime) -> Alarm | None:
-    """Return the rental's alarm with its next notice postponed by ALARM_AFTER."""
     return None if rental.alarm is None else changed(rental.alarm, at=now + ALARM_AFTER)
 
 

@@ -34,15 +34,13 @@ log = structlog.get_logger()
 CLAIM_SECONDS = 20.0
 """The duration of a claim, in wall-clock seconds by the database's clock.
 
-Claims are renewed once a quarter of this time has passed. A call that buys or deletes something may only start in
-the first half.
+A claim is renewed once a quarter of this time has passed. A call that buys or deletes something may only start
+during the first half of this time.
 """
 BETWEEN_PASSES = 0.13
 """The wall-clock seconds from the start of one pass to the start of the next. Shorter if polls are due earlier.
 
-In a pass, the loop claims all rows that have become due since the last pass. Polls are due at times that are
-`polling.TOGETHER` apart. Because BETWEEN_PASSES is more than half of `polling.TOGETHER`, at most two passes start
-between two such times.
+In a pass, the loop claims all rows that have become due since the last pass.
 """
 
 
@@ -61,19 +59,16 @@ class _UnderWay:
 
 @dataclass(eq=False, repr=False)
 class DueLoop(Part, ABC, Generic[R]):
-    """A loop that sleeps until a row is due or a commit wakes it, and then claims and works on the due rows.
+    """A loop that waits until rows are due, claims them, and works on them.
 
-    It works on at most `at_once` rows at the same time. Its log events start with its name.
+    A commit can wake the loop earlier. The loop works on at most `at_once` rows at the same time.
     """
 
     waits_for_witnesses = True
     written: ClassVar[Written]
     """The kind of write whose commit wakes the loop."""
     logged_as: ClassVar[tuple[str, str]]
-    """The first part of the log event's name, and the log field for the row's ID.
-
-    They are used when the work on a row fails.
-    """
+    """The first part of the name of the loop's log events, and the name of the log field with the row's ID."""
     retry: ClassVar[timedelta]
     """The delay before a row is tried again after its work has failed."""
 
@@ -151,19 +146,14 @@ class DueLoop(Part, ABC, Generic[R]):
     @property
     @override
     def in_flight(self) -> int:
-        """Return the number of rows being worked on, plus 1 while rows are being claimed.
-
-        Without the 1, the number would be 0 at a moment when a row is already claimed but its work hasn't started
-        yet.
-        """
+        """Return the number of rows being worked on, plus 1 while rows are being claimed."""
         return len(self._under_way) + self._claiming
 
     @override
     def pass_is_due(self) -> bool:
-        """Return whether the next pass starts as soon as the pause since the last one is over.
+        """Return whether a pass is about to start.
 
-        This is the case if a commit has woken the loop, or if a row is due according to the loop's last read of
-        the store. The method itself doesn't read the store.
+        It is if a commit has woken the loop, or if a row was due when the loop last read the store.
         """
         return self._wake.is_set() or (self._next_due is not None and self._next_due <= self.deps.clock.now())
 
@@ -216,8 +206,7 @@ class DueLoop(Part, ABC, Generic[R]):
     async def run_pass(self) -> datetime | None:
         """Start to work on the due rows, and return the time at which the next pass is due.
 
-        None if no due time is known. The next pass then takes place after a commit, when some work ends, or when a
-        claim expires.
+        None if no due time is known.
         """
         self.passes += 1
         # Work that starts in this pass keeps these dependencies, including the rules, until it ends.
@@ -314,9 +303,9 @@ class DueLoop(Part, ABC, Generic[R]):
     # --- claims
 
     def lasts(self, row_id: str) -> bool:
-        """Return whether at least half of the claim's time is left for a row that is being worked on.
+        """Return whether this process's claim on a row will last for at least half of its duration.
 
-        False if another process has taken the claim, or if this machine's clock can't be trusted.
+        False if another process has claimed the row, or if this machine's clock can't be trusted.
         """
         one = self._under_way[row_id]
         left = one.claimed_until - self.deps.clock.monotonic()

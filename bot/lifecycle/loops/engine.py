@@ -1,7 +1,7 @@
 """The loops that run the due steps of rentals and the due searches of quotes.
 
-To try something again later, a step sets `due_at`. Quotes, waitlist entries (waitlist.py) and rentals have
-separate loops: a search waits for all vendors, and must not delay the steps of rentals.
+A step is the code that advances a rental. A quote is a search that is stored together with its offers. Quotes and
+rentals have separate loops, because a search waits for all vendors, and must not delay the steps of rentals.
 """
 
 from __future__ import annotations
@@ -130,10 +130,10 @@ class Steps(DueLoop[ClaimedRental]):
 
 
 class DueTimes:
-    """Collects the writes of steps that only have to store when a rental is due and when its resources were read.
+    """Writes the times at which rentals are next due, several in one transaction.
 
-    Writes that come at about the same time share one transaction. The transaction also ends these steps' claims,
-    which keep other processes from working on the same rentals.
+    It is used by steps that have changed nothing else, except for the times at which resources were read. The
+    transaction also ends the steps' claims. A claim is a process's right to work on a rental.
     """
 
     def __init__(self, deps: StepDeps) -> None:
@@ -141,10 +141,10 @@ class DueTimes:
         self._waiting: list[tuple[Rental, datetime | None]] = []
         self._read_again: list[Resource] = []
         self._writing: asyncio.Task[None] | None = None
-        """The pending write, which will include everything that is waiting now."""
+        """The next write. It will include everything that is waiting now."""
 
     async def write(self, rental: Rental, due_at: datetime | None, resources: Sequence[Resource]) -> None:
-        """Store the time at which a rental is next due and the read times of its resources, and end its claim.
+        """Store the time at which a rental is next due, and end the claim on the rental.
 
         Raises StoreBusy if the store doesn't accept the write.
         """

@@ -40,7 +40,7 @@ class Job:
     work: Callable[[StepDeps], Awaitable[None]]
     """Called with the rules that are in force when the job begins."""
     trigger: CronTrigger | None
-    """The schedule of the job. None if it runs continuously, as long as this process has claimed it."""
+    """The schedule of the job. None if the job runs continuously."""
     at_once: bool = True
     """True if the job is due immediately when it is first stored.
 
@@ -62,7 +62,7 @@ class Jobs(DueLoop[Claimed]):
 
     jobs: Sequence[Job]
     at_once: int = field(init=False)
-    """The number of jobs, so that all of them can run at the same time."""
+    """The number of jobs that can run at the same time: all of them."""
     drain_cancelled: Callable[[], Awaitable[None]] = field(kw_only=True)
     """Waits for calls that are still running although the job that made them was cancelled."""
 
@@ -75,12 +75,12 @@ class Jobs(DueLoop[Claimed]):
     def does(self, name: str) -> bool:
         """Return whether this process runs this job, as far as the process knows.
 
-        During an outage of the store, another process may have claimed the job.
+        During an outage of the store, another process may have started to run the job.
         """
         return name in self.under_way()
 
     def may_act(self, name: str) -> bool:
-        """Return whether this process runs this job with a claim that is certain to last for one more call."""
+        """Return whether this process runs this job and is certain to keep it until one more call has ended."""
         return self.does(name) and self.lasts(name)
 
     @property
@@ -93,7 +93,7 @@ class Jobs(DueLoop[Claimed]):
     async def first_due(self, tx: Tx) -> datetime | None:
         """Return the time at which the next unclaimed job is due.
 
-        Jobs that other processes have claimed don't count, because this process doesn't wait for them.
+        Jobs that are claimed, that is, run by other processes, don't count.
         """
         return await tx.jobs.next_due()
 

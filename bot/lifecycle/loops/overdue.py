@@ -1,7 +1,8 @@
-"""Deletes machines that run past their end because the rental's own step failed to delete them.
+"""Deletes machines that are still running after their end.
 
-This module reads only the market and the stored attempts, with their resources and ends. It loads nothing else of
-a rental: perhaps the rental can't be loaded, and its step fails for exactly this reason.
+Usually, a machine is deleted by the step of its rental, the code that advances the rental. This module deletes the
+machine if the step fails. It queries the market (the Compute Clear API) and loads only the stored attempts, with
+their resources and ends. The rest of the rental may be impossible to load, which may be why the step fails.
 
 The deletion also works if this machine's clock is wrong: every check compares this clock with the clocks of other
 servers, and uses the corrected time (bot/policy/use/clocks.py). The reasons are in docs/decisions/ends.md.
@@ -37,19 +38,18 @@ log = structlog.get_logger()
 
 CHECK_EVERY = timedelta(minutes=1)
 DOWN_AFTER = timedelta(minutes=5)
-"""The time without a check after which the bot counts as having been down or stuck."""
+"""If there was no check for this long, the bot counts as having been down."""
 RETRY_COMPLETE = timedelta(minutes=10)
-"""The interval at which an overdue attempt is checked again if the last check found nothing left to delete."""
+"""The interval between checks of an overdue attempt that has nothing left to delete."""
 STEP_GOES_FIRST = timedelta(minutes=3)
-"""The time after an outage of the market during which nothing is deleted.
+"""The time after an outage of the market in which this module deletes nothing.
 
-The rental's own step gets this time to act first, because the owner may still need the machine.
+The step of the rental gets this time to act first, because the owner may still need the machine.
 """
 STEP_WORKS_WITHIN = timedelta(minutes=2)
-"""The time within which a rental's step must have read a resource that it is deleting.
+"""A step counts as working if it has read the resource that it is deleting within this time.
 
-If the step has read the resource within this time, the step works and only the vendor is slow. The overdue
-deletion then deletes nothing.
+Only the vendor is slow in this case, so this module deletes nothing.
 """
 SHORTEST_PAUSE = 0.05
 """The shortest pause between two checks, in wall-clock seconds, even if the bot's clock runs fast."""
@@ -59,10 +59,9 @@ AttemptKey = tuple[str, int]
 
 
 class OverdueDeletion(Part):
-    """Deletes overdue machines. Checks for them every minute.
+    """Looks for overdue machines every minute, and deletes them.
 
-    Its loop is independent of the engine's loops, so that overdue machines are deleted even if the engine doesn't
-    work.
+    It has a loop of its own, so that overdue machines are deleted even if the steps of rentals don't run.
     """
 
     name = "overdue"
@@ -70,12 +69,12 @@ class OverdueDeletion(Part):
 
     def __init__(self, deps: StepDeps) -> None:
         self._clock = CorrectedClock(deps.clock)
-        """The clock that decides what is overdue, corrected each time attempts are read from the store."""
+        """The clock that decides what is overdue. It is corrected each time attempts are read from the store."""
         self._deps = replace(deps, clock=self._clock)
         self._checked_at: datetime | None = None
         self._past_end: dict[AttemptKey, PastEnd] = {}
         self._stored: set[AttemptKey] = set()
-        """The attempts for which the store contains the start of the grace periods (PastEnd)."""
+        """The attempts whose start of the grace periods is stored (PastEnd)."""
         self._retry_at: dict[AttemptKey, datetime] = {}
         self._away_at: dict[AttemptKey, datetime] = {}
         """The time at which the market last failed to answer about an attempt."""
@@ -94,8 +93,8 @@ class OverdueDeletion(Part):
     async def first_due(self, tx: Tx) -> datetime | None:
         """Return the current time if a check is due, and otherwise the time of the next known deletion.
 
-        The returned time is by the bot's uncorrected clock. None if no check is due and no deletion is known. The
-        routine checks, which take place every minute, aren't counted as upcoming work.
+        None if no check is due and no deletion is known. The routine check of the next minute doesn't count. The
+        time is by the bot's uncorrected clock.
         """
         if self.due():
             return self._clock.uncorrected.now()
@@ -319,7 +318,7 @@ class OverdueDeletion(Part):
 
 
 def _step_is_deleting(attempt: UnfinishedAttempt, now: datetime) -> bool:
-    """Return whether the rental's own step is deleting the attempt and regularly reads its resources."""
+    """Return whether the step of the rental works, and is deleting the attempt's resources."""
     return (
         attempt.marked_for_deletion
         and bool(attempt.resources)

@@ -1,4 +1,4 @@
-"""Brings the policy file into force. Each version is stored. A file with mistakes is ignored."""
+"""Reads the policy file, stores its rules as a new version, and applies them. A file with mistakes is ignored."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ class Reload:
 async def rules_at_start(store: Database, source: PolicySource) -> RulesInForce:
     """Return the rules with which the process starts, without storing anything.
 
-    Usually these are the rules of the policy file; the first `reload` stores them. The store's rules are used
-    instead if the file has mistakes, or if other processes are using the store's rules already.
+    Usually, these are the rules of the policy file. The store's rules are used instead if the file has mistakes,
+    or if other processes are already running with the store's rules.
 
     Raises WrongPolicy if the file has mistakes and the store has no rules that this version of gpubot understands.
     """
@@ -207,10 +207,10 @@ async def follow(
     Args:
         asked: Set when somebody requests that the file be read.
         then: Called after each change of the rules.
-        joined: True if other processes were running already when this one started. They use the store's rules, so
-            the file isn't read at the start: an old file, forgotten on one machine, would bring old rules back.
-        look_again: The interval in wall-clock seconds at which the store's rules are read, even if no commit
-            announces a change. None if only this process uses the database.
+        joined: True if other processes were running when this one started. The file isn't read at the start then,
+            because an outdated file on one machine would bring old rules back for all processes.
+        look_again: The interval in wall-clock seconds at which the store's rules are read. None if only this
+            process uses the database.
     """
     in_force, stored = _in_force(deps), asyncio.Event()
     deps.store.on_commit(stored.set, Written.POLICIES)

@@ -72,7 +72,7 @@ COUNTS_FOR = timedelta(minutes=20)
 With 10,000 machines, it takes 17 min until each of them has been probed once.
 """
 OURS_AT_MOST = timedelta(hours=1)
-"""The longest time for which usage statuses are frozen because the bot itself seems to be at fault.
+"""The longest time for which usage statuses don't change because the bot itself seems to be at fault.
 
 After this time, usage statuses change again even if the bot is at fault. By then, nobody has known for an hour
 whether the machines are in use.
@@ -80,11 +80,11 @@ whether the machines are in use.
 
 
 class ProbeFaults:
-    """Distinguishes failures of the bot from failures of machines, by the latest outcome of each machine.
+    """Finds out whether probe runs fail because of the bot or because of the machines.
 
-    If more than half of the machines fail, the bot is probably at fault. Only machines whose usage status was
-    known before their latest probe run are counted. The outcomes are kept in memory only, so they are collected
-    anew after each start.
+    If the latest probe runs of more than half of the machines failed, the bot is probably at fault. A machine
+    counts only if its usage status was known before its latest probe run. The outcomes aren't stored, so they are
+    collected anew after each start.
     """
 
     def __init__(self) -> None:
@@ -107,11 +107,14 @@ class ProbeFaults:
         self._outcomes.pop(rental_id, None)
 
     def are_ours(self, now: datetime) -> bool:
-        """Return whether probe runs are failing because of the bot, so that no usage status may change now."""
+        """Return whether the bot seems to be the reason why probe runs are failing.
+
+        While this is the case, no usage status may change. It is the case for at most OURS_AT_MOST.
+        """
         return self.most_fail(now) and self._since is not None and now - self._since < OURS_AT_MOST
 
     def most_fail(self, now: datetime) -> bool:
-        """Return whether more than half of the machines are failing. Log the start and the end of such a phase."""
+        """Return whether more than half of the machines are failing. Log each change of the result."""
         self._outcomes = {key: one for key, one in self._outcomes.items() if now - one[0] <= COUNTS_FOR}
         failed = sum(failed for _, failed in self._outcomes.values())
         most = len(self._outcomes) >= FEWEST and 2 * failed > len(self._outcomes)
@@ -293,9 +296,8 @@ async def run_probe(deps: StepDeps, claimed: Claimed, faults: ProbeFaults) -> st
 def _next(rental: Rental, target: Target, samples: Sequence[Sample], began: datetime) -> datetime:
     """Return the time of the machine's next probe run.
 
-    If the end of the lease changed during this run, the next one comes as soon as possible, because the machine
-    doesn't know the new end yet. The next run also comes soon while the machine's on-ending.sh is running, because
-    the end waits for it.
+    If the end of the lease changed during this run, the next run takes place as soon as possible, because it sends
+    the machine the new end. While the machine's on-ending.sh is running, the next run also takes place soon.
     """
     if rental.lease is None or rental.lease.ends_at == target.ends_at:
         if samples[-1].missed is None and is_awaited(rental, samples[-1].at):
@@ -305,11 +307,7 @@ def _next(rental: Rental, target: Target, samples: Sequence[Sample], began: date
 
 
 async def _target(deps: StepDeps, rental_id: str) -> Target | None:
-    """Return the server to log in to.
-
-    None if the machine has no probe by design, or if it is being deleted: its address may then be assigned to
-    another machine.
-    """
+    """Return the server to log in to. None if the machine has no probe, or is being deleted."""
     now = deps.clock.now()
     async with deps.store.read() as tx:
         rental = await tx.rentals.get(rental_id)
@@ -340,7 +338,6 @@ def _sample(rental_id: str, result: ProbeResult, at: datetime) -> Sample:
 
 
 def _count(faults: ProbeFaults, rental: Rental, result: ProbeResult, now: datetime) -> None:
-    """Count the outcome of this probe run, if the machine's usage status was known before this run."""
     if rental.use is None or rental.use.status is UsageStatus.UNKNOWN:
         faults.forget(rental.id)
     else:
@@ -350,12 +347,11 @@ def _count(faults: ProbeFaults, rental: Rental, result: ProbeResult, now: dateti
 async def _changed_key(
     tx: Tx, rental: Rental, result: ProbeResult, earlier: Sequence[Sample], now: datetime
 ) -> tuple[Event, ...]:
-    """Return an event if the machine presents another host key than the pinned one.
+    """Return an event if the machine's host key has changed.
 
-    Each changed key is reported once, and only if two probe runs in a row found a changed key. This is deliberate:
-    the vendor may have taken the machine away and given its address to another machine. In that case, people
-    should hear of the loss first. The bot therefore asks the vendor after the first failed probe run whether the
-    machine still exists, and learns of the loss before the second probe run.
+    Each changed key is reported once, and only after two probe runs in a row have found a changed key. Between the
+    two, the bot asks the vendor whether the machine still exists. If it doesn't, its address may belong to another
+    machine, and people are notified of the loss instead.
     """
     if result.missed is not Missed.HOST_KEY_CHANGED or result.host_key is None:
         return ()
@@ -384,7 +380,6 @@ def _with_new_status(
 
 
 async def _write(tx: Tx, deps: StepDeps, before: Rental, after: Rental, events: tuple[Event, ...]) -> None:
-    """Store the rental if it has changed."""
     if after == before and not events:
         return
     after = changed(after, version=before.version + 1)
@@ -434,9 +429,9 @@ async def with_report(
 async def note_unreachable(tx: Tx, rental: Rental, probe_runs: Sequence[Sample], now: datetime) -> None:
     """Record, for the statistics of the vendor, that a machine's SSH port didn't answer soon after it got ready.
 
-    This is recorded only if at least LEAST_PROBE_RUNS probe runs got no answer within ANSWERS_WITHIN after the
-    machine became ready. Refused logins don't count, because anyone with root access to the machine can cause
-    them.
+    This is recorded only after LEAST_PROBE_RUNS probe runs without an answer, within ANSWERS_WITHIN after the
+    machine became ready. A refused login isn't counted, because anyone with root access to the machine can
+    cause it.
 
     Args:
         probe_runs: The samples of the latest probe runs, including this one.
@@ -452,7 +447,7 @@ async def note_unreachable(tx: Tx, rental: Rental, probe_runs: Sequence[Sample],
 def _compared(attempt: Attempt, report: Report, now: datetime) -> tuple[Event, ...]:
     """Return an event if the reported GPUs certainly differ from those of the attempt's offer.
 
-    Empty for an adopted machine: an admin gave it an owner, and it has no offer to compare with.
+    There is no event for an adopted machine, that is, a machine that an admin gave an owner. It has no offer.
     """
     offer = attempt.offer
     if offer is None or not gpu_mismatch(offer.gpu, offer.count, report):

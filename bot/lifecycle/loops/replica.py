@@ -24,10 +24,10 @@ from store.db import Database
 log = structlog.get_logger()
 
 ASIDE_AFTER_CLAIMS = 3
-"""The number of claim durations after which a process with a wrong clock leaves Slack's requests to others.
+"""The time after which a process with a wrong clock leaves Slack's requests to others, in durations of a claim.
 
-A claim is a process's right to work on a row for a limited time. With the default duration of a claim, the process
-leaves the requests to others after one minute. By then, another process has taken over the delivery of messages.
+A claim is a process's right to work on a row for a limited time. When this time has passed, another process has
+taken over the delivery of messages.
 """
 
 
@@ -47,7 +47,7 @@ class Replica(Part):
         claim_seconds: float = CLAIM_SECONDS,
         ahead_of_witnesses: Callable[[], Sequence[timedelta]] = tuple,
     ) -> None:
-        """Create the checks, which `run` starts.
+        """Prepare the checks. Call `run` to start them.
 
         Args:
             ahead_of_witnesses: Returns how far this machine's clock is ahead of other servers' clocks (see

@@ -16,9 +16,9 @@ from store.db import Tx
 AT_ONCE = 500
 """The number of rows that one transaction deletes. A larger transaction would keep other writes waiting."""
 ASK_AGAIN = timedelta(days=7)
-"""The time for which a person counts as a member after Slack last confirmed their membership.
+"""The time after which Slack is asked again whether a person is still a member of the workspace.
 
-After that, Slack is asked again. Slack sends an event when a person leaves, but the bot may have missed it.
+Slack sends an event when a person leaves, but the bot may have missed it.
 """
 LOOK_UP_AT_ONCE = 20
 """The number of people that one run looks up.
@@ -65,7 +65,7 @@ async def _drop_all(deps: Deps, drop: Callable[[Tx], Awaitable[int]]) -> None:
 async def look_for_people_who_left(deps: StepDeps) -> None:
     """Find out who has left the workspace, by looking some people up in Slack.
 
-    Only people whom Slack hasn't confirmed as members within ASK_AGAIN are looked up. Raises StoreBusy.
+    A person is looked up if Slack last confirmed their membership longer than ASK_AGAIN ago. Raises StoreBusy.
     """
     async with deps.store.read() as tx:
         people = await tx.people.not_asked_since(deps.clock.real() - ASK_AGAIN, LOOK_UP_AT_ONCE)

@@ -1,4 +1,4 @@
-"""Parts: units of work that run from the start of the process to its end, through outages and bugs."""
+"""Parts: tasks that run from the start of the process to its end, such as the delivery of messages."""
 
 from __future__ import annotations
 
@@ -36,21 +36,19 @@ FINISH_WITHIN = 10.0
 
 
 class Part:
-    """A unit of work that runs from the start of the process to its end.
+    """A task that runs from the start of the process to its end, such as the delivery of messages.
 
-    bot/app.py lists the parts and runs them. Shutdown, `/health` and `/metrics` go through that list and use only
-    the methods of this class, so that adding a part requires no change there. A part overrides the methods that it
-    needs.
+    bot/app.py lists all parts. Shutdown, `/health` and `/metrics` use the methods of this class for each part in
+    the list. A part overrides the methods that it needs.
 
-    There is one exception: if the shutdown has to wait for the unfinished work of a loop, that loop is also listed
-    in `Bot.loops`.
+    If shutdown has to wait for the unfinished work of a loop, that loop is also listed in `Bot.loops`.
     """
 
     name: str
     counted_as: ClassVar[str] = "jobs_in_flight"
     """The key under which `/health` reports `in_flight`."""
     vital: ClassVar[bool] = True
-    """True if trouble in this part means that the whole bot is unhealthy."""
+    """True if the whole bot counts as unhealthy when this part has a problem."""
     waits_for_witnesses: ClassVar[bool] = False
     """True if the part must not start until this machine's clock has been compared with other clocks."""
 
@@ -79,14 +77,11 @@ class Part:
     async def first_due(self, tx: Tx) -> datetime | None:
         """Return the time, in bot time, at which the part will next have work to do.
 
-        A time in the past means that the part has work now. None means that the part isn't waiting for any time.
+        The time is in the past if the part has work now. None if no such time is known.
         """
 
     async def trouble(self) -> list[str]:
-        """Return descriptions, for an operator, of everything that is currently wrong with the part.
-
-        Empty if all is well.
-        """
+        """Return the current problems of the part, described for an operator. Empty if all is well."""
         return []
 
     async def figures(self) -> Mapping[str, Any]:

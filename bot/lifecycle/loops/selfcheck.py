@@ -72,21 +72,18 @@ class SelfCheck(Part):
     clock_difference: Callable[[], ClockDifference | None] = lambda: None
     """Returns the reason why this machine's clock can't be trusted, or None if it can.
 
-    Each process reports its own wrong clock. Problems with the store are reported by one process for all.
+    Each process notifies people of its own wrong clock.
     """
     machine: str = ""
     """This machine's name, for teams that run several processes."""
     reads: bool = True
     writes: bool = True
     lateness: timedelta = timedelta(0)
-    """The lateness of the earliest due work, in bot time."""
+    """The time by which the earliest due work is late, in bot time."""
     late_for: timedelta = timedelta(0)
-    """The time for which work has been late, in wall-clock time."""
+    """The wall-clock time that has passed since work began to be late."""
     _late_since: datetime | None = None
-    """The wall-clock time since which every check has found late work. None if the last check found none.
-
-    The checks may find different work each time: an overloaded bot may finish everything, but always late.
-    """
+    """The wall-clock time since which every check has found late work. None if the last check found none."""
     _failed: bool = False
     """True if the last check failed."""
     _clock_wrong: bool = False
@@ -102,7 +99,7 @@ class SelfCheck(Part):
 
     @property
     def wrong(self) -> list[str]:
-        """Descriptions, for an operator, of everything that is wrong. Empty if all is well."""
+        """The current problems, described for an operator. Empty if all is well."""
         found = [] if self.reads else ["the database can't be read"]
         if not self.writes:
             found.append("the database can't be written")
@@ -241,9 +238,7 @@ class SelfCheck(Part):
 async def check_balances(deps: Deps, on_wrong: Callable[[int], None]) -> None:
     """Charge ledger rows that have not been charged yet, and correct balances with a wrong sum.
 
-    A change of a rental is rejected if another transaction has changed the rental first. But the ledger rows of
-    the rejected change are stored, and a second transaction charges them. If the process dies between the two
-    transactions, the rows aren't charged.
+    A ledger row may not be charged yet if the process died between the two transactions that store and charge it.
 
     Balances are checked from the previous month onwards. Each wrong balance is logged and counted as a bug.
 

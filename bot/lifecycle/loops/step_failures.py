@@ -1,8 +1,7 @@
 """Alerts the owner and the admins if a rental's step fails several times in a row, and again once it works.
 
-Several failures in a row are called a run. A run is stored once people have been alerted about it. So neither a
-restart nor another process repeats the alert. The later alert, which says that the step works again, is also sent
-after a restart or by another process.
+A step is the code that advances a rental. Several failures in a row are called a run of failures. A run is stored
+once people have been alerted about it, so that the alert isn't repeated after a restart or by another process.
 """
 
 from __future__ import annotations
@@ -94,10 +93,7 @@ class StepFailures:
     async def _write_alerts(
         self, rental: ClaimedRental, kind: EventKind, facts: AlertFacts, *, before: FailureRun
     ) -> None:
-        """Store an event with its alerts, together with the current state of the run.
-
-        If the write fails, the run in memory is reset to `before`.
-        """
+        """Store an event with its alerts, together with the current run of failures."""
         event = Event(rental_id=rental.id, kind=kind, at=self._deps.clock.now(), facts=facts)
         try:
             async with self._deps.store.write() as tx:

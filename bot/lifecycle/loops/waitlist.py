@@ -63,8 +63,8 @@ SHARED_AT_ONCE = 8
 LOOK_AGAIN = timedelta(hours=1)
 """The delay before an idle search is due again.
 
-A search is idle if none of its entries waits now, but an entry may return to the waitlist. An entry can do so
-while its rental is being bought or waits for approval. When an entry returns, the search is due immediately.
+A search is idle while none of its entries waits, but one of them may return to the waitlist. For example, the
+entry's rental is being bought.
 """
 
 
@@ -90,10 +90,10 @@ class Waitlist(DueLoop[Claimed]):
 
 
 async def look(deps: StepDeps, search_id: str, claim_lasts: Callable[[], bool]) -> None:
-    """Query the market if a shared search may do so now, rent or announce the offers, and end the search's claim.
+    """Run a shared search: query the market if this is due, and rent the offers or notify people of them.
 
-    A claim is this process's right to work on the search. The time of the query is committed before the call, so
-    that a restart doesn't send the same query again too soon.
+    The time of the query is committed before the call, so that a restart doesn't send the same query again too
+    soon. At the end, this process gives up its claim, that is, its right to work on the search.
     """
     search = await transact(deps, _begin, deps, search_id)
     if search is None:
@@ -109,12 +109,10 @@ async def look(deps: StepDeps, search_id: str, claim_lasts: Callable[[], bool]) 
 
 
 async def _begin(tx: Tx, deps: Deps, search_id: str) -> SharedSearch | None:
-    """Remove expired waitlist entries. Return the search if the market should be queried for it now.
+    """Remove expired waitlist entries. Return the search, or None if the market shouldn't be queried now.
 
-    Otherwise the claim on the search is ended, and None is returned.
-
-    After a start, the database may be a restored backup. Therefore, the market is queried only once the messages
-    that show the waiting rentals have been compared with Slack. See `waits_for_slack`.
+    After a start, the market isn't queried until the rentals' messages have been compared with Slack, because the
+    database may be a restored backup. See `waits_for_slack`.
     """
     search, now = await tx.searches.get(search_id), deps.clock.now()
     if search is None:
@@ -145,11 +143,10 @@ async def _end(tx: Tx, deps: Deps, search_id: str, found: bool) -> None:
 
 
 async def _save(tx: Tx, deps: Deps, search: SharedSearch, waiters: Sequence[Waiter], *, others: bool) -> None:
-    """Store the time at which a search is next due, and end its claim.
+    """Store the time at which a search is next due. Delete the search if it is no longer needed.
 
-    A search without waiting entries is deleted, with two exceptions. If `others` is set, the search is kept
-    because rentals may return to the waitlist. If the last query was less than `waiting.every` ago, the search is
-    kept until that time has passed. Otherwise, a new entry for the same machine would query the market too soon.
+    A search without waiting entries is still needed if a rental may return to the waitlist (`others`). It is also
+    kept until `waiting.every` has passed since its last query. A new entry then doesn't query the market too soon.
     """
     now = deps.clock.now()
     again = None if search.asked_at is None else search.asked_at + deps.rules.waiting.every
@@ -167,9 +164,9 @@ async def _save(tx: Tx, deps: Deps, search: SharedSearch, waiters: Sequence[Wait
 
 
 async def _load(tx: Tx, deps: Deps, search_id: str, *, drop: bool = True) -> tuple[list[Waiter], bool]:
-    """Return the entries of a search that are waiting now, and whether other entries may return to the waitlist.
+    """Return the waiting entries of a search, and whether other entries may return to the waitlist later.
 
-    If `drop` is set, the entries that can't return any more are removed from the search.
+    With `drop`, entries that can't return are removed from the search.
     """
     quotes = await tx.quotes.waiting_for(search_id)
     rentals = await tx.rentals.get_many({quote.rental_id for quote in quotes if quote.rental_id is not None})
@@ -237,10 +234,7 @@ async def _serve(
 
 
 async def _notify_outcome(tx: Tx, deps: Deps, quote: Quote) -> None:
-    """End a waitlist entry, and send its owner the offers that were found or a message that there were none.
-
-    Does nothing if the entry no longer waits.
-    """
+    """End a waitlist entry, and notify its owner of the offers, or that there were none."""
     stored = await tx.quotes.get(quote.id)
     if stored is None or stored.waits_for is None or stored.rental_id is not None:
         return
@@ -295,10 +289,7 @@ async def _rent(
 
 
 async def _load_queued(tx: Tx, waiter: Waiter) -> tuple[Rental, Quote] | None:
-    """Return the rental and the quote of a waitlist entry in their current state.
-
-    None if the entry no longer waits, or if another process has claimed its search.
-    """
+    """Return the current rental and quote of a waitlist entry. None if the entry may not be handled any more."""
     rental = await tx.rentals.get(waiter.rental.id) if waiter.rental is not None else None
     quote = await tx.quotes.get(waiter.quote.id)
     if rental is None or quote is None or rental.state is not State.QUEUED or not still_waits(quote, rental):
@@ -309,10 +300,10 @@ async def _load_queued(tx: Tx, waiter: Waiter) -> tuple[Rental, Quote] | None:
 
 
 async def _check_allowed(tx: Tx, deps: Deps, rental: Rental, after: Rental) -> tuple[Demand, ...]:
-    """Check that a waiting rental may be bought now. Return the budgets that need an approver's consent first.
+    """Check that a waiting rental may be bought now. Return the budgets for which an approver has to be asked.
 
-    Rules and usage may have changed since the rental was put on the waitlist, and its owner may have lost the SSH
-    key or the rights that the rental needs. Raises Refused, Mistake or TooLate if the rental may not be bought.
+    The rules may have changed since the rental was put on the waitlist, and its owner may have lost the right to
+    rent. Raises Refused, Mistake or TooLate if the rental may not be bought.
     """
     owner = await tx.people.get(rental.owner, EVER) or Person(id=rental.owner, name="")
     check_user(owner, deps.rules)

@@ -45,7 +45,7 @@ def ledger_row(resource: Resource, attempt: Attempt, owner: str, written: Iterab
 
 
 def unwritten_row(one: Accruing, now: datetime) -> LedgerRow:
-    """Return the ledger row that a running resource would get if it was terminated `now`."""
+    """Return a ledger row for a running resource, as if the resource was terminated `now`."""
     part, billing = _billed_by(one.billing, now), one.billing
     return LedgerRow(
         resource_id=one.resource_id,
@@ -83,8 +83,8 @@ def spent_at_most(
 ) -> Micros:
     """Return the cost of a rental until `now`, including the possible cost of its unresolved attempts.
 
-    An attempt is unresolved while nobody knows whether its call bought a machine. Such an attempt counts as if it
-    had been billed for UNRESOLVED_COUNTS_FOR. If more has actually been billed, that amount counts.
+    An attempt is unresolved while nobody knows whether its call bought a machine. Such an attempt counts as billed
+    for at least UNRESOLVED_COUNTS_FOR.
     """
     rows, known, tried = tuple(ledger), tuple(resources), tuple(attempts)
     amount = spent(rows, known, tried, now).amount
@@ -106,7 +106,6 @@ def still_billing(
 def _alive(
     rows: Sequence[LedgerRow], resources: Iterable[Resource], attempts: Iterable[Attempt]
 ) -> dict[str, Billing]:
-    """Return the billing values of the running resources, by resource ID."""
     by_number = {attempt.n: attempt for attempt in attempts}
     return {
         one.resource_id: _billing(

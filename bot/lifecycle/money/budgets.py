@@ -43,7 +43,7 @@ NOT_APPROVED = frozenset({State.DENIED, State.EXPIRED, State.WITHDRAWN})
 ALERTS_JOB = "budget alerts"
 """The name of the job that checks scheduled alerts."""
 RESERVED_FOR = timedelta(minutes=5)
-"""The delay before a budget alert is sent if reservations, rather than charges, have triggered it."""
+"""The delay of a budget alert that was triggered by reservations, and not by charges alone."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class RentalFacts:
 
 
 def latest_ready(since: datetime, rules: Rules) -> datetime:
-    """Return the latest time at which a machine becomes ready if its purchase starts at `since`."""
+    """Return the latest time at which a machine can become ready if its purchase starts at `since`."""
     return since + rules.procure.attempts * rules.procure.provision_timeout + BLOCKED_AT_MOST
 
 
@@ -89,7 +89,7 @@ def reach_of_waitlist_entry(
 
 
 def held(facts: RentalFacts, now: datetime, rules: Rules) -> dict[Month, Micros]:
-    """Return the amount that a rental reserves in the budgets of each month.
+    """Return the amount that a rental reserves in its budgets, for each month.
 
     The amount depends on the state of the rental:
 
@@ -121,7 +121,7 @@ def held(facts: RentalFacts, now: datetime, rules: Rules) -> dict[Month, Micros]
 def moves_money(before: Rental, after: Rental) -> bool:
     """Return whether a change of a rental may change its reservations.
 
-    Only the fields of the rental are compared. Changes of its attempts and its ledger aren't considered here.
+    Only the rental's own fields are compared, and not its attempts or its ledger.
     """
     return _money_of(before) != _money_of(after)
 
@@ -271,7 +271,7 @@ async def live_charges(tx: Tx, rules: Rules, now: datetime, *, owner: str | None
 
 
 def _unwritten_rows(facts: RentalFacts, now: datetime) -> list[LedgerRow]:
-    """Return the ledger rows that a rental would get if all its running resources were terminated `now`."""
+    """Return ledger rows for a rental's running resources, as if the resources were terminated `now`."""
     by_number = {attempt.n: attempt for attempt in facts.attempts}
     return [
         ledger_row(
@@ -495,8 +495,7 @@ async def passed_by(
     """Return the budgets that a rental would exceed if it changed to `after`.
 
     Usually, only the amount that the change adds to the reservation is checked. With `whole`, the rental's
-    complete reservation is checked again. This matters if a budget was lowered after the rental reserved its
-    share.
+    complete reservation is checked again, because a budget may have been lowered since the reservation.
     """
     return tuple(demand for demand in await demands_of(tx, rules, after, now, whole=whole) if demand.passes)
 

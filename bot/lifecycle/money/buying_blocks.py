@@ -49,10 +49,10 @@ async def is_blocked_by(tx: Tx, block: BuyingBlock) -> bool:
 
 
 async def waits_for_slack(tx: Tx, deps: Deps, rental_id: str) -> bool:
-    """Return whether a rental may not buy yet because its card hasn't been compared with Slack.
+    """Return whether a rental must wait before it buys, because its card hasn't been compared with Slack yet.
 
-    The card is the message in Slack that shows the rental. Cards are compared each time the database has been
-    opened. If the database is a backup, the owner may have cancelled the request after the backup was taken.
+    The card is the message in Slack that shows the rental. Cards are compared after each start, because the
+    database may be a backup. The owner may have cancelled the request after the backup was taken.
     """
     card = await tx.messages.card(rental_id) if deps.just_opened else None
     return card is not None and card.uncompared
@@ -61,8 +61,7 @@ async def waits_for_slack(tx: Tx, deps: Deps, rental_id: str) -> bool:
 async def note_token(deps: Deps, refused: bool) -> None:
     """Store whether the marketplace refuses the bot's token, and notify the admins of a change.
 
-    The marketplace client calls this after the first response, and each time the token is refused or accepted
-    again.
+    The marketplace client calls this after the first response, and when the token becomes invalid or valid.
     """
     deps = with_newest_rules(deps)
 

@@ -60,7 +60,6 @@ async def month_file(
 async def _rows(
     tx: Tx, rules: Rules, month: Month, charged: Iterable[Charge], running: Iterable[Charge]
 ) -> tuple[FileRow, ...]:
-    """Return the file's rows for these charges, oldest first."""
     marked = [*((charge, False) for charge in charged), *((charge, True) for charge in running)]
     machines = await tx.budgets.machines(month)
     names = await tx.people.names({charge.owner for charge, _ in marked})
@@ -92,9 +91,8 @@ async def is_complete(tx: Tx, rules: Rules, now: datetime, month: Month) -> bool
 async def file_months(deps: StepDeps) -> None:
     """Store the file of each month that has become complete, and send it to finance.
 
-    Does nothing before the account has been compared with the store, and while buying is paused because the
-    database was restored from a backup. In both cases, machines that are missing from the database may have been
-    billed in the month. Raises StoreBusy.
+    Does nothing while the database may lack machines that were billed in the month: before the account has been
+    compared with the store, and while buying is paused after the restore of a backup. Raises StoreBusy.
     """
     if not deps.opened.swept:
         return

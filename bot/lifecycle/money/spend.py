@@ -162,8 +162,8 @@ async def check_budget_alerts(deps: Deps) -> None:
 async def send_digest(deps: Deps) -> None:
     """Send the home channel the latest digest that is due, unless it has been sent already.
 
-    If the bot was down for several weeks, only the latest digest is sent. If the policy has only just set a time
-    for digests, the first digest is sent when this time next comes. For a week without rentals, there is no
+    If the bot was down for several weeks, only the latest digest is sent. After the policy has first set a time
+    for digests, the first digest is sent when that time next comes. For a week without rentals, there is no
     digest. Raises StoreBusy.
     """
     due = newest_digest(deps.clock.now(), deps.rules)

@@ -89,7 +89,7 @@ async def _read_at(tx: Tx, rental: Rental) -> datetime | None:
 
 
 def pending_decision(asked: Deciders, now: datetime, rules: Rules, why: Why | None = None) -> PendingDecision:
-    """Return the pending decision of a request. `asked` are the people who are asked about it at `now`.
+    """Return a new pending decision about a request. `asked` are the people who are asked about it.
 
     The time limit is `approval.expires`. It runs only while at least one of these people can be asked.
     """
@@ -98,10 +98,10 @@ def pending_decision(asked: Deciders, now: datetime, rules: Rules, why: Why | No
 
 
 def others_facts(asked: Deciders) -> dict[str, Any]:
-    """Return the fields `then` and `away` of an event's facts.
+    """Return the approvers who are away, and the people who are asked instead, for the record of an event.
 
-    Normally, the approvers are asked, and the result is empty. If all approvers are `away`, both fields are set,
-    and the people in `then` are asked. If nobody at all can be asked, only `away` is set.
+    Normally, approvers can be asked, and the result is empty. If all of them are away, `away` contains them, and
+    `then` contains the people who are asked instead. If nobody at all can be asked, only `away` is set.
     """
     who = asked.asked
     if who.others_instead:
@@ -110,7 +110,7 @@ def others_facts(asked: Deciders) -> dict[str, Any]:
 
 
 def allowed_by(terms: Terms) -> dict[str, Any]:
-    """Return the limits set by the terms, as fields of an event's facts."""
+    """Return the price, total and length that an approval of these terms allows, for the record of an event."""
     return {
         "terms": terms.version,
         "max_rate": terms.max_rate,
@@ -120,7 +120,7 @@ def allowed_by(terms: Terms) -> dict[str, Any]:
 
 
 def terms_facts(rental: Rental, asked: Deciders | None = None) -> RequestFacts:
-    """Return the limits set by the rental's terms, and the people asked to approve them, as an event's facts."""
+    """Return the details of a request for the record of an event: what it asks for, and who has to decide."""
     terms, decision = rental.terms, rental.decision
     return RequestFacts(
         **allowed_by(terms),

@@ -53,10 +53,7 @@ async def team_of(tx: Tx, rules: Rules) -> Team:
 
 
 async def _team_and_people(tx: Tx, rules: Rules) -> tuple[Team, list[Person]]:
-    """Return the team that may decide, as far as the store knows it, and the people themselves.
-
-    The people include the admins.
-    """
+    """Return the team that may decide, as far as the store knows it, and all its people, including the admins."""
     groups = deciding_groups(rules)
     named = {*rules.admins, *rules.approvers.people, *rules.approvers.quiet, *rules.approval.then}
     members = await tx.account.all(GROUP_MEMBERS) if groups else {}
@@ -171,10 +168,6 @@ async def check_deciders(deps: Deps, directory: Directory) -> None:
 
 
 async def _notify(tx: Tx, deps: Deps, *, none_left: bool) -> None:
-    """Notify the people with pending requests of who decides now.
-
-    The admins are notified, too, if no approver is left.
-    """
     now, waiting = deps.clock.now(), await tx.rentals.undecided()
     for rental in waiting:
         asked = await deciders(tx, deps.rules, requesters_of(rental), now)

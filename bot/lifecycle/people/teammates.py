@@ -46,10 +46,7 @@ async def people_without_key(tx: Tx, people: Sequence[str]) -> tuple[str, ...]:
 
 
 async def still_without_key(tx: Tx, rental: Rental) -> tuple[str, ...]:
-    """Return the teammates who still have no SSH key, although they were asked for one.
-
-    People without a key are asked for one when a rental is shared with them.
-    """
+    """Return the teammates who still have no SSH key, although they were asked for one."""
     without_key = await people_without_key(tx, rental.teammates)
     if not without_key:
         return ()
@@ -79,10 +76,7 @@ async def let_in(tx: Tx, rental: Rental, people: Sequence[str], now: datetime) -
 
 
 async def with_people_added_since(tx: Tx, quote: Quote, rental: Rental) -> Request:
-    """Return a quote's request, including the teammates with whom the rental was shared after the search.
-
-    The owner can use the quote's offers to change the rental's pending request. The search may be hours old.
-    """
+    """Return a quote's request, including the teammates with whom the rental was shared after the search."""
     added = [
         person
         for event in await tx.events.of(rental.id)
@@ -130,8 +124,7 @@ async def check_startup_script(
 ) -> None:
     """Refuse a request whose keys, probe and setup script don't fit into one startup script.
 
-    The keys are the ones that the owner and the teammates have now. Raises Mistake. Its message states the sizes,
-    and suggests what `reader` (a Slack ID) can do about them.
+    Raises Mistake. Its message states the sizes, and suggests what `reader` (a Slack ID) can do about them.
     """
     further = further_keys(owner, teammates, await tx.people.keys_of((owner, *teammates)))
     probe_line = deps.probe_line if wants_probe(request, deps.rules) else ""

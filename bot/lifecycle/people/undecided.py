@@ -74,7 +74,7 @@ async def check_undecided(deps: Deps) -> None:
 
 
 async def ask_others(tx: Tx, deps: Deps) -> None:
-    """Ask the people in `approval.then` about each request on which it is now their turn to decide."""
+    """Ask the people in `approval.then` about the requests that they now have to decide."""
     now = deps.clock.now()
     for one in await _load(tx, deps):
         if not _others_are_due(one, deps, now):
@@ -108,8 +108,7 @@ async def count_again(tx: Tx, deps: Deps) -> None:
 async def _remind(tx: Tx, deps: Deps) -> None:
     """Send each person who is due for a reminder one message about all requests that wait for them.
 
-    Each rental whose request is in a message gets an event. A person's message belongs to the first event that
-    mentions the person.
+    Each rental whose request is in a message gets an event.
     """
     waiting, now, real_now = await _load(tx, deps), deps.clock.now(), deps.clock.real()
     found = _reminders(waiting, deps, now)

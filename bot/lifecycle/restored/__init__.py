@@ -1,7 +1,7 @@
 """Handles a database that was restored from a backup, or is empty.
 
-Such a database is older than the account and Slack. The same is true of a lagging standby that was promoted in a
-failover. The bot recognizes such a database by one of two signs:
+Such a database lacks the latest changes. Slack may already show these changes, and machines that were bought after
+the backup may be running. The same can happen after a failover to a lagging standby. There are two signs of this:
 
 - machines.py: A machine on the account is named `gpubot-ID-N`, and the rental with this ID or its attempt N isn't
   in the database.

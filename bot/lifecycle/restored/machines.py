@@ -32,9 +32,8 @@ async def bought_after_backup(tx: Tx, machines: Sequence[UnmanagedMachine]) -> b
 async def _bought_for(tx: Tx, machines: Iterable[UnmanagedMachine]) -> list[Rental | None]:
     """Return the rentals for which these machines were bought after the backup, according to their names.
 
-    A machine's name contains a rental and an attempt. If the attempt is in the database, the machine may be older
-    than the backup, so the rental is left out. If a rental isn't in the database at all, the list contains None
-    for it.
+    A rental is left out if the attempt in the machine's name is in the database, because the machine may then be
+    older than the backup. The list contains None for each rental that isn't in the database.
     """
     named = [(name.n, await tx.rentals.get(name.rental_id)) for name in names_of(machines)]
     return [rental for n, rental in named if rental is None or n > rental.attempts]
@@ -64,7 +63,6 @@ async def close_request(tx: Tx, deps: Deps, question: AdminQuestion) -> None:
 
 
 async def _close(tx: Tx, deps: Deps, rental: Rental, question: AdminQuestion) -> None:
-    """End one rental whose machine was found, or let it continue if the bot doesn't manage the machine."""
     decided = question.decided
     events: tuple[Event, ...] = ()
     if decided is not None and decided.decision is AdminDecision.NOT_OURS:
@@ -81,9 +79,9 @@ async def _close(tx: Tx, deps: Deps, rental: Rental, question: AdminQuestion) ->
 
 
 async def _another_waits(tx: Tx, rental: Rental, question: AdminQuestion) -> bool:
-    """Return whether the admins must still decide about another purchase whose machines name this rental.
+    """Return whether the admins still have to decide about another purchase for this rental.
 
-    A rental can have two such purchases, because its first attempt may have left a machine behind.
+    There can be two such purchases, because an earlier attempt of the rental may have left a machine behind.
     """
     others = [one for one in await tx.questions.purchases() if one.open and one.id != question.id]
     machines = [machine for one in others for machine in one.purchase.machines]

@@ -28,7 +28,6 @@ async def ask_again(tx: Tx, deps: Deps, rental_id: str) -> None:
 
     If the rental is ready according to the database, its machine is looked up first. If the machine is still
     running, the owner is notified of the end of the lease, because the end may have been changed after the backup.
-    If the machine was terminated, somebody probably destroyed it.
     """
     rental, now = await tx.rentals.get(rental_id), deps.clock.now()
     if rental is None:
@@ -52,10 +51,9 @@ async def ask_again(tx: Tx, deps: Deps, rental_id: str) -> None:
 
 
 async def _looks_again(tx: Tx, deps: Deps, rental: Rental) -> bool:
-    """Return whether a ready machine will be looked up again, or was looked up since the database was opened.
+    """Return whether a ready machine has been looked up since the database was opened, or will be looked up soon.
 
-    Slack may show newer versions of several messages about the machine, but the owner should be notified of its
-    end only once.
+    One lookup is enough, even if Slack shows newer versions of several messages about the machine.
     """
     if rental.running_lease.shown_later_at is not None:
         return True

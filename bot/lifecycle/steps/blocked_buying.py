@@ -39,8 +39,8 @@ def blocked_since(snapshot: RentalSnapshot, since: datetime) -> RentalSnapshot:
 def block_since_overdue(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt) -> RentalSnapshot:
     """Return the snapshot with buying counted as blocked since the time at which an attempt timed out.
 
-    The loop that deletes overdue machines ended the attempt. So the rental's own steps have been failing since the
-    timeout. After such a long time, people have to be asked before anything else is bought.
+    This is used if the rental's steps have been failing since then. People have to be asked before anything else
+    is bought.
     """
     return blocked_since(snapshot, attempt.intended_at + deps.rules.procure.provision_timeout)
 
@@ -64,8 +64,8 @@ async def wait_on(
 ) -> RentalSnapshot:
     """Put a rental back on the waitlist because of `why`, or end it if its time on the waitlist is over.
 
-    The card is the message in Slack that shows the rental. Each reason is posted only once in the card's thread,
-    because purchases can fail for the same reason hundreds of times.
+    The reason is posted in the thread of the message that shows the rental in Slack. Each reason is posted only
+    once, because purchases can fail for the same reason hundreds of times.
     """
     if now >= waitlist_entry.until:
         return end_waitlist_entry(snapshot, now)

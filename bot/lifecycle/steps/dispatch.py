@@ -1,4 +1,4 @@
-"""Runs one step of one rental: the step of its state acts on the loaded rental, and the result is saved.
+"""Runs one step of a rental, that is, the code that advances a rental in its present state.
 
 This module also contains the steps of states with little to do: waiting for a decision, for an offer or for the
 start time, being destroyed, and being over. The search for offers is in bot/lifecycle/loops/waitlist.py.
@@ -97,11 +97,10 @@ STEPS: dict[State, Step] = {
 
 
 async def step(deps: StepDeps, snapshot: RentalSnapshot, write_due: WriteDue) -> None:
-    """Do the next step of a rental that was just loaded, and end its claim.
+    """Do the next step of a rental that was just loaded, save the result, and end the claim on the rental.
 
     The claim is this process's right to work on the rental. If the rental has changed in the meantime, only the
-    market's answers are saved. The rental is then due again immediately, so its next step acts on the current
-    version.
+    market's answers are saved, and the rental is due again immediately.
 
     Args:
         write_due: See `save`.
@@ -125,7 +124,7 @@ async def step(deps: StepDeps, snapshot: RentalSnapshot, write_due: WriteDue) ->
 def _add_approval_notice_if_due(snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
     """Notify the owner of the approval if the machine isn't ready by `approval_notice_at`.
 
-    If it is too early for this, make sure that the rental is due again at that time.
+    If it isn't that time yet, make sure that the rental is due again then.
     """
     at = snapshot.rental.approval_notice_at
     if at is None:
@@ -138,8 +137,7 @@ def _add_approval_notice_if_due(snapshot: RentalSnapshot, now: datetime) -> Rent
 async def _note_unseen_end(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     """Record that the usage status was unknown before a rental's end, if the bot was down then.
 
-    The status counts as unknown since the machine was last probed. Otherwise, the last known status would count
-    until the rental's end. The event of the end remains the last event of the rental.
+    The status counts as unknown from the machine's last probe run to the rental's end.
     """
     rental = snapshot.rental
     if rental.use is None:

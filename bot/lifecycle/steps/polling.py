@@ -17,9 +17,7 @@ Without this random amount, rentals that began at the same time would always be 
 TOGETHER = timedelta(seconds=0.25)
 """The spacing of the due times of polls.
 
-Due times lie on a grid with this spacing, so that several rows are due at once and one pass claims them.
-
-With a thousand rentals, this takes a tenth less CPU time per poll than individual due times.
+Polls are due only at multiples of this time, so that many rentals are due at once. This saves CPU time.
 """
 LONGEST_WAIT = timedelta(minutes=2)
 """The longest time that a `Retry-After` of the marketplace may postpone a poll.
@@ -29,9 +27,9 @@ A resource that may be billed must not stay unattended for longer.
 
 _random = SystemRandom()
 _first = datetime.min.replace(tzinfo=UTC) + TOGETHER * _random.random()
-"""The start of the grid of due times. Every due time is a multiple of TOGETHER after this start.
+"""The time from which the multiples of TOGETHER are counted.
 
-The start is random in each process, so that replicas don't claim rows at the same moments.
+It is random in each process, so that several processes don't claim rows at the same moments.
 """
 
 

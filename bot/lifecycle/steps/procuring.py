@@ -125,8 +125,8 @@ def _ended_as_overdue(rental: Rental, attempt: Attempt) -> bool:
 def _blocks_next(attempt: Attempt) -> bool:
     """Return whether the next purchase has to wait until the deletion of this attempt has been accepted.
 
-    This is the case if a machine of the attempt reappeared after the attempt was closed. An attempt whose procure
-    call was answered with `failed` never blocks the next purchase.
+    This is the case if a machine of the attempt has reappeared after the attempt was closed. If the answer to the
+    procure call was `failed`, the attempt never blocks the next purchase.
     """
     return not attempt.closed and attempt.delete_accepted_at is None and attempt.why not in REPORTED_FAILED
 
@@ -216,11 +216,9 @@ async def _buy_next(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
 async def _buy_from(deps: StepDeps, snapshot: RentalSnapshot, quote: Quote) -> RentalSnapshot:
     """Buy an allowed offer of the quote or, if there is none, of a new search.
 
-    If the new search has no allowed offer, people are asked about an offer outside the terms, or the rental fails.
+    If there is no allowed offer at all, people are asked about an offer outside the terms, or the rental fails.
 
-    A rental with a waitlist entry is an exception: if a purchase fails, the rental is put back on the waitlist.
-    The search that all equal entries share then queries the market again, and bot/policy/buying/waiting.py decides
-    when the next purchase for this entry may take place.
+    If a rental has a waitlist entry, it is put back on the waitlist after a failed purchase.
     """
     now, rental = deps.clock.now(), snapshot.rental
     tried = _tried(snapshot)
@@ -255,11 +253,7 @@ async def _buy_from(deps: StepDeps, snapshot: RentalSnapshot, quote: Quote) -> R
 
 
 def _chosen_vendor(snapshot: RentalSnapshot, quote: Quote) -> str | None:
-    """Return the vendor of the offer that the person chose. None if it isn't known.
-
-    If the quote no longer contains the chosen offer, the vendor of the first attempt is returned, because the
-    chosen offer is tried first.
-    """
+    """Return the vendor of the offer that the person chose. None if the vendor isn't known."""
     clicked = [offer.vendor for offer in quote.offers if offer.offer_id == snapshot.rental.clicked_offer]
     return next(iter([*clicked, *(attempt.vendor for attempt in snapshot.attempts[:1])]), None)
 
@@ -277,10 +271,9 @@ async def _usable(
 async def _buy_first(deps: StepDeps, snapshot: RentalSnapshot, offers: Sequence[Offer]) -> RentalSnapshot | None:
     """Buy the first offer that is allowed and hasn't been tried yet, using the current keys of the people.
 
-    If the owner has no key, the rental ends as failed. While it is unknown whether earlier attempts bought a
-    machine, their possible cost counts towards the approved total. If an offer is too expensive only for this
-    reason, the rental waits until lookups have resolved these attempts. Returns None if no offer is or can become
-    allowed.
+    If the owner has no key, the rental ends as failed. If an offer is too expensive only because unresolved
+    attempts count towards the approved total, the rental waits until these attempts are resolved. Returns None if
+    no offer can be bought, now or later.
     """
     rental = snapshot.rental
     async with deps.store.read() as tx:
@@ -328,7 +321,7 @@ def _allowed(deps: StepDeps, snapshot: RentalSnapshot, offers: Sequence[Offer]) 
 
 
 def _fits_later(deps: StepDeps, snapshot: RentalSnapshot, offers: Sequence[Offer]) -> bool:
-    """Return whether an offer becomes allowed once the unresolved attempts turn out to have cost nothing."""
+    """Return whether an offer would be allowed if the unresolved attempts had cost nothing."""
     billed = snapshot.spent(deps.clock.now()).amount
     fitting = within_terms(_untried(snapshot, offers), snapshot.rental.terms, billed, deps.rules)
     return len(fitting) > len(_allowed(deps, snapshot, offers))
@@ -395,7 +388,7 @@ async def _intend(
 async def _call(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt, script: str) -> RentalSnapshot:
     """Make the single procure call of an attempt, and return the snapshot with the answer.
 
-    If the claim might end during the call, no call is made: lookups will prove that nothing was bought.
+    If the claim (this process's right to work on the rental) might end during the call, no call is made.
     """
     if not deps.claim_lasts():
         return snapshot.with_due(poll_at(deps.clock.now()))
@@ -446,8 +439,7 @@ def _answered(snapshot: RentalSnapshot, attempt: Attempt, answer: Procured, now:
 async def _fail(deps: StepDeps, snapshot: RentalSnapshot, why: Why, now: datetime) -> RentalSnapshot:
     """End the rental without a machine. A rental with a waitlist entry is put back on the waitlist instead.
 
-    If it is unknown whether earlier attempts bought a machine, the rental first waits until lookups have shown
-    this.
+    While it is unknown whether earlier attempts bought a machine, the rental waits.
     """
     waitlist_entry = snapshot.rental.waitlist_entry
     if waitlist_entry is not None:

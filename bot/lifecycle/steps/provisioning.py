@@ -1,6 +1,6 @@
 """The step of a rental whose machine is starting.
 
-Each step asks the market first, and checks the timeouts only after that.
+Each step asks the market (the Compute Clear API) first, and checks the timeouts only after that.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ PROBE_AT_MOST = timedelta(minutes=2)
 
 
 async def provision(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
-    """Ask the market how the machine is progressing. Give up the attempt if the vendor failed or took too long."""
+    """Ask the market about the starting machine. Give up the attempt if the vendor failed or took too long."""
     attempt = snapshot.live
     now = deps.clock.now()
     if attempt is None or attempt.marked_for_deletion:
@@ -72,8 +72,8 @@ async def provision(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
 def _deadline(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt, now: datetime) -> datetime:
     """Return the time by which the machine must be ready.
 
-    Usually, the deadline follows from the timeout in the rules. It is earlier if the approved total doesn't pay
-    for so much time, or if the end that the owner named is near.
+    Usually, this is the timeout in the rules. The deadline is earlier if the approved total doesn't pay for so
+    much time, or if the end of the lease is near.
     """
     terms = snapshot.rental.terms
     rate = hourly(snapshot.resources_of(attempt), attempt)
@@ -84,10 +84,7 @@ def _deadline(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt, now: d
 
 
 async def _try_ssh(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt) -> tuple[RentalSnapshot, bool]:
-    """Look up the machine's address, and try to read an SSH banner from it.
-
-    Returns the snapshot, and whether the rental became ready.
-    """
+    """Look up the machine's address, and try to read an SSH banner from it."""
     reachable = snapshot.reachable(attempt)
     probing = snapshot.rental.quiet_since_real is not None
     # Between two tries to connect, don't look the address up again before the next poll is due: the address rarely

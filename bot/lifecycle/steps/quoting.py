@@ -37,10 +37,10 @@ GIVE_UP_AFTER = timedelta(minutes=2)
 
 
 async def find(deps: StepDeps, shared: SharedOffers, quote: Quote) -> None:
-    """Find offers for a quote, store the answer for delivery, and end the claim on the quote.
+    """Find offers for a quote, and store the answer for delivery.
 
-    The claim is this process's right to work on the quote. If there are no offers, look for similar requests that
-    have offers.
+    If there are no offers, look for similar requests that have offers. This also ends the claim, that is, this
+    process's right to work on the quote.
     """
     if quote.rental_id is not None:
         await _answer(deps, changed(quote, due_at=None))
@@ -62,9 +62,9 @@ async def find(deps: StepDeps, shared: SharedOffers, quote: Quote) -> None:
 
 
 async def _answer(deps: StepDeps, quote: Quote) -> None:
-    """Save the quote and end its claim. Store the answer for delivery unless the search continues.
+    """Save the quote. If the search is complete, also store the answer for delivery.
 
-    Does nothing if another process has the claim, because that process will answer.
+    Does nothing if another process is now working on the quote, because that process will answer.
     """
     # This write needn't be durable: if a power cut loses it, the quote is simply due again.
     async with deps.store.write(durable=False) as tx:
@@ -77,7 +77,6 @@ async def _answer(deps: StepDeps, quote: Quote) -> None:
 
 
 def _message(kind: MessageKind, quote: Quote, deps: StepDeps) -> Message:
-    """Return a message about the quote to the person who requested it."""
     return queued(kind, quote.reply_to or to_person(quote.owner), deps.clock.real(), quote_id=quote.id)
 
 

@@ -1,6 +1,7 @@
 """The step of a ready machine.
 
-It asks the market about the machine, and then does the first due action of the plan in bot/policy/use/ready.py.
+It asks the market about the machine, and then does the first due action. bot/policy/use/ready.py plans the
+actions.
 """
 
 from __future__ import annotations
@@ -34,16 +35,15 @@ CHECK_AGAIN = timedelta(seconds=30)
 HOST_KEY_WITHIN = timedelta(minutes=15)
 """The time after a machine became ready within which checks try to read its host key.
 
-Checks read the key only if the machine hadn't presented one when it became ready. If nothing has answered on its
-SSH port yet, there is no time limit.
+If nothing has answered on the machine's SSH port yet, there is no time limit.
 """
 
 
 async def run(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     """Do the first due action for a ready machine.
 
-    Afterwards, the rental is due again immediately, so that further actions can follow. If no action is due now,
-    the rental is due at the next check of the machine or at the next action of the plan, whichever comes first.
+    If an action was done, the rental is due again immediately, because another action may be due. If not, the
+    rental is due at the next check of its machine, or earlier if an action is due earlier.
     """
     if notice_is_due(snapshot.rental.running_lease, deps.rules, deps.clock.now()):
         await deps.directory.refresh(snapshot.rental.teammates)
@@ -64,7 +64,6 @@ async def run(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
 
 
 def _after_action(deps: StepDeps, snapshot: RentalSnapshot, action: ready.Act, now: datetime) -> RentalSnapshot:
-    """Return the snapshot after one action of the plan has been done."""
     rental, lease = snapshot.rental, snapshot.rental.running_lease
     match action:
         case ready.End(why, by):
@@ -159,8 +158,8 @@ def _unanswered_facts(snapshot: RentalSnapshot, use: Use, now: datetime) -> Ques
 async def _read_host_key(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
     """Read the host key of a machine that didn't present one when it became ready.
 
-    If this step has produced an event, the key is read at the next check instead, because reading it takes time
-    and would delay the event's messages.
+    If this step has produced an event, the key is read at the next check instead, so that the event's messages
+    aren't delayed.
     """
     rental = snapshot.rental
     late = now - rental.running_lease.ready_at > HOST_KEY_WITHIN and not rental.unreachable

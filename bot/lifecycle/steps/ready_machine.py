@@ -1,4 +1,4 @@
-"""Loads the data for the plan of a ready machine (bot/policy/use/ready.py), and describes the machine's use."""
+"""Loads the data that decides the next action on a ready machine, and describes the machine's use."""
 
 from __future__ import annotations
 

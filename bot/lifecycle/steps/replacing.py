@@ -61,7 +61,7 @@ async def load_replaceable(tx: Tx, deps: Deps, person: Person, rental_id: str) -
 async def remainder_now(tx: Tx, deps: Deps, rental: Rental, now: datetime) -> Remainder:
     """Return the time and budget that a rental leaves for its replacement.
 
-    The rental must have been ready at some time, but it needn't be replaceable any more.
+    The rental must have been ready at some time. The result doesn't depend on whether it can still be replaced.
     """
     spent = (await load_snapshot(tx, rental)).spent_at_most(now)
     events = await tx.events.of(rental.id)

@@ -22,7 +22,7 @@ from bot.policy.team.rules import Rules
 
 ALARM_AGAIN = timedelta(minutes=30)
 LOOKED_UP_AFTER = timedelta(seconds=10)
-"""The time after which an attempt is first looked up, if its procure call was answered with `failed`.
+"""The time after which an attempt is first looked up if the answer to its procure call was `failed`.
 
 An earlier lookup would prove nothing, and would delay the next purchase.
 """
@@ -60,8 +60,7 @@ def _just_failed(attempt: Attempt, now: datetime) -> bool:
 async def _report_orphans(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     """Report each new machine of an orphaned attempt with an event. Also report when all of them are terminated.
 
-    The stored events show which machines have been reported. The stored resources don't show this: if another
-    transaction changes the rental first, a step's new machine is stored, but its event isn't.
+    The stored events show which machines have been reported.
     """
     orphaned = [attempt for attempt in snapshot.attempts if attempt.orphaned and snapshot.resources_of(attempt)]
     if not orphaned:
@@ -98,8 +97,7 @@ def _reported(
     """Return the IDs of the attempt's resources that have been reported as orphaned.
 
     Returns:
-        The IDs of all resources that were ever reported, and the IDs of reported resources whose termination
-        hasn't been reported yet.
+        The IDs of all reported resources, and the IDs of those whose termination hasn't been reported yet.
     """
     ids = {resource.resource_id for resource in resources}
     ever, current = set[str](), set[str]()

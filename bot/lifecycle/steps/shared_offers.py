@@ -14,7 +14,7 @@ from bot.model.request import OfferQuery, Request
 
 @dataclass
 class SharedOffers:
-    """Makes only one call for all equal queries within `shared_for`, even if they arrive while the call runs."""
+    """Makes only one call for all equal queries within `shared_for`. A query can also share a call in progress."""
 
     market: Market
     clock: Clock
