@@ -24,7 +24,7 @@ _b, _c, _h = balances.c, charges.c, reservations.c
 
 _ALL = select(balances).where(_b.month >= bindparam("since"))
 _OF_SCOPES = select_by(_b.month).where(tuple_(_b.kind, _b.name).in_(bindparam("scopes", expanding=True)))
-"""Selects the balances of a month for the given scopes.
+"""Selects the balances of a month for the given scopes (people, projects or the team).
 
 A query for all balances of the month would be slow, because every person has one.
 """
@@ -79,10 +79,11 @@ _BILLING_BEFORE = select(
         ),
     )
 )
-"""Checks for alive resources, and for attempts that may have bought a machine whose resource isn't known yet.
+"""Checks for machines that may still have costs: resources that are alive, and attempts without a known resource.
 
-Only attempts of rentals that aren't over are checked. An attempt of a rental that is over may still have bought a
-machine. The machine's resource is stored as alive as soon as it appears.
+An attempt without a known resource may have bought a machine. It is checked only if its rental isn't over. An
+attempt of a rental that is over may have bought a machine too. The machine's resource is stored as alive as soon
+as it appears.
 """
 _MACHINES = select(
     *(_r.resource_id, _a.offer, _a.vendor, _a.gpu, _a.resource_name),
@@ -123,7 +124,7 @@ def _key(scope: Scope, month: Month) -> Values:
 
 class Budgets(Rows):
     async def balances(self, month: Month, scopes: Collection[Scope]) -> list[Balance]:
-        """Return the month's balance of each scope, in the order of `scopes`.
+        """Return the month's balance of each scope (a person, a project or the team), in the order of `scopes`.
 
         A balance that isn't stored is zero.
         """
@@ -194,7 +195,7 @@ class Budgets(Rows):
             await self._conn.execute(_ADD_CHARGES, [values(one) for one in added])
 
     async def uncharged(self) -> list[str]:
-        """Return the IDs of rentals with a ledger row that hasn't been charged. This scans the whole ledger."""
+        """Return the IDs of rentals with a ledger row that hasn't been charged. This reads the whole ledger."""
         return list((await self._conn.execute(_UNCHARGED)).scalars())
 
     async def charges_of(self, rental_id: str) -> list[Charge]:

@@ -40,8 +40,8 @@ HOLD_AT_MOST = 10.0
 """The time in seconds (wall clock) after which PostgreSQL ends a transaction whose process sends nothing.
 
 The process may have been suspended, or its machine may have failed. Without this limit, its transaction would then
-keep its locks forever. Claims last longer than this time. When a claim has expired and another process takes over
-the row, the row is therefore no longer locked.
+keep its locks forever. A claim, that is, a process's exclusive right to work on a row, lasts longer than this
+time. When a claim expires, the row is therefore no longer locked.
 """
 
 _READER_LOCK_TIMEOUT = 0.05
@@ -54,7 +54,7 @@ removes the write-ahead log.
 
 @dataclass(frozen=True)
 class Engines:
-    """The connection pool that writes, and the one that reads."""
+    """Two connection pools: one for writing, one for reading."""
 
     writer: AsyncEngine
     reader: AsyncEngine

@@ -179,7 +179,6 @@ class Costs(Rows):
 
 
 def _accruing(*columns: Any) -> Accruing:
-    """Turn a row of _ACCRUALS into a resource with the data that its cost is calculated from."""
     (rental_id, owner, project, request, *of_rental), (resource_id, attempt, *billing) = columns[:8], columns[8:-2]
     delete_accepted_at, rows = columns[-2:]
     gpus = from_json(request)["count"]  # building a model of each request would take longer than everything else

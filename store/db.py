@@ -50,9 +50,9 @@ from store.tables import jobs, probe_runs, quotes, rentals, shared_searches
 
 
 class Written(StrEnum):
-    """The kinds of rows that a listener can choose. A commit that wrote such rows may have made work due.
+    """The kinds of writes that a listener can choose (see `Database.on_commit`).
 
-    Most values are the name of a table. The listener is then called after every write to that table.
+    Most values are the name of a table. A listener for such a value is called after every write to the table.
     """
 
     QUOTES = "quotes"
@@ -63,11 +63,11 @@ class Written(StrEnum):
     POLICIES = "policy_versions"
     JOBS = "jobs"
     CHANGES = "resources"
-    """A rental or a resource has changed. A write that only changes when a step is due doesn't count."""
+    """A rental or a resource has changed. A new due time for a rental's next step doesn't count as a change."""
     PROBE_RUNS = "changed_visits"
-    """The bot started or stopped probing a machine, or a probe run was brought forward.
+    """The bot started or stopped probing a machine, or scheduled a probe run for an earlier time.
 
-    A write that only defers a probe run makes no work due, so listeners aren't called.
+    Postponing a probe run doesn't count, because it makes no work due.
     """
 
 
@@ -171,7 +171,9 @@ async def owning(url: str, claimant: str) -> AsyncIterator[tuple[Ownership, Engi
 async def _take_ownership(
     url: str, claimant: str, *, hold_at_most: float = HOLD_AT_MOST
 ) -> tuple[Ownership, Engines]:
-    """Take ownership of a database, and create its connection pools. The caller must pass both to `_close`.
+    """Take ownership of a database, and create its connection pools.
+
+    The caller must pass the returned ownership and pools to `_close`.
 
     With PostgreSQL, the ownership is shared with other replicas. Raises InUse if another process has exclusive
     ownership, and CannotOpen if the database can't be used.
@@ -194,7 +196,7 @@ async def _close(engines: Engines, ownership: Ownership) -> None:
 
 @dataclass
 class _Noticed:
-    """State that a `Database` shares with its variants for background work."""
+    """Facts that a `Database` shares with its variants for background work."""
 
     commits: int = 0
     """The number of transactions that this process has committed."""
@@ -225,7 +227,10 @@ class Database:
         self._reopen_listeners: list[Callable[[], None]] = []
         self._noticed = _Noticed()
         self.queue: AbstractAsyncContextManager[Any] = nullcontext()
-        """A lock that each write holds, so that background writes run one at a time (see `in_background`)."""
+        """A lock that is used only in the variant for background work (see `in_background`).
+
+        Each write of that variant holds the lock, so that its writes run one at a time.
+        """
         self.note: Callable[[Tx], Awaitable[None]] | None = None
         """The function that is called at the beginning of the next write (see `beginning_with`)."""
         self.shared = ownership.shared
@@ -300,7 +305,7 @@ class Database:
         self._listeners.append((listener, written))
 
     def on_change(self, listener: Callable[[Change], None]) -> None:
-        """Call `listener` with each change of a rental once the change has been committed."""
+        """Call `listener` with each change of a rental, after the change has been committed."""
         self._change_listeners.append(listener)
 
     def on_reopen(self, listener: Callable[[], None]) -> None:
@@ -324,7 +329,7 @@ class Database:
         return look
 
     def _notified(self, payload: str) -> None:
-        """Call the listeners for a commit of another replica."""
+        """Call this process's listeners after another replica has committed a transaction."""
         holder, *kinds = payload.split()
         if holder == self._holder:
             return
@@ -340,8 +345,8 @@ class Database:
     def in_background(self) -> Database:
         """Return the same database for work that nobody is waiting for.
 
-        On SQLite, background writers queue among themselves first, so that a person's write waits for at most one
-        of them.
+        On SQLite, only one background write at a time waits for its turn among the other writes. A person's write
+        therefore waits for at most one background write.
         """
         other = copy(self)
         if self._writer_lock is not None:
@@ -351,8 +356,8 @@ class Database:
     def beginning_with(self, note: Callable[[Tx], Awaitable[None]]) -> Database:
         """Return the same database for work that has to record something exactly once.
 
-        Each write first calls `note` in its transaction, and raises any error that `note` raises. As soon as one
-        of these transactions has been committed, later writes no longer call `note`.
+        Each write first calls `note` in its transaction. If `note` raises an error, the write raises it too. As
+        soon as one of these transactions has been committed, later writes no longer call `note`.
         """
         other = copy(self)
         other.note = note
@@ -488,7 +493,7 @@ class Database:
             await conn.execute(_NOTIFY, {"payload": " ".join([self._holder, *kinds])})
 
     async def _write_facts_of(self, conn: AsyncConnection, stale_changes: list[Change]) -> None:
-        """Roll the transaction back, then store only the facts from these changes in a new transaction."""
+        """Roll the transaction back. Then store only the facts about the outside world from these changes."""
         await conn.rollback()
         await conn.begin()
         tx = Tx(conn, self._clock, self._holder, writes=True)

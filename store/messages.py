@@ -381,7 +381,7 @@ class Messages(Rows):
         return await self._all(Message, _SENDABLE, **given)
 
     async def end_back_off(self) -> None:
-        """Retry now all messages whose last call got no answer from Slack, instead of waiting any longer."""
+        """Retry immediately all messages for which Slack didn't answer the last call."""
         await self._conn.execute(_END_BACK_OFF, {"now": self._real_now})
 
     async def next_due(self, after: datetime | None = None) -> datetime | None:
@@ -392,9 +392,9 @@ class Messages(Rows):
         return cast(datetime | None, await self._conn.scalar(_NEXT_DUE, {"after": after or EVER}))
 
     async def to_refresh(self, now: datetime, limit: int, without: Collection[int] = ()) -> list[Message]:
-        """Return the messages that show how much time has passed, and now have to show a later value.
+        """Return the messages whose elapsed time has to be updated now, those that have been due longest first.
 
-        Messages that have been due longest come first. A message that also has a `due_at` is left out, because its
+        Such a message shows how much time has passed. A message that also has a `due_at` is left out, because its
         next edit updates the elapsed time as well.
 
         Args:
@@ -405,7 +405,7 @@ class Messages(Rows):
         return await self._all(Message, _TO_REFRESH, now=now, max_rows=limit, without=list(without))
 
     async def next_refresh(self) -> datetime | None:
-        """Return the bot time at which the next message has to show a later elapsed time, or None."""
+        """Return the next bot time at which a message's elapsed time has to be updated, or None."""
         return cast(datetime | None, await self._conn.scalar(_NEXT_REFRESH))
 
     async def save(self, message: Message) -> None:
@@ -463,7 +463,7 @@ class Messages(Rows):
         return await self._all(Message, _DIRECT_OF_RENTAL, key=rental_id)
 
     async def file_waits(self, to: Destination, part: MonthPart) -> bool:
-        """Return whether a file with these charges still has to be sent to a person.
+        """Return whether a CSV file of charges still has to be sent to a person.
 
         `part` says which charges the file contains: those of a person, a project or the team in one month.
         """

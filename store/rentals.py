@@ -242,13 +242,13 @@ class Rentals(Attempts, Costs, claims.DueTable[ClaimedRental]):
     async def usage(self, owner: str, *, without: str | None = None) -> Usage:
         """Return the number of a person's live rentals, and the hourly rate of the whole team.
 
-        Both values are compared with the limits. The rate includes orphaned attempts that may have bought a
+        The bot compares these values with the limits. The rate includes orphaned attempts that may have bought a
         machine. Rentals that wait for an offer don't count. A transaction that writes must call `lock_spending`
         first.
 
         Args:
             owner: The person whose rentals are counted.
-            without: A rental to leave out, together with the rental that it replaces.
+            without: A rental to leave out. The rental that it replaces is left out too.
         """
         if not self._may_read_usage:
             raise RuntimeError("What decides by the usage has to take the spending lock first")
@@ -397,7 +397,7 @@ def _group(name: str, fields: RowMapping) -> Frozen | None:
 def _ends_from(rental: Rental) -> datetime | None:
     """Return the earliest time at which `Overdue.past_end` counts the rental as past its end.
 
-    None if the rental is over and no work is left, so that none of its machines can still be billing.
+    None if the rental is over and no work is left, because then none of its machines can still be billing.
     """
     if rental.state.over and rental.due_at is None:
         return None

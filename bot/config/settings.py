@@ -245,7 +245,7 @@ def ids_in(text: str) -> tuple[str, ...]:
 
 
 def check_clock(clock_url: str | None, *servers: str) -> None:
-    """Raise ValueError if a command with a sandbox's clock would call a server on another machine.
+    """Raise ValueError if a command uses a sandbox's clock, but a server on another machine.
 
     The server of the clock must be on this machine too. Without a sandbox's clock, all servers are allowed.
     """

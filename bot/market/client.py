@@ -60,7 +60,7 @@ bought.
 
 
 class ComputeClear(Transport):
-    """The market (`bot.lifecycle.outside.Market`).
+    """The market, that is, the Compute Clear API (`bot.lifecycle.outside.Market`).
 
     A failed call isn't repeated. The only exception is a call whose token was refused: if there is a new token,
     the call is made again with the new token (see `Transport`).

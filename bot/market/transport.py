@@ -150,9 +150,8 @@ class Transport:
             token: The token to begin with.
             clock: The bot's clock.
             timeouts: The limits for each kind of call.
-            on_token: Called after the first answer, and then whenever a refused token begins to be accepted, or
-                the other way round. The argument is True if the market refuses the token, and False if the market
-                accepts it.
+            on_token: Called after the first answer, and whenever the market begins to refuse or accept the token.
+                The argument is True if the market refuses the token.
             read_token: Reads the token again after it has been refused. It may raise GpubotError.
             on_call: Called for each call with its name and its outcome. The outcome is a class of statuses such as
                 `2xx`, or `no_answer`. If there is an answer that can't be used, `on_call` is called a second time,

@@ -304,7 +304,7 @@ def procured(body: object, offer_id: str, anomalies: Anomalies) -> Procured:
 
 
 def _gives_other_reason(detail: str) -> bool:
-    """Return whether the market gives a reason other than a sold-out offer for a failed purchase."""
+    """Return whether the market's message says that a purchase failed although the offer wasn't sold out."""
     words = detail.casefold()
     if any(word in words for word in _ABOUT_THE_ACCOUNT):
         return True

@@ -79,8 +79,8 @@ class HealthReport:
     async def read(self) -> health.Report:
         """Return the answer of /health.
 
-        The report also contains the revision of the clock. The report's key `settled` is true if, at this
-        revision, no work was due or in progress and all messages had been delivered.
+        The key `settled` is true if all due work is done and all messages have been delivered. The answer also
+        contains the revision of the clock, a number that increases whenever the clock is set.
         """
         before, commits = self._under_way(), self.commits
         now = self.clock.now()

@@ -31,7 +31,7 @@ _STORY = {EventKind.ACCEPTED: "bought", EventKind.BLOCKED: "waiting"}
 
 
 class LibraryHandler(logging.Handler):
-    """Logs that a library has logged a message, and where in its code.
+    """Logs the fact that a library has logged a message, and the place in the library's code.
 
     The message itself is omitted, because it may contain a secret or text that people typed.
     """

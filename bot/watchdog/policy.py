@@ -1,4 +1,7 @@
-"""Decides what to post and delete after a poll. No I/O (docs/decisions/watchdog.md)."""
+"""Decides what to post and delete after a poll. No I/O (docs/decisions/watchdog.md).
+
+A poll is the check of the bot and of the Compute Clear account that the watchdog makes every minute.
+"""
 
 from __future__ import annotations
 
@@ -164,7 +167,7 @@ def _with_wrong(state: State, poll: Poll, options: Options) -> State:
 
 
 def _outage(state: State, poll: Poll) -> Outage | None:
-    """Return the outage after this poll, or None if the bot is well."""
+    """Return the current outage, updated with the results of this poll. None if the bot is well."""
     if poll.bot.trouble is None:
         return None
     before, gap = state.outage, poll.at - (state.looked_at or poll.at)

@@ -80,7 +80,7 @@ class Account(Frozen):
 
 
 class Poll(Frozen):
-    """One poll of the bot and the account."""
+    """The results of one poll, the check of the bot and the account that the watchdog makes every minute."""
 
     at: Instant
     """The bot time of the poll."""
@@ -104,7 +104,10 @@ class Options(Frozen):
 
 
 class Announced(Frozen):
-    """A machine that was announced to people during the outage, because it is past its end."""
+    """A machine past its end that the watchdog has mentioned in an announcement.
+
+    The announcement was posted during the current outage, the period in which the bot is unwell or unreachable.
+    """
 
     resource_id: str
     ends_at: Instant
