@@ -169,11 +169,11 @@ class Attempts(Rows):
             raise OfferTaken(attempt.called_offer.offer_id)
 
     async def note_read(self, read_again: Collection[Resource]) -> None:
-        """Store the `read_at` time of resources that the market has reported again without any change.
+        """Store the new `read_at` time of resources that Compute Clear has reported unchanged.
 
         If another report has marked a resource as terminated in the meantime, the more recent of the two reports
-        counts. The resource may therefore become alive again. The rental's version doesn't change; only Home tabs
-        are updated.
+        counts. A resource that is stored as terminated may therefore become alive again. The rental's version
+        doesn't change; only Home tabs are updated.
         """
         if not read_again:
             return
@@ -288,15 +288,15 @@ class Attempts(Rows):
 
 # --- merging a report with the stored row. A step may have worked with an outdated version of an attempt or
 # resource. Merging adds the new information that the step reports, but keeps what others have stored in the
-# meantime: the market's answer, an end, or a deletion that was requested or accepted.
+# meantime: Compute Clear's answer, an end, or a deletion that was requested or accepted.
 
 _PROGRESS = {AttemptState.INTENDED: 0, AttemptState.UNKNOWN: 1}
 _ANSWERED = 2
-"""The progress of all states that `_PROGRESS` doesn't list: the market has answered the purchase."""
+"""The progress of the states that `_PROGRESS` doesn't list: Compute Clear has answered the call."""
 
 
 def merge_attempt(stored: Attempt, reported: Attempt) -> Attempt:
-    """Return the reported attempt, but keep the values in which the stored attempt is newer."""
+    """Return the reported attempt, except that newer values of the stored attempt are kept."""
     older = _PROGRESS.get(reported.state, _ANSWERED) < _PROGRESS.get(stored.state, _ANSWERED)
     return changed(
         reported,

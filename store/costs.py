@@ -147,7 +147,7 @@ class Costs(Rows):
         ]
 
     async def accruing(self, person: str | None = None) -> AsyncIterator[list[Accruing]]:
-        """Yield the resources that haven't been terminated, in batches, and let other tasks run in between.
+        """Yield the resources that haven't been terminated, in batches. Other tasks can run between the batches.
 
         If `person` is given, only two groups of rentals are read: the rentals that this person owns, and all
         rentals whose owner has ever changed. The second group may include rentals that this person never owned.

@@ -81,7 +81,10 @@ class Tx:
     """One transaction: either everything in it is written, or nothing."""
 
     def __init__(self, conn: AsyncConnection, clock: Clock, holder: str, *, writes: bool) -> None:
-        """Create the objects that read and write the tables. Claims that they make belong to `holder`."""
+        """Create the objects that read and write the tables.
+
+        Rows that they reserve (claim) are reserved for `holder`.
+        """
         self.quotes = Quotes(conn, holder)
         self.searches = Searches(conn, holder)
         self.events = Events(conn)
@@ -242,7 +245,8 @@ class Database:
     async def open(cls, url: str, *, claimant: str, clock: Clock, hold_at_most: float = HOLD_AT_MOST) -> Database:
         """Take ownership of the database, and migrate it to the newest schema.
 
-        This process's claims belong to a holder whose name is `claimant` with a random suffix.
+        When this process claims rows, that is, reserves them to work on, the holder of the claims is `claimant`
+        with a random suffix.
 
         Args:
             url: `sqlite:///PATH` or `postgresql://..`.
@@ -280,9 +284,11 @@ class Database:
     async def end_claims(self) -> None:
         """End the claims of an earlier process on a SQLite database, so that its work can continue immediately.
 
-        No other process can be working, because this one has the lock on the database file. If the database can't
-        be written, no error is raised and the claims expire later. This is deliberate: the bot must start in any
-        case, because it can still delete overdue machines.
+        A claim is a process's exclusive right to work on a row. No other process can be working now, because this
+        one has the lock on the database file.
+
+        If the database can't be written, no error is raised and the claims expire later. This is deliberate: the
+        bot must start in any case, because it can still delete overdue machines.
         """
         with suppress(StoreBusy):
             # The commit needn't be durable. If a power cut undoes it, the next start ends the claims again.

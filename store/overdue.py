@@ -111,7 +111,7 @@ class Overdue(Rows):
         1. the time at which the rental was over,
         2. the time at which its destruction began,
         3. the end of its lease,
-        4. the time at which the market accepted the live attempt,
+        4. the time at which Compute Clear accepted the live attempt,
         5. the time at which the rental was created.
         """
         return await self._unfinished(_PAST_END, by=by)

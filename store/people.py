@@ -122,7 +122,7 @@ class People(Rows):
         return await self._all(Key, _KEYS, key=user_id)
 
     async def keys_of(self, user_ids: Collection[str]) -> dict[str, list[Key]]:
-        """Return the SSH keys of several people, by person ID. Each person's keys are in the order of `keys`.
+        """Return the SSH keys of several people, by person ID. Each person's default key comes first.
 
         People without a key are left out.
         """

@@ -75,9 +75,10 @@ class Quotes(claims.DueTable[Claimed]):
         return await self._first(Quote, _NEWEST, key=owner)
 
     async def clicked(self, owner: str, since: datetime) -> list[Quote]:
-        """Return the quotes in which a person clicked an offer and still has to add an SSH key, newest first.
+        """Return a person's quotes that wait until the person adds an SSH key, newest first.
 
-        Only quotes that were requested at `since` or later are returned.
+        The person has already clicked an offer in each of these quotes. Only quotes that were requested at `since`
+        or later are returned.
         """
         return await self._all(Quote, _CLICKED, key=owner, since=since)
 

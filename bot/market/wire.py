@@ -1,4 +1,4 @@
-"""Parses the market's answers into gpubot's models, and builds the query for offers. No I/O except logging.
+"""Parses Compute Clear's answers into gpubot's models, and builds the query for offers. No I/O except logging.
 
 The parsing is as tolerant as the API requires (docs/compute-clear.md, "Calls in general"): unknown fields are
 ignored, an unknown status means "still in progress", and list entries that can't be used are left out.
@@ -187,9 +187,9 @@ def region_name(name: str) -> str:
 
 _SOLD_OUT = ("sold out", "stock", "capacity", "availab")
 _ABOUT_THE_ACCOUNT = ("credit", "quota", "balance", "fund", "payment", "billing", "limit")
-"""Words in an error message that point to the account, such as its credit, as the reason.
+"""Words in an error message which show that the reason is the account, for example its credit.
 
-The market doesn't document these words.
+Compute Clear doesn't document these words.
 """
 
 

@@ -18,8 +18,8 @@ from bot.model.state import State
 LATENESS_BUCKETS = (0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0)
 """The upper bounds of the buckets in which the lateness of steps is counted, in seconds.
 
-Two of them matter to the bot: 15 s is the time between two polls, and a purchase that is 15 minutes late needs a
-new decision.
+A step is the code that advances a rental. Two of the bounds matter to the bot: steps query Compute Clear every 15
+s, and a purchase that is 15 minutes late needs a new decision.
 """
 
 
@@ -111,7 +111,7 @@ class Metrics:
         self._attempts.labels(attempt.state.value, attempt.why.value if attempt.why else "").inc()
 
     def market_call(self, call: str, outcome: str) -> None:
-        """Count a call to the market."""
+        """Count a call to Compute Clear."""
         self._calls.labels(call, outcome).inc()
 
     def run_probe(self, outcome: str) -> None:
@@ -123,7 +123,7 @@ class Metrics:
         self._slack_requests.labels(outcome).inc()
 
     def failed(self, what: str) -> None:
-        """Count a step that failed because of a bug.
+        """Count a step (the code that advances a rental) or other work that failed because of a bug.
 
         Args:
             what: The state of the rental whose step failed. For other work, it is `quote` (a search for a

@@ -126,8 +126,8 @@ def deleted(state: State, resource_id: str, at: datetime, *, failure: str | None
         state: The state before.
         resource_id: The resource.
         at: The current time.
-        failure: A sentence saying why the market did not delete it. None if the market accepted the deletion, or
-            if the resource had already been terminated.
+        failure: A sentence saying why Compute Clear did not delete the resource. None if the deletion was
+            accepted, or if the resource had already been terminated.
     """
     machine = next((one for one in state.machines if one.resource_id == resource_id), None)
     outage = state.outage

@@ -63,17 +63,17 @@ class Living(Frozen):
     resource_id: str
     name: str | None
     rate: Decimal | None
-    """The price in USD per hour. None if the market doesn't report a price."""
+    """The price in USD per hour. None if Compute Clear doesn't report a price."""
     since: Instant | None
     gpus: str | None = None
-    """The GPUs, such as `1x H100 SXM 80 GB`. None if the market doesn't report them."""
+    """The GPUs, such as `1x H100 SXM 80 GB`. None if Compute Clear doesn't report them."""
 
 
 class Account(Frozen):
-    """The market's answer about the account."""
+    """Compute Clear's answer about the account."""
 
     living: tuple[Living, ...] | None = None
-    """The resources that are alive. None if the market gave no usable answer."""
+    """The resources that are alive. None if Compute Clear gave no usable answer."""
     trouble: str = ""
     """A sentence saying why there is no usable answer. It may contain text from outside, so it must be escaped."""
     token_refused: bool = False
@@ -111,7 +111,10 @@ class Announced(Frozen):
 
     resource_id: str
     ends_at: Instant
-    """The end that the announcement stated. If the machine's end changes, it has to be announced again."""
+    """The end of the machine's lease according to the announcement.
+
+    If the end changes, the machine has to be announced again.
+    """
     delete_at: Instant | None
     """The time of the deletion. None if the announcement said that nothing will be deleted."""
     gpus: str | None = None
@@ -124,7 +127,7 @@ class Deletion(Frozen):
     resource_id: str
     asked_at: Instant
     done: bool
-    """True if the market accepted the deletion, or the machine had already been terminated."""
+    """True if Compute Clear accepted the deletion, or the machine had already been terminated."""
 
 
 class Outage(Frozen):
@@ -167,7 +170,7 @@ class State(Frozen):
     wrong_told: bool = False
     """True if people have been notified that the bot can't use Slack."""
     token_refused: bool = False
-    """True if people have been notified that the market refuses the watchdog's token."""
+    """True if people have been notified that Compute Clear refuses the watchdog's token."""
     notes: tuple[str, ...] = ()
     """Texts that still have to be posted, because Slack hasn't accepted them yet."""
 

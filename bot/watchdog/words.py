@@ -25,7 +25,7 @@ WELL_WITHOUT_BUT = "gpubot can send messages again: Slack answers it and accepts
 ACCEPTED_AGAIN = (
     "Compute Clear accepts the watchdog's token again, so the watchdog can see which machines are running."
 )
-"""The message saying that the market accepts the watchdog's token again."""
+"""The message saying that Compute Clear accepts the watchdog's token again."""
 CLOCK_IS_WRONG = (
     "The clock of gpubot's watchdog differs from Slack's by more than 10 min, so the watchdog won't delete "
     "anything. Set the clock, then restart the watchdog."
@@ -132,7 +132,10 @@ def deleted(machine: WatchedMachine, at: datetime, gpus: Gpus) -> str:
 
 
 def not_deleted(machine: WatchedMachine, at: datetime, failure: str, gpus: Gpus) -> str:
-    """Return the message saying that the market did not delete a machine. `failure` is the reason, a sentence."""
+    """Return the message saying that Compute Clear did not delete a machine.
+
+    `failure` is a sentence with the reason.
+    """
     which = _machine(machine, at, gpus, with_id=True)
     return (
         f"gpubot's watchdog couldn't delete a machine that may still be billing: {which}. "
@@ -141,7 +144,7 @@ def not_deleted(machine: WatchedMachine, at: datetime, failure: str, gpus: Gpus)
 
 
 def token_refused(poll: Poll) -> str:
-    """Return the message saying that the market refuses the watchdog's token."""
+    """Return the message saying that Compute Clear refuses the watchdog's token."""
     bot = "gpubot works, but" if poll.bot.trouble is None else "In addition,"
     return (
         f"{bot} Compute Clear rejects the watchdog's token, so the watchdog can't see which machines are running. "
@@ -254,7 +257,7 @@ def gpus_of(poll: Poll) -> Gpus:
 def _machine(machine: WatchedMachine, at: datetime, gpus: Gpus, *, with_id: bool = False) -> str:
     """Return a line with a machine's name, owner, price and end.
 
-    With `with_id`, the line also contains the resource ID, so that people can find the machine at the market.
+    With `with_id`, the line also contains the resource ID, so that people can find the machine at Compute Clear.
     """
     if machine.ends_at is None:
         end = "end unknown"
