@@ -1,4 +1,4 @@
-"""The composition root: builds all parts from Settings, starts them and stops them."""
+"""The composition root: builds all parts (long-running tasks) from Settings, starts them and stops them."""
 
 from __future__ import annotations
 

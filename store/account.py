@@ -91,7 +91,7 @@ class Policies(Rows):
     """Versions of the policy file that came into force. Versions are added and read, never changed."""
 
     async def newest(self) -> PolicyVersion | None:
-        """Return the version of the policy file that is in force, or None before the first one is stored."""
+        """Return the version of the policy file that is in force, or None if none has been stored yet."""
         return await self._first(PolicyVersion, _NEWEST)
 
     async def add(self, version: PolicyVersion) -> None:

@@ -47,8 +47,7 @@ time. When a claim expires, the row is therefore no longer locked.
 _READER_LOCK_TIMEOUT = 0.05
 """The time in seconds (wall clock) that a reader on SQLite waits for a lock.
 
-It is short because a reader never waits for a writer. A reader has to wait only while another process recovers or
-removes the write-ahead log.
+The time is short because a reader has to wait only while another process recovers or removes the write-ahead log.
 """
 
 

@@ -89,7 +89,7 @@ _ENDED = (
 
 
 class Costs(Rows):
-    """The part of `Rentals` that deals with the cost of many rentals."""
+    """The methods of `Rentals` for the cost of many rentals."""
 
     _pause: Pause
 

@@ -491,8 +491,8 @@ class Database:
     async def _notify(self, conn: AsyncConnection, written: Collection[Written]) -> None:
         """Notify other replicas of a commit that may have made work due.
 
-        A commit that isn't durable, such as a claim or a new due time, matters to other replicas only if it also
-        wrote messages.
+        After a commit that isn't durable, such as one that only stores a due time, replicas are notified only of
+        new messages.
         """
         kinds = sorted(written if conn.info[DURABLE] else {Written.MESSAGES}.intersection(written))
         if kinds:

@@ -268,8 +268,8 @@ class Messages(Rows):
     async def add(self, message: Message) -> None:
         """Queue a message. If its `due_at` isn't set, the message is due now.
 
-        An event can have only one message of a kind to a destination, and a rental can have only one card. If the
-        message would be a second one, nothing is added.
+        Nothing is added if the event already has a message of this kind to this destination, or if the message is
+        a card and the rental already has a card.
         """
         row = {**_stored(message, without=frozenset({"id"})), "urgent": False}
         # `_real_now` is the time at which this transaction was created. The message may have been created seconds
@@ -343,8 +343,8 @@ class Messages(Rows):
         """Schedule an edit of every open live message, even if its content seems to be unchanged.
 
         This is called when nobody knows what Slack shows, such as after a restart. Messages about rentals and
-        questions that are over are left alone. A message that may ask a question or state an end is compared with
-        Slack before it is edited (`Message.uncompared`).
+        questions that are over are left alone. A message that may ask a question or show the end of a lease is
+        compared with Slack before it is edited (`Message.uncompared`).
         """
         for statement in _SHOW_ALL_AGAIN:
             await self._conn.execute(statement, self._change())
@@ -387,7 +387,7 @@ class Messages(Rows):
     async def next_due(self, after: datetime | None = None) -> datetime | None:
         """Return the earliest wall-clock time at which a message is due.
 
-        If `after` is given, only later times are considered.
+        If `after` is given, only later times count.
         """
         return cast(datetime | None, await self._conn.scalar(_NEXT_DUE, {"after": after or EVER}))
 

@@ -159,7 +159,10 @@ class People(Rows):
         return lowest or 0, highest or 0
 
     async def note_seen(self, user_id: str, now: datetime) -> None:
-        """Record that a person has just used the bot, so that their ready rentals count as needed."""
+        """Record that a person has just used the bot.
+
+        The bot then assumes for some time that the person still needs their machines.
+        """
         # The rentals' versions and due times stay as they are. Only the step that asks "Still needed?" reads this
         # value, and that step has its own due time.
         await self._conn.execute(_SEEN, {"owner_id": user_id, "now": now})

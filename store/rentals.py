@@ -201,7 +201,7 @@ class Rentals(Attempts, Costs, claims.DueTable[ClaimedRental]):
         return current
 
     async def defer(self, rental: ClaimedRental, due_at: datetime) -> bool:
-        """Release this process's claim on a rental, and set when the rental is next due, like `DueTable.defer`.
+        """Release this process's claim (exclusive right to work) on a rental, and set the rental's next due time.
 
         If `make_due` or a change has written another due time in the meantime, only the claim is released.
         """
@@ -221,9 +221,9 @@ class Rentals(Attempts, Costs, claims.DueTable[ClaimedRental]):
         return {State(row.state): row.number for row in await self._conn.execute(_STATES)}
 
     async def unconfirmed(self) -> int:
-        """Return the number of rentals with an alarm.
+        """Return the number of rentals whose machine should have been deleted, but whose deletion isn't confirmed.
 
-        A rental has an alarm if people were notified that the deletion of its machine isn't confirmed.
+        Only rentals with an alarm count, that is, rentals about which people have been notified.
         """
         return int(await self._conn.scalar(_UNCONFIRMED) or 0)
 

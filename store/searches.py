@@ -65,7 +65,7 @@ class Searches(claims.DueTable[Claimed]):
     async def save(self, search: SharedSearch) -> None:
         """Store the time of the last search and the time of the next one.
 
-        Does nothing if another process has the claim on the search.
+        Does nothing if another process is working on the search (has the claim on its row).
         """
         values = {"asked": search.asked_at, "missed": search.misses, "next_due": search.due_at}
         await self._conn.execute(_SAVE, {"key": search.id, "holder": self._holder, **values})

@@ -163,7 +163,7 @@ class Transport:
         self._clock = clock
         self._timeouts = timeouts
         self._anomalies = wire.Anomalies()
-        """Logs the parts of answers that the bot doesn't understand."""
+        """Logs whatever the bot doesn't understand in answers."""
         self._base_url = base_url.rstrip("/")
         self._token = token
         self._tokens = {token}
@@ -307,7 +307,7 @@ class Transport:
         raise MarketAway(message, retry_after=wait, may_have_bought=call.buys)
 
     def _stated_reason(self, content: bytes) -> str:
-        """Return the reason in an error answer, after a colon and a space, or an empty text if there is none."""
+        """Return `: ` and the reason that an error answer states, or an empty text if it states no reason."""
         if len(content) > MAX_ON_LOOP:
             return ""
         try:

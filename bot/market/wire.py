@@ -53,7 +53,7 @@ _MAX_WORDS = 200
 
 
 class Anomalies:
-    """Logs the parts of answers that the bot doesn't understand.
+    """Logs whatever the bot doesn't understand in answers.
 
     Each unknown status is logged once. Entries that are dropped from a list are logged together in one line.
     """

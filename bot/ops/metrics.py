@@ -40,7 +40,7 @@ class Figures:
     """The current price of ready machines whose usage status is idle."""
     unknown_machines: int
     unconfirmed_deletions: int
-    """The number of rentals with an alarm: people were notified that a machine's deletion isn't confirmed."""
+    """The number of rentals with an alarm because the deletion of a machine isn't confirmed."""
     requests_waiting: int
     """The number of requests and extensions that wait for a decision."""
 
@@ -48,7 +48,7 @@ class Figures:
 class Metrics:
     """The metrics of one process.
 
-    Other parts of the bot receive methods of this object as callbacks, and call them to count their work.
+    Other modules receive methods of this object as callbacks, and call them to count their work.
     """
 
     def __init__(self) -> None:

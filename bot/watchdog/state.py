@@ -147,7 +147,7 @@ class Outage(Frozen):
     unnamed_ends: dict[str, Instant | None] = Field(default_factory=dict)
     """The last known ends of machines that the bot has stopped reporting during this outage, by resource ID.
 
-    If the bot later reports such a machine again with an earlier end, the stored end is used instead.
+    The bot may later report such a machine again. If the new end is earlier, the stored end is used instead.
     """
     clock_is_wrong: bool = False
     """True if Slack's clock differs from this machine's. If it does, nothing is deleted."""
