@@ -81,9 +81,8 @@ _BILLING_BEFORE = select(
 )
 """Checks for machines that may still have costs: resources that are alive, and attempts without a known resource.
 
-An attempt without a known resource may have bought a machine. It is checked only if its rental isn't over. An
-attempt of a rental that is over may have bought a machine too. The machine's resource is stored as alive as soon
-as it appears.
+An attempt without a known resource may have bought a machine. Such attempts are checked only if their rental isn't
+over. After the rental is over, the machine is checked as soon as its resource appears.
 """
 _MACHINES = select(
     *(_r.resource_id, _a.offer, _a.vendor, _a.gpu, _a.resource_name),
@@ -250,7 +249,7 @@ class Budgets(Rows):
         }
 
     async def all_balances(self, since: Month = "") -> list[Balance]:
-        """Return the balances that aren't zero, starting with the month `since` or, by default, of all months."""
+        """Return the balances that aren't zero. If `since` is given, only those of this month and later ones."""
         rows = await self._conn.execute(_ALL, {"since": since})
         return [_balance(row) for row in rows if row.reserved or row.spent]
 
@@ -259,10 +258,10 @@ class Budgets(Rows):
         return [_balance(row) for row in await self._conn.execute(_TEAM)]
 
     async def sums(self, since: Month = "") -> list[Balance]:
-        """Calculate the expected balances from the reservations and charges, starting with the month `since`.
+        """Calculate the expected balances from the reservations and charges.
 
-        By default, all months are included. The results contain amounts only, no alerts. Comparing them with the
-        stored balances shows whether a stored balance is wrong.
+        If `since` is given, only this month and later ones are included. The results contain amounts only, no
+        alerts. Comparing them with the stored balances shows whether a stored balance is wrong.
         """
         found: dict[tuple[Month, Scope], Balance] = {}
 

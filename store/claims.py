@@ -198,7 +198,7 @@ class DueTable(Rows, Generic[C]):
     async def claim(self, now: datetime, limit: int, seconds: float, *, without: Collection[str] = ()) -> list[C]:
         """Claim due rows that are free: reserve them for this process for `seconds` of wall-clock time.
 
-        Returns at most `limit` rows. The rows that have been due longest come first. The rows in `without` are skipped.
+        Returns at most `limit` rows, starting with the one that has been due longest. Skips the rows in `without`.
         """
         dialect = self._conn.dialect.name
         values = {"now": now, "holder": self._holder, "max_rows": limit, "lasts": _lasts(dialect, seconds)}

@@ -305,7 +305,7 @@ class Database:
 
         Args:
             listener: The function to call.
-            written: If given, call `listener` after each commit that wrote rows of this kind, by any process. If
+            written: If given, call `listener` after each commit of any process with a write of this kind. If
                 None, call it after every commit of this process.
         """
         self._listeners.append((listener, written))

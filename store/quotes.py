@@ -90,7 +90,7 @@ class Quotes(claims.DueTable[Claimed]):
         return await self._all(Quote, _WAITING)
 
     async def waiting_for(self, search_id: str) -> list[Quote]:
-        """Return the quotes from `waiting` that wait for the results of this shared search, oldest first."""
+        """Return the quotes from `waiting` that use this shared search, oldest first."""
         return await self._all(Quote, _WAITING_FOR, key=search_id)
 
     async def waiting_of(self, owner: str) -> list[Quote]:

@@ -50,7 +50,7 @@ class Samples(Rows):
         return await self._all(Sample, _SINCE, key=rental_id, moment=at)
 
     async def reaching_back(self, rental_id: str, at: datetime) -> list[Sample]:
-        """Return a rental's samples since `at` and the last one before `at`, oldest first."""
+        """Return a rental's samples at or after `at`, and the last sample before `at`. The oldest comes first."""
         return await self._all(Sample, _REACHING_BACK, key=rental_id, moment=at)
 
     async def highest(self, rental_id: str, at: datetime) -> list[tuple[datetime, int]]:
