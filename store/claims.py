@@ -4,9 +4,9 @@ The rows of several tables have a due time: quotes, shared searches, rentals, pr
 these tables, a loop works on the rows that are due. The class `Jobs` is in this module because a job's row
 consists only of a due time and a claim.
 
-A claim belongs to a holder (one run of a process) and expires after some time. The time of expiry is a time of the
-database server's clock, so that all processes use the same clock. With SQLite, it is a time of this machine's
-clock. Tests and the sandbox change the bot's clock, but neither of these clocks.
+A claim belongs to a holder (one run of a process) and expires after some time. The expiry follows the database
+server's clock, so that all processes use the same clock. With SQLite, it follows this machine's clock. Tests and
+the sandbox can set the bot's clock, but this has no effect on claims.
 """
 
 from __future__ import annotations

@@ -84,7 +84,7 @@ class Outside:
             return BotAnswer(trouble=Trouble.UNREACHABLE, why="the connection broke")
 
     async def list_account(self) -> Account:
-        """List the resources that are alive on the account."""
+        """List the resources on the Compute Clear account that haven't been terminated."""
         try:
             resources = await self._market.resources()
         except TokenRefused as error:

@@ -43,7 +43,7 @@ class Trouble(StrEnum):
 
 
 class BotAnswer(Frozen):
-    """The bot's answer to a poll."""
+    """The bot's answer when the watchdog polls it."""
 
     trouble: Trouble | None = None
     """The kind of problem. None if the bot is well."""
@@ -58,7 +58,7 @@ class BotAnswer(Frozen):
 
 
 class Living(Frozen):
-    """A resource that is alive on the account."""
+    """A resource on the Compute Clear account that hasn't been terminated."""
 
     resource_id: str
     name: str | None
@@ -70,10 +70,10 @@ class Living(Frozen):
 
 
 class Account(Frozen):
-    """Compute Clear's answer about the account."""
+    """Compute Clear's answer to the query for the account's resources."""
 
     living: tuple[Living, ...] | None = None
-    """The resources that are alive. None if Compute Clear gave no usable answer."""
+    """The resources that haven't been terminated. None if Compute Clear gave no usable answer."""
     trouble: str = ""
     """A sentence saying why there is no usable answer. It may contain text from outside, so it must be escaped."""
     token_refused: bool = False
@@ -104,14 +104,15 @@ class Options(Frozen):
 
 
 class Announced(Frozen):
-    """A machine past its end that the watchdog has mentioned in an announcement.
+    """An overdue machine that the watchdog has mentioned in an announcement.
 
-    The announcement was posted during the current outage, the period in which the bot is unwell or unreachable.
+    A machine is overdue if its lease and the grace period are over. The announcement was posted during the current
+    outage, the period in which the bot is unwell or unreachable.
     """
 
     resource_id: str
     ends_at: Instant
-    """The end of the machine's lease according to the announcement.
+    """The end of the machine (the end of its lease plus the grace period) according to the announcement.
 
     If the end changes, the machine has to be announced again.
     """
@@ -145,9 +146,10 @@ class Outage(Frozen):
     announced: tuple[Announced, ...] = ()
     deletions: tuple[Deletion, ...] = ()
     unnamed_ends: dict[str, Instant | None] = Field(default_factory=dict)
-    """The last known ends of machines that the bot has stopped reporting during this outage, by resource ID.
+    """The last known ends of the machines that the bot has stopped reporting during this outage.
 
-    The bot may later report such a machine again. If the new end is earlier, the stored end is used instead.
+    The keys are resource IDs. The bot may later report such a machine again. If the new end is earlier, the stored
+    end is used instead.
     """
     clock_is_wrong: bool = False
     """True if Slack's clock differs from this machine's. If it does, nothing is deleted."""

@@ -71,10 +71,12 @@ def announcement(
     poll: Poll,
     options: Options,
 ) -> str:
-    """Return the message about machines past their end: either they will be deleted, or they keep running.
+    """Return the message about overdue machines (machines whose lease and grace period are over).
+
+    The message says either that these machines will be deleted, or that they keep running.
 
     Args:
-        machines: The machines past their end.
+        machines: The overdue machines.
         delete_at: The time of the deletion. None if the machines won't be deleted.
         state: The state of the watchdog.
         outage: The current outage.
@@ -193,7 +195,7 @@ def _lead(state: State, outage: Outage, poll: Poll) -> str:
 
 
 def _nothing_runs(poll: Poll) -> bool:
-    """Return whether it is known that no machine is running on the account."""
+    """Return whether it is certain that no machine is running on the Compute Clear account."""
     return poll.account.living is not None and not poll.account.living
 
 
@@ -255,7 +257,7 @@ def gpus_of(poll: Poll) -> Gpus:
 
 
 def _machine(machine: WatchedMachine, at: datetime, gpus: Gpus, *, with_id: bool = False) -> str:
-    """Return a line with a machine's name, owner, price and end.
+    """Return a line with a machine's name, its owner, its price and its end.
 
     With `with_id`, the line also contains the resource ID, so that people can find the machine at Compute Clear.
     """
