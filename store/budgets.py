@@ -173,8 +173,8 @@ class Budgets(Rows):
     async def alerts_due(self, at: datetime) -> list[Balance]:
         """Return the balances with a pending alert that is due to be checked again.
 
-        They are sorted by month and scope. Every transaction writes balances in this order, so that no two
-        transactions wait for each other.
+        They are sorted by month and scope (a person, a project or the team). Every transaction writes balances in
+        this order, which prevents deadlocks.
         """
         return [_balance(row) for row in await self._conn.execute(_ALERTS_DUE, {"at": at})]
 

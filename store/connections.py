@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 LOCK_TIMEOUT = 1.0
 """The time in seconds (wall clock) that a statement waits for a lock of another process."""
 QUEUE_TIMEOUT = 1.75
-"""The time in seconds (wall clock) that a transaction waits for its turn.
+"""The time in seconds (wall clock) that a transaction waits for its turn or for a free connection.
 
 LOCK_TIMEOUT and QUEUE_TIMEOUT together are shorter than the 3 s within which Slack needs an acknowledgement.
 """

@@ -80,7 +80,7 @@ This applies to posts about the same rental, or about the same pause of buying, 
 """
 
 _SHOWN_AGAIN = and_(_c.ts.is_not(None), _c.digest == "")
-"""True if nobody knows what Slack shows for a message, so that it must be edited even without changes."""
+"""True if the message must be edited even without changes, because nobody knows what Slack shows for it."""
 _NOT_POSTED, _MAY_WAIT = _c.shown_version == 0, and_(_c.kind == MessageKind.CARD, _c.version_at_start.is_(None))
 _HOME = _c.kind == MessageKind.HOME
 _ORDER = case((_NOT_POSTED, 0), (_c.urgent, 1), (_HOME, 5), (~_SHOWN_AGAIN, 2), (~_MAY_WAIT, 3), else_=4)
@@ -219,10 +219,11 @@ _COMPARE_CARDS = (
     )
     .values(version_at_start=_FIRST_KNOWN, next_call=NextCall.FIND)
 )
-"""Makes delivery compare some cards with what Slack shows: the cards of rentals that may still buy a machine.
+"""Makes delivery compare cards (the main messages of rentals) with what Slack shows.
 
-The bot buys no machine for such a rental before its card (the rental's main message) has been compared. If Slack
-shows a newer version of the card, the database is an old backup, and the machine may have been bought already.
+Only the cards of rentals that may still buy a machine are compared. The bot buys no machine for such a rental
+before its card has been compared. If Slack shows a newer version of the card, the database is an old backup, and
+the machine may have been bought already.
 """
 _not_over = admin_questions.c.over_at.is_(None)
 _SHOW_ALL_AGAIN = (

@@ -137,7 +137,7 @@ class CommandSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)
     hints: ClassVar[Mapping[str, str]] = {}
-    """Descriptions of settings in addition to _HINTS, for messages about a missing or wrong setting."""
+    """Descriptions of this command's settings for error messages, in addition to _HINTS."""
     stand_ins: ClassVar[Mapping[str, str]] = {}
     """Valid placeholder values for the settings without a default."""
 

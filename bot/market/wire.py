@@ -110,7 +110,7 @@ def _read_entries(
 
 
 def _list_in(body: object, *names: str) -> list[object]:
-    """Return the body if it is a list, or else the first list found under one of `names`."""
+    """Return the body if it is a list. Otherwise, return the first of the fields `names` that is a list."""
     if isinstance(body, list):
         return body
     for name in names:

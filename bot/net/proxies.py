@@ -1,4 +1,6 @@
-"""Chooses the proxy for a request from the environment. All HTTP clients of the bot use this module."""
+"""Chooses the proxy for each request, using the environment variables. All HTTP clients of the bot use this
+module.
+"""
 
 from __future__ import annotations
 
