@@ -1,4 +1,7 @@
-"""Alerts about the Compute Clear account, the rules, and the bot's own failures. Alerts are never edited."""
+"""Alerts about the account at Compute Clear, the team's rules, and failures of the bot.
+
+Alerts are never edited.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +64,7 @@ def _resumed(context: AlertContext[SaidFacts]) -> Rendered:
 
 
 def _pause_over(context: AlertContext, paused: Event[SaidFacts], resumed: Event) -> Rendered:
-    """Render one alert that says when buying was paused and when it was resumed.
+    """Render a single alert about a pause of buying and its end.
 
     It is used if buying was resumed before the alert about the pause was posted.
     """
@@ -78,10 +81,7 @@ def _why(event: Event[SaidFacts]) -> str:
 
 
 def _who_paused(context: AlertContext, paused: Event[SaidFacts]) -> str:
-    """Return the name of the person who paused buying, for the beginning of a sentence.
-
-    If the operator paused buying, the operator's reason isn't included, because `_why` returns it.
-    """
+    """Return the name of the person who paused buying. The reason is left out, because `_why` returns it."""
     return sentence_case(person(context.names, paused.actor))
 
 
@@ -111,9 +111,9 @@ def _policy_refused(context: AlertContext[AccountFacts]) -> Rendered:
 
 @alert(EventKind.CHANNELS_CHARGE_LESS)
 def _channels_charge_less(context: AlertContext[AccountFacts]) -> Rendered:
-    """Render the notice that, after an upgrade of the bot, fewer people can charge projects.
+    """Render the notice that fewer people can spend the budget of a project, because the bot was upgraded.
 
-    In the channels of a project with a list of people, only these people and approvers can charge the project.
+    If a project has a list of members, only these members and approvers can spend its budget in its channels.
     """
     pairs = [line.partition(" ") for line in context.facts.detail.splitlines()]
     named = listed([f"{channel(one)} ({escape(project, 40)})" for one, _, project in pairs])
@@ -148,10 +148,10 @@ def _step_alert(context: AlertContext[AlertFacts]) -> Rendered:
 
 
 def _step_text(event: Event[AlertFacts], it: str, times: Times) -> str:
-    """Return sentences about an error that stops the bot's work on a rental, or about the end of such an error.
+    """Return sentences about an error that stops the bot's work on a rental, or about the end of the error.
 
-    The sentences can also say that the bot requested the deletion of a machine that should have ended. `it` is the
-    name that the message uses for the rental or machine.
+    If the bot has requested the deletion of a machine that should have ended, the text says that instead. `it` is
+    the name of the rental or machine.
     """
     facts = event.facts
     if event.kind is EventKind.STEP_WORKS:

@@ -29,16 +29,16 @@ from handlers.phrases.use_text import current_use, status_text
 
 ASSIGN = "Assign an owner"
 HOURS = (1, 2, 4, 8, 12, 24, 48, 72)
-"""The choices of hours in the dialog that assigns an owner.
+"""The lease lengths, in hours, that an admin can choose for a machine without an end.
 
-Hours that the team's rules don't allow are left out.
+Lengths that the team's rules don't allow are left out.
 """
 USUAL_HOURS = 24
 NAMES_SHOWN = 3
 MOST_SHOWN = 12
-"""The maximum number of undecided purchases in a list, and also of decided purchases.
+"""The maximum number of undecided purchases in a list. The same maximum applies to decided purchases.
 
-A longer list might not fit, because a paragraph can have at most 3,000 bytes.
+A longer list might not fit into a paragraph, which can have at most 3,000 bytes.
 """
 AND_MORE = "And {} more."
 LONGEST_REASON = 200
@@ -95,7 +95,7 @@ def _purchase(purchase: Purchase, view: AdminQuestionView, event: Event, times: 
 
 
 class _Wording(NamedTuple):
-    """The pronouns, verbs and nouns for a purchase: singular for one machine, plural for several."""
+    """The words of a sentence about one machine or about several, such as `It has` or `They have`."""
 
     this: str
     are: str
@@ -122,7 +122,6 @@ def _are(count: int) -> str:
 
 
 def _unrented(count: int) -> str:
-    """Return a phrase such as `3 machines that weren't rented through me`."""
     one, many = "A machine that wasn't rented through me", f"{count} machines that weren't rented through me"
     return one if count == 1 else many
 
@@ -133,10 +132,6 @@ def _destroy_label(purchase: Purchase) -> str:
 
 
 def _not_running(purchase: Purchase) -> str:
-    """Return a sentence saying which machines aren't running, and when they can get an owner.
-
-    Empty if all machines are running.
-    """
     alive = purchase.alive
     count = sum(not machine.runs for machine in alive)
     if count == 0:
@@ -177,14 +172,14 @@ def _answered(purchase: Purchase, view: AdminQuestionView, times: Times) -> str:
 
 
 def asked_twice(what: str) -> str:
-    """Return the text that replaces a question if another message asks the same question."""
+    """Return the text that replaces a duplicate of a question."""
     return f"Another message of mine also asks what to do with {what}. To decide, use the buttons of that message."
 
 
 def _what(purchase: Purchase) -> str:
-    """Return the names and the GPUs of the machines in a purchase, such as `train-3, 1x H100 at Hyperstack`.
+    """Return the names and GPUs of the machines in a purchase, such as `train-3, 1x H100 at Hyperstack`.
 
-    Machines that were bought together usually have the same name. It is then shown once.
+    If all machines have the same name, the name is shown once.
     """
     shown = purchase.alive
     first = shown[0]
@@ -228,7 +223,7 @@ def _in_short(view: AdminQuestionView) -> str:
 
 
 def line(question: AdminQuestion, spent: AccruedCost, times: Times) -> str:
-    """Return the line in `/gpu list all` about a purchase of unmanaged machines, which no rental contains."""
+    """Return the line in `/gpu list all` about a purchase of machines that weren't rented through the bot."""
     purchase, word = question.purchase, "Not rented through me" if question.decided is None else "Not ours"
     return f"{word}: {_facts(purchase, times)}{_so_far(purchase, spent)}."
 
@@ -237,7 +232,7 @@ def line(question: AdminQuestion, spent: AccruedCost, times: Times) -> str:
 
 
 def _many(about: Purchases, view: AdminQuestionView, times: Times) -> Rendered:
-    """Render the message about many machines that no rental contains, and that were found at the same time."""
+    """Render a single message about many machines that weren't rented through the bot."""
     if repeated(view):
         return blocks.message(asked_twice(_unrented(about.count)), closed=False)
     waiting = [one.purchase for one in view.parts if one.open]
@@ -298,7 +293,7 @@ def _owner_left(
 
 
 def _what_it_does(details: RentalDetails, times: Times) -> str:
-    """Return sentences about the state of a rental whose owner left.
+    """Return sentences about the state of a rental whose owner has left the workspace.
 
     An example is `Ana's 1x H100 (xwsc2) is running: $2.15/h, $6.45 so far, idle for 3 h. It ends at 17:00.`
     """
@@ -372,7 +367,7 @@ def not_ours(view: AdminQuestionView) -> Modal:
 
 
 def destroy(view: AdminQuestionView) -> Modal:
-    """Render the dialog in which an admin confirms that unmanaged machines should be destroyed."""
+    """Render the dialog in which an admin confirms the destruction of machines not rented through the bot."""
     purchase = view.question.purchase
     wanted, typed, label = name_to_type(purchase), None, _destroy_label(purchase)
     if wanted is not None:

@@ -40,13 +40,19 @@ _LIST = "/gpu list shows your machines."
 
 
 def unknown_rental(rental_id: str) -> Rendered:
-    """Render the text that replaces a message about a rental that is missing from the restored database."""
+    """Render the text that replaces a message about a rental that the bot doesn't know any more.
+
+    The rental was requested after the backup, so the restored database doesn't contain it.
+    """
     lost = f"{escape(rental_id, 20)} is missing from my database, which was restored from an older backup."
     return blocks.message(f"{lost} Nothing was changed. The admins know. {_LIST}")
 
 
 def question_unknown() -> Rendered:
-    """Render the text that replaces a question to the admins that is missing from the restored database."""
+    """Render the text that replaces a question to the admins that the bot doesn't know any more.
+
+    The question was asked after the backup, so the restored database doesn't contain it.
+    """
     return blocks.message(
         f"This question is missing from my database, which was restored from an older backup. {_LIST}"
     )
@@ -70,9 +76,9 @@ def _ends_again(context: EventContext[EndFacts]) -> str:
 
 
 def ends_again(context: EventContext[EndFacts], name: str) -> str:
-    """Return sentences saying when a machine ends, after the database was restored from a backup.
+    """Return sentences that tell an owner, after the database was restored, when the machine ends.
 
-    If the end has already passed, the machine gets a grace period and ends after it.
+    If the end has already passed, the machine ends after a grace period.
     """
     event, times = context.event, context.times
     until = event.facts.until
@@ -87,7 +93,7 @@ def ends_again(context: EventContext[EndFacts], name: str) -> str:
 
 
 def readopted(admin: str, machine: str) -> str:
-    """Return a sentence saying that an admin restored a machine that was missing from the database."""
+    """Return a sentence saying that an admin added a machine that the restored database didn't contain."""
     return f"{admin} restored {machine}, because my database is from an older backup."
 
 
@@ -135,7 +141,7 @@ def _lead(about: Purchases, view: AdminQuestionView, waiting: Sequence[AdminQues
 
 
 def _moved(about: Purchases, view: AdminQuestionView) -> str:
-    """Return a sentence with the number of machines that are in other messages. Empty if there are none."""
+    """Return a sentence saying how many machines are in other messages. Empty if none is."""
     here = sum(len(one.purchase.machines) for one in view.parts)
     count = about.count - here
     if not here or count <= 0:

@@ -32,9 +32,9 @@ from handlers.phrases.lease_buttons import destroy_button, stop_button
 from handlers.phrases.rental_text import current_state, describe, machine_in, machines, place, reason, vendor
 
 GIVEN_UP = frozenset({Why.TOO_SLOW, Why.VENDOR_FAILED})
-"""The reasons why the bot gives up an attempt after the vendor had accepted it.
+"""The reasons why the bot gives up a purchase that the vendor had accepted.
 
-The reply in the thread about a GIVEN_UP event contains the reason. The reply about the next offer doesn't repeat
+The reply about the GIVEN_UP event contains the reason. Therefore, the reply about the next offer doesn't repeat
 it.
 """
 
@@ -64,16 +64,13 @@ def _queued(context: EventContext[RequestFacts]) -> str:
 
 
 def _tries_until(context: EventContext[UntilFacts]) -> str:
-    """Return a sentence saying how long the bot keeps looking for an offer.
-
-    Empty if the rental isn't waiting for an offer any more.
-    """
+    """Return a sentence saying how long the bot keeps looking for an offer. Empty if it has stopped."""
     until = context.facts.until
     return f"I'll keep trying until {context.times.time(until)}." if until and _waits(context) else ""
 
 
 def _stays(context: EventContext[UntilFacts]) -> str:
-    """Return a sentence saying that a request stays on the waitlist, with the end of the wait if it is known."""
+    """Return a sentence saying that a request stays on the waitlist, and until when if this is known."""
     until = context.facts.until
     when = f" until {context.times.time(until)}" if until and _waits(context) else ""
     return f"The request stays on the waitlist{when}."
@@ -110,7 +107,6 @@ def _matched(context: EventContext, at: str = "") -> str:
 
 
 def _why_not_allowed(context: EventContext[NotAllowedFacts], waits: bool) -> str:
-    """Return a sentence saying why the bot didn't rent an offer. Empty if the event contains no reason."""
     facts = context.facts
     why = _blocked(facts, facts.block, waits) if facts.block else escape(facts.detail or "", 300)
     return sentence(why) if why else ""
@@ -120,8 +116,8 @@ def _why_not_allowed(context: EventContext[NotAllowedFacts], waits: bool) -> str
 def _waits_on(context: EventContext[NotAllowedFacts]) -> Rendered:
     """Render the message that says why the bot didn't rent a matching offer.
 
-    While the rental stays on the waitlist, the message has a button that ends the wait. Later, the message also
-    says when the offer matched and what happened then: a machine was rented, or the request is over.
+    While the rental stays on the waitlist, the message has a button that ends the wait. Later, the message says
+    whether a machine was rented.
     """
     rental = context.rental
     if rental.state is not State.QUEUED:
@@ -142,10 +138,10 @@ def _now(context: EventContext) -> str:
 
 
 def _blocked(facts: NotAllowedFacts, block: BuyingBlock, still: bool) -> str:
-    """Return the reason why nothing can be bought at all.
+    """Return the reason why nothing can be bought now.
 
-    If `still` is true, the rental still waits, and the reason is in the present tense. Otherwise the reason is in
-    the past tense.
+    If `still` is true, the rental still waits, and the reason is in the present tense. Otherwise, it is in the
+    past tense.
     """
     who = paused_by(BuyingBlocked(block, by=facts.name, why=facts.detail or ""))
     now, then = _BLOCKED[block]
@@ -173,7 +169,8 @@ def _nothing_fits(context: EventContext[OfferFacts]) -> str:
 def _rent_dearer(context: EventContext[OfferFacts]) -> Rendered:
     """Render the message that no offer has matched yet.
 
-    If there are offers above the highest price of the request, a button rents the cheapest of them.
+    If there are only offers above the highest price of the request, the message has a button that rents the
+    cheapest offer.
     """
     rental, facts, text = context.rental, context.facts, context.named_text
     if rental.state is not State.QUEUED:
@@ -208,7 +205,7 @@ def _renting(context: EventContext[RentingFacts]) -> str:
 
 
 def _failed(vendor_name: str | None, why: Why, detail: str | None) -> str:
-    """Return a sentence saying why an attempt failed. If the market gave an explanation, it is quoted."""
+    """Return a sentence saying why a purchase failed. If the market gave an explanation, it is quoted."""
     if why is Why.ANSWERED_FAILED and detail:
         return _answered(vendor_name, detail)
     return sentence(reason(why, vendor_name))
@@ -222,8 +219,8 @@ def _answered(vendor_name: str | None, detail: str | None) -> str:
 def _against_clicked(context: EventContext[RentingFacts]) -> str:
     """Compare the price of the rented offer with the price that the person clicked or allowed.
 
-    An example is `, $0.27 more than the offer Ana clicked but within Ana's limit`. Empty if the
-    two prices are equal, or if the event doesn't contain both.
+    An example is `, $0.27 more than the offer Ana clicked but within Ana's limit`. Empty if the two prices are
+    equal, or if the event lacks one of them.
     """
     facts, who = context.facts, context.owner
     if facts.clicked is None or facts.rate is None or facts.rate == facts.clicked:
@@ -327,7 +324,7 @@ def _unreachable(context: EventContext) -> str:
 
 
 def left_out_text(context: EventContext[RentingFacts]) -> str:
-    """Return sentences saying which SSH keys or setup script were left out of a machine's startup script.
+    """Return sentences saying which SSH keys or setup script couldn't be installed on a machine.
 
     The sentences also say how the owner can add the missing keys.
     """

@@ -69,12 +69,12 @@ FAILED_SHOWN = 3
 If there are more, the card lists the latest ones and shows the number of earlier ones.
 """
 REFRESH_EVERY = timedelta(seconds=30)
-"""The bot time between two edits of the card while a machine starts."""
+"""The time between two edits of the card while a machine starts."""
 REFRESH_IDLE_EVERY = timedelta(minutes=15)
-"""The bot time between two edits of the card of an idle machine whose owner doesn't respond.
+"""The time between two edits of the card of an idle machine whose owner doesn't respond.
 
-The idle time on the card is rounded down to a multiple of this length. The card is also rendered after every poll
-of the machine, so an idle time in minutes would cause an edit after each poll.
+The idle time on the card is rounded down to a multiple of this time. Without the rounding, each check of the
+machine would change the card, and each change is an edit in Slack.
 """
 REFRESH_AFTER_END = timedelta(seconds=10)
 """The time after a machine's end at which the card is edited if the machine is still running.
@@ -86,7 +86,7 @@ Usually, the machine is already being destroyed by then, and this edit isn't nee
 def card(details: RentalDetails, reader: Reader) -> Rendered:
     """Render the card. It shows the cost of the rental to everyone in the channel.
 
-    The text begins with the machine and the people: `Ready: 1x H100 (k7mq2) in EU for Ana with Ben.`
+    An example of its first line is `Ready: 1x H100 (k7mq2) in EU for Ana with Ben.`
     """
     rental, now = details.rental, reader.now
     closed = rental.state.over and settled(details) and not may_be_replaced(rental, now)
@@ -108,7 +108,6 @@ def _parts(details: RentalDetails, reader: Reader) -> Sequence[Part]:
 
 
 def _name(rental: Rental) -> str:
-    """Return the name of a machine, such as `1x H100 SXM 80 GB (k7mq2) in EU (spot)`."""
     return machine_in(rental) + (" (spot)" if rental.request.contract is Contract.SPOT else "")
 
 
@@ -117,7 +116,6 @@ def _for_whom(details: RentalDetails) -> str:
 
 
 def _lead(bold: str, *more: str) -> Part:
-    """Return a paragraph with a bold line and further sentences below it."""
     text = join(*more)
     return Part(join_lines(f"{bold}.", text), blocks.lines(f"*{bold}*", text))
 
@@ -149,10 +147,7 @@ def _undecided(details: RentalDetails, reader: Reader) -> Part:
 
 
 def _waits(details: RentalDetails, times: Times) -> list[Part]:
-    """Return the parts of the card for a rental on the waitlist.
-
-    They show the start of the rental, its cost limits, and the number of failed purchases.
-    """
+    """Return the parts of the card for a rental on the waitlist."""
     rental = details.rental
     request, posted = rental.request, rental.created_at
     until = rental.waitlist_entry.until if rental.waitlist_entry is not None else None
@@ -216,22 +211,18 @@ def _plan(details: RentalDetails, now: datetime) -> Part:
 
 
 def _failed(attempt: Attempt) -> bool:
-    """Return whether an attempt failed or was given up.
-
-    False while the outcome is unknown, because the market gave no clear answer.
-    """
+    """Return whether a purchase failed or was given up. False while its outcome is unknown."""
     unclear = attempt.state is AttemptState.UNKNOWN and attempt.why not in REPORTED_FAILED
     return attempt.why is not None and not unclear
 
 
 def _why_failed(attempt: Attempt) -> str:
-    """Return the reason why an attempt failed, with the name of the vendor."""
     why, name = reason(attempt.why or Why.NO_ANSWER, attempt.vendor), vendor(attempt.vendor)
     return why if why.startswith(name) else f"{name}: {why}"
 
 
 def _current(details: RentalDetails) -> tuple[str, str]:
-    """Return the current step of a starting machine as a title for the checklist, and as a sentence."""
+    """Return the current step of a starting machine, as a title for the checklist and as a sentence."""
     attempt, rental = details.current, details.rental
     if attempt is None or _failed(attempt):
         return "Trying the next offer", "I'm trying the next offer."
@@ -298,7 +289,7 @@ def _ready(details: RentalDetails, reader: Reader) -> list[Part]:
 
 
 def _in_steps(use: Use, times: Times) -> Times:
-    """Return the time since the current usage status began, rounded down to a multiple of REFRESH_IDLE_EVERY."""
+    """Return the time since the usage status began, rounded down to a multiple of REFRESH_IDLE_EVERY."""
     return changed(times, now=times.now - (times.now - use.since) % REFRESH_IDLE_EVERY)
 
 
@@ -307,7 +298,7 @@ def _is_starting(details: RentalDetails) -> bool:
 
 
 def _elapsed(details: RentalDetails, now: datetime) -> str:
-    """Return the time since the click or the approval. If the usual startup time is known, it follows.
+    """Return the time since the click or the approval, and the usual startup time if it is known.
 
     Examples are `40 s` and `40 s of about 3 min`.
     """

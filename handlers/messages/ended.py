@@ -81,8 +81,8 @@ def _lost(context: EventContext[EndedFacts]) -> str:
 def _replace_it(context: EventContext) -> Rendered:
     """Render the message that a machine was lost, usually because the vendor took it back.
 
-    The message has a button that replaces the machine. The button disappears at the time at which the lease would
-    have ended. With another button, the owner asks to be notified as soon as there is an offer.
+    Until the lease would have ended, the message has a button that replaces the machine. With another button, the
+    owner asks to be notified as soon as there is an offer.
     """
     rental = context.rental
     replaceable = may_be_replaced(rental, context.reader.now)
@@ -121,7 +121,7 @@ def _who_destroys(context: EventContext[EndedFacts]) -> str:
 def _somebody_destroys_it(context: EventContext) -> Rendered:
     """Render the message that a machine is being destroyed, with the person or the reason.
 
-    The message isn't closed yet. When the machine has ended, the message is edited to show the receipt.
+    Once the machine has ended, the message shows the receipt instead.
     """
     return changed(said_once(context), closed=False)
 
@@ -144,10 +144,7 @@ def _not_confirmed(context: EventContext[DeletionFacts]) -> str:
 
 
 def _which(facts: DeletionFacts) -> str:
-    """Return the IDs of the machines that may still be billing, such as ` (resource 3c90c3cc)`.
-
-    Empty if no ID is known.
-    """
+    """Return the IDs of the machines that may still be billing, such as ` (resource 3c90c3cc)`."""
     ids = [facts.resource_id, *facts.more_resources] if facts.resource_id else []
     named = first_few([short_resource_id(one) for one in ids], RESOURCES_NAMED)
     return f" (resource{'s' if len(ids) > 1 else ''} {listed(named)})" if ids else ""
@@ -203,8 +200,8 @@ def _orphaned_resource(context: EventContext[DeletionFacts]) -> str:
 def _orphan_terminated(context: EventContext[DeletionFacts]) -> str:
     """Return sentences about the end and the cost of an orphaned machine, which its rental didn't need.
 
-    Normally, the cost is that of the whole rental. If the vendor had reported the purchase of the machine as
-    failed, it is the cost of this machine alone.
+    Usually, the cost is that of the whole rental. If the vendor had reported that the purchase failed, it is the
+    cost of this machine alone.
     """
     spent, at = cost_of(context.facts), vendor(context.facts.vendor)
     whose = "It" if context.facts.why in REPORTED_FAILED else f"With that machine, {context.this_request}"
@@ -218,8 +215,8 @@ def _orphan_terminated(context: EventContext[DeletionFacts]) -> str:
 def _cost(context: EventContext[EndedFacts]) -> str:
     """Return the cost, such as `It cost $14.68, of which $3.10 was idle. The estimate was $12.10`.
 
-    A text that names the machine also contains the runtime and the price. A reply in the thread leaves them out,
-    because the card shows them.
+    If the text names the machine, the runtime and the price follow. In a thread they aren't needed, because the
+    card shows them.
     """
     facts = context.facts
     spent = cost_of(facts)

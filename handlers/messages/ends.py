@@ -80,8 +80,8 @@ def _ends(context: EventContext[UntilFacts]) -> str:
 def _it_ends(context: EventContext[EndFacts]) -> Rendered:
     """Render the notice that a machine ends soon, with a button for more time.
 
-    After an extension of the lease, the message shows the new end. After a newer notice, the message points to
-    that notice.
+    If the lease has been extended, the message shows the new end. If there is a newer notice, the message points
+    to it.
     """
     event, details, rental = context.event, context.details, context.rental
     reader, times, again = context.reader, context.times, context.outcome
@@ -135,10 +135,7 @@ def _title(context: EventContext[EndFacts]) -> str:
 
 
 def _what_follows(context: EventContext[EndFacts], *, needs_approval: bool) -> list[str]:
-    """Return the sentences below the title of a notice.
-
-    They say whether the end can still move, that the disk is deleted, and how to get more time.
-    """
+    """Return the sentences below the title of a notice."""
     event, rental, times = context.event, context.rental, context.times
     until, ask_before = times.at_time(event.facts.until, event.at), event.facts.ask_before
     disk = "Copy your results off: the disk is deleted with it."
@@ -161,11 +158,7 @@ def _what_follows(context: EventContext[EndFacts], *, needs_approval: bool) -> l
 
 
 def _ask_in_time(before: datetime, rental: Rental, times: Times) -> str:
-    """Return a sentence with the time until which the owner can request more time.
-
-    A machine with a flexible end may run until its latest end without a request. In this case, the sentence says
-    until when the owner can request even more time.
-    """
+    """Return a sentence with the time until which the owner can request more time."""
     lease = rental.running_lease
     longer = f"beyond {times.time(lease.latest_end)}" if lease.latest_end and can_move(lease) else "longer"
     return (
@@ -174,10 +167,9 @@ def _ask_in_time(before: datetime, rental: Rental, times: Times) -> str:
 
 
 def _longer(context: EventContext) -> str:
-    """Return the reason why the machine now ends later than the notice said.
+    """Return the reason why the machine ends later than the notice said.
 
-    The reason is `Extended` if the owner extended the lease. If somebody else did, it is `Extended by Ben` or
-    `More time approved by Ben`. If a flexible end moved, it is `In use`.
+    Examples are `Extended`, `Extended by Ben`, `More time approved by Ben`, and for a flexible end `In use`.
     """
     details = context.details
     longer = [e for e in events_after(context.event, details.events) if e.effects.lengthens]
@@ -195,7 +187,7 @@ def _longer(context: EventContext) -> str:
 def is_outdated(context: EventContext) -> bool:
     """Return whether an event is an outdated notice: its end has passed, and a newer notice exists.
 
-    If an outage of Slack delays such a notice, it isn't posted any more, because the newer notice says more.
+    An outage of Slack can delay a notice until it is outdated. It is then not posted any more.
     """
     if not isinstance(context.facts, EndFacts) or context.rental.state is not State.READY:
         return False
@@ -219,10 +211,7 @@ def _extension_asked(context: EventContext[ExtensionFacts]) -> str:
 
 
 def _unless_approved(context: EventContext[ExtensionFacts]) -> str:
-    """Return a sentence saying when the machine ends if nobody approves more time.
-
-    If the end is flexible, the sentence also contains the latest time at which the machine may end.
-    """
+    """Return a sentence saying when the machine ends if nobody approves more time."""
     if context.rental.lease is None:
         return ""
     return it_ends(context.rental, context.facts.since, context.times, unless=UNLESS_APPROVED)

@@ -20,11 +20,11 @@ from handlers.phrases.format import Reader, Times, as_written, escape, join, per
 from handlers.phrases.rental_text import machine_in, owner
 
 IF_TAKEN = "you pay for it, and questions about it come to you. The SSH keys on the machine stay as they are."
-"""The consequences for a person who accepts somebody else's machine."""
+"""The text that says what happens if a person accepts somebody else's machine."""
 
 
 def with_idle(machines: Sequence[IdleMachine], rendered: Rendered, times: Times) -> Rendered:
-    """Add other people's idle machines above the answer to a search. Each has a button that requests it."""
+    """Add other people's idle machines above the answer to a search, each with a button that requests it."""
     if not machines:
         return rendered
     closed = rendered.closed and all(machine.asked_at for machine in machines)

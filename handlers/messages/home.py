@@ -38,9 +38,9 @@ from handlers.phrases.rental_text import describe, machine_in, people
 LINE = 900
 """The maximum number of bytes in one line."""
 KEYS, WAITS, BUDGETS = 10, 5, 5
-"""The maximum numbers of the reader's SSH keys, waitlist entries and budgets that are shown."""
+"""The maximum numbers of SSH keys, waitlist entries and budgets that the tab shows."""
 TEAM_BUDGETS = 8
-"""The maximum number of budgets that an approver sees, of the team and of its projects together."""
+"""The maximum number of budgets of the team and its projects that the tab shows to an approver."""
 
 _TYPED = """\
 In a channel, or in Messages here:
@@ -84,10 +84,7 @@ def _line(markup: str, accessory: Json | None = None) -> Json:
 
 
 def _to_decide(shown: HomeView, reader: Reader) -> list[Json | None]:
-    """Return the requests that wait for the reader's decision.
-
-    Each has the same buttons as in the message to approvers.
-    """
+    """Return the requests that the reader has to decide, with buttons for the decision."""
     if not shown.live.to_decide:
         return []
     more = shown.live.more_to_decide
@@ -137,10 +134,7 @@ def _yours(shown: HomeView, reader: Reader) -> list[Json | None]:
 
 
 def _buttons(one: RentalSummary, reader: Reader) -> list[Json | None]:
-    """Return the buttons for a rental.
-
-    The owner gets the same buttons as on the card. A teammate gets only Details and Extend.
-    """
+    """Return the buttons for a rental. A teammate gets only Details and Extend."""
     rental, own = one.rental, is_owner(reader.id, one.rental.owner)
     details = button("Details", Action.DETAILS, RentalValue(rental_id=rental.id))
     if rental.state is State.READY:
@@ -154,10 +148,7 @@ def _buttons(one: RentalSummary, reader: Reader) -> list[Json | None]:
 
 
 def _rental(one: RentalSummary, markup: str, *buttons: Json | None) -> list[Json | None]:
-    """Return the line about a rental and its row of buttons.
-
-    Each button has a label for screen readers that names the rental.
-    """
+    """Return the line about a rental and its row of buttons."""
     subject = one.rental.id, describe(one.rental.request)
     row = blocks.actions(*(named(each, *subject) for each in buttons if each is not None))
     return [_line(markup), row]
@@ -224,10 +215,7 @@ def _team(shown: HomeView) -> str:
 
 
 def _budgets(month: TeamMonth | None) -> list[Json | None]:
-    """Return a line for each budget of the team and its projects.
-
-    Only people who decide requests see these lines.
-    """
+    """Return a line for each budget of the team and its projects. Only people who decide requests see them."""
     if month is None or not month.budgets:
         return []
     more = len(month.budgets) - TEAM_BUDGETS

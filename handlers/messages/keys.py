@@ -52,10 +52,10 @@ def _or_type(github: bool) -> Part:
 
 
 def listing(keys: Sequence[Key], first_line: str = "", *, github: bool) -> Rendered:
-    """Render the list of a person's SSH keys, with buttons for each key. `first_line` says what was just done.
+    """Render the list of a person's SSH keys, with buttons for each key.
 
-    If the person has no key and nothing was done, the message asks for a key instead. `github` is true if the team
-    allows keys from GitHub.
+    `first_line` says what was just done. If the person has no key and nothing was done, the message asks for a key
+    instead. `github` is true if the team allows keys from GitHub.
     """
     if not keys and not first_line:
         return needed(github=github)
@@ -104,7 +104,7 @@ def spoken_key(key: Key) -> str:
 
 
 def saved_text(added: Sequence[Key], known: Sequence[Key]) -> str:
-    """Return a sentence saying which keys were saved. The person already had the keys in `known`."""
+    """Return a sentence saying which keys were saved. `known` are the keys that the person already had."""
     parts = []
     if len(added) == 1:
         parts.append(f"Your key is saved: {key_text(added[0])}.")

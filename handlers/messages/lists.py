@@ -69,8 +69,8 @@ HISTORY_LINES = 30
 USE_LINES = 6
 """The maximum number of changes of the usage status that the history of a rental shows.
 
-If a machine works only now and then, its status changes so often that these lines would hide the rest of the
-history.
+Some machines are busy only now and then, so their status changes often. All these changes would hide the rest of
+the history.
 """
 VARIANTS_SHOWN = 6
 _NEVER_ALLOWED = frozenset({State.AWAITING_APPROVAL, State.DENIED, State.EXPIRED, State.WITHDRAWN})
@@ -80,7 +80,7 @@ def _totals_text(live: RentalList, *, own: bool = True) -> str:
     """Return the cost of the running machines. Empty if none is running.
 
     An example is `Your running machine costs $2.15/h, $3.05 so far. The team's running machines cost $18.40/h in
-    all.` Unless `own` is true, the first sentence is left out.
+    all.` Without `own`, only the team's cost is returned.
     """
     unmanaged = live.unmanaged_total
     if not live.team.count and not unmanaged.count:
@@ -186,15 +186,14 @@ def _waits(details: RentalSummary, times: Times) -> str:
 
 
 def _name(rental: Rental) -> str:
-    """Return `1x H100 SXM 80 GB (k7mq2) in EU`. For a spot machine, it ends with `, spot`."""
     return machine_in(rental) + (", spot" if rental.request.contract is Contract.SPOT else "")
 
 
 def _ended(live: RentalList) -> str:
     """Return a line about the rentals that have ended in the last 7 days.
 
-    An example is `Ended in the last 7 days, for $26.79 in all: 1x H100 (k7mq2), $14.68; ...`. If the reader may
-    not see the cost of every rental, the total is left out.
+    An example is `Ended in the last 7 days, for $26.79 in all: 1x H100 (k7mq2), $14.68; ...`. The total is left
+    out if the reader may not see all costs.
     """
     if not live.ended:
         return ""

@@ -92,9 +92,9 @@ def _not_confirmed(count: int) -> str:
 
 @alert(EventKind.BUDGET_ALERT, names=lambda event: [event.facts.balance.scope.name])
 def _budget_alert(context: AlertContext[BudgetAlertFacts]) -> Rendered:
-    """Render the alert that a large part of a budget is spent or reserved. It also says what happens next.
+    """Render the alert that a large part of a budget is spent or reserved, and what happens next.
 
-    The alert contains the exact share, such as 85%. The threshold that caused the alert can be lower, such as 80%.
+    The alert contains the current share, such as 85%, and not the threshold that caused the alert, such as 80%.
     """
     balance, budget = context.facts.balance, context.facts.total
     spent, reserved, _ = split_budget(balance, budget)
@@ -132,8 +132,7 @@ def _unusual_day(context: AlertContext[UnusualDayFacts]) -> Rendered:
 def _dear(parts: Sequence[DearRental], names: Mapping[str, str]) -> str:
     """Return a line about an expensive rental and its cost: `4x H100 SXM 80 GB (c4hpz), $220.80 for Ana`.
 
-    If the rental had several owners on that day, all of them are named. Earlier releases stored less in these
-    events, so for them, the line contains only the ID of the rental.
+    Events from earlier releases contain less data. For them, the line contains only the ID of the rental.
     """
     one, rental_id = parts[0], identifier(parts[0].rental_id, 20)
     name = f"{machines(one.count, one.gpu)} ({rental_id})" if one.gpu else rental_id

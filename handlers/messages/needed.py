@@ -44,10 +44,10 @@ def _kept(context: EventContext[KeptFacts]) -> str:
 
 
 def _needs_it(context: EventContext[KeptFacts]) -> str:
-    """Return a sentence saying that a person still needs the machine.
+    """Return a sentence saying that a machine is still needed.
 
-    If the person is the owner, it is `Ana still needs this machine.` Otherwise, it is `Ben says that this machine
-    is still needed.`
+    If the owner said so, it is `Ana still needs this machine.` If somebody else did, it is `Ben says that this
+    machine is still needed.`
     """
     if context.event.actor == context.owner_id:
         return f"{context.actor} still needs {context.this_machine}."
@@ -119,7 +119,8 @@ def _lower(text: str) -> str:
 def _question(context: EventContext[QuestionFacts]) -> Rendered:
     """Render the question to the owner whether a machine is still needed.
 
-    Once somebody has responded, render the response. If the machine is in use again or has ended, say so instead.
+    Once somebody has answered, the message shows the answer. If the machine is in use again or has ended, it says
+    so instead.
     """
     rental = context.rental
     if rental.state is not State.READY:
@@ -150,8 +151,8 @@ def is_open(context: EventContext[QuestionFacts]) -> bool:
 def question_parts(context: EventContext[QuestionFacts], asked: str = "") -> tuple[Part, Part]:
     """Return the question whether a machine is still needed, without its buttons.
 
-    The parts contain the reason for the question, the GPU load, the cost and the end. The title is `asked`, or by
-    default a question such as `Still using your 1x H100 (k7mq2)?`
+    The parts contain the reason for the question, the GPU load, the cost and the end. `asked` is the title. By
+    default, it is a question such as `Still using your 1x H100 (k7mq2)?`
     """
     facts, rental = context.facts, context.rental
     rate = facts.rate if facts.rate is not None else rental.rate
@@ -168,7 +169,7 @@ def question_parts(context: EventContext[QuestionFacts], asked: str = "") -> tup
 
 
 def question_text(context: EventContext[QuestionFacts], asked: str) -> str:
-    """Return the text of the question whether a machine is still needed, for a message about another subject.
+    """Return the question whether a machine is still needed as text, to be part of another message.
 
     The text begins with the sentence `asked`.
     """
@@ -211,7 +212,7 @@ def _quiet(facts: QuestionFacts) -> str:
 def _evidence(context: EventContext[QuestionFacts]) -> tuple[Fact, ...]:
     """Return facts about an idle machine: the load of its GPUs and the number of connections.
 
-    Empty if somebody was connected when the bot asked, because the text of the question then contains the facts.
+    Empty if the text of the question already contains these facts.
     """
     use, now, times = context.facts.use, context.rental.use, context.times
     if use is None or context.facts.status is not UsageStatus.IDLE:
@@ -240,10 +241,10 @@ def _highest(use: Use) -> list[int]:
 
 
 def _used_again(context: EventContext[QuestionFacts]) -> str | None:
-    """Return a sentence saying why the question is outdated. None if it isn't.
+    """Return a sentence saying why a question is outdated. None if it isn't outdated.
 
-    A question is about one idle period. It is outdated if the machine has been used since then. It is also
-    outdated if the bot couldn't monitor the machine for a while, because a new idle period begins after that.
+    A question is outdated if the machine has been used since the question, or if the bot couldn't monitor the
+    machine for a while.
     """
     use, asked_about, times = context.rental.use, context.facts.use, context.times
     if use is None or asked_about is None:
@@ -279,8 +280,7 @@ def _answered(context: EventContext[QuestionFacts], answer: Event[Any]) -> Rende
 def _answered_by_kept(context: EventContext, answer: Event[KeptFacts]) -> Rendered:
     """Render the question after somebody has answered that the machine is still needed.
 
-    The message says when the bot asks again and when the machine ends, and has a button for more time. The button
-    is left out as soon as the bot has asked again or the end has changed.
+    The message says when the bot asks next and when the machine ends. It has a button for more time.
     """
     details, rental, reader = context.details, context.rental, context.reader
     kept = context.of(answer)
@@ -314,8 +314,8 @@ def _is_still_needed(context: EventContext[KeptFacts]) -> Rendered:
 def _owner_does_not_answer(context: EventContext[QuestionFacts]) -> Rendered:
     """Render the question to the approvers about an idle machine whose owner doesn't respond.
 
-    While the question is open, the message has a button for each possible decision. Later, it shows the decision.
-    The approvers are mentioned only in the first question about an idle period.
+    The message has a button for each possible decision. Once somebody has decided, it shows the decision. If the
+    bot asks more than once while the machine is idle, it mentions the approvers only the first time.
     """
     event, details, rental, times = context.event, context.details, context.rental, context.times
     whose = f"{person(details.names, context.owner_id)}'s {machine(rental)}"
@@ -344,7 +344,7 @@ def _owner_does_not_answer(context: EventContext[QuestionFacts]) -> Rendered:
 
 
 def _no_longer_asked(whose: str, use: Use | None, times: Times) -> str:
-    """Return a sentence saying that the idle period is over, so that approvers no longer have to decide."""
+    """Return a sentence saying that the machine is no longer idle, so that approvers needn't decide."""
     decided = f"Approvers no longer have to decide whether {whose} keeps running"
     if use is None:
         return f"{decided}."
@@ -356,7 +356,7 @@ def _no_longer_asked(whose: str, use: Use | None, times: Times) -> str:
 
 
 def _is_first(event: Event[QuestionFacts], details: RentalDetails) -> bool:
-    """Return whether this is the first question to the approvers about the current idle period."""
+    """Return whether this is the first question to the approvers since the machine became idle."""
     notified = EventKind.NOBODY_ANSWERS
     before = [one for one in details.events if one.kind is notified and one.id != event.id and one.at < event.at]
     idle_period = idle_period_of(event.facts.use)

@@ -74,8 +74,8 @@ SHOWN = 3
 SLOW = timedelta(minutes=5)
 """The usual startup time above which an offer counts as slow.
 
-If the recommended offer is slow, the answer mentions its startup time. After a click on [Details], the answer
-always mentions it.
+The answer mentions the startup time of a recommended offer only if the offer is slow, or after a click on
+[Details].
 """
 SHOWN_BY_ALL = 20
 """The maximum number of offers that are shown after a click on a button such as `All 8 offers`."""
@@ -95,7 +95,7 @@ def looking(quote: Quote) -> Rendered:
 def answer(view: QuoteView, reader: Reader, *, everything: bool = False) -> Rendered:
     """Render the answer to `/gpu get`: the offers, or the reason why there are none.
 
-    If something has been rented or put on the waitlist in the meantime, the answer says that instead.
+    If the person has rented an offer or joined the waitlist since the search, the answer says that instead.
     """
     quote = view.quote
     if quote.state is QuoteState.WAITING and (view.rental is None or view.rental.state is State.QUEUED):
@@ -182,9 +182,9 @@ def found(view: QuoteView, reader: Reader, *, everything: bool = False) -> Rende
 
 
 def _shorter(quote: Quote, choice: OfferChoice | None) -> list[Json]:
-    """Return a list with a button for a shorter lease. Empty if the budgets allow the requested length.
+    """Return a list with a button for the longest lease that the budgets allow.
 
-    The button is for the longest lease that the budgets allow.
+    The list is empty if the budgets allow the requested length.
     """
     if choice is None or choice.shorter is None:
         return []
@@ -195,8 +195,8 @@ def _shorter(quote: Quote, choice: OfferChoice | None) -> list[Json]:
 def _for_all_gpus(quote: Quote) -> list[Json]:
     """Return a list with a button for an ambiguous price. Empty if the typed price was clear.
 
-    An ambiguous price counts as the price per GPU, although the person may have meant the price of all GPUs
-    together. The button repeats the search with the second meaning.
+    The bot interprets an ambiguous price as the price per GPU. If the person meant the price of all GPUs together,
+    they can click the button, which repeats the search with that meaning.
     """
     request = quote.request
     if not request.cap_for_each_or_all or request.max_gpu_rate is None:
@@ -206,7 +206,6 @@ def _for_all_gpus(quote: Quote) -> list[Json]:
 
 
 def _not_replaced(rental: Rental | None) -> str:
-    """Return a sentence saying that `rental` has not been replaced. Empty if `rental` is None."""
     if rental is None:
         return ""
     runs = ", so it keeps running" if rental.state is State.READY else ""
@@ -214,10 +213,10 @@ def _not_replaced(rental: Rental | None) -> str:
 
 
 def _left(view: QuoteView) -> str:
-    """Return sentences about the limits for a replacement. Empty unless every offer exceeds them.
+    """Return sentences saying that every offer exceeds the limits for a replacement.
 
-    A replacement may use only the rest of the time and of the cost that were approved for the old machine. Empty
-    also if the search isn't for a replacement.
+    A replacement may use only the time and the cost that are left from the approval of the old machine. Empty if
+    any offer is within these limits, or if the search isn't for a replacement.
     """
     if view.left is None:
         return ""
@@ -229,9 +228,8 @@ def _left(view: QuoteView) -> str:
 def _keeps_waiting(view: QuoteView, *, rentable: bool) -> str:
     """Return a sentence saying that a pending request stays as it is.
 
-    Empty unless the person is searching in order to change that request.
-
-    Without this sentence, people would think that their click on [Change] has withdrawn the request.
+    It is for a person who has clicked [Change] and is now searching. The click doesn't withdraw the request. Empty
+    for other searches.
     """
     if view.still_waiting is None:
         return ""
@@ -245,8 +243,7 @@ def most_shown(*, everything: bool) -> int:
 def _understood(view: QuoteView, times: Times, *, everything: bool) -> list[Part]:
     """Return the request as the bot understood it: `*8x H100 in EU* · under $2.50 per GPU-hour · 6 h`.
 
-    Other options of the request follow in small print. With `everything`, the text also says `on demand`, and that
-    the hours start when the machine is ready.
+    Other options of the request follow in small print.
     """
     quote, request = view.quote, view.quote.request
     asked = request_text(request) + (f" from {vendor(request.vendor)}" if request.vendor else "")
@@ -266,10 +263,7 @@ def _understood(view: QuoteView, times: Times, *, everything: bool) -> list[Part
 
 
 def _refused_for_all(choices: Sequence[OfferChoice], times: Times) -> str:
-    """Return a sentence saying why none of the offers can be rented.
-
-    Empty unless one reason applies to all of them.
-    """
+    """Return a sentence saying why none of the offers can be rented. Empty unless all have the same reason."""
     first = choices[0].refused if choices else None
     if isinstance(first, BuyingBlocked) and first.at is not None:
         who = paused_by(first, f" {times.at_time(first.at)}")
@@ -281,13 +275,13 @@ def _refused_for_all(choices: Sequence[OfferChoice], times: Times) -> str:
 
 
 def _without_script(setup: str | None) -> str:
-    """Return a sentence saying what won't work, because the vendor's machines run no startup script."""
+    """Return a sentence saying what won't work on machines that run no startup script."""
     no_setup = f", setup {escape(setup)} doesn't run" if setup else ""
     return f"No startup script at this vendor: only your default key works{no_setup}, and I can't monitor usage."
 
 
 def _offer_line(choice: OfferChoice, about: str, *, best: bool, everything: bool) -> str:
-    """Return the line about an offer, with its price, its place, and `about`, a text about its machine.
+    """Return the line about an offer. `about` is a text about the machine.
 
     If the offer is slow to start or often fails to start, the line says so.
     """
@@ -318,7 +312,7 @@ def _equipment(offer: Offer) -> str:
 
 
 def _may_cost_more(choice: OfferChoice) -> bool:
-    """Return whether a click on this offer allows the bot to rent a more expensive offer if this one is gone."""
+    """Return whether a click on this offer also permits a more expensive offer, in case this one is gone."""
     return choice.terms.max_rate > choice.offer.rate
 
 
@@ -334,10 +328,7 @@ def _about(choice: OfferChoice, quote: Quote) -> str:
 
 
 def _cost(choice: OfferChoice, quote: Quote, *, everything: bool) -> str:
-    """Return the estimated and the highest cost of an offer over the lease.
-
-    With `everything`, the highest cost isn't explained here, because `_most` explains it below the offers.
-    """
+    """Return the estimated and the highest cost of an offer for the whole lease."""
     text = f"{_about(choice, quote)}, *at most {say_at_most(choice.terms.total)}*"
     if everything:
         return f"{text}."
@@ -349,13 +340,10 @@ def _cost(choice: OfferChoice, quote: Quote, *, everything: bool) -> str:
 
 
 def _most(choice: OfferChoice, rules: Rules, subject: str, offer: str = "this offer") -> str:
-    """Return sentences that explain how the highest cost of an offer is computed from times and prices.
+    """Return sentences that explain how the highest cost of an offer is computed.
 
-    Args:
-        choice: The offer.
-        rules: The team's rules.
-        subject: The beginning of the first sentence, such as `$16.06 is`.
-        offer: The name for the offer in the last sentence, such as `this offer`.
+    `subject` is the beginning of the first sentence, such as `$16.06 is`. `offer` is the name of the offer, such
+    as `this offer`.
     """
     terms = choice.terms
     billed = billed_span(terms.lease, rules)
@@ -372,10 +360,9 @@ def cost_in_dialog(choice: OfferChoice, quote: Quote, rules: Rules) -> str:
 
 
 def _night(quote: Quote, best: OfferChoice | None, reader: Reader) -> tuple[str, Json | None]:
-    """Return a sentence saying that the machine may end at night, and a button that keeps it until the morning.
+    """Return a sentence saying that the machine may end at night, and a button for an end in the morning.
 
-    If the machine can't end at night, the sentence is empty and the button is None. The button is also None if
-    even the latest end of the request is before the morning.
+    The sentence is empty if the machine can't end at night. The button is None if it isn't needed or not possible.
     """
     known, now, rules = reader.zone or None, reader.now, reader.rules
     night = night_end(quote.request, quote.created_at, now, zone_of(known, rules), rules)
@@ -401,10 +388,7 @@ def _button(choice: OfferChoice, quote: Quote, best: bool) -> Json | None:
 
 
 def _rent_button(choice: OfferChoice, value: OfferValue, *, style: str | None) -> Json:
-    """Return the button that rents an offer.
-
-    Its label for screen readers also contains the machine and the vendor.
-    """
+    """Return the button that rents an offer."""
     action, offer = Action.RENT_ANOTHER if value.another else Action.RENT, choice.offer
     about = f"{machines(offer.count, offer.family)}, {place(offer.vendor, offer.vendor_region)}"
     label = f"{'Ask for' if choice.needs_approval else 'Rent from'} {per_hour(offer.rate)}"
@@ -418,8 +402,7 @@ def _rent_button(choice: OfferChoice, value: OfferValue, *, style: str | None) -
 def _approval_needed(choices: Sequence[OfferChoice], rules: Rules) -> str:
     """Return `*Needs approval*: the price is over the limit of $10.00/h`. Empty if no offer needs approval.
 
-    If only some of the offers need approval, the text names their prices: `*$18.40/h needs approval*: it's over
-    the limit of $10.00/h`.
+    If only some offers need approval, it is `*$18.40/h needs approval*: it's over the limit of $10.00/h`.
     """
     rentable = [choice for choice in choices if choice.refused is None]
     needing = [choice for choice in rentable if choice.needs_approval]
@@ -444,10 +427,7 @@ def _actions(quote: Quote, hidden: int, everything: bool) -> list[Json]:
 
 
 def _where_the_card_goes(quote: Quote, asked_in: Channel | None) -> str:
-    """Return a sentence saying which channel the card goes to, and why.
-
-    Empty if it goes to the current channel.
-    """
+    """Return a sentence saying in which channel the card appears, and why. Empty for the current channel."""
     if quote.card_channel is None or quote.card_channel == quote.asked_in:
         return ""
     goes = f"the card will go to {channel(quote.card_channel)}."
@@ -465,7 +445,7 @@ def _where_the_card_goes(quote: Quote, asked_in: Channel | None) -> str:
 def none_found(view: QuoteView, reader: Reader) -> Rendered:
     """Render the answer if nothing was found.
 
-    Its buttons put the request on the waitlist, or search for similar requests. No button rents anything at once.
+    Its buttons put the request on the waitlist, or search for similar requests.
     """
     quote = view.quote
     request = quote.request
@@ -504,7 +484,7 @@ def nearby_label(request: Request, near: Nearby) -> str:
     """Return the label of a button for a similar request: `Show US from $1.90/h`.
 
     The label contains the differences from the original request, and the lowest price. If the cost would exceed
-    the total that the person typed, the label ends with `, above $8.00 in all`.
+    the typed total, the label ends with `, above $8.00 in all`.
     """
     other = near.request
     differs = [
@@ -529,8 +509,8 @@ def unanswered(
 ) -> Rendered:
     """Render the answer after a search to which the market didn't respond in time.
 
-    With `token_refused`, the answer says that the market refuses our token. The button repeats the search. With
-    `to_replace`, the repeated search is for a replacement of that rental.
+    The button repeats the search. If `to_replace` is given, the search is for a replacement of that rental. With
+    `token_refused`, the answer says that the market refuses the bot's token.
     """
     why = f"Compute Clear hasn't responded for {span(now - quote.created_at)}."
     if token_refused:
@@ -549,10 +529,9 @@ def rents_already(rental: Rental, quote_id: str, offer_id: str) -> Rendered:
 
 
 def to_confirm(quote: Quote, choice: OfferChoice, *, first_line: str, another: bool) -> Rendered:
-    """Render an offer that a person clicked before they had an SSH key. The person now has to confirm it.
+    """Render an offer that a person clicked before they had an SSH key, for them to confirm.
 
-    The text begins with `first_line`, which says that the key was added. The button opens the dialog in which the
-    person confirms the offer.
+    `first_line` says that the key was added. The button opens the dialog in which the person confirms the offer.
     """
     above = dollars(CONFIRM_ABOVE)
     text = f"{first_line} The offer that you clicked can cost more than {above}, so confirm it first."

@@ -57,16 +57,13 @@ def _adopted(context: EventContext[AdoptedFacts]) -> str:
 
 
 def _ran(facts: AdoptedFacts) -> str:
-    """Return a sentence with the place and the name under which an adopted machine was found.
-
-    An adopted machine was rented without the bot, and an admin assigned an owner to it.
-    """
+    """Return a sentence saying that the bot found the machine in the team's account, and under which name."""
     found = f"I found it in the Compute Clear account{f' as {escape(facts.name)}' if facts.name else ''}."
     return found if facts.why is Why.BOUGHT_AFTER_BACKUP else f"{found[:-1]}, not rented through me."
 
 
 def _ends_unless_destroyed(context: EventContext[AdoptedFacts]) -> str:
-    """Return a sentence saying when an adopted machine ends. Empty if it was adopted only to be destroyed."""
+    """Return a sentence with the end of the machine. Empty if it was given an owner only to be destroyed."""
     at_once = {EventKind.DESTROYING, EventKind.ENDED}
     if any(event.kind in at_once and event.at == context.event.at for event in context.details.events):
         return ""
@@ -83,10 +80,7 @@ def _owner_changed(context: EventContext[OwnerChangedFacts]) -> str:
 
 
 def _this(context: EventContext) -> str:
-    """Return the name of a machine, or of a request if no machine has been ready yet.
-
-    The owner isn't mentioned.
-    """
+    """Return the name of a machine, or of a request if no machine has been ready yet."""
     if context.rental.lease is None:
         return context.this_request
     return machine(context.rental) if context.named else context.this_machine
@@ -102,7 +96,7 @@ def _another_owner(context: EventContext[AdoptedFacts | OwnerChangedFacts]) -> R
 
 
 def _new_owner(context: EventContext[AdoptedFacts | OwnerChangedFacts]) -> Rendered:
-    """Render the message to the new owner of a ready machine: its cost, its end and how to log in.
+    """Render the message to the new owner of a machine: its cost, its end and how to log in.
 
     If the machine is idle, the message also asks whether it is needed.
     """
@@ -148,7 +142,7 @@ def _how_handed_over(context: EventContext, facts: OwnerChangedFacts) -> str:
 def _taken(context: EventContext) -> Rendered:
     """Render the message to the previous owner of a machine that somebody took over.
 
-    It contains shell lines for the previous owner to paste on the machine, so that the new owner's keys work.
+    It contains shell lines to paste on the machine, which give the new owner access.
     """
     details, who, it = context.details, owner(context.details), machine(context.rental)
     text = (
@@ -174,9 +168,9 @@ def _asked_for(context: EventContext) -> str:
 
 @direct(EventKind.ASKED_FOR)
 def _share_or_give(context: EventContext) -> Rendered:
-    """Render the message to the owner of an idle machine that somebody else wants to take over or share.
+    """Render the message to the owner of an idle machine that somebody else wants to use.
 
-    Once the owner has responded or the machine is used again, render the outcome instead.
+    Once the owner has responded or the machine is in use, the message says so instead.
     """
     rental, event, who = context.rental, context.event, context.actor
     answer = context.outcome
@@ -204,7 +198,6 @@ def _share_or_give(context: EventContext) -> Rendered:
 
 
 def _what_became_of_it(context: EventContext, answer: Event[Any]) -> str:
-    """Return a sentence that tells the owner the outcome of another person's request for the machine."""
     details, times, who = context.details, context.times, context.actor
     match answer.kind:
         case EventKind.KEPT:
@@ -229,9 +222,9 @@ def _given(context: EventContext[PersonFacts]) -> str:
 
 @direct(EventKind.GIVEN, needs=Needs.BUDGET_IF_TAKEN)
 def _take_it(context: EventContext[PersonFacts]) -> Rendered:
-    """Render the message to a person to whom a machine is offered. It contains the cost for this person.
+    """Render the message to a person to whom a machine is offered. It says what the machine would cost them.
 
-    Once the person has accepted or the offer is over, render the outcome instead.
+    Once the person has accepted or the offer is over, the message says so instead.
     """
     details, rental, event = context.details, context.rental, context.event
     reader, times, answer = context.reader, context.times, context.outcome
@@ -269,8 +262,7 @@ def _take_it(context: EventContext[PersonFacts]) -> Rendered:
 def _budget(details: RentalDetails) -> str:
     """Return sentences about the reader's remaining budget, and how much of it this machine would use.
 
-    If the lease spans several months, the sentences are about the month with the least budget left. Empty if the
-    reader has no budget.
+    If the lease spans several months, the sentences are about the month with the least budget left.
     """
     if not details.demands:
         return ""

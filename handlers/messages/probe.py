@@ -1,4 +1,4 @@
-"""Messages about monitoring: the answer to `/gpu probe`, and the shell lines for installing the probe manually."""
+"""Messages about monitoring, and about the probe, the script that reads how a machine is used."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def monitored(details: RentalDetails, rules: Rules) -> str:
 
 
 def awaited(details: RentalDetails, rules: Rules) -> bool:
-    """Return whether the probe of a ready machine may still start to work without a manual installation."""
+    """Return whether a ready machine may still report its usage without a manual installation of the probe."""
     rental, attempt = details.rental, details.current
     if attempt is None or not has_probe(rental, attempt, rules):
         return False
@@ -65,7 +65,7 @@ def awaited(details: RentalDetails, rules: Rules) -> bool:
 def by_hand(details: RentalDetails, reader: Reader, probe_line: str) -> list[str]:
     """Return a paragraph with the shell lines that install the probe, for the owner of a ready machine.
 
-    The list is empty if the probe is installed or may still respond by itself, or if the reader isn't the owner.
+    The list is empty if the probe is installed or may still start by itself. It is also empty for other readers.
     """
     attempt = details.current
     if not probe_line or attempt is None or reader.id != details.rental.owner:

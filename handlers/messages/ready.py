@@ -71,7 +71,7 @@ def _is_ready(rental: Rental) -> str:
 
 
 def _ends(context: EventContext) -> Fact:
-    """Return the end of the machine. If it is earlier than requested, the owner is also given the reason."""
+    """Return the end of the machine. If it is earlier than requested, the owner also reads why."""
     label, value, said = ends_fact(context.rental, context.times, context.event.at)
     if not context.by_owner or not _is_shorter(context.rental):
         return Fact(label, value, said)
@@ -99,7 +99,7 @@ def _place(rental: Rental) -> Fact:
 
 
 def _approved_by(details: RentalDetails) -> list[str]:
-    """Return a list with one sentence that names the approver of the request.
+    """Return a list with a sentence that names the approver of the request.
 
     The list is empty if no approval was needed, or if an earlier message to the owner already named the approver.
     """
@@ -124,14 +124,8 @@ def log_in_message(
 ) -> Rendered:
     """Render a message that says how its reader logs in to a machine.
 
-    Args:
-        context: The event.
-        lead: The first part, such as a header.
-        lines: The lines below the first part. Empty ones are left out.
-        facts: The facts to show next to the SSH command.
-        buttons: The buttons at the end.
-        also: More sentences in small print.
-        last: A paragraph above the buttons.
+    `lead` is the first part, such as a header, and `lines` follow below it. `facts` are shown next to the SSH
+    command. `also` contains more sentences in small print. `last` is a paragraph above the buttons.
     """
     return blocks.of_parts(
         lead,
@@ -162,7 +156,7 @@ def _you_got_access(context: EventContext) -> Rendered:
 
 
 def _shared_with_you(context: EventContext) -> Rendered:
-    """Render the message that says how a teammate logs in, or that asks a teammate without a key to add one."""
+    """Render the message that tells a teammate how to log in. If they have no SSH key, it asks for one."""
     details, rental, reader, posted = context.details, context.rental, context.reader, context.event.at
     was_ready = rental.lease is not None and rental.lease.ready_at <= posted
     if rental.state is not State.READY and (was_ready or rental.state.over or rental.state is State.DESTROYING):
@@ -187,7 +181,6 @@ def _shared_with_you(context: EventContext) -> Rendered:
 
 
 def _needs_key(details: RentalDetails, rules: Rules, sharing: str) -> Rendered:
-    """Render the message that asks a teammate without a key to add one."""
     then = "Add your public SSH key so that you can log in when it's ready."
     if details.rental.state is State.READY:
         then = f"To log in, you'll need an SSH key. Once you've saved one, {add_your_key(details)}."

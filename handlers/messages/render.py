@@ -1,7 +1,7 @@
 """Renders a message about an event in its current state, by calling the writer for the kind of event.
 
-A writer is a function that composes the message. Import the functions in this module instead of the writers,
-because importing this module registers all writers.
+A writer is a function that composes a message. Import the functions of this module instead of the writers. This
+module imports all modules with writers, so that all writers are registered.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ from handlers.phrases.blocks import Rendered
 from handlers.phrases.format import Reader
 
 SUBJECTS = (account, admin_questions, backups, buying, ended, ends, money, needed, owners, ready, requests)
-"""The modules that contain writers. Importing these modules registers the writers."""
+"""The modules that contain writers. When they are imported, they register their writers."""
 
 REFRESH_ASKED_EVERY = timedelta(minutes=3)
-"""The bot time after which an open question about a ready machine is rendered again."""
+"""The time after which an open question about a ready machine is rendered again."""
 
 
 def asks(rendered: Rendered) -> bool:
@@ -55,8 +55,8 @@ def thread_reply(context: EventContext) -> Rendered | None:
 def history_text(event: Event, details: RentalDetails, reader: Reader, *, money: bool) -> str:
     """Return the text about an event in a rental's history. Empty if the event has no text.
 
-    The text contains no time, because each line of a history begins with the time. It calls the reader by name
-    instead of `you`. Without `money`, amounts and prices are left out.
+    The text contains no time, because each line of a history begins with the time. It contains the reader's name
+    instead of `you`. Without `money`, it contains no amounts and prices.
     """
     readable = event if money else changed(event, facts=event.facts.without_money())
     context = EventContext(readable, details, changed(reader, id=""), timed=False)
@@ -70,9 +70,9 @@ def message_to_approvers(context: EventContext) -> Rendered:
 
 
 def direct_message(context: EventContext) -> Rendered | None:
-    """Render the direct message to one person about an event. It is edited until nothing is left to decide.
+    """Render the direct message to one person about an event.
 
-    Returns None if the message was delayed and a newer message has replaced it.
+    Returns None if the message hasn't been posted yet and a newer message has made it outdated.
 
     A former owner gets a text that only says who owns the machine now. Once a rental is over, its owner gets the
     receipt.
@@ -92,8 +92,8 @@ def direct_message(context: EventContext) -> Rendered | None:
 def _is_for_them(context: EventContext) -> bool:
     """Return whether a former owner gets the full message about an event.
 
-    There are three cases. Somebody took over the machine from the former owner. The machine is offered to the
-    former owner. Or the former owner requested the machine, and the current owner still needs it.
+    They get it in three cases. Somebody took over the machine from them. The machine is offered to them. Or they
+    requested the machine, and its current owner still needs it.
     """
     if context.event.kind is EventKind.OWNER_CHANGED:
         return context.event.actor == context.rental.owner
@@ -103,9 +103,8 @@ def _is_for_them(context: EventContext) -> bool:
 def _refreshed(shown: Rendered, context: EventContext) -> Rendered:
     """Set the time after which a message about a ready machine is rendered again.
 
-    An open question is rendered again every few minutes, because it shows the machine's growing cost. The message
-    that a machine is ready has a button for a replacement during the first hour. It is rendered again after that
-    hour, without the button.
+    An open question shows the growing cost, so it is rendered again every few minutes. The message that a machine
+    is ready loses its button for a replacement after an hour, so it is rendered again then.
     """
     event, rental = context.event, context.rental
     if shown.closed or shown.refresh_after is not None or rental.state is not State.READY:

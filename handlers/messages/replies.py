@@ -67,8 +67,8 @@ def error(problem: GpubotError) -> Rendered:
 def _show_line(line: Line, n: int) -> Json | None:
     """Return a button that makes a suggested request, such as `Show H100 EU under $2.50/GPU/h`.
 
-    None if the request is too long for a button's value. If the request fits into the value but not into the
-    label, the label is `Show this` or `Show suggestion 2`.
+    The label of a long request is `Show this` or `Show suggestion 2`. None if the request doesn't fit into a
+    button.
     """
     label = escape(f"Show {line.shown}", 300)
     if len(label) > blocks.BUTTON_TEXT:
@@ -89,7 +89,7 @@ def _show(rental_id: str | None) -> Json | None:
 def bug(number: str, *, rented: bool | None = None) -> Rendered:
     """Render the reply after an unexpected error.
 
-    If `rented` is False, it is certain that nothing was rented, and the reply says so.
+    If `rented` is False, the reply also says that nothing was rented.
     """
     known = "Nothing was rented." if rented is False else "/gpu list shows what is rented."
     return reply(f"Something went wrong on my side. {known} Give an admin this number: {identifier(number, 20)}.")
@@ -121,7 +121,7 @@ def rented(
 
 
 def end_dropped(request: Request, command: str) -> Rendered:
-    """Render the reply to `/gpu again` if the last request had a fixed end that has passed or is too near.
+    """Render the reply to `/gpu again` if the end of the last request has passed or is too near.
 
     `command` is an example of a command with a later end.
     """
@@ -184,7 +184,7 @@ def extend_to_confirm(details: RentalDetails, longer: timedelta, again: Json) ->
 
 
 def _about(rental: Rental, longer: timedelta) -> str:
-    """Return the estimated cost of an extension, such as `, about $11.04`. Empty if the price is unknown."""
+    """Return the estimated cost of an extension, such as `, about $11.04`."""
     return f", about {dollars(cost(rental.rate, longer))}" if rental.rate is not None else ""
 
 
@@ -201,18 +201,15 @@ def extended_just_now(rental: Rental, longer: timedelta, reader: Reader) -> Rend
 def still_needed(rental: Rental, asks_again_at: datetime | None, reader: Reader) -> Rendered:
     """Render the reply to `/gpu keep`.
 
-    The reply says when the bot asks next whether the machine is needed, and that the end of the lease stays the
-    same. `asks_again_at` is None if the bot won't ask.
+    The reply says when the bot asks again whether the machine is needed, and that the lease isn't extended.
+    `asks_again_at` is None if the bot won't ask again.
     """
     again = ask_again_text(asks_again_at, rental.running_lease.ends_at, reader.times, moves=end_moves(rental))
     return reply(f"You said that you still need {machine(rental)}. {again}", extend_button(rental, reader))
 
 
 def ending(rental: Rental) -> Rendered:
-    """Render the reply after a rental was destroyed, cancelled or withdrawn.
-
-    It contains the rental's new state.
-    """
+    """Render the reply after a rental was destroyed, cancelled or withdrawn. It contains the new state."""
     if rental.state is not State.DESTROYING:
         if rental.state in {State.WITHDRAWN, State.CANCELLED}:
             return blocks.message(f"The request for {machine_in(rental)} was {STATES[rental.state].lower()}.")
@@ -232,17 +229,16 @@ def graceful_destroy(rental: Rental, times: Times) -> Rendered:
 
 
 def decided(rental: Rental, *, approved: bool) -> Rendered:
-    """Render the reply to an approver who decided in a list: `You approved 8x H100 SXM 80 GB (p4wd9) in EU`.
-
-    After a click in the message to the approvers, no reply is needed, because that message is edited to show the
-    decision.
-    """
+    """Render the reply to an approver who decided in a list: `You approved 8x H100 SXM 80 GB (p4wd9) in EU`."""
     did = "approved" if approved else "declined the request for"
     return blocks.message(f"You {did} {machine_in(rental)}.")
 
 
 def newer_version(text: str, current: Rendered) -> Rendered:
-    """Render the reply to a click on an outdated version of a request. The current version follows `text`."""
+    """Render the reply to a click on an outdated version of a request.
+
+    The reply contains `text`, followed by the current version.
+    """
     return blocks.message(f"{text}\n{current.text}", blocks.section(text), *current.blocks, closed=current.closed)
 
 
@@ -259,8 +255,8 @@ def begin_with_mention(bot: str, command: str) -> Rendered:
 def opener(modal: Modal) -> Rendered:
     """Render a button that opens a dialog, as the reply to a typed command.
 
-    Slack opens dialogs only after a click or a slash command. So a command in an ordinary message can't open the
-    dialog itself.
+    Slack opens dialogs only after a click or a slash command. A command in an ordinary message therefore needs
+    this button.
     """
     match modal.view["callback_id"], modal.value:
         case Callback.DESTROY_CONFIRM.id, RentalValue(rental_id=rental_id) as value:

@@ -95,11 +95,7 @@ def _asked_again(context: EventContext[RequestFacts]) -> str:
 
 
 def _undecided(context: EventContext[RequestFacts], needs: str) -> str:
-    """Return sentences saying that a request needs a new decision. `needs` names it, such as `approval`.
-
-    The sentences contain the reason, the cost so far, the people who were asked, and the time at which the request
-    expires.
-    """
+    """Return sentences saying that a request needs a new decision. `needs` names it, such as `approval`."""
     facts, who = context.facts, sentence_case(context.this_request)
     expires = f"expires {context.times.at_time(facts.until)}." if facts.until else ""
     if facts.why is Why.TOO_LITTLE_TIME:
@@ -124,11 +120,9 @@ def _undecided(context: EventContext[RequestFacts], needs: str) -> str:
 
 
 def _cost_by_then(facts: BillFacts) -> str | None:
-    """Return a sentence with the cost at the time of the event.
+    """Return a sentence with the cost at the time of the event. None if the event doesn't contain it.
 
-    The sentence corrects earlier messages, which may have said that a machine was perhaps rented. None if the
-    event doesn't contain the cost. The cost is missing if an attempt may still be billing, or if a machine of the
-    rental was bought after the backup.
+    Earlier messages may have said that a machine was perhaps rented. This sentence corrects them.
     """
     cost = cost_of(facts)
     if cost is None:
@@ -162,10 +156,7 @@ def _approved(context: EventContext[DecisionFacts]) -> str:
 
 @thread(EventKind.APPROVED_NOT_READY)
 def _approved_not_ready(context: EventContext) -> str:
-    """Return a sentence saying who approved the request, and when.
-
-    If the request was approved several times, the sentence is about the last approval before the event.
-    """
+    """Return a sentence saying who approved the request, and when."""
     what = context.request if context.named else "this request"
     approvals = [
         event
@@ -367,10 +358,7 @@ def _extension(context: EventContext[Any], extension: Extension, pings: str) -> 
 
 
 def _who_else_was_asked(context: EventContext[DecidersFacts]) -> str:
-    """Return a sentence saying who else was asked to decide, and why. Empty if nobody else was asked.
-
-    Other people are asked if all approvers are away, or if nobody has decided for a while.
-    """
+    """Return a sentence saying who else was asked to decide, and why. Empty if nobody else was asked."""
     later = first_after(context.details, context.event, EventKind.OTHERS_ASKED)
     if later is None:
         return asked_by_event(context.facts, context.details) if context.facts.away else ""
@@ -388,10 +376,7 @@ def _also_running(details: RentalDetails, times: Times) -> Fact | None:
 
 
 def _running(rental: Rental, times: Times) -> str:
-    """Return a running machine and its usage: `1x A100 (k7mq2), idle for 50 min`.
-
-    The usage is left out if the machine isn't monitored.
-    """
+    """Return a running machine and its usage: `1x A100 (k7mq2), idle for 50 min`."""
     use = current_use(rental)
     seen = use is not None and use.status is not UsageStatus.UNKNOWN
     return join(machine(rental), status_text(use, times).lower() if use and seen else "", by=", ")
@@ -499,6 +484,6 @@ def _reminder_line(details: RentalDetails, times: Times) -> str:
 
 
 def _decided(details: RentalDetails, reader: Reader) -> str:
-    """Return the decision about a request, in the words of the message to the approvers."""
+    """Return the decision about a request, as in the message to the approvers."""
     asked = newest_asked(details.events, DECISIONS)
     return approval(EventContext(asked, details, reader)).text if asked is not None else ""

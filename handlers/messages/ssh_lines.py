@@ -110,11 +110,10 @@ def log_in_parts(
 ) -> list[Part]:
     """Return the parts that say how the reader logs in. Empty if the reader may not log in.
 
-    They contain the SSH command, the given facts and a warning about the disk. Small print contains the host key,
-    the setup script, the monitoring, and the sentences in `also`.
+    They contain the SSH command, the facts and a warning about the disk. Sentences about the host key, the setup
+    script and monitoring follow in small print, together with `also`.
 
-    With `briefly`, the disk and the setup script are left out, because the message that the machine is ready has
-    mentioned them. The SSH command is left out if the owner can't log in, and nobody can add the owner's keys.
+    With `briefly`, the warning and the setup script are left out, because an earlier message contains them.
     """
     rental = details.rental
     if not rental.lets_in(reader.id):
@@ -149,7 +148,7 @@ def keys_fact(details: RentalDetails, reader: Reader) -> Fact | None:
 
 
 class _Named(NamedTuple):
-    """Keys as the subject of a clause, such as `your key "you@desk" and Ben's keys`."""
+    """Names of keys, to be the subject of a clause, such as `your key "you@desk" and Ben's keys`."""
 
     text: str
     several: bool = False
@@ -171,7 +170,7 @@ def _own_keys(details: RentalDetails, attempt: Attempt) -> list[OwnedKey]:
 
 
 def _others_inside(details: RentalDetails, attempt: Attempt) -> list[str]:
-    """Return the people whose keys work, without the owner. The person who rented the machine comes first."""
+    """Return the people other than the owner whose keys work. The person who rented the machine comes first."""
     ran, owner = startup_script_ran(details.rental), details.rental.owner
     return list(
         dict.fromkeys(
@@ -183,7 +182,7 @@ def _others_inside(details: RentalDetails, attempt: Attempt) -> list[str]:
 def _locked_out(details: RentalDetails, attempt: Attempt) -> bool:
     """Return whether the owner can't log in, and nobody can add the owner's keys.
 
-    Only people whose keys work can add keys. This is True if all of these people have left the workspace.
+    This is the case if all people whose keys work have left the workspace.
     """
     if attempt.adopted is not None or details.bought_by == details.rental.owner:
         return False
@@ -191,9 +190,9 @@ def _locked_out(details: RentalDetails, attempt: Attempt) -> bool:
 
 
 def _owners_keys(details: RentalDetails, reader: Reader) -> tuple[list[str], Sequence[OwnedKey]]:
-    """Return clauses saying which keys work. Also return the other keys, which don't work or may not work.
+    """Return clauses saying which keys work, and the keys that don't work or may not work.
 
-    Both are for the machine's owner, who can add the other keys by pasting a shell line on the machine.
+    The text is for the machine's owner, who can add the missing keys by pasting a shell line on the machine.
     """
     rental, attempt, owner = details.rental, details.current, details.rental.owner
     if attempt is None:
@@ -225,7 +224,7 @@ def _owners_keys(details: RentalDetails, reader: Reader) -> tuple[list[str], Seq
 
 
 def _teammates_keys(details: RentalDetails, reader: Reader) -> str:
-    """Return a clause saying which of a teammate's keys work. It also says that the owner can add the others."""
+    """Return clauses saying which of a teammate's keys work, and that the owner can add the others."""
     attempt, own = details.current, details.keys_now.get(reader.id, ())
     if not own:
         return f"you have no SSH key yet; once you've saved one, {add_your_key(details)}"
@@ -275,15 +274,11 @@ def _sent(keys: _Named, details: RentalDetails, reader: Reader) -> str:
 
 
 def _missing(keys: _Named) -> str:
-    """Return a clause saying that the given keys aren't on the machine yet."""
     return keys.do("isn't on the machine yet", "aren't on the machine yet")
 
 
 def _paste_parts(details: RentalDetails, reader: Reader, most: int) -> list[Part]:
-    """Return at most `most` shell lines for the owner to paste.
-
-    The lines add the keys that don't work or may not work.
-    """
+    """Return at most `most` shell lines that add keys, for the owner to paste on the machine."""
     _, keys = _owners_keys(details, reader)
     do_not_work = _names(keys, details).do("doesn't work", "don't work")
     how = f"If {do_not_work}, paste this on the machine:"
@@ -291,10 +286,10 @@ def _paste_parts(details: RentalDetails, reader: Reader, most: int) -> list[Part
 
 
 def _setup_log(details: RentalDetails) -> str:
-    """Return a sentence saying where to find the output of the setup script, or that the script wasn't started.
+    """Return a sentence saying where to find the output of the setup script. Empty if there is no such script.
 
-    Empty if the request has no setup script. Some vendors accept a startup script and never run it. The bot can't
-    detect this, so the sentence says what a missing log means.
+    Some vendors accept a startup script and never run it. The bot can't detect this, so the sentence says what a
+    missing log means.
     """
     wanted, attempt = details.rental.request.setup, details.current
     if not wanted or attempt is None:
@@ -309,9 +304,9 @@ def _setup_log(details: RentalDetails) -> str:
 
 
 def _names(keys: Sequence[OwnedKey], details: RentalDetails, first: Sequence[str] = ()) -> _Named:
-    """Return the names of keys for a text to the machine's owner. The owner's own keys come first.
+    """Return the names of keys for a text to the machine's owner. The owner's keys come first.
 
-    `first` are the names of more keys of the owner. They come before all others.
+    `first` are the names of more keys of the owner.
     """
     reader = details.rental.owner
     own = _own_names([key for key in keys if key.person == reader], details, reader)
@@ -320,9 +315,9 @@ def _names(keys: Sequence[OwnedKey], details: RentalDetails, first: Sequence[str
 
 
 def _named(own: Sequence[str], people: Sequence[str] = ()) -> _Named:
-    """Combine the names of the reader's own keys with the names of other people who have keys in the list.
+    """Return a text such as `your key "you@desk" and Ben's keys`.
 
-    If the reader has only one key, its name may be empty.
+    `own` are the names of the reader's own keys. `people` are the names of other people with keys.
     """
     yours = theirs = ""
     if own:
@@ -338,10 +333,10 @@ def _named(own: Sequence[str], people: Sequence[str] = ()) -> _Named:
 
 
 def _own_names(keys: Sequence[Key | OwnedKey], details: RentalDetails, reader: str) -> list[str]:
-    """Return the names of the reader's keys. Normally, a key's name is its comment.
+    """Return the names of keys of the person `reader`. Normally, a key's name is its comment.
 
-    If several keys have the same comment, their fingerprints are used instead. For example, all keys of a GitHub
-    user have the same comment.
+    If several keys have the same comment, their fingerprints are used instead. For example, all keys from the same
+    GitHub account have the same comment.
     """
     comments = {key.line: key.comment for key in details.keys_now.get(reader, ())}
     attempt = details.current
@@ -369,7 +364,7 @@ def ssh_button(rental: Rental, label: str) -> Json:
 def ssh(details: RentalDetails, reader: Reader, *, probe_line: str = "") -> Rendered:
     """Render the answer to `/gpu ssh k7mq2`.
 
-    `probe_line` is the line for authorized_keys that contains the bot's key.
+    `probe_line` is the line for authorized_keys that gives the bot access to the machine.
     """
     rental, times = details.rental, reader.times
     whose = f"{possessive(details, reader)} {machine(rental)}"
@@ -430,8 +425,8 @@ A line with the largest RSA key that people can add is shorter.
 def lines_to_paste(how: str, write: Callable[[Sequence[str]], str], keys: Sequence[str], most: int) -> list[Part]:
     """Return the sentence `how`, followed by at most `most` shell lines that add keys.
 
-    `write` returns one shell line that adds several keys. If necessary, the keys are divided among several lines,
-    so that each line fits into a block. If not all keys fit, the last part says how many are missing.
+    `write` returns one shell line that adds the given keys. If that line would be too long, the keys are divided
+    among several lines. If not all keys fit, the last part says how many are missing.
     """
     groups: list[list[str]] = [[]]
     for key in keys:

@@ -55,8 +55,8 @@ from handlers.phrases.rental_text import describe, gpu, machine_in, place, vendo
 def wait_buttons(view: QuoteView) -> list[Json]:
     """Return [Tell me when there's an offer] and [Rent it for me at $24.00/h or less: 6 h, up to $156.00].
 
-    Empty if the search is for a change or a replacement of a rental, or if the request has a start time. If an
-    automatic rental isn't allowed, only the first button is returned.
+    The second button is left out if an automatic rental isn't allowed. Both are left out if the search is for a
+    change or a replacement of a rental, or if the request has a start time.
     """
     quote, wait = view.quote, view.wait
     if quote.changes is not None or quote.replaces_rental is not None or quote.request.starts_at is not None:
@@ -104,10 +104,9 @@ def wait_text(view: QuoteView, reader: Reader) -> str:
 
 
 def _expires_too_early(waitlist_entry: WaitlistEntry | None, reader: Reader) -> str:
-    """Return the beginning of a sentence saying that a request expires before the bot searches for offers.
+    """Return a clause saying that a request expires before the hours in which the bot looks for offers.
 
-    The reason is that the bot looks for offers only during the team's hours, and the request expires before they
-    begin. The caller adds how to search at any time. Empty if the request expires later.
+    Empty if the request expires later.
     """
     zone = zone_of(reader.zone, reader.rules)
     if waitlist_entry is None or not ends_before_hours(waitlist_entry, reader.now, zone, reader.rules):
@@ -144,7 +143,7 @@ NOT_OFFERED = "Nobody offers it right now"
 def starts(view: QuoteView, understood: Sequence[Part], reader: Reader) -> Rendered:
     """Render the answer to a request with a start time.
 
-    `understood` are the parts above the answer. They repeat the request as the bot understood it.
+    `understood` are the parts above the answer, which repeat the request.
     """
     quote, wait, rent = view.quote, view.wait, None
     if view.wait_refused is not None:
@@ -219,8 +218,8 @@ def highest_price(quote: Quote, reader: Reader) -> Modal:
 def rent_for_me_confirm(wait: WaitPreview, gpu_rate: Decimal | None, reader: Reader) -> Modal:
     """Render the dialog in which a person confirms an automatic rental.
 
-    `gpu_rate` is the highest price from the previous dialog, in USD per GPU-hour. None if no dialog asked for a
-    price.
+    `gpu_rate` is the highest price in USD per GPU-hour that the person entered in the previous dialog. None if
+    there was no such dialog.
     """
     quote, terms = wait.quote, wait.terms
     request, starts_at = quote.request, quote.request.starts_at
@@ -294,7 +293,7 @@ def notified(view: QuoteView, reader: Reader) -> Rendered:
     """Render the message to a person who has clicked [Tell me when there's an offer].
 
     The message shows the offer, or says that no offer matched in time. Once the person has rented the offer, the
-    message says so and has no buttons any more.
+    message says so and has no buttons.
     """
     quote, rental = view.quote, view.rental
     if rental is not None and rental.state is State.AWAITING_APPROVAL:
@@ -361,10 +360,7 @@ def start_text(waiting: WaitingView, times: Times) -> str:
 
 
 def _what(request: Request) -> str:
-    """Return a request with its highest price or total.
-
-    Examples are `8x H200 in EU under $3.00 per GPU-hour` and `8x H200 in EU for 6 h at $100.00 or less in all`.
-    """
+    """Return a request with its highest price or total, such as `8x H200 in EU under $3.00 per GPU-hour`."""
     cap = f" under {limit(request.max_gpu_rate)} per GPU-hour" if request.max_gpu_rate is not None else ""
     cap = cap if request.max_total is None else f" {total_of_time(request)}"
     seller = f" from {vendor(request.vendor)}" if request.vendor else ""

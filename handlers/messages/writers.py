@@ -1,12 +1,13 @@
 """The writers of messages. A writer is a function that composes the message about one kind of event.
 
-An event can have several audiences, such as the readers of a thread, the approvers, or a single person. EFFECTS
-lists the audiences for each kind of event, and each audience has its own writer. Each writer is defined in the
-module for its subject, where a decorator registers it. For example, the decorator `@direct(EventKind.GIVEN)`
-registers the writer of direct messages about GIVEN. `render.py` calls the writers.
+The same event can lead to several messages: a reply in a thread, a question to the approvers, or a direct message
+to a person. Each of these has its own writer. EFFECTS lists the messages for each kind of event.
 
-If an event lacks a fact, the writers leave the fact out of their sentences. Some readers may not see money. Their
-texts are written from a copy of the event without amounts and prices (`Facts.without_money`).
+Each writer is defined in the module for its subject, where a decorator registers it. For example, the decorator
+`@direct(EventKind.GIVEN)` registers the writer of direct messages about GIVEN. `render.py` calls the writers.
+
+If an event lacks a fact, the writers leave the fact out of their sentences. Some readers may not see money. For
+them, the writers get a copy of the event without amounts and prices (`Facts.without_money`).
 """
 
 from __future__ import annotations
@@ -52,9 +53,9 @@ class EventContext(NamedTuple, Generic[F_co]):
     posted_at: datetime | None = None
     """The time at which Slack accepted the message. None if it hasn't been posted yet."""
     named: bool = False
-    """True if the text names the machine.
+    """True if the text contains the name of the machine.
 
-    False in a thread and in a history, because both are about a single machine.
+    False in a thread and in a history, because each of them is about a single machine.
     """
     newest: bool = True
     """True if this is the newest direct message to the reader about the rental."""
@@ -98,8 +99,7 @@ class EventContext(NamedTuple, Generic[F_co]):
     def this_machine(self) -> str:
         """The name of the machine if `named` is set. Otherwise `this machine`.
 
-        Normally, the name says whose machine it is. If the owner caused the event, the name doesn't say it,
-        because the sentence mentions the owner anyway.
+        The name includes the owner, unless the sentence mentions the owner anyway.
         """
         if not self.named:
             return "this machine"
@@ -108,7 +108,7 @@ class EventContext(NamedTuple, Generic[F_co]):
 
     @property
     def this_request(self) -> str:
-        """`your request for ..`, or `Ana's request for ..`, if `named` is set. Otherwise `this request`."""
+        """If `named` is set, `your request for ..` or `Ana's request for ..`. Otherwise `this request`."""
         if not self.named:
             return "this request"
         return f"{possessive(self.details, self.reader)} request for {machine_in(self.rental)}"
@@ -120,7 +120,7 @@ class EventContext(NamedTuple, Generic[F_co]):
 
     @property
     def text(self) -> str:
-        """The text of the reply in the thread about this event."""
+        """The reply in the thread about this event."""
         event = self.event
         if self.rental.bought_after_backup and isinstance(event.facts, BillFacts) and not event.facts.amount:
             # The event says that nothing was billed. Leave this out, because a machine of this rental was found
@@ -130,7 +130,7 @@ class EventContext(NamedTuple, Generic[F_co]):
 
     @property
     def named_text(self) -> str:
-        """The text of the reply in the thread about this event, with the name of the machine or request."""
+        """The reply in the thread about this event, with the name of the machine or request."""
         return self._replace(named=True).text
 
     def of(self, event: Event[Any]) -> EventContext[Any]:
@@ -158,17 +158,17 @@ class EventContext(NamedTuple, Generic[F_co]):
 
     @property
     def when(self) -> str:
-        """The time of the event, to follow a state: ` 18:41`. Empty unless `timed`."""
+        """The time of the event, such as ` 18:41`, to follow a state. Empty unless `timed`."""
         return f" {self.times.time(self.event.at)}" if self.timed else ""
 
     @property
     def when_at(self) -> str:
-        """The time of the event, to follow a verb: ` at 18:41`. Empty unless `timed`."""
+        """The time of the event, such as ` at 18:41`, to follow a verb. Empty unless `timed`."""
         return f" {self.times.at_time(self.event.at)}" if self.timed else ""
 
     @property
     def by_whom_and_when(self) -> str:
-        """The person who caused the event and the time: ` by Ben at 14:12`. If no person did, only ` at 22:05`."""
+        """The person and the time of the event: ` by Ben at 14:12`. If no person caused it, only ` at 22:05`."""
         return (f" by {self.actor}" if self.event.actor else "") + self.when_at
 
     @property
@@ -194,10 +194,8 @@ class Needs(Flag):
     OTHER_END = auto()
     """The event at the other end of a pause of buying.
 
-    For the alert about the pause, this is the event that ended it. For the alert about its end, this is the event
-    that began it.
-
-    The reader's alert about that other event is loaded too.
+    An alert about a pause needs the event that ended the pause. An alert about the end of a pause needs the event
+    that began the pause. The reader's alert about that event is loaded too.
     """
 
 
@@ -212,9 +210,9 @@ class AlertContext(NamedTuple, Generic[F_co]):
     names: Mapping[str, str]
     """The display names of the people whom the writer mentions, by Slack ID."""
     other_end: Event[Any] | None = None
-    """For an event that paused buying, the event that resumed buying. For an event that resumed buying, the pause.
+    """In an alert about a pause of buying, the event that resumed buying.
 
-    None if buying is still paused.
+    In an alert about the end of a pause, the event that paused buying. None if buying is still paused.
     """
     other_alert: Message | None = None
     """The reader's alert about the event `other_end`. None if the reader got no such alert."""
@@ -251,7 +249,7 @@ def _actor(event: Event) -> tuple[str, ...]:
 
 
 class Audience(dict[EventKind, Callable[[C], R]]):
-    """The writers for one audience, by kind of event. A writer is a function that composes a message.
+    """The writers for one audience, such as the readers of a thread, by kind of event.
 
     Each writer takes a context of type `C`, and returns the message as type `R`.
     """
@@ -269,8 +267,8 @@ class Audience(dict[EventKind, Callable[[C], R]]):
     ) -> Callable[[W], W]:
         """Register the decorated function as the writer for the given kinds of events.
 
-        Before each call of the writer, its caller loads two things: the data that the writer `needs`, and the
-        display names of the people whose IDs `names` returns.
+        Before a writer is called, the data that it `needs` is loaded, and also the display names of the people
+        whose IDs `names` returns.
         """
 
         def register(write: W) -> W:
@@ -289,8 +287,7 @@ class Audience(dict[EventKind, Callable[[C], R]]):
 thread = Audience[EventContext[Any], str]()
 """The writers of replies in the thread below a card. Each returns complete sentences.
 
-Histories and other messages about an event use the same text. If `named` is set in the context, the text contains
-the name of the machine.
+Histories and other messages about an event use the same text. If `named` is set, the text names the machine.
 """
 direct = Audience[EventContext[Any], Rendered]()
 approvers = Audience[EventContext[Any], Rendered]()
@@ -300,7 +297,7 @@ alert = Audience[AlertContext[Any], Rendered | None]()
 
 
 def said_once(context: EventContext) -> Rendered:
-    """Render a direct message that only informs the reader. Its text is that of the reply in the thread."""
+    """Render a direct message that only informs the reader, with the same text as the reply in the thread."""
     return blocks.message(join(context.named_text, first_runs_on(context.details)))
 
 
@@ -338,10 +335,7 @@ def _highest(max_rate: Decimal, clicked: Decimal | None) -> str:
 
 
 def fewer_hours_text(facts: AllowedFacts) -> str:
-    """Return the approved and the requested length: `4 h instead of 6 h`.
-
-    Empty unless fewer hours than requested were approved.
-    """
+    """Return `4 h instead of 6 h`. Empty unless fewer hours than requested were approved."""
     if not isinstance(facts, DecisionFacts) or facts.span is None or facts.asked_span is None:
         return ""
     return f"{about_span(facts.span)} instead of {about_span(facts.asked_span)}"

@@ -35,9 +35,9 @@ CONTEXT_ELEMENTS = 10
 ACTION_ELEMENTS = 25
 BUTTON_TEXT = 75
 SUBJECT_TEXT = 40
-"""The maximum number of characters in each part of a button's subject.
+"""The maximum number of characters in each part that `named` adds to a button for screen readers.
 
-Screen readers read the subject after the label, for example the ID and the name of a machine (see `named`).
+Examples of parts are the ID and the name of a machine.
 """
 OPTION_TEXT = 75
 OPTIONS = 100
@@ -66,16 +66,16 @@ class Rendered(Frozen):
     closed: bool = True
     """True if the message will never be edited again. A closed message has no buttons."""
     refresh_after: timedelta | None = None
-    """The time after which the message is rendered again. None if only a change of the rental requires that.
+    """The time after which the message is rendered again, for example because a button then disappears.
 
-    It is set if the message shows how much time has passed, or loses a button at a certain time.
+    None if the message changes only when the rental changes.
     """
 
 
 class Modal(Frozen):
-    """A dialog that is ready to be sent to Slack.
+    """A dialog that is ready to be sent to Slack, except for its metadata.
 
-    Only the metadata is missing. It is added when the dialog is opened.
+    The metadata is added when the dialog is opened.
     """
 
     view: Json
@@ -84,7 +84,7 @@ class Modal(Frozen):
 
 
 def cut(markup: str, limit: int) -> str:
-    """Shorten mrkdwn to at most `limit` bytes in UTF-8. It then also has at most `limit` characters.
+    """Shorten mrkdwn to at most `limit` bytes in UTF-8.
 
     The text is never cut inside an entity, a token or a code span, because Slack would show broken markup.
     """
@@ -152,10 +152,10 @@ def button(label: str, action: ActionId[V], value: V, *, about: str = "", style:
 
 
 def named(shown: Json, *subject: str) -> Json:
-    """Add a subject to a button, which screen readers read after the label.
+    """Add a description for screen readers to a button, such as `Extend 2 h, k7mq2, 1x H100 EU`.
 
-    With the subject, a button reads `Extend 2 h, k7mq2, 1x H100 EU`. Parts of the subject that the label already
-    contains are left out. If the label is too long, it is cut between words, so that an amount never loses digits.
+    The description is the label, followed by the parts of the subject that the label doesn't contain. If the label
+    is too long, it is cut between words, so that an amount never loses digits.
 
     Slack supports `accessibility_label` only for buttons, with at most 75 characters
     (docs.slack.dev/reference/block-kit/block-elements/button-element).
@@ -172,17 +172,15 @@ def named(shown: Json, *subject: str) -> Json:
 
 
 def short_label(label: str, name: str) -> str:
-    """Replace `{}` in a button's label with a person's name.
-
-    A long name is cut, so that the rest stays visible.
-    """
+    """Replace `{}` in a button's label with a person's name. A long name is cut."""
     return label.format(escape(name, 30))
 
 
 def actions(*buttons: Json | None) -> Json | None:
     """Return a row of buttons. None if there are no buttons.
 
-    Slack refuses two buttons with the same ID. So if several buttons have the same action, their IDs are numbered.
+    Slack refuses two buttons with the same ID. So if several buttons have the same action, numbers are added to
+    their IDs.
     """
     seen: Counter[str] = Counter()
     row = []
@@ -193,10 +191,7 @@ def actions(*buttons: Json | None) -> Json | None:
 
 
 def message(text: str, *blocks: Json | None, closed: bool = True) -> Rendered:
-    """Return a message with the given blocks.
-
-    If there are none, the message has one block, which contains the text.
-    """
+    """Return a message with the given blocks. If there are none, it has a single block with the text."""
     shown = [block for block in blocks if block is not None] or [section(text)]
     return Rendered(text=cut(text, FALLBACK_TEXT) or "-", blocks=tuple(_fit(shown, MESSAGE_BLOCKS)), closed=closed)
 
@@ -247,7 +242,7 @@ class Fact(NamedTuple):
     label: str
     value: str
     sentence: str = ""
-    """The same fact as a complete sentence, for the fallback text. If it is empty, label and value are used."""
+    """The fact as a complete sentence, for the fallback text. If it is empty, label and value are used."""
 
 
 def facts(*shown: Fact | None) -> Part:
@@ -261,8 +256,8 @@ def facts(*shown: Fact | None) -> Part:
 def preformatted(text: str, said: str = "") -> Part:
     """Return a block with text for people to copy.
 
-    `text` must not be escaped, because Slack doesn't parse it. In the fallback text, the sentence `said` comes
-    first. Then follows `text`, in a code span if it has one line, or in a code block if it has several.
+    `text` must not be escaped, because Slack doesn't parse it. In the fallback text, the sentence `said` precedes
+    `text`.
     """
     fence = "```" if "\n" in text else "`"
     code = {"type": "rich_text_preformatted", "elements": [{"type": "text", "text": text}]}
@@ -286,7 +281,7 @@ class Task(NamedTuple):
 
 
 def plan(title: str, tasks: Sequence[Task]) -> Json:
-    """Return a checklist. The message is edited as steps are completed. Slack shows checklists only in messages.
+    """Return a checklist. The message is edited when a step is completed. Checklists work only in messages.
 
     Each version gets a new `block_id`, as Slack recommends (docs.slack.dev/reference/block-kit/blocks/plan-block).
     """
@@ -333,10 +328,7 @@ def text_of(parts: Iterable[Part | Json | None]) -> str:
 
 
 def _fit(blocks: Sequence[Json], most: int) -> list[Json]:
-    """Return as many blocks as fit.
-
-    If there are too many, the last paragraphs are dropped first, and buttons are kept.
-    """
+    """Return as many blocks as fit. If there are too many, paragraphs at the end are dropped, and buttons stay."""
     fitting = list(blocks)
     while len(fitting) > most or sum(map(text_length, fitting)) > SUM_OF_TEXT:
         spare = [n for n, block in enumerate(fitting) if block["type"] in {"section", "context", "divider"}]
@@ -345,7 +337,7 @@ def _fit(blocks: Sequence[Json], most: int) -> list[Json]:
 
 
 def fit_view(blocks: Iterable[Json | None]) -> list[Json]:
-    """Return as many blocks as fit into a dialog or Home tab. The rules are the same as for a message."""
+    """Return as many blocks as fit into a dialog or Home tab."""
     return _fit([block for block in blocks if block is not None], VIEW_BLOCKS)
 
 
@@ -361,7 +353,7 @@ def text_length(part: Any) -> int:
 
 
 NONE = "none"
-"""The value of the placeholder in a list without choices. It is needed because Slack refuses an empty list."""
+"""The value of the only choice in a list that would be empty. Slack refuses lists without choices."""
 
 
 def option(label: str, value: str) -> Json:
@@ -414,16 +406,15 @@ def person_select(field: Field, label: str, *, chosen: str | None, hint: str = "
 
 
 def heard(block: Json) -> Json:
-    """Return a copy of an input that reports its changes to the bot while the dialog is open.
+    """Return a copy of an input that reports each change to the bot while the dialog is open.
 
-    A list reports each choice. A text field reports its text when the person presses Enter
+    A text field reports a change only when the person presses Enter
     (docs.slack.dev/reference/block-kit/blocks/input-block).
     """
     return {**block, "dispatch_action": True}
 
 
 def _input(field: Field, label: str, kind: str, element: Json, *, hint: str = "", required: bool) -> Json:
-    """Return an input that contains an element of type `kind`. Empty values in `element` are left out."""
     known = {name: value for name, value in element.items() if value}
     block: Json = {
         "type": "input",

@@ -54,9 +54,9 @@ def whose_budget(scope: Scope, names: Mapping[str, str]) -> str:
 def not_of_channel(quote: Quote, rules: Rules) -> str:
     """Return sentences saying why a request isn't charged to its channel's project, and who pays instead.
 
-    If a project has a list of members, requests in its channels are charged to the project only for members and
-    approvers. Empty if the request is charged to the channel's project, if the channel belongs to no project, or
-    if the person named a project in the request.
+    If a project has a list of members, requests in its channels use the project's budget only if they are from
+    members and approvers. Empty if the request does use that budget, if the channel belongs to no project, or if
+    the person named a project in the request.
     """
     of_channel = project_of_channel(quote.asked_in, rules)
     if of_channel is None or quote.project == of_channel or quote.request.project is not None:
@@ -70,7 +70,7 @@ BUDGETS_SHOWN = 3
 
 
 def budget_fact(demands: Sequence[Demand], names: Mapping[str, str]) -> Fact | None:
-    """Return what is left of each budget now, and what will be left if the pending request is approved.
+    """Return the amount left in each budget now, and the amount left if the pending request is approved.
 
     An example is `vision: $1,210.40 left in November, $1,072.86 after this`. None if there are no budgets.
     """
@@ -93,7 +93,7 @@ def invoice_differences(estimated: Micros, unmanaged_count: int) -> str:
 
     Args:
         estimated: The estimated part of the total.
-        unmanaged_count: The number of unmanaged machines that are running now.
+        unmanaged_count: The number of running machines that weren't rented through the bot.
     """
     running = f" ({unmanaged_count} running now)" if unmanaged_count else ""
     differs = f"The invoice may differ by tax and by machines not rented through me{running}."
@@ -110,8 +110,8 @@ def estimated_text(estimated: Micros) -> str:
 def cap_text(request: Request) -> str:
     """Return the highest price in a request: `up to $8.00 in all`, or `under $8.00 per GPU-hour`.
 
-    Empty if the request has no highest price. A typed price can be ambiguous, because it may not be meant per
-    GPU-hour. The text then also contains the price of all GPUs together, or of the whole time.
+    Empty if the request has no highest price. If the typed price can be understood in several ways, the text also
+    contains the price of all GPUs together, or of the whole time.
     """
     if request.max_total is not None:
         return f"up to {dollars(request.max_total)} in all"
@@ -134,8 +134,8 @@ def total_of_time(request: Request) -> str:
 def over_total_text(request: Request, total: Micros) -> str:
     """Return `It can cost up to $9.20 in all, more than the $8.00 that the request allows`.
 
-    Empty if `total` doesn't exceed the total in the request, or if the request has none. If an answer to a
-    question can lead to a higher cost than the person typed, the question must include this sentence.
+    Empty if `total` doesn't exceed the total in the request, or if the request has none. Every question that can
+    lead to such a cost must include this sentence.
     """
     if request.max_total is None or not over_total(request, total):
         return ""
@@ -165,8 +165,8 @@ def price_fact(terms: Terms) -> Fact:
 def limit_names(over: Collection[Over], rules: Rules, *, differ: bool = False) -> str:
     """Return the exceeded limits, such as `limits of $10.00/h and $100.00 per rental`. Empty if none is exceeded.
 
-    If `differ` is true, some offers exceed one limit and some exceed another. The text is then `limit of $10.00/h,
-    the limit of $100.00 per rental, or both`.
+    If `differ` is true, some offers exceed one limit and some exceed the other. An example is then `limit of
+    $10.00/h, the limit of $100.00 per rental, or both`.
     """
     names = _limit_amounts(over, rules)
     if differ and len(names) > 1:
@@ -175,7 +175,6 @@ def limit_names(over: Collection[Over], rules: Rules, *, differ: bool = False) -
 
 
 def _limit_amounts(over: Collection[Over], rules: Rules) -> list[str]:
-    """Return the amounts of the exceeded limits, such as `$10.00/h` and `$100.00 per rental`."""
     alone = rules.auto_approve
     amounts = {Over.PER_HOUR: limit_per_hour(alone.per_hour), Over.TOTAL: f"{limit(alone.total)} per rental"}
     return [amount for which, amount in amounts.items() if which in over]

@@ -1,4 +1,4 @@
-"""Replaces newer types of blocks, which a workspace may refuse, with classic blocks that every workspace accepts.
+"""Replaces blocks of newer types with older, classic blocks, because a workspace may refuse the newer types.
 
 Checklists, tables and charts work only in messages, and alerts only in dialogs. None of these types works in Home
 tabs (docs.slack.dev/reference/block-kit/blocks).
@@ -49,10 +49,7 @@ def _alert(block: Json) -> list[Json]:
 
 
 def _bold(markup: str) -> str:
-    """Make a text bold.
-
-    If the text already contains bold words, return it unchanged, because Slack can't nest bold text.
-    """
+    """Make a text bold, unless it already contains bold words. Slack can't nest bold text."""
     return markup if "*" in markup else f"*{markup}*"
 
 
@@ -86,7 +83,7 @@ NEW_TYPES = frozenset(_CLASSIC)
 
 
 def classic(blocks: Iterable[Json], types: Collection[str] = NEW_TYPES) -> list[Json]:
-    """Replace each block whose type is in `types` with classic blocks."""
+    """Replace each block whose type is in `types` with older blocks that every workspace accepts."""
     return [
         each
         for block in blocks
@@ -95,7 +92,7 @@ def classic(blocks: Iterable[Json], types: Collection[str] = NEW_TYPES) -> list[
 
 
 def new_types(blocks: Iterable[Json]) -> set[str]:
-    """Return the types of the blocks that a workspace may refuse, because Slack has added them only recently."""
+    """Return the types of the given blocks that are in NEW_TYPES."""
     return {block["type"] for block in blocks} & NEW_TYPES
 
 
@@ -112,7 +109,7 @@ SAMPLES: Mapping[Surface, tuple[Json, ...]] = {
     ),
     Surface.MODAL: (alert("Everything on the disk will be deleted."),),
 }
-"""For messages and for dialogs, one sample block of each newer type that is used there.
+"""A sample block of each newer type, for messages and for dialogs.
 
-The samples are sent to Slack's `blocks.validate` to find out whether this workspace accepts the type.
+The bot sends the samples to Slack's `blocks.validate` to find out which types this workspace accepts.
 """

@@ -1,8 +1,8 @@
 """Describes the length of requests and the end of machines.
 
 A request contains either a number of hours, which start when the machine is ready, or an end that its owner typed.
-A flexible end has two limits. The machine ends at the earliest end if it is idle, and at the latest end if it
-stays busy.
+A flexible end consists of an earliest and a latest end. The machine ends at the earliest end if it is idle, and at
+the latest end if it stays busy.
 """
 
 from __future__ import annotations
@@ -40,10 +40,9 @@ def how_long(request: Request, times: Times) -> str:
 
 
 def how_long_in_dialog(request: Request, now: datetime) -> str:
-    """Return the length of a request for a dialog, as spans of time.
+    """Return the length of a request for a dialog: `ending in 5 h 50 min`, or `8 h, starting in 14 h`.
 
-    There are no clock times, because dialogs can't show them in the reader's time zone. Examples are `ending in 5
-    h 50 min` and `8 h, starting in 14 h`.
+    The text contains no clock times, because dialogs can't show them in the reader's time zone.
     """
     if request.until is None or request.last_end is None:
         return f"{span(request.lease)} from when it's ready{_if_busy(request)}"
@@ -76,8 +75,8 @@ def _from_start(request: Request) -> str:
 def _if_busy(request: Request, last: str = "") -> str:
     """Return the clause about the latest end of a flexible lease: `, or up to 12 h if its GPUs are busy`.
 
-    If `last` is given, it is the latest end as text, and the clause is `, or {last} at the latest if its GPUs are
-    busy`. The clause is empty if the end isn't flexible.
+    If `last` is given, it is the latest end as text. The clause is then `, or {last} at the latest if its GPUs are
+    busy`.
     """
     if request.up_to is None:
         return ""
@@ -95,12 +94,10 @@ def keeps_running(rental: Rental) -> bool:
 
 
 def ends_fact(rental: Rental, times: Times, *posted: datetime) -> Fact:
-    """Return the end of a ready machine.
+    """Return the end of a ready machine. If the end can still move, the fact says so.
 
-    If the end can move because the GPUs are busy or more time is approved, the fact says so.
-
-    `posted` is empty, or contains the time at which the message was posted. If the end is on another day than the
-    post, the text includes the day.
+    If the message has been posted, `posted` contains the time. If the machine ends on another day, the fact
+    includes the day.
     """
     lease, longer = rental.running_lease, rental.extension
     first, said = times.time(lease.ends_at, *posted), it_ends(rental, lease.ends_at, times, *posted)
@@ -119,7 +116,7 @@ def ends_fact(rental: Rental, times: Times, *posted: datetime) -> Fact:
 def it_ends(rental: Rental, ends_at: datetime, times: Times, *posted: datetime, unless: str = "") -> str:
     """Return a sentence with the end of a machine, such as `It ends at 18:40`.
 
-    For a flexible end, this is `It ends at 18:40, or tomorrow at 00:40 at the latest if its GPUs are busy.`
+    For a flexible end, an example is `It ends at 18:40, or tomorrow at 00:40 at the latest if its GPUs are busy.`
 
     `unless` is a clause that precedes the sentence, such as `unless someone approves, `.
     """
@@ -143,8 +140,8 @@ def if_busy_then(rental: Rental, ends_at: datetime, times: Times, *posted: datet
 def at_its_end(rental: Rental, now: datetime) -> Fact | None:
     """Return a fact about a machine that has reached its end and is still running. None before its end.
 
-    The fact gives one of three reasons. The on-ending script may still be running. For a flexible end, the bot may
-    still be checking whether the GPUs are busy. Otherwise, the machine is just about to be destroyed.
+    The fact says what the bot is doing: it runs the on-ending script, checks whether the GPUs are busy, or is
+    about to destroy the machine.
     """
     lease, script = rental.running_lease, rental.on_ending
     if now < lease.ends_at:
@@ -186,7 +183,7 @@ def end_moves(rental: Rental) -> bool:
 
 
 def read_as_utc(zone: str | None) -> str:
-    """Return a sentence saying that the bot read a typed time as UTC. Empty if the person's time zone is known."""
+    """Return a sentence saying that a typed time was read as UTC. Empty if the person's time zone is known."""
     return "" if zone else "I read the time that you typed as UTC, because Slack doesn't tell me your time zone."
 
 
@@ -211,8 +208,7 @@ def end_text(at: datetime, zone: str) -> str:
 def ask_again_text(until: datetime | None, ends: datetime | None, times: Times, *, moves: bool) -> str:
     """Return sentences saying when the bot asks again whether a machine is needed, and when the machine ends.
 
-    `until` is None if the bot doesn't ask again. `moves` is true if the end is flexible, so that the machine keeps
-    running while its GPUs are busy.
+    `until` is None if the bot doesn't ask again. `moves` is true if the end is flexible.
     """
     again = f"I'll ask again {times.at_time(until)}." if until is not None else "I won't ask again."
     if ends is None:
@@ -244,8 +240,8 @@ _REFUSED: dict[OnEndingRefused, str] = {
 def on_ending_text(rental: Rental, times: Times, *posted: datetime) -> str:
     """Return a sentence about the state of a machine's on-ending script. Empty if there is no script.
 
-    An example is `The script /root/on-ending.sh starts at 18:25.` `posted` is empty, or contains the time at which
-    the message was posted. Times on another day than the post include the day.
+    An example is `The script /root/on-ending.sh starts at 18:25.` If the message has been posted, `posted`
+    contains the time. Times on another day include the day.
     """
     script, lease = rental.on_ending, rental.lease
     if script is None or lease is None or script.state is OnEndingState.NONE:
@@ -269,9 +265,9 @@ def on_ending_text(rental: Rental, times: Times, *posted: datetime) -> str:
 
 
 def can_have_one(rental: Rental) -> str:
-    """Return a sentence telling the owner that they can add an on-ending script. Empty if this isn't possible.
+    """Return a sentence telling the owner that they can add an on-ending script.
 
-    It is possible if the bot has seen that the machine has no script yet.
+    Empty if the machine has such a script, or if the bot doesn't know whether it has one.
     """
     if rental.on_ending is None or rental.on_ending.state is not OnEndingState.NONE:
         return ""
@@ -295,10 +291,10 @@ def _to_come(rental: Rental, times: Times, *posted: datetime) -> str:
 
 
 def graceful_destroy_text(details: RentalDetails, times: Times, *posted: datetime, name: str = "it") -> str:
-    """Return a sentence saying that a machine is being destroyed gracefully. Empty if it isn't.
+    """Return a sentence saying that a machine will be destroyed when its on-ending script is done.
 
     An example is `As Ben asked, I'll destroy it when its script /root/on-ending.sh is done, at 18:35 at the
-    latest.` `name` replaces the first `it`.
+    latest.` `name` replaces the first `it`. Empty if the machine isn't being destroyed in this way.
     """
     lease = details.rental.lease
     first = lease.graceful_destroy if lease is not None else None

@@ -68,8 +68,8 @@ DECISIONS: Mapping[Decision, str] = MappingProxyType(
 def error_text(problem: GpubotError, next_steps: Mapping[NextStep, str] = NEXT_STEPS) -> str:
     """Return an error as mrkdwn.
 
-    The error's message is escaped, because it can contain text that people typed, such as a mention. An error can
-    suggest a next step. The text for the step comes from `next_steps`. A step without a text is left out.
+    The error's message is escaped, because it can contain text that people typed, such as a mention. If the error
+    suggests a next step, the text for this step comes from `next_steps`.
     """
     if isinstance(problem, BuyingBlocked):
         return f"{block_text(problem)} {escape(problem.words, LONGEST)}"
@@ -125,10 +125,10 @@ def _with_facts(problem: GpubotError, longest: int, next_steps: Mapping[NextStep
 
 
 def mistakes_text(first: str, lines: Sequence[str], count: int) -> str:
-    """Return a text about `count` mistakes in the policy file. `lines` describe the first mistakes.
+    """Return a text about the mistakes in the policy file.
 
-    The text begins with the line `first`. If `lines` don't describe all mistakes, the text says how to list all of
-    them.
+    The text begins with the line `first`. `lines` describe the first mistakes. If there are more, the text says
+    how to list all of them.
     """
     rest = [f"To see all {count} mistakes: gpubot policy check"] if count > len(lines) else []
     return "\n".join([first, *(f"{escape(line, 300)}." for line in lines), *rest])

@@ -1,8 +1,8 @@
 """Formats values for Slack: text from people and vendors, names, channels, money and times.
 
-Text from people and vendors can contain markup, so it is escaped once, in `escape`. The rules are those of
+Text from people and vendors can contain markup, so `escape` makes it harmless. The rules are those of
 docs.slack.dev/messaging/formatting-message-text. Every function except `clean` returns mrkdwn. `blocks.plain`
-converts mrkdwn back for places that show plain text.
+converts mrkdwn to plain text where Slack requires plain text.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ _SIGN = re.compile(r"(?<![^\W_])[*_~]|[*_~](?![^\W_])")
 _COLON_OR_QUOTE = re.compile(r":(?=[\w+'-]+:)|(?<!\w):(?=[\w+'-]+$)|^(?=>)")
 """Matches the places at which Slack would begin an emoji or a quote.
 
-An emoji begins at a colon before `name:`. A colon before a name at the end of the text matches too, because a text
-that follows may begin with a colon. A quote begins at `>` at the start of the text.
+An emoji begins at a colon before a name. The name may be at the end of the text, because the next text may begin
+with the second colon. A quote begins at `>` at the start of the text.
 """
 _IDENTIFIER = re.compile(r"(?:SHA256:)?[A-Za-z0-9](?:[A-Za-z0-9+/=.-]*[A-Za-z0-9+/=])?")
 
@@ -63,10 +63,11 @@ def clean(text: str, limit: int) -> str:
 
 
 def escape(text: str, limit: int = 80) -> str:
-    """Return a text from a person or vendor as one harmless line of at most `limit` visible characters.
+    """Make a text from a person or vendor harmless: one line of at most `limit` visible characters.
 
     The result can't mention anyone, make a link, format anything or end a code span. Backticks become apostrophes.
-    Word joiners are added next to formatting signs and colons, so that Slack shows them as typed.
+    Word joiners, which are invisible, are added next to formatting signs and colons, so that Slack shows these
+    signs as typed.
     """
     line = clean(text, limit).replace("`", "'")
     line = _SIGN.sub(f"{JOINER}\\g<0>{JOINER}", line)
@@ -125,7 +126,7 @@ def actor(names: Mapping[str, str], event: Event) -> str:
 
 
 def as_written(name: str) -> str:
-    """Protect a name that begins with a lowercase letter from being capitalized at the start of a sentence."""
+    """Keep the lowercase first letter of a name, even at the start of a sentence."""
     return JOINER + name if name[:1].islower() else name
 
 
@@ -151,23 +152,23 @@ _ROUGH_FROM = 10 * MICROS_PER_DOLLAR
 
 
 def dollars(amount: Micros) -> str:
-    """Return an amount that isn't estimated, to the cent: `$14.68` or `<$0.01`."""
+    """Return an exact amount, rounded to the cent: `$14.68`, or `<$0.01` for less than a cent."""
     return entities(say_dollars(amount))
 
 
 def percent(part: Micros, whole: Micros) -> str:
-    """Return a share such as `87%`. It is `100%` only if nothing is missing."""
+    """Return a share such as `87%`. A share below 100% is never rounded to `100%`."""
     share = round(Fraction(100 * part, whole))
     return f"{share if part >= whole else min(share, 99)}%"
 
 
 def about_dollars(amount: Micros) -> str:
-    """Return an estimated amount. From $10 upwards it is in whole dollars, and below that to the cent."""
+    """Return an estimated amount. Amounts from $10 are in whole dollars, and smaller ones to the cent."""
     return dollars(amount) if amount < _ROUGH_FROM else f"${round(Fraction(amount, MICROS_PER_DOLLAR)):,}"
 
 
 def price(rate: Decimal) -> str:
-    """Return the price of an offer or machine without its unit, such as `$2.15` or `about $2.16`."""
+    """Return the price of an offer or machine without `/h`, such as `$2.15` or `about $2.16`."""
     return "&lt;$0.01" if 0 < rate < _CENT else say_price(rate)
 
 
@@ -177,20 +178,19 @@ def per_hour(rate: Decimal) -> str:
 
 
 def limit(rate: Decimal) -> str:
-    """Return a price limit without its unit: `$2.47`. It is rounded down."""
+    """Return a price limit without `/h`, such as `$2.47`. It is rounded down."""
     return "&lt;$0.01" if 0 < rate < _CENT else say_limit(rate)
 
 
 def limit_per_hour(rate: Decimal) -> str:
-    """Return a price limit per hour: `$2.47/h`. It is rounded down."""
+    """Return a price limit per hour, such as `$2.47/h`. It is rounded down."""
     return f"{limit(rate)}/h"
 
 
 def highest(terms: Terms) -> str:
-    """Return the highest price that a click or an approval permits: `$2.47/h`.
+    """Return the highest price that a click or an approval permits, such as `$2.47/h`.
 
-    Normally, the price is rounded down. If it equals the price of the clicked offer, it isn't rounded, even if it
-    has more than two decimals.
+    The price is rounded down, unless it equals the price of the clicked offer.
     """
     rate = terms.max_rate
     return per_hour(rate) if rate == terms.price else limit_per_hour(rate)
@@ -232,10 +232,10 @@ def time_token(moment: datetime) -> str:
 
 
 class Times(Frozen):
-    """Formats times as date tokens. Slack shows each reader these tokens in the reader's own time zone.
+    """Formats times as date tokens, which Slack shows to each reader in the reader's own time zone.
 
-    `zone` is only used to decide whether the text includes the day. A client that doesn't support date tokens
-    shows the time in UTC instead.
+    `zone` only decides whether the text includes the day. A client that doesn't support date tokens shows the time
+    in UTC instead.
     """
 
     now: datetime
@@ -298,7 +298,7 @@ def with_full_stop(clause: str) -> str:
 
 
 class Reader(Frozen):
-    """The reader of a message, with the rules and the current time, which the message also needs."""
+    """The reader of a message, with the current rules and the current time."""
 
     id: str = ""
     """The reader's Slack ID. Empty if the message has several readers."""
@@ -310,5 +310,5 @@ class Reader(Frozen):
 
     @property
     def times(self) -> Times:
-        """Formats times for the reader's time zone. If that is unknown, the team's time zone is used."""
+        """Formats times for the reader's time zone, or for the team's time zone if the reader's is unknown."""
         return Times(now=self.now, zone=self.zone or self.rules.timezone)

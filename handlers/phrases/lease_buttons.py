@@ -21,7 +21,7 @@ EXTEND_BY = timedelta(hours=2)
 def needs_approver(rental: Rental, reader: Reader, *, spent: Micros, longer: timedelta = EXTEND_BY) -> bool:
     """Return whether extending the lease by `longer` needs an approver.
 
-    If a flexible lease hasn't reached its latest end yet, the extension goes no further than the latest end.
+    If a flexible lease hasn't reached its latest end, the extension goes no further than the latest end.
     """
     now = reader.now
     ends_at = max(rental.running_lease.ends_at, now) + (_go_on_by(rental, now, longer) or longer)
@@ -86,8 +86,7 @@ def longer_cost(rental: Rental, longer: timedelta, rules: Rules) -> str:
 def _go_on_by(rental: Rental, now: datetime, longer: timedelta) -> timedelta | None:
     """Return the time that can be added to a flexible lease before it reaches its latest end.
 
-    The result is at most `longer`. None if the end of the lease isn't flexible, or if nothing can be added any
-    more.
+    The result is at most `longer`. None if no time can be added, or if the lease isn't flexible.
     """
     lease = rental.lease
     if lease is None or lease.latest_end is None:
@@ -142,10 +141,7 @@ def show_button(rental_id: str) -> Json:
 
 
 def destroy_button(rental: Rental) -> Json:
-    """Return the button `Destroy k7mq2`.
-
-    It is `Destroy k7mq2 now` if the machine is being destroyed gracefully.
-    """
+    """Return the button `Destroy k7mq2`, or `Destroy k7mq2 now` if a graceful destroy is pending."""
     now = " now" if rental.lease is not None and rental.lease.graceful_destroy is not None else ""
     return button(f"Destroy {rental.id}{now}", Action.DESTROY, RentalValue(rental_id=rental.id), style="danger")
 

@@ -42,7 +42,7 @@ def receipt_parts(details: RentalDetails, name: str, reader: Reader) -> tuple[Pa
 def receipt_title(details: RentalDetails, name: str, reader: Reader) -> Part:
     """Return `*Ended at 18:41: 1x H100 SXM 80 GB (k7mq2)*`.
 
-    The reason for the end and the machine's replacement follow if they are known.
+    If the reason for the end or the replacement is known, it follows.
     """
     title = f"{over_text(details, reader.times)}: {name}"
     why = join(why_ended(details), stopped_at_night(details, reader), new_one_text(details.rental))
@@ -50,10 +50,7 @@ def receipt_title(details: RentalDetails, name: str, reader: Reader) -> Part:
 
 
 def receipt_facts(details: RentalDetails) -> Part:
-    """Return the cost and the runtime of the rental.
-
-    If the rental cost nothing, return a sentence that says so.
-    """
+    """Return the cost and the runtime of the rental. If it cost nothing, a sentence says so."""
     nothing = cost_nothing_text(details)
     if nothing:
         return blocks.paragraph(nothing)
@@ -86,11 +83,7 @@ def _deletion(details: RentalDetails) -> Fact | None:
 
 
 def receipt_small_print(details: RentalDetails, reader: Reader) -> Part:
-    """Return the small print of a receipt.
-
-    It says that the invoice may differ, whether the on-ending script succeeded, and whether the operator extended
-    the lease.
-    """
+    """Return the small print, such as the notice that the invoice may differ from the computed cost."""
     return blocks.small(
         INVOICE_DECIDES if reader.id and not cost_nothing_text(details) else "",
         on_ending_text(details.rental, reader.times),

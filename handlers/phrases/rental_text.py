@@ -44,9 +44,9 @@ from handlers.phrases.format import (
 
 
 def vendor(name: str | None) -> str:
-    """Return a vendor's name as the vendor spells it: `Hyperstack` for `hyperstack`.
+    """Return the name of a vendor, such as `Hyperstack` for `hyperstack`.
 
-    It is `the vendor` for None.
+    If the name is None or empty, the result is `the vendor`.
     """
     known = clean(name or "", 40)
     if not known:
@@ -56,14 +56,14 @@ def vendor(name: str | None) -> str:
 
 
 def place(name: str | None, region: str | None, join: str = " ") -> str:
-    """Return the vendor and the vendor's name for the region: `Hyperstack nor-1`."""
+    """Return the vendor and the region, such as `Hyperstack nor-1`."""
     return vendor(name) + (join + escape(region, 40) if region else "")
 
 
 def gpu(name: str, features: Iterable[str] = ()) -> str:
     """Return the name of a GPU: `H100 SXM 80 GB` for `nvidia-h100-sxm5-80gb`.
 
-    If a request names only a GPU family and some `features`, it is a name such as `A100 80 GB`.
+    A request can name only a GPU family and features. An example of the result is then `A100 80 GB`.
     """
     return escape(display_name(clean(name, 60), features))
 
@@ -135,8 +135,7 @@ KINDS_SHOWN = 4
 def sold_but_seen(facts: GpuMismatchFacts) -> str:
     """Return a clause about a GPU mismatch: `was sold with 8 GPUs, but I see only 7`.
 
-    If the machine has other GPUs than it was sold with, the clause names them: `was sold as 8x H100 SXM 80 GB, but
-    I see ..`.
+    If the machine has other GPUs, the clause names them: `was sold as 8x H100 SXM 80 GB, but I see ..`.
     """
     seen = facts.gpus_seen
     if not any(differs(facts.gpu, model) for model in seen.models):
@@ -172,13 +171,13 @@ STATES: dict[State, str] = {
 }
 
 UNREACHABLE = "Running"
-"""The state of a ready machine whose SSH port hasn't answered yet, as shown to people."""
+"""The text for the state of a ready machine whose SSH port hasn't answered yet."""
 
 FOUND_ON_ACCOUNT = "Its machine was found in the Compute Clear account."
-"""The sentence that replaces the cost if the rental's machine was bought after the backup.
+"""The text instead of the cost if the machine was bought after the backup of the restored database.
 
-The restored database doesn't contain this purchase, so without this sentence, the message would say that nothing
-was rented.
+The restored database doesn't contain this purchase. Without this sentence, the message would say that nothing was
+rented.
 """
 
 _REASONS: dict[Why, str] = {
@@ -229,7 +228,7 @@ def reason(why: Why, vendor_name: str | None = None) -> str:
 
 
 def why_asked_again(facts: RequestFacts) -> str:
-    """Return a clause saying why a new decision is needed: `only A100 SXM 40 GB is left, not A100 PCIe 80 GB`."""
+    """Return a clause with the reason for a new decision: `only A100 SXM 40 GB is left, not A100 PCIe 80 GB`."""
     if facts.gpu is not None and facts.before_gpu is not None:
         return f"only {gpu(facts.gpu)} is left, not {gpu(facts.before_gpu)}"
     return reason(facts.why, facts.vendor) if facts.why else "it is outside what was accepted"
@@ -252,10 +251,7 @@ def owner(details: RentalSummary) -> str:
 
 
 def state_word(details: RentalSummary) -> str:
-    """Return a word or phrase for the state of a rental, such as `Ready`.
-
-    Messages about the rental begin with it.
-    """
+    """Return the state of a rental as a word or phrase, such as `Ready`."""
     rental = details.rental
     if rental.owner_decides:
         return f"Waiting for {owner(details)}"
@@ -300,7 +296,7 @@ def billing_since(details: RentalDetails) -> datetime | None:
 
 
 def in_all(cost: AccruedCost) -> str:
-    """Return a cost: `$14.68`, or `an estimated $14.68` if the market's data is incomplete."""
+    """Return a cost: `$14.68`, or `an estimated $14.68` if the bot lacks data from the market."""
     return f"{'an estimated ' if cost.estimated else ''}{dollars(cost.amount)}"
 
 
@@ -336,8 +332,7 @@ def receipt(details: RentalDetails) -> str:
 def stopped_at_night(details: RentalDetails, reader: Reader) -> str:
     """Return `Its work stopped at 01:13, so I didn't keep it running`.
 
-    The machine had a flexible end: it would have kept running while its GPUs were busy. It became idle, so it
-    ended at night. Empty for any other machine.
+    Empty unless the machine had a flexible end and ended at night, because it was idle.
     """
     rental, ending, use = details.rental, details.rental.ending, details.rental.use
     rules, times = reader.rules, reader.times
@@ -362,10 +357,7 @@ def why_ended(details: RentalDetails) -> str:
 
 
 def new_one_text(rental: Rental) -> str:
-    """Return a sentence such as `Its replacement is f6rat`. Empty if the machine isn't being replaced.
-
-    While the old machine is still running, it is `Its replacement will be f6rat`.
-    """
+    """Return a sentence such as `Its replacement is f6rat`. Empty if the machine isn't being replaced."""
     if rental.replaced_by is None:
         return ""
     return f"Its replacement {'will be' if rental.state is State.READY else 'is'} {rental.replaced_by}."
@@ -374,7 +366,7 @@ def new_one_text(rental: Rental) -> str:
 def first_runs_on(details: RentalDetails) -> str:
     """Return a sentence such as `k7mq2, the machine to be replaced, keeps running`.
 
-    The sentence appears if a replacement is over or waits for a decision, and the old machine is still running.
+    The sentence is for a replacement that is over or waits for a decision, while the old machine is still running.
     Empty for any other rental.
     """
     replaced, has_none = details.replaced, details.rental.state.over or details.rental.decision is not None
@@ -386,7 +378,7 @@ def first_runs_on(details: RentalDetails) -> str:
 
 
 def ended_by(details: RentalDetails) -> Event | None:
-    """Return the event with which somebody other than the owner ended the rental. Otherwise None."""
+    """Return the event with which a person other than the owner ended the rental. None if there is none."""
     ending = details.rental.ending
     if ending is None or ending.by in {None, details.rental.owner}:
         return None
@@ -395,7 +387,7 @@ def ended_by(details: RentalDetails) -> Event | None:
 
 
 def how_it_ended(details: RentalDetails, name: str, times: Times) -> str:
-    """Return a sentence about the end of a rental. It replaces an outdated message about the rental.
+    """Return a sentence about the end of a rental, to replace a message that is outdated.
 
     An example is `Ended by Ben at 18:41: your 1x H100 (k7mq2).` The person is named only if they aren't the owner.
     """
@@ -431,10 +423,7 @@ def extended_by_operator(details: RentalDetails, times: Times) -> str:
 
 
 _WITHOUT_WAS = frozenset({State.DESTROYED, State.FAILED, State.EXPIRED})
-"""The states that are described without `was`.
-
-For example, the text is `it ended` for one of these states, and `it was cancelled` for another state.
-"""
+"""The states that are described without `was`: `it ended`, in contrast to `it was cancelled`."""
 
 
 def current_state(details: RentalDetails, times: Times, name: str = "it") -> str:
@@ -512,9 +501,9 @@ def away_text(names: Sequence[str]) -> str:
 
 
 def asked_for(asked: PeopleAsked | None, what: str = "approval") -> str:
-    """Return a clause that tells the requester who was asked: `I've asked Ben and Dora for approval`.
+    """Return a clause that tells a person who was asked about their request.
 
-    `what` is what they were asked for, by default `approval`.
+    An example is `I've asked Ben and Dora for approval`. `what` replaces `approval`.
     """
     if asked is None or not (asked.names or asked.away):
         return f"I've asked for {what}"
@@ -552,8 +541,8 @@ def asked_now(details: RentalDetails) -> str:
 def mentions(details: RentalDetails, asked: Event, asked_now: Mentions, rules: Rules) -> str:
     """Return mentions of the people who are asked to decide: `@approvers, @ben`. Empty if there are none.
 
-    Some people appear by name instead of a mention, because they needn't be notified again. These are the person
-    who made the request, and people who get a direct message about it.
+    A mention notifies the person. People who don't need a notification appear by name instead: the person who made
+    the request, and people who get a direct message about it.
     """
     informed = {asked.actor, *readers_of(asked, details.rental, rules)}
     pings = [mention_group(group) for group in asked_now.groups]

@@ -1,7 +1,7 @@
-"""Builds tables and charts within Slack's limits. Also converts tables to text for workspaces that refuse tables.
+"""Builds tables and charts within Slack's limits, and converts tables to text for workspaces that refuse them.
 
-Tables and charts work only in messages. Slack doesn't parse their texts, so these aren't escaped. The limits come
-from docs.slack.dev/reference/block-kit/blocks/data-table-block and .../data-visualization-block.
+Tables and charts work only in messages. Slack doesn't parse their texts, so the texts aren't escaped. The limits
+come from docs.slack.dev/reference/block-kit/blocks/data-table-block and .../data-visualization-block.
 """
 
 from __future__ import annotations
@@ -42,10 +42,7 @@ def number_cell(value: float, shown: str) -> Json:
 
 
 def table(caption: str, columns: Sequence[str], rows: Iterable[Sequence[Json]]) -> Json | None:
-    """Return a table.
-
-    Its first column names the rows. None if there are no rows, because Slack requires at least one.
-    """
+    """Return a table whose first column names the rows. None if there are no rows, because Slack requires one."""
     cells = [list(row[:COLUMNS]) for row in rows][:ROWS]
     if not cells:
         return None
@@ -97,7 +94,7 @@ def code_blocks(lines: Iterable[str]) -> list[Json]:
 
 
 def lines_of(block: Json) -> list[str]:
-    """Return a table as lines of plain text. The first column is left-aligned, and numbers are right-aligned."""
+    """Return a table as lines of plain text."""
     rows = [[cell["text"] for cell in row] for row in block["rows"]]
     widths = [max(map(len, column)) for column in zip_longest(*rows, fillvalue="")]
     numbers = [cell["type"] == "raw_number" for cell in block["rows"][1]]
@@ -111,7 +108,7 @@ def lines_of(block: Json) -> list[str]:
 
 
 def _parts(lines: Iterable[str]) -> list[str]:
-    """Combine lines into as few texts as possible. Each text is short enough for a paragraph."""
+    """Combine lines into as few texts as possible, each short enough for a paragraph."""
     parts: list[str] = []
     for line in lines:
         if parts and len((longer := f"{parts[-1]}\n{line}").encode()) <= _PLAIN_TEXT:

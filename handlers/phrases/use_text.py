@@ -37,7 +37,7 @@ _WHY: dict[Missed, str] = {
 def current_use(rental: Rental) -> Use | None:
     """Return the usage status of a ready machine.
 
-    None if the machine isn't ready, if it isn't monitored, or if the reader may not see the status.
+    None if the machine isn't ready or isn't monitored, or if the reader may not see the status.
     """
     return rental.use if rental.state is State.READY else None
 
@@ -71,7 +71,7 @@ def unseen_text(use: Use, times: Times) -> str:
 
 
 def status_then(use: Use, times: Times) -> str:
-    """Return a usage status for a history, with the time at which the status began: `Idle since 14:05`."""
+    """Return a usage status and the time at which it began: `Idle since 14:05`."""
     if use.status is UsageStatus.UNKNOWN:
         return unseen_text(use, times)
     text = "In use" if use.status is UsageStatus.IN_USE else without_work(use.status, None)
@@ -81,8 +81,8 @@ def status_then(use: Use, times: Times) -> str:
 def use_now(use: Use, recent: RecentUse | None, idle: Idle, times: Times) -> str:
     """Return the usage status, the load of each GPU, and the number of connections.
 
-    An example is `In use. In the last 30 min: GPUs 0-7 at up to 98%, 1 SSH connection.` If there are no readings,
-    or the reader may not see them, only the usage status is returned.
+    An example is `In use. In the last 30 min: GPUs 0-7 at up to 98%, 1 SSH connection.` Without readings, the
+    result is only the usage status.
     """
     if recent is None or not recent.gpus:
         return f"{status_text(use, times, since=True)}."
@@ -127,16 +127,16 @@ def use_shares(costs: UseCosts) -> str:
 
 
 def use_in_cents(costs: UseCosts, total: Micros | None = None) -> UseCosts:
-    """Round costs to whole cents. The rounded costs add up to `total`, or by default to the rounded sum."""
+    """Round costs to whole cents, so that they add up to `total`.
+
+    By default, `total` is the rounded sum of the costs.
+    """
     used, connected, idle, unknown = in_cents((costs.used, costs.connected, costs.idle, costs.unknown), total)
     return UseCosts(used=used, connected=connected, idle=idle, unknown=unknown)
 
 
 def day_marks(recent: RecentUse) -> str:
-    """Return one character for each of the last 24 hours, oldest first. Each shows how busy the GPUs were.
-
-    Fallback texts never contain these characters.
-    """
+    """Return one character for each of the last 24 hours, oldest first. It shows how busy the GPUs were."""
     if all(busy is None for busy in recent.hours):
         return ""
 
@@ -151,7 +151,7 @@ def day_marks(recent: RecentUse) -> str:
 def _values(gpus: Iterable[GpuUse], idle: Idle) -> str:
     """Return the load of the GPUs: `GPUs 0-2 at 0%, GPU 3 at up to 97%`.
 
-    Neighbouring GPUs are combined if all of them are busy, all are idle, or all have no readings.
+    Neighbouring GPUs are combined if all are busy, all are idle, or all have no readings.
     """
 
     def kind(gpu: GpuUse) -> bool | None:
@@ -176,7 +176,7 @@ def percents(readings: Sequence[int]) -> str:
 
 
 def _most(gpus: Iterable[GpuUse]) -> str:
-    """Return the highest memory and power that any GPU used. These two values don't affect the usage status."""
+    """Return the highest memory and power that any GPU used."""
     known = list(gpus)
     memory = max((gpu.memory_mib for gpu in known if gpu.memory_mib is not None), default=None)
     watts = max((gpu.watts for gpu in known if gpu.watts is not None), default=None)
