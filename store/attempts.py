@@ -172,8 +172,8 @@ class Attempts(Rows):
         """Store the new `read_at` time of resources that Compute Clear has reported unchanged.
 
         If another report has marked a resource as terminated in the meantime, the more recent of the two reports
-        counts. A resource that is stored as terminated may therefore become alive again. The rental's version
-        doesn't change; only Home tabs are updated.
+        counts. A resource that is stored as terminated may therefore become alive again. The version of the rental
+        stays the same; only Home tabs are updated.
         """
         if not read_again:
             return

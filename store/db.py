@@ -245,12 +245,11 @@ class Database:
     async def open(cls, url: str, *, claimant: str, clock: Clock, hold_at_most: float = HOLD_AT_MOST) -> Database:
         """Take ownership of the database, and migrate it to the newest schema.
 
-        When this process claims rows, that is, reserves them to work on, the holder of the claims is `claimant`
-        with a random suffix.
+        This process claims rows (reserves them to work on) under the name `claimant` with a random suffix.
 
         Args:
             url: `sqlite:///PATH` or `postgresql://..`.
-            claimant: The name under which this process makes claims.
+            claimant: The name of this process, such as for claims.
             clock: The clock of all transactions.
             hold_at_most: On PostgreSQL, the server ends a transaction if this process sends nothing for this many
                 seconds (wall clock).

@@ -67,7 +67,7 @@ class Quotes(claims.DueTable[Claimed]):
         await self._conn.execute(_SAVE, {**fields, "rental": quote.rental_id, "key": quote.id})
 
     async def asked_since(self, owner: str, since: datetime) -> list[datetime]:
-        """Return the times at which a person requested quotes, starting at `since`, oldest first."""
+        """Return the times at which a person has requested quotes since `since`, oldest first."""
         return list(await self._conn.scalars(_ASKED_SINCE, {"key": owner, "since": since}))
 
     async def newest(self, owner: str) -> Quote | None:

@@ -1,5 +1,6 @@
-"""Chooses the proxy for each request, using the environment variables. All HTTP clients of the bot use this
-module.
+"""Chooses the proxy for each request, using the environment variables.
+
+All HTTP clients of the bot use this module.
 """
 
 from __future__ import annotations

@@ -73,7 +73,7 @@ class _LossyStream:
 
 
 def log_change(change: Change) -> None:
-    """Log each event that a change of a rental consists of, with the vendor, the price and the actor.
+    """Log each event of a rental's change, with the vendor, the price and the actor.
 
     Text from people or vendors is never logged.
     """
