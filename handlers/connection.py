@@ -174,13 +174,13 @@ class Connection(Part):
     read_tokens: Callable[[], Tokens]
     """Reads the tokens again from the settings, and from files if the settings name any. May raise GpubotError."""
     replica: Replica | None = None
-    """Decides whether this process stands aside. If None, the process never does."""
+    """Decides whether this process leaves Slack's requests to other processes. If None, it never does."""
     http: HttpMode | None = None
     """The settings of HTTP mode. None in Socket Mode."""
     retry_refused: float = RETRY_REFUSED
     """Wall-clock seconds between two attempts to connect while Slack refuses a token."""
     draining: bool = False
-    """True if the process is shutting down, so that a load balancer must send requests to other processes."""
+    """True if the process is shutting down. A load balancer then sends requests to other processes."""
     refused: TokenRefusal | None = None
     """The current refusal. None while Slack accepts the tokens."""
     _receiver: Receiver | None = None
@@ -279,9 +279,8 @@ class Connection(Part):
     async def _connect_with_tokens(self, *, waiting: bool) -> Receiver:
         """Connect, and retry until Slack accepts the tokens.
 
-        `waiting` is False for the first connection of the process. If Slack refuses a token during this first
-        connection, and all rentals have ended, this raises Unusable. A process that has been connected before
-        always keeps running.
+        `waiting` is False for the first connection of the process. If Slack refuses a token for this connection,
+        and all rentals have ended, this raises Unusable.
         """
         while True:
             try:
@@ -302,9 +301,8 @@ class Connection(Part):
     async def _listen(self, receiver: Receiver) -> None:
         """Keep a Socket Mode receiver working until cancelled.
 
-        While this process stands aside, its connections are closed, because Slack would otherwise continue to send
-        some requests through them. HTTP mode needs no such method, because the load balancer sends no requests to
-        a process whose `/ready` answers 503.
+        If this machine's clock is wrong, this process leaves Slack's requests to other processes. Its connections
+        are then closed, because Slack would otherwise continue to send requests through them.
         """
         while True:
             watch = asyncio.create_task(receiver.watch())
@@ -324,10 +322,7 @@ class Connection(Part):
             await self.context.deps.clock.pause(ASIDE_EVERY)
 
     async def _note_refusal(self, setting: str) -> None:
-        """Record and log that Slack refuses the token of this setting.
-
-        Does nothing if that is already recorded.
-        """
+        """Record and log that Slack refuses the token of this setting, unless that is already recorded."""
         if self.refused is not None and self.refused.setting == setting:
             return
         self.refused = TokenRefusal(setting, self.context.deps.clock.now())
@@ -370,8 +365,6 @@ class Connection(Part):
 
         The check is due after CHECK_EVERY, or as soon as Slack refuses the token for a message. While Slack
         refuses the token, the settings are read again every minute until they contain a token that works.
-
-        If it is still unknown which block types Slack supports, this queries Slack for them before the wait.
         """
         refused = self.delivery.refused
         await self.context.block_types.ask(self.context.client)

@@ -98,8 +98,8 @@ class HomeWorkspace:
 class People:
     """Looks people up in the store's cache first, then in Slack.
 
-    Implements `bot.lifecycle.outside.Directory`. Listeners and lifecycle steps share one instance, so that both
-    learn of changes that an event reports.
+    Implements `bot.lifecycle.outside.Directory`. The listeners and the code that advances rentals share one
+    instance, so both see a change as soon as Slack reports it.
     """
 
     def __init__(
@@ -130,7 +130,7 @@ class People:
 
         Args:
             team_id: The ID of the user's team, if the payload contains it. If this team is a different workspace,
-                the person counts as an outsider.
+                the person counts as an outsider, that is, as somebody who isn't a member of the workspace.
 
         Raises:
             Refused: Slack doesn't show this user to the bot.
@@ -147,10 +147,7 @@ class People:
         return person
 
     async def _query(self, user_id: str) -> Person:
-        """Query Slack about a person, and store the answer.
-
-        Raises the same errors as `get`.
-        """
+        """Query Slack about a person, and store the answer."""
         now = self._deps.clock.real()
         before = await self._change_counts(user_id)
         person = await self._look_up(user_id)
@@ -214,7 +211,7 @@ class People:
     async def _note_unknown(self, user_id: str) -> None:
         """Mark a person as deactivated, because Slack doesn't show them to the bot any more.
 
-        The person thus loses all rights. Never raises.
+        A deactivated person has no rights. Never raises.
         """
         try:
             async with self._deps.store.write() as tx:
@@ -242,11 +239,10 @@ class People:
         return with_newest_rules(self._deps).rules.groups
 
     async def _change_counts(self, user_id: str) -> dict[str, int]:
-        """Return the numbers of changes of this user, and of each user group, that events have reported.
+        """Return the numbers of changes that Slack has reported, for this user and for each user group.
 
-        If a count has changed during a lookup, the answer may be outdated. The counts of groups are in the store,
-        because Slack may send the event to another process. An outdated list of members would give somebody the
-        wrong rights.
+        If a number changes during a lookup, the answer may be outdated, and somebody could get the wrong rights.
+        The numbers for groups are in the store, because Slack may report a change to another process.
         """
         async with self._deps.store.read() as tx:
             groups = await tx.account.all(GROUP_ANSWER)
@@ -342,7 +338,7 @@ class People:
 def person_of(
     user_id: str, user: Mapping[str, Any], *, home: HomeWorkspace, groups: frozenset[str] = frozenset()
 ) -> Person:
-    """Convert the `user` in an answer of users.info to a person. A missing flag counts as false."""
+    """Convert the `user` object that users.info returns to a person. A missing flag counts as false."""
     return Person(
         id=user_id,
         name=_name(user) or user_id,

@@ -121,9 +121,9 @@ WhoseMoney = Annotated[Scope, _read(_parse_scope), PlainSerializer(lambda scope:
 
 
 class Value(Frozen):
-    """The value of a button or modal.
+    """The value of a button or modal, which Slack stores as a text.
 
-    It is stored in Slack as a text. `decode` rejects every text that `encode` can't have returned.
+    `encode` writes this text, and `decode` parses it. `decode` rejects any other text.
     """
 
     TYPE_NAME: ClassVar[str] = ""
@@ -211,7 +211,7 @@ class QuestionValue(Value):
 
 
 class Field(StrEnum):
-    """The inputs of modals. Each value is the ID of both the input's block and the element in that block."""
+    """The inputs of modals. An input's block and the element in that block have the same ID."""
 
     KEY_LINE = "key_line"
     GITHUB_NAME = "github_name"
@@ -328,10 +328,9 @@ class UntilValue(Value):
 
 
 class ShareValue(Value):
-    """A rental and some people: `k7mq2:U0BEN,U0CLEO`.
+    """A rental, and the people with whom its machine is shared: `k7mq2:U0BEN,U0CLEO`.
 
-    The machine is shared with these people. If the machine is offered to somebody instead, the list contains only
-    that person.
+    The same type is used to offer the machine to somebody. The value then contains only that person.
     """
 
     rental_id: str
@@ -345,21 +344,21 @@ class QuoteValue(Value):
 
 
 class QuoteUntilValue(Value):
-    """A stored search, and the earliest end of the lease for a new search: `q8f3...:1763982000`."""
+    """A stored search, and the earliest end of the lease with which to search again: `q8f3...:1763982000`."""
 
     quote_id: str
     first: Moment
 
 
 class QuoteHoursValue(Value):
-    """A stored search, and the length of the lease for a new search, in whole hours: `q8f3...:4`."""
+    """A stored search, and the length of the lease with which to search again, in whole hours: `q8f3...:4`."""
 
     quote_id: str
     lease: Span
 
 
 class QuotePriceValue(Value):
-    """A stored search, and the person's highest price for a new search, in USD per GPU-hour: `q8f3...:3.00`."""
+    """A stored search, and the highest price with which to search again, in USD per GPU-hour: `q8f3...:3.00`."""
 
     quote_id: str
     gpu_rate: Decimal
@@ -399,9 +398,9 @@ def offer_value(quote_id: str, offer_id: str, *, another: bool) -> OfferValue:
 
 
 class NearbyValue(Value):
-    """A stored search, and the index of a similar request: `q8f3...:0`.
+    """A stored search, and the index of a similar request that the bot suggested: `q8f3...:0`.
 
-    Next to its offers, a search can suggest similar requests. The index of the first one is 0.
+    The first suggestion has the index 0.
     """
 
     quote_id: str
@@ -433,10 +432,10 @@ class SpendRowsValue(Value):
 
 V = TypeVar("V", bound=Value)
 FormValue: TypeAlias = QuoteValue | VersionValue | NoValue
-"""The value of the request form. It says what the form was opened to change.
+"""The value of the request form, which identifies what the form changes.
 
-This is a search (QuoteValue), or a request that waits for approval (VersionValue). If the form starts a new
-search, there is nothing to change (NoValue).
+It is a QuoteValue if the form changes a search, and a VersionValue if it changes a request that waits for
+approval. If the form starts a new search, it is a NoValue.
 """
 
 
@@ -454,11 +453,13 @@ class ActionId(Generic[V]):
 
 
 class Action:
-    """All buttons' actions. Tests check that each action has a handler, and a button in some message or modal.
+    """The actions of all buttons.
 
     CHANGE changes a search. CHANGE_RENTAL changes a request that waits for approval. With ACCEPT, an owner agrees
     to a price outside the approved terms. With ACKNOWLEDGED, somebody takes responsibility for a machine that the
     vendor fails to delete.
+
+    Tests check that each action has a handler, and a button in some message or modal.
     """
 
     RENT = ActionId("rent", OfferValue)

@@ -1,4 +1,7 @@
-"""Buttons and dialogs with which admins decide about unmanaged machines and about rentals whose owner left."""
+"""Buttons and dialogs with which admins decide about unmanaged machines and about rentals whose owner left.
+
+An unmanaged machine is one that runs at the vendor but belongs to no rental of the bot.
+"""
 
 from __future__ import annotations
 

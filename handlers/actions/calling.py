@@ -1,13 +1,12 @@
 """Calls the actions of `bot/lifecycle/actions` for buttons, dialogs and typed commands.
 
-The modules in this package have one handler for each action. The action's button, dialog and typed command all
-lead to this handler, which creates the action and passes it to `carry_out`. The handler also passes two functions.
-The first returns the dialog in which the person confirms the action. The second returns the reply after the
-action.
+Each action has one handler in this package. The action's button, dialog and typed command all lead to this
+handler. It creates the action and passes it to `carry_out`, together with two functions. One returns the dialog in
+which the person confirms the action. The other returns the reply after the action.
 
-Buttons and dialogs carry a value, such as the rental's ID. If the fields of the value are the same as those of the
-action, `does` creates the handler. For a button that only shows something, `shows` creates the handler. The
-constant `ON` of each module maps buttons and dialogs to their handlers.
+Many handlers need no code of their own. `does` creates the handler if a button's value has the same fields as its
+action. `shows` creates the handler of a button that only shows something. The constant `ON` of each module maps
+buttons and dialogs to their handlers.
 """
 
 from __future__ import annotations

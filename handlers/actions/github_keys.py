@@ -54,8 +54,8 @@ def _check_pace(context: Context, interaction: UserInteraction) -> None:
 async def open_choice(context: Context, interaction: UserInteraction, value: GithubNameValue) -> Outcome:
     """Open the dialog for choosing among the SSH keys that a GitHub user currently has.
 
-    If the person has already saved all of these keys, or may not add any more keys, this shows the list of keys
-    instead.
+    If there is nothing to choose, this lists the GitHub user's keys instead. This happens if the person has
+    already saved all of these keys, or may not add any more keys.
     """
     found = await _look(context, interaction, value.name)
     if not found.new or not found.room:
@@ -128,7 +128,7 @@ def _left_out(found: GithubKeys) -> str:
 def _still_allowed(found: GithubKeys) -> str:
     """Return a sentence about the number of keys that the person may still add.
 
-    Empty if the rules allow the person to add all keys in the list that aren't saved yet.
+    Empty if the rules allow the person to add all keys that aren't saved yet.
     """
     if not found.new:
         return f"You've already saved {'this key' if len(found.shown) == 1 else 'all of these keys'}."

@@ -89,9 +89,9 @@ async def ask_for(
 ) -> Outcome:
     """Start a search for a request that was typed after `get` or `wait`, or entered in the form.
 
-    `earlier` is the search that the new request replaces. A search can have conditions for waiting, such as how
-    long to wait. Normally, those of the earlier search don't apply to the new request. But if the earlier request
-    is waiting for approval, the earlier conditions are kept, unless the person typed new ones.
+    `earlier` is the search that the new request replaces. Its conditions for waiting, such as how long to wait,
+    normally don't apply to the new request. They are kept only if the earlier request is waiting for approval and
+    the person typed no new ones.
     """
     waitlist_entry = None
     if earlier is not None and earlier.changes is None:

@@ -105,8 +105,11 @@ def terminal_text(rules: Rules) -> str:
 def _in_short(rules: Rules, names: Names) -> list[str]:
     """Return the five rules that people ask about most.
 
-    They are the amount that people may rent without approval, the people who approve the rest, the length of a
-    rental, the maximum number of machines, and the monthly budgets.
+    - The amount that people may rent without approval.
+    - The people who approve larger amounts.
+    - The length of a rental.
+    - The maximum number of machines.
+    - The monthly budgets.
     """
     approvers, budgets, lease, limits = rules.approvers, rules.budgets, rules.lease, rules.limits
     named = names.people(approvers.people, approvers.groups)
@@ -129,11 +132,10 @@ def _in_short(rules: Rules, names: Names) -> list[str]:
 
 
 def _changed_channels(rules: Rules) -> list[tuple[str, list[str]]]:
-    """Return a title and sentences about channels that no longer charge their project for everybody's requests.
+    """Return a title and sentences about a changed rule for charging projects. Empty if no channel is affected.
 
     Earlier versions of the bot charged a channel's project for all requests in the channel. Now, if the rules list
-    the people of a project, the project is charged only for requests of these people and of approvers. Empty if
-    this affects no channel.
+    the people of a project, the project is charged only for requests of these people and of approvers.
     """
     found = [
         f"{one} now charges {project} only for its people and approvers. "

@@ -282,7 +282,7 @@ def _length_or_end(length: timedelta, end: datetime | None, wanted: Request, zon
 def _up_to(wanted: Request, rules: Rules, zone: str) -> Json | None:
     """Return the input for the latest time at which a flexible lease may end.
 
-    A flexible lease ends later if the probe finds that the GPUs are busy. None if the rules switch off the probe.
+    A flexible lease ends later if its GPUs are busy. None if the rules don't let the bot check that.
     """
     if rules.idle.probe is ProbeKind.NONE:
         return None
@@ -317,8 +317,9 @@ def _project_select(chosen: str | None, projects: Sequence[str]) -> Json | None:
 def _no_probe_box(wanted: Request, rules: Rules) -> Json | None:
     """Return the checkbox for `no-probe`, or None if the rules switch the probe off.
 
-    Checking the box switches the probe off. A box that switches the probe on would be dangerous: forms that an
-    older version of the bot opened have no such box, so submitting them would switch the probe off.
+    The probe checks whether a machine's GPUs are busy. Checking the box switches the probe off. A box that
+    switches the probe on would be dangerous: forms that an older version of the bot opened have no such box, so
+    submitting them would switch the probe off.
     """
     if rules.idle.probe is ProbeKind.NONE:
         return None
@@ -334,8 +335,8 @@ def _waits(
 ) -> list[Json]:
     """Return the inputs that correspond to the typed words `wait until ...`, `now` and `any time`.
 
-    If `new` is False, the form changes a request that is waiting for approval. Such a request is rented as soon as
-    it is approved, so there are no inputs.
+    Empty if the form changes a request that is waiting for approval, because such a request is rented as soon as
+    it is approved. `new` is False in this case.
 
     While a person waits, a machine is rented for them only within the team's `hours`. The checkbox for `any time`
     lifts this limit. It is left out if the team's `hours` already cover the whole week.
@@ -422,7 +423,7 @@ def _choice(
     *,
     say: Callable[[str], str] = _short,
 ) -> Json:
-    """Return a select menu whose first option stands for no particular choice, such as `Anywhere`.
+    """Return a select menu whose first option stands for any value, such as `Anywhere`.
 
     `nothing` contains the label and the value of that option. The other options are `names`, with `chosen` first.
     `chosen` is an option even if it is no longer among the names.

@@ -43,8 +43,9 @@ async def share(context: Context, interaction: UserInteraction, value: ShareValu
 async def form(context: Context, interaction: UserInteraction, value: VersionValue) -> Outcome:
     """Share a rental with the people chosen in the dialog.
 
-    If the dialog was opened from the rental's card, the card itself shows these people afterwards. In that case,
-    there is a reply only if somebody has no SSH key, or if there are lines to paste into the machine's shell.
+    If the dialog was opened from the rental's card, there is normally no reply, because the card shows these
+    people afterwards. There is a reply only if somebody has no SSH key, or if the owner has to paste lines into
+    the machine's shell.
     """
     people = interaction.inputs.get(Field.TEAMMATES, "").split()
 

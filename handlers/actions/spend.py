@@ -166,8 +166,8 @@ def _idle_of_whole(shown: SpendReport) -> str:
     """Return a text such as `$31.20 of it on idle machines`. Empty if nothing was idle.
 
     If the report has a table with a column for idle machines, return a percentage instead: `12% of it on idle
-    machines`. The amounts in each row of the table are rounded so that they add up to the row's total. So an exact
-    amount in the text could contradict the table by some cents.
+    machines`. The amounts in the table are rounded, so an exact amount in the text could differ from them by some
+    cents.
     """
     idle, amount = shown.whole.use.idle, shown.whole.amount
     if not idle:
@@ -205,9 +205,8 @@ def _forecast(shown: SpendReport, reader: Reader) -> str:
 def _notes(shown: SpendReport) -> str:
     """Return the notes below a report.
 
-    They say how many rows are combined in the last row of the table, and why the invoice may differ. A vendor may
-    have charged for a machine after the bot had requested the machine's deletion. In this case, the notes also
-    give that amount.
+    They say how many rows are combined in the last row of the table, and why the invoice may differ. If a vendor
+    charged for a machine after the bot had requested the machine's deletion, the notes also give that amount.
     """
     late, estimated = shown.whole.late, shown.whole.estimated
     differences = estimated_text(estimated)

@@ -71,7 +71,7 @@ class BlockTypes:
         return {name for name in NEW_TYPES if self._takes.get((surface, name))}
 
     def proven(self, blocks: Sequence[Json], surface: Surface = Surface.MESSAGE) -> list[Json]:
-        """Replace all blocks whose types Slack hasn't accepted yet with classic blocks.
+        """Replace blocks with classic ones, unless Slack has already accepted their types.
 
         Use this for acknowledgements, because Slack doesn't report errors in their blocks. Use it for dialogs too:
         the trigger ID that opens a dialog may work only once, so a refused dialog can't be sent again with other
@@ -114,11 +114,11 @@ class BlockTypes:
     def note(self, surface: Surface, *, taken: Collection[str], refused: Mapping[str, bool]) -> None:
         """Remember which types Slack accepted and refused in calls.
 
-        If Slack accepted a refused type in an earlier call, perhaps only the content of the refused block is
+        Slack may refuse a type that it accepted earlier. In this case, perhaps only the content of the block is
         wrong. The type then counts as unknown: neither accepted nor refused.
 
-        If a refused type was never accepted in a call, it counts as refused from now on. As long as that is only a
-        guess, the next call of `blocks.validate` may correct it.
+        A refused type that Slack has never accepted counts as refused from now on. If it is only probable that the
+        type was the reason for the refusal, the next call of `blocks.validate` may correct this.
 
         Args:
             surface: Whether the calls showed the blocks in a message or in a dialog.
@@ -139,7 +139,7 @@ class BlockTypes:
                 self._takes[place] = False
 
     def _take(self, place: tuple[Surface, str]) -> None:
-        """Remember that Slack accepts a type. A clear refusal of the type stays in force."""
+        """Remember that Slack accepts a type, unless Slack has clearly refused it."""
         if place not in self._seen or self._takes.get(place) is not False:
             self._takes[place] = True
 
@@ -153,8 +153,8 @@ class BlockTypes:
     async def ask(self, client: AsyncWebClient) -> None:
         """Ask Slack which types of blocks it accepts, unless Slack has already answered since the last refusal.
 
-        If Slack doesn't answer, the bot learns from the next message with a type whether Slack accepts that type.
-        Dialogs keep using classic blocks in the meantime. Never raises.
+        If Slack doesn't answer, the bot tries the newer types of blocks in its next messages, and thus learns
+        which ones Slack accepts. Dialogs use classic blocks in the meantime. Never raises.
         """
         if self._asked:
             return
@@ -220,7 +220,7 @@ class Attempt:
 def _named(error: SlackApiError, blocks: Sequence[Json]) -> dict[str, bool]:
     """Return the newer types of the blocks that an error points at.
 
-    The value for a type is True if the error blames the block's type, and False if it blames the block's content.
+    A type is mapped to True if the error blames the type itself, and to False if it blames the block's content.
     """
     named: dict[str, bool] = {}
     for found in filter(None, map(_PLACE.fullmatch, pointers(error))):

@@ -1,7 +1,7 @@
 """Renders the current content of a message in the outbox.
 
-A message is composed by its writer, a function that needs certain data. The functions here load these data and
-call the writer.
+Each kind of message has a writer, a function that composes the message from certain data. The functions here load
+the data and call the writer.
 """
 
 from __future__ import annotations
@@ -237,10 +237,7 @@ def _readers(deps: Deps) -> Reader:
 
 
 async def _reader(tx: Tx, deps: Deps, message: Message, user_id: str = "") -> tuple[Person, Reader]:
-    """Return the reader of a message that one person reads.
-
-    This is the person with `user_id`, or by default the message's recipient.
-    """
+    """Return the data about a message's reader: the person with `user_id`, or by default the recipient."""
     to = user_id or message.to.value
     person = await tx.people.get(to, EVER) or Person(id=to, name="")
     return person, Reader(id=person.id, rules=deps.rules, now=deps.clock.now(), zone=person.tz)

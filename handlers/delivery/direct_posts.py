@@ -36,7 +36,7 @@ class PostOutcome(Enum):
 
 
 TRIES = 3
-"""The maximum number of tries for a post, if Slack requests a wait each time.
+"""The maximum number of times that a post is sent. It is sent again only if Slack requests a wait.
 
 After any other failure, the post isn't sent again, because it may exist.
 """
@@ -62,7 +62,7 @@ class DirectPosts:
         self._clock = deps.clock
         self._block_types = block_types
         self._failed: dict[tuple[str, EventKind, str | None], datetime] = {}
-        """For each alert that may not have arrived, the time at which it was last sent."""
+        """By alert, the time at which it was last sent. Contains only alerts that may not have arrived."""
 
     async def post(self, user: str, event: Event[AlertFacts]) -> bool:
         """Send the alert about an event to a person. Return False if Slack doesn't accept it now.
@@ -87,8 +87,8 @@ class DirectPosts:
     async def send(self, to: str, rendered: Rendered, *, tries: int = TRIES) -> PostOutcome:
         """Post to a channel or a person as soon as Slack's rate limits allow. Never raises.
 
-        If the blocks are refused, the post is sent again at once with plainer ones. This doesn't count as one of
-        the `tries`.
+        If Slack refuses the blocks, they are replaced with simpler ones at once. This doesn't count as one of the
+        `tries`.
         """
 
         async def post(blocks: list[Json]) -> None:

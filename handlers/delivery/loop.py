@@ -46,9 +46,9 @@ A refresh is an edit that only updates how much time has passed. Other edits sho
 they must not wait for refreshes.
 """
 AT_A_TIME = {NextCall.FIND: 4, NextCall.PUBLISH: 2}
-"""The maximum number of simultaneous calls of two slow kinds.
+"""The maximum number of simultaneous FIND calls, and of simultaneous PUBLISH calls.
 
-Without this limit, these calls could delay all others. FIND searches for a post that may already exist, which
+Without this limit, these slow calls could delay all others. FIND searches for a post that may already exist, which
 takes especially long while Slack is slow. PUBLISH sends a Home tab, and has to read a lot of data first.
 """
 METHODS = {
@@ -78,21 +78,16 @@ class _Unresolved:
     failed_at: datetime
     """The time at which the last call for this post failed."""
     answered_at: datetime | None = None
-    """The time of the first response from Slack to any other call after `since`.
-
-    None if Slack hasn't responded to any call since then, perhaps because it is down.
-    """
+    """The time at which Slack first responded to another call after `since`. None if it hasn't responded yet."""
 
     def lets_others_pass(self, now: datetime) -> bool:
         """Return whether later posts to the same reader no longer have to wait for this post.
 
-        Normally, they wait for one minute, counted from Slack's first response to any other call (`answered_at`).
+        Normally, they wait for one minute, counted from Slack's first response to another call (`answered_at`).
 
-        If Slack hasn't responded to any call, there are two possible reasons. If Slack is down, later posts must
-        keep waiting, so that the messages are in the right order once Slack is back. If only this conversation
-        can't be read, later posts should go ahead. The bot can't know which is the case. So after a minute, later
-        posts are tried too, but only right after a new call for this post has failed. In this way, this post
-        always gets the first chance.
+        Without such a response, the reason for the failure is unknown. If Slack is down, later posts should wait,
+        so that messages arrive in order. If only this conversation can't be read, later posts should go ahead. So
+        after a minute, later posts are tried too, but only right after this post has been tried again.
         """
         if self.answered_at is not None and now - self.answered_at >= OTHERS_WAIT:
             return True
@@ -146,7 +141,7 @@ class Delivery(Part):
         self._look_again = look_again
         self._wake = asyncio.Event()
         self.refused = asyncio.Event()
-        """Set if Slack refuses our token."""
+        """An asyncio event that is set if Slack refuses our token."""
         self._unsaved = PendingSaves(deps, first_retry=save_retry)
         self.block_types = block_types or BlockTypes()
         self.direct = DirectPosts(client, self._pace, deps, self.block_types)
@@ -158,7 +153,7 @@ class Delivery(Part):
         """By message ID, the posts that may or may not exist in Slack."""
         self._saving_rest: asyncio.Task[None] | None = None
         self._has_begun = True
-        """True once all live messages have been scheduled, so that Slack is brought up to date.
+        """True once all live messages (messages that the bot keeps up to date) have been scheduled.
 
         They are scheduled when the process begins to deliver, and again whenever the database is opened.
         """
@@ -183,7 +178,7 @@ class Delivery(Part):
         self._wake.set()
 
     def begin_later(self) -> None:
-        """Make the next turn schedule every live message, so that Slack is brought up to date."""
+        """Make the next turn of the loop schedule every live message, so that Slack is brought up to date."""
         self._has_begun = False
         self._unresolved.clear()
         self._wake.set()
@@ -191,8 +186,8 @@ class Delivery(Part):
     def reopened(self) -> None:
         """Start over after the database was lost and then reopened.
 
-        The database may now be an older backup. Results that haven't been saved may not match it, so they are
-        dropped. The affected posts are then found in Slack, and all other calls are simply repeated.
+        The database may now be an older backup. So all results that haven't been saved are dropped. If the result
+        of a post is dropped, the bot searches Slack for the post. All other calls are simply repeated.
         """
         self._unsaved.drop()
         self.begin_later()
@@ -200,8 +195,11 @@ class Delivery(Part):
     async def begin(self) -> None:
         """Schedule every live message once, so that Slack is brought up to date.
 
-        This is needed because the database may be a backup, and Slack may show something else. Call this before
-        anything else changes the store. If the store takes no writes, the next turn of the loop tries again.
+        A live message is a message that the bot edits whenever its content changes. Slack may show an outdated
+        version of it, because the database may have been restored from a backup.
+
+        Call this before anything else changes the store. If the store takes no writes, the next turn of the loop
+        tries again.
         """
         self._has_begun = False
         try:
@@ -281,7 +279,7 @@ class Delivery(Part):
     async def _end_back_off(self, now: datetime) -> None:
         """After an outage of Slack, schedule all waiting retries now.
 
-        A message for which Slack explicitly requested a wait isn't sent before that wait is over.
+        If Slack explicitly requested a wait for a message, the message isn't sent before that wait is over.
         """
         if not self._pace.outage_over or self._unsaved.open_at(now) > now:
             return
@@ -294,7 +292,7 @@ class Delivery(Part):
         self._wake.set()
 
     async def _schedule_homes(self, now: datetime) -> None:
-        """Schedule all Home tabs if something that they show has changed. Do so at most once in ten seconds.
+        """Schedule all Home tabs if something that they show has changed, at most once in ten seconds.
 
         A crash before the Home tabs are scheduled does no harm, because each start schedules all of them.
         """
@@ -352,10 +350,7 @@ class Delivery(Part):
         return self._pace.refresh_at(now, edits) <= now
 
     def _passed(self, now: datetime) -> frozenset[int]:
-        """Return the IDs of the posts that no longer delay later posts to the same reader.
-
-        All of them are unresolved, which means that they may or may not exist in Slack.
-        """
+        """Return the IDs of the unresolved posts that no longer delay later posts to the same reader."""
         answered_at = self._pace.answered_at
         for one in self._unresolved.values():
             if one.answered_at is None and answered_at is not None and answered_at > one.since:
@@ -367,10 +362,10 @@ class Delivery(Part):
 
         A message is excluded in any of these cases:
 
-        - It is already being sent, or its last result hasn't been saved yet.
+        - The message is already being sent, or its last result hasn't been saved yet.
         - Another post to the same channel is being sent.
         - Slack's rate limits don't allow the call yet.
-        - It is a post, and the store couldn't record that the post has begun.
+        - The message has to be posted, and the store can't record that the post has begun.
         """
         pace, sending = self._pace, [message for message, _ in self._sending.values()]
         made = Counter(message.next_call for message in sending)
@@ -396,8 +391,7 @@ class Delivery(Part):
     def _opens_at(self, now: datetime) -> list[datetime | None]:
         """Return the times at which more messages may be sent. Some of them can be in the past.
 
-        When a running call ends, more messages may be sent too. These times aren't included, because the end of a
-        call wakes the loop.
+        The end of a running call also allows more messages. It isn't included, because it wakes the loop anyway.
         """
         pace, unsaved = self._pace, self._unsaved
         methods = [pace.refresh_at(now), *(pace.open_at(method, now) for method in METHODS.values())]
@@ -454,7 +448,7 @@ class Delivery(Part):
         one.failed_at = now
 
     def _check_claim(self) -> None:
-        """Raise ClaimLost unless this process is certainly the only one that delivers messages.
+        """Raise ClaimLost if another process may be delivering messages too.
 
         Call this right before each call to Slack.
         """

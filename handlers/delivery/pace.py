@@ -18,7 +18,7 @@ from handlers.slack_api.web_api import NO_ANSWER, is_temporary, requested_wait
 POST, EDIT, READ, ANSWER = "chat.postMessage", "chat.update", "conversations", "response_url"
 PUBLISH = "views.publish"
 UPLOAD = "files"
-"""The methods files.getUploadURLExternal and files.completeUploadExternal.
+"""Stands for the methods files.getUploadURLExternal and files.completeUploadExternal.
 
 Slack allows about 100 calls of each per minute (Tier 4). They have no limit here, because uploads are counted as
 posts.
@@ -27,8 +27,8 @@ A_MINUTE = {POST: 240, EDIT: 50, READ: 40, PUBLISH: 80}
 """The maximum number of calls of each method per minute, in the whole workspace.
 
 Slack allows "several hundred" chat.postMessage calls, 50 chat.update calls (Tier 3) and 100 views.publish calls
-(Tier 4). READ stands for conversations.history, .replies and .open. Slack allows 50 calls of each (Tier 3), but we
-count all three together.
+(Tier 4). READ stands for three methods together: conversations.history, .replies and .open. Slack allows 50 calls
+of each (Tier 3).
 """
 POST_EVERY = timedelta(seconds=1)
 """The minimum time between two posts to the same channel: Slack allows about one a second."""
@@ -49,7 +49,7 @@ If only one request keeps failing, this isn't an outage, because other requests 
 
 
 def _counts(at: datetime, now: datetime, span: timedelta) -> bool:
-    """Return whether a call that was made at a given time is less than `span` ago.
+    """Return whether a call is recent enough to count, that is, less than `span` ago.
 
     A call that seems to be more than a minute in the future doesn't count. It was recorded while the machine's
     clock was ahead.
@@ -102,7 +102,7 @@ class Pace:
         self._blocked: dict[str, datetime] = {}
         self._all_blocked_until: datetime | None = None
         self._unanswered_since: datetime | None = None
-        """While Slack doesn't respond, the start of the first call without a response. Otherwise None."""
+        """The start of the first unanswered call since Slack last responded. None if all calls were answered."""
         self.answered_at: datetime | None = None
         """The time of Slack's last response."""
         self.outage_over = False
@@ -144,8 +144,8 @@ class Pace:
     def count(self, method: str, now: datetime, to: str = "") -> None:
         """Count a call of a method.
 
-        For a post, `to` is its channel. For a Home tab, it is the person. A Home tab counts as soon as it is
-        rendered. It isn't published if Slack already shows the same content, but it still counts.
+        `to` is the channel of a post, or the person who sees a Home tab. A Home tab counts as soon as it is
+        rendered, even if it isn't published because Slack already shows the same content.
         """
         if method in self._windows:
             self._windows[method].add(now)

@@ -39,7 +39,7 @@ class Result:
     """The message is posted again although an earlier post may exist, because the conversation can't be searched.
     """
     compared: bool = False
-    """The message was compared with its post in Slack. Each start does this once, before the first edit."""
+    """The message was compared with its post in Slack. After each start, this is done before the first edit."""
     shows_later: bool = False
     """Slack shows a later version than the database contains, so the database was restored from a backup."""
 
@@ -71,7 +71,7 @@ async def write(tx: Tx, result: Result, deps: Deps) -> None:
 async def check_claim(tx: Tx, deps: Deps) -> None:
     """Raise ClaimLost if another process delivers messages now.
 
-    Otherwise, no other process can begin to deliver before this transaction ends.
+    If this doesn't raise, no other process can begin to deliver messages before this transaction ends.
     """
     if deps.claimed is not None and not await tx.jobs.hold(deps.claimed):
         raise ClaimLost
@@ -213,11 +213,11 @@ def closed(message: Message) -> Message:
 def next_destination(message: Message, owner: str | None, rules: Rules) -> Destination | None:
     """Return the destination to try after `message.to`. None if there is none.
 
-    A card or its thread is sent to the home channel, then to the owner, then to each admin. A question to
-    approvers is sent to the home channel, then to each admin.
+    A rental's card or a reply in its thread is sent to the bot's home channel, then to the owner, then to each
+    admin. A question to approvers is sent to the home channel, then to each admin.
 
-    Any other message is sent to one destination only, because it may contain something that only one person may
-    read. A question in a direct message to an approver who isn't an admin has only that destination, because other
+    Any other message has a single destination, because it may contain something that only one person may read. A
+    direct message with a question to an approver who isn't an admin also has a single destination, because other
     approvers get the same question.
     """
     if message.kind not in {MessageKind.CARD, MessageKind.THREAD, MessageKind.APPROVAL}:

@@ -60,7 +60,7 @@ If the bot can't find out whether an earlier post exists, it posts the message a
 CHANNEL_GONE = frozenset({"is_archived", "channel_not_found", "not_in_channel"})
 """The errors that mean that a channel was archived or deleted, or that the bot was removed from it."""
 CARD_MISSING = frozenset({"message_not_found", "thread_not_found"})
-"""The errors that mean that the card was deleted, by a person or by the workspace's retention rules."""
+"""The errors that mean that a rental's card was deleted, by a person or by the workspace's retention rules."""
 
 
 class Poster:
@@ -165,10 +165,10 @@ class Poster:
     async def find(self, message: Message, card: Message | None, since: datetime | None) -> Result:
         """Search Slack for the post of a message. Call this if the post may or may not exist.
 
-        The search ignores posts that are older than `since`, in bot time.
+        The search ignores posts that are older than `since`, a time of the bot's own clock.
 
-        If the post is found, it may show an old version of the message. Therefore a message that can be edited is
-        edited next.
+        If the post is found, it may show an old version of the message. If the message can be edited, it is
+        therefore edited next.
         """
         now = self._deps.clock.real()
         to, thread = post_target(message, card)
@@ -291,7 +291,7 @@ class Poster:
         )
 
     async def publish(self, message: Message, rendered: Rendered) -> Result:
-        """Publish a Home tab, unless Slack already shows the same.
+        """Publish a Home tab, unless Slack already shows the same content.
 
         The message stores a hash of the content that was last published. The tab is published if the hash has
         changed.
@@ -337,7 +337,7 @@ class Poster:
             return Result(changed(message, refresh_at=self._next_refresh(rendered) if retries else None))
 
     async def _edited(self, message: Message, rendered: Rendered) -> Message:
-        """Edit a message, unless Slack already shows the same. Return the message's new state.
+        """Edit a message, unless Slack already shows the same content. Return the message's new state.
 
         Raises one of NO_ANSWER.
         """
@@ -381,8 +381,8 @@ class Poster:
     def _waits(self, error: SlackApiError, method: str, now: datetime) -> bool:
         """Return whether the call has to wait, because Slack requested a wait or refuses our token.
 
-        If Slack requested a wait, also block further calls of `method` until the wait is over. If Slack refuses
-        our token, block all calls for a while.
+        Also block the calls that have to wait: those of `method` if Slack requested a wait, or all calls if Slack
+        refuses our token.
         """
         wait = requested_wait(error)
         if wait is not None:
@@ -421,10 +421,9 @@ class Poster:
     async def _with_blocks(
         self, method: str, body: dict[str, Any], *, text_alone: bool = True
     ) -> AsyncSlackResponse:
-        """Make a call, and repeat it with plainer blocks if Slack refuses the blocks. Return the response.
+        """Make a call, and repeat it with simpler blocks if Slack refuses the blocks. Return the response.
 
-        The refused calls have posted nothing. On return, `body` contains the blocks that Slack accepted. Every
-        call counts towards the rate limits.
+        On return, `body` contains the blocks that Slack accepted. Every call counts towards the rate limits.
         """
         client = self._client
         calls: dict[str, Callable[..., Awaitable[AsyncSlackResponse]]]
@@ -500,7 +499,7 @@ def _retried(message: Message, now: datetime) -> Message:
 def _waiting(message: Message, until: datetime | None) -> Message:
     """Return the message scheduled for `until`.
 
-    `tries` is set to 0, so that the message doesn't count as failed. Failed messages are sent as soon as Slack
-    responds again after an outage, but this one must not be sent before `until`.
+    `tries` is set to 0, so that the message doesn't count as failed. Failed messages are sent as soon as an outage
+    of Slack ends, but this message must wait until `until`.
     """
     return changed(message, tries=0, due_at=until)

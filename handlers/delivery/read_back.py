@@ -135,7 +135,7 @@ class Finder:
         """Search a conversation for the post of a message.
 
         Returns the channel and the `ts` of the post. None if the message certainly hasn't been posted. The search
-        ignores posts that are older than `since`, in bot time.
+        ignores posts that are older than `since`, a time of the bot's own clock.
 
         Raises:
             Unreadable: The bot can't read the conversation, or Slack keeps no metadata there.
@@ -176,9 +176,8 @@ class Finder:
     ) -> AsyncIterator[tuple[Mapping[str, Any], Place]]:
         """Yield the posts of this bot: the metadata, the channel and the `ts` of each.
 
-        Reads at most PAGES pages, and starts where `search` stopped. Updates `search`.
-
-        Raises the same errors as `find`, and SearchAgain if there are more pages.
+        Reads at most PAGES pages, starts where `search` stopped, and updates `search`. Raises SearchAgain if there
+        are more pages.
         """
         channel = await self._direct_channel(to.value) if to.kind is DestinationKind.PERSON else to.value
         query: dict[str, Any] = {"channel": channel, "limit": PAGE, "include_all_metadata": True}
@@ -213,10 +212,7 @@ class Finder:
     async def _call(
         self, call: Callable[..., Awaitable[AsyncSlackResponse]], **query: Any
     ) -> AsyncSlackResponse | None:
-        """Make one call. Return None if the whole thread has been deleted.
-
-        Raises the same errors as `find`.
-        """
+        """Make one call. Return None if the thread in which the bot searches has been deleted."""
         now = self._clock.real()
         open_at = self._pace.open_at(READ, now)
         if open_at > now:

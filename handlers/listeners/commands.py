@@ -103,7 +103,7 @@ async def _answer(
 
 
 async def suggest(context: Context, interaction: UserInteraction, *, bot: str) -> Outcome:
-    """Suggest how to write a command, in reply to a message with other text before the mention of the bot.
+    """Suggest how to write a command, in reply to a message in which other text precedes the mention.
 
     Nothing is carried out, because such a message may be about the bot rather than addressed to it. `bot` is the
     bot's own user ID. Raises Mistake if the text isn't a command.

@@ -106,8 +106,7 @@ class OpenForms:
     def updated(self, turn: Turn, view_hash: str) -> None:
         """Store the new hash of a form that the bot has updated for this choice.
 
-        The hash is stored with the newest choice. If that choice was made during the update, it needs the hash for
-        an update of its own.
+        The hash is stored with the newest choice in the form, because the next update of the form must contain it.
         """
         newest = self._newest.get(turn.view_id)
         if newest is not None and newest.hash == turn.hash:
@@ -141,8 +140,8 @@ class Context:
     others_work: Callable[[], bool] = lambda: False
     """Returns whether another process is working.
 
-    If so, and if this machine's clock is wrong, this process leaves events unacknowledged. Slack then sends them
-    again, sooner or later to the other process.
+    If this machine's clock is wrong, this process leaves events to the other process: it doesn't acknowledge them,
+    so Slack sends them again.
     """
     gate: Gate = field(default_factory=Gate)
     hints: Pace = field(default_factory=lambda: Pace(at_once=1, per_second=1 / 3600))
@@ -164,7 +163,7 @@ class Context:
         return self if deps is self.deps else replace(self, deps=deps)
 
     def reader(self, person: Person) -> Reader:
-        """Return the data that a person's reply depends on: the rules, the current time and the time zone."""
+        """Return the data that a reply to this person depends on, such as the rules and the time zone."""
         return Reader(id=person.id, rules=self.deps.rules, now=self.deps.clock.now(), zone=person.tz)
 
     def known_catalog(self) -> Catalog:

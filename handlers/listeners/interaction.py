@@ -52,8 +52,8 @@ class InteractionKind(StrEnum):
 class Origin(Frozen):
     """The place in Slack where an interaction happened.
 
-    A modal keeps the origin of the interaction that opened it. Because the modal may be submitted after an update
-    of the bot, fields from other versions are ignored, and each field has a default.
+    A modal keeps the origin of the interaction that opened it. The modal may be submitted after an update of the
+    bot. Therefore fields from other versions are ignored, and each field has a default.
     """
 
     model_config = ConfigDict(extra="ignore")
@@ -134,11 +134,10 @@ class Interaction(Frozen):
 
     @property
     def reply_to(self) -> Destination:
-        """Return the destination of an answer.
+        """Return the destination of an answer: normally the `response_url`.
 
-        If there is a `response_url`, the answer goes to this URL. Without such a URL, a mention is answered in its
-        channel, with a message that only this person sees. Everything else is answered in the person's direct
-        messages.
+        If there is none, a mention is answered in its channel, with a message that only this person sees.
+        Everything else is answered in the person's direct messages.
         """
         if self.origin.response_url:
             return to_response_url(self.origin.response_url)

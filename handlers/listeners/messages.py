@@ -98,7 +98,7 @@ async def _acknowledged_later(**_: Any) -> None:
 async def _note_done(tx: Tx, *, message: str, clock: Clock) -> None:
     """Record that a message has been handled. Raises AlreadyDone if it was handled before.
 
-    This happens in the transaction in which the command is carried out. So if Slack sends the event again, the
+    The record is written in the same transaction as the command's changes. So if Slack sends the event again, the
     command isn't carried out twice.
     """
     now = clock.real()

@@ -65,9 +65,8 @@ async def submitted(context: Context, interaction: UserInteraction) -> Outcome:
 async def click(context: Context, interaction: UserInteraction) -> Outcome:
     """Handle a click on any button, or a choice in an input of an open dialog.
 
-    A database that was restored from a backup may no longer contain the rental or question that the button is
-    about. The message is then replaced by a message without buttons. Raises Mistake if an earlier version of the
-    bot posted the button.
+    If the database was restored from a backup, the button's rental or question may be missing. The message is then
+    replaced by a message without buttons. Raises Mistake if an earlier version of the bot posted the button.
     """
     if interaction.kind is InteractionKind.CHOICE:
         # Only the request form reacts to a choice, by updating its price. Slack also reports choices in the menus

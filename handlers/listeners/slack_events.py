@@ -28,7 +28,7 @@ from handlers.listeners.wrapper import EventNotHandled, make_listener
 
 Event: TypeAlias = Mapping[str, Any]
 Handler: TypeAlias = Callable[[Context, Event, str | None], Awaitable[None]]
-"""A function of the context, the event and the bot's own user ID."""
+"""A function that handles an event. Its parameters are the context, the event and the bot's own user ID."""
 
 _log = structlog.get_logger("gpubot.events")
 
@@ -117,8 +117,8 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
 MESSAGES = frozenset({"message", "app_mention"})
 """The events with which Slack sends messages from people.
 
-If this machine's clock is wrong, the bot answers such a message with an error. It leaves all other events
-unacknowledged then, so that Slack sends them again.
+If this machine's clock is wrong, the bot answers such a message with an error. All other events are left
+unacknowledged, so that Slack sends them again.
 """
 
 

@@ -82,7 +82,7 @@ def note_commit() -> None:
     """Count a commit of the running listener.
 
     The store calls this after each commit (`on_commit`). If the listener later fails with an unexpected error, the
-    reply can thus say whether anything was changed.
+    reply can say whether anything was changed.
     """
     commits = _COMMITS.get()
     if commits is not None:
@@ -206,11 +206,7 @@ async def _call_slack(
 
 
 async def _reported(rest: Awaitable[None], interaction: Interaction, commits: list[None]) -> None:
-    """Await the work that follows the acknowledgement, and log a bug if it fails unexpectedly.
-
-    This work waits for Slack or the market. It runs in a task of its own, because the acknowledgement is sent only
-    when the listener returns. All changes to the store have been committed before the work starts.
-    """
+    """Await the work that follows the acknowledgement, and log a bug if it fails unexpectedly."""
     try:
         await rest
     except Exception as error:
@@ -218,9 +214,9 @@ async def _reported(rest: Awaitable[None], interaction: Interaction, commits: li
 
 
 def _check_pace(context: Context, interaction: Interaction) -> None:
-    """Refuse a command if the person types commands faster than `Context.commands` allows.
+    """Refuse a command if the person types commands too fast. `destroy` is never refused, because it stops costs.
 
-    The command `destroy` is never refused, because it stops costs. Raises Refused.
+    Raises Refused.
     """
     if not interaction.kind.typed or is_destroy(interaction.text):
         return
@@ -229,7 +225,7 @@ def _check_pace(context: Context, interaction: Interaction) -> None:
 
 
 def _check_age(context: Context, interaction: Interaction) -> None:
-    """Refuse a message that arrived late, because the person may already have repeated it as a command.
+    """Refuse a message that arrived late, because the person may already have typed the command again.
 
     Raises Refused.
     """
@@ -250,9 +246,9 @@ def _check_member(person: Person) -> None:
 async def _refuse_by_clock(context: Context, interaction: Interaction, ack: Ack, body: Body) -> None:
     """Reply that nothing was changed because this machine's clock is wrong.
 
-    If the interaction is a message and another process is working, this doesn't reply. It raises EventNotHandled
-    instead, so that Slack sends the message's event again, to the other process. If this process also replied, the
-    person might write the message again. The other process would then carry out both messages.
+    If the interaction is a message and another process is working, this raises EventNotHandled instead. Slack then
+    sends the message's event again, to the other process. A reply from this process would be harmful: the person
+    might write the message again, and both messages would be carried out.
     """
     _log_interaction(interaction, WrongClock.__name__)
     if interaction.kind is InteractionKind.MESSAGE and context.others_work():
@@ -351,8 +347,7 @@ def _view(context: Context, interaction: Interaction, opening: OpenModal) -> dic
     """Return a modal's view including its metadata.
 
     The view contains only types of blocks that Slack has accepted before, because the bot couldn't react to a
-    refusal. If the view is part of an acknowledgement, Slack doesn't report the refusal. If the view is sent with
-    a trigger, the refused call may use up the trigger, so that a second attempt fails too.
+    refusal.
     """
     # A modal that replaces another modal takes over the `response_url` of that modal. It must also take over
     # `opened_at`, because the age of the URL is computed from it.
@@ -412,9 +407,9 @@ For such short texts, the search takes less time than starting a thread.
 async def find_private_keys(body: Mapping[str, Any]) -> list[str]:
     """Return the IDs of the input blocks that contain a private key.
 
-    The result also contains "" if the text of a command, the metadata of a modal or the value of a button contains
-    a private key. Long texts are searched in a thread, because the search is slow for texts that almost look like
-    private keys.
+    An empty ID stands for a private key in the text of a command, the metadata of a modal or the value of a
+    button. Long texts are searched in a thread, because the search is slow for texts that almost look like private
+    keys.
     """
     view = part(body, "view")
     inputs = {**part(part(body, "state"), "values"), **part(part(view, "state"), "values")}

@@ -53,8 +53,7 @@ class Gate:
         """Wait until no payload is being handled, for at most `seconds` of wall-clock time.
 
         Returns False if payloads are still being handled after this time. Payloads that arrive in the meantime are
-        handled and committed as usual, because Slack doesn't send them to any other process. If they start
-        something that takes longer, the next process reads it from the store and continues it.
+        handled as usual, because Slack doesn't send them to any other process.
         """
         try:
             async with asyncio.timeout(seconds):

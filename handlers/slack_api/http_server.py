@@ -332,9 +332,9 @@ class HttpServer:
     def _is_signed(self, timestamp: str, body: bytes, signature: str) -> bool:
         """Return whether Slack signed this body.
 
-        The comparison takes the same time for every wrong signature, so that nobody can guess a signature by
-        measuring the time. The SDK's own verifier isn't used, because it raises an exception for a body that isn't
-        UTF-8 or a signature that isn't ASCII.
+        The comparison takes the same time for every wrong signature. Otherwise, an attacker could guess a
+        signature by measuring the time. The SDK's own verifier isn't used, because it raises an exception for a
+        body that isn't UTF-8 or a signature that isn't ASCII.
         """
         signed = b"v0:%s:%s" % (timestamp.encode(), body)
         expected = f"v0={hmac.new(self._secret.encode(), signed, hashlib.sha256).hexdigest()}"

@@ -50,8 +50,8 @@ def count_of(message: Mapping[str, Any]) -> int | None:
 def _connection(app: AsyncApp, app_token: str, *gates: Gate) -> AsyncSocketModeHandler:
     """Return a connection that counts each payload until the payload's acknowledgement is sent.
 
-    Each of `gates` counts the payload. The listener counts the payload too, but only until the listener returns.
-    The acknowledgement is sent shortly afterwards, and the connection must not be closed before then.
+    Each payload is counted by all `gates`. The listener also counts it, but only until the listener returns. The
+    acknowledgement is sent shortly afterwards, and the connection must not be closed before then.
     """
     connection = AsyncSocketModeHandler(app, app_token)
 
@@ -107,7 +107,7 @@ class Sockets:
         self._ticket_seconds = ticket_seconds
         self._reload_token = reload_token
         self._gates = [Gate() for _ in range(count)]
-        """One gate for each connection, which counts the payloads that the connection hasn't acknowledged yet."""
+        """For each connection, a gate that counts the payloads that aren't acknowledged yet."""
         self._handlers = [_connection(app, app_token, gate or Gate(), own) for own in self._gates]
         self._down: dict[int, float] = {}
         """For each closed connection, by its index, the seconds since it was closed or last got a new ticket.

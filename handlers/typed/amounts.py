@@ -115,7 +115,7 @@ class Money:
     `for $20` is the price of the whole rental, unless the text says "per hour".
     """
     other_unit: str = ""
-    """The unit after the amount, if a price here can't have this unit, as in `$50 per day`."""
+    """The unit after the amount, if prices can't have this unit, as in `$50 per day`."""
 
 
 NO_MONEY = Money(Decimal(0))

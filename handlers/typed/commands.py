@@ -236,7 +236,7 @@ def parse_command(text: str, catalog: Catalog, context: ParseContext) -> Command
 def _parse_named(name: str | None, rest: str, catalog: Catalog, context: ParseContext) -> Command:
     """Parse the arguments of the command `name`, or a request if `name` is None.
 
-    `rest` still contains mentions of people.
+    `rest` is the text after the name. Mentions of people in it are still in Slack's format.
     """
     if name in {None, "get"} and rest.strip():
         return parse_request(rest, catalog, context, after_verb=name is not None)
@@ -252,8 +252,8 @@ def _parse_named(name: str | None, rest: str, catalog: Catalog, context: ParseCo
 def _is_precise(name: str | None, sentence: Sentence) -> bool:
     """Return whether a text with a mistake is nevertheless clearly a request, or clearly the command `name`.
 
-    If so, the error message for the mistake is the best answer. Otherwise, the text may be a sentence that only
-    happens to begin with the name of a command, as in `end it tomorrow`.
+    If so, the error message for the mistake is the best answer. If not, the text may be a sentence that happens to
+    begin with a command's name, such as `end it tomorrow`.
     """
     if name in {"get", "wait"}:
         return name == "wait" or sentence.names_gpu or sentence.meant in _ABOUT_GPUS

@@ -95,7 +95,7 @@ class Part(Enum):
     FEATURE = "feature"
     """A word that distinguishes the variants of a GPU family: `80gb`, `sxm`."""
     REGION = "region"
-    """The name of a region. Empty if any region will do. In the same way, the vendor is empty if any will do."""
+    """The name of a region. Empty if the person accepts any region."""
     CONTRACT = "contract"
     VENDOR = "vendor"
     COUNT = "number of GPUs"
@@ -125,10 +125,9 @@ class Part(Enum):
 
 _OTHER_NAMES = {Part.LEASE: "length", Part.LATEST_END: "later end", Part.WAITS: "end"}
 _CHECKED_LATER = {Part.FEATURE, Part.START, Part.WAITS, Part.BUSY, Part.NO_PROBE, Part.ANY_TIME, Part.PEOPLE}
-"""The parts that are exempt from the first check of `build`.
+"""The parts that may have several values during the first check of `build`.
 
-The first check makes sure that each part has at most one value. Some of the parts listed here may have several
-values. The others are checked for contradictions later.
+All other parts must have at most one value. Several people, for example, don't contradict each other.
 """
 
 
@@ -561,9 +560,11 @@ class _Builder:
     def _read_price(self) -> None:
         """Determine the highest price per GPU-hour, or the highest price of the whole rental in whole cents.
 
+        If a price for the whole rental is given per GPU, it is multiplied by the number of GPUs.
+
         To check whether a price for the whole rental is possible, this divides it by the number of GPUs and hours.
         The result is only an estimate, because the vendor also charges for the time in which a machine starts and
-        ends. A price for the whole time may be given per GPU. It is then multiplied by the number of GPUs.
+        ends.
         """
         price = self.draft.first(Part.PRICE)
         if price is None:

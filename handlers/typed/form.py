@@ -60,9 +60,7 @@ _FIELDS = {
     Part.PRICE: Field.CAP,
     Part.WAITS: Field.WAITS,
 }
-"""For each part of a draft, the form's input for this part.
-
-Errors about the part appear below this input.
+"""The form's input for each part of a draft. An error about the part appears below this input.
 
 Parts that contain names, such as the region, are missing here, because `_names` has already checked them.
 """
@@ -127,8 +125,7 @@ def _names(
 ) -> Values:
     """Return the parts that people choose from a list, such as the GPU and the region.
 
-    If a value isn't in its list, for example because it has been removed in the meantime, an error is added to
-    `errors`.
+    If a value is no longer in its list, an error is added to `errors`.
     """
     gpu, features = _gpu_and_features(inputs.get(Field.GPU, ""), catalog, vocabulary)
     if not gpu:

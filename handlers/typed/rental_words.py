@@ -122,8 +122,8 @@ def _hours_or_minutes(command: str, number: str, max_lease: timedelta) -> Mistak
 def _parse_id(text: str, name: str, typed: str = "") -> str | None:
     """Return the ID that `text` consists of, or None if the text is empty.
 
-    Raises Mistake for any other text. The error message quotes the words that aren't an ID, in the form in which
-    they were typed. `typed` is the complete text of the command.
+    Raises Mistake for any other text. `typed` is the complete text of the command. The error message quotes words
+    from it.
     """
     words = [word.lower().strip("#") for word in text.split()]
     words = [word for word in words if word and word not in _FILLERS.split()]

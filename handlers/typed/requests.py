@@ -76,11 +76,11 @@ def parse_request(
 
 
 def _mistake(problem: Problem, vocabulary: Vocabulary, context: ParseContext) -> RequestMistake:
-    """Return the error for a problem, with a suggested line for each correction that results in a valid request.
+    """Return the error for a problem, with a suggested command for each possible correction.
 
-    A line is a complete command that people can type or click. It keeps everything that was understood: each
-    number with its unit, each place, vendor, name and time. Unreadable text is replaced or left out, and the error
-    message quotes it. If two values contradict each other, there is one line for each value.
+    People can type or click a suggestion. It keeps everything that was understood: each number with its unit, each
+    place, vendor, name and time. Unreadable text is replaced or left out, and the error message quotes it. If two
+    values contradict each other, there is one suggestion for each value.
     """
     lines = dict.fromkeys(line_of(draft, vocabulary, context) for draft in problem.corrections)
     return RequestMistake(problem.words, *filter(None, lines), without=problem.without)
@@ -123,8 +123,8 @@ def _tokens(asked: str, vocabulary: Vocabulary) -> list[Token]:
 def _says_now(asked: str, tokens: list[Token], draft: RequestDraft, request: Request) -> bool:
     """Return whether a request asks to rent immediately, and is precise enough to do so.
 
-    The request must contain the word `now` exactly once, must not be ambiguous, and must have no start time. If it
-    names GPU features such as `80gb`, these must not leave several models to choose from.
+    The request must contain the word `now` exactly once, must be unambiguous, and must have no start time. If it
+    names GPU features such as `80gb`, they must not match several models.
     """
     exact = sum(word.lower() == "now" for word in asked.split())
     doubtful = (
@@ -142,7 +142,7 @@ def _may_be_condition(note: str, vocabulary: Vocabulary) -> bool:
     """Return whether a note may be meant as part of the request, as in `get h100 now — under $2/h`.
 
     Phones turn two hyphens into one long dash, so an option such as `--under` can look like the beginning of a
-    note. If a note is too long to be checked, the result is True, to be safe.
+    note. A note that is too long to be checked counts as part of the request.
     """
     normalized = normalize_within(note, MAX_LENGTH)
     if normalized is None or _CONDITIONAL & set(normalized.lower().split()):
@@ -228,8 +228,8 @@ def line_of(draft: RequestDraft, vocabulary: Vocabulary, context: ParseContext) 
     """Return a draft as the text of a request, without unreadable texts and unclear mentions.
 
     None if the rest isn't a valid request. The text contains every value as it was typed, such as `until fri
-    18:00`. If the draft has a start time, the verb is `get` even if `wait` was typed, because a request with a
-    start time waits for its start anyway.
+    18:00`. The verb is `get` if the draft has a start time, even if `wait` was typed: a request with a start time
+    waits for its start anyway.
     """
     start = draft.first(Part.START)
     waits = draft.waiting and not start

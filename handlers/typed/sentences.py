@@ -21,7 +21,7 @@ from handlers.typed.vocabulary import Vocabulary
 
 
 class Topic(StrEnum):
-    """The topic of a sentence, if there is no command with the same meaning."""
+    """The topic of a sentence. It is used only if no command has the same meaning as the sentence."""
 
     TIME = "time"
     MONEY = "money"
@@ -37,7 +37,7 @@ class Sentence(Frozen):
     text: str
     """The words of the sentence without polite phrases."""
     meant: str
-    """The name of the command with the same meaning, a Topic, or `longer` if the sentence asks for more time.
+    """The meaning: a command's name, a Topic, or `longer` if the sentence asks for more time.
 
     Empty if the sentence contains no known word.
     """

@@ -93,7 +93,7 @@ _VALUES = {
     **dict.fromkeys(("count", "hours", "hrs"), "a number"),
     **dict.fromkeys(("lease", "duration"), "a time, such as 6h"),
 }
-"""For some keywords, the description of the value after the keyword. It appears in errors if the value is missing.
+"""Descriptions of the values that must follow some keywords. They appear in errors if the value is missing.
 
 All other keywords must be followed by names or prices.
 """
@@ -187,8 +187,8 @@ class TokenReader:
     def _read(self, token: Token) -> None:
         """Read a token with the method for its kind.
 
-        If there is no such method, and the kind is a part of the draft, the token is a value for that part. All
-        other tokens are ignored.
+        If there is no such method, a token for a part of the draft becomes a value of that part. All other tokens
+        are ignored.
         """
         if token.kind in self.readers:
             self.readers[token.kind](token)
@@ -286,10 +286,10 @@ class TokenReader:
     def _night(self, typed: str) -> Unread:
         """Return the error for `tonight` or `overnight`, which is too vague for an end.
 
-        If the person's time zone is known and the rules allow a lease until the next morning, the error suggests
-        that morning as the end. If the rules also allow the bot to check whether machines are in use, the error
-        suggests a flexible end whose earliest end is the next morning. If the request has another end or length,
-        the word may mean a start, and the error says so.
+        The error normally suggests the next morning as the end. If the rules allow the bot to check whether
+        machines are in use, the lease may also end later (a flexible end). There is no suggestion if the person's
+        time zone is unknown, or if the rules don't allow such a long lease. If the request has another end or
+        length, the error says that the word may mean a start.
         """
         context = self.context
         if self.draft.timed:
@@ -551,9 +551,9 @@ class TokenReader:
         self._unread(why, *typed, readings=(Reading(Part.PRICE, price),) if known else ())
 
     def _ends_with_max(self) -> bool:
-        """Return whether `max` follows and limits the value before it, as in `6h max`.
+        """Return whether `max` limits the value before it, as in `6h max`, and not the value after it.
 
-        In `6h max $3`, by contrast, `max` limits the value after it.
+        In `6h max $3`, `max` limits the price.
         """
         word, limit = self._peek(), self._peek(1)
         after = word.kind is TokenKind.AT_MOST and word.name in {"max", "maximum", "at most"}

@@ -1,6 +1,6 @@
-"""Splits a request into tokens.
+"""Splits a request into tokens, such as `8x`, `h100` and `until 18:00`.
 
-Each token is the longest text at its position that has a meaning of its own. `token_reader.py` then interprets the
+At each position, the longest text that has a meaning becomes a token. `token_reader.py` then interprets the
 sequence of tokens.
 """
 
@@ -83,15 +83,12 @@ class TokenKind(Enum):
 
 
 Kind = Part | TokenKind
-"""The kind of a token.
-
-This is a Part if the token is a value for that part, such as `8x` or `until fri 18:00`, and otherwise a TokenKind.
-"""
+"""The kind of a token: a Part for a value such as `8x` or `until fri 18:00`, otherwise a TokenKind."""
 
 
 @dataclass(frozen=True)
 class Token:
-    """A section of a request with a meaning of its own."""
+    """A piece of a request that has a meaning, such as `8x`, `h100` or `until 18:00`."""
 
     kind: Kind
     text: str
@@ -261,7 +258,7 @@ def _is_loose(kind: Kind, text: str) -> bool:
 
 
 def _longest_match(text: str, start: int, vocabulary: Vocabulary, attached_to: Kind | None) -> TokenMatch:
-    """Return the longest match at `start`.
+    """Return the longest piece of the text at `start` that has a meaning.
 
     `attached_to` is the kind of the token that ends directly before `start`, with no space in between.
     """

@@ -186,8 +186,8 @@ def _half_of_day(found: re.Match[str]) -> str:
 def _from_to(found: re.Match[str]) -> str:
     """Change `9 to 6 tomorrow` to `at 9:00 tomorrow until 18:00`.
 
-    The text is left unchanged if the numbers may mean something other than hours, or if it is unclear whether am
-    or pm is meant, as in `3 to 5 tomorrow`.
+    A text with two possible meanings is left unchanged. In `3 to 5 tomorrow`, for example, it is unclear whether
+    am or pm is meant.
     """
     first, half, last, last_half = (found[name] or "" for name in ("first", "half", "last", "last_half"))
     begins, ends = (int(clock.split(":")[0]) for clock in (first, last))

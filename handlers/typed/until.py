@@ -56,7 +56,7 @@ Its group `end` is the input of `parse_end`. The group is None if no end follows
 CLEAR_TIME = r"(?:\d{1,2}(?::\d\d(?: ?(?:am|pm|uhr))?| ?(?:am|pm|uhr))|noon|midnight)" rf"{_ZONE}(?![\w.:-])"
 """A pattern for texts that can only be times.
 
-A match of _TIME, by contrast, may also be a number of hours, GPUs or dollars.
+A text that matches _TIME may also be a number of hours, GPUs or dollars.
 """
 UP_TO = re.compile(
     r"(?:up to|at most|max|maximum) (?:until )?"
@@ -156,11 +156,11 @@ def parse_end(text: str, now: datetime, zone: str) -> End:
 def parse_start(text: str, now: datetime, zone: str) -> datetime:
     """Parse the text of a group of START. The result is in UTC and always later than `now`.
 
-    Days and times have the same meaning as in `parse_end`, except that a number without am or pm is an hour on the
-    24-hour clock: `9 tomorrow` means 9:00.
+    Days and times have the same meaning as in `parse_end`, with one exception. A number without am or pm is an
+    hour on the 24-hour clock: `9 tomorrow` means 9:00.
 
-    Raises UnclearEnd for the same reasons as `parse_end`, and also if the time is skipped or occurs twice because
-    clocks change. Something that costs money must not begin an hour earlier or later than the person meant.
+    Raises UnclearEnd for the same reasons as `parse_end`, and also if clocks change at that time. Something that
+    costs money must not begin an hour earlier or later than the person meant.
     """
     if (elsewhere := _FIND_ZONE.search(text)) is not None:
         return _read_elsewhere(parse_start, text, elsewhere, now)
@@ -215,7 +215,7 @@ def _without_time(day: str | None, example: str) -> UnclearEnd:
 def parse_day(text: str, now: datetime, zone: str, minutes: int) -> datetime:
     """Parse a day or a time in the same way as `parse_end`, and return it in UTC.
 
-    A day without a time means `minutes` after midnight on that day.
+    If the text names only a day, the result is `minutes` after midnight on that day.
     """
     if _FIND_DAY.fullmatch(text):
         hour, minute = divmod(minutes, 60)

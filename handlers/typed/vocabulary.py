@@ -1,6 +1,7 @@
 """The names that a request can contain, such as GPUs, regions and vendors, in all their spellings.
 
-A GPU's name can be a family such as `H100`, or the canonical name of one variant of a family, as vendors use it.
+A GPU's name can be a family, such as `H100`. It can also be the full name of one variant of a family. Vendors use
+these full names, which are called canonical here.
 """
 
 from __future__ import annotations
@@ -84,7 +85,7 @@ class NameMatcher:
 
     pattern: re.Pattern[str]
     meanings: tuple[str, ...]
-    """The meaning of each group of the pattern."""
+    """The meaning of each group of the regular expression."""
 
     def match(self, text: str, start: int) -> tuple[int, str] | None:
         """Return the end and the meaning of the name that begins at `start`, or None if there is none."""
@@ -102,7 +103,7 @@ class Narrowed(NamedTuple):
     features: tuple[str, ...]
     """The typed features that could be checked.
 
-    Empty if exactly one model has all of these features, or if every model has them.
+    Empty if the features aren't needed, because exactly one model has all of them, or every model has them.
     """
     fitting: tuple[str, ...]
     """The models that have all the features."""

@@ -69,12 +69,13 @@ def comment_of(name: str) -> str:
 
 
 def keys_to_show(name: str, lines: Sequence[str], owned: Collection[str], *, per_person: int) -> GithubKeys:
-    """Return the keys that a person can choose from the lines served by GitHub.
+    """Return a GitHub user's keys, for a person to choose from.
 
     Call this in a thread, because it calls `read_key` for each line, which takes a long time.
 
     Args:
         name: The GitHub username.
+        lines: The keys as GitHub served them, one per line.
         owned: The fingerprints of the keys that the person has added already.
         per_person: The number of keys that a person may have.
 

@@ -299,7 +299,7 @@ def keys_still_go_in(rental: Rental, attempts: Iterable[Attempt]) -> bool:
 def removable_lines(
     people: Sequence[str], owner: str, teammates: Sequence[str], keys: Mapping[str, Sequence[Key]]
 ) -> tuple[str, ...]:
-    """Return the lines of those keys of `people` that nobody else with access to the rental uses.
+    """Return the lines of people's keys, without keys that somebody else with access to the rental uses.
 
     Removing a shared key would lock out the other person.
 

@@ -313,7 +313,7 @@ class StartupScriptPlan(Frozen):
     text: str = ""
     """The script. Empty if none is sent."""
     sent: SentScript | None = None
-    """The record of the script's contents that is stored with the attempt.
+    """The record of what the script contains. It is stored with the attempt.
 
     If the vendor or region accepts no script, the record says so. None if there was nothing to send.
     """

@@ -82,16 +82,16 @@ def project_of_channel(channel: str, rules: Rules) -> str | None:
 
 
 def channels_of_named_people(rules: Rules) -> dict[str, str]:
-    """Return the channels of projects that name people, each with its project.
+    """Return the channels of the projects that list `people`, each channel with its project.
 
-    Only the named people and approvers may charge such a project. If somebody else makes a request in one of its
+    Only the listed people and approvers may charge such a project. If somebody else makes a request in one of its
     channels, the request isn't charged to the project.
     """
     return {one: name for name, project in rules.projects.items() if project.people for one in project.channels}
 
 
 def rules_of_project(rules: Rules, project: str) -> Rules:
-    """Return the rules with the project's own `auto_approve` limits, if it has any."""
+    """Return the team's rules, with the project's `auto_approve` limits if it has its own."""
     own = rules.projects[project].auto_approve if project in rules.projects else None
     return rules if own is None else changed(rules, auto_approve=own)
 
@@ -135,7 +135,7 @@ def say_passed(passed: Demand, owner: str | None = None, what: str = "The reques
     Args:
         passed: The budget that can't cover the request.
         owner: The name of the request's owner, if somebody else reads the sentence. None if the owner reads it.
-        what: The subject of the sentence.
+        what: The subject of the sentence, such as `The machine`.
     """
     scope = passed.balance.scope
     person = "you have" if owner is None else f"{owner} has"
@@ -179,7 +179,7 @@ def demands(more: Mapping[Month, Micros], balances: Collection[Balance], rules: 
 
     Args:
         more: The additional costs by month.
-        balances: The balances of the scopes in these months.
+        balances: The balances of the person, the project and the team in these months.
     """
     found = []
     for balance in balances:
@@ -214,25 +214,28 @@ class Room(Frozen):
     """The headroom that the budgets have for a request."""
 
     balances: tuple[Balance, ...] = ()
-    """The balances of the request's owner, its project and the team, in the months in which it can bill."""
+    """The balances of the request's owner, its project and the team.
+
+    Only the months in which the rental can bill are included.
+    """
     months: tuple[Month, ...] = ()
     """The months in which the request's rental can bill."""
     settled: Micros = 0
-    """The cost of the rental's terminated machines, which is included in the total of its terms."""
+    """The cost of the rental's terminated machines. The total of the terms includes this cost."""
     held: Mapping[Month, Micros] = Field(default_factory=dict)
     """The amounts that the rental has already reserved, by month."""
 
     def passed(self, total: Micros, rules: Rules) -> tuple[Demand, ...]:
-        """Return the budgets that can't cover terms with this total, in ascending order of headroom."""
+        """Return the budgets whose headroom is too small for this total, the smallest headroom first."""
         more = {month: total - self.settled - self.held.get(month, 0) for month in self.months}
         return tuple(demand for demand in demands(more, self.balances, rules) if demand.passes)
 
 
 def new_alert(balance: Balance, rules: Rules) -> int | None:
-    """Return the new alert threshold, in percent of the budget. People must be notified that it is reached.
+    """Return the alert threshold about which people must be notified now, in percent of the budget.
 
-    A threshold is new if the budget has reached it since the last alert. If several thresholds are new, the
-    highest is returned. None if no threshold is new.
+    This is the highest threshold that the budget has reached since the last alert. None if it has reached no
+    further threshold.
     """
     budget = budget_of(balance.scope, rules)
     if budget is None:

@@ -1,10 +1,11 @@
 """Divides the cost of a machine by how it was used, and by month and owner.
 
 The division by use is computed from the billed amount and from the stored changes of the usage status. It is
-computed when a ledger row is divided into charges, and again when somebody opens a report.
+computed when a ledger row (a billed amount) is divided into charges, and again when somebody opens a report.
 
-A usage status also applies to some time before the bot determined it. Stored charges nevertheless never have to be
-corrected. They are created after the resource was terminated, and by then its usage is known.
+The bot learns only afterwards how a machine was used. For example, it calls a machine idle half an hour after the
+last work. Charges are therefore stored after the resource was terminated. By then its usage is known, so stored
+charges never have to be corrected.
 """
 
 from __future__ import annotations
@@ -56,8 +57,8 @@ def stretches(events: Iterable[Event], *, ready_at: datetime, until: datetime) -
 
     The usage is unknown in the time between the stretches.
 
-    Normally, a usage status applies from its `since`, which is earlier than the event that records the status. For
-    example, idle time is counted from the last reading that showed work.
+    Normally, a usage status applies from its `since`. This time is earlier than the event that records the status.
+    For example, idle time is counted from the last reading that showed work.
 
     There is one exception. If the status changes from connected to idle or back within an idle period, the new
     status applies only from the time of its event. The time before the event already has a recorded status.
@@ -171,10 +172,10 @@ def cut(
     filed: Collection[str] = (),
     kept: Collection[Charge] = (),
 ) -> tuple[Charge, ...]:
-    """Divide a ledger row into charges by month and owner, oldest first.
+    """Divide a ledger row (an amount that a resource has billed) into charges by month and owner.
 
-    The amounts of the charges add up exactly to the amount of the row. The last charge absorbs rounding
-    differences.
+    The charges are returned oldest first. Their amounts add up exactly to the amount of the row. The last charge
+    absorbs rounding differences.
 
     Args:
         owners: All owners of the rental, in the order in which they owned it.

@@ -1,4 +1,4 @@
-"""Approving fewer hours than were requested: the choices, and the terms that result from each. No I/O.
+"""Approving fewer hours than were requested: the lengths to choose from, and the resulting terms. No I/O.
 
 An approver may only shorten the request or extension that is waiting for a decision. The offer, its price and the
 highest price stay the same. If the end is flexible, only the latest time at which the lease may end becomes
@@ -64,15 +64,14 @@ def asked_length(rental: Rental, now: datetime) -> timedelta:
 
 
 def _begins(request: Request, now: datetime) -> datetime:
-    """Return the start time of a request, or `now` if the request has none or its start time has passed."""
     return now if request.starts_at is None else max(request.starts_at, now)
 
 
 def _least(rental: Rental, now: datetime) -> timedelta:
     """Return the shortest length that an approver may choose.
 
-    A request with a flexible end can't be cut to a time before its earliest end. An extension must end at least a
-    second after the time that is already allowed, because no approval is needed up to that time.
+    If the end is flexible, the lease can't be cut to a time before its earliest end. An extension must end after
+    the time that is already allowed, because no approval is needed up to that time.
     """
     request, shortest = rental.request, timedelta(seconds=1)
     if rental.extension is not None:

@@ -149,7 +149,7 @@ class MonthFile:
 
     @property
     def estimated(self) -> Micros:
-        """Return the part of the amount that is our estimate.
+        """Return the part of the amount that the bot estimated.
 
         The bot estimates a charge if the API left out the start, the end or the price.
         """
@@ -174,7 +174,7 @@ class MonthFile:
 
 
 def _plain(text: str) -> str:
-    """Replace the characters at which a spreadsheet might split the text with spaces."""
+    """Replace separators with spaces, so that a spreadsheet doesn't split the text into several cells."""
     return _SEPARATORS.sub(" ", text).strip()
 
 

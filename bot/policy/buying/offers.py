@@ -31,9 +31,9 @@ UNCOUNTED = MARKET_UNAVAILABLE | {Why.SCRIPT_REFUSED}
 Attempts that failed for such a reason don't count towards the limit of attempts in the rules.
 """
 NEEDS_NEW_QUOTE = UNCOUNTED | {Why.EXPIRED}
-"""The failure reasons after which the same place may still sell the machine, under a new offer ID.
+"""The failure reasons after which the same machine may still be sold under a new offer ID.
 
-After such a failure, the market is queried for new offers before a more expensive offer is bought.
+After a failure for such a reason, the market is queried for new offers before a more expensive offer is bought.
 """
 Place: TypeAlias = tuple[str, str | None, str]
 """The place where a machine is sold: its vendor, the vendor's region, and the GPU."""
@@ -45,7 +45,10 @@ If the total doesn't pay for both, no attempt is begun.
 
 
 def fits(offer: Offer, query: OfferQuery) -> bool:
-    """Return whether an offer matches a query, including its highest price per GPU."""
+    """Return whether an offer matches a query.
+
+    An offer doesn't match if its price per GPU is above the highest price in the query.
+    """
     return (
         (same_name(offer.gpu, query.gpu) or same_name(offer.family, query.gpu))
         and has_features(offer.gpu, offer.family, query.features)
@@ -93,8 +96,8 @@ def nearest_first(
 ) -> tuple[Offer, ...]:
     """Return offers in the order in which people read them.
 
-    The offers are sorted like `likeliest_first`. If two offers are equal in that order, the offer in the region
-    group that is nearest to the person's time zone comes first. Purchases don't follow this order.
+    The offers are sorted like `likeliest_first`. Offers that are equal in that order are sorted by region: the
+    region group nearest to the person's time zone comes first. Purchases don't follow this order.
 
     Args:
         zone: The person's time zone, such as `Europe/Berlin`. None if unknown.
@@ -107,7 +110,7 @@ def nearest_first(
 def one_for_each_vendor(offers: Iterable[Offer]) -> list[tuple[Offer, int]]:
     """Return one offer for each vendor, GPU and price.
 
-    Each offer comes with the number of other regions in which the vendor sells the same at this price.
+    Each offer comes with the number of other regions in which the vendor sells the same GPU at this price.
     """
     found: dict[tuple[object, ...], list[Offer]] = {}
     for offer in offers:
@@ -145,7 +148,7 @@ def nearby(request: Request) -> list[Request]:
 
 
 def untried(offers: Iterable[Offer], request: Request, clicked: str, attempts: Sequence[Attempt]) -> list[Offer]:
-    """Return the offers that an attempt may try next, in the order in which to try them.
+    """Return the offers that an attempt may try next, sorted by preference.
 
     The `clicked` offer comes first, then the others, cheapest first. A place is a vendor's region with a certain
     GPU. If an attempt has failed at a place, its offers are left out, unless the failure had a reason in
@@ -199,7 +202,7 @@ def within_terms(offers: Iterable[Offer], terms: Terms, billed: Micros, rules: R
     """Return the offers that the approved terms allow.
 
     The GPU must be the clicked GPU or an accepted substitute, and the rate must be within the limit. The total
-    must pay for the cost so far (`billed`), for the lease, and for LEAST_TIME in which the machine gets ready.
+    must pay for three things: the cost so far (`billed`), the lease, and a provisioning time of LEAST_TIME.
     """
     least = min(LEAST_TIME, rules.procure.provision_timeout)
     return [
@@ -214,8 +217,8 @@ def within_terms(offers: Iterable[Offer], terms: Terms, billed: Micros, rules: R
 def to_ask_about(offers: Sequence[Offer], terms: Terms) -> tuple[Why, Offer] | None:
     """Return an offer for people to decide about, and the reason why the approved terms don't allow it.
 
-    If an offer has a GPU that the terms allow, the first such offer is returned, because only its price is too
-    high. Otherwise, the first of the offers is returned. None if there are no offers.
+    This is the first offer with a GPU that the terms allow. Only its price is too high. If there is no such offer,
+    it is the first of all offers. None if there are no offers.
     """
     dearer = next((offer for offer in offers if fits_model(offer.gpu, terms.gpu)), None)
     if dearer is not None:

@@ -1,6 +1,6 @@
 """The names of resources. A name contains the machine's rental, attempt and owner.
 
-Anyone with access to the account can give a machine any name, so a name is a hint and never a proof.
+Anyone with access to the Compute Clear account can give a machine any name, so a name is a hint and never a proof.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _OURS = re.compile(r"gpubot-(?P<rental_id>[a-z0-9]{5})-(?P<n>[1-9][0-9]{0,3})(?:
 
 
 class ResourceName(Frozen):
-    """The contents of a name made by `make_name`."""
+    """The rental, attempt and owner in a name made by `make_name`."""
 
     rental_id: str
     n: int
@@ -35,7 +35,7 @@ def make_name(rental_id: str, n: int, owner: str) -> str:
 
 
 def read_name(name: str | None) -> ResourceName | None:
-    """Return the contents of a name made by `make_name`, or None for any other name."""
+    """Parse a name made by `make_name`. Return None for any other name."""
     found = _OURS.fullmatch((name or "").casefold())
     if found is None:
         return None
@@ -44,7 +44,7 @@ def read_name(name: str | None) -> ResourceName | None:
 
 
 def names_of(machines: Iterable[UnmanagedMachine]) -> list[ResourceName]:
-    """Return the distinct contents of the machines' names.
+    """Return the rental, attempt and owner in each machine's name, without duplicates.
 
     Names that weren't made by `make_name` are left out.
     """

@@ -1,4 +1,4 @@
-"""Calculations for spend reports: sums over periods, forecasts, unusual days, and the week of a digest.
+"""Calculations for spend reports: sums over periods, forecasts, unusual days, and weekly digests.
 
 Days begin at midnight in the policy's `billing.timezone`. Only digests use the policy's `timezone`. A charge is
 spread evenly over the time that it covers.
@@ -54,7 +54,7 @@ def is_period(words: str) -> bool:
 
 
 def period_of(words: str, now: datetime, zone: ZoneInfo) -> Period:
-    """Return the period that the words name.
+    """Return the period with this name, such as `last month`.
 
     A month without a year is the most recent month of that name.
 
@@ -157,7 +157,7 @@ class _Sum:
 
 
 def in_period(charges: Iterable[Charge], period: Period, key: Callable[[Charge], K]) -> dict[K, Spent]:
-    """Return the sum of the charges in a period for each key.
+    """Group a period's charges by a key, such as their owner, and return the sum of each group.
 
     A month contains the same charges as the month's CSV file, including corrections of earlier months. Days and
     weeks contain only the parts of charges that fall into them.
@@ -315,7 +315,7 @@ def is_unusual(today: Micros, past: Sequence[Micros], unusual_from: Decimal) -> 
 
 
 def dearest(spent: Mapping[K, Spent], most: int) -> list[K]:
-    """Return the keys with the highest cost, highest first."""
+    """Return the keys, such as owners or projects, that cost most. The highest cost comes first."""
     return sorted(spent, key=lambda key: (-spent[key].amount, key))[:most]
 
 
@@ -334,7 +334,7 @@ class Week(NamedTuple):
 
 
 def newest_digest(now: datetime, rules: Rules) -> datetime | None:
-    """Return the most recent time at which a digest was due, in UTC.
+    """Return the most recent time at which the weekly spend message (digest) was due, in UTC.
 
     None if the policy has no digest.
     """

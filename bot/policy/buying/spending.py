@@ -68,7 +68,7 @@ class LongerLease(Frozen):
     """The rental before the extension."""
     ends_at: Instant
     span: timedelta
-    """The time by which the lease is extended, from its end, or from now if the end has passed."""
+    """The length of the extension, counted from the end of the lease, or from now if the end has passed."""
     proposal: Proposal
 
 
@@ -86,7 +86,7 @@ def billed_span(lease: timedelta, rules: Rules) -> timedelta:
 
 
 def with_price_of_total(request: Request, rules: Rules) -> Request:
-    """Return a request whose highest price is derived from the total that the person typed.
+    """Return a request with a highest price, computed from the total that the person typed.
 
     The highest price is the total divided by the number of GPUs and by the longest time that can be billed,
     rounded down. The "at most" amount of an offer at this price is therefore within the total.
@@ -188,8 +188,8 @@ def propose(
 ) -> Proposal:
     """Return the terms for renting the clicked offer, and the limits that its price exceeds.
 
-    The terms allow a somewhat higher rate than the price of the clicked offer, so that another offer can be bought
-    if the clicked one fails. If the clicked offer needs no approval, the higher rate is limited so that the terms
+    The terms allow a somewhat higher rate than the price of the clicked offer. If the clicked offer fails, another
+    offer can then be bought. If the clicked offer needs no approval, the higher rate is limited so that the terms
     need no approval.
 
     Args:
@@ -259,9 +259,10 @@ def extension_needs_confirmation(rental: Rental, ends_at: datetime, span: timede
 def receipt_estimate(
     rate: Decimal | None, lease: timedelta, amount: Micros, *, ran_its_length: bool
 ) -> Micros | None:
-    """Return the estimated cost that a receipt shows next to the actual `amount`: the `lease` at `rate`.
+    """Return the estimated cost that a receipt shows next to the actual `amount`.
 
-    None unless the lease ran to its end and the amount differs from the estimate by more than a tenth.
+    The estimate is the cost of the whole `lease` at `rate`. None if the rate is unknown, if the lease didn't run
+    to its end, or if the amount differs from the estimate by at most a tenth.
     """
     if rate is None or not ran_its_length:
         return None
@@ -305,7 +306,7 @@ def check_lease(lease: timedelta, rules: Rules) -> None:
 
 
 def most_gpus(rules: Rules) -> str:
-    """Return the number of GPUs that a single rental may have, as text, such as `8 GPUs`."""
+    """Return the largest number of GPUs of a single rental as text, such as `8 GPUs`."""
     return plural(rules.limits.per_rental_gpus, "GPU")
 
 

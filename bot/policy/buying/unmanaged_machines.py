@@ -1,7 +1,7 @@
 """Groups unmanaged machines by purchase, and guesses their owners. No I/O.
 
-An unmanaged machine runs on the account but wasn't rented through the bot. The admins are asked about each
-purchase.
+An unmanaged machine runs on the team's Compute Clear account but wasn't rented through the bot. The admins are
+asked about each purchase.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ ASKED_ALONE = 10
 If a single check of the account finds more purchases, one message asks about all of them.
 """
 SHORTEST_NAME = 3
-"""The length of the shortest word of a person's name that is looked for in machine names.
+"""The minimum length of the words in people's names that are searched for in machine names.
 
 Shorter words, such as "al", are part of too many names.
 """
@@ -56,9 +56,9 @@ def by_purchase(machines: Iterable[UnmanagedMachine]) -> list[tuple[UnmanagedMac
 def purchases_of(
     machines: Iterable[UnmanagedMachine], questions: Sequence[AdminQuestion]
 ) -> dict[str, AdminQuestion]:
-    """Return the existing question to which each newly found machine belongs, by machine ID.
+    """Map the IDs of newly found machines to the existing questions about their purchases.
 
-    A machine belongs to a question if it is part of the same purchase. Machines of new purchases are left out.
+    Machines of new purchases are left out, because there is no question about them yet.
 
     Args:
         questions: The questions about purchases that aren't over yet.
@@ -86,7 +86,7 @@ def asked_twice(questions: Iterable[AdminQuestion]) -> dict[str, str]:
         questions: The questions about purchases that aren't over, oldest first.
 
     Returns:
-        The ID of the question that stays, by the ID of each redundant question.
+        A mapping from the ID of each redundant question to the ID of the question that stays.
     """
     stays_for: dict[str, str] = {}
     repeated = {}
@@ -157,9 +157,10 @@ def _words(name: str) -> set[str]:
 def name_to_type(purchase: Purchase) -> str | None:
     """Return the text that an admin must type to confirm that the machines are to be destroyed.
 
-    The text is the name of the first machine that doesn't look as if the bot had named it. If nobody can type that
-    name, the text is the first 8 characters of the machine's ID. If all names look as if the bot had made them,
-    nothing must be typed, and the result is None.
+    The text is the name of the first machine that doesn't look as if the bot had named it. If that machine has no
+    name, or a name without letters and digits, the text is the first 8 characters of its ID.
+
+    None if all names look as if the bot had made them. The admin then doesn't have to type anything.
     """
     for machine in purchase.alive:
         if not looks_like_ours(machine.name):

@@ -44,7 +44,7 @@ SAY_BEFORE_START = timedelta(minutes=2)
 LONGEST_PAUSE = timedelta(minutes=10)
 """The longest time between two queries to the market while nothing fits, unless `waiting.every` is longer."""
 SOLD_OUT_FOR = timedelta(minutes=5)
-"""The time after a failed attempt during which its waitlist entry doesn't try the same place again.
+"""After a failed attempt, its waitlist entry doesn't try the same place for this time.
 
 The market may list an offer for a while after it has been sold.
 """
@@ -54,7 +54,7 @@ PURCHASE_PAUSE = timedelta(minutes=1)
 With each further failure at the same place, the pause doubles, up to LONGEST_PAUSE.
 """
 LATELY = timedelta(hours=3)
-"""The time for which a failed purchase affects the time and place of the next purchase."""
+"""Failed purchases within this time affect when and where the next purchase is tried."""
 
 
 # --- contents of a waitlist entry
@@ -97,10 +97,10 @@ def new_waitlist_entry(
     """Return the waitlist entry for a request that starts to wait `now`.
 
     The entry ends at the earliest of three times: the time that its owner typed, `waiting.longest` from now, and
-    LEAST_TIME before the latest end in the request.
+    LEAST_TIME before the machine has to end.
 
-    If the request has a start time, the entry always ends LEAST_TIME before the latest end in the request. The
-    machine may then be rented at any time of day, because the owner chose the start time on purpose.
+    If the request has a start time, the entry always ends LEAST_TIME before the machine has to end. The machine
+    may then be rented at any time of day, because the owner chose the start time on purpose.
 
     Args:
         typed: The waitlist entry as it was typed. None if nothing was typed.
@@ -126,7 +126,7 @@ def waitlist_entry_for(waitlist_entry: WaitlistEntry, request: Request) -> Waitl
 
 
 def ends_before_hours(waitlist_entry: WaitlistEntry, now: datetime, zone: ZoneInfo, rules: Rules) -> bool:
-    """Return whether a waitlist entry would end before its owner's hours begin.
+    """Return whether a waitlist entry would end before the policy's hours begin in the owner's time zone.
 
     If so, the market would never be queried for the entry.
 
@@ -148,7 +148,7 @@ class Ceiling(NamedTuple):
 
 
 def ceiling(request: Request, offers: Sequence[Offer], rules: Rules) -> Ceiling | None:
-    """Return the highest price at which a machine may be rented automatically, and the terms for that price.
+    """Return the highest price of an automatic rental, and the terms for that price.
 
     For a request with a start time, the price of the cheapest offer is used, as if the owner had clicked it.
     Without a start time or without offers, the highest price in the request is used. None if the request names no
@@ -196,8 +196,8 @@ class Waiter(WaitingView):
 def still_waits(quote: Quote, rental: Rental | None) -> bool:
     """Return whether the owner of a quote is waiting for an offer now, or may have to wait later.
 
-    The owner may have to wait later if the quote's rental is waiting for an approval or is being bought. The quote
-    must have a `waits_for`.
+    A quote is a search with its offers. The owner may have to wait later if the quote's rental is waiting for an
+    approval or is being bought. The quote must have a `waits_for`.
     """
     if quote.rental_id is None:
         return quote.waitlist_entry is not None and not quote.waitlist_entry.rents
@@ -213,8 +213,8 @@ def first_look(request: Request, rules: Rules) -> datetime | None:
     provisioning timeout is shorter than LEAD, the first query comes one provisioning timeout before the start
     time.
 
-    The reason is that a machine already bills when it is ready before the start time. The total of the terms
-    includes money for this time, but for no more than one provisioning timeout.
+    A machine bills as soon as it is ready, even before the start time. The total of the terms includes money for
+    this time, but for no more than one provisioning timeout.
     """
     if request.starts_at is None:
         return None
@@ -304,7 +304,7 @@ def turn(waiter: Waiter, offers: Sequence[Offer], now: datetime) -> Turn | None:
     """Return the action to take now for a waitlist entry, or None if there is nothing to do.
 
     Args:
-        offers: The offers that earlier waitlist entries have left, cheapest first.
+        offers: The offers that remain after earlier waitlist entries were served, cheapest first.
     """
     waitlist_entry, rental = waiter.waitlist_entry, waiter.rental
     if rental is None:

@@ -25,12 +25,15 @@ LONGEST_WAIT = timedelta(days=366)
 
 
 def zone_of(name: str | None, rules: Rules) -> ZoneInfo:
-    """Return a person's time zone. If it is missing or unknown to this machine, return the team's time zone."""
+    """Return a person's time zone.
+
+    If it is missing or unknown to the bot, return the team's time zone.
+    """
     return known_zone(name or rules.timezone, rules.timezone)
 
 
 def known_zone(name: str, otherwise: str = "UTC") -> ZoneInfo:
-    """Return the time zone with this IANA name, or `otherwise` if this machine doesn't know the name."""
+    """Return the time zone with this IANA name, or `otherwise` if the bot doesn't know the name."""
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -45,7 +48,10 @@ def is_within(moment: datetime, zone: ZoneInfo, hours: Hours) -> bool:
 
 
 def next_within(moment: datetime, zone: ZoneInfo, hours: Hours) -> datetime:
-    """Return the first moment at or after `moment` that is within the policy's hours in this time zone, in UTC."""
+    """Return the first moment within the policy's hours, at or after `moment`, in UTC.
+
+    The hours are counted in the given time zone.
+    """
     if is_within(moment, zone, hours):
         return moment
     today = moment.astimezone(zone).date()

@@ -1,6 +1,6 @@
 """Reads the team's rules from the policy file, or from the copy of it that the store keeps.
 
-`GPUBOT_POLICY` names the file. The setup scripts that the file names are read and checked as well.
+`GPUBOT_POLICY` names the file. The setup scripts listed in that file are read and checked as well.
 """
 
 from __future__ import annotations
@@ -192,10 +192,10 @@ _CHOSEN = "*"
 
 
 def _nearest_key(path: KeyPath) -> str:
-    """Return the full path of the known key that the author of an unknown key probably meant.
+    """Return the full path of the known key that is most similar to an unknown key.
 
-    Usually, this is the most similar key in the same section of the file. If that section has no similar key, it
-    is a key with the same name in another section.
+    Keys in the same section of the file are compared first. If none of them is similar, the other sections are
+    searched for a key with exactly this name.
     """
     around, name = tuple(map(str, path[:-1])), str(path[-1])
     siblings = [keys[-1] for keys in _all_keys() if _is_at(keys[:-1], around)]

@@ -90,8 +90,8 @@ def then_people(rules: Rules, team: Team) -> tuple[str, ...]:
 def rules_for(rules: Rules, team: Team, requesters: Collection[str] = ()) -> Rules:
     """Return the rules with only those admins and approvers who are still in the workspace.
 
-    There may be nobody left who can be asked to approve a request of these `requesters`. In that case, the admins
-    decide, as if the rules named no approvers. Quiet approvers don't count here, because they are never asked.
+    If nobody is left who can be asked about a request of these `requesters`, the admins decide, as if the rules
+    named no approvers. Quiet approvers don't count here, because they are never asked.
     """
     admins = tuple(one for one in rules.admins if one not in team.gone) or rules.admins
     named = rules.approvers

@@ -169,7 +169,7 @@ def _project_name(value: str) -> str:
 
 
 def shown(value: str) -> str:
-    """Return a value in the form in which error messages quote it."""
+    """Return a value as text for an error message."""
     return repr(one_line(value, 40))
 
 

@@ -1,4 +1,4 @@
-"""The team's rules: the keys of the file that `GPUBOT_POLICY` names, and their defaults."""
+"""The team's rules: the keys of the policy file, and their defaults."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from bot.policy.team.rule_values import (
 )
 
 LONGEST_IDLE = timedelta(hours=24)
-"""The longest period for which the `idle` rules may require samples.
+"""The longest period for which the `idle` rules may require samples (the results of probe runs).
 
 It is limited because all samples of the period are read after every probe run.
 """
@@ -41,9 +41,9 @@ LEAST_LEASE = timedelta(minutes=1)
 LEAST_RETENTION = {"messages": timedelta(days=7), "quotes": timedelta(days=1), "people": timedelta(days=7)}
 """The shortest allowed values of `Retention`.
 
-Quotes, which contain the offers found for a request, are needed for a day, because a person who clicked an offer
-may first have to add an SSH key. Messages must outlive an outage of Slack for some days. People's data must
-survive if they are deactivated by mistake.
+A quote contains the offers found for a request. It is needed for a day, because a person who clicked an offer may
+first have to add an SSH key. Messages must outlive an outage of Slack for some days. People's data must survive if
+they are deactivated by mistake.
 """
 
 
@@ -53,7 +53,7 @@ class Approvers(Frozen):
     people: tuple[UserId, ...] = ()
     groups: tuple[GroupId, ...] = ()
     quiet: tuple[UserId, ...] = ()
-    """Approvers who may decide, but who are never mentioned or reminded."""
+    """Approvers who may decide requests but are never mentioned or reminded."""
 
 
 class Finance(Frozen):
@@ -167,7 +167,7 @@ class Procure(Frozen):
     dearer: Share = Decimal("0.15")
     """The amount by which another offer may be more expensive than the clicked one, as a share of its price."""
     provision_timeout: Span = timedelta(minutes=15)
-    """The time after which a machine that isn't ready is destroyed, and the next offer tried."""
+    """If a machine isn't ready after this time, it is destroyed and the next offer is tried."""
 
 
 class Lease(Frozen):
@@ -245,7 +245,7 @@ class Idle(Frozen):
     after: Span = timedelta(minutes=30)
     """The time without use after which a machine counts as idle or connected."""
     never_used: Span = timedelta(hours=1)
-    """The time after which a ready machine that was never used counts as idle."""
+    """A ready machine that was never used counts as idle after this time."""
     connected: Span = timedelta(hours=2)
     """The time after which the owner of a connected machine is asked whether it is still needed.
 
@@ -261,7 +261,10 @@ class Idle(Frozen):
     The first question about an urgent machine doesn't wait for the owner's hours.
     """
     channel_after: Span | None = timedelta(hours=2)
-    """The delay until the rental's card says that a question is unanswered. None if it never says so."""
+    """The delay until the rental's message in the channel says that a question is unanswered.
+
+    None if the message never says so.
+    """
     approvers_after: Span = timedelta(hours=4)
     """The delay until approvers are notified of an unanswered question. At most an hour for urgent machines."""
 
@@ -276,7 +279,7 @@ class Idle(Frozen):
 
 
 class ReadyAnnouncement(StrEnum):
-    """The ways in which a card's thread announces that a machine is ready."""
+    """The ways to announce in the thread of a rental's card that the machine is ready."""
 
     THREAD_BROADCAST = "thread_broadcast"
     THREAD = "thread"

@@ -47,7 +47,7 @@ _NOT_YAML = {
     "while scanning a quoted scalar": "the quotation mark that opens here is not closed",
     "expected alphabetic or numeric character": "a text that begins with & or * must be quoted",
 }
-"""Explanations of PyYAML's errors, each after a part of the error message that it explains."""
+"""Explanations of PyYAML's errors. Each key is a part of PyYAML's error message."""
 
 
 @dataclass

@@ -1,7 +1,7 @@
 """Decides whether this machine's clock can be trusted, and by which clock overdue machines are deleted. No I/O.
 
-This machine's clock is compared with the database's clock, and with the clocks of Compute Clear and Slack. The
-latter two are called witnesses (docs/decisions/store.md).
+This machine is the computer on which the bot runs. Its clock is compared with the database's clock, and with the
+clocks of Compute Clear and Slack. The latter two are called witnesses (docs/decisions/store.md).
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ def clock_difference(
         ahead_of_database: The time by which this machine's clock is ahead of the database's. Zero with SQLite,
             which has no clock of its own.
         ahead_of_witnesses: The same for each witness that answered in the last ten minutes.
-        before: The previous result of this function. If this result was based on both witnesses and one of them no
-            longer answers, the result stays in effect until the other witness agrees with this machine's clock.
+        before: The previous result of this function. It counts if it came from the witnesses and one of them no
+            longer answers. It then stays in effect until the other witness agrees with this machine's clock.
     """
     if abs(ahead_of_database) > MOST_FROM_DATABASE:
         return ClockDifference(ahead_of_database, from_database=True)
@@ -64,11 +64,12 @@ def clock_difference(
 
 
 def ahead_of_deletions(ahead_of_database: timedelta, ahead_of_witnesses: Sequence[timedelta]) -> timedelta:
-    """Return the time by which this machine's clock is ahead of the clock by which overdue machines are deleted.
+    """Return the time by which this machine's clock is ahead of the clock that decides about deletions.
 
     Normally, the database's clock decides whether a machine is overdue. There is one exception: the clock of every
-    witness that answered in the last ten minutes may be clearly behind the database's. The witness that is least
-    far behind then decides. A wrong clock can therefore delay a deletion, but never make it come too early.
+    witness that answered in the last ten minutes may be clearly behind the database's clock. Then the clock of the
+    witness that is least far behind decides. A wrong clock can therefore delay a deletion, but never make it come
+    too early.
     """
     least = min(ahead_of_witnesses, default=ahead_of_database)
     return least if least - ahead_of_database > MOST_FROM_WITNESSES else ahead_of_database

@@ -1,4 +1,4 @@
-"""Decides when to notify owners of the end of a lease, and of an approval whose machine isn't ready yet.
+"""Decides when to notify owners of the end of a lease, and of an approval of their request.
 
 All times are bot time, not wall-clock time. The sandbox can move bot time.
 """
@@ -22,7 +22,7 @@ Longest first.
 """
 LONG_LEASE = timedelta(hours=12)
 RECENTLY = timedelta(hours=1)
-"""After the owner was notified of an end, further notices of the same end are skipped for this time.
+"""After a notification of an end, further notices of the same end are skipped for this time.
 
 The last notice is never skipped.
 """
@@ -118,7 +118,8 @@ def skips_notice(lease: Lease, notified_at: datetime | None, now: datetime, rule
 def may_ask_at(lease: Lease, now: datetime, rules: Rules) -> datetime:
     """Return the earliest time, `now` or later, at which the owner may be asked a question.
 
-    There is at least QUIET between the question and the notices of the end before and after it.
+    The question is asked at least QUIET after the last notice of the lease's end. If the next notice comes less
+    than QUIET after the question, the question waits until QUIET after that notice.
     """
     at = max(now, lease.notices_checked_at + QUIET)
     notice = next_notice(lease, rules)

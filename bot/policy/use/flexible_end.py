@@ -132,8 +132,8 @@ def moved_end(lease: Lease, now: datetime) -> datetime | None:
 def later_end(lease: Lease, ends_at: datetime) -> datetime | None:
     """Return the `latest_end` of a lease after its earliest end is changed to `ends_at`.
 
-    If `ends_at` is before the present `latest_end`, that stays the same. Otherwise, the result is None: the end is
-    then fixed.
+    If `ends_at` is before the present `latest_end`, `latest_end` stays the same. Otherwise, the end becomes fixed,
+    and the result is None.
     """
     latest = (lease.graceful_destroy or lease).latest_end
     return latest if latest is not None and latest > ends_at else None
@@ -143,7 +143,7 @@ def already_allowed(lease: Lease, ends_at: datetime) -> bool:
     """Return whether an end needs no further approval, because the approved terms already cover it.
 
     A flexible end can move up to `latest_end` without an approval. While a machine is being destroyed gracefully,
-    the lease can be extended without an approval up to the end that it had before.
+    the lease can be extended without an approval up to the end that it had before the graceful destroy was chosen.
     """
     has_later = lease.graceful_destroy is not None or lease.latest_end is not None
     return has_later and ends_at <= lease.last_end
@@ -159,11 +159,11 @@ def seen_in_use(use: Use | None, samples: Sequence[Sample], now: datetime) -> bo
 
 
 def is_unseen(use: Use | None, samples: Sequence[Sample], now: datetime) -> bool:
-    """Return whether the bot can't tell if a machine is in use.
+    """Return whether it is unclear to the bot if a machine is in use.
 
-    In two cases, the bot can't tell yet but soon will, so the result is False. In the first case, the readings are
-    good but don't yet cover enough time to call the machine idle. In the second case, the bot was down, and the
-    usage status was known until then.
+    In two cases, the bot will know soon, so the result is False. In the first case, the readings are good but
+    don't yet cover enough time to call the machine idle. In the second case, the bot was down, but it knew the
+    usage status before that.
 
     Args:
         samples: The newest samples, oldest first.

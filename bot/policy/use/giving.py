@@ -60,7 +60,7 @@ def asked_last(events: Iterable[Event], now: datetime) -> Event | None:
 
 
 def who_waits(events: Sequence[Event]) -> tuple[str, ...]:
-    """Return the people who asked for the machine and haven't had an answer yet, each of them once."""
+    """Return the people who asked for the machine and haven't had an answer yet, without duplicates."""
     asked = [event for event in events if event.kind is EventKind.ASKED_FOR]
     return tuple(dict.fromkeys(one.actor for one in asked if one.actor and resolved_by(one, events) is None))
 
@@ -109,8 +109,14 @@ def left_of(rental: Rental, now: datetime, rules: Rules) -> Left:
 def check_givable(rental: Rental, attempts: Iterable[Attempt], now: datetime) -> None:
     """Refuse a transfer of a machine that can't get a new owner at the moment.
 
-    A machine can't be transferred if it isn't ready, if it is being replaced or destroyed, if it ends soon, or if
-    an extension is waiting for approval. Raises TooLate.
+    A machine can't be transferred in these cases:
+
+    - It isn't ready.
+    - It is being replaced or destroyed.
+    - It ends soon.
+    - An extension is waiting for approval.
+
+    Raises TooLate.
     """
     marked = any(attempt.live and attempt.marked_for_deletion for attempt in attempts)
     why = ""

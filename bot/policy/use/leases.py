@@ -17,9 +17,9 @@ from bot.policy.team.rules import Rules
 from bot.policy.use.flexible_end import MOVES_BY, already_allowed, first_end
 
 REPEAT_FACTOR = 0.5
-"""The time that each unanswered "Still needed?" adds to the next wait, as a share of the first wait."""
+"""After each unanswered "Still needed?", the next wait is longer by this share of the first wait."""
 LEAST_TIME = timedelta(minutes=30)
-"""The shortest time before a requested end with which a machine is still bought.
+"""A machine is only bought if at least this much time is left until the end that the requester named.
 
 A machine first has to start. With less time, nobody could do much with it.
 """
@@ -55,10 +55,10 @@ def counted_from(request: Request, now: datetime) -> Request:
 
 
 def without_past_end(request: Request, now: datetime, rules: Rules) -> Request:
-    """Recount the length of a request from `now`, and remove its end if too little time is left until then.
+    """Recount the length of a request from `now`, and remove its end if the end is too soon.
 
-    If enough time is left, the result is that of `counted_from`. If too little time is left, no machine would be
-    bought. The request is then returned without start and end times, and with the default length.
+    If enough time is left until the end, the result is that of `counted_from`. If too little time is left, no
+    machine would be bought. The request is then returned without start and end times, and with the default length.
     """
     if too_little_time(request, max(now, request.starts_at or now)):
         return changed(request, starts_at=None, until=None, up_to=None, lease=rules.lease.default)
@@ -88,7 +88,7 @@ def check_time_left(request: Request, now: datetime) -> None:
 def lease_ends(request: Request, ready_at: datetime, afforded: datetime) -> tuple[datetime, datetime | None]:
     """Return the end of a new lease, and its latest end if the end is flexible.
 
-    Both are limited to `afforded` and to the latest end that the requester named.
+    Both ends are limited to `afforded` and to the latest end that the requester named.
 
     Args:
         afforded: The time until which the approved terms pay for the machine.
@@ -127,9 +127,10 @@ def longest_lease(request: Request, allowed: timedelta, ready_at: datetime) -> t
 
 
 def ask_after(asked_times: int, rules: Rules) -> timedelta | None:
-    """Return the wait until the owner is asked "Still needed?", counted from the last question or sign of life.
+    """Return the wait until the owner is asked "Still needed?".
 
-    The wait grows with each question that stays unanswered. None if the rules switch this question off.
+    The wait is counted from the last question, or from a later sign that the machine is needed. It grows with each
+    unanswered question. None if the rules switch this question off.
 
     Args:
         asked_times: The number of unanswered questions so far.
@@ -143,10 +144,10 @@ def ask_after(asked_times: int, rules: Rules) -> timedelta | None:
 
 
 def extension_left(lease: Lease, now: datetime, rules: Rules) -> timedelta:
-    """Return the time by which a lease may still be extended.
+    """Return the largest duration by which a lease can still be extended.
 
-    It is counted from the end of the lease, or from now if the end has passed. Zero if less than a minute is left,
-    because people can't type a shorter time than a minute.
+    The extension is counted from the end of the lease, or from now if the end has passed. Zero if less than a
+    minute is left, because people can't type a shorter duration.
     """
     left = rules.lease.max - (max(lease.ends_at, now) - lease.ready_at)
     return left if left >= timedelta(minutes=1) else timedelta(0)
@@ -173,7 +174,7 @@ def may_end(
     The owner always gets at least one grace period after `readable_at` and after `first_tried_at`. If Slack
     accepts no posts, only `first_tried_at` counts, so that the machine still ends.
 
-    Returns None if the owner wasn't notified of this end and no post about it was attempted.
+    Returns None if the owner wasn't notified of this end and the bot hasn't tried to post about it.
 
     Args:
         readable_at: The first time at which the owner could read about this end.
@@ -186,7 +187,8 @@ def may_end(
 OVERDUE_GRACES = 2
 """The number of grace periods between the end of a lease and the overdue deletion.
 
-It is more than one because `may_end` can already delay the regular end by one grace period.
+The overdue deletion destroys a machine that should have ended but is still running. The number is more than one
+because `may_end` can already delay the regular end by one grace period.
 """
 LEAST_GRACE = timedelta(minutes=5)
 """The shortest grace period before the overdue deletion.
@@ -196,7 +198,7 @@ If it were shorter, the overdue deletion could come before a regular step that i
 
 
 def overdue_grace(rules: Rules) -> timedelta:
-    """Return the grace period before the overdue deletion.
+    """Return the grace period before a machine that should have ended is deleted as overdue.
 
     During this time, the rental's regular step can still end the machine.
     """

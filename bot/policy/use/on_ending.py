@@ -29,7 +29,7 @@ FIRST_AT_MOST = timedelta(minutes=10)
 
 
 def end_to_tell(rental: Rental, probe_runs: Sequence[Sample], rules: Rules, now: datetime) -> EndToTell | None:
-    """Return the end that a probe run should send to the machine of a ready rental now.
+    """Return the end of the lease that a probe run should send to a ready machine now.
 
     Returns None if the end is about to move because the machine is in use. Also returns None if this probe run has
     to show first whether the end moves. If the end were sent in these cases, the script would save results while
@@ -98,11 +98,11 @@ def ended_as(rental: Rental, state: OnEndingState) -> bool:
 def end_after_script(
     rental: Rental, use: Use | None, probe_runs: Sequence[Sample], now: datetime, rules: Rules
 ) -> datetime | None:
-    """Return the time at which a machine ends at the latest if somebody now destroys it gracefully.
+    """Return the latest time at which a machine ends if somebody destroys it gracefully now.
 
-    This is FIRST_AT_MOST from now, or the time until which the approved terms pay, whichever is earlier. Returns
-    None if the script wouldn't run. There are three possible reasons: the newest probe run got no report, the
-    machine has no script that it could start, or less than a minute is left.
+    This is FIRST_AT_MOST from now, but no later than the time until which the approved terms pay. Returns None if
+    the script wouldn't run. There are three possible reasons: the newest probe run got no report, the machine has
+    no script that it could start, or less than a minute is left.
 
     Args:
         use: The usage status. None for a machine without a probe.

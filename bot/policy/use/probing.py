@@ -17,8 +17,8 @@ from bot.policy.team.rules import ProbeKind, Rules
 ANSWERS_WITHIN = timedelta(minutes=5)
 """The time after becoming ready in which a machine's probe must answer.
 
-Otherwise, the machine counts against its vendor: it is evidence that the vendor's machines don't run the startup
-script (see `runs_scripts`).
+If the probe doesn't answer in this time, the machine counts against its vendor: it is evidence that the vendor's
+machines don't run the startup script (see `runs_scripts`).
 """
 LEAST_PROBE_RUNS = 2
 """The number of probe runs within ANSWERS_WITHIN that must fail before a machine counts against its vendor."""
@@ -51,8 +51,11 @@ def has_probe(rental: Rental, attempt: Attempt | None, rules: Rules) -> bool:
     """Return whether the machine of this attempt is meant to have a probe, so that the bot should probe it.
 
     True even if the vendor or region accepts no startup script, because the owner can install the probe by hand.
-    False if the rules or the request switch the probe off, if the machine was rented before the bot had probes, or
-    if it wasn't rented through the bot.
+    False in these cases:
+
+    - The rules or the request switch the probe off.
+    - The machine was rented before the bot had probes.
+    - The machine wasn't rented through the bot.
     """
     script = attempt.script if attempt is not None else None
     return wants_probe(rental.request, rules) and script is not None and (script.probe or script.refused)
@@ -70,15 +73,18 @@ def runs_scripts(answers: ProbeAnswers | None) -> bool:
 
 
 def needs_script(request: Request, teammates: Collection[str]) -> bool:
-    """Return whether a request needs the startup script, to give teammates access or to run a setup script."""
+    """Return whether a request needs the startup script.
+
+    The script is needed to give teammates access and to run a setup script.
+    """
     return bool(teammates) or request.setup is not None
 
 
 def startup_script_ran(rental: Rental) -> bool:
     """Return whether it is certain that the startup script has run.
 
-    This is certain if the probe reports the progress of the setup script, or if the probe answered before the
-    owner was asked to install it by hand.
+    This is certain in two cases: the probe reports the progress of the setup script, or the probe answered before
+    the owner was asked to install it by hand.
     """
     if rental.lease is None or rental.probe_answered_at is None:
         return False

@@ -1,7 +1,7 @@
 """Decides when to ask the owner of a ready machine whether it is still needed, and when to involve others.
 
-A machine has at most one next question, whatever the reason for it. If nobody answers, first the rental's card
-says so, then the approvers are notified. All times are bot time, not wall-clock time.
+If nobody answers, first the rental's card (its message in the channel) says so, then the approvers are notified.
+All times are bot time, not wall-clock time.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ EXTENSION_SILENCE = timedelta(hours=2)
 URGENT_APPROVERS_AFTER = timedelta(hours=1)
 """For an urgent, that is expensive, machine: the longest time from a question until approvers are notified."""
 APPROVERS_AGAIN = timedelta(hours=24)
-"""The time after which approvers are notified once more that nobody has answered."""
+"""If still nobody has answered, the approvers are notified once more after this time."""
 
 
 def is_urgent(rental: Rental, rules: Rules) -> bool:
@@ -72,7 +72,7 @@ def in_hours(
 
     The question waits for the owner's hours. If the machine is urgent, the first question about an idle period
     doesn't wait for them. No question is asked shortly before or after a notice of the lease's end. None if the
-    last notice of the end comes first.
+    last notice of the lease's end comes before this time.
 
     Args:
         at: The current time, at which the question is due.
@@ -116,10 +116,9 @@ def _check_in_at(lease: Lease, use: Use | None, rules: Rules) -> datetime | None
 
 
 def _is_promised(question: Question, use: Use | None) -> bool:
-    """Return whether an earlier answer fixes the time of the next question about a machine that can't be probed.
+    """Return whether the owner was promised a question at `quiet_until`, and the promise still counts.
 
-    Such an answer promised that the owner is asked at `quiet_until`. The promise no longer counts if the machine
-    could still be probed at `quiet_until`. In that case, the probe found the machine in use, so nothing was asked.
+    It no longer counts if the machine could still be probed at that time, because the machine was then in use.
     """
     if not question.promised or question.quiet_until is None:
         return False
@@ -145,7 +144,7 @@ def idle_period_of(use: Use | None) -> datetime | None:
 
 
 def _before_last_notice(lease: Lease, at: datetime, rules: Rules) -> datetime | None:
-    """Return `at`, or None if the last notice of the lease's end comes first."""
+    """Return `at`, or None if the last notice of the lease's end comes before `at`."""
     last = last_notice_at(lease, rules)
     return None if at >= last else at
 
@@ -248,7 +247,7 @@ def on_card_at(asked: Asked, rules: Rules) -> datetime | None:
 def approvers_notified_at(asked: Asked, lease: Lease, *, urgent: bool, rules: Rules) -> datetime | None:
     """Return the earliest time to notify the approvers that nobody has answered, ignoring their hours.
 
-    None if the last notice of the end comes first.
+    None if the last notice of the lease's end comes before this time.
     """
     if asked.first_at is None:
         return None
@@ -263,7 +262,8 @@ def approvers_in_hours(
 ) -> datetime | None:
     """Return the time at which a notification that is due at `at` may be sent to the approvers.
 
-    The notification waits for the hours of at least one approver. None if the last notice of the end comes first.
+    The notification waits for the hours of at least one approver. None if the last notice of the lease's end comes
+    before the result.
     """
     return _before_last_notice(lease, next_within_any(at, approvers, rules.hours), rules)
 

@@ -1,8 +1,8 @@
 """Decides what to do next with a ready machine. No I/O.
 
 RULES lists the rules in order of priority. The first rule that is due determines the action. After the action, the
-rental's step runs again immediately. If no rule is due, the next step is scheduled for the earliest time at which
-a rule becomes due.
+rental's step (the code that advances a rental) runs again immediately. If no rule is due, the next step is
+scheduled for the earliest time at which a rule becomes due.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Machine:
 
     rental: Rental
     live: Attempt | None
-    """The live attempt, as in `RentalSnapshot.live`."""
+    """The attempt that has the machine, as in `RentalSnapshot.live`. None if no attempt is live."""
     use: Use | None
     """The stored usage status. None before the first one.
 
@@ -62,20 +62,23 @@ class Machine:
     probe_runs: Sequence[Sample] = ()
     """The samples needed to determine the current usage status (`usage_status.window`), oldest first."""
     history: Sequence[Event] = ()
-    """The rental's events, oldest first. Only loaded if the machine `is_ending`, because there can be many."""
+    """The rental's events, oldest first. Only loaded near the end (see `is_ending`), because there can be many."""
     direct: Sequence[Message] = ()
-    """The direct messages about the machine. Only loaded if the machine `is_ending` or has been terminated."""
+    """The direct messages about the machine.
+
+    Only loaded near the end (see `is_ending`), or if the machine has been terminated.
+    """
     owner: Person | None = None
     """The owner, as last stored. None if the store has no record of them."""
     approvers: Collection[Availability] = ()
     """The times at which each approver can be asked. There is at least one approver."""
     answers: ProbeAnswers | None = None
-    """The probe's answers on the vendor's most recent machines. Only loaded if the machine `is_ending`."""
+    """The probe's answers on the vendor's most recent machines. Only loaded near the end (see `is_ending`)."""
     replacement: Replacement | None = None
     spent: Micros = 0
     """The highest possible cost of the rental so far."""
     found: bool = True
-    """True if the market still had the machine when it was last looked up, after the database was opened."""
+    """True if a lookup since the database was opened has shown that the machine still exists."""
     just_opened: bool = False
     """True if the bot has just started, so that messages may still have to be compared with Slack."""
 
@@ -136,7 +139,10 @@ class DropUsageStatus(NamedTuple):
 
 
 class StayInPlace(NamedTuple):
-    """Keep the machine, because its replacement ended without a machine. The replacement cost `spent`."""
+    """Keep the machine, because its replacement ended without a machine.
+
+    `spent` is the cost of the replacement.
+    """
 
     spent: Micros
 
@@ -148,7 +154,8 @@ class SkipNotice(NamedTuple):
 class GiveNotice(NamedTuple):
     """Notify the owner that the machine ends at `until`.
 
-    `until` is the end of the lease. If the owner couldn't know about that end, it is one grace period from now.
+    `until` is the end of the lease. If the owner couldn't know about that end, `until` is one grace period from
+    now.
     """
 
     until: datetime
@@ -271,8 +278,8 @@ def _with_open_connections(use: Use, machine: Machine) -> Use:
 def _terminated(machine: Machine, rules: Rules, now: datetime) -> Due | None:
     """End the rental if the market no longer has the machine.
 
-    If the overdue deletion was already due, the rental counts as ended by its lease. Otherwise it counts as ended
-    by the vendor.
+    If the machine was already due to be deleted as overdue, the rental counts as ended by its lease. Otherwise it
+    counts as ended by the vendor.
     """
     overdue = leases.overdue_at(machine.lease.ends_at, None, rules)
     if overdue is not None and overdue <= now and (machine.live is None or machine.live.marked_for_deletion):
@@ -283,7 +290,7 @@ def _terminated(machine: Machine, rules: Rules, now: datetime) -> Due | None:
 
 
 def _is_uncompared(messages: Iterable[Message]) -> bool:
-    """Return whether any of these messages hasn't been compared with Slack since the database was opened.
+    """Return whether one of these messages must still be compared with Slack.
 
     If the database is a restored backup, Slack may show newer versions of the messages.
     """
@@ -458,10 +465,10 @@ def _unanswered_to_approvers(machine: Machine, rules: Rules, now: datetime) -> D
 
 
 def _once_seen(at: datetime | None, act: Act, machine: Machine, rules: Rules, now: datetime) -> Due | None:
-    """Schedule an action for `at`, unless it depends on a usage status that can't be confirmed now.
+    """Schedule an action for `at`.
 
-    If the action is due now but the bot can't tell whether the machine is still idle, the result is None. The next
-    probe run shows whether it is, and the rules are then evaluated again.
+    If the action is due now but the bot can't tell whether the machine is still idle, the result is None. The
+    rules are evaluated again after the next probe run.
     """
     if at is None:
         return None
@@ -513,10 +520,10 @@ def _end(machine: Machine, rules: Rules, now: datetime) -> Due | None:
 
 
 def _after_script(machine: Machine, rules: Rules, now: datetime) -> Due | None:
-    """Destroy the machine for the person who chose a graceful destroy: when its script is done, or at the end.
+    """Finish a graceful destroy: destroy the machine when its script is done, or at the end.
 
-    If the database was restored, the person may have changed their mind after the backup. The owner then gets a
-    new notification of the end, and the graceful destroy no longer applies.
+    If the database was restored, the person who chose the graceful destroy may have changed their mind after the
+    backup. The owner then gets a new notification of the end, and the graceful destroy no longer applies.
     """
     graceful, ends_at = machine.lease.graceful_destroy, machine.lease.ends_at
     if graceful is None or not _graceful_destroy_applies(machine):

@@ -1,14 +1,14 @@
 """Decides whether a machine is being used, based on the samples of its probe runs.
 
 The result is the machine's usage status. These are the rules, with the default values of `idle` in the policy. T
-is the time of the last reading that shows work, or the time at which the machine became ready if there was none.
-All times are taken from the bot's clock, never from the machine's clock.
+is the time of the last reading that shows work. If there was none, T is the time at which the machine became
+ready. All times are taken from the bot's clock, never from the machine's clock.
 
 - In use: at least one GPU had a reading of 5% or more in the last 30 minutes. Averages are never used.
 - Connected: no such reading for 30 minutes, but somebody was connected during these minutes.
 - Idle: no such reading and nobody connected for 30 minutes, or for 60 minutes if no GPU has worked since the
   machine became ready.
-- Connected and idle require three good probe runs since T.
+- Connected and idle require three good probe runs since T. A good probe run shows work or reads every GPU.
 - Unknown: three probe runs in a row without a usable reading, or no probe run for more than 6 minutes. Only a good
   probe run ends the unknown status, and idle time is counted from that probe run. While a machine is in use, a
   probe run that reads only some of its GPUs is also usable.
@@ -402,8 +402,8 @@ def _why(missed: Sequence[Sample], before: Use | None, *, not_yet: bool) -> Miss
 def _unknown_since(samples: Sequence[Sample], before: Use | None, since: datetime, rules: Rules) -> datetime:
     """Return the start of an unknown usage status.
 
-    Usually this is `since`. If the previous status was also unknown and no good probe run came after it, the
-    result is the start of the previous status.
+    Usually this is `since`. If the machine has been unknown without a break, it is the start of the previous
+    status.
     """
     if before is None or before.status is not UsageStatus.UNKNOWN:
         return since
@@ -439,9 +439,8 @@ def _in_use_since(first: datetime, unbroken: _Unbroken, before: Use | None) -> d
 def _quiet_since(work: Sequence[datetime], unbroken: _Unbroken, before: Use | None, begin: datetime) -> datetime:
     """Return the time since which a machine hasn't worked, called T in the module's docstring.
 
-    That is the time of the last reading that shows work, or of the first good probe run after a break. If there is
-    neither, and the previous usage status was idle or connected, the T of the previous status is used. Otherwise
-    the result is `begin`, the time at which the samples begin.
+    Usually this is the time of the last reading that shows work. After a break in the monitoring, it is the time
+    of the first good probe run.
     """
     first_good = unbroken.good[0].at
     if work and (unbroken.lost_at is None or work[-1] >= first_good):
