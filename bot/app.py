@@ -70,10 +70,10 @@ from store.migrations import HEAD
 log = structlog.get_logger("gpubot")
 
 SANDBOX_CLAIM_SECONDS = 4.0
-"""The time in seconds (wall clock) for which a process in a sandbox reserves (claims) a row to work on.
+"""The time in seconds (wall clock) that a claim of a process in a sandbox lasts.
 
-The time is short because the sandbox has to wait for it: after a bot was killed, the sandbox stops its clock until
-the bot's claims have expired.
+A claim reserves a row for one process to work on. The time is short because the sandbox has to wait for it: after
+a bot was killed, the sandbox stops its clock until the bot's claims have expired.
 """
 SWEEP_AGAIN = timedelta(seconds=10)
 """The time after which a failed first sweep is retried.
@@ -87,7 +87,7 @@ SLACK_TIMEOUT = aiohttp.ClientTimeout(total=30)
 DRAIN_HANDLERS = 3.5
 """The time in seconds (wall clock) that listeners have to finish when the process stops.
 
-It is longer than the 3 s for which Slack waits for an acknowledgement.
+It is longer than the 3 s within which Slack needs an acknowledgement.
 """
 CLAIMANT = "gpubot"
 

@@ -156,7 +156,7 @@ class Budgets(Rows):
         return None if found is None else _balance(found)
 
     async def note_alert(self, scope: Scope, month: Month, percent: int) -> None:
-        """Record the highest percentage of a budget for which an alert has been sent."""
+        """Record that an alert has been sent for this percentage of a budget, the highest one so far."""
         await self._conn.execute(_NOTE_ALERT, {**_key(scope, month), "percent": percent})
 
     async def plan_alert(self, scope: Scope, month: Month, due_at: datetime | None, reader: str | None) -> None:

@@ -110,8 +110,8 @@ class Costs(Rows):
     async def live_costs(self, person: str | None = None) -> list[LiveCost]:
         """Return the rentals that aren't over, oldest first, with their cost.
 
-        If `person` is given, only the rentals that this person owns or shares as a teammate are returned. The
-        rentals are read in batches, and other tasks run in between.
+        If `person` is given, only two groups of rentals are returned: the rentals that this person owns, and those
+        that are shared with them. The rentals are read in batches, and other tasks run in between.
         """
         if person is None:
             ids = list(await self._conn.scalars(_LIVE))

@@ -382,7 +382,7 @@ class Messages(Rows):
         return await self._all(Message, _SENDABLE, **given)
 
     async def end_back_off(self) -> None:
-        """Retry immediately all messages for which Slack didn't answer the last call."""
+        """Retry immediately all messages that wait because Slack didn't answer the last call."""
         await self._conn.execute(_END_BACK_OFF, {"now": self._real_now})
 
     async def next_due(self, after: datetime | None = None) -> datetime | None:
@@ -393,10 +393,10 @@ class Messages(Rows):
         return cast(datetime | None, await self._conn.scalar(_NEXT_DUE, {"after": after or EVER}))
 
     async def to_refresh(self, now: datetime, limit: int, without: Collection[int] = ()) -> list[Message]:
-        """Return the messages whose elapsed time has to be updated now, those that have been due longest first.
+        """Return the messages whose elapsed time has to be updated now.
 
-        Such a message shows how much time has passed. A message that also has a `due_at` is left out, because its
-        next edit updates the elapsed time as well.
+        Such a message shows how much time has passed. Messages that have been due longest come first. A message
+        that also has a `due_at` is left out, because its next edit updates the elapsed time as well.
 
         Args:
             now: The current bot time.

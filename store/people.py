@@ -1,4 +1,4 @@
-"""People and their SSH keys, and channels, with the data that Slack last reported about them."""
+"""The data that Slack last reported about people and channels, and people's SSH keys."""
 
 from __future__ import annotations
 

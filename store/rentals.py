@@ -165,7 +165,7 @@ class Rentals(Attempts, Costs, claims.DueTable[ClaimedRental]):
         self.applied: list[Change] = []
         """The changes that `apply` has stored."""
         self.stale: list[Change] = []
-        """The changes for which `apply` raised Stale. Only their facts about the outside world are stored."""
+        """The changes that `apply` refused with Stale. Only their facts about the outside world are stored."""
 
     async def get(self, rental_id: str) -> Rental | None:
         row = (await self._conn.execute(_GET, {"key": rental_id})).first()
@@ -209,7 +209,7 @@ class Rentals(Attempts, Costs, claims.DueTable[ClaimedRental]):
         return (await self._conn.execute(_DEFER, values)).rowcount == 1
 
     async def defer_all(self, rentals: Sequence[tuple[Rental, datetime | None]]) -> None:
-        """Do the same as `defer` for several rentals, in one statement."""
+        """Do for several rentals, in one statement, what `defer` does for one."""
         new = [{**_as_read(rental), "holder": self._holder, "next_due": due_at} for rental, due_at in rentals]
         await self._conn.execute(_DEFER, new)
 
@@ -221,9 +221,10 @@ class Rentals(Attempts, Costs, claims.DueTable[ClaimedRental]):
         return {State(row.state): row.number for row in await self._conn.execute(_STATES)}
 
     async def unconfirmed(self) -> int:
-        """Return the number of rentals whose machine should have been deleted, but whose deletion isn't confirmed.
+        """Return the number of rentals with an alarm.
 
-        Only rentals with an alarm count, that is, rentals about which people have been notified.
+        A rental has an alarm if its machine should have been deleted, the deletion isn't confirmed, and people
+        have been notified.
         """
         return int(await self._conn.scalar(_UNCONFIRMED) or 0)
 

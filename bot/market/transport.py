@@ -423,7 +423,7 @@ class Redactor:
 
 
 class _Decompressor(Protocol):
-    """The type that `zlib.decompressobj` returns, for which the standard library has no public name."""
+    """The type that `zlib.decompressobj` returns. The standard library has no public name for it."""
 
     @property
     def eof(self) -> bool: ...

@@ -64,7 +64,7 @@ def _missing_of_aiosqlite(package: ModuleType) -> list[str]:
 
 
 def _open_nothing() -> None:
-    """Stand in for the function that opens the database. It is never called."""
+    """Replace the function that would open the database. It is never called."""
 
 
 def _version(package: str) -> str:

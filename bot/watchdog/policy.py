@@ -14,7 +14,7 @@ from bot.watchdog import words
 from bot.watchdog.state import Announced, Deletion, Options, Outage, Poll, State, Trouble
 
 WARN_AFTER = timedelta(minutes=15)
-"""The time for which the bot must be unwell before the first warning."""
+"""The time that the bot must be unwell before the first warning."""
 APART = timedelta(hours=1)
 """The minimum time between the first warning of an outage and the first announcement about machines."""
 AFTER_END = timedelta(hours=2)

@@ -1,6 +1,7 @@
 """The results of a poll, and the state that the watchdog keeps in a file.
 
-Thanks to the file, the watchdog continues after a restart where it left off.
+A poll is the check of the bot and the Compute Clear account that the watchdog makes every minute. Thanks to the
+file, the watchdog continues after a restart where it left off.
 """
 
 from __future__ import annotations
@@ -161,7 +162,7 @@ class State(Frozen):
     shape: Literal[1] = 1
     """The version of the file format."""
     looked_at: Instant | None = None
-    """The time of the last poll in bot time."""
+    """The time of the last poll (bot time)."""
     answered_at: Instant | None = None
     """The time at which the bot last reported its machines."""
     machines: tuple[WatchedMachine, ...] = ()

@@ -177,7 +177,7 @@ def _plain(text: str, limit: int) -> str:
 
 
 def _lead(state: State, outage: Outage, poll: Poll) -> str:
-    """Return sentences saying what is wrong with the bot, since when, and how old the list of its machines is."""
+    """Return sentences about the bot's problem: what is wrong, since when, and how old the list of machines is."""
     since, why = _time(outage.since, poll.at), _plain(poll.bot.why, 300)
     known = "I don't know whether anyone has extended a machine since then."
     if state.answered_at is None:
