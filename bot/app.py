@@ -1,4 +1,4 @@
-"""The composition root: builds all parts from Settings, starts them and stops them."""
+"""The composition root: builds all parts (long-running tasks) from Settings, starts them and stops them."""
 
 from __future__ import annotations
 
@@ -70,10 +70,10 @@ from store.migrations import HEAD
 log = structlog.get_logger("gpubot")
 
 SANDBOX_CLAIM_SECONDS = 4.0
-"""The time in seconds (wall clock) for which a process in a sandbox reserves (claims) a row to work on.
+"""The time in seconds (wall clock) that a claim of a process in a sandbox lasts.
 
-The time is short because the sandbox has to wait for it: after a bot was killed, the sandbox stops its clock until
-the bot's claims have expired.
+A claim reserves a row for one process to work on. The time is short because the sandbox has to wait for it: after
+a bot was killed, the sandbox stops its clock until the bot's claims have expired.
 """
 SWEEP_AGAIN = timedelta(seconds=10)
 """The time after which a failed first sweep is retried.
@@ -87,7 +87,7 @@ SLACK_TIMEOUT = aiohttp.ClientTimeout(total=30)
 DRAIN_HANDLERS = 3.5
 """The time in seconds (wall clock) that listeners have to finish when the process stops.
 
-It is longer than the 3 s for which Slack waits for an acknowledgement.
+It is longer than the 3 s within which Slack needs an acknowledgement.
 """
 CLAIMANT = "gpubot"
 
@@ -99,7 +99,7 @@ class Bot:
     deps: Deps
     """The dependencies of actions that people request.
 
-    Database writes of these actions take precedence over the writes of steps and delivery.
+    When these actions write to the database, they take precedence over background work.
     """
     store: Database
     witnesses: Witnesses
@@ -113,7 +113,7 @@ class Bot:
     """The loops whose running work is allowed to finish when the process stops."""
     report: HealthReport
     parts: Sequence[Part]
-    """The parts that run until the process stops, in the order in which they are stopped.
+    """The parts (long-running tasks of the process), in the order in which they are stopped.
 
     Message delivery isn't listed, because it is a scheduled job. The part that runs all jobs is listed.
     """
@@ -162,7 +162,7 @@ async def run(settings: Settings) -> None:
 async def build(
     settings: Settings, *, read_policy_again: asyncio.Event | None = None, retry_refused: float = RETRY_REFUSED
 ) -> AsyncIterator[Bot]:
-    """Build all parts without starting them, and close them at the end of the block.
+    """Build all parts (long-running tasks) without starting them, and close them at the end of the block.
 
     Args:
         settings: The settings.
@@ -395,11 +395,11 @@ def _read_secrets(market: ComputeClear, connection: Connection) -> None:
 
 
 async def _run_until(stop: asyncio.Event, bot: Bot) -> None:
-    """Run all parts until `stop` is set, and then stop them in order.
+    """Run the process's tasks until `stop` is set, and then stop them in order.
 
-    When stopping, listeners first acknowledge the requests that they have received. Then steps and delivery
-    finish, and this process's claims are released. Raises CannotOpen if the process has to stop because the
-    database is being migrated.
+    When the process stops, requests that have arrived from Slack are acknowledged first. Then running work is
+    finished, and the rows that this process has reserved are released. Raises CannotOpen if the process has to
+    stop because the database is being migrated.
     """
     await bot.replica.look()
     if bot.store.joined:
@@ -430,9 +430,10 @@ async def _run_until(stop: asyncio.Event, bot: Bot) -> None:
 
 
 async def _run_later(witnesses: Witnesses, part: Part) -> None:
-    """Run a part once Compute Clear and Slack have both answered, or after FIRST_ANSWERS at the latest.
+    """Run a task of the process once Compute Clear and Slack have both answered.
 
-    The part relies on this machine's clock. Only the times in these answers show whether that clock is right.
+    After FIRST_ANSWERS, the task starts in any case. It relies on this machine's clock, and only the times in
+    these answers show whether that clock is right.
     """
     with suppress(TimeoutError):
         async with asyncio.timeout(FIRST_ANSWERS):

@@ -16,11 +16,11 @@ from email.utils import parsedate_to_datetime
 from typing import NamedTuple, Protocol
 
 SET_BACK = 5.0
-"""The number of seconds by which a sleep may exceed its expected length, in wall-clock time.
+"""The number of wall-clock seconds by which a sleep may last longer than expected.
 
-If somebody sets the clock back during a sleep, the clock reaches the planned time later than expected. After a
-small adjustment, the sleep still lasts until the planned time. After a large adjustment, the sleep ends early:
-this many seconds after its expected length, although the clock doesn't show the planned time yet.
+If somebody sets the clock back during a sleep, the clock reaches the planned time later than expected. If the
+delay is shorter than SET_BACK, the sleep still lasts until the planned time. If it is longer, the sleep ends
+SET_BACK seconds later than expected, before the clock shows the planned time.
 """
 WITNESS_LASTS = 600.0
 """The number of wall-clock seconds for which a reading of a server's clock is used.
@@ -35,7 +35,7 @@ class Clock(Protocol):
 
     @property
     def revision(self) -> int:
-        """The number of changes of bot time or its speed, as far as this clock has noticed them."""
+        """The number of changes of the bot time or of its speed that this clock has noticed."""
 
     @property
     def speed(self) -> float:
@@ -106,7 +106,6 @@ class SystemClock:
             await _wait_for_either(wake, asyncio.Event(), None if left is None else min(left, 3600.0))
 
     def _until(self, moment: datetime | None) -> float | None:
-        """Return the number of bot-time seconds until a moment. None if there is no moment."""
         return None if moment is None else (moment - self.now()).total_seconds()
 
     async def pause(self, seconds: float) -> None:
@@ -133,8 +132,8 @@ class MovedClock(SystemClock):
     def put(self, moment: datetime, *, speed: float | None = None, revision: int | None = None) -> None:
         """Move bot time forward to `moment`. If `moment` is in the past, bot time isn't changed.
 
-        Every sleeping task wakes up and checks the time again. If `speed` or `revision` is given, it is set as
-        well.
+        Every sleeping task wakes up and checks the time again. `speed` and `revision` are only changed if they are
+        given.
         """
         self._base = max(moment, self.now())
         self._set_at = time.monotonic()
@@ -160,7 +159,7 @@ class MovedClock(SystemClock):
 
 
 class CorrectedClock:
-    """Wraps a clock that is fast by `ahead`, and shows the correct time.
+    """A clock that shows the correct time, although the clock that it wraps is fast by `ahead`.
 
     Only the time of day is corrected. The wrapped clock is still used for `monotonic` and for the lengths of
     sleeps and pauses.
@@ -206,9 +205,9 @@ class Reading(NamedTuple):
     after: float
 
     def ahead(self, clock: Clock) -> timedelta:
-        """Return the minimum time by which this machine's clock is now ahead of the other clock.
+        """Return the shortest time by which this machine's clock can now be ahead of the other clock.
 
-        Negative if it is behind. Zero if the reading isn't exact enough to tell.
+        Negative if this machine's clock is behind. Zero if the reading isn't exact enough to tell.
         """
         since, now = clock.real() - self.time, clock.monotonic()
         least = since - timedelta(seconds=now - self.before)
@@ -228,7 +227,7 @@ class Witness:
     def note(self, headers: Mapping[str, str], before: float) -> None:
         """Read the headers of a response that has just arrived.
 
-        `before` is the monotonic time at which its request was sent. A response with an `Age` header comes from a
+        `before` is the monotonic time at which the request was sent. A response with an `Age` header comes from a
         cache, so its date isn't the current time (RFC 9111, section 5.1).
         """
         self.heard.set()
@@ -239,7 +238,7 @@ class Witness:
             self._reading = Reading(date, before - 1.0, self.clock.monotonic())
 
     def ahead(self) -> timedelta | None:
-        """Return the minimum time by which this machine's clock is ahead of the server's clock.
+        """Return the shortest time by which this machine's clock can be ahead of the server's clock.
 
         None if no response of the last ten minutes had a usable date.
         """
@@ -255,7 +254,7 @@ class Witnesses(NamedTuple):
     slack: Witness
 
     def ahead(self) -> list[timedelta]:
-        """Return the minimum time by which this machine's clock is ahead of each server's clock.
+        """Return the shortest time by which this machine's clock can be ahead of each server's clock.
 
         Servers without a recent reading are left out.
         """

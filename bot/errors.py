@@ -154,8 +154,8 @@ class Unusable(Mistake):
 class WrongPolicy(Mistake):
     """The policy file has mistakes.
 
-    `lines` has one text for each mistake, with its line number and key, and without a full stop. The message only
-    includes the first `MOST_LINES`.
+    Each of the `lines` describes one mistake, with its line number and policy key, and without a full stop. The
+    message only includes the first `MOST_LINES` mistakes.
     """
 
     MOST_LINES = 20
@@ -207,8 +207,8 @@ class OverBudget(Refused):
 
     Args:
         words: A sentence that says how much headroom the budget has left.
-        instead: A sentence that says what wasn't done and what the person can do next. Lists of offers leave it
-            out.
+        instead: A sentence that says what wasn't done and what the person can do next. Lists of offers omit this
+            sentence.
     """
 
     def __init__(self, words: str, *, instead: str) -> None:
@@ -327,7 +327,7 @@ class WrongClock(Outage):
 
 
 class ClaimLost(Outage):
-    """Another process has claimed this work, or may have claimed it.
+    """Another process has claimed the work that this process wanted to do, or may have claimed it.
 
     This process did nothing, because the other process is doing the work.
     """
@@ -374,8 +374,8 @@ class TokenRefused(MarketAway):
 class RateLimited(MarketAway):
     """The marketplace answered 429.
 
-    A purchase may have succeeded nevertheless. If the limit is that of a vendor, the vendor may have received the
-    purchase before it answered 429.
+    A purchase may have succeeded nevertheless. The limit can be a limit of the vendor, and the vendor may have
+    received the purchase before it answered 429.
     """
 
 
@@ -391,11 +391,11 @@ class InUse(CannotOpen):
 
 
 class Conflict(Exception):
-    """Base class of the errors that the store raises if another change came first. People never see them."""
+    """Base class of the errors that the store raises if another change was made first. People never see them."""
 
 
 class Stale(Conflict):
-    """The row has changed since it was read. The caller loads it again and repeats its decision."""
+    """The row has changed since it was read. The caller reads the row again and repeats its decision."""
 
     def __init__(self) -> None:
         super().__init__("the row has changed")

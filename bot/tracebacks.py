@@ -18,7 +18,7 @@ MOST_FRAMES = 20
 
 
 class Part(TypedDict):
-    """An exception in the chain that is logged: the exception that was raised, or one that led to it."""
+    """One exception of a chain: the exception that was raised, or one that led to it."""
 
     error: str
     """The name of the exception's class, followed by that of its error number, if any: `OSError ENOSPC`."""

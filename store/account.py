@@ -51,7 +51,7 @@ class Account(Rows):
         return cast(T | None, _json(fact.kind).process_result_value(value, self._conn.dialect))
 
     async def all(self, fact: Fact[T]) -> dict[str, T]:
-        """Return all values of a fact, by key. Some facts have a separate value for each of several keys."""
+        """Return all values of a fact, by key. Some facts store several values, each under a key of its own."""
         rows = await self._conn.execute(_ALL, {"key": fact.name})
         read = _json(fact.kind).process_result_value
         return {row.key: cast(T, read(row.value, self._conn.dialect)) for row in rows}
@@ -91,7 +91,7 @@ class Policies(Rows):
     """Versions of the policy file that came into force. Versions are added and read, never changed."""
 
     async def newest(self) -> PolicyVersion | None:
-        """Return the version of the policy file that is in force, or None before the first one is stored."""
+        """Return the version of the policy file that is in force, or None if none has been stored yet."""
         return await self._first(PolicyVersion, _NEWEST)
 
     async def add(self, version: PolicyVersion) -> None:

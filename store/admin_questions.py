@@ -73,7 +73,7 @@ class AdminQuestions(Rows):
             raise Stale
 
     async def save(self, before: AdminQuestion, after: AdminQuestion) -> None:
-        """Store a changed question as the next version, and schedule its messages to be edited.
+        """Store a changed question as the next version, and schedule an edit of its messages.
 
         Raises Stale if the question has changed since `before` was read.
         """

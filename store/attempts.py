@@ -28,12 +28,12 @@ from store.mapping import IDS, Rows, Values, insert_new, listed, param, select_b
 from store.tables import attempts, ledger, resources
 
 _LATEST = 20
-"""The number of most recent machines from which the median time to ready is calculated."""
+"""The maximum number of machines in the median time to ready. The most recent ones are used."""
 _FEWEST = 3
 """The minimum number of machines for a median. With fewer, none is reported."""
 
 _LAST_PURCHASES = 10
-"""The number of most recent purchases of a GPU from a vendor from which the success rate is calculated."""
+"""The maximum number of purchases in a success rate. The most recent ones are used."""
 
 _a, _r, _l = attempts.c, resources.c, ledger.c
 _ATTEMPTS = select_by(_a.rental_id, _a.n)
@@ -114,7 +114,7 @@ def _attempt_of(row: Row[Any] | Values) -> Attempt:
 
 
 class Attempts(Rows):
-    """The part of `Rentals` that deals with attempts, resources and the ledger."""
+    """The methods of `Rentals` for attempts, resources and the ledger."""
 
     # --- writing
 
@@ -169,11 +169,11 @@ class Attempts(Rows):
             raise OfferTaken(attempt.called_offer.offer_id)
 
     async def note_read(self, read_again: Collection[Resource]) -> None:
-        """Store the `read_at` time of resources that the market has reported again without any change.
+        """Store the new `read_at` time of resources that Compute Clear has reported unchanged.
 
         If another report has marked a resource as terminated in the meantime, the more recent of the two reports
-        counts. The resource may therefore become alive again. The rental's version doesn't change; only Home tabs
-        are updated.
+        counts. A resource that is stored as terminated may therefore become alive again. The version of the rental
+        stays the same; only Home tabs are updated.
         """
         if not read_again:
             return
@@ -270,14 +270,14 @@ class Attempts(Rows):
     async def success_rates(self, places: Collection[tuple[str, str]]) -> dict[tuple[str, str], SuccessRate]:
         """Return a success rate for each GPU and vendor: the share of purchases that became a ready machine.
 
-        Only the last ten purchases count.
+        Only the last ten purchases of the GPU from the vendor count.
 
         Args:
             places: Pairs of vendor and GPU to look up.
 
         Returns:
-            The success rates by vendor and GPU. Other combinations of the given vendors and GPUs may be included;
-            pairs without any purchase are left out.
+            The success rates by vendor and GPU. Pairs without any purchase are left out. The result may include
+            further pairs of the given vendors and GPUs.
         """
         if not places:
             return {}
@@ -288,15 +288,15 @@ class Attempts(Rows):
 
 # --- merging a report with the stored row. A step may have worked with an outdated version of an attempt or
 # resource. Merging adds the new information that the step reports, but keeps what others have stored in the
-# meantime: the market's answer, an end, or a deletion that was requested or accepted.
+# meantime: Compute Clear's answer, an end, or a deletion that was requested or accepted.
 
 _PROGRESS = {AttemptState.INTENDED: 0, AttemptState.UNKNOWN: 1}
 _ANSWERED = 2
-"""The progress of all states that aren't in `_PROGRESS`: the market has answered the purchase."""
+"""The progress of the states that `_PROGRESS` doesn't list: Compute Clear has answered the call."""
 
 
 def merge_attempt(stored: Attempt, reported: Attempt) -> Attempt:
-    """Return the reported attempt, but keep stored values that are newer than the reported ones."""
+    """Return the reported attempt, except that newer values of the stored attempt are kept."""
     older = _PROGRESS.get(reported.state, _ANSWERED) < _PROGRESS.get(stored.state, _ANSWERED)
     return changed(
         reported,
@@ -310,7 +310,7 @@ def merge_attempt(stored: Attempt, reported: Attempt) -> Attempt:
 
 
 def merge_resource(stored: Resource, reported: Resource) -> Resource:
-    """Return the reported resource, with the stored values of fields that the report lacks.
+    """Return the reported resource. Fields that are missing from the report get their stored values.
 
     The API may report a field once and leave it out of later answers.
     """

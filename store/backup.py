@@ -125,10 +125,10 @@ def _copy(path: Path) -> Path:
 
 
 def go_back(path: Path, copied: Path) -> tuple[str, str]:
-    """Return the two shell commands that replace the database with a copy.
+    """Return the two shell commands that replace the database with its backup copy.
 
     The first command moves the migrated database away, together with its write-ahead log, because SQLite would
-    otherwise apply that log to the copy. The second command copies the copy into place.
+    otherwise apply that log to the copy. The second command copies the backup copy to the path of the database.
     """
     away = Path(str(copied).replace(f".before-{HEAD}", f".after-{HEAD}"))
     here, there = shlex.quote(str(path)), shlex.quote(str(away))

@@ -24,7 +24,7 @@ _b, _c, _h = balances.c, charges.c, reservations.c
 
 _ALL = select(balances).where(_b.month >= bindparam("since"))
 _OF_SCOPES = select_by(_b.month).where(tuple_(_b.kind, _b.name).in_(bindparam("scopes", expanding=True)))
-"""Selects the balances of a month for the given scopes.
+"""Selects the balances of a month for the given scopes (people, projects or the team).
 
 A query for all balances of the month would be slow, because every person has one.
 """
@@ -79,10 +79,10 @@ _BILLING_BEFORE = select(
         ),
     )
 )
-"""Checks for alive resources, and for attempts that may have bought a machine whose resource isn't known yet.
+"""Checks for machines that may still have costs: resources that are alive, and attempts without a known resource.
 
-Only attempts of rentals that aren't over are checked. An attempt of a rental that is over may still have bought a
-machine. The machine's resource is stored as alive as soon as it appears.
+An attempt without a known resource may have bought a machine. Such attempts are checked only if their rental isn't
+over. After the rental is over, the machine is checked as soon as its resource appears.
 """
 _MACHINES = select(
     *(_r.resource_id, _a.offer, _a.vendor, _a.gpu, _a.resource_name),
@@ -123,7 +123,7 @@ def _key(scope: Scope, month: Month) -> Values:
 
 class Budgets(Rows):
     async def balances(self, month: Month, scopes: Collection[Scope]) -> list[Balance]:
-        """Return the month's balance of each scope, in the order of `scopes`.
+        """Return the month's balance of each scope (a person, a project or the team), in the order of `scopes`.
 
         A balance that isn't stored is zero.
         """
@@ -156,7 +156,7 @@ class Budgets(Rows):
         return None if found is None else _balance(found)
 
     async def note_alert(self, scope: Scope, month: Month, percent: int) -> None:
-        """Record the highest percentage of a budget for which an alert has been sent."""
+        """Record that an alert has been sent for this percentage of a budget, the highest one so far."""
         await self._conn.execute(_NOTE_ALERT, {**_key(scope, month), "percent": percent})
 
     async def plan_alert(self, scope: Scope, month: Month, due_at: datetime | None, reader: str | None) -> None:
@@ -173,8 +173,8 @@ class Budgets(Rows):
     async def alerts_due(self, at: datetime) -> list[Balance]:
         """Return the balances with a pending alert that is due to be checked again.
 
-        They are sorted by month and scope. Every transaction writes balances in this order, so that no two
-        transactions wait for each other.
+        They are sorted by month and scope (a person, a project or the team). Every transaction writes balances in
+        this order, which prevents deadlocks.
         """
         return [_balance(row) for row in await self._conn.execute(_ALERTS_DUE, {"at": at})]
 
@@ -194,7 +194,7 @@ class Budgets(Rows):
             await self._conn.execute(_ADD_CHARGES, [values(one) for one in added])
 
     async def uncharged(self) -> list[str]:
-        """Return the IDs of rentals with a ledger row that hasn't been charged. This scans the whole ledger."""
+        """Return the IDs of rentals with a ledger row that hasn't been charged. This reads the whole ledger."""
         return list((await self._conn.execute(_UNCHARGED)).scalars())
 
     async def charges_of(self, rental_id: str) -> list[Charge]:
@@ -249,7 +249,7 @@ class Budgets(Rows):
         }
 
     async def all_balances(self, since: Month = "") -> list[Balance]:
-        """Return the balances that aren't zero, starting with the month `since` or, by default, of all months."""
+        """Return the balances that aren't zero. If `since` is given, only those of this month and later ones."""
         rows = await self._conn.execute(_ALL, {"since": since})
         return [_balance(row) for row in rows if row.reserved or row.spent]
 
@@ -258,10 +258,10 @@ class Budgets(Rows):
         return [_balance(row) for row in await self._conn.execute(_TEAM)]
 
     async def sums(self, since: Month = "") -> list[Balance]:
-        """Calculate the expected balances from the reservations and charges, starting with the month `since`.
+        """Calculate the expected balances from the reservations and charges.
 
-        By default, all months are included. The results contain amounts only, no alerts. Comparing them with the
-        stored balances shows whether a stored balance is wrong.
+        If `since` is given, only this month and later ones are included. The results contain amounts only, no
+        alerts. Comparing them with the stored balances shows whether a stored balance is wrong.
         """
         found: dict[tuple[Month, Scope], Balance] = {}
 

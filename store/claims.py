@@ -4,9 +4,9 @@ The rows of several tables have a due time: quotes, shared searches, rentals, pr
 these tables, a loop works on the rows that are due. The class `Jobs` is in this module because a job's row
 consists only of a due time and a claim.
 
-A claim belongs to a holder (one run of a process) and expires after some time. The time of expiry is a time of the
-database server's clock, so that all processes use the same clock. With SQLite, it is a time of this machine's
-clock. Tests and the sandbox change the bot's clock, but neither of these clocks.
+A claim belongs to a holder (one run of a process) and expires after some time. The expiry follows the database
+server's clock, so that all processes use the same clock. With SQLite, it follows this machine's clock. Tests and
+the sandbox can set the bot's clock, but this has no effect on claims.
 """
 
 from __future__ import annotations
@@ -41,17 +41,19 @@ from store.tables import jobs
 C = TypeVar("C", bound=Claimed)
 
 FREE: dict[str, Any] = {"claimed_by": None, "claimed_until": None}
-"""The column values of a row that isn't claimed."""
+"""The column values of a row that no process has claimed."""
 
 
 def _key(table: Table) -> ColumnElement[Any]:
-    """Return the primary key column of a table."""
     (key,) = table.primary_key
     return key
 
 
 def held(table: Table) -> ColumnElement[bool]:
-    """Build the SQL condition that a row is claimed by the parameter `holder`, even if the claim has expired."""
+    """Build the SQL condition that the claim on a row belongs to the parameter `holder`.
+
+    The condition is also true if the claim has expired.
+    """
     same: ColumnElement[bool] = table.c.claimed_by == bindparam("holder")
     return same
 
@@ -78,7 +80,7 @@ def _free(table: Table, dialect: str) -> ColumnElement[bool]:
 
 
 def _others(table: Table, some_left_out: bool) -> ColumnElement[bool]:
-    """Build the SQL condition that a row's key isn't in the parameter `without`, which lists rows to skip."""
+    """Build the SQL condition that skips the rows whose keys are listed in the parameter `without`."""
     return _key(table).not_in(bindparam("without", expanding=True)) if some_left_out else true()
 
 
@@ -173,9 +175,10 @@ def _oldest_due(table: Table, dialect: str, *, some_left_out: bool) -> Select[An
 
 
 class DueTable(Rows, Generic[C]):
-    """A table of rows with a `due_at`, and the claims on them.
+    """A table of rows with a due time (`due_at`), and the claims on these rows.
 
-    A row is free if it has no claim or its claim has expired.
+    A claim is a process's exclusive right to work on a row. A row is free if it has no claim or its claim has
+    expired.
     """
 
     _table: Table
@@ -193,9 +196,9 @@ class DueTable(Rows, Generic[C]):
         self._holder = holder
 
     async def claim(self, now: datetime, limit: int, seconds: float, *, without: Collection[str] = ()) -> list[C]:
-        """Claim due rows that are free, for `seconds` of wall-clock time.
+        """Claim due rows that are free: reserve them for this process for `seconds` of wall-clock time.
 
-        Returns at most `limit` rows, those that have been due longest first. The rows in `without` are skipped.
+        Returns at most `limit` rows, starting with the one that has been due longest. Skips the rows in `without`.
         """
         dialect = self._conn.dialect.name
         values = {"now": now, "holder": self._holder, "max_rows": limit, "lasts": _lasts(dialect, seconds)}
@@ -213,7 +216,7 @@ class DueTable(Rows, Generic[C]):
         return set((await self._conn.execute(_renew(self._table, dialect), values)).scalars())
 
     async def defer(self, row: C, due_at: datetime) -> bool:
-        """Release this process's claim on a row, and set when the row is next due.
+        """Release this process's claim on a row, and set the time at which the row is next due.
 
         If another process has taken over the row, or the row was removed, nothing changes and the result is False.
         """
@@ -223,7 +226,8 @@ class DueTable(Rows, Generic[C]):
     async def hold(self, row_id: str) -> bool:
         """Return whether this process has the claim on a row, even if the claim has expired.
 
-        If so, the row stays locked until this transaction ends, so that no other process can claim it.
+        If the result is True, the row stays locked until this transaction ends, so that no other process can claim
+        it.
         """
         # Only one process can use a SQLite database, so nobody else can have the claim.
         if self._conn.dialect.name == "sqlite":
@@ -268,7 +272,7 @@ _BRING_FORWARD = _DUE_LATER.values(due_at=bindparam("at"))
 
 
 class Jobs(DueTable[Claimed]):
-    """Claims on named work that only one process does at a time: the scheduled jobs, and message delivery."""
+    """The scheduled jobs, including message delivery. Only one process at a time works on each job."""
 
     _table, _kind = jobs, Claimed
 

@@ -19,7 +19,10 @@ T = TypeVar("T")
 E = TypeVar("E", bound=StrEnum)
 
 BigId = BigInteger().with_variant(Integer, "sqlite")
-"""The type of row numbers. On SQLite it is INTEGER, the only type of key for which SQLite generates numbers."""
+"""The type of row numbers.
+
+On SQLite it is INTEGER, because SQLite generates numbers only for keys of this type.
+"""
 
 
 class UtcDateTime(TypeDecorator[datetime]):

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 LOCK_TIMEOUT = 1.0
 """The time in seconds (wall clock) that a statement waits for a lock of another process."""
 QUEUE_TIMEOUT = 1.75
-"""The time in seconds (wall clock) that a transaction waits for its turn.
+"""The time in seconds (wall clock) that a transaction waits for its turn or for a free connection.
 
 LOCK_TIMEOUT and QUEUE_TIMEOUT together are shorter than the 3 s within which Slack needs an acknowledgement.
 """
@@ -40,21 +40,20 @@ HOLD_AT_MOST = 10.0
 """The time in seconds (wall clock) after which PostgreSQL ends a transaction whose process sends nothing.
 
 The process may have been suspended, or its machine may have failed. Without this limit, its transaction would then
-keep its locks forever. Claims last longer than this time. When a claim has expired and another process takes over
-the row, the row is therefore no longer locked.
+keep its locks forever. A claim, that is, a process's exclusive right to work on a row, lasts longer than this
+time. When a claim expires, the row is therefore no longer locked.
 """
 
 _READER_LOCK_TIMEOUT = 0.05
 """The time in seconds (wall clock) that a reader on SQLite waits for a lock.
 
-It is short because a reader never waits for a writer. A reader has to wait only while another process recovers or
-removes the write-ahead log.
+The time is short because a reader has to wait only while another process recovers or removes the write-ahead log.
 """
 
 
 @dataclass(frozen=True)
 class Engines:
-    """The connection pool that writes, and the one that reads."""
+    """Two connection pools: one for writing, one for reading."""
 
     writer: AsyncEngine
     reader: AsyncEngine

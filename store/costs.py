@@ -89,7 +89,7 @@ _ENDED = (
 
 
 class Costs(Rows):
-    """The part of `Rentals` that deals with the cost of many rentals."""
+    """The methods of `Rentals` for the cost of many rentals."""
 
     _pause: Pause
 
@@ -110,8 +110,8 @@ class Costs(Rows):
     async def live_costs(self, person: str | None = None) -> list[LiveCost]:
         """Return the rentals that aren't over, oldest first, with their cost.
 
-        If `person` is given, only the rentals that this person owns or shares as a teammate are returned. The
-        rentals are read in batches, and other tasks run in between.
+        If `person` is given, only two groups of rentals are returned: the rentals that this person owns, and those
+        that are shared with them. The rentals are read in batches, and other tasks run in between.
         """
         if person is None:
             ids = list(await self._conn.scalars(_LIVE))
@@ -147,7 +147,7 @@ class Costs(Rows):
         ]
 
     async def accruing(self, person: str | None = None) -> AsyncIterator[list[Accruing]]:
-        """Yield the resources that haven't been terminated, in batches, and let other tasks run in between.
+        """Yield the resources that haven't been terminated, in batches. Other tasks can run between the batches.
 
         If `person` is given, only two groups of rentals are read: the rentals that this person owns, and all
         rentals whose owner has ever changed. The second group may include rentals that this person never owned.
@@ -179,7 +179,6 @@ class Costs(Rows):
 
 
 def _accruing(*columns: Any) -> Accruing:
-    """Turn a row of _ACCRUALS into a resource with the data that its cost is calculated from."""
     (rental_id, owner, project, request, *of_rental), (resource_id, attempt, *billing) = columns[:8], columns[8:-2]
     delete_accepted_at, rows = columns[-2:]
     gpus = from_json(request)["count"]  # building a model of each request would take longer than everything else

@@ -50,9 +50,9 @@ from store.tables import jobs, probe_runs, quotes, rentals, shared_searches
 
 
 class Written(StrEnum):
-    """The kinds of rows that a listener can choose. A commit that wrote such rows may have made work due.
+    """The kinds of writes that a listener can choose (see `Database.on_commit`).
 
-    Most values are the name of a table. The listener is then called after every write to that table.
+    Most values are the name of a table. A listener for such a value is called after every write to the table.
     """
 
     QUOTES = "quotes"
@@ -63,11 +63,11 @@ class Written(StrEnum):
     POLICIES = "policy_versions"
     JOBS = "jobs"
     CHANGES = "resources"
-    """A rental or a resource has changed. A write that only changes when a step is due doesn't count."""
+    """A rental or a resource has changed. A new due time for a rental's next step doesn't count as a change."""
     PROBE_RUNS = "changed_visits"
-    """The bot started or stopped probing a machine, or a probe run was brought forward.
+    """The bot started or stopped probing a machine, or scheduled a probe run for an earlier time.
 
-    A write that only defers a probe run makes no work due, so listeners aren't called.
+    Postponing a probe run doesn't count, because it makes no work due.
     """
 
 
@@ -81,7 +81,10 @@ class Tx:
     """One transaction: either everything in it is written, or nothing."""
 
     def __init__(self, conn: AsyncConnection, clock: Clock, holder: str, *, writes: bool) -> None:
-        """Create the objects that read and write the tables. Claims that they make belong to `holder`."""
+        """Create the objects that read and write the tables.
+
+        Rows that they reserve (claim) are reserved for `holder`.
+        """
         self.quotes = Quotes(conn, holder)
         self.searches = Searches(conn, holder)
         self.events = Events(conn)
@@ -171,7 +174,9 @@ async def owning(url: str, claimant: str) -> AsyncIterator[tuple[Ownership, Engi
 async def _take_ownership(
     url: str, claimant: str, *, hold_at_most: float = HOLD_AT_MOST
 ) -> tuple[Ownership, Engines]:
-    """Take ownership of a database, and create its connection pools. The caller must pass both to `_close`.
+    """Take ownership of a database, and create its connection pools.
+
+    The caller must pass the returned ownership and pools to `_close`.
 
     With PostgreSQL, the ownership is shared with other replicas. Raises InUse if another process has exclusive
     ownership, and CannotOpen if the database can't be used.
@@ -194,7 +199,7 @@ async def _close(engines: Engines, ownership: Ownership) -> None:
 
 @dataclass
 class _Noticed:
-    """State that a `Database` shares with its variants for background work."""
+    """Facts that a `Database` shares with its variants for background work."""
 
     commits: int = 0
     """The number of transactions that this process has committed."""
@@ -225,7 +230,10 @@ class Database:
         self._reopen_listeners: list[Callable[[], None]] = []
         self._noticed = _Noticed()
         self.queue: AbstractAsyncContextManager[Any] = nullcontext()
-        """A lock that each write holds, so that background writes run one at a time (see `in_background`)."""
+        """A lock that is used only in the variant for background work (see `in_background`).
+
+        Each write of that variant holds the lock, so that its writes run one at a time.
+        """
         self.note: Callable[[Tx], Awaitable[None]] | None = None
         """The function that is called at the beginning of the next write (see `beginning_with`)."""
         self.shared = ownership.shared
@@ -237,11 +245,11 @@ class Database:
     async def open(cls, url: str, *, claimant: str, clock: Clock, hold_at_most: float = HOLD_AT_MOST) -> Database:
         """Take ownership of the database, and migrate it to the newest schema.
 
-        This process's claims belong to a holder whose name is `claimant` with a random suffix.
+        This process claims rows (reserves them to work on) under the name `claimant` with a random suffix.
 
         Args:
             url: `sqlite:///PATH` or `postgresql://..`.
-            claimant: The name under which this process makes claims.
+            claimant: The name of this process, such as for claims.
             clock: The clock of all transactions.
             hold_at_most: On PostgreSQL, the server ends a transaction if this process sends nothing for this many
                 seconds (wall clock).
@@ -275,9 +283,11 @@ class Database:
     async def end_claims(self) -> None:
         """End the claims of an earlier process on a SQLite database, so that its work can continue immediately.
 
-        No other process can be working, because this one has the lock on the database file. If the database can't
-        be written, no error is raised and the claims expire later. This is deliberate: the bot must start in any
-        case, because it can still delete overdue machines.
+        A claim is a process's exclusive right to work on a row. No other process can be working now, because this
+        one has the lock on the database file.
+
+        If the database can't be written, no error is raised and the claims expire later. This is deliberate: the
+        bot must start in any case, because it can still delete overdue machines.
         """
         with suppress(StoreBusy):
             # The commit needn't be durable. If a power cut undoes it, the next start ends the claims again.
@@ -294,13 +304,13 @@ class Database:
 
         Args:
             listener: The function to call.
-            written: If given, call `listener` after each commit that wrote rows of this kind, by any process. If
+            written: If given, call `listener` after each commit of any process with a write of this kind. If
                 None, call it after every commit of this process.
         """
         self._listeners.append((listener, written))
 
     def on_change(self, listener: Callable[[Change], None]) -> None:
-        """Call `listener` with each change of a rental once the change has been committed."""
+        """Call `listener` with each change of a rental, after the change has been committed."""
         self._change_listeners.append(listener)
 
     def on_reopen(self, listener: Callable[[], None]) -> None:
@@ -324,7 +334,7 @@ class Database:
         return look
 
     def _notified(self, payload: str) -> None:
-        """Call the listeners for a commit of another replica."""
+        """Call this process's listeners after another replica has committed a transaction."""
         holder, *kinds = payload.split()
         if holder == self._holder:
             return
@@ -340,8 +350,8 @@ class Database:
     def in_background(self) -> Database:
         """Return the same database for work that nobody is waiting for.
 
-        On SQLite, background writers queue among themselves first, so that a person's write waits for at most one
-        of them.
+        On SQLite, only one background write at a time waits for its turn among the other writes. A person's write
+        therefore waits for at most one background write.
         """
         other = copy(self)
         if self._writer_lock is not None:
@@ -351,8 +361,8 @@ class Database:
     def beginning_with(self, note: Callable[[Tx], Awaitable[None]]) -> Database:
         """Return the same database for work that has to record something exactly once.
 
-        Each write first calls `note` in its transaction, and raises any error that `note` raises. As soon as one
-        of these transactions has been committed, later writes no longer call `note`.
+        Each write first calls `note` in its transaction. If `note` raises an error, the write raises it too. As
+        soon as one of these transactions has been committed, later writes no longer call `note`.
         """
         other = copy(self)
         other.note = note
@@ -480,15 +490,15 @@ class Database:
     async def _notify(self, conn: AsyncConnection, written: Collection[Written]) -> None:
         """Notify other replicas of a commit that may have made work due.
 
-        A commit that isn't durable, such as a claim or a new due time, matters to other replicas only if it also
-        wrote messages.
+        After a commit that isn't durable, such as one that only stores a due time, replicas are notified only of
+        new messages.
         """
         kinds = sorted(written if conn.info[DURABLE] else {Written.MESSAGES}.intersection(written))
         if kinds:
             await conn.execute(_NOTIFY, {"payload": " ".join([self._holder, *kinds])})
 
     async def _write_facts_of(self, conn: AsyncConnection, stale_changes: list[Change]) -> None:
-        """Roll the transaction back, then store only the facts from these changes in a new transaction."""
+        """Roll the transaction back. Then store only the facts about the outside world from these changes."""
         await conn.rollback()
         await conn.begin()
         tx = Tx(conn, self._clock, self._holder, writes=True)

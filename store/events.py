@@ -50,7 +50,7 @@ class Events(Rows):
     ) -> Mapping[str, Sequence[Event]]:
         """Return each rental's events of these kinds, oldest first.
 
-        The list of a rental without such events is empty.
+        A rental without such events has an empty list.
         """
         found: defaultdict[str, list[Event]] = defaultdict(list)
         for event in await self._all(Event, _OF_RENTALS, ids=list(rental_ids), kinds=list(kinds)):

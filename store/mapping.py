@@ -36,7 +36,8 @@ def values(model: BaseModel, *, without: frozenset[str] = frozenset()) -> Values
 def to_model(kind: type[M], row: Row[Any] | Mapping[Any, Any], /, **more: Any) -> M:
     """Build a model from a row.
 
-    The fields in `more` take precedence over the row. Columns that the model doesn't have are ignored.
+    `more` contains further fields, which take precedence over the row. Columns that the model doesn't have are
+    ignored.
     """
     mapping = row if isinstance(row, Mapping) else row._mapping
     return kind.model_validate({name: more[name] if name in more else mapping[name] for name in kind.model_fields})

@@ -80,7 +80,7 @@ This applies to posts about the same rental, or about the same pause of buying, 
 """
 
 _SHOWN_AGAIN = and_(_c.ts.is_not(None), _c.digest == "")
-"""True if nobody knows what Slack shows for a message, so that it must be edited even without changes."""
+"""True if the message must be edited even without changes, because nobody knows what Slack shows for it."""
 _NOT_POSTED, _MAY_WAIT = _c.shown_version == 0, and_(_c.kind == MessageKind.CARD, _c.version_at_start.is_(None))
 _HOME = _c.kind == MessageKind.HOME
 _ORDER = case((_NOT_POSTED, 0), (_c.urgent, 1), (_HOME, 5), (~_SHOWN_AGAIN, 2), (~_MAY_WAIT, 3), else_=4)
@@ -219,10 +219,11 @@ _COMPARE_CARDS = (
     )
     .values(version_at_start=_FIRST_KNOWN, next_call=NextCall.FIND)
 )
-"""Makes delivery compare some cards with what Slack shows: the cards of rentals that may still buy a machine.
+"""Makes delivery compare cards (the main messages of rentals) with what Slack shows.
 
-The bot buys no machine for such a rental before its card (the rental's main message) has been compared. If Slack
-shows a newer version of the card, the database is an old backup, and the machine may have been bought already.
+Only the cards of rentals that may still buy a machine are compared. The bot buys no machine for such a rental
+before its card has been compared. If Slack shows a newer version of the card, the database is an old backup, and
+the machine may have been bought already.
 """
 _not_over = admin_questions.c.over_at.is_(None)
 _SHOW_ALL_AGAIN = (
@@ -268,8 +269,8 @@ class Messages(Rows):
     async def add(self, message: Message) -> None:
         """Queue a message. If its `due_at` isn't set, the message is due now.
 
-        An event can have only one message of a kind to a destination, and a rental can have only one card. If the
-        message would be a second one, nothing is added.
+        Nothing is added if the event already has a message of this kind to this destination, or if the message is
+        a card and the rental already has a card.
         """
         row = {**_stored(message, without=frozenset({"id"})), "urgent": False}
         # `_real_now` is the time at which this transaction was created. The message may have been created seconds
@@ -343,8 +344,8 @@ class Messages(Rows):
         """Schedule an edit of every open live message, even if its content seems to be unchanged.
 
         This is called when nobody knows what Slack shows, such as after a restart. Messages about rentals and
-        questions that are over are left alone. A message that may ask a question or state an end is compared with
-        Slack before it is edited (`Message.uncompared`).
+        questions that are over are left alone. A message that may ask a question or show the end of a lease is
+        compared with Slack before it is edited (`Message.uncompared`).
         """
         for statement in _SHOW_ALL_AGAIN:
             await self._conn.execute(statement, self._change())
@@ -381,21 +382,21 @@ class Messages(Rows):
         return await self._all(Message, _SENDABLE, **given)
 
     async def end_back_off(self) -> None:
-        """Retry now all messages whose last call got no answer from Slack, instead of waiting any longer."""
+        """Retry immediately all messages that wait because Slack didn't answer the last call."""
         await self._conn.execute(_END_BACK_OFF, {"now": self._real_now})
 
     async def next_due(self, after: datetime | None = None) -> datetime | None:
         """Return the earliest wall-clock time at which a message is due.
 
-        If `after` is given, only later times are considered.
+        If `after` is given, only later times count.
         """
         return cast(datetime | None, await self._conn.scalar(_NEXT_DUE, {"after": after or EVER}))
 
     async def to_refresh(self, now: datetime, limit: int, without: Collection[int] = ()) -> list[Message]:
-        """Return the messages that show how much time has passed, and now have to show a later value.
+        """Return the messages whose elapsed time has to be updated now.
 
-        Messages that have been due longest come first. A message that also has a `due_at` is left out, because its
-        next edit updates the elapsed time as well.
+        Such a message shows how much time has passed. Messages that have been due longest come first. A message
+        that also has a `due_at` is left out, because its next edit updates the elapsed time as well.
 
         Args:
             now: The current bot time.
@@ -405,7 +406,7 @@ class Messages(Rows):
         return await self._all(Message, _TO_REFRESH, now=now, max_rows=limit, without=list(without))
 
     async def next_refresh(self) -> datetime | None:
-        """Return the bot time at which the next message has to show a later elapsed time, or None."""
+        """Return the next bot time at which a message's elapsed time has to be updated, or None."""
         return cast(datetime | None, await self._conn.scalar(_NEXT_REFRESH))
 
     async def save(self, message: Message) -> None:
@@ -463,7 +464,7 @@ class Messages(Rows):
         return await self._all(Message, _DIRECT_OF_RENTAL, key=rental_id)
 
     async def file_waits(self, to: Destination, part: MonthPart) -> bool:
-        """Return whether a file with these charges still has to be sent to a person.
+        """Return whether a CSV file of charges still has to be sent to a person.
 
         `part` says which charges the file contains: those of a person, a project or the team in one month.
         """

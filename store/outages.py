@@ -59,7 +59,7 @@ def _asyncpg_errors(*names: str) -> tuple[type[Exception], ...]:
 
 
 def driver_errors() -> tuple[type[Exception], ...]:
-    """Return the exceptions that a database driver raises and that SQLAlchemy does not wrap in a DBAPIError."""
+    """Return the exceptions of database drivers that SQLAlchemy doesn't wrap in a DBAPIError."""
     return (OSError, TimeoutError, *_asyncpg_errors("PostgresError", "InterfaceError", "InternalClientError"))
 
 

@@ -111,7 +111,7 @@ class Overdue(Rows):
         1. the time at which the rental was over,
         2. the time at which its destruction began,
         3. the end of its lease,
-        4. the time at which the market accepted the live attempt,
+        4. the time at which Compute Clear accepted the live attempt,
         5. the time at which the rental was created.
         """
         return await self._unfinished(_PAST_END, by=by)
@@ -138,7 +138,7 @@ class Overdue(Rows):
         ]
 
     async def owned_by_others(self, attempt: UnfinishedAttempt, resource_ids: Collection[str]) -> set[str]:
-        """Return the given resource IDs that belong to an attempt other than this one."""
+        """Return those of the given resource IDs that belong to a different attempt."""
         given = {"ids": list(resource_ids), "key": attempt.rental_id, "attempt_n": attempt.n}
         return set((await self._conn.execute(_OWNED_BY_OTHERS, given)).scalars())
 

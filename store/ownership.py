@@ -146,9 +146,12 @@ class PostgresOwnership:
         self._hold_at_most = timedelta(seconds=hold_at_most)
         self._alone = False
         self._shares = False
-        """`_alone` is true while this process holds the lock exclusively, `_shares` while it shares the lock."""
+        """True while this process holds the lock in shared mode.
+
+        `_alone` is true while it holds the lock exclusively.
+        """
         self._using = asyncio.Lock()
-        """Held while the session is used, because a connection can do only one thing at a time."""
+        """A lock that is held while the session is used, because a connection can do only one thing at a time."""
         self.on_notification: Callable[[str], None] | None = None
         """Called with each notification, whether from another replica or from this process."""
         self.on_retaken: Callable[[], None] | None = None

@@ -1,4 +1,4 @@
-"""People and their SSH keys, and channels, with the data that Slack last reported about them."""
+"""The data that Slack last reported about people and channels, and people's SSH keys."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ class People(Rows):
         return await self._all(Key, _KEYS, key=user_id)
 
     async def keys_of(self, user_ids: Collection[str]) -> dict[str, list[Key]]:
-        """Return the SSH keys of several people, by person ID. Each person's keys are in the order of `keys`.
+        """Return the SSH keys of several people, by person ID. Each person's default key comes first.
 
         People without a key are left out.
         """
@@ -159,7 +159,10 @@ class People(Rows):
         return lowest or 0, highest or 0
 
     async def note_seen(self, user_id: str, now: datetime) -> None:
-        """Record that a person has just used the bot, so that their ready rentals count as needed."""
+        """Record that a person has just used the bot.
+
+        The bot then assumes for some time that the person still needs their machines.
+        """
         # The rentals' versions and due times stay as they are. Only the step that asks "Still needed?" reads this
         # value, and that step has its own due time.
         await self._conn.execute(_SEEN, {"owner_id": user_id, "now": now})

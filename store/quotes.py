@@ -67,7 +67,7 @@ class Quotes(claims.DueTable[Claimed]):
         await self._conn.execute(_SAVE, {**fields, "rental": quote.rental_id, "key": quote.id})
 
     async def asked_since(self, owner: str, since: datetime) -> list[datetime]:
-        """Return the times at which a person requested quotes, starting at `since`, oldest first."""
+        """Return the times at which a person has requested quotes since `since`, oldest first."""
         return list(await self._conn.scalars(_ASKED_SINCE, {"key": owner, "since": since}))
 
     async def newest(self, owner: str) -> Quote | None:
@@ -75,9 +75,10 @@ class Quotes(claims.DueTable[Claimed]):
         return await self._first(Quote, _NEWEST, key=owner)
 
     async def clicked(self, owner: str, since: datetime) -> list[Quote]:
-        """Return the quotes in which a person clicked an offer and still has to add an SSH key, newest first.
+        """Return a person's quotes that wait until the person adds an SSH key, newest first.
 
-        Only quotes that were requested at `since` or later are returned.
+        The person has already clicked an offer in each of these quotes. Only quotes that were requested at `since`
+        or later are returned.
         """
         return await self._all(Quote, _CLICKED, key=owner, since=since)
 
@@ -89,7 +90,7 @@ class Quotes(claims.DueTable[Claimed]):
         return await self._all(Quote, _WAITING)
 
     async def waiting_for(self, search_id: str) -> list[Quote]:
-        """Return the quotes from `waiting` that wait for the results of this shared search, oldest first."""
+        """Return the quotes from `waiting` that use this shared search, oldest first."""
         return await self._all(Quote, _WAITING_FOR, key=search_id)
 
     async def waiting_of(self, owner: str) -> list[Quote]:

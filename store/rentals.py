@@ -165,7 +165,7 @@ class Rentals(Attempts, Costs, claims.DueTable[ClaimedRental]):
         self.applied: list[Change] = []
         """The changes that `apply` has stored."""
         self.stale: list[Change] = []
-        """The changes for which `apply` raised Stale. Only their facts about the outside world are stored."""
+        """The changes that `apply` refused with Stale. Only their facts about the outside world are stored."""
 
     async def get(self, rental_id: str) -> Rental | None:
         row = (await self._conn.execute(_GET, {"key": rental_id})).first()
@@ -201,7 +201,7 @@ class Rentals(Attempts, Costs, claims.DueTable[ClaimedRental]):
         return current
 
     async def defer(self, rental: ClaimedRental, due_at: datetime) -> bool:
-        """Release this process's claim on a rental, and set when the rental is next due, like `DueTable.defer`.
+        """Release this process's claim (exclusive right to work) on a rental, and set the rental's next due time.
 
         If `make_due` or a change has written another due time in the meantime, only the claim is released.
         """
@@ -209,7 +209,7 @@ class Rentals(Attempts, Costs, claims.DueTable[ClaimedRental]):
         return (await self._conn.execute(_DEFER, values)).rowcount == 1
 
     async def defer_all(self, rentals: Sequence[tuple[Rental, datetime | None]]) -> None:
-        """Do the same as `defer` for several rentals, in one statement."""
+        """Do for several rentals, in one statement, what `defer` does for one."""
         new = [{**_as_read(rental), "holder": self._holder, "next_due": due_at} for rental, due_at in rentals]
         await self._conn.execute(_DEFER, new)
 
@@ -223,7 +223,8 @@ class Rentals(Attempts, Costs, claims.DueTable[ClaimedRental]):
     async def unconfirmed(self) -> int:
         """Return the number of rentals with an alarm.
 
-        A rental has an alarm if people were notified that the deletion of its machine isn't confirmed.
+        A rental has an alarm if its machine should have been deleted, the deletion isn't confirmed, and people
+        have been notified.
         """
         return int(await self._conn.scalar(_UNCONFIRMED) or 0)
 
@@ -242,13 +243,13 @@ class Rentals(Attempts, Costs, claims.DueTable[ClaimedRental]):
     async def usage(self, owner: str, *, without: str | None = None) -> Usage:
         """Return the number of a person's live rentals, and the hourly rate of the whole team.
 
-        Both values are compared with the limits. The rate includes orphaned attempts that may have bought a
+        The bot compares these values with the limits. The rate includes orphaned attempts that may have bought a
         machine. Rentals that wait for an offer don't count. A transaction that writes must call `lock_spending`
         first.
 
         Args:
             owner: The person whose rentals are counted.
-            without: A rental to leave out, together with the rental that it replaces.
+            without: A rental to leave out. The rental that it replaces is left out too.
         """
         if not self._may_read_usage:
             raise RuntimeError("What decides by the usage has to take the spending lock first")
@@ -397,7 +398,7 @@ def _group(name: str, fields: RowMapping) -> Frozen | None:
 def _ends_from(rental: Rental) -> datetime | None:
     """Return the earliest time at which `Overdue.past_end` counts the rental as past its end.
 
-    None if the rental is over and no work is left, so that none of its machines can still be billing.
+    None if the rental is over and no work is left, because then none of its machines can still be billing.
     """
     if rental.state.over and rental.due_at is None:
         return None

@@ -50,7 +50,7 @@ class Samples(Rows):
         return await self._all(Sample, _SINCE, key=rental_id, moment=at)
 
     async def reaching_back(self, rental_id: str, at: datetime) -> list[Sample]:
-        """Return the last sample of a rental before `at`, and all of its later samples, oldest first."""
+        """Return a rental's samples at or after `at`, and the last sample before `at`. The oldest comes first."""
         return await self._all(Sample, _REACHING_BACK, key=rental_id, moment=at)
 
     async def highest(self, rental_id: str, at: datetime) -> list[tuple[datetime, int]]:
@@ -110,7 +110,7 @@ class ProbeAnswers(Rows):
             await insert_new(self._conn, probe_answers, row, conflict_on="rental_id")
 
     async def of_vendors(self, vendors: Collection[str]) -> dict[str, Answers]:
-        """Return for each vendor when a probe last answered, and which machines were unreachable since then.
+        """Return, by vendor, the time of the last answer of a probe and the machines that were unreachable since.
 
         Vendors without records are left out.
         """

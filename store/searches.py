@@ -46,9 +46,9 @@ class Searches(claims.DueTable[Claimed]):
         """Store a search that is due at this time.
 
         If the search is already stored and due by this time, nothing changes. If it is stored and due later, it
-        becomes due at this time. Its count of consecutive queries without a fitting offer is then reset.
+        becomes due at this time, and its count of consecutive queries without a fitting offer is reset.
 
-        A search that is due doesn't always query the market at once: the loop that works on searches decides that.
+        The search may run some time after it is due. The loop that works on searches decides.
         """
         row = {"id": search_id, "query": query, "asked_at": None, "misses": 0, "due_at": at, **claims.FREE}
         if not await insert_new(self._conn, shared_searches, row):
@@ -63,9 +63,9 @@ class Searches(claims.DueTable[Claimed]):
             await self.make_due(search_id, at)
 
     async def save(self, search: SharedSearch) -> None:
-        """Store when the search last ran and when it is next due.
+        """Store the time of the last search and the time of the next one.
 
-        Does nothing if another process has the claim on the search.
+        Does nothing if another process is working on the search (has the claim on its row).
         """
         values = {"asked": search.asked_at, "missed": search.misses, "next_due": search.due_at}
         await self._conn.execute(_SAVE, {"key": search.id, "holder": self._holder, **values})

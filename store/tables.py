@@ -65,7 +65,7 @@ def _set_conditions(_: MetaData, connection: Connection, **__: object) -> None:
 
 
 def _partial_index(name: str, *columns: Column[Any], where: ClauseElement, unique: bool = False) -> None:
-    """Add an index that contains only the rows that meet a condition."""
+    """Add an index that contains only the rows that match a condition."""
     # SQLite uses a partial index only if the query contains the index's condition literally. SQLAlchemy writes a
     # Boolean column of a query as `NAME = 1`, so the condition must be written in the same way.
     on_sqlite = text(f"{where.name} = 1") if isinstance(where, Column) else where
@@ -101,7 +101,7 @@ def _project() -> Column[str]:
 
 
 def _claim() -> tuple[Column[Any], Column[Any]]:
-    """Create the columns of a claim: its holder, and its expiry in the database's time."""
+    """Create the columns of a claim: its holder, and its expiry by the database server's clock."""
     return _optional_text("claimed_by"), _time("claimed_until")
 
 

@@ -58,7 +58,7 @@ S = TypeVar("S", bound="CommandSettings")
 
 
 def setting(name: str, **more: Any) -> Any:
-    """Define the pydantic field of a setting that has this name in the environment."""
+    """Define a pydantic field for the setting with this environment variable."""
     return Field(validation_alias=name, **more)
 
 
@@ -137,7 +137,7 @@ class CommandSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)
     hints: ClassVar[Mapping[str, str]] = {}
-    """Descriptions of settings in addition to _HINTS, for messages about a missing or wrong setting."""
+    """Descriptions of this command's settings for error messages, in addition to _HINTS."""
     stand_ins: ClassVar[Mapping[str, str]] = {}
     """Valid placeholder values for the settings without a default."""
 
@@ -245,7 +245,7 @@ def ids_in(text: str) -> tuple[str, ...]:
 
 
 def check_clock(clock_url: str | None, *servers: str) -> None:
-    """Raise ValueError if a command with a sandbox's clock would call a server on another machine.
+    """Raise ValueError if a command uses a sandbox's clock, but a server on another machine.
 
     The server of the clock must be on this machine too. Without a sandbox's clock, all servers are allowed.
     """
@@ -297,10 +297,11 @@ def read_settings_of(kind: type[S]) -> S:
 
 
 def read_partly(kind: type[S]) -> tuple[S, dict[str, str]]:
-    """Return the settings of a command, and a message about each setting that is missing or wrong, by name.
+    """Return the settings of a command, and, by name, a message about each setting that is missing or wrong.
+
+    The value of such a setting is a placeholder or its default, which the caller must not use.
 
     If `.env` can't be read, all settings that are missing have the same message, because `.env` may contain them.
-    A setting with a message has a placeholder value or its default. Neither of them must be used.
     """
     env_file = read_env_file()
     values, wrong = _from_files(env_file, kind)

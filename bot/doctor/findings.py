@@ -66,7 +66,7 @@ def all_well(findings: Iterable[Finding]) -> bool:
 
 @dataclass(frozen=True)
 class CheckContext:
-    """The input of all checks."""
+    """The settings and rules that all checks use."""
 
     settings: Settings
     wrong: Mapping[str, str]

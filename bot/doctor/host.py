@@ -182,9 +182,9 @@ async def sandbox_clock(context: CheckContext, session: aiohttp.ClientSession) -
 
 
 def gap_to(date: str | None, clock: Clock) -> timedelta | None:
-    """Return the time by which this machine's clock is ahead of a server's, using the server's Date header.
+    """Return the difference between this machine's clock and a server's, according to the server's Date header.
 
-    None if there is no such header.
+    The difference is positive if this machine's clock is ahead. None if there is no such header.
     """
     server_time = http_date(date or "")
     return None if server_time is None else clock.real() - server_time
@@ -276,7 +276,10 @@ def _finding(what: str, answer: str | MarketAway, url: str) -> Finding:
 
 
 async def _answer(clock: Clock, call: Awaitable[T], describe: Callable[[T], str]) -> str | MarketAway:
-    """Return a description of the market's answer with the time it took, or the error if there was no answer."""
+    """Return a description of Compute Clear's answer, including how long it took.
+
+    If there was no answer, the error is returned instead.
+    """
     start = clock.real()
     try:
         found = await call
@@ -290,9 +293,10 @@ def _catalogue(found: Catalog) -> str:
 
 
 async def clock_gap(context: CheckContext, session: aiohttp.ClientSession) -> timedelta | None:
-    """Return the time by which this machine's clock is ahead of Compute Clear's.
+    """Return the difference between this machine's clock and Compute Clear's.
 
-    The call is made without the token. The market refuses the call, but the refusal also contains the date.
+    The difference is positive if this machine's clock is ahead. The call is made without the token. Compute Clear
+    refuses the call, but the refusal also contains the date.
     """
     if context.blocked_by("COMPUTE_CLEAR_URL"):
         return None

@@ -204,7 +204,7 @@ async def _blocks(client: AsyncWebClient) -> Finding:
 
 
 def _people(context: CheckContext) -> dict[str, str]:
-    """Return the IDs of all people with a role in the policy, by a name such as `admin U0ANA`."""
+    """Return the IDs of all people with a role in the policy. The keys are names such as `admin U0ANA`."""
     stand_ins = context.settings.admin_ids if "GPUBOT_ADMINS" in context.wrong else ()
     admins = tuple(user for user in context.rules.admins if user not in stand_ins)
     approvers = (*context.rules.approvers.people, *context.rules.approvers.quiet)

@@ -1,6 +1,6 @@
-"""The Compute Clear client, which implements the lifecycle's Market port over HTTP (docs/compute-clear.md).
+"""The HTTP client of the Compute Clear API (docs/compute-clear.md), and a cache of the catalogue.
 
-The module also contains the cache of the market's catalogue.
+The client implements the interface `bot.lifecycle.outside.Market`.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ RESOURCE = Call("get_resource")
 DELETE = Call("delete_resource")
 
 _INVALID = 422
-"""The status with which the market rejects an invalid field or ID.
+"""The status with which Compute Clear rejects an invalid field or ID.
 
 For a purchase with a startup script, the invalid field may be the script.
 """
@@ -60,7 +60,7 @@ bought.
 
 
 class ComputeClear(Transport):
-    """The market (`bot.lifecycle.outside.Market`).
+    """The market, that is, the Compute Clear API (`bot.lifecycle.outside.Market`).
 
     A failed call isn't repeated. The only exception is a call whose token was refused: if there is a new token,
     the call is made again with the new token (see `Transport`).
@@ -76,7 +76,7 @@ class ComputeClear(Transport):
 
         Raises:
             MarketAway: The GPU families can't be read.
-            TokenRefused: The market rejects the token.
+            TokenRefused: Compute Clear rejects the token.
         """
         gpus, vendors, regions, contracts = await asyncio.gather(
             self._discover(GPUS, wire.gpus),
@@ -194,11 +194,11 @@ class ComputeClear(Transport):
 
 
 def _not_found(answer: Answer, resource_id: str) -> bool:
-    """Return whether an answer says that there is no such resource.
+    """Return whether an answer says that the requested resource doesn't exist.
 
     Normally, the status is 404. If the ID isn't a UUID, the status 422 means the same, because no resource can
-    have such an ID (docs/compute-clear.md, "Status and resources"). The market may have sent a wrong ID by
-    mistake. If 422 didn't count, the bot would then wait forever for the deletion to be confirmed.
+    have such an ID (docs/compute-clear.md, "Status and resources"). Compute Clear may have sent a wrong ID by
+    mistake. Without this rule, the bot would wait forever for the deletion of that resource to be confirmed.
     """
     return answer.status == 404 or (answer.status == _INVALID and not _is_uuid(resource_id))
 
@@ -217,18 +217,18 @@ def _resource_path(resource_id: str) -> str:
 
 @dataclass
 class CatalogCache:
-    """Keeps the market's most recent catalogue in memory."""
+    """Keeps Compute Clear's most recent catalogue in memory."""
 
     market: Market
     known: Catalog | None = None
     """The most recent catalogue. None until it has been read for the first time."""
 
     async def refresh(self) -> None:
-        """Read the catalogue again. If the market doesn't respond, the previous one is kept.
+        """Read the catalogue again. If Compute Clear doesn't respond, the previous one is kept.
 
         Raises:
-            TokenRefused: The market rejects the token.
-            MarketAway: The market doesn't respond, and there is no previous catalogue.
+            TokenRefused: Compute Clear rejects the token.
+            MarketAway: Compute Clear doesn't respond, and there is no previous catalogue.
         """
         try:
             catalog = await self.market.catalog()

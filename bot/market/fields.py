@@ -187,7 +187,7 @@ _OPTIONS_WITH_VALUE = frozenset({"-i", "-l", "-o", "-J", "-F"})
 
 
 def host(value: object) -> str | None:
-    """Return an IP address or host name in its plain form, or None for anything else.
+    """Return an IP address or host name in its standard form, or None for anything else.
 
     Loopback addresses are accepted.
     """

@@ -1,4 +1,4 @@
-"""Makes HTTP calls to the market. If there is no answer, the error that is raised names the reason."""
+"""Makes HTTP calls to Compute Clear. If there is no answer, the error that is raised names the reason."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ _NO_ANSWER = (httpx.HTTPError, httpx.StreamError, aiohttp.ClientError, OSError, 
 
 @dataclass(frozen=True)
 class Call:
-    """An endpoint of the market's API."""
+    """An endpoint of Compute Clear's API."""
 
     name: str
     """The operationId of the endpoint."""
@@ -77,8 +77,8 @@ class Call:
 class Answer:
     """An answer that the caller can interpret.
 
-    The market has accepted the token, and reports neither a rate limit nor an internal error. The status is 2xx,
-    or a 4xx whose meaning depends on the call.
+    Compute Clear has accepted the token, and reports neither a rate limit nor an internal error. The status is
+    2xx, or a 4xx whose meaning depends on the call.
     """
 
     status: int
@@ -150,21 +150,20 @@ class Transport:
             token: The token to begin with.
             clock: The bot's clock.
             timeouts: The limits for each kind of call.
-            on_token: Called after the first answer, and then whenever a refused token begins to be accepted, or
-                the other way round. The argument is True if the market refuses the token, and False if the market
-                accepts it.
+            on_token: Called after the first answer, and whenever Compute Clear begins to refuse or accept the
+                token. The argument is True if Compute Clear refuses the token.
             read_token: Reads the token again after it has been refused. It may raise GpubotError.
             on_call: Called for each call with its name and its outcome. The outcome is a class of statuses such as
                 `2xx`, or `no_answer`. If there is an answer that can't be used, `on_call` is called a second time,
                 with `unusable`.
-            witness: Follows the market's clock, using the `Date` header of each answer.
+            witness: Follows Compute Clear's clock, using the `Date` header of each answer.
         """
         self._on_call = on_call
         self._witness = witness
         self._clock = clock
         self._timeouts = timeouts
         self._anomalies = wire.Anomalies()
-        """Logs the parts of answers that the bot doesn't understand."""
+        """Logs whatever the bot doesn't understand in answers."""
         self._base_url = base_url.rstrip("/")
         self._token = token
         self._tokens = {token}
@@ -308,7 +307,7 @@ class Transport:
         raise MarketAway(message, retry_after=wait, may_have_bought=call.buys)
 
     def _stated_reason(self, content: bytes) -> str:
-        """Return the reason in an error answer, after a colon and a space, or an empty text if there is none."""
+        """Return `: ` and the reason that an error answer states, or an empty text if it states no reason."""
         if len(content) > MAX_ON_LOOP:
             return ""
         try:
@@ -346,8 +345,8 @@ class Transport:
 def _was_not_sent(error: BaseException) -> bool:
     """Return whether a request certainly didn't reach the server.
 
-    A connection may fail before the request is sent, or break afterwards. httpx raises the same error in both
-    cases. The cause of that error is an error of aiohttp, whose class tells the two cases apart.
+    httpx raises the same error whether the connection failed before the request was sent or broke afterwards. That
+    error is caused by an error of aiohttp, whose class tells the two cases apart.
     """
     cause: BaseException | None = error
     while cause is not None:
@@ -424,7 +423,7 @@ class Redactor:
 
 
 class _Decompressor(Protocol):
-    """The type that `zlib.decompressobj` returns, for which the standard library has no public name."""
+    """The type that `zlib.decompressobj` returns. The standard library has no public name for it."""
 
     @property
     def eof(self) -> bool: ...

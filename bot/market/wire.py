@@ -1,4 +1,4 @@
-"""Parses the market's answers into gpubot's models, and builds the query for offers. No I/O except logging.
+"""Parses Compute Clear's answers into gpubot's models, and builds the query for offers. No I/O except logging.
 
 The parsing is as tolerant as the API requires (docs/compute-clear.md, "Calls in general"): unknown fields are
 ignored, an unknown status means "still in progress", and list entries that can't be used are left out.
@@ -53,7 +53,7 @@ _MAX_WORDS = 200
 
 
 class Anomalies:
-    """Logs the parts of answers that the bot doesn't understand.
+    """Logs whatever the bot doesn't understand in answers.
 
     Each unknown status is logged once. Entries that are dropped from a list are logged together in one line.
     """
@@ -110,7 +110,7 @@ def _read_entries(
 
 
 def _list_in(body: object, *names: str) -> list[object]:
-    """Return the body if it is a list, or else the first list found under one of `names`."""
+    """Return the body if it is a list. Otherwise, return the first of the fields `names` that is a list."""
     if isinstance(body, list):
         return body
     for name in names:
@@ -187,9 +187,9 @@ def region_name(name: str) -> str:
 
 _SOLD_OUT = ("sold out", "stock", "capacity", "availab")
 _ABOUT_THE_ACCOUNT = ("credit", "quota", "balance", "fund", "payment", "billing", "limit")
-"""Words in an error message that point to the account, such as its credit, as the reason.
+"""Words in an error message which show that the reason is the account, for example its credit.
 
-The market doesn't document these words.
+Compute Clear doesn't document these words.
 """
 
 
@@ -304,7 +304,7 @@ def procured(body: object, offer_id: str, anomalies: Anomalies) -> Procured:
 
 
 def _gives_other_reason(detail: str) -> bool:
-    """Return whether the market gives a reason other than a sold-out offer for a failed purchase."""
+    """Return whether the market's message says that a purchase failed although the offer wasn't sold out."""
     words = detail.casefold()
     if any(word in words for word in _ABOUT_THE_ACCOUNT):
         return True

@@ -1,6 +1,6 @@
-"""Small facts about the marketplace account and this bot, which must survive a restart.
+"""Small facts about the marketplace account and this bot. They survive a restart.
 
-The store keeps all of them in a common table.
+The store keeps all of these facts in one table.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Fact(Generic[T]):
-    """A kind of fact that the store keeps: either a single value, or one value per key."""
+    """A kind of fact that the store keeps: either a single value, or several values that each have a key."""
 
     name: str
     kind: Any
@@ -35,7 +35,7 @@ class Pause(Frozen):
 
 
 class FailureRun(Frozen):
-    """A series of consecutive failed steps of one rental."""
+    """Consecutive failures of one rental's step, which is the code that advances the rental."""
 
     number: str
     """The number by which the log and the alerts refer to this series."""
@@ -45,10 +45,10 @@ class FailureRun(Frozen):
 
 
 class PastEnd(Frozen):
-    """The start of the extra time that an attempt gets after its end, before it is deleted as overdue.
+    """The start of the extra time that an overdue attempt gets before its machine is deleted.
 
-    Normally the extra time starts at the attempt's end. If the bot was down at that time, the extra time starts at
-    the first check after the end.
+    Normally, the extra time starts at the end of the attempt. If the bot was down at that time, the extra time
+    starts at the bot's first check after the end.
     """
 
     end: Instant
@@ -59,31 +59,32 @@ class GroupAnswer(Frozen):
     """The members of a Slack user group, according to Slack's latest answer."""
 
     changes: int = 0
-    """The number of changes of the group that Slack has reported."""
+    """The number of times that Slack has reported a change of the group."""
     at: Instant | None = None
     """The wall-clock time at which Slack was last queried. None if the group must be queried again."""
     members: frozenset[str] = frozenset()
 
 
 ABSENCES = Fact[tuple[Absence, ...]]("absences", tuple[Absence, ...])
-"""The most recent absences of an approver, by the approver's Slack ID. Only the last one can still be ongoing."""
+"""The most recent absences of an approver, by the approver's Slack ID. Only the last absence can still be ongoing.
+"""
 PAUSED = Fact[Pause]("paused", Pause)
 UNAUTHORIZED_SINCE = Fact[datetime]("unauthorized_since", datetime)
-"""The time since which the marketplace has refused our token."""
+"""The time at which the marketplace began to refuse our token."""
 POLICY_REFUSED = Fact[str]("policy_refused", str)
-"""The mistakes in the policy file of which the admins were notified.
+"""The mistakes in the policy file that were reported to the admins.
 
-Removed as soon as a file without mistakes is read.
+The bot removes this fact as soon as it reads a file without mistakes.
 """
 CHANNELS_CHARGE_LESS = Fact[bool]("channels_charge_less", bool)
 """True once the admins have been notified that an upgrade changed what channels charge to projects.
 
 Before the upgrade, every request in a project's channel was charged to the project. Now it is charged to the
-project only if the person who made it may charge the project. If the team has no such channel, the fact is also
-set, so that the check runs only once.
+project only if the person who made it may charge the project. If the team has no project channel, nobody is
+notified, but the fact is set. The check therefore runs only once.
 """
 NO_APPROVER_SINCE = Fact[datetime]("no_approver_since", datetime)
-"""The time at which people were notified that the admins now decide, because no approver is left."""
+"""The time at which people were notified that no approver is left and that the admins now decide."""
 GROUP_MEMBERS = Fact[frozenset[str]]("group_members", frozenset[str])
 """The last known members of each user group, by the group's Slack ID."""
 GROUP_ANSWER = Fact[GroupAnswer]("group_answer", GroupAnswer)
@@ -102,7 +103,7 @@ Written as `2026-11-28`, in `billing.timezone`.
 WRITES_TRIED_AT = Fact[datetime]("writes_tried_at", datetime)
 
 DIGEST_DUE = Fact[datetime]("digest_due", datetime)
-"""The scheduled time of the newest digest that was sent or deliberately skipped.
+"""The scheduled time of the newest weekly digest that was sent or deliberately skipped.
 
 If several digests were missed, only the newest is sent. A digest is skipped if there were no rentals in its week.
 """
@@ -112,6 +113,6 @@ class Counter(StrEnum):
     """The events that are counted for `/health`."""
 
     POSTED_TWICE = "perhaps_posted_twice"
-    """Posts that were sent again because the bot couldn't check whether Slack has them. They may appear twice."""
+    """Posts that were sent a second time because the bot couldn't check whether Slack had the first one."""
     GIVEN_UP = "given_up"
     """Messages that Slack never accepted, because it refused them for good or because they were sent too late."""

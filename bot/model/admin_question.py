@@ -14,7 +14,7 @@ from bot.model.base import Frozen, Instant
 
 
 class UnmanagedMachine(Frozen):
-    """A machine that is on the marketplace account but belongs to no attempt, as last seen there."""
+    """A machine on the marketplace account that belongs to no attempt, as it was last seen there."""
 
     resource_id: str
     status: str
@@ -33,8 +33,8 @@ class UnmanagedMachine(Frozen):
     since: Instant
     """The time at which billing started.
 
-    This is `valid_from` if it is known. Otherwise, it is the creation time, or, if that is unknown as well, the
-    time at which the bot first saw the machine.
+    This is `valid_from` if the API reported it. If it didn't, this is the creation time of the machine. If that
+    isn't known, this is the time at which the bot first saw the machine.
     """
     valid_from: Instant | None = None
     """The start of billing, as reported by the API.
@@ -68,22 +68,22 @@ class Purchase(Frozen):
     The person is preselected in the admins' dialog, but isn't pinged.
     """
     same_as: str | None = None
-    """If this question is a duplicate: the ID of the remaining question about the same machines.
+    """If this question is a duplicate: the ID of the original question about the same machines.
 
     None otherwise. Earlier versions could create such duplicates.
     """
 
     @property
     def alive(self) -> tuple[UnmanagedMachine, ...]:
-        """The machines that haven't been terminated. If all have been terminated, all of them."""
+        """The machines that haven't been terminated. If there are none, all machines of the purchase."""
         return tuple(machine for machine in self.machines if machine.terminated_at is None) or self.machines
 
     @property
     def runs(self) -> bool:
-        """True if at least one of the machines is running, so that an admin can give them an owner.
+        """True if at least one of the machines is running. An admin can then give the whole purchase an owner.
 
-        All machines of the purchase are then watched and deleted together. This is deliberate: if one machine
-        failed, a machine that people use must still be able to get an owner.
+        The machines that aren't running get the owner as well. Otherwise, a single failed machine would prevent
+        the machines that people use from getting an owner.
         """
         return any(machine.runs for machine in self.alive)
 
@@ -100,7 +100,7 @@ class Purchases(Frozen):
     bought_after_backup: bool = Field(alias="bought_later")
     """True if the database was restored and these purchases were made after the backup.
 
-    False if a single check of the account found so many purchases that they are announced together.
+    If False, a single check of the account found so many purchases that they are announced together.
     """
     empty: bool = False
     """True if the database contained no rental at all."""
@@ -144,7 +144,8 @@ class Decided(Frozen):
 class AdminQuestion(Frozen):
     """A question that is sent to every admin. The decision of the first admin who answers counts for all.
 
-    The store only changes it by compare-and-set on `version`, and updates its messages after each change.
+    The store changes a question only by compare-and-set on `version`. After each change, it updates the messages
+    that ask the question.
     """
 
     id: str
@@ -191,12 +192,12 @@ class AdminQuestion(Frozen):
         return self.about
 
     def is_due(self, now: datetime) -> bool:
-        """Return whether an admin postponed the question, and the time to ask it again has come."""
+        """Return whether an admin postponed the question and it is now time to ask the question again."""
         return self.open and self.ask_again_at is not None and self.ask_again_at <= now
 
     def not_asked(self, admins: Collection[str]) -> list[str]:
         """Return the admins who haven't received this question, because they became admins later.
 
-        Empty if the question is closed, or if another question's messages show it.
+        Empty if the question is closed. Also empty if the question has no messages of its own.
         """
         return [admin for admin in admins if admin not in self.asked] if self.open and not self.part_of else []

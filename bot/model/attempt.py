@@ -1,4 +1,4 @@
-"""An attempt: one procure call for one offer of a rental, with the resources that it created and their cost."""
+"""Attempts. An attempt is one call that tries to buy an offer, together with the machines that it bought."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ class AttemptState(StrEnum):
     """The outcome of an attempt, as far as the bot knows it."""
 
     INTENDED = "intended"
-    """The attempt is stored, and its only procure call may be running.
+    """The attempt is stored, and its procure call may be running now.
 
-    If the process dies during the call, the state stays INTENDED: the store can't know whether the call is still
+    If the process dies during the call, the state stays INTENDED, because nobody knows whether the call is still
     running.
     """
     UNKNOWN = "unknown"
-    """The call had no clear answer, so it may have bought a machine. Only a lookup can tell."""
+    """The result of the call isn't known, so the call may have bought a machine. Only a lookup can tell."""
     BOUGHT = "bought"
     FAILED = "failed"
-    """The attempt is proven to have bought nothing."""
+    """It is certain that the attempt bought nothing."""
     TERMINATED = "gone"
     """All resources of the attempt are terminated.
 
-    Also used if the market accepted the purchase but no resource was ever found.
+    An attempt also has this state if the market accepted the purchase but no resource was ever found.
     """
 
 
@@ -80,7 +80,7 @@ class Why(StrEnum):
     LEASE_ENDED = "lease_ended"
     VENDOR_TOOK_IT = "vendor_took_it"
     SHOWN_LATER = "put_back"
-    """The database was restored, and Slack shows a later state of the request than the database does."""
+    """The database was restored from a backup, and Slack shows a newer state of the request than the database."""
     ENDED_WHILE_AWAY = "ended_while_away"
     """The machine was already terminated when the bot first checked it after a start.
 
@@ -88,7 +88,7 @@ class Why(StrEnum):
     was down. Or the database was restored, and the machine was destroyed after the backup.
     """
     ENDED_SINCE_BACKUP = "ended_since_copy"
-    """Like ENDED_WHILE_AWAY, but Slack also shows a later state of the machine than the restored database.
+    """Like ENDED_WHILE_AWAY, but Slack also shows a newer state of the machine than the restored database.
 
     Somebody therefore probably destroyed the machine on purpose.
     """
@@ -107,11 +107,14 @@ class Marker(StrEnum):
     """The part of the bot that marked an attempt for deletion."""
 
     STEP = "step"
-    """The rental's regular step, after it gave up on the attempt or found resources of a failed purchase."""
+    """The rental's step, which is the code that advances the rental.
+
+    The step gave up on the attempt, or found resources of a failed purchase.
+    """
     OVERDUE = "overdue"
-    """The overdue deletion, which deletes machines that the rental's regular step failed to delete in time."""
+    """The deletion of overdue machines, which the rental's step failed to delete in time."""
     SWEEP = "sweep"
-    """The sweep, which compares the store with the account, after it found a resource of a closed attempt."""
+    """The sweep, which compares the database with the account. It found a resource of a closed attempt."""
 
 
 REPORTED_FAILED = frozenset({Why.SOLD_OUT, Why.ANSWERED_FAILED})
@@ -162,14 +165,14 @@ class OwnedKey(Frozen):
 
 
 class SentScript(Frozen):
-    """The contents of the startup script that a purchase sent."""
+    """The contents of the startup script that was sent with a purchase."""
 
     version: int
     """The version of the script's text: `bot.policy.access.startup_script.SCRIPT_VERSION`."""
     keys: tuple[OwnedKey, ...] = ()
     """The keys that the script installs in addition to `Attempt.public_key`."""
     setup: str | None = None
-    """The name of the setup script that it runs. None if it runs none."""
+    """The name of the setup script that the startup script runs. None if it runs none."""
     probe: bool = False
     """True if the script installs the probe."""
     refused: bool = False
@@ -191,7 +194,7 @@ class AdoptedMachine(Frozen):
 
 
 class Attempt(Frozen):
-    """One procure call for one offer. There is never more than one attempt for an offer.
+    """An attempt to buy an offer with one procure call. There is never more than one attempt for an offer.
 
     An attempt can also stand for a machine that wasn't rented through the bot (`adopted`).
     """
@@ -213,7 +216,7 @@ class Attempt(Frozen):
     None if the machine wasn't rented through the bot.
     """
     public_key: str = ""
-    """The line of the default SSH key, which is sent with the purchase.
+    """The default SSH key, as one line of text. It is sent with the purchase.
 
     Empty if the machine wasn't rented through the bot, because nobody knows whose keys are on it.
     """
@@ -235,13 +238,13 @@ class Attempt(Frozen):
     After this time, the attempt no longer counts as live.
     """
     orphaned: bool = False
-    """True if the attempt is an orphan: its machines never become the rental's machine.
+    """True if the attempt is an orphan. The machines of an orphan never become the rental's machine.
 
     An attempt becomes an orphan if the market answered `failed`, or if one of its resources appeared after the
-    attempt was closed. Its machines are deleted, independently of the rental's live attempt.
+    attempt was closed. Its machines are deleted. The rental's live attempt isn't affected.
     """
     empty_since: Instant | None = None
-    """The time at which a lookup first found no resource for the attempt. A second lookup confirms it."""
+    """The time at which a lookup first found no resource for the attempt. A second lookup must confirm it."""
 
     @model_validator(mode="after")
     def _check_origin(self) -> Self:
@@ -295,12 +298,12 @@ class Attempt(Frozen):
 
     @property
     def marked_for_deletion(self) -> bool:
-        """True if every resource of the attempt is to be deleted, including any that appears later."""
+        """True if every resource of the attempt is to be deleted, including resources that appear later."""
         return self.marked_by is not None
 
     @property
     def unresolved(self) -> bool:
-        """True if the attempt is an orphan and isn't `closed` yet, so that its resources may still bill."""
+        """True if the attempt is an orphan that isn't `closed` yet. Its resources may still bill."""
         return self.orphaned and not self.closed
 
     @property
@@ -319,7 +322,7 @@ NAMED = "named"
 The bot sets this status itself. It isn't a status of the API.
 """
 UNSEEN = "unseen"
-"""The status of a placeholder that stands for a resource which was purchased but never found.
+"""The status of a placeholder for a resource that was purchased but never found.
 
 The bot sets this status itself. It isn't a status of the API.
 
@@ -345,10 +348,12 @@ class Resource(Frozen):
     port: int | None = None
     delete_accepted_at: Instant | None = None
     missing_since: Instant | None = None
-    """The time at which the market first answered that the resource doesn't exist. A second lookup confirms it."""
+    """The time at which the market first reported that the resource is missing. A second lookup must confirm it.
+    """
     terminated_at: Instant | None = None
     last_answer: str = ""
-    """The answer to the last delete call, if the call wasn't accepted. Untrusted text: escape it for display."""
+    """The answer to the last delete call. Empty if the call was accepted. Untrusted text: escape it for display.
+    """
 
 
 class LedgerRow(Frozen):
@@ -356,9 +361,9 @@ class LedgerRow(Frozen):
 
     resource_id: str
     n: int = 1
-    """The row's number for its resource, starting at 1.
+    """The number of the row among the rows of its resource, starting at 1.
 
-    If the resource reappears and is terminated again, it gets another row.
+    If the resource reappears and is terminated again, the resource gets another row.
     """
     rental_id: str
     owner: str

@@ -21,7 +21,7 @@ class Frozen(BaseModel):
 
 
 class Summed(Frozen):
-    """A group of numbers that are added field by field."""
+    """A group of numbers. Two groups are added field by field."""
 
     def __add__(self, other: Self) -> Self:
         return type(self)(**{name: getattr(self, name) + getattr(other, name) for name in type(self).model_fields})

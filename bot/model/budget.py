@@ -16,7 +16,7 @@ Month = str
 
 
 class ScopeKind(StrEnum):
-    """The kinds of scopes that can have a budget.
+    """The kinds of scopes. A scope is a person, a project or the whole team, and can have a budget.
 
     Rows in the database are always changed in the order of these names, so that transactions don't deadlock.
     """
@@ -47,19 +47,19 @@ def scopes_of(owner: str, project: str) -> tuple[Scope, ...]:
 
 
 class MonthPart(Frozen):
-    """The charges of one scope in one month, which one CSV file contains."""
+    """A month, and the person, project or team whose charges in this month a CSV file contains."""
 
     month: Month
     scope: Scope = TEAM
 
     @property
     def project(self) -> str | None:
-        """The project whose charges these are. None if the scope isn't a project."""
+        """The name of the project. None if the charges are those of a person or of the team."""
         return self.scope.name if self.scope.kind is ScopeKind.PROJECT else None
 
 
 class Balance(Frozen):
-    """The money that a scope has spent and reserved in a month."""
+    """The money that a person, a project or the team has spent and reserved in a month."""
 
     scope: Scope
     month: Month
@@ -97,7 +97,7 @@ class Demand(Frozen):
 
     @property
     def passes(self) -> bool:
-        """True if the additional amount exceeds the budget.
+        """True if the budget can't cover the additional amount.
 
         False for an additional amount of zero, even if the budget is already exceeded.
         """
@@ -118,10 +118,7 @@ class Reservation(Frozen):
 
 
 class UseCosts(Summed):
-    """The cost of a machine, split by how the machine was used at the time, in micro-dollars.
-
-    The four parts add up to the amount.
-    """
+    """The cost of a machine in micro-dollars, split into four parts by the use of the machine."""
 
     used: Micros = 0
     connected: Micros = 0
@@ -148,7 +145,7 @@ class Charge(Frozen):
 
     resource_id: str
     n: int
-    """The number of the ledger row among the rows of its resource."""
+    """The number of the ledger row: `LedgerRow.n`."""
     started_at: Instant
     ended_at: Instant
     rental_id: str

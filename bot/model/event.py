@@ -1,7 +1,7 @@
 """Events: the history of each rental and of the account, and the effects of each kind of event.
 
-An event is stored in the same transaction as the change that it describes. The row of its kind in `EFFECTS`
-decides which messages it causes, and which open questions it asks or resolves.
+An event is stored in the same transaction as the change that it describes. The table `EFFECTS` has a row for each
+kind of event. The row says which messages the event causes, and which questions it asks or resolves.
 """
 
 from __future__ import annotations
@@ -90,7 +90,10 @@ class EventKind(StrEnum):
     """An attempt was stored, and its procure call follows."""
     NO_ANSWER = "no_answer"
     GIVEN_UP = "given_up"
-    """An attempt was accepted, but no machine became ready. Its resources are deleted before the next attempt."""
+    """The market accepted a purchase, but no machine became ready.
+
+    The resources of this attempt are deleted before the next attempt.
+    """
     ACCEPTED = "accepted"
     """An attempt bought a machine."""
     BLOCKED = "waiting"
@@ -136,7 +139,7 @@ class EventKind(StrEnum):
     KEPT_AS_IT_IS = "kept_as_it_is"
     """The owner keeps the machine although its GPUs aren't those that were sold."""
     NOT_WORKING = "not_working"
-    """The owner said that the machine doesn't work, and wants a replacement."""
+    """The owner said that the machine doesn't work, and wants another machine in its place."""
     REPLACED = "replaced"
     """Another rental replaces this one. As soon as the new machine is bought, the old one is destroyed."""
     NOT_REPLACED = "not_replaced"
@@ -167,11 +170,11 @@ class EventKind(StrEnum):
     ENDED = "ended"
     # Events about a rental that are sent as alerts. Alerts are rendered from the event alone.
     STEP_FAILED = "step_failed"
-    """The rental's step, which does the next work on the rental, failed several times in a row."""
+    """The rental's step, which is the code that advances the rental, failed several times in a row."""
     STEP_WORKS = "step_works"
     """The step works again after STEP_FAILED."""
     DELETED_OVERDUE = "deleted_overdue"
-    """The rental's regular step didn't delete the machine at its end. It was now deleted as overdue."""
+    """The machine was deleted as overdue, because the rental's step didn't delete it at its end."""
     # Events about the account.
     UNMANAGED_MACHINE = "unknown_machine"
     BOUGHT_AFTER_BACKUP = "older_database"
@@ -222,7 +225,7 @@ class Event(Frozen, Generic[F_co]):
     """A record of who did what, when and why, stored in the same transaction as the change."""
 
     id: int = 0
-    """The ID that the store assigns. 0 until then."""
+    """The ID that the store assigns. 0 before the event is stored."""
     rental_id: str | None
     kind: EventKind
     at: Instant
@@ -235,7 +238,7 @@ class Event(Frozen, Generic[F_co]):
     def _of_kind(cls, facts: Any, info: ValidationInfo) -> Any:
         """Convert the facts to the class that `EFFECTS` names for this kind of event.
 
-        In a stored event, the facts are still a mapping.
+        When an event is read from the database, its facts are a plain mapping.
         """
         kind: type[Facts] = EFFECTS[info.data["kind"]].facts
         if isinstance(facts, Mapping) or type(facts) is Facts:
@@ -246,7 +249,7 @@ class Event(Frozen, Generic[F_co]):
 
     @property
     def effects(self) -> Effects[Any]:
-        """The row of `EFFECTS` for events of this kind."""
+        """The effects of this kind of event: its row of `EFFECTS`."""
         return EFFECTS[self.kind]
 
 
@@ -266,8 +269,8 @@ def never(_: Event[Any]) -> bool:
 def if_it_was_unknown(event: Event[AttemptFacts]) -> bool:
     """Return whether the outcome of the attempt was unknown before.
 
-    If it was, an earlier reply in the thread promised to say what was bought. If it wasn't, the purchase is shown
-    on the card, and the thread gets no reply.
+    If it was, an earlier reply in the thread promised to say what was bought. If it wasn't, only the card shows
+    the purchase.
     """
     return event.facts.why is not None
 
@@ -320,8 +323,8 @@ def is_for_who_asked(event: Event[PeopleFacts], asked: Event) -> bool:
 def if_a_person_did_it(event: Event) -> bool:
     """Return whether a person caused the event.
 
-    When the bot itself ends a rental, the owner has already been notified of the end. That message is then edited
-    to become the receipt, and no second message is sent.
+    If the bot itself ends a rental, the owner already has a message about the end. The bot then turns that message
+    into the receipt and sends no second message.
     """
     return event.actor is not None
 
@@ -341,7 +344,7 @@ class To(Enum):
     TEAMMATES_LET_IN = auto()
     """The people who are now given access to the machine.
 
-    Before the machine is ready, only the people without a key get a message. It asks them for a key.
+    Before the machine is ready, only the people without a key get a message. The message asks them for a key.
     """
     TEAMMATES_WHO_ASKED = auto()
     TEAMMATES_AT_LAST_NOTICE = auto()
@@ -404,16 +407,16 @@ class Effects(Generic[F]):
     """The condition under which a reply about the event is posted in the card's thread.
 
     There is no reply if another message already says the same: the card itself, the first "renting" reply, a
-    direct message or an alert. Events about the use of a machine get no reply. Events that only concern people who
-    log in get no reply either.
+    direct message or an alert. There is also no reply to events about the use of a machine, or about the people
+    who log in.
     """
     only_in_thread: bool = False
-    """True if only the reply in the thread says what happened, and no other message."""
+    """True if no message other than the reply in the thread says what happened."""
     direct: tuple[To, ...] = ()
     """The people who get a direct message. Slack notifies them of it.
 
-    A direct message is meant for something that the person must do or know now. Nobody gets a direct message about
-    their own action. Events without direct messages only cause edits of existing messages.
+    A direct message says something that the person must do or know now. Nobody gets a direct message about their
+    own action. Events without direct messages only cause edits of existing messages.
     """
     direct_if: Condition[F] = always
     alert: tuple[To, ...] = ()
@@ -606,7 +609,7 @@ EFFECTS: dict[EventKind, Effects[Any]] = {
     _E.BUDGET_ALERT: Effects(BudgetAlertFacts, alert=(To.PEOPLE, To.APPROVERS_CHANNEL)),
     _E.STORE_BACK: Effects(AlertFacts, alert=(To.TOLD_OF_OUTAGE,)),
 }
-"""The effects of every kind of event. To change who learns of an event, change its row here."""
+"""The effects of every kind of event. To change who learns of an event, change the row of its kind."""
 
 
 def facts_in(events: Iterable[Event], kind: type[F]) -> list[F]:
@@ -650,8 +653,8 @@ def newest_version(asked: Event[Any], events: Sequence[Event]) -> Event[Any]:
     """Return the event that asked approvers about the newest version of a request.
 
     `asked` is an event that asked approvers to decide. Later, the owner may have changed the request in a way that
-    also needs an approver. The event of the last such change is then returned. Otherwise, `asked` itself is
-    returned.
+    also needs an approver. The event of the last such change is then returned. If there was no such change,
+    `asked` is returned.
 
     An OTHERS_ASKED event only asks more people about a question that an earlier event asked. If `asked` is an
     OTHERS_ASKED event, the search starts at the earlier event.

@@ -44,8 +44,7 @@ _MONEY = frozenset(
 class Facts(Frozen):
     """The details of an event beyond who did what and when.
 
-    This base class has no fields. It is used for kinds of events whose row in `EFFECTS` doesn't name another
-    class.
+    This base class has no fields. Kinds of events use it if their row in `EFFECTS` names no other class.
     """
 
     @classmethod
@@ -77,13 +76,13 @@ class PeopleFacts(Facts):
 
 
 class UntilFacts(Facts):
-    """The time until which something applies, such as the end of the machine."""
+    """A time until which something applies, such as the end of the machine."""
 
     until: Instant | None = None
 
 
 class BillFacts(Facts):
-    """The cost of a rental or an attempt. None while it isn't known."""
+    """The cost of a rental or an attempt. The cost is None while it isn't known."""
 
     amount: Micros | None = None
     estimated: bool | None = None
@@ -150,7 +149,7 @@ class DecisionFacts(SaidFacts, PeopleFacts, AllowedFacts, UntilFacts):
     terms: int | None = Field(default=None, alias="envelope")
     span: timedelta | None = None
     asked_span: timedelta | None = None
-    """The length that was requested, if only a shorter one (`span`) was approved."""
+    """The length of time that was requested. Set if only a shorter time (`span`) was approved."""
     self_approved: bool | None = None
     passed: tuple[Demand, ...] = ()
     """The budgets that the approved amount exceeds."""
@@ -254,7 +253,7 @@ class RentingFacts(AttemptFacts):
 
 
 class ReadyFacts(AttemptFacts, UntilFacts):
-    """A running machine, and the time that it took to become ready. `why` is set if it is unreachable over SSH."""
+    """A machine that is now ready, and the time that this took. `why` is set if SSH can't reach the machine."""
 
     gpu: str
     count: int
@@ -296,9 +295,9 @@ class QuestionFacts(UseFacts, BillFacts):
 
 
 class KeptFacts(PeopleFacts, UntilFacts):
-    """The owner's reply that they need the machine for `span`. The bot asks again at `until`.
+    """The owner's reply that they need the machine for the time `span`. The bot asks again at `until`.
 
-    `people` contains the people who had asked for the machine.
+    `people` contains the people who had asked the owner for the machine.
     """
 
     since: Instant
@@ -314,7 +313,7 @@ class EndFacts(BillFacts, UntilFacts):
     span: timedelta | None = None
     rate: Decimal | None = None
     status: UsageStatus | None = Field(default=None, alias="verdict")
-    """The usage status. If it is UNKNOWN, the bot can't monitor the machine, so the end doesn't move."""
+    """The usage status. If the status is UNKNOWN, the end of the lease doesn't move."""
     vendor: str | None = None
     """Set if the bot can't probe any machine of this vendor."""
     ask_before: Instant | None = None
@@ -326,7 +325,7 @@ class EndFacts(BillFacts, UntilFacts):
 
 
 class AgainFacts(UntilFacts):
-    """The time of the next question to a person. Before that time, they aren't asked anything."""
+    """The time at which a person is asked again. Before that time, the person gets no question."""
 
     until: Instant
 
@@ -339,7 +338,7 @@ class HostKeyFacts(Facts):
 
 
 class GpuMismatchFacts(Facts):
-    """The GPUs that were sold, and the different ones that were seen on the machine."""
+    """The GPUs that were sold, and the other GPUs that were seen on the machine."""
 
     gpu: str
     count: int
@@ -366,7 +365,7 @@ class OwnerChangedFacts(QuestionFacts, PeopleFacts):
 
 
 class AdoptedFacts(QuestionFacts, PersonFacts):
-    """A machine that wasn't rented through the bot, and the owner whom an admin gave it."""
+    """A machine that wasn't rented through the bot, and the person whom an admin made its owner."""
 
     name: str | None = None
     resource_id: str
@@ -420,8 +419,8 @@ class DeletionFacts(BillFacts):
 class AlertFacts(UntilFacts):
     """A failure or a recovery of the bot.
 
-    If a single rental is affected, `name` is its ID. If one of several bot processes is affected, `name` is the
-    machine on which it runs. None if everything is affected.
+    If a single rental is affected, `name` is the ID of the rental. If one of several bot processes is affected,
+    `name` is the machine that runs the process. If everything is affected, `name` is None.
     """
 
     name: str | None = None
@@ -443,9 +442,9 @@ class AlertFacts(UntilFacts):
 
 
 class AccountFacts(Facts):
-    """The subjects of an alert. `count` is their number, and `detail` lists them.
+    """The machines or other things that an alert is about. `count` is their number, and `detail` lists them.
 
-    The subjects are machines, requests, mistakes in the policy file, or policy keys that a new version changed.
+    They are machines, requests, mistakes in the policy file, or policy keys that a new version changed.
     """
 
     count: int = 0

@@ -25,7 +25,7 @@ _MEMORY = re.compile(r"(\d{1,4})gb")
 SUPERCHIP = re.compile(r"g[bh]\d+")
 """The families in which a CPU and a GPU form one unit.
 
-For these, nvidia-smi reports the CPU's memory as part of the GPU's: `GH200 480GB`.
+For these families, nvidia-smi reports the CPU's memory in the GPU's name: `GH200 480GB`.
 """
 
 
@@ -35,7 +35,7 @@ For these, nvidia-smi reports the CPU's memory as part of the GPU's: `GH200 480G
 def name_key(name: str) -> str:
     """Return the name in lower case without spaces and punctuation.
 
-    Two names with equal keys are considered the same name.
+    If two names give the same result, they are considered the same name.
     """
     return "".join(letter for letter in name.casefold() if letter.isalnum())
 
@@ -63,7 +63,7 @@ class _Model(NamedTuple):
     form_factors: frozenset[str]
     memory_gb: frozenset[int]
     rest: str
-    """The other words of the name, without separators."""
+    """The other words of the name, joined without separators."""
 
     @property
     def known(self) -> bool:
@@ -102,8 +102,8 @@ def fits_model(canonical: str, clicked: str) -> bool:
 class Families:
     """The GPU families of the market's catalogue, looked up by family or canonical name.
 
-    Create one instance for a whole list of offers, because the lookup tables are built only once per instance.
-    Comparing every offer with every name takes minutes if both lists are long.
+    Create one instance for a whole list of offers, because each instance builds its own lookup tables. Without
+    these tables, the comparison of many offers with many names takes minutes.
     """
 
     def __init__(self, families: Mapping[str, tuple[str, ...]]) -> None:
@@ -117,8 +117,8 @@ class Families:
     def family_of(self, canonical: str, stated: str | None) -> str:
         """Return the family of a canonical name.
 
-        The catalogue takes precedence. If it doesn't list the name, the family that the offer states is used, and
-        otherwise the first words of the name.
+        The catalogue takes precedence. If the catalogue doesn't list the name, the family that the offer states is
+        used. If the offer states none, the first words of the name are used.
 
         Args:
             canonical: The canonical name, such as `nvidia-h100-sxm5-80gb`.
@@ -161,7 +161,7 @@ class Variant:
 
 
 def variant_of(canonical: str, family: str) -> Variant:
-    """Return the variant that a canonical name of the given family stands for."""
+    """Return the variant with this canonical name, which belongs to the given family."""
     words = _name_words(canonical)
     for length in range(1, len(words) + 1):
         if same_name("".join(words[:length]), family):
@@ -176,16 +176,22 @@ def memory_sizes(variants: Iterable[Variant]) -> frozenset[int]:
 
 
 def has_features(canonical: str, family: str, features: Iterable[str]) -> bool:
-    """Return whether a canonical name of the family has all of these features."""
+    """Return whether a GPU has all of the given features.
+
+    Args:
+        canonical: The canonical name of the GPU.
+        family: The family to which the GPU belongs.
+        features: The features, such as `80gb` and `sxm`.
+    """
     variant = variant_of(canonical, family)
     return all(variant.has(feature) for feature in features)
 
 
 def comparable(features: Iterable[str], family: str, variants: Sequence[Variant]) -> list[str]:
-    """Return the features that can be compared with the variants of a family.
+    """Return the features without those that no catalogue name of the GPU's family states.
 
-    nvidia-smi reports features that no name in the catalogue states. Examples are the kind of memory in `H100 80GB
-    HBM3`, the form factor in `MI300X OAM`, and the CPU's memory in `GH200 480GB`. Such features are left out.
+    For example, nvidia-smi reports the kind of memory in `H100 80GB HBM3`, the form factor in `MI300X OAM`, and
+    the CPU's memory in `GH200 480GB`. The catalogue doesn't state these features, so they can't be compared.
     """
     named = [feature for feature in features if any(variant.has(feature) for variant in variants)]
     says_form = any(variant.says_form for variant in variants)
@@ -270,9 +276,9 @@ def _display_part(part: str) -> str:
 
 
 def display_variant(canonical: str, family: str) -> str:
-    """Return the features in a canonical name, without its family, as people read them: `SXM 80 GB`.
+    """Return the features that a canonical name states, as people read them: `SXM 80 GB`.
 
-    If the name has no features, the whole name is returned.
+    If the name states no features, the whole name is returned.
     """
     name, prefix = display_name(canonical), display_name(family)
     if not name.upper().startswith(prefix.upper()):

@@ -1,4 +1,7 @@
-"""The use of a machine: the samples that probe runs collect, and the usage status that follows from them."""
+"""The use of a machine: the samples that probe runs collect, and the usage status that follows from them.
+
+In a probe run, the bot connects to a machine over SSH and reads how the machine is used.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,7 @@ class Missed(StrEnum):
     NO_ANSWER = "no_answer"
     """No SSH server answered in time."""
     REFUSED = "refused"
-    """The login was refused: the probe isn't installed, or not yet."""
+    """The SSH login was refused, because the probe hasn't been installed."""
     HOST_KEY_CHANGED = "host_key_changed"
     UNREADABLE = "unreadable"
     """The output isn't a valid report, is too long, or arrived too late."""
@@ -132,7 +135,7 @@ class GpuModel(Frozen):
     name: str
     """The GPU's name. Untrusted text: escape it for display."""
     memory_mib: int = Field(ge=0)
-    """The size of the GPU's memory. 0 if the machine doesn't report it."""
+    """The size of the GPU's memory, in MiB. 0 if the machine doesn't report it."""
 
 
 class GpuUse(Frozen):
@@ -140,7 +143,8 @@ class GpuUse(Frozen):
 
     index: int = Field(ge=0)
     highest: int | None = Field(default=None, ge=0, le=100)
-    """The highest reading of `utilization.gpu`, in percent. None if there is none, for example in MIG mode."""
+    """The highest reading of `utilization.gpu`, in percent. None if the GPU reports none, for example in MIG mode.
+    """
     memory_mib: int | None = Field(default=None, ge=0)
     """The highest amount of memory in use. It is only shown to people: used memory is no evidence of work."""
     watts: int | None = Field(default=None, ge=0)
@@ -178,14 +182,14 @@ class ProbeAnswers(Frozen):
     """A record of whether the probe answered on a vendor's latest machines soon after they became ready."""
 
     unreachable: tuple[str, ...] = ()
-    """The owner of each machine whose probe didn't answer. Most recent first, at most ten.
+    """The owners of the latest machines whose probes didn't answer. Most recent first, at most ten.
 
     Only machines that were recorded after `answered_at` are included.
     """
     unreachable_at: Instant | None = None
     """The time at which the most recent machine in `unreachable` was recorded."""
     answered_at: Instant | None = None
-    """The time at which a machine's probe last answered. None if none ever did."""
+    """The time at which a machine's probe last answered. None if no probe has answered yet."""
 
 
 class ProbeResult(Frozen):
@@ -199,7 +203,7 @@ class ProbeResult(Frozen):
 
 
 class Sample(Frozen):
-    """A stored probe run. It is deleted after two days."""
+    """The stored result of a probe run. It is deleted after two days."""
 
     rental_id: str
     at: Instant
@@ -233,7 +237,10 @@ class Use(Frozen):
     In a question to the owner, only the newest report counts.
     """
     new_connections: int = 0
-    """In a question, the number of newer connections in the newest report. They can be from internet scanners."""
+    """In a question to the owner, the number of SSH connections that are at most two minutes old.
+
+    Only the newest report counts. Such connections can come from internet scanners.
+    """
     why: Missed | None = None
     """If the status is unknown: the reason why the last probe runs had no usable reading.
 
@@ -244,7 +251,7 @@ class Use(Frozen):
     idle_period: Instant | None = Field(default=None, alias="spell")
     """The start of the idle period that this status belongs to. Questions identify the period by this time.
 
-    An interruption of less than ten minutes, by work or by missing readings, doesn't end an idle period. After
+    If work or missing readings interrupt an idle period for less than ten minutes, the period continues. After
     such an interruption, `idle_period` is therefore earlier than `since`.
 
     During an interruption, the status is "in use" or "unknown". It keeps the start of the idle period until the
@@ -258,7 +265,7 @@ class Use(Frozen):
 
     @property
     def bare(self) -> Use:
-        """A copy that contains only the status, its start and the start of its idle period, but no evidence."""
+        """A copy without the evidence: it has only the status, its start and the start of its idle period."""
         return Use(status=self.status, since=self.since, idle_period=self.idle_period)
 
 

@@ -18,13 +18,13 @@ class MessageKind(StrEnum):
     """
 
     CARD = "card"
-    """A live message: one for each rental, in `Rental.card_channel`."""
+    """The live message that shows a rental. It is posted in `Rental.card_channel`."""
     THREAD = "thread"
     """A reply in the card's thread, posted once, from the facts of one event."""
     APPROVAL = "approval"
-    """A live message for the approvers, about a question that one event asked.
+    """A live message that asks the approvers a question. It is caused by one event.
 
-    It also shows the changes that the owner has made to the request since the question was asked.
+    The message also shows the changes that the owner has made to the request since the question was asked.
     """
     DIRECT = "direct"
     """A live message in one person's direct messages, caused by one event."""
@@ -36,19 +36,19 @@ class MessageKind(StrEnum):
     REMINDER = "reminder"
     """A live message in one approver's direct messages. It lists the requests that waited when it was sent."""
     QUESTION = "question"
-    """A live message to one admin about one question to the admins, caused by one event."""
+    """A live message that asks one admin a question. It is caused by one event."""
     HOME = "home"
     """The Home tab of one person, kept up to date from the first time that they open it."""
     QUOTE = "quote"
     """The offers that were found, sent once to the person who asked for them.
 
-    If the person was on the waitlist, they get the offers in a direct message. It is edited when they rent one of
-    the offers.
+    If the person was on the waitlist, they get the offers in a direct message. This message is edited when they
+    rent one of the offers.
     """
     LOOKING = "looking"
     """A notice that the search takes longer than usual, sent once to the person who asked."""
     REPLY = "reply"
-    """An answer, rendered when it was queued and sent once to the person who acted."""
+    """An answer that is sent once to the person who acted. It is rendered when it is queued."""
     FILE = "file"
     """A file of charges, uploaded once to one person's direct messages.
 
@@ -64,7 +64,7 @@ class MessageKind(StrEnum):
     def answer(self) -> bool:
         """True if messages of this kind answer something that one person did.
 
-        They are sent to a `response_url` or as a direct message.
+        Such answers are sent to a `response_url` or as a direct message.
         """
         return self in {MessageKind.QUOTE, MessageKind.LOOKING, MessageKind.REPLY}
 
@@ -152,10 +152,10 @@ def ephemeral_place(to: Destination) -> tuple[str, str, str | None]:
 
 
 def stored_destination(text: str) -> Destination:
-    """Return the destination that is stored as this text. Its kind follows from the text alone.
+    """Return the destination for a text from the database. The text alone determines the kind of destination.
 
     User IDs begin with U or W, and IDs of conversations with C, D or G (docs.slack.dev/reference/objects).
-    `store/messages.py` tells the kinds apart in the same way.
+    `store/messages.py` distinguishes the kinds in the same way.
     """
     if text.startswith("http"):
         return to_response_url(text)
@@ -181,9 +181,9 @@ class Message(Frozen):
     """A row of the outbox. Use `queued` to create a new one."""
 
     id: int = 0
-    """The ID that the store assigns. 0 until then.
+    """The ID that the store assigns. 0 before the message is stored.
 
-    The metadata of the post contains it, so that the post can be found in Slack.
+    The metadata of the post contains the ID, so that the post can be found in Slack.
     """
     kind: MessageKind
     to: Destination
@@ -203,13 +203,13 @@ class Message(Frozen):
     broadcast: bool = False
     """True if a reply in a thread is also shown in the channel."""
     target_version: int = 1
-    """The version that Slack should show, which is also in the post's metadata.
+    """The version of the message that Slack should show. The metadata of the post contains it as well.
 
-    Each change of the content increases it. It never decreases, even if the database is restored
+    Each change of the content increases the version. The version never decreases, even if the database is restored
     (`lowest_version`).
     """
     shown_version: int = 0
-    """The version that Slack shows. 0 before the message is posted."""
+    """The version of the message that Slack shows. 0 before the message is posted."""
     version_at_start: int | None = None
     """The message's version when the database was opened.
 

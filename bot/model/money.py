@@ -32,7 +32,7 @@ def cost(rate: Decimal, span: timedelta) -> Micros:
 
 
 def cost_at_most(rate: Decimal, span: timedelta) -> Micros:
-    """Return the same as `cost`, but rounded up, for totals that must not be exceeded."""
+    """Return the cost as `cost` does, but rounded up. Use it for totals that must not be exceeded."""
     return math.ceil(_exact(rate, span))
 
 
@@ -45,13 +45,16 @@ def time_for(amount: Decimal, rate: Decimal) -> timedelta:
 
 
 def rate_for(total: Micros, span: timedelta) -> Decimal:
-    """Return the highest hourly rate in whole cents that stays within `total` over `span`. At least zero."""
+    """Return the highest hourly rate at which a machine costs at most `total` during `span`.
+
+    The rate is rounded down to whole cents. It is at least zero.
+    """
     cents = Fraction(total, MICROS_PER_DOLLAR) * 100 * _MICROSECONDS_PER_HOUR / (span // timedelta(microseconds=1))
     return max(Decimal(math.floor(cents)) * _CENT, Decimal(0))
 
 
 def whole_cents_below(rate: Decimal) -> Decimal:
-    """Return `rate` rounded down to whole cents, so that the limit that people read is exact."""
+    """Return `rate` rounded down to whole cents, for limits that people read."""
     return rate.quantize(_CENT, rounding=ROUND_FLOOR)
 
 
@@ -61,13 +64,14 @@ def whole_cents(amount: Micros) -> Micros:
 
 
 def in_cents(parts: Sequence[Micros], total: Micros | None = None) -> list[Micros]:
-    """Round the amounts to whole cents so that they add up to `total`, or to their own rounded sum.
+    """Round the amounts to whole cents so that they still add up.
 
-    Each amount is first rounded down. The missing cents are then added to the amounts with the largest remainders.
-    Each result is therefore less than a cent from its exact value.
+    The results add up to `total`. If `total` is None, they add up to the rounded sum of the exact amounts. Each
+    amount is first rounded down. The missing cents are then added to the amounts with the largest remainders. Each
+    result is therefore less than a cent from its exact value.
 
-    Use this function for every table or text whose amounts have to add up: first for the rows, then for the parts
-    of each row, with the row's amount as `total`.
+    Use this function for every table or text whose amounts have to add up. If a row is divided into smaller
+    amounts, first round the rows, and then the amounts of each row, with the rounded row as `total`.
 
     Args:
         parts: The exact amounts.
@@ -82,7 +86,7 @@ def in_cents(parts: Sequence[Micros], total: Micros | None = None) -> list[Micro
 
 
 def micros(dollars: Decimal) -> Micros:
-    """Return a dollar amount in whole micro-dollars, rounded up, for caps and limits."""
+    """Return a dollar amount in whole micro-dollars, rounded up."""
     return math.ceil(dollars * MICROS_PER_DOLLAR)
 
 

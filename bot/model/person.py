@@ -19,7 +19,7 @@ class Person(Frozen):
     guest: bool = False
     deactivated: bool = False
     outsider: bool = False
-    """True if they belong to another workspace that shares a channel with ours."""
+    """True if the person belongs to another workspace that shares a channel with ours."""
     bot: bool = False
     groups: frozenset[str] = frozenset()
     """IDs of the policy's user groups to which the person belongs."""

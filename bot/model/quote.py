@@ -26,7 +26,7 @@ class QuoteState(StrEnum):
 
 
 class Nearby(Frozen):
-    """A suggestion if a request has no offers: a similar request, and its cheapest offer."""
+    """A suggestion for a request that has no offers: a similar request, and its cheapest offer."""
 
     request: Request
     cheapest: Offer
@@ -38,9 +38,10 @@ class WaitlistEntry(Frozen):
     until: Instant
     """The time at which the entry expires if no offer has fitted."""
     since: Instant | None = None
-    """The time at which the wait began. Among entries with the same query, the oldest is served first.
+    """The time at which the wait began.
 
-    None until the owner has chosen what should happen when an offer fits.
+    If several entries have the same query, the oldest one gets an offer first. None until the owner has chosen
+    what should happen when an offer fits.
     """
     rents: bool = False
     """True if an offer that fits is rented automatically. False if the owner is only notified."""
@@ -55,8 +56,8 @@ class WaitlistEntry(Frozen):
     budgets: dict[ScopeKind, Micros] | None = None
     """The budgets of the owner, the project and the team when the rental reserved money from them.
 
-    A person, project or team that had no budget is missing. None if the budgets aren't known, or if nothing was
-    reserved.
+    People, projects and teams without a budget aren't included. None if the budgets aren't known, or if nothing
+    was reserved.
     """
 
 
@@ -92,7 +93,7 @@ class Quote(Frozen):
     A `response_url` works five times within 30 minutes.
     """
     replaces: bool = False
-    """True if the offers replace the message whose button was clicked. False if they are a new message."""
+    """True if the answer replaces the message whose button was clicked. False if the answer is a new message."""
     created_at: Instant
     offers: tuple[Offer, ...] = ()
     """The offers that were found, cheapest first."""
@@ -105,7 +106,7 @@ class Quote(Frozen):
     waitlist_entry: WaitlistEntry | None = None
     """The owner's waitlist entry. None if they don't wait for an offer."""
     waits_for: str | None = None
-    """The ID of the `SharedSearch` for this quote's waitlist entry. Entries with equal queries share one."""
+    """The ID of the `SharedSearch` for this quote's waitlist entry. Entries with equal queries share a search."""
     due_at: Instant | None = None
 
     @property

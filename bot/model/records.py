@@ -23,8 +23,8 @@ from bot.model.state import State, check_change
 class Claimed(Frozen):
     """A row that was due and that this process has claimed, so that no other process works on it.
 
-    Rows are claimed in batches, so a row whose stored values can't be parsed must not make the whole batch fail.
-    This class therefore contains no value that has to be parsed. Such a row fails later, when it is worked on.
+    Rows are claimed in batches. One row with invalid values must not make its whole batch fail, so this class
+    contains no value that has to be parsed. A row with invalid values fails later, when the process works on it.
     """
 
     id: str
@@ -51,7 +51,7 @@ class Look(Frozen):
 
 
 class Usage(Frozen):
-    """The part of the person's and the team's limits that live rentals use up."""
+    """The parts of a person's and the team's limits that live rentals use up."""
 
     person_rentals: int
     team_rate: Decimal
@@ -135,13 +135,13 @@ class Accruing(NamedTuple):
 
 
 class Running(NamedTuple):
-    """The number of live rentals that have the same state, rate, idleness and pending decisions."""
+    """The number of live rentals that have the same values in the other fields."""
 
     state: State
     rate: Decimal | None
     """USD per hour for each rental."""
     idle: bool
-    """True if their machines are idle."""
+    """True if the machines of these rentals are idle."""
     undecided: bool
     """True if a request or an extension of each rental waits for a decision."""
     number: int
@@ -179,7 +179,7 @@ class EndedCost(Frozen):
 
 
 class KnownResource(Frozen):
-    """The values of a resource that are needed to delete it when its end is long past."""
+    """The values that are needed to delete a resource whose end is long past."""
 
     resource_id: str
     status: str
@@ -198,7 +198,7 @@ class EndTimes(Frozen):
     rental_id: str
     owner: str
     newest: bool
-    """True if this is the rental's last attempt. `accepted_at` and the lease then belong to it."""
+    """True if this is the rental's last attempt. `accepted_at` and the lease then belong to this attempt."""
     intended_at: Instant
     accepted_at: Instant | None
     ends_at: Instant | None
@@ -238,9 +238,9 @@ class WatchedResource(EndTimes):
 class Change:
     """A change of a rental: everything that one decision writes in one transaction.
 
-    Attempts, resources and ledger rows are facts, so they are always written. The rental, its events and its
-    messages are written only if the stored rental still equals `before`. A new attempt is an exception among the
-    facts: it is part of the decision, so it is written only together with the rental.
+    Resources, ledger rows and updates of existing attempts are facts, so they are always written. The rental, its
+    events, its messages and a new attempt are parts of the decision. They are written only if the stored rental
+    still equals `before`.
 
     Raises ForbiddenTransition if `bot.model.state` doesn't allow the rental's change of state.
     """
@@ -250,9 +250,10 @@ class Change:
     after: Rental
     events: tuple[Event, ...] = ()
     messages: tuple[tuple[int | None, Message], ...] = ()
-    """Additional messages. Each has the index of its event in `events`, or None if it has no event.
+    """Messages in addition to those that `EFFECTS` assigns to the events.
 
-    The messages that `EFFECTS` assigns to the events aren't included: `apply` adds them.
+    Each message has the index of its event in `events`, or None if it has no event. `apply` adds the messages from
+    `EFFECTS`.
     """
     attempts: tuple[Attempt, ...] = ()
     resources: tuple[Resource, ...] = ()
@@ -260,14 +261,14 @@ class Change:
     under_claim: bool = False
     """True if everything except the facts is written only while this process holds the claim on the rental.
 
-    A claim is the temporary right of one process to work on the rental.
+    A claim is the exclusive right of one process to work on a rental for a limited time.
     """
     releases_claim: bool = False
     """True if the change ends the claim on the rental. Only the step that holds the claim sets this."""
     probed_at: datetime | None = None
     """The newest probe run that the decision is based on. None if the decision doesn't depend on probe runs.
 
-    If there has been a later probe run, the rental counts as changed.
+    If there was a later probe run, the change isn't written, as if the rental had changed.
     """
     within_budgets: bool = False
     """True if the change is written only if the budgets can cover the money that the rental reserves."""
@@ -279,15 +280,15 @@ class Change:
 class Unsendable(Frozen):
     """The messages that can't be sent at the moment.
 
-    The store leaves them out when it reads a batch of due messages. Otherwise, they could fill the batch, and
-    messages that can be sent would have to wait.
+    The store leaves these messages out when it reads a batch of due messages. Otherwise, they could fill the batch
+    and delay the messages that can be sent.
     """
 
     ids: frozenset[int] = frozenset()
     calls: frozenset[NextCall] = frozenset()
     """The calls to Slack that can't be made now. A message whose next call is one of these is left out."""
     edits_again: bool = False
-    """True to leave out edits that only repeat a message's content, because it isn't known what Slack shows."""
+    """True to leave out edits that may only repeat what Slack already shows."""
     channels: frozenset[str] = frozenset()
     """The IDs of channels and people to whom nothing can be posted at the moment."""
     passed: frozenset[int] = frozenset()
@@ -295,11 +296,11 @@ class Unsendable(Frozen):
     homes: frozenset[str] = frozenset()
     """The IDs of people whose Home tabs can't be published at the moment.
 
-    There is one exception: if a person has just turned to another page of their Home tab, it is published.
+    There is one exception: if a person has just turned to another page of their Home tab, the tab is published.
     """
 
     def excludes(self, message: Message) -> bool:
-        """Return whether a message has become unsendable since the query that returned it."""
+        """Return whether a message can't be sent any more, although it could be sent when the store read it."""
         call = message.next_call
         return (
             call in self.calls
@@ -311,7 +312,7 @@ class Unsendable(Frozen):
 class PolicyFile(Frozen):
     """A policy file and the setup scripts that it names.
 
-    They are stored as text, so that a newer gpubot can parse them just as it would parse the files.
+    The policy and the scripts are stored as text, so that a newer gpubot parses them as it would parse the files.
     """
 
     text: str = ""

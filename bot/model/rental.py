@@ -48,9 +48,9 @@ class Asked(Frozen):
     """The questions that were asked about one idle period."""
 
     about: Instant | None = None
-    """The start of the idle period: `Use.idle_period`. If that is None, `Use.since`.
+    """The start of the idle period: `Use.idle_period`, or `Use.since` if that is None.
 
-    None if there was no usage status.
+    None if the machine had no usage status.
     """
     last_at: Instant
     times: int = 1
@@ -60,21 +60,21 @@ class Asked(Frozen):
     on_card: bool = False
     """True if the card says that nobody answers."""
     approvers_at: Instant | None = None
-    """The time at which the approvers were last notified that nobody answers. None if they weren't."""
+    """The time at which the approvers were last notified that nobody answers. None if they weren't notified."""
 
 
 class Question(Frozen):
-    """The questions about a machine that its owner was asked. No more are asked before `quiet_until`."""
+    """The questions to an owner about an idle machine. No further question is asked before `quiet_until`."""
 
     quiet_until: Instant | None = Field(default=None, alias="silent_until")
     """The time before which the owner isn't asked anything. None if they may be asked at any time."""
     promised: bool = False
     """True if the bot promised the owner to ask at `quiet_until`, in reply to an earlier answer.
 
-    The owner is then asked at that time, even after a sign of life in the meantime.
+    The bot then asks at that time, even if the owner has shown a sign of life in the meantime.
     """
     asked: Asked | None = None
-    """The questions about the most recent idle period with a question. None if there were no questions."""
+    """The questions about the most recent idle period that caused a question. None if no question was asked."""
 
 
 class GracefulDestroy(Frozen):
@@ -110,7 +110,7 @@ class Lease(Frozen):
     graceful_destroy: GracefulDestroy | None = None
     """Set while the machine is being destroyed gracefully. An extension cancels this."""
     shown_later_at: Instant | None = None
-    """The time at which the bot found that Slack shows a later state of the machine than the database.
+    """The time at which the bot noticed that Slack shows a newer state of the machine than the database has.
 
     This happens after the database was restored from a backup. The time is removed once the machine has been
     looked up and the owner has been notified of its end.
@@ -120,8 +120,7 @@ class Lease(Frozen):
     def last_end(self) -> datetime:
         """The latest time at which the lease may end without an extension.
 
-        For a flexible end, this is `latest_end`. During a graceful destroy, this is the time that applied before
-        it was chosen.
+        For a flexible end, this is `latest_end`. A graceful destroy doesn't change this time.
         """
         before = self.graceful_destroy or self
         return before.latest_end or before.ends_at
@@ -130,7 +129,7 @@ class Lease(Frozen):
 class Extension(Frozen):
     """A request for a longer lease that waits for an approver.
 
-    It has its own terms. It expires at the current end of the lease.
+    An extension has its own terms. If nobody decides, it expires at the current end of the lease.
     """
 
     terms: Terms = Field(alias="envelope")
@@ -214,7 +213,7 @@ class Rental(Frozen):
     None before the first attempt, and while the rental waits for a decision.
     """
     rate: Decimal | None = None
-    """USD per hour of the last attempt, and later of the machine."""
+    """The price of the last attempt, and later of the machine, in USD per hour."""
     vendor: str | None = None
     vendor_region: str | None = None
     accepted_at: Instant | None = None
@@ -230,16 +229,16 @@ class Rental(Frozen):
     host_key: str | None = None
     """The fingerprint of the machine's SSH host key: `SHA256:...`. None if the machine presented no key.
 
-    It is read when the machine becomes ready, or within minutes afterwards.
+    The fingerprint is read when the machine becomes ready, or within minutes afterwards.
     """
     lease: Lease | None = None
     """Set when the machine becomes ready. It stays set when the rental is over."""
     use: Use | None = None
     """The latest usage status of the machine. None if there is none yet, or if the machine gets no probe."""
     probe_answered_at: Instant | None = None
-    """The time at which the probe first answered. None until then.
+    """The time at which the probe first answered. None if it hasn't answered yet.
 
-    It shows that the startup script has run, or that the owner has installed the probe.
+    The answer shows that the startup script has run, or that the owner has installed the probe.
     """
     setup_progress: SetupProgress | None = None
     """The progress of the setup script, as last reported by the probe."""
@@ -255,7 +254,7 @@ class Rental(Frozen):
     replaced_by: str | None = None
     """The ID of the rental that replaces this one. A rental is replaced at most once.
 
-    None again if the replacement ended without a machine while this rental was still running.
+    The value becomes None again if the replacement ended without a machine while this rental was still running.
     """
     bought_after_backup: bool = False
     """True if a machine of this rental was found on the marketplace account but not in the database.
@@ -273,7 +272,7 @@ class Rental(Frozen):
     """The time at which the next step is due. None if no step is planned."""
 
     def lets_in(self, person_id: str) -> bool:
-        """Return whether a person may log in: the owner or a teammate."""
+        """Return whether a person is the owner or a teammate, and may therefore log in."""
         return person_id in {self.owner, *self.teammates}
 
     @property
@@ -322,11 +321,10 @@ class Rental(Frozen):
 
     @property
     def unextended(self) -> Terms:
-        """The terms in force, but with the newest version number. They are the basis for another extension.
+        """The terms in force, but with the newest version number. Another extension starts from these terms.
 
-        If an extension is waiting, the version number is that of the waiting extension. Another extension then
-        gets the next number, which was never used before. Clicks on buttons of the waiting extension are therefore
-        recognized as out of date.
+        If an extension is waiting, its version number is the newest. Another extension then gets a higher number,
+        so that clicks on buttons of the waiting extension are recognized as out of date.
         """
         if self.extension is None:
             return self.terms

@@ -1,4 +1,4 @@
-"""Requests, which describe the GPUs that somebody wants, and their terms: the price, cost and time limits."""
+"""Requests for GPUs, and their terms: the limits for price, cost and time."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ class OfferQuery(Frozen):
     gpu: str
     """A family (`H100`) or a canonical name (`nvidia-h100-sxm5-80gb`)."""
     features: tuple[str, ...] = ()
-    """The features that a model's name must contain, such as `80gb` and `sxm`. Empty if any model will do."""
+    """The features that the GPU's name must contain, such as `80gb` and `sxm`. Empty if the features don't matter.
+    """
     count: int = Field(default=1, ge=1)
     region: str | None = None
     """A group of regions: US, EU, APAC or Other. None means any region."""
@@ -44,18 +45,18 @@ class Request(OfferQuery):
     max_total: Micros | None = None
     """The most that everything may cost, as the person typed it: `max $8 total`, `$20 for 10h`.
 
-    The highest price then follows from it (`with_price_of_total`). None if the person typed no total.
+    `with_price_of_total` computes the highest price from this total. None if the person typed no total.
     """
     cap_said_per_gpu: bool = True
     """True if the highest price is clearly meant per GPU.
 
     False in two cases: the person asked for several GPUs without typing "per GPU" after the price, or named a
-    price for everything. If False, the offers also show the highest price for all GPUs together.
+    price for everything. In these cases, the offers also show the highest price for all GPUs together.
     """
     cap_for_each_or_all: bool = False
     """True if it isn't clear whether the highest price is per GPU or for all, as in `4 H100 under $10/h`.
 
-    It is treated as the price per GPU, and the offers have a button for the other meaning.
+    The price is treated as the price per GPU, and the offers have a button for the other meaning.
     """
     cap_for_all_time: bool = False
     """True if the highest price may have been meant for the whole time, as in `under $20 for 10h`.
@@ -63,9 +64,9 @@ class Request(OfferQuery):
     The offers then also show the highest price for the whole time.
     """
     lease: timedelta
-    """The time from when the machine is ready until it is destroyed, without extensions.
+    """The length of the lease, without extensions. It starts when the machine is ready.
 
-    If the person named an end, the time from the command to that end.
+    If the person named an end, this is the time from the command to that end.
     """
     until: Instant | None = None
     """The end that the person named, such as `until 18:00`. None if they named no end.
@@ -73,7 +74,7 @@ class Request(OfferQuery):
     If `up_to` is set, the end is flexible: this is the earliest time at which the lease may end.
     """
     starts_at: Instant | None = None
-    """The time at which the machine is wanted, such as `at 9:00 tomorrow`. None for as soon as possible.
+    """The time at which the machine is wanted, such as `at 9:00 tomorrow`. None means as soon as possible.
 
     The hours of the lease then count from this time, and `until` is set.
     """
@@ -82,7 +83,7 @@ class Request(OfferQuery):
     setup: str | None = None
     """The name of one of the policy's setup scripts, which the startup script runs."""
     up_to: timedelta | None = None
-    """For a flexible end, the longest possible lease, counted like `lease`. None if the end is fixed.
+    """For a flexible end, the longest possible lease. It starts when `lease` starts. None if the end is fixed.
 
     A flexible end moves to later times while the machine is in use, up to this limit.
     """

@@ -101,7 +101,7 @@ class Digest(Frozen):
     """The first day of the week, in the policy's `timezone`."""
     last: date
     projects: tuple[ProjectWeek, ...]
-    """The projects that were charged in the week or that run something now, most expensive first."""
+    """The projects with charges in the week or with running rentals, most expensive first."""
     month: Month
     """The month in which the digest was made."""
     forecast: Micros | None = None
@@ -144,12 +144,16 @@ class SpendReport(Frozen):
     scope: Scope
     period: Period
     own: Spent
-    """The reader's own spending within the report's scope."""
+    """The reader's own part of the spending in the report."""
     whole: Spent
     own_budget: Micros | None = None
-    """The reader's budget for this month. None if there is none, or if the report is about another period."""
+    """The reader's budget for this month. None if the reader has none, or if the report is about another period.
+    """
     budget: Micros | None = None
-    """The scope's budget for this month. None if there is none, or if the report is about another period."""
+    """The budget of the team, project or person in the report.
+
+    None if they have no budget for this month, or if the report is about another period.
+    """
     rows_of: RowsOf
     rows: tuple[SpendRow, ...]
     """The rows of the report, most expensive first."""
@@ -172,4 +176,4 @@ class SpendReport(Frozen):
     chooses_rows: bool
     """True if the reader may switch between people and projects."""
     file: Scope
-    """The scope of the CSV file of the month's charges that the reader may download."""
+    """The person, project or team whose charges in the month the reader may download as a CSV file."""

@@ -88,8 +88,8 @@ def check_transition(before: State | None, after: State) -> None:
 def check_change(before: State | None, after: State) -> None:
     """Check that a single stored change may take a rental from one state to the other.
 
-    Normally, a change contains at most one transition. A rental without a live resource may make two: it passes
-    through `destroying` and ends within the same change. Raises ForbiddenTransition.
+    Normally, a change contains at most one transition. If a rental has no live resource, a change may contain two:
+    to `destroying`, and from there to a final state. Raises ForbiddenTransition.
     """
     if before is not None and after.over and after not in TRANSITIONS[before] and before != after:
         check_transition(before, State.DESTROYING)

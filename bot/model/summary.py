@@ -52,9 +52,9 @@ class RentalDetails(RentalSummary):
     ledger: tuple[LedgerRow, ...] = ()
     events: tuple[Event, ...] = ()
     keys_now: dict[str, tuple[Key, ...]] = Field(default_factory=dict)
-    """The current keys of the owner and of each teammate who may have access, by user ID.
+    """The current keys of the owner and the teammates who may have access, by user ID.
 
-    Empty if the rental is over, or if the reader is none of these people.
+    Empty if the rental is over, or if the reader is neither the owner nor one of these teammates.
     """
     use_costs: UseCosts = UseCosts()
     """The cost of the rental, split by how the machine was used. Zero if the reader may not see money."""
@@ -63,7 +63,7 @@ class RentalDetails(RentalSummary):
     runs_script: bool = True
     """True if the vendor's machines are expected to run the startup script."""
     usual: timedelta | None = None
-    """The time that such machines usually take from procurement to ready. None if it isn't known."""
+    """The time that such machines usually take to become ready. None if it isn't known."""
     replaced: Rental | None = None
     """The rental that this one replaces."""
     left: frozenset[str] = frozenset()
@@ -76,8 +76,8 @@ class RentalDetails(RentalSummary):
     demands: tuple[Demand, ...] = ()
     """The effect of a decision on each budget, in ascending order of remaining headroom.
 
-    In the approvers' message, the decision is the approval. In the message to a person who is offered a machine,
-    the decision is to accept the machine. Empty in all other messages.
+    In the approvers' message, the decision is to approve. In the message to a person who is offered a machine, the
+    decision is to accept the machine. Empty in all other messages.
     """
     owner: Person | None = None
     """The owner's last known profile, while a decision is pending. None otherwise."""
@@ -144,13 +144,13 @@ class AdminQuestionView(Frozen):
     parts: tuple[AdminQuestion, ...] = ()
     """The questions about single purchases, if this is a question about several purchases."""
     readoptable: frozenset[str] = frozenset()
-    """IDs of the `parts` whose machines can now get back the owner that their names contain.
+    """IDs of the `parts` whose machines can now get back their previous owner.
 
-    A question is included even if the owner in the machines' names isn't in the database. The owner is then looked
-    up after the admin's click.
+    The names of such machines contain the owner. The owner doesn't have to be in the database, because the bot
+    looks up the owner after the admin's click.
     """
     readopted_for: timedelta
-    """The length of the new lease of machines that get back their owner."""
+    """The length of the new lease, if machines go back to their owner."""
     spent: dict[str, AccruedCost]
     """The cost of the machines of each question about a purchase, by question ID."""
     rentals: dict[str, Rental] = Field(default_factory=dict)
@@ -177,7 +177,7 @@ class PeopleAsked(Frozen):
     admins_decide: bool = False
     """True if these people are admins. They are asked because no approver is left."""
     away: tuple[str, ...] = ()
-    """The approvers who are away. Only set if all approvers are away: other people are then asked, or nobody."""
+    """The approvers, if all of them are away. Other people are then asked, or nobody."""
 
 
 class EndedSummary(Frozen):
@@ -208,7 +208,11 @@ class RentalList(Frozen):
     reader: str
     """Slack ID of the reader."""
     shown: tuple[RentalSummary, ...]
-    """The first few of the rentals that the reader asked for: their own, then shared ones, each oldest first."""
+    """The first few of the rentals that the reader asked for.
+
+    The reader's own rentals come first, followed by rentals that others share with the reader. Each group begins
+    with the oldest rental.
+    """
     more: int
     """The number of further rentals that aren't shown."""
     own: CostTotals
@@ -276,7 +280,7 @@ class OwnRentals(Frozen):
 
 
 class Shared(Frozen):
-    """The result of sharing a rental, as its owner sees it."""
+    """The result of sharing a rental, as the owner of the rental sees it."""
 
     rental: Rental
     names: tuple[str, ...]
@@ -288,7 +292,7 @@ class Shared(Frozen):
     key_lines: tuple[str, ...] = ()
     """The keys that the owner has to add to the machine. Empty if the purchase can still send them."""
     removable: tuple[str, ...] = ()
-    """The keys of the named people that can be removed again, because nobody else with access uses them."""
+    """The keys that can be removed again: keys of the named people that nobody else with access uses."""
 
 
 class Over(StrEnum):
@@ -311,15 +315,15 @@ class Proposal(Frozen):
 
 
 class OfferChoice(Proposal):
-    """An offer, with everything that the rules say about it for the person who asked."""
+    """An offer, with the effects of the team's rules for the person who asked."""
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
     offer: Offer
     shorter: timedelta | None = None
-    """The longest lease for which the budgets can pay, in whole hours, if the requested lease is too long.
+    """The longest lease in whole hours for which the budgets can pay.
 
-    None if the budgets can pay for the requested lease, or if they can't even pay for an hour.
+    None if the budgets can pay for the requested lease, or if they can't even pay for one hour.
     """
     refused: GpubotError | None = None
     """The reason why the offer can't be rented at all. None if it can be rented."""
@@ -328,7 +332,7 @@ class OfferChoice(Proposal):
     success_rate: SuccessRate | None = None
     """The success rate of the vendor's last purchases of this GPU. None if nothing is known."""
     other_regions: int = 0
-    """The number of further regions in which the vendor sells the same at this price. They aren't listed."""
+    """The number of further regions in which the vendor sells the same GPUs at this price. They aren't listed."""
     runs_script: bool = True
     """True if the vendor's machines are expected to run the startup script."""
     lacks_script: bool = False
@@ -381,7 +385,7 @@ class WaitPreview(Proposal):
 
 
 class DearerRent(OfferChoice):
-    """An offer above the price that the owner of a queued rental allowed, and the terms for renting it."""
+    """An offer that costs more than the owner of a queued rental allowed, and the terms for renting it."""
 
     rental: Rental
 
@@ -429,11 +433,11 @@ class QuoteView(Frozen):
 
     quote: Quote
     rental: Rental | None = None
-    """The rental that the quote made. None if it made none."""
+    """The rental that the quote made. None if the quote made no rental."""
     asked: PeopleAsked | None = None
     """The people who decide about the rental, if it waits for an approver."""
     choices: tuple[OfferChoice, ...] = ()
-    """The first few of the quote's offers, each with what the rules say about it."""
+    """The first few of the quote's offers."""
     idle: tuple[IdleMachine, ...] = ()
     """Idle machines of other people that fit the request."""
     token_refused: bool = False

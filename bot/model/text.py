@@ -1,7 +1,7 @@
 """Plain text without Slack's markup.
 
-Makes text from outside safe to store and show, and formats counts, durations, amounts and prices as people read or
-type them.
+The functions make text from outside safe to store and show. They also format counts, durations, amounts and prices
+as people read or type them.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def one_line(text: str, limit: int) -> str:
 
 
 def short(word: str, limit: int = 40) -> str:
-    """Return a word for a quotation in an error message: on one line, with at most `limit` characters."""
+    """Shorten a word that an error message quotes. The result is one line of at most `limit` characters."""
     return one_line(word, limit)
 
 
@@ -113,7 +113,7 @@ def say_span(span: timedelta) -> str:
 
 
 def say_dollars(amount: Micros) -> str:
-    """Return a known amount to the cent: `$14.68`, `<$0.01`."""
+    """Return an amount of money to the cent: `$14.68`, `<$0.01`."""
     if 0 < amount < MICROS_PER_CENT:
         return "<$0.01"
     return ("-" if amount < 0 else "") + _dollars_and_cents(round(Fraction(abs(amount), MICROS_PER_CENT)))
@@ -139,7 +139,7 @@ def say_rate(rate: Decimal) -> str:
 
 
 def say_price(rate: Decimal) -> str:
-    """Return the price of an offer or a machine to the cent, without its unit: `$2.15`.
+    """Return an hourly price to the cent, without "per hour": `$2.15`.
 
     A price with more than two decimals is rounded up and preceded by "about": `about $2.16`.
     """
@@ -148,8 +148,8 @@ def say_price(rate: Decimal) -> str:
 
 
 def say_limit(rate: Decimal) -> str:
-    """Return a price limit to the cent, without its unit: `$2.47`.
+    """Return a limit of an hourly price to the cent, without "per hour": `$2.47`.
 
-    It is rounded down, so that nothing is bought for more than the limit that people read.
+    The limit is rounded down, so that nothing is bought for more than the limit that people read.
     """
     return f"${whole_cents_below(max(rate, Decimal(0))):,.2f}"

@@ -31,7 +31,7 @@ class Github:
     """GitHub as a source of SSH keys (`bot.lifecycle.outside.KeySource`)."""
 
     def __init__(self, url: str, session: aiohttp.ClientSession, *, seconds: float = SECONDS) -> None:
-        """Create a client. Other code calls `github_at` instead. `seconds` is the time limit of a call."""
+        """Create a client with the time limit `seconds` for a call. Other code calls `github_at` instead."""
         self._url = url.rstrip("/")
         self._session = session
         self._seconds = seconds

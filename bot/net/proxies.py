@@ -1,4 +1,7 @@
-"""Chooses the proxy for a request from the environment. All HTTP clients of the bot use this module."""
+"""Chooses the proxy for each request, using the environment variables.
+
+All HTTP clients of the bot use this module.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,10 @@ from urllib.request import getproxies, proxy_bypass
 from bot.errors import Unusable
 
 _SAME_AS = {"ws": "http", "wss": "https"}
-"""The scheme whose proxy a WebSocket URL uses. A WebSocket begins as an HTTP request of that scheme."""
+"""For each scheme of a WebSocket URL, the HTTP scheme whose proxy is used.
+
+A WebSocket begins as an HTTP request of that scheme.
+"""
 _SUPPORTED = frozenset({"http", "https"})
 
 

@@ -35,7 +35,7 @@ from handlers.typed.rental_words import read_extension, read_id
 
 MOST_RENTALS = 500
 LONGEST_WHY = 200
-"""The maximum length of a reason in characters. Messages in Slack show at most this many."""
+"""The maximum length of a reason in characters. Messages in Slack show only this many characters of a reason."""
 _TOKEN = re.compile(r"<(?:[^<>|]*\|([^<>]*)|[#@!]?(?:subteam\^)?([^<>|]*))>")
 """A date, link, channel or person in mrkdwn, such as `<#C0GPUS>`.
 

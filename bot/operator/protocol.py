@@ -28,7 +28,7 @@ LONGEST_ANSWER = 4 * 1024 * 1024
 """The maximum size of an answer in bytes. A list of 500 rentals has about 100 kB."""
 
 Words = Annotated[str, Field(max_length=200)]
-"""An ID, a duration or an end, as it was typed."""
+"""An ID, a duration or the end of a lease, as it was typed."""
 
 
 class Kind(StrEnum):

@@ -1,4 +1,4 @@
-"""The content of /health, /metrics and /machines: the state of all parts of the process, and of the machines."""
+"""The content of /health, /metrics and /machines: the state of the bot's process, and of the machines."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ async def figures_now(store: Database, rules: Rules, now: datetime) -> Figures |
 
 @dataclass
 class HealthReport:
-    """Reports the state of all parts of the process. It changes nothing."""
+    """Reports the state of the bot's process. It changes nothing."""
 
     clock: Clock
     store: Database
@@ -79,8 +79,8 @@ class HealthReport:
     async def read(self) -> health.Report:
         """Return the answer of /health.
 
-        The report also contains the revision of the clock. The report's key `settled` is true if, at this
-        revision, no work was due or in progress and all messages had been delivered.
+        The key `settled` is true if all due work is done and all messages have been delivered. The answer also
+        contains the revision of the clock, a number that increases whenever the clock is set.
         """
         before, commits = self._under_way(), self.commits
         now = self.clock.now()
@@ -128,10 +128,7 @@ class HealthReport:
         return {"well": not any(vital for vital, _ in trouble), "wrong": [words for _, words in trouble]}
 
     async def _figures(self) -> dict[str, Any]:
-        """Return the figures that the parts of the process contribute to /health.
-
-        If several parts report a figure of the same name, these figures are added up.
-        """
+        """Return the figures for /health. Figures of the same name are added up."""
         figures: dict[str, Any] = {}
         for part in self.parts:
             for name, value in (await part.figures()).items():
@@ -156,7 +153,6 @@ class HealthReport:
         self.commits += 1
 
     def _under_way(self) -> Counter[str]:
-        """Return the numbers of work items in progress, by the key of /health under which they are reported."""
         under_way: Counter[str] = Counter()
         for part in self.parts:
             under_way[part.counted_as] += part.in_flight

@@ -1,7 +1,7 @@
-"""Private parts of other packages that the bot relies on, and a check that they still exist.
+"""The private attributes of other packages that the bot uses, and a check that they still exist.
 
 pyproject.toml has an upper bound for the version of each of these packages. Before you raise a bound, check in the
-new version that the private parts still exist and have the same effect:
+new version that the attributes still exist and have the same effect:
 
 - aiosqlite: `Connection._thread` is made a daemon thread. Otherwise, a process that exits without closing its
   database would wait forever.
@@ -23,13 +23,17 @@ PRIVATE = {
     "aiohttp": ("ClientSession._retry_connection",),
     "aiosqlite": ("Connection._thread",),
 }
-"""The private parts that the bot relies on, by package. `bot/market/transport.py` and `store/inline_sqlite.py` use
-them.
+"""The private attributes that the bot uses, by package.
+
+The code that uses them is in `bot/market/transport.py` and `store/inline_sqlite.py`.
 """
 
 
 def check_dependencies(http: ModuleType = aiohttp, sqlite: ModuleType = aiosqlite) -> None:
-    """Raise Unusable if a private part is missing, with one line for each package."""
+    """Raise Unusable if a package lacks a private attribute that the bot uses.
+
+    The error has one line for each such package.
+    """
     missing = {"aiohttp": _missing_of_aiohttp(http), "aiosqlite": _missing_of_aiosqlite(sqlite)}
     lines = [
         f"{package} {_version(package)} lacks {', '.join(parts)}, which I need. "
@@ -42,7 +46,7 @@ def check_dependencies(http: ModuleType = aiohttp, sqlite: ModuleType = aiosqlit
 
 
 def _missing_of_aiohttp(package: ModuleType) -> list[str]:
-    """Return the missing parts of aiohttp.
+    """Return the private attributes that aiohttp lacks.
 
     `_retry_connection` counts as present only if ClientSession's code for requests reads it. The attribute alone
     isn't enough, because a future aiohttp could keep it but ignore it.
@@ -53,14 +57,14 @@ def _missing_of_aiohttp(package: ModuleType) -> list[str]:
 
 
 def _missing_of_aiosqlite(package: ModuleType) -> list[str]:
-    """Return the missing parts of aiosqlite, without opening a database or starting a thread."""
+    """Return the private attributes that aiosqlite lacks, without opening a database or starting a thread."""
     connection = package.Connection(_open_nothing, iter_chunk_size=64)
     present = isinstance(getattr(connection, "_thread", None), threading.Thread)
     return [] if present else list(PRIVATE["aiosqlite"])
 
 
 def _open_nothing() -> None:
-    """Stand in for the function that opens the database. It is never called."""
+    """Replace the function that would open the database. It is never called."""
 
 
 def _version(package: str) -> str:

@@ -31,7 +31,7 @@ _STORY = {EventKind.ACCEPTED: "bought", EventKind.BLOCKED: "waiting"}
 
 
 class LibraryHandler(logging.Handler):
-    """Logs that a library has logged a message, and where in its code.
+    """Logs the fact that a library has logged a message, and the place in the library's code.
 
     The message itself is omitted, because it may contain a secret or text that people typed.
     """
@@ -73,7 +73,7 @@ class _LossyStream:
 
 
 def log_change(change: Change) -> None:
-    """Log each event that a change of a rental consists of, with the vendor, the price and the actor.
+    """Log each event of a rental's change, with the vendor, the price and the actor.
 
     Text from people or vendors is never logged.
     """

@@ -18,8 +18,8 @@ from bot.model.state import State
 LATENESS_BUCKETS = (0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0)
 """The upper bounds of the buckets in which the lateness of steps is counted, in seconds.
 
-Two of them matter to the bot: 15 s is the time between two polls, and a purchase that is 15 minutes late needs a
-new decision.
+A step is the code that advances a rental. Two of the bounds matter to the bot: steps query Compute Clear at
+intervals of 15 s, and a purchase that is 15 minutes late needs a new decision.
 """
 
 
@@ -40,7 +40,7 @@ class Figures:
     """The current price of ready machines whose usage status is idle."""
     unknown_machines: int
     unconfirmed_deletions: int
-    """The number of rentals with an alarm: people were notified that a machine's deletion isn't confirmed."""
+    """The number of rentals with an alarm because the deletion of a machine isn't confirmed."""
     requests_waiting: int
     """The number of requests and extensions that wait for a decision."""
 
@@ -48,7 +48,7 @@ class Figures:
 class Metrics:
     """The metrics of one process.
 
-    Other parts of the bot receive methods of this object as callbacks, and call them to count their work.
+    Other modules receive methods of this object as callbacks, and call them to count their work.
     """
 
     def __init__(self) -> None:
@@ -111,7 +111,7 @@ class Metrics:
         self._attempts.labels(attempt.state.value, attempt.why.value if attempt.why else "").inc()
 
     def market_call(self, call: str, outcome: str) -> None:
-        """Count a call to the market."""
+        """Count a call to Compute Clear."""
         self._calls.labels(call, outcome).inc()
 
     def run_probe(self, outcome: str) -> None:
@@ -123,7 +123,7 @@ class Metrics:
         self._slack_requests.labels(outcome).inc()
 
     def failed(self, what: str) -> None:
-        """Count a step that failed because of a bug.
+        """Count a step (the code that advances a rental) or other work that failed because of a bug.
 
         Args:
             what: The state of the rental whose step failed. For other work, it is `quote` (a search for a

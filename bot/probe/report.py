@@ -163,18 +163,18 @@ class _Reader:
         return Missed.NO_GPU if self._outcome == "0" else Missed.UNREADABLE
 
     def _read_own(self, rest: str) -> None:
-        """Parse the SSH connection of the probe itself.
+        """Parse the probe's own SSH connection, so that it isn't counted.
 
         The line has the format of $SSH_CONNECTION: `203.0.113.7 51234 10.0.0.4 22`.
-
-        A peer is the remote end of a connection to the machine's SSH server. The probe's own connection doesn't
-        count.
         """
         address, _, port = rest.partition(" ")
         self._own = _as_proc_writes(address, port.partition(" ")[0])
 
     def _read_peer(self, rest: str) -> None:
-        """Parse the address and port of a peer in the format of /proc/net/tcp: `0771000A:C822`."""
+        """Parse the address and port of a peer, the remote end of a connection to the machine's SSH server.
+
+        The line has the format of /proc/net/tcp: `0771000A:C822`.
+        """
         if not _PEER.fullmatch(rest):
             raise _NoReport
         self._peers[_without_mapping(rest)] = None

@@ -1,4 +1,4 @@
-"""Queries the bot and the market, and posts to Slack.
+"""Queries the bot and Compute Clear, and posts to Slack.
 
 Only the statuses and error codes of answers are logged. The rest of an answer and the addresses may contain
 secrets.
@@ -51,7 +51,7 @@ class Posted(NamedTuple):
 
 
 class Outside:
-    """The bot, the market and Slack, as the watchdog reaches them."""
+    """The bot, Compute Clear and Slack, as the watchdog reaches them."""
 
     def __init__(
         self, settings: WatchdogSettings, session: aiohttp.ClientSession, market: ComputeClear, clock: Clock
@@ -84,7 +84,7 @@ class Outside:
             return BotAnswer(trouble=Trouble.UNREACHABLE, why="the connection broke")
 
     async def list_account(self) -> Account:
-        """List the resources that are alive on the account."""
+        """List the resources on the Compute Clear account that haven't been terminated."""
         try:
             resources = await self._market.resources()
         except TokenRefused as error:
@@ -107,8 +107,8 @@ class Outside:
     async def delete(self, resource_id: str) -> str | None:
         """Delete a resource.
 
-        Returns None if the market accepted the deletion or doesn't know the resource any more. Otherwise, returns
-        a sentence with the reason why the resource isn't being deleted.
+        Returns None if Compute Clear accepted the deletion, or if the account no longer has such a resource.
+        Otherwise, returns a sentence with the reason why the resource isn't being deleted.
         """
         try:
             accepted = await self._market.delete(resource_id)

@@ -1,4 +1,7 @@
-"""Decides what to post and delete after a poll. No I/O (docs/decisions/watchdog.md)."""
+"""Decides what to post and delete after a poll. No I/O (docs/decisions/watchdog.md).
+
+A poll is the check of the bot and of the Compute Clear account that the watchdog makes every minute.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +14,16 @@ from bot.watchdog import words
 from bot.watchdog.state import Announced, Deletion, Options, Outage, Poll, State, Trouble
 
 WARN_AFTER = timedelta(minutes=15)
-"""The time for which the bot must be unwell before the first warning."""
+"""The time that the bot must be unwell before the first warning."""
 APART = timedelta(hours=1)
 """The minimum time between the first warning of an outage and the first announcement about machines."""
 AFTER_END = timedelta(hours=2)
-"""The minimum time between a machine's end and the deletion of the machine by the watchdog."""
+"""The minimum time from a machine's end to its deletion by the watchdog.
+
+A machine's end is the end of its lease plus the grace period.
+"""
 NOTICE = timedelta(hours=1)
-"""The minimum time between the announcement of a deletion and the deletion."""
+"""The period of notice: the minimum time between the announcement of a deletion and the deletion."""
 LONGEST_GAP = timedelta(minutes=10)
 """The longest interruption of polling that doesn't cancel announced deletions.
 
@@ -123,8 +129,8 @@ def deleted(state: State, resource_id: str, at: datetime, *, failure: str | None
         state: The state before.
         resource_id: The resource.
         at: The current time.
-        failure: A sentence saying why the market did not delete it. None if the market accepted the deletion, or
-            if the resource had already been terminated.
+        failure: A sentence saying why Compute Clear did not delete the resource. None if the deletion was
+            accepted, or if the resource had already been terminated.
     """
     machine = next((one for one in state.machines if one.resource_id == resource_id), None)
     outage = state.outage
@@ -164,7 +170,7 @@ def _with_wrong(state: State, poll: Poll, options: Options) -> State:
 
 
 def _outage(state: State, poll: Poll) -> Outage | None:
-    """Return the outage after this poll, or None if the bot is well."""
+    """Return the current outage, updated with the results of this poll. None if the bot is well."""
     if poll.bot.trouble is None:
         return None
     before, gap = state.outage, poll.at - (state.looked_at or poll.at)
@@ -182,11 +188,12 @@ def _outage(state: State, poll: Poll) -> Outage | None:
 def _with_later_ends(
     machines: tuple[WatchedMachine, ...], state: State, outage: Outage
 ) -> tuple[tuple[WatchedMachine, ...], Outage]:
-    """Prevent the ends of machines from becoming earlier while the bot isn't well.
+    """Keep the ends of machines from becoming earlier while the bot isn't well.
 
-    A bot that isn't well may report wrong ends, because its clock is wrong or its database is an old backup. If
-    the reported end of a machine differs from the known one, the later end is used. An unknown end counts as later
-    than any other, because a machine without an end is never deleted.
+    A machine's end is the end of its lease plus the grace period. A bot that isn't well may report wrong ends,
+    because its clock is wrong or its database is an old backup. If the reported end of a machine differs from the
+    known one, the later end is used. An unknown end counts as later than any other, because the watchdog never
+    deletes a machine without an end.
 
     Returns:
         The machines that the bot has reported, with the later ends, and the outage. The outage now stores the last
@@ -216,16 +223,18 @@ def _may_delete(outage: Outage, poll: Poll, options: Options) -> bool:
 
 
 def _living(state: State, poll: Poll) -> list[WatchedMachine]:
-    """Return the machines that the bot has reported and that are still alive on the account."""
+    """Return the machines that the bot has reported and that haven't been terminated."""
     alive = {one.resource_id for one in poll.account.living or ()}
     return [machine for machine in state.machines if machine.resource_id in alive]
 
 
 def _announcement(state: State, outage: Outage, poll: Poll, options: Options) -> list[Message]:
-    """Return a list with one message about machines past their end, or an empty list.
+    """Return a list with one message about overdue machines, or an empty list.
 
-    If the watchdog may delete machines, the message announces that these machines will be deleted once the time
-    NOTICE has passed. Otherwise, the message says that these machines are still running. The list is empty if
+    A machine is overdue if its lease and the grace period are over.
+
+    If the watchdog may delete machines, the message announces that these machines will be deleted after the period
+    of notice (NOTICE). Otherwise, the message says that these machines are still running. The list is empty if
     people have already been notified of all of these machines.
     """
     deletes = _may_delete(outage, poll, options)
@@ -262,10 +271,10 @@ def _to_delete(state: State, outage: Outage, poll: Poll, options: Options) -> tu
 
     A machine is deleted only if all of these conditions are met:
 
-    - The bot has reported the machine with an end.
+    - The bot has reported the machine's end (the end of its lease plus the grace period).
     - This end was at least AFTER_END ago.
     - The deletion was announced at least NOTICE ago.
-    - The machine is still alive on the account.
+    - The machine hasn't been terminated.
     """
     if not _may_delete(outage, poll, options):
         return ()

@@ -75,7 +75,7 @@ async def run(settings: WatchdogSettings, *, destroy: bool) -> None:
 
 
 class Watchdog:
-    """Polls the bot and the account every minute."""
+    """Polls the bot and the Compute Clear account every minute."""
 
     def __init__(self, outside: Outside, file: StateFile, clock: Clock, options: Options) -> None:
         self._outside = outside

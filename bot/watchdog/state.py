@@ -1,6 +1,7 @@
 """The results of a poll, and the state that the watchdog keeps in a file.
 
-Thanks to the file, the watchdog continues after a restart where it left off.
+A poll is the check of the bot and the Compute Clear account that the watchdog makes every minute. Thanks to the
+file, the watchdog continues after a restart where it left off.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class Trouble(StrEnum):
 
 
 class BotAnswer(Frozen):
-    """The bot's answer to a poll."""
+    """The bot's answer when the watchdog polls it."""
 
     trouble: Trouble | None = None
     """The kind of problem. None if the bot is well."""
@@ -58,29 +59,29 @@ class BotAnswer(Frozen):
 
 
 class Living(Frozen):
-    """A resource that is alive on the account."""
+    """A resource on the Compute Clear account that hasn't been terminated."""
 
     resource_id: str
     name: str | None
     rate: Decimal | None
-    """The price in USD per hour. None if the market doesn't report a price."""
+    """The price in USD per hour. None if Compute Clear doesn't report a price."""
     since: Instant | None
     gpus: str | None = None
-    """The GPUs, such as `1x H100 SXM 80 GB`. None if the market doesn't report them."""
+    """The GPUs, such as `1x H100 SXM 80 GB`. None if Compute Clear doesn't report them."""
 
 
 class Account(Frozen):
-    """The market's answer about the account."""
+    """Compute Clear's answer to the query for the account's resources."""
 
     living: tuple[Living, ...] | None = None
-    """The resources that are alive. None if the market gave no usable answer."""
+    """The resources that haven't been terminated. None if Compute Clear gave no usable answer."""
     trouble: str = ""
     """A sentence saying why there is no usable answer. It may contain text from outside, so it must be escaped."""
     token_refused: bool = False
 
 
 class Poll(Frozen):
-    """One poll of the bot and the account."""
+    """The results of one poll, the check of the bot and the account that the watchdog makes every minute."""
 
     at: Instant
     """The bot time of the poll."""
@@ -104,11 +105,18 @@ class Options(Frozen):
 
 
 class Announced(Frozen):
-    """A machine that was announced to people during the outage, because it is past its end."""
+    """An overdue machine that the watchdog has mentioned in an announcement.
+
+    A machine is overdue if its lease and the grace period are over. The announcement was posted during the current
+    outage, the period in which the bot is unwell or unreachable.
+    """
 
     resource_id: str
     ends_at: Instant
-    """The end that the announcement stated. If the machine's end changes, it has to be announced again."""
+    """The end of the machine (the end of its lease plus the grace period) according to the announcement.
+
+    If the end changes, the machine has to be announced again.
+    """
     delete_at: Instant | None
     """The time of the deletion. None if the announcement said that nothing will be deleted."""
     gpus: str | None = None
@@ -121,7 +129,7 @@ class Deletion(Frozen):
     resource_id: str
     asked_at: Instant
     done: bool
-    """True if the market accepted the deletion, or the machine had already been terminated."""
+    """True if Compute Clear accepted the deletion, or the machine had already been terminated."""
 
 
 class Outage(Frozen):
@@ -139,9 +147,10 @@ class Outage(Frozen):
     announced: tuple[Announced, ...] = ()
     deletions: tuple[Deletion, ...] = ()
     unnamed_ends: dict[str, Instant | None] = Field(default_factory=dict)
-    """The last known ends of machines that the bot has stopped reporting during this outage, by resource ID.
+    """The last known ends of the machines that the bot has stopped reporting during this outage.
 
-    If the bot later reports such a machine again with an earlier end, the stored end is used instead.
+    The keys are resource IDs. The bot may later report such a machine again. If the new end is earlier, the stored
+    end is used instead.
     """
     clock_is_wrong: bool = False
     """True if Slack's clock differs from this machine's. If it does, nothing is deleted."""
@@ -153,7 +162,7 @@ class State(Frozen):
     shape: Literal[1] = 1
     """The version of the file format."""
     looked_at: Instant | None = None
-    """The time of the last poll in bot time."""
+    """The time of the last poll (bot time)."""
     answered_at: Instant | None = None
     """The time at which the bot last reported its machines."""
     machines: tuple[WatchedMachine, ...] = ()
@@ -164,7 +173,7 @@ class State(Frozen):
     wrong_told: bool = False
     """True if people have been notified that the bot can't use Slack."""
     token_refused: bool = False
-    """True if people have been notified that the market refuses the watchdog's token."""
+    """True if people have been notified that Compute Clear refuses the watchdog's token."""
     notes: tuple[str, ...] = ()
     """Texts that still have to be posted, because Slack hasn't accepted them yet."""
 

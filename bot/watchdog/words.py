@@ -25,7 +25,7 @@ WELL_WITHOUT_BUT = "gpubot can send messages again: Slack answers it and accepts
 ACCEPTED_AGAIN = (
     "Compute Clear accepts the watchdog's token again, so the watchdog can see which machines are running."
 )
-"""The message saying that the market accepts the watchdog's token again."""
+"""The message saying that Compute Clear accepts the watchdog's token again."""
 CLOCK_IS_WRONG = (
     "The clock of gpubot's watchdog differs from Slack's by more than 10 min, so the watchdog won't delete "
     "anything. Set the clock, then restart the watchdog."
@@ -71,10 +71,12 @@ def announcement(
     poll: Poll,
     options: Options,
 ) -> str:
-    """Return the message about machines past their end: either they will be deleted, or they keep running.
+    """Return the message about overdue machines (machines whose lease and grace period are over).
+
+    The message says either that these machines will be deleted, or that they keep running.
 
     Args:
-        machines: The machines past their end.
+        machines: The overdue machines.
         delete_at: The time of the deletion. None if the machines won't be deleted.
         state: The state of the watchdog.
         outage: The current outage.
@@ -132,7 +134,10 @@ def deleted(machine: WatchedMachine, at: datetime, gpus: Gpus) -> str:
 
 
 def not_deleted(machine: WatchedMachine, at: datetime, failure: str, gpus: Gpus) -> str:
-    """Return the message saying that the market did not delete a machine. `failure` is the reason, a sentence."""
+    """Return the message saying that Compute Clear did not delete a machine.
+
+    `failure` is a sentence with the reason.
+    """
     which = _machine(machine, at, gpus, with_id=True)
     return (
         f"gpubot's watchdog couldn't delete a machine that may still be billing: {which}. "
@@ -141,7 +146,7 @@ def not_deleted(machine: WatchedMachine, at: datetime, failure: str, gpus: Gpus)
 
 
 def token_refused(poll: Poll) -> str:
-    """Return the message saying that the market refuses the watchdog's token."""
+    """Return the message saying that Compute Clear refuses the watchdog's token."""
     bot = "gpubot works, but" if poll.bot.trouble is None else "In addition,"
     return (
         f"{bot} Compute Clear rejects the watchdog's token, so the watchdog can't see which machines are running. "
@@ -172,7 +177,7 @@ def _plain(text: str, limit: int) -> str:
 
 
 def _lead(state: State, outage: Outage, poll: Poll) -> str:
-    """Return sentences saying what is wrong with the bot, since when, and how old the list of its machines is."""
+    """Return sentences about the bot's problem: what is wrong, since when, and how old the list of machines is."""
     since, why = _time(outage.since, poll.at), _plain(poll.bot.why, 300)
     known = "I don't know whether anyone has extended a machine since then."
     if state.answered_at is None:
@@ -190,7 +195,7 @@ def _lead(state: State, outage: Outage, poll: Poll) -> str:
 
 
 def _nothing_runs(poll: Poll) -> bool:
-    """Return whether it is known that no machine is running on the account."""
+    """Return whether it is certain that no machine is running on the Compute Clear account."""
     return poll.account.living is not None and not poll.account.living
 
 
@@ -252,9 +257,9 @@ def gpus_of(poll: Poll) -> Gpus:
 
 
 def _machine(machine: WatchedMachine, at: datetime, gpus: Gpus, *, with_id: bool = False) -> str:
-    """Return a line with a machine's name, owner, price and end.
+    """Return a line with a machine's name, its owner, its price and its end.
 
-    With `with_id`, the line also contains the resource ID, so that people can find the machine at the market.
+    With `with_id`, the line also contains the resource ID, so that people can find the machine at Compute Clear.
     """
     if machine.ends_at is None:
         end = "end unknown"
