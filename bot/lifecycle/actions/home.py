@@ -27,9 +27,8 @@ ROWS = 10
 async def opened(deps: Deps, person_id: str, shown: str) -> None:
     """Publish a person's Home tab now, and again whenever something on it changes.
 
-    `shown` is a hash of the content that Slack shows at the moment. If that content is still up to date, nothing
-    is published. The caller has looked the person up in Slack. Raises StoreBusy if the store doesn't accept the
-    change.
+    `shown` is a hash of the content that Slack shows now. If this content is up to date, nothing is published. The
+    caller has looked the person up in Slack. Raises StoreBusy if the store doesn't accept the change.
     """
     async with deps.store.write() as tx:
         await tx.messages.open_home(person_id, shown)

@@ -277,8 +277,8 @@ class RentDearer(Action[tuple[Rental, Offer, Limits], DearerRent, Rental], id="r
     offer's price, either immediately or after an approver's decision. The person has to confirm the purchase if it
     costs a lot, or if it costs more than the total that they typed.
 
-    Raises TooLate if the rental is no longer on the waitlist or the price is no longer valid, and otherwise the
-    same errors as `Rent`.
+    Raises TooLate if the rental is no longer on the waitlist or the price is no longer valid. Also raises the same
+    errors as `Rent`.
     """
 
     rental_id: str

@@ -48,7 +48,7 @@ def decide_question(rental: Rental, question: Question, now: datetime) -> Rental
 def move_end(rental: Rental, ends_at: datetime) -> Rental:
     """Move the end of a flexible lease to `ends_at`, because the machine was in use at the previous end.
 
-    If a notice of the new end would have been due before now, it is sent anyway.
+    A notice of the new end is sent even if it would have been due before now.
     """
     lease = rental.running_lease
     return alter(rental, lease=changed(lease, ends_at=ends_at, latest_end=later_end(lease, ends_at)))

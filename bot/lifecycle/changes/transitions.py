@@ -309,7 +309,7 @@ def become_ready(
     lease: Lease,
     unreachable: bool = False,
 ) -> Rental:
-    """Move to `ready`, because the machine can be used since `lease.ready_at`.
+    """Move to `ready`. The machine can be used starting at `lease.ready_at`.
 
     `unreachable` says that no SSH server has responded on the machine yet.
     """

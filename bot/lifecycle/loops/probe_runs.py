@@ -244,7 +244,7 @@ class Target(Frozen):
 
 
 async def run_probe(deps: StepDeps, claimed: Claimed, faults: ProbeFaults) -> str | None:
-    """Run the probe on a machine that this process has claimed for probing, and end the claim.
+    """Run the probe on a machine, and end this process's claim on the probe run.
 
     Returns:
         The outcome: `answered`, or the reason why there are no readings. None if the machine must not be probed.

@@ -33,7 +33,7 @@ from bot.policy.use.questions import after_asking, idle_cost
 CHECK_AGAIN = timedelta(seconds=30)
 """The time since the last check after which any step checks the machine again."""
 HOST_KEY_WITHIN = timedelta(minutes=15)
-"""The time after a machine became ready within which checks try to read its host key.
+"""The time after a machine became ready in which checks try to read its host key, if the key isn't known yet.
 
 If nothing has answered on the machine's SSH port yet, there is no time limit.
 """

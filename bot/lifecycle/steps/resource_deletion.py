@@ -58,7 +58,7 @@ def _just_failed(attempt: Attempt, now: datetime) -> bool:
 
 
 async def _report_orphans(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
-    """Report each new machine of an orphaned attempt with an event. Also report when all of them are terminated.
+    """Add an event for each new machine of an orphaned attempt, and an event once all of them are terminated.
 
     The stored events show which machines have been reported.
     """
