@@ -76,7 +76,7 @@ async def _wait_for_either(wake: asyncio.Event, moved: asyncio.Event, seconds: f
 
 
 class SystemClock:
-    """A clock whose bot time is the wall-clock time."""
+    """The clock of a normal bot: its time is the wall-clock time, and nobody can move it."""
 
     revision = 0
 

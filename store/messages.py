@@ -344,8 +344,8 @@ class Messages(Rows):
         """Schedule an edit of every open live message, even if its content seems to be unchanged.
 
         This is called when nobody knows what Slack shows, such as after a restart. Messages about rentals and
-        questions that are over are left alone. A message that may ask a question or show the end of a lease is
-        compared with Slack before it is edited (`Message.uncompared`).
+        questions that are over are left alone. A message that asks a question, or that shows the end of a lease,
+        is compared with Slack before it is edited (`Message.uncompared`).
         """
         for statement in _SHOW_ALL_AGAIN:
             await self._conn.execute(statement, self._change())

@@ -218,9 +218,10 @@ ANY_NAME = "gpubot"
 
 
 async def github(context: CheckContext) -> list[Finding]:
-    """Check whether GitHub answers in time to a request for keys.
+    """Check whether GitHub answers a request for keys in time.
 
-    Returns nothing if the policy doesn't allow keys from GitHub, or if the policy or the address can't be read.
+    Returns nothing if the policy doesn't allow keys from GitHub, or if the policy or GitHub's configured address
+    can't be read.
     """
     if not context.rules.keys.github or context.blocked_by("GPUBOT_POLICY", "GPUBOT_GITHUB_URL"):
         return []

@@ -40,8 +40,7 @@ class Procured(Frozen):
 class OfferProgress(Frozen):
     """The progress of an offer's procurement.
 
-    If nobody has procured the offer, no flag is set. The offer's status is then `available` or `expired`, or the
-    offer isn't found.
+    If nobody has procured the offer, none of the fields below is true.
     """
 
     ready: bool = False

@@ -129,7 +129,7 @@ def amount(value: object) -> Decimal | None:
 
 
 def whole(value: object, low: int, high: int) -> int | None:
-    """Return a whole number within bounds. It may be written as `8.0`."""
+    """Return a whole number within bounds. The number in the answer may be written as `8.0`."""
     found = number(value)
     if found is None or found != found.to_integral_value() or not low <= found <= high:
         return None
@@ -206,7 +206,7 @@ def host(value: object) -> str | None:
 
 
 def port(value: object) -> int | None:
-    """Return a TCP port, or None for anything else."""
+    """Return a TCP port, or None if the field contains anything else."""
     return whole(value, 1, 65535)
 
 

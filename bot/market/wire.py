@@ -323,8 +323,8 @@ def problem(body: object) -> str:
 def progress(body: object, offer_id: str, anomalies: Anomalies) -> OfferProgress:
     """Parse the progress of an offer's procurement.
 
-    The stage is taken from `procurement_status`. If that field is missing, the stage is taken from `status`. The
-    procurement counts as not begun only if the stage says so. If `status` is present, it must say so too.
+    The stage is taken from `procurement_status`. If that field is missing, the stage is taken from `status`. If
+    both fields are present, the procurement counts as not begun only if both say so.
     """
     status = fields.word(fields.field(body, "status"))
     stage = fields.word(fields.field(body, "procurement_status")) or status

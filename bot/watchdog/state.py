@@ -71,7 +71,7 @@ class Living(Frozen):
 
 
 class Account(Frozen):
-    """Compute Clear's answer to the query for the account's resources."""
+    """The resources of the account, as Compute Clear listed them."""
 
     living: tuple[Living, ...] | None = None
     """The resources that haven't been terminated. None if Compute Clear gave no usable answer."""

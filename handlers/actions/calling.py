@@ -54,7 +54,8 @@ async def carry_out(
         reply: Returns the reply for the result of the action, or None for no reply.
         dialog: Returns the dialog, which shows the effect and the cost of the action.
         replaces_original: Replace the clicked message with the reply, if only this person sees that message.
-        unless_shown: Omit the reply if a live message was clicked, because that message will show the result.
+        unless_shown: Omit the reply if the clicked message is edited as things change, because it will show the
+        result.
     """
     confirmed = interaction.kind is InteractionKind.SUBMISSION and interaction.name in CONFIRMATIONS
     if dialog is not None and not confirmed:
@@ -104,8 +105,8 @@ def shows(
 ) -> ValueHandler[Value]:
     """Return the handler of a button that only shows something, in a reply or a dialog.
 
-    `read` is called with the person and the fields of the value, and loads the data. `view` turns the data into
-    the reply or dialog.
+    `read` loads the data. It gets the person and the fields of the button's value. `view` turns the data into the
+    reply or dialog.
     """
 
     async def handler(context: Context, interaction: UserInteraction, value: Value) -> Outcome:

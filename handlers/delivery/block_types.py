@@ -144,7 +144,7 @@ class BlockTypes:
             self._takes[place] = True
 
     def _refuse(self, place: tuple[Surface, str]) -> None:
-        """Remember that Slack clearly refuses a type, and log the refusal once."""
+        """Remember a type that Slack has clearly refused, and log the refusal once."""
         if place not in self._seen or self._takes.get(place) is not False:
             log.warning("slack.block_refused", block=place[1], surface=place[0].value)
         self._seen.add(place)

@@ -212,7 +212,7 @@ class Poster:
         return Result(unposted(compared) if asks_again else compared, compared=True, shows_later=True)
 
     def _unreadable(self, message: Message) -> Result:
-        """Schedule another post of a message whose conversation can't be searched for an earlier post.
+        """Schedule another post of a message, because Slack can't be searched for an earlier post of it.
 
         The first time, the message is posted again at once. Later posts wait longer and longer (`repost_wait`).
         """

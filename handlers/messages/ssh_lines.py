@@ -426,7 +426,7 @@ def lines_to_paste(how: str, write: Callable[[Sequence[str]], str], keys: Sequen
     """Return the sentence `how`, followed by at most `most` shell lines that add keys.
 
     `write` returns one shell line that adds the given keys. If that line would be too long, the keys are divided
-    among several lines. If not all keys fit, the last part says how many are missing.
+    among several lines. If not all keys fit, a sentence at the end says how many are missing.
     """
     groups: list[list[str]] = [[]]
     for key in keys:

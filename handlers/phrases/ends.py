@@ -40,7 +40,7 @@ def how_long(request: Request, times: Times) -> str:
 
 
 def how_long_in_dialog(request: Request, now: datetime) -> str:
-    """Return the length of a request for a dialog: `ending in 5 h 50 min`, or `8 h, starting in 14 h`.
+    """Return the requested time of a machine, for a dialog: `ending in 5 h 50 min`, or `8 h, starting in 14 h`.
 
     The text contains no clock times, because dialogs can't show them in the reader's time zone.
     """
@@ -96,8 +96,8 @@ def keeps_running(rental: Rental) -> bool:
 def ends_fact(rental: Rental, times: Times, *posted: datetime) -> Fact:
     """Return the end of a ready machine. If the end can still move, the fact says so.
 
-    If the message has been posted, `posted` contains the time. If the machine ends on another day, the fact
-    includes the day.
+    `posted` contains the time at which the message was posted, if it was. If the machine ends on another day, the
+    day is included.
     """
     lease, longer = rental.running_lease, rental.extension
     first, said = times.time(lease.ends_at, *posted), it_ends(rental, lease.ends_at, times, *posted)

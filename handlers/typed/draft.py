@@ -308,7 +308,7 @@ class _WrongPart(Exception):
 
 
 class _Builder:
-    """Builds the request of a draft, one part after another.
+    """Builds a request from the parts that a draft contains, one part after another.
 
     Results that later parts depend on are stored in attributes.
     """

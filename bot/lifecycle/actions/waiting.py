@@ -181,7 +181,7 @@ class LaterRent:
 
 @dataclass(frozen=True)
 class WaitBegun:
-    """A rental that waits for an offer, possibly after waiting for approval, and its quote."""
+    """A rental that waits for an offer, and the quote (the saved search) from which it was created."""
 
     quote: Quote
     rental: Rental

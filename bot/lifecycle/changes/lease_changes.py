@@ -21,7 +21,7 @@ from bot.policy.use.flexible_end import later_end
 
 
 def keep(rental: Rental, question: Question, now: datetime) -> Rental:
-    """Note that someone still needs the rental. The end of the lease doesn't change.
+    """Record that someone still needs the rental. The end of the lease doesn't change.
 
     If a graceful destroy had begun, it is cancelled, and the lease gets back its previous end.
     """
@@ -48,7 +48,7 @@ def decide_question(rental: Rental, question: Question, now: datetime) -> Rental
 def move_end(rental: Rental, ends_at: datetime) -> Rental:
     """Move the end of a flexible lease to `ends_at`, because the machine was in use at the previous end.
 
-    A notice of the new end is sent even if it would have been due before now.
+    The owner is notified of the new end, even if the usual time for that notice has already passed.
     """
     lease = rental.running_lease
     return alter(rental, lease=changed(lease, ends_at=ends_at, latest_end=later_end(lease, ends_at)))

@@ -72,9 +72,9 @@ def new_rental(
 ) -> Rental:
     """Return a new rental, in its initial state.
 
-    If there is a `decision`, the rental first waits for that decision. If there is none, but a `waitlist_entry`,
-    the rental waits for an offer. If there is neither, a machine is bought immediately. A rental that `replaces`
-    another rental keeps the approver of that rental.
+    With a `decision`, the rental first waits for that decision. Without a decision but with a `waitlist_entry`,
+    the rental waits for an offer. With neither, a machine is bought immediately. A rental that `replaces` another
+    rental keeps the approver of that rental.
     """
     state, due_at = (State.PROCURING, now) if waitlist_entry is None else (State.QUEUED, waitlist_entry.until)
     return Rental(

@@ -242,7 +242,7 @@ async def check_balances(deps: Deps, on_wrong: Callable[[int], None]) -> None:
 
     Balances are checked from the previous month onwards. Each wrong balance is logged and counted as a bug.
 
-    Does nothing before the first rules are stored, because all charges and balances are calculated at that time.
+    Does nothing until the first rules have been stored. Storing them calculates all charges and balances anyway.
     """
     zone = deps.rules.billing_zone
     since = month_of(month_start(month_of(deps.clock.now(), zone), zone) - timedelta(days=1), zone)

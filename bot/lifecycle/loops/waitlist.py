@@ -145,8 +145,9 @@ async def _end(tx: Tx, deps: Deps, search_id: str, found: bool) -> None:
 async def _save(tx: Tx, deps: Deps, search: SharedSearch, waiters: Sequence[Waiter], *, others: bool) -> None:
     """Store the time at which a search is next due. Delete the search if it is no longer needed.
 
-    A search without waiting entries is still needed if a rental may return to the waitlist (`others`). It is also
-    kept until `waiting.every` has passed since its last query. A new entry then doesn't query the market too soon.
+    A search without waiting entries is still needed if `others`, that is, if a rental may return to the waitlist.
+    It is also kept until `waiting.every` has passed since its last query. A new entry then doesn't query the
+    market too soon.
     """
     now = deps.clock.now()
     again = None if search.asked_at is None else search.asked_at + deps.rules.waiting.every

@@ -301,7 +301,7 @@ def differences(
 ) -> list[tuple[Month, Scope, Difference]]:
     """Return the changes of balances that new reservations and charges cause.
 
-    They are sorted by month and scope. Every change writes balances in this order.
+    They are sorted by month and scope. All transactions write balances in this same order.
     """
     sums: dict[tuple[Month, Scope], Difference] = defaultdict(Difference)
 

@@ -116,7 +116,7 @@ async def procure(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
 def _ended_as_overdue(rental: Rental, attempt: Attempt) -> bool:
     """Return whether an attempt was ended as overdue, and nobody has decided about the request since.
 
-    The loop that deletes overdue machines ends such attempts.
+    The loop that deletes overdue machines ends such attempts. The request is the one that created the rental.
     """
     decided_since = rental.procuring_since is not None and attempt.intended_at < rental.procuring_since
     return attempt.marked_by is Marker.OVERDUE and not decided_since

@@ -100,8 +100,8 @@ def rules_of_owner(rules: Rules, project: str, owner: Person) -> Rules:
     """Return the rules that apply when `owner` extends a project's machine or takes it over.
 
     The project's own `auto_approve` limits apply only if the owner may charge the project. Otherwise, the team's
-    limits apply. There are two cases in which an owner may not charge the project of their own machine. Either
-    they took the machine over from somebody else, or the rules have changed since it was rented.
+    limits apply. An owner may be unable to charge the project of a machine for two reasons: somebody else
+    rented the machine, or the rules have changed since it was rented.
     """
     return rules_of_project(rules, project) if project in projects_to_name(owner, rules) else rules
 

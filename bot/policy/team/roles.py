@@ -181,7 +181,7 @@ def may_deny(person: Person, rules: Rules) -> bool:
 
 
 def check_reads_spend(person: Person, rules: Rules) -> None:
-    """Refuse people who may not see any spending. Users and finance may. Raises Refused."""
+    """Refuse people who may see no spending: neither users of the bot nor finance. Raises Refused."""
     if not roles_of(person, rules).finance:
         check_user(person, rules)
 

@@ -78,8 +78,8 @@ def notice_is_due(lease: Lease, rules: Rules, now: datetime) -> bool:
 def ask_before(lease: Lease, approvers: Collection[Availability], rules: Rules) -> datetime | None:
     """Return the last time before the lease ends at which an approver can be asked for an extension.
 
-    For a flexible end, the latest time at which the lease may end counts. Returns None if an approver can still be
-    asked at the end itself, or if no approver can be asked before the end.
+    If the end is flexible, this is the last time before the latest possible end. Returns None if an approver can
+    still be asked at the end itself, or if no approver can be asked before the end.
     """
     end = lease.latest_end or lease.ends_at
     last = last_available(end, approvers, rules.hours)

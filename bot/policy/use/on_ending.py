@@ -57,7 +57,7 @@ def end_to_tell(rental: Rental, probe_runs: Sequence[Sample], rules: Rules, now:
 def was_not_told(rental: Rental, use: Use | None, probe_runs: Sequence[Sample], now: datetime) -> bool:
     """Return whether the machine never received the current end of its lease, because the bot was down.
 
-    False if the machine has no script that it could start for this end.
+    False if the machine has no script to run before this end.
 
     Args:
         use: The usage status. None for a machine without a probe.
