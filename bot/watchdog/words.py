@@ -51,14 +51,15 @@ def warning(state: State, outage: Outage, poll: Poll, options: Options) -> str:
     lead = f"{_mentions(options)} {_lead(state, outage, poll)}"
     if _nothing_runs(poll):
         return f"{lead}\nNo machine is running on the account."
-    knows_an_end = any(machine.ends_at is not None for machine in state.machines)
-    may_delete = options.destroy and knows_an_end and poll.bot.trouble is not Trouble.UNUSABLE
-    then = (
-        "If gpubot doesn't recover, I'll delete machines once they are at least 2 h past their end. "
-        "I'll announce each deletion an hour before."
-        if may_delete
-        else "I won't delete anything."
-    )
+    if not options.destroy or poll.bot.trouble is Trouble.UNUSABLE:
+        then = "I won't delete anything."
+    elif any(machine.ends_at is not None for machine in state.machines):
+        then = (
+            "If gpubot doesn't recover, I'll delete machines once they are at least 2 h past their end. "
+            "I'll announce each deletion an hour before."
+        )
+    else:
+        then = "I won't delete a machine as long as I don't know its end."
     return "\n".join([lead, *_listing(state, poll), f"{_STILL_BILLS} {then}"])
 
 

@@ -59,7 +59,7 @@ def _adopted(context: EventContext[AdoptedFacts]) -> str:
 def _ran(facts: AdoptedFacts) -> str:
     """Return a sentence saying that the bot found the machine in the team's account, and under which name."""
     found = f"I found it in the Compute Clear account{f' as {escape(facts.name)}' if facts.name else ''}."
-    return found if facts.why is Why.BOUGHT_AFTER_BACKUP else f"{found[:-1]}, not rented through me."
+    return found if facts.why is Why.BOUGHT_AFTER_BACKUP else f"{found[:-1]}; it wasn't rented through me."
 
 
 def _ends_unless_destroyed(context: EventContext[AdoptedFacts]) -> str:

@@ -55,7 +55,8 @@ def test_the_owner_of_an_adopted_machine_reads_its_end_and_unknown_keys() -> Non
 (fallback) I don't know whose keys work, because I didn't rent this machine.
 (fallback) /gpu ssh k7mq2 has lines for ~/.ssh/config, VS Code and Jupyter.
 Carl made you the owner of 1x H100 (k7mq2). I found it in the Compute Clear account as train-3
-      <!here>, not rented through me. It has cost $8.39 since 09:12, at $2.42/h. It ends at 18:40.
+      <!here>; it wasn't rented through me. It has cost $8.39 since 09:12, at $2.42/h. It ends at
+      18:40.
 $ ssh root@203.0.113.7
 | Keys: I don't know whose keys work, because I didn't rent this machine
 *The disk is deleted when the machine ends*, so copy your results off first. Shutting down from
@@ -70,8 +71,8 @@ $ ssh root@203.0.113.7
 | Deletion: confirmed
   Computed from price and time; the invoice may differ.
 
-Carl made Ana the owner of this machine. I found it in the Compute Clear account as train-3 <!here>,
-      not rented through me. It ends at 18:40.
+Carl made Ana the owner of this machine. I found it in the Compute Clear account as train-3 <!here>;
+      it wasn't rented through me. It ends at 18:40.
 """)
 
 
@@ -80,11 +81,11 @@ def test_the_thread_reports_an_adoption_and_the_new_end() -> None:
     destroyed = happened(K.DESTROYING, ADOPTED.at, CARL, id=8)
     assert page(thread(own, ready(own)), thread(own, ready(own, destroyed))) == snapshot("""\
 
-Carl took over this machine. I found it in the Compute Clear account as train-3 <!here>, not rented
-      through me. It ends at 18:40.
+Carl took over this machine. I found it in the Compute Clear account as train-3 <!here>; it wasn't
+      rented through me. It ends at 18:40.
 
-Carl took over this machine. I found it in the Compute Clear account as train-3 <!here>, not rented
-      through me.
+Carl took over this machine. I found it in the Compute Clear account as train-3 <!here>; it wasn't
+      rented through me.
 """)
 
 

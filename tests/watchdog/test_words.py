@@ -89,7 +89,8 @@ gpubot's machines end, because it has never sent me a list of them.
 1 machine is running, at about $3.46/h.
 I'll never delete these, because gpubot has never reported them to me:
 • `gpubot-x` (`res-9`), `1x A100 PCIe 80 GB`, about $3.46/h, since Sun 22 Nov 00:00 UTC
-Shutting a machine down from inside doesn't stop billing. I won't delete anything.\
+Shutting a machine down from inside doesn't stop billing. I won't delete a machine as long as I
+don't know its end.\
 """)
 
 
