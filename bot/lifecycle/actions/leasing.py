@@ -24,7 +24,7 @@ from bot.lifecycle.people.deciders import deciders, requesters_of
 from bot.model.base import EVER
 from bot.model.budget import Demand
 from bot.model.event import Event, EventKind
-from bot.model.facts import AgainFacts, ExtensionFacts, KeptFacts
+from bot.model.facts import AgainFacts, ExtensionFacts, KeptFacts, UntilFacts
 from bot.model.person import Person
 from bot.model.records import Change
 from bot.model.rental import Extension, Rental
@@ -105,6 +105,23 @@ class Keep(OnReady[Kept], id="keep"):
         event = Event(rental_id=rental.id, kind=EventKind.KEPT, at=now, actor=person.id, facts=facts)
         await apply(tx, deps, Change(rental, after, (event,)))
         return Kept(after, again)
+
+
+class KeepWhenDone(OnReady[Rental], id="keep_when_done"):
+    """Keep a machine until its usual end, although the lease was to end when its jobs are done.
+
+    This needs no approval, because the time until the usual end was approved and is still reserved. If the lease
+    no longer depends on jobs, nothing is written. Returns the rental. Raises the same errors as `load_extendable`.
+    """
+
+    async def do(self, tx: Tx, deps: Deps, person: Person, plan: Rental) -> Rental:
+        lease, now = plan.running_lease, deps.clock.now()
+        if lease.until_done is None:
+            return plan
+        after = lease_changes.keep_to_last_end(plan, after_extension(lease.question, now, deps.rules), now)
+        facts = UntilFacts(until=after.running_lease.ends_at)
+        event = Event(rental_id=plan.id, kind=EventKind.KEPT_WHEN_DONE, at=now, actor=person.id, facts=facts)
+        return await apply(tx, deps, Change(plan, after, (event,)))
 
 
 @dataclass(frozen=True)

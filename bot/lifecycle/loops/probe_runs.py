@@ -14,7 +14,7 @@ import structlog
 from typing_extensions import override
 
 from bot.lifecycle.changes.apply import apply
-from bot.lifecycle.changes.lease_changes import note_host_key, note_on_ending, note_use
+from bot.lifecycle.changes.lease_changes import note_host_key, note_jobs, note_on_ending, note_use
 from bot.lifecycle.changes.transitions import alter
 from bot.lifecycle.deps import StepDeps, transact, with_newest_rules
 from bot.lifecycle.loops.due import DueLoop
@@ -23,6 +23,7 @@ from bot.model.attempt import Attempt
 from bot.model.base import Frozen, Instant, changed
 from bot.model.event import Event, EventKind, facts_in
 from bot.model.facts import GpuMismatchFacts, HostKeyFacts, StatusFacts
+from bot.model.job import JobReport, MachineJobs
 from bot.model.machine_use import EndToTell, GpusSeen, Missed, ProbeResult, Report, Sample, UsageStatus
 from bot.model.records import Change, Claimed
 from bot.model.rental import Rental
@@ -30,6 +31,7 @@ from bot.model.state import State
 from bot.policy.team.rules import ProbeKind
 from bot.policy.use.flexible_end import can_move
 from bot.policy.use.gpu_mismatch import gpu_mismatch
+from bot.policy.use.jobs import after_report, progress_of
 from bot.policy.use.on_ending import end_to_tell, is_awaited
 from bot.policy.use.probe_times import (
     MOST_KEYS_NOTIFIED,
@@ -280,6 +282,7 @@ async def run_probe(deps: StepDeps, claimed: Claimed, faults: ProbeFaults) -> st
         events = await _changed_key(tx, rental, result, earlier, sample.at)
         if result.report is not None:
             after, compared = await with_report(tx, after, result.report, earlier, sample.at)
+            after = await with_jobs(tx, after, result.report.jobs, sample.at)
             events += compared
         if not faults.are_ours(sample.at):
             after, status_changes = _with_new_status(deps, after, earlier, sample)
@@ -424,6 +427,21 @@ async def with_report(
         return after, ()
     attempt = next((attempt for attempt in await tx.rentals.attempts(rental.id) if attempt.live), None)
     return after, () if attempt is None else _compared(attempt, report, now)
+
+
+async def with_jobs(tx: Tx, rental: Rental, report: JobReport | None, now: datetime) -> Rental:
+    """Apply what a probe run reported about the jobs on a ready machine. None if it reported nothing.
+
+    The newest progress is stored at once, without a new version of the rental.
+    """
+    if report is None:
+        return rental
+    progress = progress_of(report, rental.progress, now)
+    if progress != rental.progress:
+        await tx.rentals.note_progress(rental.id, progress)
+    jobs = after_report(rental.jobs, report, now)
+    unchanged = jobs == (rental.jobs or MachineJobs(quiet_since=jobs.quiet_since))
+    return rental if unchanged else note_jobs(rental, jobs, now)
 
 
 async def note_unreachable(tx: Tx, rental: Rental, probe_runs: Sequence[Sample], now: datetime) -> None:

@@ -20,6 +20,7 @@ from bot.lifecycle.steps.procuring import give_up
 from bot.model.attempt import NAMED, Attempt, Marker, Resource, Why
 from bot.model.event import EventKind
 from bot.model.facts import ReadyFacts
+from bot.model.job import UntilDone
 from bot.model.rental import Lease, Question
 from bot.policy.buying.spending import affordable_lease, provisioning_budget
 from bot.policy.use.leases import latest_ready, lease_ends, longest_lease
@@ -130,6 +131,7 @@ async def _ready(
         ready_at=now,
         ends_at=ends_at,
         latest_end=latest_end,
+        until_done=UntilDone(since=rental.created_at) if rental.request.until_done else None,
         notices_checked_at=now,
         seen_at=now,
         question=Question(),
