@@ -74,23 +74,23 @@ class RulesInForce:
 
 @dataclass
 class Opened:
-    """The process's current access to the database, and what was checked since it began.
+    """The time at which this process last opened the database, and the checks made since then.
 
-    An access begins when the process starts, and after each interruption. The database may then be a restored
+    The database is opened when the process starts, and again after each interruption. It can then be a restored
     backup, or a standby that has been promoted.
     """
 
     at: datetime = EVER
-    """The time at which the access began, in bot time."""
+    """The time at which the database was opened, by the bot's clock, which the sandbox can move."""
     real: datetime = EVER
-    """The time at which the access began, in wall-clock time."""
+    """The time at which the database was opened, in wall-clock time."""
     swept: bool = True
     """True once the account has been compared with the store. Nothing is bought before that."""
     gone: set[str] = field(default_factory=set)
-    """The IDs of resources that were missing or deleted when they were first looked up during this access."""
+    """The IDs of resources that were missing or deleted when they were first looked up after that time."""
 
     def again(self, clock: Clock) -> None:
-        """Reset these values for a new access to the database: after a start, or after an interruption."""
+        """Reset these values, because the database was opened or reopened."""
         self.at, self.real, self.swept = clock.now(), clock.real(), False
         self.gone.clear()
 

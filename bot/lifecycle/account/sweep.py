@@ -1,6 +1,6 @@
 """Compares the Compute Clear account with the store, and notifies the admins of unmanaged machines.
 
-An unmanaged machine is a machine that belongs to no attempt.
+An unmanaged machine is a machine that belongs to no rental in the store.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ async def _attempt_named_by(tx: Tx, view: ResourceView) -> Attempt | None:
 
 
 async def _watch(deps: StepDeps, machine: Found, attempt: Attempt) -> None:
-    """Make sure that the steps of a rental take care of this machine. Failures are logged."""
+    """Make sure that the store has this machine as a live machine of its rental. Failures are logged."""
     try:
         if attempt.closed:
             await _mark_for_deletion(deps, machine, attempt)
@@ -143,10 +143,10 @@ async def _add_to_store(deps: StepDeps, found: Found, attempt: Attempt) -> None:
 
 
 async def _live_view(deps: StepDeps, resource_id: str) -> ResourceView | None:
-    """Return a resource that the store has recorded as terminated, if the vendor still has it.
+    """Query the vendor about a resource that the store has recorded as terminated.
 
-    None if the vendor no longer has it. The vendor is queried because the account's list may be older than the
-    proof of the termination.
+    Returns None if the vendor no longer has the resource. The account lists the resource as running, but this list
+    can be older than the vendor's confirmation that the resource is terminated.
     """
     view = await deps.market.resource(resource_id, fresh=True)
     return None if view is None or view.deleted else view

@@ -91,7 +91,10 @@ class Action(ABC, Generic[Loaded, Plan, Done]):
 
 
 class Direct(Action[Loaded, Loaded, Done]):
-    """An action that needs no check against limits or budgets. Its plan is the loaded data."""
+    """An action that needs no check against limits or budgets.
+
+    Its `plan` returns the result of `load` unchanged.
+    """
 
     def plan(self, loaded: Loaded, by: By) -> Loaded:
         return loaded
@@ -125,7 +128,10 @@ async def planned(tx: Tx, deps: Deps, person: Person, action: Action[Loaded, Pla
 
 
 async def preview(deps: Deps, person: Person, action: Action[Loaded, Plan, Done]) -> Confirmation[Plan]:
-    """Return the plan of an action for a dialog. Raises the errors of its `load` and `plan`."""
+    """Return the plan of an action, for a confirmation dialog.
+
+    Raises the errors of the action's `load` and `plan`.
+    """
     async with deps.store.read() as tx:
         return await _shown(tx, deps, person, action, await planned(tx, deps, person, action))
 

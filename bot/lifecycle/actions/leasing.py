@@ -79,7 +79,7 @@ class OnReady(Direct[Rental, Done]):
 
 
 class Keep(OnReady[Kept], id="keep"):
-    """Note that the machine is still needed. The end of the lease doesn't change.
+    """Record that the machine is still needed. The end of the lease doesn't change.
 
     For the duration of `span`, the owner isn't asked whether they still need the machine. Raises the same errors
     as `load_extendable`.

@@ -1,4 +1,6 @@
-"""Changes of a rental that stays in its state: of its lease, its replacement, and the facts about its machine.
+"""Changes to a rental that don't change the rental's state.
+
+They concern the lease, the replacement, and the facts about the machine.
 
 Each function returns the next version of a rental. None of them writes to the store.
 
@@ -31,7 +33,7 @@ def keep(rental: Rental, question: Question, now: datetime) -> Rental:
 
 
 def check_notices(rental: Rental, now: datetime) -> Rental:
-    """Note that all end-of-lease notices due by now have been sent or skipped."""
+    """Record that all end-of-lease notices due by now have been sent or skipped."""
     return alter(rental, lease=changed(rental.running_lease, notices_checked_at=now))
 
 
@@ -119,7 +121,7 @@ def _until(lease: Lease, ends_at: datetime, now: datetime) -> Lease:
 
 
 def _not_destroyed(lease: Lease) -> Lease:
-    """Return the lease with a graceful destroy cancelled, or unchanged if there was none."""
+    """Cancel the graceful destroy of a lease. A lease without one is returned unchanged."""
     first = lease.graceful_destroy
     if first is None:
         return lease
@@ -143,7 +145,7 @@ def destroy_after_script(rental: Rental, ends_at: datetime, *, by: str, now: dat
 
 
 def note_replaced(rental: Rental, by: str, now: datetime) -> Rental:
-    """Note that the rental `by` replaces this one.
+    """Record that the rental `by` replaces this one.
 
     If the replaced rental's machine is still running, it isn't destroyed before the new machine has been bought.
     """
@@ -154,7 +156,7 @@ def note_replaced(rental: Rental, by: str, now: datetime) -> Rental:
 
 
 def note_host_key(rental: Rental, host_key: str) -> Rental:
-    """Set the host key of a machine that hadn't presented one before, and note that its SSH port responds."""
+    """Set the host key of a machine that hadn't presented one before, and record that its SSH port responds."""
     return alter(rental, host_key=host_key, quiet_since_real=None)
 
 

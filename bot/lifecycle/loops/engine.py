@@ -129,8 +129,9 @@ class Steps(DueLoop[ClaimedRental]):
 class DueTimes:
     """Writes the times at which rentals are next due, several in one transaction.
 
-    It is used by steps that have changed nothing else, except for the times at which resources were read. The
-    transaction also ends the steps' claims. A claim is a process's right to work on a rental.
+    A step is the code that advances a rental. If a step has changed only the due time and the times at which
+    resources were read, it uses this class. The transaction also ends the step's claim, that is, the process's
+    right to work on the rental.
     """
 
     def __init__(self, deps: StepDeps) -> None:
@@ -163,7 +164,7 @@ class DueTimes:
 
 @dataclass(eq=False, repr=False)
 class Searches(DueLoop[Claimed]):
-    """The loop that searches for offers for the due quotes."""
+    """The loop that searches the market for offers, for each quote whose search is due."""
 
     name = "searches"
     counted_as = "steps_in_flight"

@@ -80,7 +80,7 @@ class Jobs(DueLoop[Claimed]):
         return name in self.under_way()
 
     def may_act(self, name: str) -> bool:
-        """Return whether this process runs this job and is certain to keep it until one more call has ended."""
+        """Return whether this process runs this job, and will still run it at the end of one more call."""
         return self.does(name) and self.lasts(name)
 
     @property

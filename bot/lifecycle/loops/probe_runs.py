@@ -95,7 +95,7 @@ class ProbeFaults:
 
     @property
     def machines(self) -> Collection[str]:
-        """The rental IDs of the machines that are counted."""
+        """The rental IDs of the machines whose latest outcome is known."""
         return self._outcomes.keys()
 
     def note(self, rental_id: str, now: datetime, *, failed: bool) -> None:
@@ -103,7 +103,7 @@ class ProbeFaults:
         self._outcomes[rental_id] = now, failed
 
     def forget(self, rental_id: str) -> None:
-        """Stop counting a machine, because it is no longer probed or its usage status is unknown."""
+        """Forget the outcome of a machine that is no longer probed, or whose usage status is unknown."""
         self._outcomes.pop(rental_id, None)
 
     def are_ours(self, now: datetime) -> bool:
@@ -230,7 +230,7 @@ class ProbeRuns(DueLoop[Claimed]):
 
 
 class Target(Frozen):
-    """The SSH server to log in to, and the end to announce there."""
+    """The SSH server of a machine, and the end of the lease that is announced there."""
 
     host: str
     port: int
@@ -447,7 +447,7 @@ async def note_unreachable(tx: Tx, rental: Rental, probe_runs: Sequence[Sample],
 def _compared(attempt: Attempt, report: Report, now: datetime) -> tuple[Event, ...]:
     """Return an event if the reported GPUs certainly differ from those of the attempt's offer.
 
-    There is no event for an adopted machine, that is, a machine that an admin gave an owner. It has no offer.
+    If an admin turned an existing machine into this rental, the attempt has no offer. There is no event then.
     """
     offer = attempt.offer
     if offer is None or not gpu_mismatch(offer.gpu, offer.count, report):

@@ -196,7 +196,7 @@ class SelfCheck(Part):
     # --- alerts
 
     async def notify(self) -> None:
-        """Notify the admins and the owner of each lease that ends soon. Each person is notified once per outage.
+        """Notify the admins, and the owners whose leases end soon. Each person is notified once per outage.
 
         Does nothing if another process notifies people.
         """
@@ -238,7 +238,7 @@ class SelfCheck(Part):
 async def check_balances(deps: Deps, on_wrong: Callable[[int], None]) -> None:
     """Charge ledger rows that have not been charged yet, and correct balances with a wrong sum.
 
-    A ledger row may not be charged yet if the process died between the two transactions that store and charge it.
+    If a process died between the two transactions that store and charge a ledger row, the row isn't charged yet.
 
     Balances are checked from the previous month onwards. Each wrong balance is logged and counted as a bug.
 

@@ -124,7 +124,7 @@ async def step(deps: StepDeps, snapshot: RentalSnapshot, write_due: WriteDue) ->
 def _add_approval_notice_if_due(snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
     """Notify the owner of the approval if the machine isn't ready by `approval_notice_at`.
 
-    If it isn't that time yet, make sure that the rental is due again then.
+    If this time is still in the future, the rental is scheduled for it.
     """
     at = snapshot.rental.approval_notice_at
     if at is None:

@@ -304,10 +304,10 @@ def _untried(snapshot: RentalSnapshot, offers: Sequence[Offer]) -> list[Offer]:
 
 
 def _tried(snapshot: RentalSnapshot) -> tuple[Attempt, ...]:
-    """Return the attempts that count as tried.
+    """Return the attempts whose offers aren't tried again.
 
-    Usually, all attempts count. If the rental has a waitlist entry, only the attempts since it last left the
-    waitlist count.
+    Usually, these are all attempts of the rental. If the rental has a waitlist entry, they are only the attempts
+    since it last left the waitlist.
     """
     rental = snapshot.rental
     if rental.waitlist_entry is None or rental.procuring_since is None:

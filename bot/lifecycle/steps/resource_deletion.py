@@ -1,4 +1,4 @@
-"""Deletes the resources of attempts, and continues until the vendor has confirmed every deletion."""
+"""Deletes the machines of a rental, and continues until the vendor has confirmed every deletion."""
 
 from __future__ import annotations
 
