@@ -248,13 +248,13 @@ def _with_reason(typed: str, why: str | None) -> str:
 
 @cli.command("list")
 def list_all() -> None:
-    """List all rentals. The bot must be running on this machine."""
+    """List all rentals. The bot must be running."""
     _by_hand("list")
 
 
 @cli.command()
 def show(rental: RentalId) -> None:
-    """Show a rental and its history. The bot must be running on this machine."""
+    """Show a rental and its history. The bot must be running."""
     _by_hand("show", id=rental)
 
 
@@ -264,7 +264,7 @@ def spend(
         list[str] | None, typer.Argument(metavar="WHAT", help="Such as: project vision, today, or 2026-10")
     ] = None,
 ) -> None:
-    """Show the spending of the team or of a project. The bot must be running on this machine."""
+    """Show the spending of the team or of a project. The bot must be running."""
     _by_hand("spend", words=" ".join(words or ()))
 
 
@@ -274,7 +274,7 @@ def extend(
     by: Annotated[list[str], typer.Argument(metavar="BY", help="By how much, such as 2h, or: until 18:00")],
     why: Reason = None,
 ) -> None:
-    """Extend a lease, even beyond limits and budgets if an approver could allow that."""
+    """Extend a lease, even beyond limits and budgets if an approver could allow that. The bot must be running."""
     typed = " ".join(by)
     reason = _with_reason(f"extend {rental} {typed}", why)
     _by_hand("extend", id=rental, by=typed, why=reason)
@@ -289,14 +289,14 @@ def approve(
     ],
     why: Reason = None,
 ) -> None:
-    """Approve a pending request for a rental or for more time."""
+    """Approve a pending request for a rental or for more time. The bot must be running."""
     reason = _with_reason(f"approve {rental} --up-to {up_to}", why)
     _by_hand("approve", id=rental, up_to=up_to, why=reason)
 
 
 @cli.command()
 def deny(rental: RentalId, why: Reason = None) -> None:
-    """Deny a pending request for a rental or for more time."""
+    """Deny a pending request for a rental or for more time. The bot must be running."""
     _by_hand("deny", id=rental, why=_with_reason(f"deny {rental}", why))
 
 
@@ -340,13 +340,13 @@ def _typed_again(resource: str) -> str | None:
 
 @cli.command()
 def pause(why: Reason = None) -> None:
-    """Stop all buying. Machines are still destroyed."""
+    """Stop all buying. Machines are still destroyed. The bot must be running."""
     _by_hand("pause", why=_with_reason("pause", why))
 
 
 @cli.command()
 def resume(why: Reason = None) -> None:
-    """Allow buying again."""
+    """Allow buying again. The bot must be running."""
     _by_hand("resume", why=_with_reason("resume", why))
 
 
