@@ -1,4 +1,7 @@
-"""The dependencies of actions and steps, and the function that runs a decision in a transaction."""
+"""The dependencies of actions and steps, and the function that runs a decision in a transaction.
+
+An action is something that people can do. A step is the code that advances a rental.
+"""
 
 from __future__ import annotations
 
@@ -130,8 +133,8 @@ class Deps:
     def just_opened(self) -> bool:
         """True if the database was opened so recently that messages may still need to be compared with Slack.
 
-        The time since the opening is checked in bot time and in wall-clock time, because bot time can run faster
-        in a sandbox.
+        The time since the opening is measured both by the bot's clock and in wall-clock time, because the bot's
+        clock can run faster in a sandbox.
         """
         clock, opened = self.clock, self.opened
         return max(clock.now() - opened.at, clock.real() - opened.real) < COMPARED_WITHIN
@@ -160,7 +163,7 @@ class StepDeps(Deps):
     out.
     """
     sweeping: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """The lock that is held during a sweep, so that this process runs only one sweep at a time."""
+    """The lock that is held while this process compares the account with the store."""
 
 
 def with_newest_rules(deps: D) -> D:

@@ -1,4 +1,4 @@
-"""Compares a stored attempt with what the marketplace reports about it.
+"""Compares a stored attempt, that is, one purchase, with what the marketplace reports about it.
 
 The stored attempt doesn't prove what a procure call has bought, or that a machine was terminated. Only the
 marketplace's responses prove this.
@@ -70,7 +70,7 @@ async def _look_up_adopted(
 ) -> tuple[RentalSnapshot, OfferProgress]:
     """Query the marketplace for the resources of an adopted machine, by their IDs only.
 
-    An adopted machine ran on the account without a rental until an admin gave it an owner.
+    An adopted machine was already running on the account when an admin turned it into a rental.
     """
     views = {
         resource.resource_id: await deps.market.resource(resource.resource_id, fresh=True)

@@ -53,8 +53,9 @@ async def first_sweep(deps: StepDeps) -> None:
 async def sweep(deps: StepDeps) -> None:
     """Compare the account with the store. Raises MarketAway if the account can't be read.
 
-    A known resource that is missing from the account's list may still be running. The step of its rental is
-    scheduled now, and asks the vendor about the resource. A process runs only one sweep at a time.
+    A known resource that is missing from the account's list may still be running. The step of the resource's
+    rental, the code that advances the rental, is scheduled now. The step asks the vendor about the resource. A
+    process makes only one such comparison at a time.
     """
     async with deps.sweeping:
         await _sweep(deps)
@@ -155,7 +156,8 @@ async def _live_view(deps: StepDeps, resource_id: str) -> ResourceView | None:
 async def _mark_for_deletion(deps: StepDeps, found: Found, attempt: Attempt) -> None:
     """Mark a closed attempt for deletion, because it still has a resource.
 
-    The step of its rental is scheduled now, and notifies people. The end of the rental stays the same.
+    The step of the attempt's rental, the code that advances the rental, is scheduled now and notifies people. The
+    end of the rental stays the same.
     """
     view = await _live_view(deps, found.view.resource_id)
     if view is None:

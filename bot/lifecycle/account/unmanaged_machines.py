@@ -153,7 +153,8 @@ async def _add(deps: Deps, questions: Sequence[AdminQuestion], *, together: bool
     """Store new purchases, and ask the admins about them.
 
     A purchase is left out if one of its machines has become part of a rental, or if another process has already
-    asked about one of its machines. The next sweep handles the purchase's other machines.
+    asked about one of its machines. The next comparison of the account with the store handles the purchase's other
+    machines.
 
     Args:
         together: True to ask about all purchases in one message. False to send a message for each purchase.

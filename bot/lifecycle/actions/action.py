@@ -121,7 +121,7 @@ class Confirmation(Generic[Plan]):
 async def planned(tx: Tx, deps: Deps, person: Person, action: Action[Loaded, Plan, Done]) -> Plan:
     """Load and plan an action in the caller's transaction, and return the plan.
 
-    Raises the errors of its `load` and `plan`.
+    Raises the errors of the action's `load` and `plan`.
     """
     loaded = await action.load(tx, deps, person)
     return action.plan(loaded, By(person, deps.rules, deps.clock.now()))
@@ -160,7 +160,8 @@ async def _shown(
 async def carry_out(deps: Deps, person: Person, action: Action[Any, Any, Done]) -> Done:
     """Carry out an action, and return its result.
 
-    Raises the errors of its `load`, `plan` and `do`, and StoreBusy if the database doesn't accept the changes.
+    Raises the errors of the action's `load`, `plan` and `do`, and StoreBusy if the database doesn't accept the
+    changes.
     """
 
     async def decision(tx: Tx) -> Done | GpubotError:

@@ -160,8 +160,8 @@ def new_quote(
 async def quote_to_ask_again(deps: Deps, person: Person, quote_id: str) -> Quote:
     """Return a person's own quote, in order to start a new search with the same or a similar request.
 
-    A quote that changes a pending request is first brought up to date (`quote_of_today`). Raises the same errors
-    as `own_quote`.
+    If the quote changes a pending request, it is updated first (see `quote_of_today`). Raises the same errors as
+    `own_quote`.
     """
     async with deps.store.read() as tx:
         return await quote_of_today(tx, await own_quote(tx, person, quote_id))

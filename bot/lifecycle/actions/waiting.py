@@ -366,10 +366,10 @@ class StopWaiting(Direct[tuple[Quote, Rental | None], Quote], id="stop_waiting")
 
 
 class WaitAtAnyTime(Direct[tuple[Quote, Rental | None], WaitingView], id="any_time"):
-    """Search for offers outside the person's hours, too (button "Any time"). Returns the quote and its rental.
+    """Search for offers outside the person's working hours, too (button "Any time").
 
-    Raises TooLate if the quote no longer waits, and Refused if it is somebody else's or the person may not use the
-    bot.
+    Returns the quote and the quote's rental. Raises TooLate if the quote no longer waits, and Refused if it is
+    somebody else's or the person may not use the bot.
     """
 
     quote_id: str

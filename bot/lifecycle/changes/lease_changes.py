@@ -64,7 +64,7 @@ def extend(
     question: Question,
     now: datetime,
 ) -> Rental:
-    """Extend the lease within the limits, and note that someone still needs the rental.
+    """Extend the lease within the limits, and record that someone still needs the rental.
 
     A pending request for more time keeps waiting for its approver.
     """
@@ -73,7 +73,7 @@ def extend(
 
 
 def ask_extension(rental: Rental, extension: Extension, question: Question, now: datetime) -> Rental:
-    """Make a longer lease wait for an approver, and note that someone still needs the rental.
+    """Make a longer lease wait for an approver, and record that someone still needs the rental.
 
     The end of the lease doesn't change yet. If a graceful destroy had begun, it is cancelled, and the lease gets
     back its previous end.
@@ -163,8 +163,8 @@ def note_host_key(rental: Rental, host_key: str) -> Rental:
 def note_use(rental: Rental, use: Use, now: datetime) -> Rental:
     """Store a changed usage status.
 
-    The rental's step is scheduled now, because the usage status affects the next question to the owner and the end
-    of the lease.
+    The rental's step, the code that advances the rental, is scheduled now, because the usage status affects the
+    next question to the owner and the end of the lease.
     """
     return alter(rental, use=use, due_at=now)
 
@@ -172,7 +172,8 @@ def note_use(rental: Rental, use: Use, now: datetime) -> Rental:
 def note_on_ending(rental: Rental, on_ending: OnEnding | None, now: datetime) -> Rental:
     """Store what the machine reported about its `/root/on-ending.sh`.
 
-    The rental's step is scheduled now, because the machine's end may depend on the script.
+    The rental's step, the code that advances the rental, is scheduled now, because the machine's end can depend on
+    the script.
     """
     at = None if on_ending is None else now
     return alter(rental, on_ending=on_ending, on_ending_at=at, due_at=now)

@@ -57,7 +57,10 @@ class RentalSnapshot:
 
     @property
     def live(self) -> Attempt | None:
-        """The one attempt that may be billing. None if there is none, or if its deletion has been accepted."""
+        """The rental's live attempt. None if there is none.
+
+        An attempt, that is, one purchase, is live until the deletion of its machine has been accepted.
+        """
         return next((attempt for attempt in self.attempts if attempt.live), None)
 
     def attempt(self, n: int) -> Attempt:

@@ -1,4 +1,4 @@
-"""The loops that run the due steps of rentals and the due searches of quotes.
+"""The loops that run the steps of rentals and the searches of quotes when they are due.
 
 A step is the code that advances a rental. A quote is a search that is stored together with its offers. Quotes and
 rentals have separate loops, because a search waits for all vendors, and must not delay the steps of rentals.
@@ -42,7 +42,7 @@ GATHER = 0.05
 
 @dataclass(eq=False, repr=False)
 class Steps(DueLoop[ClaimedRental]):
-    """The loop that runs the due steps of rentals."""
+    """The loop that advances each rental when its next step is due."""
 
     name = "engine"
     counted_as = "steps_in_flight"

@@ -45,10 +45,11 @@ RETRY_COMPLETE = timedelta(minutes=10)
 STEP_GOES_FIRST = timedelta(minutes=3)
 """The time after an outage of the market in which this module deletes nothing.
 
-The step of the rental gets this time to act first, because the owner may still need the machine.
+The rental's step, the code that advances the rental, gets this time to act first, because the owner may still need
+the machine.
 """
 STEP_WORKS_WITHIN = timedelta(minutes=2)
-"""A step counts as working if it has read the resource that it is deleting within this time.
+"""A rental's step counts as working if it has read the resource that it is deleting within this time.
 
 Only the vendor is slow in this case, so this module deletes nothing.
 """
@@ -301,7 +302,7 @@ class OverdueDeletion(Part):
     async def _write_deletions(self) -> None:
         """Mark attempts for deletion and notify people.
 
-        If the store doesn't accept the write, the next check tries again.
+        If the store doesn't accept the write, it is repeated at the next check.
         """
         for key, (attempt, deleted) in list(self._unwritten.items()):
             end, _ = self._end(attempt)

@@ -47,7 +47,7 @@ async def rules_at_start(store: Database, source: PolicySource) -> RulesInForce:
     Usually, these are the rules of the policy file. The store's rules are used instead if the file has mistakes,
     or if other processes are already running with the store's rules.
 
-    Raises WrongPolicy if the file has mistakes and the store has no rules that this version of gpubot understands.
+    Raises WrongPolicy if the file has mistakes and the store has no rules that this release of gpubot understands.
     """
     wrong: WrongPolicy | None = None
     try:

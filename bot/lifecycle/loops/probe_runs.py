@@ -62,7 +62,7 @@ RETRY_FAILED = timedelta(minutes=2)
 
 
 FEWEST = 3
-"""If fewer machines than this are counted, failures are never blamed on the bot.
+"""If the latest outcomes of fewer machines than this are known, the bot is never blamed for failures.
 
 Two machines that fail together are no sign of a common cause.
 """
@@ -132,7 +132,7 @@ class ProbeFaults:
 
 @dataclass(eq=False, repr=False)
 class ProbeRuns(DueLoop[Claimed]):
-    """The loop that runs the due probe runs.
+    """The loop that logs in to each ready machine when the machine's next probe run is due.
 
     A commit wakes it if the commit starts or stops the probing of a machine, or schedules a probe run earlier.
     """
@@ -151,7 +151,7 @@ class ProbeRuns(DueLoop[Claimed]):
     _next_login: float = field(default=0.0, init=False)
     """The earliest time of the next login, by `Clock.monotonic`."""
     _changed: bool = field(default=False, init=False)
-    """True if probing of a machine has started, stopped or been rescheduled since the last pass."""
+    """True if probing of a machine has started, stopped or been rescheduled since `before_pass` last ran."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -240,7 +240,7 @@ class Target(Frozen):
     ends_at: Instant
     """The end of the lease when the probe run started."""
     ending: EndToTell | None
-    """The end to announce to the machine. None if no end is announced in this probe run."""
+    """The end of the lease to announce to the machine. None if no end is announced in this probe run."""
 
 
 async def run_probe(deps: StepDeps, claimed: Claimed, faults: ProbeFaults) -> str | None:

@@ -84,7 +84,8 @@ class StepFailures:
     async def end_run(self, rental: ClaimedRental) -> None:
         """End the rental's run of failures after a step that worked, and notify the people who got the alert.
 
-        Raises StoreBusy if the store doesn't accept the write. The next step that works then tries again.
+        Raises StoreBusy if the store doesn't accept the write. People are then notified after the next step that
+        works.
         """
         run = self._runs.pop(rental.id, None)
         if run is None or run.notified_at is None:

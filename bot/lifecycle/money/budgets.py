@@ -1,6 +1,6 @@
 """Updates the budgets whenever a rental changes, in the transaction of the change.
 
-A reservation is the amount that a rental may still cost in a month. Once the cost is in the ledger, the
+A reservation is the amount that a rental can still cost in a month. Once the cost is in the ledger, the
 reservation becomes a charge. A scope is a person, a project or the team. The balance of a scope for a month is the
 sum of its reservations and its charges.
 """
@@ -120,7 +120,7 @@ def held(facts: RentalFacts, now: datetime, rules: Rules) -> dict[Month, Micros]
 
 
 def moves_money(before: Rental, after: Rental) -> bool:
-    """Return whether a change of a rental may change its reservations.
+    """Return whether this change of a rental can change the rental's reservations.
 
     Only the rental's own fields are compared, and not its attempts or its ledger.
     """

@@ -47,7 +47,7 @@ async def rules_now(tx: Tx, rules: Rules, requesters: Collection[str] = ()) -> R
 
 
 async def team_of(tx: Tx, rules: Rules) -> Team:
-    """Return the people and groups that may decide, as far as the store knows them."""
+    """Return the people and groups that decide requests, as far as the store knows them."""
     team, _ = await _team_and_people(tx, rules)
     return team
 
@@ -80,7 +80,7 @@ class Deciders(NamedTuple):
 
     asked: Asked
     admins_decide: bool
-    """True if the admins are asked because no approver is left who may decide it."""
+    """True if the admins are asked because no approver is left who may decide the request."""
     available: Mapping[str, Availability]
     """The times at which people can be asked, by Slack ID.
 
@@ -134,7 +134,7 @@ async def ask_each_directly(tx: Tx, deps: Deps, message: Message, rental: Rental
 
 
 async def check_deciders(deps: Deps, directory: Directory) -> None:
-    """Look up the people and groups that may decide.
+    """Look up the people and groups that decide requests.
 
     When the last approver has left, the admins decide, and are notified of this. When there is an approver again,
     the approvers decide. People with pending requests are notified of both changes. Raises StoreBusy if the store

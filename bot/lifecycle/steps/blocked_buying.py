@@ -39,8 +39,8 @@ def blocked_since(snapshot: RentalSnapshot, since: datetime) -> RentalSnapshot:
 def block_since_overdue(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt) -> RentalSnapshot:
     """Mark buying as blocked since the time at which an attempt timed out.
 
-    This is used if the rental's steps have been failing since then. People have to be asked before anything else
-    is bought.
+    This is used if the code that advances the rental has been failing since then. People have to be asked before
+    anything else is bought.
     """
     return blocked_since(snapshot, attempt.intended_at + deps.rules.procure.provision_timeout)
 

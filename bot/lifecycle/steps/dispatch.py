@@ -80,7 +80,7 @@ async def _destroy(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
 async def _stay_over(_: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     """Change nothing.
 
-    This step runs only if a resource has appeared after the rental's end and is being deleted.
+    This function is called only if a resource has appeared after the rental's end and is being deleted.
     """
     return snapshot.with_due(None)
 
