@@ -138,8 +138,8 @@ class Extend(Action[AskedLease, LongerLease, Extended], id="extend"):
         why: The operator's reason.
 
     Raises:
-        TooLate: The end is no longer `shown_end` (so that a second click adds nothing), an approver is already
-            deciding about more time, or the rental isn't ready.
+        TooLate: The end is no longer `shown_end`, for example after a double click. Also raised if an approver
+            is already deciding about more time, or if the rental isn't ready.
         DuplicateExtension: Without `shown_end`, this person requested the same extension less than
             DUPLICATE_WITHIN ago.
         Mistake: The ID is unknown, the lease would be too long, or the new end isn't later than the present one.

@@ -182,7 +182,7 @@ class LaterRent:
 
 @dataclass(frozen=True)
 class WaitBegun:
-    """A rental that waits for an offer, and the quote (the saved search) from which it was created."""
+    """A rental that waits for an offer, and the saved search from which the rental was created."""
 
     quote: Quote
     rental: Rental

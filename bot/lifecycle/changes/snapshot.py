@@ -59,7 +59,8 @@ class RentalSnapshot:
     def live(self) -> Attempt | None:
         """The rental's live attempt. None if there is none.
 
-        An attempt, that is, one purchase, is live until the deletion of its machine has been accepted.
+        An attempt is one purchase. It is live while the rental uses the purchased machine, or can still get one
+        from this purchase.
         """
         return next((attempt for attempt in self.attempts if attempt.live), None)
 

@@ -1,8 +1,8 @@
 """Deletes machines that are still running after their end.
 
 Usually, a machine is deleted by the step of its rental, the code that advances the rental. This module deletes the
-machine if the step fails. It queries the market (the Compute Clear API) and loads only the stored attempts, with
-their resources and ends. The rest of the rental may be impossible to load, which may be why the step fails.
+machine if the step fails. It queries the Compute Clear API, and loads only the stored attempts, with their
+resources and ends. The rest of the rental may be impossible to load, which may be why the step fails.
 
 The deletion also works if the clock of the bot's computer is wrong: every check compares this clock with the
 clocks of other servers, and uses the corrected time (bot/policy/use/clocks.py). docs/decisions/ends.md explains

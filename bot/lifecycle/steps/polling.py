@@ -1,4 +1,4 @@
-"""The times at which the bot polls the market (the Compute Clear API) again."""
+"""The times at which the bot polls the Compute Clear API again."""
 
 from __future__ import annotations
 

@@ -388,7 +388,8 @@ async def _intend(
 async def _call(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt, script: str) -> RentalSnapshot:
     """Make the single procure call of an attempt, and return the snapshot with the answer.
 
-    If the claim (this process's right to work on the rental) might end during the call, no call is made.
+    The claim is this process's right to work on the rental. If the claim might end during the call, no call is
+    made.
     """
     if not deps.claim_lasts():
         return snapshot.with_due(poll_at(deps.clock.now()))

@@ -1,6 +1,6 @@
 """Advances a rental whose machine is starting.
 
-The market (the Compute Clear API) is queried first, and the timeouts are checked only after that.
+The Compute Clear API is queried first, and the timeouts are checked only after that.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Advances a rental whose machine is ready.
 
-The market (the Compute Clear API) is asked about the machine first. After that, the first action that is due is
-done. bot/policy/use/ready.py plans the actions.
+The Compute Clear API is asked about the machine first. After that, the first action that is due is done.
+bot/policy/use/ready.py plans the actions.
 """
 
 from __future__ import annotations
