@@ -79,7 +79,7 @@ class OnReady(Direct[Rental, Done]):
 
 
 class Keep(OnReady[Kept], id="keep"):
-    """Note that the machine is still needed. The end of the lease doesn't change.
+    """Record that the machine is still needed. The end of the lease doesn't change.
 
     For the duration of `span`, the owner isn't asked whether they still need the machine. Raises the same errors
     as `load_extendable`.
@@ -155,8 +155,8 @@ class Extend(Action[AskedLease, LongerLease, Extended], id="extend"):
         why: The operator's reason.
 
     Raises:
-        TooLate: The end is no longer `shown_end` (so that a second click adds nothing), an approver is already
-            deciding about more time, or the rental isn't ready.
+        TooLate: The end is no longer `shown_end`, for example after a double click. Also raised if an approver
+            is already deciding about more time, or if the rental isn't ready.
         DuplicateExtension: Without `shown_end`, this person requested the same extension less than
             DUPLICATE_WITHIN ago.
         Mistake: The ID is unknown, the lease would be too long, or the new end isn't later than the present one.
@@ -411,7 +411,7 @@ class OnUnanswered(Direct[Rental, Rental], notes_seen=False):
 
 
 class AskOwnerAgain(OnUnanswered, id="ask_owner_again"):
-    """Ask the owner of a rental again, as soon as the owner's hours (policy key `hours`) allow it.
+    """Ask the owner of a rental again, as soon as it is within the owner's working hours.
 
     In addition to the errors of `OnUnanswered`, this raises TooLate if the owner has left the workspace.
     """

@@ -1,4 +1,6 @@
-"""Changes of a rental that stays in its state: of its lease, its replacement, and the facts about its machine.
+"""Changes to a rental that don't change the rental's state.
+
+They concern the lease, the replacement, and the facts about the machine.
 
 Each function returns the next version of a rental. None of them writes to the store.
 
@@ -32,7 +34,7 @@ def keep(rental: Rental, question: Question, now: datetime) -> Rental:
 
 
 def check_notices(rental: Rental, now: datetime) -> Rental:
-    """Note that all end-of-lease notices due by now have been sent or skipped."""
+    """Record that all end-of-lease notices due by now have been sent or skipped."""
     return alter(rental, lease=changed(rental.running_lease, notices_checked_at=now))
 
 
@@ -63,7 +65,7 @@ def extend(
     question: Question,
     now: datetime,
 ) -> Rental:
-    """Extend the lease within the limits, and note that someone still needs the rental.
+    """Extend the lease within the limits, and record that someone still needs the rental.
 
     A pending request for more time keeps waiting for its approver.
     """
@@ -72,7 +74,7 @@ def extend(
 
 
 def ask_extension(rental: Rental, extension: Extension, question: Question, now: datetime) -> Rental:
-    """Make a longer lease wait for an approver, and note that someone still needs the rental.
+    """Make a longer lease wait for an approver, and record that someone still needs the rental.
 
     The end of the lease doesn't change yet. If a graceful destroy had begun, it is cancelled, and the lease gets
     back its previous end.
@@ -175,7 +177,7 @@ def note_jobs_told(rental: Rental, question: Question, now: datetime) -> Rental:
 
 
 def _not_destroyed(lease: Lease) -> Lease:
-    """Return the lease with a graceful destroy cancelled, or unchanged if there was none."""
+    """Cancel the graceful destroy of a lease. A lease without one is returned unchanged."""
     first = lease.graceful_destroy
     if first is None:
         return lease
@@ -199,7 +201,7 @@ def destroy_after_script(rental: Rental, ends_at: datetime, *, by: str, now: dat
 
 
 def note_replaced(rental: Rental, by: str, now: datetime) -> Rental:
-    """Note that the rental `by` replaces this one.
+    """Record that the rental `by` replaces this one.
 
     If the replaced rental's machine is still running, it isn't destroyed before the new machine has been bought.
     """
@@ -210,15 +212,15 @@ def note_replaced(rental: Rental, by: str, now: datetime) -> Rental:
 
 
 def note_host_key(rental: Rental, host_key: str) -> Rental:
-    """Set the host key of a machine that hadn't presented one before, and note that its SSH port responds."""
+    """Set the host key of a machine that hadn't presented one before, and record that its SSH port responds."""
     return alter(rental, host_key=host_key, quiet_since_real=None)
 
 
 def note_use(rental: Rental, use: Use, now: datetime) -> Rental:
     """Store a changed usage status.
 
-    The rental's step is scheduled now, because the usage status affects the next question to the owner and the end
-    of the lease.
+    The rental's step, the code that advances the rental, is scheduled now, because the usage status affects the
+    next question to the owner and the end of the lease.
     """
     return alter(rental, use=use, due_at=now)
 
@@ -226,7 +228,8 @@ def note_use(rental: Rental, use: Use, now: datetime) -> Rental:
 def note_on_ending(rental: Rental, on_ending: OnEnding | None, now: datetime) -> Rental:
     """Store what the machine reported about its `/root/on-ending.sh`.
 
-    The rental's step is scheduled now, because the machine's end may depend on the script.
+    The rental's step, the code that advances the rental, is scheduled now, because the machine's end can depend on
+    the script.
     """
     at = None if on_ending is None else now
     return alter(rental, on_ending=on_ending, on_ending_at=at, due_at=now)

@@ -64,7 +64,7 @@ RETRY_FAILED = timedelta(minutes=2)
 
 
 FEWEST = 3
-"""If fewer machines than this are counted, failures are never blamed on the bot.
+"""If the latest outcomes of fewer machines than this are known, the bot is never blamed for failures.
 
 Two machines that fail together are no sign of a common cause.
 """
@@ -97,7 +97,7 @@ class ProbeFaults:
 
     @property
     def machines(self) -> Collection[str]:
-        """The rental IDs of the machines that are counted."""
+        """The rental IDs of the machines whose latest outcome is known."""
         return self._outcomes.keys()
 
     def note(self, rental_id: str, now: datetime, *, failed: bool) -> None:
@@ -105,7 +105,7 @@ class ProbeFaults:
         self._outcomes[rental_id] = now, failed
 
     def forget(self, rental_id: str) -> None:
-        """Stop counting a machine, because it is no longer probed or its usage status is unknown."""
+        """Forget the outcome of a machine that is no longer probed, or whose usage status is unknown."""
         self._outcomes.pop(rental_id, None)
 
     def are_ours(self, now: datetime) -> bool:
@@ -134,7 +134,7 @@ class ProbeFaults:
 
 @dataclass(eq=False, repr=False)
 class ProbeRuns(DueLoop[Claimed]):
-    """The loop that runs the due probe runs.
+    """The loop that logs in to each ready machine when the machine's next probe run is due.
 
     A commit wakes it if the commit starts or stops the probing of a machine, or schedules a probe run earlier.
     """
@@ -153,7 +153,7 @@ class ProbeRuns(DueLoop[Claimed]):
     _next_login: float = field(default=0.0, init=False)
     """The earliest time of the next login, by `Clock.monotonic`."""
     _changed: bool = field(default=False, init=False)
-    """True if probing of a machine has started, stopped or been rescheduled since the last pass."""
+    """True if probing of a machine has started, stopped or been rescheduled since `before_pass` last ran."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -232,7 +232,7 @@ class ProbeRuns(DueLoop[Claimed]):
 
 
 class Target(Frozen):
-    """The SSH server to log in to, and the end to announce there."""
+    """The SSH server of a machine, and the end of the lease that is announced there."""
 
     host: str
     port: int
@@ -242,7 +242,7 @@ class Target(Frozen):
     ends_at: Instant
     """The end of the lease when the probe run started."""
     ending: EndToTell | None
-    """The end to announce to the machine. None if no end is announced in this probe run."""
+    """The end of the lease to announce to the machine. None if no end is announced in this probe run."""
 
 
 async def run_probe(deps: StepDeps, claimed: Claimed, faults: ProbeFaults) -> str | None:
@@ -465,7 +465,7 @@ async def note_unreachable(tx: Tx, rental: Rental, probe_runs: Sequence[Sample],
 def _compared(attempt: Attempt, report: Report, now: datetime) -> tuple[Event, ...]:
     """Return an event if the reported GPUs certainly differ from those of the attempt's offer.
 
-    There is no event for an adopted machine, that is, a machine that an admin gave an owner. It has no offer.
+    If an admin turned an existing machine into this rental, the attempt has no offer. There is no event then.
     """
     offer = attempt.offer
     if offer is None or not gpu_mismatch(offer.gpu, offer.count, report):

@@ -1,6 +1,6 @@
-"""The step of a rental whose machine is starting.
+"""Advances a rental whose machine is starting.
 
-Each step asks the market (the Compute Clear API) first, and checks the timeouts only after that.
+The Compute Clear API is queried first, and the timeouts are checked only after that.
 """
 
 from __future__ import annotations
@@ -73,8 +73,8 @@ async def provision(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
 def _deadline(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt, now: datetime) -> datetime:
     """Return the time by which the machine must be ready.
 
-    Usually, this is the timeout in the rules. The deadline is earlier if the approved total doesn't pay for so
-    much time, or if the end of the lease is near.
+    Usually, the timeout in the rules determines this time. The deadline is earlier if the approved total would be
+    used up before, or if the end of the lease is near.
     """
     terms = snapshot.rental.terms
     rate = hourly(snapshot.resources_of(attempt), attempt)

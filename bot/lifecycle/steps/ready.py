@@ -1,7 +1,7 @@
-"""The step of a ready machine.
+"""Advances a rental whose machine is ready.
 
-It asks the market about the machine, and then does the first due action. bot/policy/use/ready.py plans the
-actions.
+The Compute Clear API is asked about the machine first. After that, the first action that is due is done.
+bot/policy/use/ready.py plans the actions.
 """
 
 from __future__ import annotations
@@ -193,8 +193,8 @@ def _unanswered_facts(snapshot: RentalSnapshot, use: Use, now: datetime) -> Ques
 async def _read_host_key(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
     """Read the host key of a machine that didn't present one when it became ready.
 
-    If this step has produced an event, the key is read at the next check instead, so that the event's messages
-    aren't delayed.
+    If there is a new event about the machine, the key is read at the next check instead, so that the event's
+    messages aren't delayed.
     """
     rental = snapshot.rental
     late = now - rental.running_lease.ready_at > HOST_KEY_WITHIN and not rental.unreachable
