@@ -628,7 +628,14 @@ def events_after(event: Event, events: Sequence[Event]) -> Sequence[Event]:
 
 
 def resolved_by(event: Event, events: Sequence[Event]) -> Event[Any] | None:
-    """Return the first event of a rental's history that resolves this event's question, or None."""
+    """Return the first later event that resolves the question of this event, or None.
+
+    An event can cause a message with a question, for example whether to approve a request. The approval is then
+    the event that resolves the question.
+
+    Args:
+        events: The history of the rental.
+    """
     question = event.effects.asks
     return next(
         (

@@ -76,7 +76,7 @@ class PeopleFacts(Facts):
 
 
 class UntilFacts(Facts):
-    """A time until which something applies, such as the end of the machine."""
+    """A time until which something applies, such as the end of the lease."""
 
     until: Instant | None = None
 
@@ -319,7 +319,7 @@ class EndFacts(BillFacts, UntilFacts):
     ask_before: Instant | None = None
     """The latest time at which an approver can still be asked for more time.
 
-    Only set if the notice was sent because the approvers' hours end before the lease ends.
+    Only set if the notice was sent because the approvers' working hours end before the lease ends.
     """
     exit_status: int | None = None
 

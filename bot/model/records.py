@@ -135,7 +135,10 @@ class Accruing(NamedTuple):
 
 
 class Running(NamedTuple):
-    """The number of live rentals that have the same values in the other fields."""
+    """The number of rentals with a given state, price, idleness and pending decision.
+
+    Rentals that are over aren't counted.
+    """
 
     state: State
     rate: Decimal | None
@@ -312,7 +315,8 @@ class Unsendable(Frozen):
 class PolicyFile(Frozen):
     """A policy file and the setup scripts that it names.
 
-    The policy and the scripts are stored as text, so that a newer gpubot parses them as it would parse the files.
+    The policy and the scripts are stored as text. After an upgrade, the new version of gpubot can therefore parse
+    the text again.
     """
 
     text: str = ""

@@ -18,7 +18,7 @@ from bot.model.state import State
 
 
 class Decider(StrEnum):
-    """The person who decides a waiting request."""
+    """The person whose decision a request waits for."""
 
     OWNER = "owner"
     APPROVER = "approver"
@@ -321,10 +321,11 @@ class Rental(Frozen):
 
     @property
     def unextended(self) -> Terms:
-        """The terms in force, but with the newest version number. Another extension starts from these terms.
+        """The terms from which a new extension starts: the terms in force, with the newest version number.
 
-        If an extension is waiting, its version number is the newest. Another extension then gets a higher number,
-        so that clicks on buttons of the waiting extension are recognized as out of date.
+        If an earlier extension still waits for a decision, the terms of that extension have the newest version
+        number. The new extension then gets a higher number. Clicks on buttons of the earlier extension are
+        therefore recognized as out of date.
         """
         if self.extension is None:
             return self.terms

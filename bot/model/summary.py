@@ -1,4 +1,4 @@
-"""Read models for views: a rental in detail, rentals in lists, and the offers found for a request."""
+"""The data that views show: a rental in detail, rentals in lists, and the offers found for a request."""
 
 from __future__ import annotations
 

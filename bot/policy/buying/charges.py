@@ -32,7 +32,7 @@ MICROSECOND = timedelta(microseconds=1)
 class BilledPart(NamedTuple):
     """The amount that a resource has billed since its last ledger row.
 
-    The resource hasn't been terminated yet, so it may bill more.
+    The resource hasn't been terminated yet, so the amount can still grow.
     """
 
     started_at: datetime
@@ -105,10 +105,11 @@ def up_to(billed: Billed, moment: datetime, amount: Micros | None = None) -> Mic
 def use_costs(
     billed: Billed, known: Sequence[Stretch], *, since: datetime | None = None, until: datetime | None = None
 ) -> UseCosts:
-    """Divide a billed amount by how the machine was used. The shares add up exactly to the amount.
+    """Split a billed amount by the usage status of the machine, for example in use or idle.
 
-    With `since` and `until`, only the amount that was billed between these two moments is divided. The shares of
-    adjoining periods, such as months, add up exactly to the shares of the whole.
+    The shares add up exactly to the amount. With `since` and `until`, only the amount that was billed between
+    these two moments is split. The shares of adjoining periods, such as months, add up exactly to the shares of
+    the whole.
 
     Args:
         known: The stretches of time with a known usage status.

@@ -60,7 +60,7 @@ class FileRow:
 
 @dataclass(frozen=True)
 class BillingMonth:
-    """The month of a file, and the marketplace account to which the month's invoice is addressed."""
+    """The month that a CSV file covers, and the marketplace account that gets the month's invoice."""
 
     month: Month
     zone: ZoneInfo
@@ -189,7 +189,7 @@ def _text(text: str) -> str:
 
 
 def _hours(charge: Charge) -> str:
-    """Return the hours of a charge, rounded to nine decimal places. The specification allows no exponent."""
+    """Return the hours of a charge, rounded to nine decimal places. The FOCUS format allows no exponent."""
     length = (charge.ended_at - charge.started_at) // timedelta(microseconds=1)
     return f"{Decimal(length) / _MICROSECONDS_PER_HOUR:.9f}"
 

@@ -131,7 +131,10 @@ def replacing_request(rental: Rental, left: Remainder, now: datetime) -> Request
 
 
 def shortened(request: Request, lease: timedelta) -> Request:
-    """Return a request that lasts no longer than `lease`, because the total doesn't pay for a longer one."""
+    """Return a copy of a request that asks for a lease of at most `lease`.
+
+    A longer lease would cost more than the rental's remaining budget.
+    """
     up_to = lease if request.up_to is not None and request.lease < lease else None
     return changed(request, lease=min(request.lease, lease), up_to=up_to)
 
@@ -141,11 +144,11 @@ def propose_replacement(
 ) -> Terms | None:
     """Return the terms for buying an offer as a replacement, or None if that isn't possible.
 
-    The terms stay within the remaining time and budget of the rental and within the team's limit. The lease is
-    shorter than the remaining time if the total doesn't pay for all of it.
+    The terms stay within the remaining time and budget of the replaced rental, and within the team's limit. If the
+    remaining budget doesn't pay for all of the remaining time, the lease is shorter.
 
-    Returns None if the total doesn't even pay for LEAST_LEASE, or if the offer costs more per hour than is
-    allowed.
+    Returns None if the remaining budget doesn't even pay for LEAST_LEASE, or if the offer costs more per hour than
+    is allowed.
 
     Args:
         team_rate_left: What is left of the team's limit, in USD per hour.

@@ -116,9 +116,10 @@ def new_waitlist_entry(
 
 
 def waitlist_entry_for(waitlist_entry: WaitlistEntry, request: Request) -> WaitlistEntry:
-    """Return a copy of a waitlist entry that ends at least LEAST_TIME before the machine has to end.
+    """Return a waitlist entry that expires early enough for the end of the request.
 
-    The entry is shortened if necessary, because the owner may have chosen an earlier end for the request.
+    The owner may have chosen an earlier end for the request. The entry is then shortened, so that it expires at
+    least LEAST_TIME before that end.
     """
     if request.last_end is None:
         return waitlist_entry
@@ -126,9 +127,9 @@ def waitlist_entry_for(waitlist_entry: WaitlistEntry, request: Request) -> Waitl
 
 
 def ends_before_hours(waitlist_entry: WaitlistEntry, now: datetime, zone: ZoneInfo, rules: Rules) -> bool:
-    """Return whether a waitlist entry would end before the policy's hours begin in the owner's time zone.
+    """Return whether a waitlist entry would expire before the owner's next working hours begin.
 
-    If so, the market would never be queried for the entry.
+    If so, the market would never be queried for the entry. The working hours are the policy's `hours`.
 
     Args:
         zone: The owner's time zone.
@@ -213,8 +214,8 @@ def first_look(request: Request, rules: Rules) -> datetime | None:
     provisioning timeout is shorter than LEAD, the first query comes one provisioning timeout before the start
     time.
 
-    A machine bills as soon as it is ready, even before the start time. The total of the terms includes money for
-    this time, but for no more than one provisioning timeout.
+    A machine costs money as soon as it is ready, even before the start time. The approved total pays for at most
+    one provisioning timeout before the start time.
     """
     if request.starts_at is None:
         return None
@@ -285,7 +286,7 @@ class Rent(NamedTuple):
 
 
 class Tell(NamedTuple):
-    """Notify the owner of the waitlist entry that these offers fit."""
+    """Notify the owner of the waitlist entry about these offers, which fit the request."""
 
     offers: tuple[Offer, ...]
 
@@ -337,7 +338,10 @@ def turn(waiter: Waiter, offers: Sequence[Offer], now: datetime) -> Turn | None:
 
 
 def _sold_out(attempts: Iterable[Attempt], now: datetime) -> set[Place]:
-    """Return the places where an attempt failed less than SOLD_OUT_FOR ago."""
+    """Return the places where an attempt failed less than SOLD_OUT_FOR ago.
+
+    A place is a vendor's region with a certain GPU.
+    """
     return {
         place_of(attempt.called_offer)
         for attempt in attempts

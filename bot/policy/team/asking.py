@@ -135,8 +135,8 @@ def others_are_due(one: Undecided, available: Mapping[str, Availability], rules:
     """Return whether to ask the people of `approval.then` now.
 
     These people are asked once: as soon as no approver is available, or if nobody has decided within
-    `approval.then_after`. Only time within the hours of at least one approver counts towards
-    `approval.then_after`.
+    `approval.then_after`. Time counts towards `approval.then_after` only while at least one approver can be asked,
+    that is, in their working hours.
     """
     if one.others_asked:
         return False

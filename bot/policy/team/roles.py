@@ -30,15 +30,15 @@ class Roles(Frozen):
 
 
 def are_named(approvers: Approvers) -> bool:
-    """Return whether the rules name any approver, person or group."""
+    """Return whether the rules name at least one person or group as an approver."""
     return bool(approvers.people or approvers.groups)
 
 
 def approvers_of(rules: Rules) -> Approvers:
-    """Return the people and groups who decide requests.
+    """Return the people and groups who can decide requests.
 
-    These are the approvers that the rules name, or the admins if they name none. Quiet approvers can decide in
-    both cases.
+    These are the approvers that the rules name, or the admins if the rules name no approvers. In both cases, the
+    quiet approvers are included. They can decide, but are never asked to.
     """
     named = rules.approvers
     return named if are_named(named) else Approvers(people=rules.admins, quiet=named.quiet)
@@ -181,7 +181,10 @@ def may_deny(person: Person, rules: Rules) -> bool:
 
 
 def check_reads_spend(person: Person, rules: Rules) -> None:
-    """Refuse people who may see no spending: neither users of the bot nor finance. Raises Refused."""
+    """Refuse people who aren't allowed to see spending. Raises Refused.
+
+    Users of the bot and people in finance are allowed to see it.
+    """
     if not roles_of(person, rules).finance:
         check_user(person, rules)
 

@@ -38,9 +38,9 @@ Without monitoring, the bot can't tell whether the machine is in use, so the end
 def first_end(request: Request, ready_at: datetime) -> datetime:
     """Return the earliest end of a lease whose machine becomes ready at `ready_at`.
 
-    If the requester named the earliest end, this is the named time. If the named time isn't after `ready_at`, the
-    earliest end is MOVES_BY after `ready_at`. If the requester named no end, the length of the lease is counted
-    from `ready_at`.
+    If the requester named a time for the earliest end, that time is returned. If the named time isn't after
+    `ready_at`, the result is MOVES_BY after `ready_at`. If the requester named no time, the result is `ready_at`
+    plus the length of the lease.
     """
     if request.until is None:
         return ready_at + request.lease
@@ -84,9 +84,9 @@ def night_end(
 
 
 def last_moment(request: Request, asked_at: datetime) -> datetime:
-    """Return the latest end of a request made at `asked_at`.
+    """Return the latest time at which the lease may end, according to a request made at `asked_at`.
 
-    The computation assumes that the machine is ready at that moment.
+    If the request names only a length, the machine is assumed to be ready at `asked_at`.
     """
     return request.last_end or asked_at + request.longest
 
@@ -113,7 +113,10 @@ def was_asked_for(request: Request, lease: Lease) -> bool:
 
 
 def can_move(lease: Lease) -> bool:
-    """Return whether the end of a lease can still move because its machine is in use."""
+    """Return whether the end of a lease can still move to a later time.
+
+    The end only moves while the machine is in use.
+    """
     return lease.latest_end is not None and lease.latest_end > lease.ends_at
 
 
@@ -177,6 +180,7 @@ def are_recent(samples: Sequence[Sample], now: datetime) -> bool:
     """Return whether the newest sample is recent enough for a usage status to be valid `now`.
 
     If the last probe run is too long ago, nobody knows what has happened since. A failed probe run counts as a
-    recent sample as well, because a usage status stays valid while most probe runs fail.
+    recent sample as well. While the probe runs of most machines fail, the bot keeps the usage statuses that it
+    has.
     """
     return bool(samples) and now - samples[-1].at <= longest_gap(samples)

@@ -46,10 +46,11 @@ def gpu_mismatch(gpu: str, count: int, report: Report) -> bool:
 
 
 def differs(gpu: str, model: GpuModel, *, sliced: bool = False) -> bool:
-    """Return whether a machine certainly reports another GPU than `gpu`.
+    """Return whether a machine reports a GPU that certainly differs from the GPU that was sold.
 
     Args:
-        gpu: A canonical name.
+        gpu: The canonical name of the GPU that was sold.
+        model: The GPU that the machine reports.
         sliced: Whether the GPU is in MIG mode. Its memory then proves nothing.
     """
     sold, seen = _words(gpu), _words(model.name)

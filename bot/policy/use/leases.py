@@ -66,9 +66,9 @@ def without_past_end(request: Request, now: datetime, rules: Rules) -> Request:
 
 
 def too_little_time(request: Request, now: datetime) -> bool:
-    """Return whether less than LEAST_TIME is left until the latest end that the requester named.
+    """Return whether less than LEAST_TIME is left until the end that the requester named.
 
-    False if they named no end.
+    If the requester named an earliest and a latest end, the latest end counts. False if they named no end.
     """
     return request.last_end is not None and request.last_end - now < LEAST_TIME
 
@@ -174,11 +174,13 @@ def may_end(
     The owner always gets at least one grace period after `readable_at` and after `first_tried_at`. If Slack
     accepts no posts, only `first_tried_at` counts, so that the machine still ends.
 
-    Returns None if the owner wasn't notified of this end and the bot hasn't tried to post about it.
+    Returns None if the owner wasn't notified of the lease's end and the bot hasn't tried to post about it.
 
     Args:
-        readable_at: The first time at which the owner could read about this end.
-        first_tried_at: The first time after the end at which the bot tried to post that one grace period is left.
+        ends_at: The end of the lease.
+        readable_at: The first time at which the owner could read that the lease ends at `ends_at`.
+        first_tried_at: The first time after `ends_at` at which the bot tried to post that the machine will be
+            destroyed in one grace period.
     """
     known_at = [at for at in (readable_at, first_tried_at) if at is not None]
     return max(ends_at, max(known_at) + rules.lease.grace) if known_at else None
