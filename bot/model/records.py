@@ -233,7 +233,10 @@ class WatchedResource(EndTimes):
     """USD per hour. None if the API didn't report it."""
     offer_rate: Decimal
     orphaned: bool
-    """True if the resource's attempt is an orphan: see `Attempt.orphaned`."""
+    """True if the resource belongs to an orphaned attempt.
+
+    The resource then never becomes the rental's machine, and is only deleted.
+    """
     latest_end: Instant | None
 
 

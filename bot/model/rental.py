@@ -254,7 +254,8 @@ class Rental(Frozen):
     replaced_by: str | None = None
     """The ID of the rental that replaces this one. A rental is replaced at most once.
 
-    The value becomes None again if the replacement ended without a machine while this rental was still running.
+    If the replacement ends without getting a machine while this rental is still running, the value becomes None
+    again.
     """
     bought_after_backup: bool = False
     """True if a machine of this rental was found on the marketplace account but not in the database.

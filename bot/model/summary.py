@@ -26,7 +26,7 @@ from bot.model.request import Request, Terms
 
 
 class AccruedCost(Frozen):
-    """The cost of a rental so far: its ledger, plus the resources that still bill."""
+    """The cost of a rental so far: its ledger, plus the resources that still cost money."""
 
     amount: Micros
     estimated: bool

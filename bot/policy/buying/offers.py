@@ -190,9 +190,9 @@ def with_needed_script(
 
 
 def takes_script(offer: Offer, attempts: Sequence[Attempt]) -> bool:
-    """Return whether a startup script can still be sent to the offer's place (vendor, region and GPU).
+    """Return whether a startup script can still be sent with the purchase of an offer.
 
-    False if the place has refused an attempt because of its startup script.
+    False if the same vendor and region refused an attempt for the same GPU because of its startup script.
     """
     return place_of(offer) not in _refused_script(attempts)
 

@@ -94,7 +94,7 @@ def remainder_of(rental: Rental, spent: Micros, now: datetime, rules: Rules) -> 
     - The lease is the time until the end, at least LEAST_LEASE and at most the longest lease in the rules.
     - The highest price stays the same.
     - The total is reduced by `spent`. If the old machine is still running, the total is also reduced by the cost
-      of one grace period, because the old machine bills until the new one has been bought.
+      of one grace period, because the old machine costs money until the new one has been bought.
 
     Args:
         spent: The cost by `now` of this rental and of the rentals that it replaces.

@@ -43,10 +43,10 @@ After that time, nobody would expect the purchase any more.
 LONGEST_REASON = 200
 """The maximum length of the stored reason for a denial, in characters."""
 UNRESOLVED_COUNTS_FOR = timedelta(minutes=5)
-"""The time for which an unresolved attempt is assumed to bill.
+"""The time for which an unresolved attempt is assumed to cost money.
 
-An unresolved attempt may have bought a machine. A lookup finds that machine within about a minute, and its
-deletion takes the rest of this time.
+An attempt is unresolved if it isn't known yet what it bought. A lookup finds a bought machine within about a
+minute, and the deletion of the machine takes the rest of this time.
 """
 
 ONLY_APPROVERS = "Only approvers can decide about requests. Nothing was changed."

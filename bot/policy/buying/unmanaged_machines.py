@@ -61,7 +61,7 @@ def purchases_of(
     Machines of new purchases are left out, because there is no question about them yet.
 
     Args:
-        questions: The open questions to the admins about purchases.
+        questions: The questions to the admins about purchases. Questions whose `over_at` is set are left out.
     """
     first_with: dict[str, int] = {}
     for index, question in enumerate(questions):
@@ -83,7 +83,8 @@ def asked_twice(questions: Iterable[AdminQuestion]) -> dict[str, str]:
     is already decided stays. Otherwise, the older question stays.
 
     Args:
-        questions: The questions about purchases that aren't over, oldest first.
+        questions: The questions to the admins about purchases, oldest first. Questions whose `over_at` is set are
+            left out.
 
     Returns:
         A mapping from the ID of each redundant question to the ID of the question that stays.

@@ -113,8 +113,10 @@ def reminders(
     """Return the people to remind now, each with the IDs of all rentals that wait for their decision.
 
     A person is reminded of each request once. The reminder is due when the request has waited for
-    `approval.remind`, counting only time within the person's own hours. The reminder also lists requests that
-    haven't waited that long yet. The IDs are in the order of `undecided`.
+    `approval.remind`, counting only the person's working hours. The reminder also lists requests that haven't
+    waited that long yet.
+
+    The IDs are in the order of `undecided`.
     """
     found = {}
     for person in dict.fromkeys(one for request in undecided for one in request.asked):

@@ -27,7 +27,7 @@ LONGEST_WAIT = timedelta(days=366)
 def zone_of(name: str | None, rules: Rules) -> ZoneInfo:
     """Return a person's time zone.
 
-    If it is missing or unknown to the bot, return the team's time zone.
+    If the time zone is missing or unknown to the bot, return the team's time zone.
     """
     return known_zone(name or rules.timezone, rules.timezone)
 

@@ -246,7 +246,7 @@ class Idle(Frozen):
     It can't be 0%, because every GPU would then count as used.
     """
     after: Span = timedelta(minutes=30)
-    """The time without use after which a machine counts as idle or connected."""
+    """The time without use after which a machine counts as idle, or as connected if somebody is logged in."""
     never_used: Span = timedelta(hours=1)
     """A ready machine that was never used counts as idle after this time."""
     connected: Span = timedelta(hours=2)

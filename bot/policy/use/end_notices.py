@@ -79,8 +79,8 @@ def notice_is_due(lease: Lease, rules: Rules, now: datetime) -> bool:
 def ask_before(lease: Lease, approvers: Collection[Availability], rules: Rules) -> datetime | None:
     """Return the last time before the lease ends at which an approver can be asked for an extension.
 
-    If the end is flexible, this is the last time before the latest possible end. Returns None if an approver can
-    still be asked at the end itself, or if no approver can be asked before the end.
+    If the end is flexible, this is the last time before `latest_end`. Returns None if an approver can still be
+    asked at the end itself, or if no approver can be asked before the end.
     """
     end = lease.latest_end or lease.ends_at
     last = last_available(end, approvers, rules.hours)
@@ -109,7 +109,8 @@ def skips_notice(lease: Lease, notified_at: datetime | None, now: datetime, rule
     The last notice is never skipped.
 
     Args:
-        notified_at: The time of the latest notification of this end. None if there was none.
+        notified_at: The time of the owner's most recent notification of the lease's present end. None if there was
+            none.
     """
     if now >= last_notice_at(lease, rules):
         return False

@@ -66,10 +66,10 @@ def night_end(
 ) -> NightEnd | None:
     """Return the first night in which the lease may end if the machine is rented `now`.
 
-    None if the end of the request is fixed, or if no night lies between its earliest and its latest end.
+    None if the requested end isn't flexible, or if no night lies between the earliest and the latest end.
 
     Args:
-        asked_at: The time at which the request was made, from which its hours are counted.
+        asked_at: The time at which the request was made. The length of the lease is counted from this time.
         zone: The requester's time zone.
     """
     if request.up_to is None:
@@ -104,8 +104,8 @@ def kept_until(request: Request, first: datetime, asked_at: datetime) -> Request
 def was_asked_for(request: Request, lease: Lease) -> bool:
     """Return whether the present end of a lease is within the limits of the flexible end in the request.
 
-    If so, no extension with an approval was needed to reach the present end. If the request had a fixed end, the
-    result is False.
+    If so, no extension with an approval was needed to reach the present end. If the requested end wasn't flexible,
+    the result is False.
     """
     if request.up_to is None:
         return False
@@ -123,8 +123,8 @@ def can_move(lease: Lease) -> bool:
 def moved_end(lease: Lease, now: datetime) -> datetime | None:
     """Return the new end of a lease whose machine is in use at its end.
 
-    The end moves in steps of MOVES_BY until it is after `now`, but never past the latest end. None if the latest
-    end has passed already.
+    The end moves in steps of MOVES_BY until it is after `now`, but never past `latest_end`. None if `latest_end`
+    has passed already, or if the end isn't flexible.
     """
     if lease.latest_end is None or lease.latest_end <= now:
         return None

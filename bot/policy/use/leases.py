@@ -74,9 +74,9 @@ def too_little_time(request: Request, now: datetime) -> bool:
 
 
 def check_time_left(request: Request, now: datetime) -> None:
-    """Refuse a request if too little time is left until the latest end that the requester named.
+    """Refuse a request if too little time is left until the end that the requester named.
 
-    Raises Mistake.
+    If the requester named an earliest and a latest end, the latest end counts. Raises Mistake.
     """
     if too_little_time(request, now):
         raise Mistake(
@@ -86,15 +86,15 @@ def check_time_left(request: Request, now: datetime) -> None:
 
 
 def lease_ends(request: Request, ready_at: datetime, afforded: datetime) -> tuple[datetime, datetime | None]:
-    """Return the end of a new lease, and its latest end if the end is flexible.
+    """Return the earliest and the latest time at which a new lease may end.
 
-    Both ends are limited to `afforded` and to the latest end that the requester named.
+    Both are limited to `afforded` and to the latest time that the requester named.
 
     Args:
         afforded: The time until which the approved terms pay for the machine.
 
     Returns:
-        The end, and the latest end. The latest end is None if the end is fixed.
+        The earliest time and the latest time. If the end isn't flexible, the latest time is None.
     """
     last = afforded if request.last_end is None else min(afforded, request.last_end)
     first = last if request.up_to is None else min(first_end(request, ready_at), last)
@@ -104,10 +104,11 @@ def lease_ends(request: Request, ready_at: datetime, afforded: datetime) -> tupl
 def latest_ready(request: Request, rules: Rules) -> datetime | None:
     """Return the latest time at which a machine may become ready without ending too late for the requester.
 
-    A machine never ends before its owner has had one grace period of notice. It must therefore be ready one grace
-    period before the latest end that the requester named. For example, with a grace period of 5 minutes, a machine
-    that must end at 18:00 has to be ready at 17:55. If the grace period is longer than half of LEAST_TIME, the
-    machine only has to be ready half of LEAST_TIME before that end.
+    A machine never ends before its owner has had one grace period of notice. The machine must therefore be ready
+    one grace period before the end that the requester named. For a flexible end, this is the latest time at which
+    the lease may end. For example, with a grace period of 5 minutes, a machine that must end at 18:00 has to be
+    ready at 17:55. If the grace period is longer than half of LEAST_TIME, the machine only has to be ready half of
+    LEAST_TIME before the named end.
 
     None if the requester named no end.
     """

@@ -56,9 +56,9 @@ def end_to_tell(rental: Rental, probe_runs: Sequence[Sample], rules: Rules, now:
 
 
 def was_not_told(rental: Rental, use: Use | None, probe_runs: Sequence[Sample], now: datetime) -> bool:
-    """Return whether the machine never received the current end of its lease, because the bot was down.
+    """Return whether the machine never received the present end of its lease, because the bot was down.
 
-    False if the machine has no script to run before this end.
+    False if the machine has no script to run before the lease ends.
 
     Args:
         use: The usage status. None for a machine without a probe.

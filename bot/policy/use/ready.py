@@ -315,7 +315,7 @@ def _without_probe(machine: Machine, rules: Rules, now: datetime) -> Due | None:
 def _replaced(machine: Machine, _: Rules, now: datetime) -> Due | None:
     """Destroy the machine as soon as its replacement has been bought.
 
-    If the replacement ended without a machine, this machine stays and its owner may replace it again.
+    If the replacement ended without getting a machine, this machine stays, and its owner can replace it again.
     """
     if machine.rental.replaced_by is None:
         return None
@@ -391,7 +391,7 @@ class _Notified(NamedTuple):
     at: tuple[datetime, ...]
     """The times at which the owner learned of the end.
 
-    They learn of it when Slack accepts a direct message that states it, or when they set the end themselves.
+    The owner learns of the end when Slack accepts a direct message that states the end, or by setting the end.
     """
     tried: tuple[datetime, ...]
     """The times at which the bot tried to notify the owner after the end had come."""
@@ -494,9 +494,9 @@ def _owner_left(machine: Machine) -> bool:
 
 
 def _end(machine: Machine, rules: Rules, now: datetime) -> Due | None:
-    """Destroy the machine at its end, provided that the owner could know about that end.
+    """Destroy the machine at the end of its lease, provided that the owner could know about this end.
 
-    If the machine is in use and its end can still move, move the end instead.
+    If the machine is in use and the end can still move to a later time, move the end instead.
     """
     rental, lease = machine.rental, machine.lease
     if lease.ends_at > now:
