@@ -118,7 +118,7 @@ class Reservation(Frozen):
 
 
 class UseCosts(Summed):
-    """The cost of a machine in micro-dollars, split into four parts by the use of the machine."""
+    """The cost of a machine in micro-dollars, split into four parts by the usage status of the machine."""
 
     used: Micros = 0
     connected: Micros = 0
@@ -140,7 +140,7 @@ class Charge(Frozen):
     """The part of a ledger row that falls into one month and belongs to one owner.
 
     A ledger row is only written when a machine is terminated. For reports, charges are also computed for machines
-    that are still billing.
+    that still cost money.
     """
 
     resource_id: str

@@ -121,7 +121,7 @@ class OtherOffer(Frozen):
 
 
 class RequestFacts(AllowedFacts, DecidersFacts, UntilFacts, BillFacts):
-    """A request, with its terms and the people who decide it.
+    """A request, with its terms and the people who decide about it.
 
     `until` is the time at which the request expires if nobody decides, or at which the rental stops waiting for an
     offer.
@@ -381,7 +381,7 @@ class PlaceFacts(Facts):
     name: str
     why: Why | None = None
     amount: Micros | None = None
-    """The cost of a replacement that ended without a machine."""
+    """The cost of a replacement that ended without getting a machine."""
 
 
 # --- the end
@@ -402,7 +402,7 @@ class EndedFacts(SaidFacts, BillFacts):
 
 
 class DeletionFacts(BillFacts):
-    """Resources that may still be billing, or have just stopped billing. `why` is set if their attempt failed."""
+    """Resources that may still cost money, or no longer do. `why` is set if their attempt failed."""
 
     vendor: str
     resource_id: str | None = None
@@ -428,9 +428,9 @@ class AlertFacts(UntilFacts):
     """The number by which the log refers to a series of `count` failed steps."""
     count: int | None = None
     since: Instant | None = None
-    """The end of the rental's machine, which is deleted at `until`."""
+    """The end of the rental's lease. The machine is deleted at `until`."""
     span: timedelta | None = None
-    """If the database accepts no writes: the delay between the end of a machine and its deletion.
+    """If the database accepts no writes: the delay between the end of a lease and the deletion of the machine.
 
     If a clock is wrong: the time by which the clock is ahead. Negative if it is behind.
     """

@@ -195,7 +195,7 @@ class EndTimes(Frozen):
     """The times that determine when an attempt has to end.
 
     The offer, terms and state of the rental are deliberately not read. Even if they can't be parsed, the machine
-    must be deleted at its end.
+    must be deleted when these times say so.
     """
 
     rental_id: str
@@ -210,7 +210,7 @@ class EndTimes(Frozen):
 
 
 class UnfinishedAttempt(EndTimes):
-    """An attempt that may still be billing."""
+    """An attempt that may still cost money."""
 
     n: int
     offer_id: str | None

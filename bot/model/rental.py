@@ -113,7 +113,7 @@ class Lease(Frozen):
     """The time at which the bot noticed that Slack shows a newer state of the machine than the database has.
 
     This happens after the database was restored from a backup. The time is removed once the machine has been
-    looked up and the owner has been notified of its end.
+    looked up and the owner has been notified of the lease's end.
     """
 
     @property
@@ -308,7 +308,7 @@ class Rental(Frozen):
 
     @property
     def owner_decides(self) -> bool:
-        """True if the owner decides the request without an approver."""
+        """True if the owner decides about the request without an approver."""
         return self.decision is not None and self.decision.decider is Decider.OWNER
 
     @property

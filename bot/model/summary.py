@@ -171,7 +171,7 @@ class AdminQuestionView(Frozen):
 
 
 class PeopleAsked(Frozen):
-    """The people who are asked to decide a request."""
+    """The people who are asked to decide about a request."""
 
     names: tuple[str, ...]
     admins_decide: bool = False

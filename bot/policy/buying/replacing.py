@@ -28,7 +28,7 @@ LEAST_LEASE = timedelta(hours=1)
 def may_be_replaced(rental: Rental, now: datetime, *, gpu_mismatch: bool = False) -> bool:
     """Return whether a rental may be replaced.
 
-    A rental may be replaced once, before its end, if one of these is true:
+    A rental may be replaced once, before its lease ends, if one of these is true:
 
     - The machine was lost. A machine that somebody probably destroyed on purpose doesn't count.
     - Nothing answers on the machine's SSH port.

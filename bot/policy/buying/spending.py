@@ -265,8 +265,8 @@ def receipt_estimate(
 ) -> Micros | None:
     """Return the estimated cost that a receipt shows next to the actual `amount`.
 
-    The estimate is the cost of the whole `lease` at `rate`. None if the rate is unknown, if the lease didn't run
-    to its end, or if the amount differs from the estimate by at most a tenth.
+    The estimate is the cost of the whole `lease` at `rate`. None if the rate is unknown, if the machine ended
+    before its lease, or if the amount differs from the estimate by at most a tenth.
     """
     if rate is None or not ran_its_length:
         return None

@@ -1,7 +1,7 @@
 """Decides which people are asked about a request, mentioned in messages, and reminded. No I/O.
 
-Quiet approvers, whom the policy lists under `quiet`, may decide requests but are never asked to. People who are
-away aren't asked until they are back.
+Quiet approvers, whom the policy lists under `quiet`, can decide about requests but are never asked to. People who
+are away aren't asked until they are back.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Mentions(Frozen):
 
 
 class Asked(NamedTuple):
-    """The people who are asked to decide a request now."""
+    """The people who are asked to decide about a request now."""
 
     people: tuple[str, ...]
     """Slack IDs of the people who are asked: the approvers and the known members of their groups.

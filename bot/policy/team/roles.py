@@ -35,7 +35,7 @@ def are_named(approvers: Approvers) -> bool:
 
 
 def approvers_of(rules: Rules) -> Approvers:
-    """Return the people and groups who can decide requests.
+    """Return the people and groups who can decide about requests.
 
     These are the approvers that the rules name, or the admins if the rules name no approvers. In both cases, the
     quiet approvers are included. They can decide, but are never asked to.
@@ -45,7 +45,7 @@ def approvers_of(rules: Rules) -> Approvers:
 
 
 def deciding_groups(rules: Rules) -> tuple[str, ...]:
-    """Return the user groups whose members may decide requests."""
+    """Return the user groups whose members can decide about requests."""
     return tuple(dict.fromkeys((*rules.approvers.groups, *rules.approval.then_groups)))
 
 

@@ -48,12 +48,15 @@ they are deactivated by mistake.
 
 
 class Approvers(Frozen):
-    """The people who decide requests over the `auto_approve` limits. If there are none, the admins decide."""
+    """The people who decide about requests over the `auto_approve` limits.
+
+    If there are none, the admins decide.
+    """
 
     people: tuple[UserId, ...] = ()
     groups: tuple[GroupId, ...] = ()
     quiet: tuple[UserId, ...] = ()
-    """Approvers who may decide requests but are never mentioned or reminded."""
+    """Approvers who can decide about requests but are never mentioned or reminded."""
 
 
 class Finance(Frozen):

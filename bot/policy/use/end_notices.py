@@ -22,7 +22,7 @@ Longest first.
 """
 LONG_LEASE = timedelta(hours=12)
 RECENTLY = timedelta(hours=1)
-"""After a notification of an end, further notices of the same end are skipped for this time.
+"""After the owner was notified of a lease's end, further notices of the same end are skipped for this time.
 
 The last notice is never skipped.
 """

@@ -121,7 +121,7 @@ def can_move(lease: Lease) -> bool:
 
 
 def moved_end(lease: Lease, now: datetime) -> datetime | None:
-    """Return the new end of a lease whose machine is in use at its end.
+    """Return the new end of a lease whose machine is in use when the lease ends.
 
     The end moves in steps of MOVES_BY until it is after `now`, but never past `latest_end`. None if `latest_end`
     has passed already, or if the end isn't flexible.

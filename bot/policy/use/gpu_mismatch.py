@@ -1,4 +1,4 @@
-"""Decides whether a machine has other GPUs than were sold. No I/O.
+"""Decides whether a machine's GPUs differ from those that were sold. No I/O.
 
 Vendors and drivers name the same GPU differently: nvidia-smi shows `nvidia-h100-sxm5-80gb` as `NVIDIA H100 80GB
 HBM3`. Therefore, names are split into words, and only these differences count: a different number of GPUs, or a

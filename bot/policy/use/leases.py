@@ -38,7 +38,8 @@ def counted_from(request: Request, now: datetime) -> Request:
     removed.
 
     Raises:
-        Mistake: Too little time is left until the latest end that the requester named.
+        Mistake: Too little time is left until the end that the requester named. For a flexible end, the latest
+            time counts.
     """
     if request.starts_at is not None and request.starts_at > now:
         check_time_left(request, request.starts_at)
@@ -55,7 +56,7 @@ def counted_from(request: Request, now: datetime) -> Request:
 
 
 def without_past_end(request: Request, now: datetime, rules: Rules) -> Request:
-    """Recount the length of a request from `now`, and remove its end if the end is too soon.
+    """Recount the length of a request from `now`, and remove the requested end if it is too soon.
 
     If enough time is left until the end, the result is that of `counted_from`. If too little time is left, no
     machine would be bought. The request is then returned without start and end times, and with the default length.

@@ -21,7 +21,7 @@ from bot.policy.use.flexible_end import are_recent
 from bot.policy.use.usage_status import has_report, with_later_work
 
 STARTS_BEFORE = timedelta(minutes=15)
-"""The time before an end at which the machine starts the script.
+"""The time before the end of a lease at which the machine starts the script.
 
 The script in `probe_script.py` contains the same value.
 """

@@ -1,7 +1,7 @@
 """Decides when to ask the owner of a ready machine whether it is still needed, and when to involve others.
 
-If nobody answers, first the rental's card (its message in the channel) says so, then the approvers are notified.
-All times are bot time, not wall-clock time.
+If nobody answers, the rental's card says so. The card is the rental's message in the channel. If there is still no
+answer, the approvers are notified. All times are bot time, not wall-clock time.
 """
 
 from __future__ import annotations
@@ -26,7 +26,10 @@ GAP = timedelta(hours=1)
 EXTENSION_SILENCE = timedelta(hours=2)
 """The time after an extension in which no question is asked, if the rules have no `check_in.after`."""
 URGENT_APPROVERS_AFTER = timedelta(hours=1)
-"""For an urgent, that is expensive, machine: the longest time from a question until approvers are notified."""
+"""The longest time from a question about an urgent machine until the approvers are notified.
+
+A machine is urgent if it is expensive.
+"""
 APPROVERS_AGAIN = timedelta(hours=24)
 """If still nobody has answered, the approvers are notified once more after this time."""
 

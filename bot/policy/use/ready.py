@@ -154,8 +154,8 @@ class SkipNotice(NamedTuple):
 class GiveNotice(NamedTuple):
     """Notify the owner that the machine ends at `until`.
 
-    `until` is the end of the lease. If the owner couldn't know about that end, `until` is one grace period from
-    now.
+    Normally, `until` is the end of the lease. If the owner couldn't know about the end of the lease, `until` is
+    one grace period from now.
     """
 
     until: datetime
