@@ -48,7 +48,7 @@ class RowsOf(StrEnum):
 
 
 class Spent(Summed):
-    """An amount that was charged, split by how the machines were used."""
+    """An amount that was charged, split by the usage status of the machines."""
 
     rentals: int = 0
     gpu_time: timedelta = timedelta()

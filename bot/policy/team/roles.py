@@ -165,8 +165,8 @@ def is_approver_or_admin(person: Person, rules: Rules) -> bool:
     """Return whether a person is an approver or an admin.
 
     Approvers and admins see the machines that weren't rented through the bot. They also see everybody's costs,
-    split by how the machines were used. Other people only see this split for their own costs and for each project.
-    Approvers and admins also decide what to do if an owner doesn't answer.
+    split by the usage status of the machines. Other people only see this split for their own costs and for each
+    project. Approvers and admins also decide what to do if an owner doesn't answer.
     """
     roles = roles_of(person, rules)
     return roles.approver or roles.admin
