@@ -344,7 +344,10 @@ class QuoteValue(Value):
 
 
 class QuoteUntilValue(Value):
-    """A stored search, and the earliest end of the lease with which to search again: `q8f3...:1763982000`."""
+    """A stored search and another end of the lease: `q8f3...:1763982000`.
+
+    The bot searches again with this end as the earliest end of the lease.
+    """
 
     quote_id: str
     first: Moment
@@ -543,7 +546,7 @@ class CallbackId(Generic[V]):
     def decode(self, text: str, type_name: str) -> V:
         """Parse the value of a submitted modal. `type_name` is the TYPE_NAME of the value.
 
-        Raises Mistake if this modal can't have such a value.
+        Raises Mistake if `type_name` isn't a type that this modal can contain.
         """
         for value_type in self.value_types:
             if type_name == value_type.TYPE_NAME:

@@ -335,11 +335,12 @@ def _waits(
 ) -> list[Json]:
     """Return the inputs that correspond to the typed words `wait until ...`, `now` and `any time`.
 
-    Empty if the form changes a request that is waiting for approval, because such a request is rented as soon as
-    it is approved. `new` is False in this case.
+    If the form changes a request that is waiting for approval, `new` is False and the result is empty. The bot
+    rents a machine for such a request as soon as an approver approves it, so the person doesn't choose how to
+    wait.
 
-    While a person waits, a machine is rented for them only within the team's `hours`. The checkbox for `any time`
-    lifts this limit. It is left out if the team's `hours` already cover the whole week.
+    While a person waits, the bot rents a machine for them only within the team's working hours (`hours`). The
+    checkbox for `any time` lifts this limit. It is left out if these hours already cover the whole week.
     """
     if not new:
         return []

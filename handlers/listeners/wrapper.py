@@ -198,7 +198,10 @@ def _begin_rest(
 async def _call_slack(
     context: Context, interaction: Interaction, reply: Reply | None, opening: OpenModal | None
 ) -> None:
-    """Send the reply if it couldn't be stored. Open the modal if there is one."""
+    """Send the reply and open the modal, as far as there are any.
+
+    Normally, the reply is stored and delivered later. `reply` is only set if it couldn't be stored.
+    """
     if reply is not None:
         await responses.send(context, interaction, reply)
     if opening is not None:
@@ -428,8 +431,9 @@ async def find_private_keys(body: Mapping[str, Any]) -> list[str]:
 def without_private_keys(interaction: Interaction, found: Sequence[str]) -> Interaction:
     """Return the interaction without anything that somebody typed.
 
-    `found` is the result of `find_private_keys`. A modal's origin comes from its metadata. So if the metadata
-    contains a private key, the origin is left out as well.
+    `found` is the result of `find_private_keys`. If it says that a submitted modal's metadata contains a private
+    key, everything that was read from the metadata is left out too: the place where the person clicked to open the
+    modal.
     """
     metadata = {"origin": Origin()}
     from_metadata = interaction.kind is InteractionKind.SUBMISSION and "" in found

@@ -76,9 +76,9 @@ def _ends_again(context: EventContext[EndFacts]) -> str:
 
 
 def ends_again(context: EventContext[EndFacts], name: str) -> str:
-    """Return sentences that tell an owner, after the database was restored, when the machine ends.
+    """Return sentences that tell an owner, after the database was restored, when the lease ends.
 
-    If the end has already passed, the machine ends after a grace period.
+    If the end has already passed, the bot destroys the machine after a grace period.
     """
     event, times = context.event, context.times
     until = event.facts.until
@@ -141,7 +141,7 @@ def _lead(about: Purchases, view: AdminQuestionView, waiting: Sequence[AdminQues
 
 
 def _moved(about: Purchases, view: AdminQuestionView) -> str:
-    """Return a sentence saying how many machines are in other messages. Empty if none is."""
+    """Return a sentence saying how many more machines have messages of their own. Empty if none has."""
     here = sum(len(one.purchase.machines) for one in view.parts)
     count = about.count - here
     if not here or count <= 0:

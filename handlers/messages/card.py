@@ -298,9 +298,9 @@ def _is_starting(details: RentalDetails) -> bool:
 
 
 def _elapsed(details: RentalDetails, now: datetime) -> str:
-    """Return the time since the click or the approval, and the usual startup time if it is known.
+    """Return the time since the rental began to look for a machine, such as `40 s`.
 
-    Examples are `40 s` and `40 s of about 3 min`.
+    If the usual startup time is known, the result is a text such as `40 s of about 3 min`.
     """
     started = details.rental.procuring_since
     if started is None or now - started < timedelta(seconds=1):

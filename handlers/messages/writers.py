@@ -158,12 +158,12 @@ class EventContext(NamedTuple, Generic[F_co]):
 
     @property
     def when(self) -> str:
-        """The time of the event, such as ` 18:41`, to follow a state. Empty unless `timed`."""
+        """The time of the event, such as ` 18:41`, to append to the name of a state. Empty unless `timed`."""
         return f" {self.times.time(self.event.at)}" if self.timed else ""
 
     @property
     def when_at(self) -> str:
-        """The time of the event, such as ` at 18:41`, to follow a verb. Empty unless `timed`."""
+        """The time of the event, such as ` at 18:41`, to append to a verb. Empty unless `timed`."""
         return f" {self.times.at_time(self.event.at)}" if self.timed else ""
 
     @property
@@ -183,7 +183,7 @@ class EventContext(NamedTuple, Generic[F_co]):
 
 
 class Needs(Flag):
-    """Additional data that has to be loaded before a writer is called."""
+    """Additional data that is loaded before the bot calls a writer, a function that composes a message."""
 
     NOTHING = 0
     BUDGET_IF_TAKEN = auto()
@@ -267,8 +267,10 @@ class Audience(dict[EventKind, Callable[[C], R]]):
     ) -> Callable[[W], W]:
         """Register the decorated function as the writer for the given kinds of events.
 
-        Before a writer is called, the data that it `needs` is loaded, and also the display names of the people
-        whose IDs `names` returns.
+        A writer is a function that composes a message. Two things are loaded before the bot calls it:
+
+        - the additional data in `needs`;
+        - the display names of some people. `names` returns the Slack IDs of these people.
         """
 
         def register(write: W) -> W:
@@ -280,7 +282,7 @@ class Audience(dict[EventKind, Callable[[C], R]]):
         return register
 
     def names(self, event: Event) -> tuple[str, ...]:
-        """Return the Slack IDs of the people whom the writer of an event mentions."""
+        """Return the Slack IDs of the people whom the message about an event mentions."""
         return tuple(self._names.get(event.kind, _actor)(event))
 
 
@@ -302,7 +304,7 @@ def said_once(context: EventContext) -> Rendered:
 
 
 def no_longer_ready(context: EventContext) -> Rendered:
-    """Render the message that a ready machine is being destroyed or has ended."""
+    """Render a message about a machine that was ready, and is now being destroyed or no longer exists."""
     text = how_it_ended(context.details, context.machine, context.times)
     return blocks.message(text, closed=context.rental.state.over)
 

@@ -48,10 +48,11 @@ def count_of(message: Mapping[str, Any]) -> int | None:
 
 
 def _connection(app: AsyncApp, app_token: str, *gates: Gate) -> AsyncSocketModeHandler:
-    """Return a connection that counts each payload until the payload's acknowledgement is sent.
+    """Return a connection to Slack, whose payloads are counted until they are acknowledged.
 
-    Each payload is counted by all `gates`. The listener also counts it, but only until the listener returns. The
-    acknowledgement is sent shortly afterwards, and the connection must not be closed before then.
+    A payload is a command, a click or an event. `gates` count the payloads, so that the connection isn't closed
+    before all acknowledgements are sent. The listener also counts each payload, but stops counting when it
+    returns. The acknowledgement is sent shortly afterwards.
     """
     connection = AsyncSocketModeHandler(app, app_token)
 
@@ -144,9 +145,10 @@ class Sockets:
             raise
 
     async def _connect(self, handler: AsyncSocketModeHandler) -> None:
-        """Open one connection, and retry until this succeeds, with a new ticket for each attempt.
+        """Open one connection, and retry until this succeeds.
 
-        With the SDK alone, all attempts would use the first ticket, even after it has expired.
+        Each attempt requests a new ticket, that is, a URL that works only for a short time. With the SDK alone,
+        all attempts would use the first ticket, even after it has expired.
         """
         await _use_our_session(handler.client)
         while True:
@@ -168,16 +170,19 @@ class Sockets:
         """
 
     def many_slow(self) -> bool:
-        """Return False, because only Slack can send requests through the connections of Socket Mode."""
+        """Return False. This check is only needed in HTTP mode.
+
+        There, strangers can send slow requests. In Socket Mode, all requests come from Slack.
+        """
         return False
 
     def use_secret(self, app_token: str) -> None:
-        """Use this token to request the next tickets. Connections that are already open stay open."""
+        """Use this token to open further connections. Connections that are already open stay open."""
         for handler in self._handlers:
             handler.client.app_token = app_token
 
     async def watch(self) -> None:
-        """Check the connections until cancelled. For each connection that stays closed, request a new ticket."""
+        """Check the connections until cancelled, and open a connection again if it stays closed."""
         await keep_running("socket", self._check, self._clock)
 
     async def _check(self) -> None:
