@@ -354,14 +354,20 @@ class QuoteUntilValue(Value):
 
 
 class QuoteHoursValue(Value):
-    """A stored search, and the length of the lease with which to search again, in whole hours: `q8f3...:4`."""
+    """A stored search, and another length of the lease in whole hours: `q8f3...:4`.
+
+    The bot searches again with this length.
+    """
 
     quote_id: str
     lease: Span
 
 
 class QuotePriceValue(Value):
-    """A stored search, and the highest price with which to search again, in USD per GPU-hour: `q8f3...:3.00`."""
+    """A stored search, and another highest price in USD per GPU-hour: `q8f3...:3.00`.
+
+    The bot searches again with this price.
+    """
 
     quote_id: str
     gpu_rate: Decimal

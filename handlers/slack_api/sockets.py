@@ -3,8 +3,8 @@
 With two connections, one is always open while Slack renews the other. An app may have up to 10 connections, and
 Slack may send a payload through any of them (docs.slack.dev/apis/events-api/using-socket-mode).
 
-Each connection needs a ticket, which is a URL that Slack issues for a short time. The SDK would retry forever with
-an expired ticket, so the watchdog makes it request a new one.
+Each connection needs a URL that Slack issues for a short time. The SDK would retry forever with an expired URL, so
+the watchdog makes the SDK request a new one.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ CONNECTIONS = 2
 CHECK_EVERY = 5.0
 """Wall-clock seconds between two checks by the watchdog."""
 TICKET_SECONDS = 10.0
-"""During startup, an attempt to connect is repeated with a new ticket after this many wall-clock seconds."""
+"""During startup, an attempt to connect is repeated with a new URL after this many wall-clock seconds."""
 DEAD_AFTER = 60.0
-"""If a connection stays closed for this many wall-clock seconds, a new ticket is requested."""
+"""If a connection stays closed for this many wall-clock seconds, a new URL is requested from Slack."""
 
 
 def count_of(message: Mapping[str, Any]) -> int | None:
@@ -100,7 +100,7 @@ class Sockets:
 
         Args:
             gate: Counts payloads that haven't been acknowledged yet.
-            ticket_seconds: Wall-clock seconds after which an attempt to connect is repeated with a new ticket.
+            ticket_seconds: Wall-clock seconds after which an attempt to connect is repeated with a new URL.
             reload_token: Reads the app token again and passes it to `use_secret`. It is called if a connection
                 stays closed, because Slack may refuse the old token.
         """
@@ -111,7 +111,7 @@ class Sockets:
         """For each connection, a gate that counts the payloads that aren't acknowledged yet."""
         self._handlers = [_connection(app, app_token, gate or Gate(), own) for own in self._gates]
         self._down: dict[int, float] = {}
-        """For each closed connection, by its index, the seconds since it was closed or last got a new ticket.
+        """For each closed connection, by its index, the seconds since it was closed or last got a new URL.
 
         These are wall-clock seconds.
         """
@@ -147,8 +147,8 @@ class Sockets:
     async def _connect(self, handler: AsyncSocketModeHandler) -> None:
         """Open one connection, and retry until this succeeds.
 
-        Each attempt requests a new ticket, that is, a URL that works only for a short time. With the SDK alone,
-        all attempts would use the first ticket, even after it has expired.
+        Each attempt requests a new URL from Slack. With the SDK alone, all attempts would use the first URL, even
+        after it has expired.
         """
         await _use_our_session(handler.client)
         while True:
@@ -182,7 +182,10 @@ class Sockets:
             handler.client.app_token = app_token
 
     async def watch(self) -> None:
-        """Check the connections until cancelled, and open a connection again if it stays closed."""
+        """Check the connections until cancelled.
+
+        If a connection stays closed for a minute, the SDK is made to request a new URL for it from Slack.
+        """
         await keep_running("socket", self._check, self._clock)
 
     async def _check(self) -> None:

@@ -62,9 +62,9 @@ class Get(Frozen):
 
 
 class Wait(Frozen):
-    """Wait for a machine.
+    """Wait for an offer that fits the request.
 
-    This doesn't rent anything by itself. The answer asks what to do once there is an offer.
+    This command doesn't rent anything by itself. The bot asks what it should do when it finds an offer.
     """
 
     request: Request
@@ -139,7 +139,10 @@ If a part has different values, they usually contradict each other.
 
 
 class Reading(NamedTuple):
-    """A possible meaning of an unreadable text: a value for a part."""
+    """A possible meaning of a text that the parser can't interpret with certainty.
+
+    The meaning is a value for one part of a request, such as the price or the end.
+    """
 
     part: Part | None
     value: object
@@ -203,7 +206,7 @@ class Built(NamedTuple):
 
 @dataclass
 class RequestDraft:
-    """The parts of a request, as far as they are known."""
+    """The parts of a request, such as the GPU and the price, as far as they are known."""
 
     values: Values = field(default_factory=dict)
     people: Mentioned = NOBODY
@@ -240,7 +243,10 @@ class RequestDraft:
         return replace(self, values=self.values | changes)
 
     def with_readings(self, readings: tuple[Reading, ...]) -> RequestDraft:
-        """Return a copy of the draft that also contains the values of these readings."""
+        """Return a copy of the draft in which unclear texts have the given meanings.
+
+        The values of each meaning are added to the values that the draft already contains.
+        """
         draft = replace(self, values={part: list(values) for part, values in self.values.items()})
         for part, value, later_end in readings:
             if part is not None:
@@ -275,7 +281,7 @@ def is_possible_cap(cap: Decimal) -> bool:
 
 
 def _problem_of_unread(draft: RequestDraft) -> Problem:
-    """Return the problem that mentions all texts that can't be read."""
+    """Combine the errors about all unreadable texts into one problem, with corrections if there are any."""
     unread = list(dict.fromkeys(draft.unread))
     alone = [one.why for one in unread if one.alone]
     if alone:
@@ -560,7 +566,8 @@ class _Builder:
     def _read_price(self) -> None:
         """Determine the highest price per GPU-hour, or the highest price of the whole rental in whole cents.
 
-        If a price for the whole rental is given per GPU, it is multiplied by the number of GPUs.
+        People can type the price of the whole rental as an amount per GPU. It is then multiplied by the number of
+        GPUs.
 
         To check whether a price for the whole rental is possible, this divides it by the number of GPUs and hours.
         The result is only an estimate, because the vendor also charges for the time in which a machine starts and

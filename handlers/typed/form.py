@@ -123,7 +123,7 @@ def read_form(
 def _names(
     inputs: Mapping[str, str], catalog: Catalog, vocabulary: Vocabulary, rules: Rules, errors: dict[Field, str]
 ) -> Values:
-    """Return the parts that people choose from a list, such as the GPU and the region.
+    """Return the parts of the request that people choose from a list, such as the GPU and the region.
 
     If a value is no longer in its list, an error is added to `errors`.
     """
@@ -159,7 +159,7 @@ def _names(
 
 
 def _times(inputs: Mapping[str, str]) -> Values:
-    """Return the parts that are times and lengths.
+    """Return the parts of the request that are times and lengths.
 
     A length that can't be read becomes zero, and a time that can't be read becomes empty. These are values that
     `RequestDraft.build` rejects.

@@ -37,7 +37,7 @@ class Mentioned(Frozen):
 
     @property
     def with_misplaced(self) -> Mentioned:
-        """Return a copy in which the first person who was mentioned without `with` is a teammate too."""
+        """Return a copy in which the first person in `misplaced` is a teammate too."""
         user, name = self.misplaced[0]
         return changed(self, people=(*self.people, user), names=(*self.names, name))
 

@@ -100,8 +100,8 @@ def looks_like_request(text: str, catalog: Catalog) -> bool:
 def _split_note(text: str, vocabulary: Vocabulary) -> tuple[str, str]:
     """Split a text into the request and its note.
 
-    Text in quotation marks or brackets also belongs to the note if it contains a number and can't be read as part
-    of the request, as in `(run 7)`.
+    Usually, the note follows a dash. A text in quotation marks or brackets, such as `(run 7)`, is added to the
+    note too, if it contains a number and can't be read as part of the request.
     """
     asked, note = split_note(text)
     for aside in _ASIDE.findall(asked) if len(asked) <= 2 * MAX_LENGTH else []:

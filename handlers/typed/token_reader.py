@@ -187,8 +187,8 @@ class TokenReader:
     def _read(self, token: Token) -> None:
         """Read a token with the method for its kind.
 
-        If there is no such method, a token for a part of the draft becomes a value of that part. All other tokens
-        are ignored.
+        If there is no such method, and the kind is a part of a request, such as the GPU, the token's value is
+        stored for this part. All other tokens are ignored.
         """
         if token.kind in self.readers:
             self.readers[token.kind](token)
@@ -288,8 +288,10 @@ class TokenReader:
 
         The error normally suggests the next morning as the end. If the rules allow the bot to check whether
         machines are in use, the lease may also end later (a flexible end). There is no suggestion if the person's
-        time zone is unknown, or if the rules don't allow such a long lease. If the request has another end or
-        length, the error says that the word may mean a start.
+        time zone is unknown, or if the rules don't allow such a long lease.
+
+        If the request has another end or length, the person perhaps meant the start. The error then says how to
+        type one.
         """
         context = self.context
         if self.draft.timed:

@@ -108,7 +108,7 @@ def normalize(text: str) -> str:
     """Return the text in the form that the tokenizer expects.
 
     The result is a single line with single spaces, without quotation marks, brackets, question marks and
-    struck-through text. Flags are replaced by the names of their places.
+    struck-through text. A flag emoji is replaced by the name of its country or region.
 
     `2,50` becomes `2.50`. Both `1.000,50` and `1,000.50` become `1000.50`. A number with two possible meanings,
     such as `2,500`, is left unchanged. Times of day, such as `18:00`, are left unchanged too.
