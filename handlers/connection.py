@@ -132,7 +132,7 @@ class TokenRefusal:
 
     setting: str
     since: datetime
-    """The time at which the refusal was first noticed, in bot time."""
+    """The time at which the refusal was first noticed, by the bot's clock."""
 
     def say(self, undelivered: int | None) -> str:
         """Return a text that describes the consequences of the refusal and the remedy, for `/health` and the log.

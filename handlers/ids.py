@@ -290,9 +290,9 @@ class SpanValue(Value):
 
 
 class EndValue(Value):
-    """A rental, and the end that the reader of a message or dialog saw: `k7mq2:1763982000`.
+    """A rental, and the end of its lease that the reader of a message or dialog saw: `k7mq2:1763982000`.
 
-    An action is refused if the rental's end has changed since the person saw it. So submitting an extension twice
+    An action is refused if the lease's end has changed since the person saw it. So submitting an extension twice
     extends the lease only once. And nobody accepts an offered machine after its end has changed.
     """
 
@@ -301,7 +301,7 @@ class EndValue(Value):
 
 
 class ExtendValue(Value):
-    """A rental, the time to add to its lease, and the end that the reader saw.
+    """A rental, the time to add to its lease, and the end of the lease that the reader saw.
 
     For example `k7mq2:2:1763982000` for 2 hours, or `k7mq2:5400s:1763982000`. A second click is refused, because
     the first click has changed the end.

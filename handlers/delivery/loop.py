@@ -83,8 +83,8 @@ class _Unresolved:
     def lets_others_pass(self, now: datetime) -> bool:
         """Return whether later posts to the same reader no longer have to wait for this post.
 
-        Normally, they wait for one minute. The minute begins when Slack first responds to any other call
-        (`answered_at`), which shows that Slack isn't down.
+        Normally, they wait for one minute. The minute begins at `answered_at`, when Slack first responds to any
+        other call. Such a response shows that Slack isn't down.
 
         If Slack hasn't responded to any other call, the reason for the failure is unknown. If Slack is down, later
         posts should wait, so that messages arrive in order. If only this conversation can't be read, later posts
@@ -155,7 +155,7 @@ class Delivery(Part):
         """By message ID, the posts that may or may not exist in Slack."""
         self._saving_rest: asyncio.Task[None] | None = None
         self._has_begun = True
-        """True once all live messages (messages that the bot keeps up to date) have been scheduled.
+        """True once all messages that the bot keeps up to date have been scheduled.
 
         They are scheduled when the process begins to deliver, and again whenever the database is opened.
         """
@@ -198,10 +198,10 @@ class Delivery(Part):
         self.begin_later()
 
     async def begin(self) -> None:
-        """Schedule every live message once, so that Slack is brought up to date.
+        """Schedule every message that the bot keeps up to date, so that Slack shows its current content.
 
-        A live message is a message that the bot edits whenever its content changes. Slack may show an outdated
-        version of it, because the database may have been restored from a backup.
+        Slack may show an outdated version of such a message, because the database may have been restored from a
+        backup.
 
         Call this before anything else changes the store. If the store takes no writes, the next turn of the loop
         tries again.

@@ -99,7 +99,7 @@ class Poster:
         """
 
     async def send(self, message: Message, shown: Shown) -> Result:
-        """Publish a Home tab, or edit, refresh or answer a message."""
+        """Publish a Home tab, edit or refresh a message, or send an answer."""
         if isinstance(shown, Upload):
             return await self.upload(message, shown)
         match message.next_call:

@@ -77,7 +77,7 @@ The idle time on the card is rounded down to a multiple of this time. Without th
 machine would change the card, and each change is an edit in Slack.
 """
 REFRESH_AFTER_END = timedelta(seconds=10)
-"""The time after a machine's end at which the card is edited if the machine is still running.
+"""The time after the end of a lease at which the card is edited if the machine is still running.
 
 Usually, the machine is already being destroyed by then, and this edit isn't needed.
 """
@@ -289,7 +289,10 @@ def _ready(details: RentalDetails, reader: Reader) -> list[Part]:
 
 
 def _in_steps(use: Use, times: Times) -> Times:
-    """Return the time since the usage status began, rounded down to a multiple of REFRESH_IDLE_EVERY."""
+    """Return `times` for a slightly earlier time, so that the idle time on the card is a round one.
+
+    The usage status has then lasted for a multiple of REFRESH_IDLE_EVERY.
+    """
     return changed(times, now=times.now - (times.now - use.since) % REFRESH_IDLE_EVERY)
 
 

@@ -1,4 +1,4 @@
-"""Messages about machines that end or have ended: lost, replaced, destroyed or still billing, and their cost."""
+"""Messages about machines that were lost, replaced or destroyed, or are still billing, and about their cost."""
 
 from __future__ import annotations
 

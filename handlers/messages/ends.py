@@ -1,4 +1,4 @@
-"""Messages about the end of a machine: notices before the end, and requests for more time."""
+"""Messages about the end of a lease: notices before the end, and requests for more time."""
 
 from __future__ import annotations
 

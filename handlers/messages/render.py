@@ -36,7 +36,7 @@ from handlers.phrases.blocks import Rendered
 from handlers.phrases.format import Reader
 
 SUBJECTS = (account, admin_questions, backups, buying, ended, ends, money, needed, owners, ready, requests)
-"""The modules that contain writers. When they are imported, they register their writers."""
+"""The modules with the functions that compose messages. Importing a module registers its functions."""
 
 REFRESH_ASKED_EVERY = timedelta(minutes=3)
 """The time after which an open question about a ready machine is rendered again."""

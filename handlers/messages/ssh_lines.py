@@ -278,7 +278,7 @@ def _missing(keys: _Named) -> str:
 
 
 def _paste_parts(details: RentalDetails, reader: Reader, most: int) -> list[Part]:
-    """Return at most `most` shell lines that add keys, for the owner to paste on the machine."""
+    """Return shell lines that add keys, for the owner to paste on the machine. `most` is their maximum number."""
     _, keys = _owners_keys(details, reader)
     do_not_work = _names(keys, details).do("doesn't work", "don't work")
     how = f"If {do_not_work}, paste this on the machine:"

@@ -39,7 +39,7 @@ def sentence_case(text: str) -> str:
 
 
 class EventContext(NamedTuple, Generic[F_co]):
-    """The data from which a writer composes a message about an event of a rental."""
+    """The data that a message about an event of a rental is composed from."""
 
     event: Event[F_co]
     details: RentalDetails
@@ -200,7 +200,7 @@ class Needs(Flag):
 
 
 class AlertContext(NamedTuple, Generic[F_co]):
-    """The data from which a writer composes an alert.
+    """The data that an alert is composed from.
 
     It contains the event without its rental, because an alert can be about a rental that can't be loaded.
     """
@@ -208,7 +208,7 @@ class AlertContext(NamedTuple, Generic[F_co]):
     event: Event[F_co]
     reader: Reader
     names: Mapping[str, str]
-    """The display names of the people whom the writer mentions, by Slack ID."""
+    """The display names of the people whom the alert mentions, by Slack ID."""
     other_end: Event[Any] | None = None
     """In an alert about a pause of buying, the event that resumed buying.
 
@@ -231,7 +231,7 @@ class AlertContext(NamedTuple, Generic[F_co]):
 
 
 class QuestionContext(NamedTuple):
-    """The data from which a writer composes a question to the admins."""
+    """The data that a question to the admins is composed from."""
 
     event: Event
     """The event that created the message. The bot may have repeated the question since then."""
@@ -249,9 +249,10 @@ def _actor(event: Event) -> tuple[str, ...]:
 
 
 class Audience(dict[EventKind, Callable[[C], R]]):
-    """The writers for one audience, such as the readers of a thread, by kind of event.
+    """The functions that compose the messages for one audience, such as the readers of a thread.
 
-    Each writer takes a context of type `C`, and returns the message as type `R`.
+    They are called writers, and there is one for each kind of event. A writer takes a context of type `C`, and
+    returns the message as type `R`.
     """
 
     def __init__(self) -> None:
@@ -295,7 +296,7 @@ direct = Audience[EventContext[Any], Rendered]()
 approvers = Audience[EventContext[Any], Rendered]()
 question = Audience[QuestionContext, Rendered]()
 alert = Audience[AlertContext[Any], Rendered | None]()
-"""The writers of alerts. A writer returns None if there is nothing left to say."""
+"""The functions that compose alerts. Such a function returns None if there is nothing left to say."""
 
 
 def said_once(context: EventContext) -> Rendered:

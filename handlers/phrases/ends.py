@@ -242,7 +242,8 @@ def on_ending_text(rental: Rental, times: Times, *posted: datetime) -> str:
     """Return a sentence about the state of a machine's on-ending script. Empty if there is no script.
 
     An example is `The script /root/on-ending.sh starts at 18:25.` If the message has been posted, `posted`
-    contains the time. Times on another day include the day.
+    contains the time. The sentence includes the day of each time that isn't on the same day as now and as the
+    post.
     """
     script, lease = rental.on_ending, rental.lease
     if script is None or lease is None or script.state is OnEndingState.NONE:

@@ -1,10 +1,10 @@
-"""Socket Mode: two connections to Slack, and a watchdog for both.
+"""Socket Mode: two connections to Slack, and a regular check of both.
 
 With two connections, one is always open while Slack renews the other. An app may have up to 10 connections, and
 Slack may send a payload through any of them (docs.slack.dev/apis/events-api/using-socket-mode).
 
 Each connection needs a URL that Slack issues for a short time. The SDK would retry forever with an expired URL, so
-the watchdog makes the SDK request a new one.
+the check makes the SDK request a new one.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ log = structlog.get_logger("gpubot.sockets")
 
 CONNECTIONS = 2
 CHECK_EVERY = 5.0
-"""Wall-clock seconds between two checks by the watchdog."""
+"""Wall-clock seconds between two checks of the connections."""
 TICKET_SECONDS = 10.0
 """During startup, an attempt to connect is repeated with a new URL after this many wall-clock seconds."""
 DEAD_AFTER = 60.0

@@ -58,7 +58,7 @@ class Get(Frozen):
     request: Request
     now: bool = False
     any_time: bool = False
-    """True if a machine may be rented for the waiting person even outside of the team's `hours`."""
+    """True if a machine may be rented for the waiting person even outside of the team's working hours."""
 
 
 class Wait(Frozen):
@@ -71,7 +71,7 @@ class Wait(Frozen):
     until: datetime | None
     """The time at which the person stops waiting. None if they didn't name one."""
     any_time: bool = False
-    """True if a machine may be rented for the waiting person even outside of the team's `hours`."""
+    """True if a machine may be rented for the waiting person even outside of the team's working hours."""
 
 
 class ParseContext(NamedTuple):
@@ -89,7 +89,7 @@ class ParseContext(NamedTuple):
 
 
 class Part(Enum):
-    """The parts of a draft. The value of each member is the name of the part in error messages."""
+    """The parts of a request, such as the GPU. The value of each member is the part's name in error messages."""
 
     GPU = "GPU"
     FEATURE = "feature"
@@ -119,7 +119,7 @@ class Part(Enum):
     BUSY = "while busy"
     NO_PROBE = "no-probe"
     ANY_TIME = "any time"
-    """True if a machine may be rented for the waiting person even outside of the team's `hours`."""
+    """True if a machine may be rented for the waiting person even outside of the team's working hours."""
     PEOPLE = "people"
 
 
@@ -176,16 +176,13 @@ class Unread:
 
 @dataclass(frozen=True)
 class Problem:
-    """A reason why a draft can't become a request."""
+    """A reason why the text or the form isn't a valid request."""
 
     part: Part | None
     """The part that is missing or wrong. None if the problem is a text that can't be read."""
     words: str
     corrections: tuple[RequestDraft, ...] = ()
-    """Variants of the draft that the person may have meant. Each variant differs in the value of one part.
-
-    The variants haven't been checked, so they may have other problems.
-    """
+    """Requests that the person may have meant. They haven't been checked, so they may have other problems."""
     without: bool = False
     """True if the unreadable text is left out in the corrections."""
     unclear: UnclearEnd | None = None
@@ -195,7 +192,7 @@ class Problem:
 
 
 class Built(NamedTuple):
-    """A request that was built from a draft."""
+    """A request that was built from its parts, without any problem."""
 
     request: Request
     waits_until: datetime | None
@@ -306,7 +303,7 @@ def _problem_of_unread(draft: RequestDraft) -> Problem:
 
 
 class _WrongPart(Exception):
-    """A part of the draft is wrong, so the draft can't become a request."""
+    """A part of the request is wrong, such as an impossible price."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__()
@@ -445,7 +442,7 @@ class _Builder:
     def _read_waits_until(self) -> None:
         """Determine when the person stops waiting.
 
-        If only a day was typed, the person stops waiting on that day when the team's `hours` end.
+        If only a day was typed, the person stops waiting on that day when the team's working hours end.
         """
         end, context = self._only(Part.WAITS), self.context
         if end is None:

@@ -37,7 +37,7 @@ ANY = "any"
 """The value of the options `Anywhere` and `Any vendor`."""
 NO_SETUP = "-"
 BY_CHANNEL = "-"
-"""The value of the options `None` (for no setup script) and `The channel's project`.
+"""The value of two options: `None` for the setup script, and `The channel's project`.
 
 No setup script has this name.
 """
@@ -60,7 +60,7 @@ _FIELDS = {
     Part.PRICE: Field.CAP,
     Part.WAITS: Field.WAITS,
 }
-"""The form's input for each part of a draft. An error about the part appears below this input.
+"""The form's input for each part of a request. An error about the part appears below this input.
 
 Parts that contain names, such as the region, are missing here, because `_names` has already checked them.
 """

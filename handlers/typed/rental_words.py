@@ -43,7 +43,7 @@ class RentalWords(OfRental):
 
 
 def read_id(text: str, name: str) -> str | None:
-    """Parse the ID after the command `name`.
+    """Parse the only argument of the command `name`: a rental's ID.
 
     None if there is no ID. Raises Mistake if there are any other words.
     """
@@ -80,9 +80,9 @@ def read_extension(text: str, context: ParseContext) -> RentalWords:
 
 
 def read_duration(text: str, name: str, max_lease: timedelta) -> RentalWords:
-    """Parse the ID and the length after the command `name`, in any order.
+    """Parse the arguments of the command `name`: the rental's ID and a length, in any order.
 
-    Raises Mistake if a part can't be read, or if the length exceeds the longest lease.
+    Raises Mistake if an argument can't be read, or if the length exceeds the longest lease.
     """
     lower = _MORE.sub("", normalize(text.replace("+", " ")).lower()).strip()
     duration = None

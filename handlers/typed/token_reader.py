@@ -1,4 +1,4 @@
-"""Interprets the tokens of a request, and stores the results in a draft.
+"""Interprets the tokens of a request, and collects the results in a `RequestDraft`.
 
 The results are values for the parts of the request, or reasons why a text can't be read. `draft.py` then decides
 whether the parts make a request.
@@ -177,7 +177,7 @@ class TokenReader:
         }
 
     def read(self) -> RequestDraft:
-        """Return the draft that results from the tokens."""
+        """Interpret all tokens, and return the parts of the request that they contain."""
         while self.position < len(self.tokens):
             self.position += 1
             self._read(self.tokens[self.position - 1])

@@ -89,7 +89,7 @@ _FLAGS = {
     "se": "Sweden", "no": "Norway", "is": "Iceland", "es": "Spain", "it": "Italy", "pl": "Poland", "ie": "Ireland",
     "ca": "Canada", "jp": "Japan", "in": "India", "sg": "Singapore", "kr": "Korea", "au": "Australia",
 }  # fmt: skip
-"""The places that flags stand for. Slack sends a flag as `:flag-de:`."""
+"""The places that flag emoji stand for. Slack sends a flag emoji as `:flag-de:`."""
 _LETTERS = {0x1F1E6 + n: chr(ord("a") + n) for n in range(26)}
 _BOLD = re.compile(r"(?<![\w*])\*(?=\S)([^*]*\S)\*(?![\w*])")
 _ODD_NUMERAL = re.compile("([\u00b2\u00b3\u00b9\u00bc-\u00be\u2070-\u2089\u2150-\u215f\u2189\u2460-\u249b])")
