@@ -317,9 +317,10 @@ def _project_select(chosen: str | None, projects: Sequence[str]) -> Json | None:
 def _no_probe_box(wanted: Request, rules: Rules) -> Json | None:
     """Return the checkbox for `no-probe`, or None if the rules switch the probe off.
 
-    The probe checks whether a machine's GPUs are busy. Checking the box switches the probe off. A box that
-    switches the probe on would be dangerous: forms that an older version of the bot opened have no such box, so
-    submitting them would switch the probe off.
+    The probe checks whether a machine's GPUs are busy. Checking the box switches the probe off.
+
+    A box with the opposite meaning would be dangerous. Older versions of the bot opened forms without such a box.
+    Submitting one of these forms would then switch the probe off.
     """
     if rules.idle.probe is ProbeKind.NONE:
         return None

@@ -40,7 +40,7 @@ _LIST = "/gpu list shows your machines."
 
 
 def unknown_rental(rental_id: str) -> Rendered:
-    """Render the text that replaces a message about a rental that the bot doesn't know any more.
+    """Render the text that replaces a message about an unknown rental.
 
     The rental was requested after the backup, so the restored database doesn't contain it.
     """
@@ -49,7 +49,7 @@ def unknown_rental(rental_id: str) -> Rendered:
 
 
 def question_unknown() -> Rendered:
-    """Render the text that replaces a question to the admins that the bot doesn't know any more.
+    """Render the text that replaces an unknown question to the admins.
 
     The question was asked after the backup, so the restored database doesn't contain it.
     """

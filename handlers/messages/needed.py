@@ -303,7 +303,7 @@ def _answered_by_kept(context: EventContext, answer: Event[KeptFacts]) -> Render
 
 @direct(EventKind.KEPT)
 def _is_still_needed(context: EventContext[KeptFacts]) -> Rendered:
-    """Render the message to a person who wanted to take over a machine that its owner still needs."""
+    """Tell a person that they can't take over a machine, because its owner still needs it."""
     return blocks.message(_needs_it(context._replace(named=True)))
 
 

@@ -183,7 +183,7 @@ class EventContext(NamedTuple, Generic[F_co]):
 
 
 class Needs(Flag):
-    """Additional data that is loaded before the bot calls a writer, a function that composes a message."""
+    """Additional data that the message about an event needs. The data is loaded first."""
 
     NOTHING = 0
     BUDGET_IF_TAKEN = auto()

@@ -95,7 +95,7 @@ def unclear_people(mentioned: Mentioned) -> tuple[str, Mentioned] | None:
 
 
 def check_people(mentioned: Mentioned, command: str) -> None:
-    """Refuse a command that contains a name such as `@ben` which Slack didn't turn into a mention.
+    """Refuse a command with a name such as `@ben`, if Slack didn't turn the name into a mention.
 
     Raises Mistake. Its message asks the person to type `command` and then the mention.
     """
