@@ -1,6 +1,6 @@
 """Attempts, their resources and their ledger rows.
 
-These are facts about the outside world, so they are written even if the rental has changed in the meantime.
+They record what has really happened, so they are written even if the rental has changed in the meantime.
 """
 
 from __future__ import annotations
@@ -123,11 +123,11 @@ class Attempts(Rows):
 
         Args:
             with_intents: Whether to insert attempts that aren't stored yet. A new attempt only says that the bot
-                intends to buy, so it isn't a fact about the outside world. It must not be stored if the bot
-                decided to buy on the basis of outdated data.
+                intends to buy. It must not be stored if the bot made this decision on the basis of outdated data.
 
         Raises:
-            OfferTaken: Another attempt has already used the offer of a new attempt.
+            OfferTaken: The change contains a new attempt to buy an offer, but an earlier attempt has already used
+                this offer.
         """
         if change.attempts:
             await self._write_attempts(change.attempts, change.after.id, with_intents=with_intents)
