@@ -114,7 +114,7 @@ def _attempt_of(row: Row[Any] | Values) -> Attempt:
 
 
 class Attempts(Rows):
-    """The methods of `Rentals` for attempts, resources and the ledger."""
+    """The methods of `Rentals` for attempts (purchases), resources and the ledger."""
 
     # --- writing
 

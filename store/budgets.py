@@ -79,10 +79,10 @@ _BILLING_BEFORE = select(
         ),
     )
 )
-"""Checks for machines that may still have costs: resources that are alive, and attempts without a known resource.
+"""Checks for machines that may still have costs: resources that are alive, and purchases without a known resource.
 
-An attempt without a known resource may have bought a machine. Such attempts are checked only if their rental isn't
-over. After the rental is over, the machine is checked as soon as its resource appears.
+A purchase without a known resource may have bought a machine. Such purchases are checked only if their rental
+isn't over. After the rental is over, the machine is checked as soon as its resource appears.
 """
 _MACHINES = select(
     *(_r.resource_id, _a.offer, _a.vendor, _a.gpu, _a.resource_name),

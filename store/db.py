@@ -396,8 +396,8 @@ class Database:
             durable: Whether the commit waits until the data is on the disk. A commit that isn't durable survives a
                 crash of the process, but a power cut may undo it. A power cut never undoes a durable commit, or
                 anything that was committed before one. Use False only for work that is repeated if it is lost,
-                such as a claim, a due time or the result of a call to Slack. Never use False for data that a live
-                message shows.
+                such as a claim, a due time or the result of a call to Slack. Never use False for data that is
+                shown in Slack.
 
         Raises:
             StoreBusy: The database can't be written in time.

@@ -122,7 +122,7 @@ class Overdue(Rows):
         return await self._all(WatchedResource, _WATCHED)
 
     async def attempt(self, rental_id: str, n: int) -> UnfinishedAttempt | None:
-        """Read an attempt again, with its resources. Returns None if the attempt has since been closed."""
+        """Read an attempt (one purchase) again, with its resources. None if the attempt has since been closed."""
         return next(iter(await self._unfinished(_ONE_UNFINISHED, key=rental_id, attempt_n=n)), None)
 
     async def _unfinished(self, statement: Select[Any], **given: Any) -> list[UnfinishedAttempt]:
@@ -146,9 +146,9 @@ class Overdue(Rows):
     async def mark_for_deletion(
         self, attempt: UnfinishedAttempt, deleted: Collection[KnownResource], at: datetime
     ) -> bool:
-        """Mark an attempt for deletion, and record that the deletion of these resources was accepted.
+        """Mark a purchase for deletion, and record that the deletion of these resources was accepted.
 
-        The machine is no longer probed. Returns False if the attempt was already marked.
+        The machine is no longer probed. Returns False if the purchase was already marked.
         """
         if attempt.newest:
             await self._probe_runs.end(attempt.rental_id)

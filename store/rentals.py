@@ -321,7 +321,7 @@ class Rentals(Attempts, Costs, claims.DueTable[ClaimedRental]):
     async def _write_history(self, change: Change) -> None:
         """Store the events and messages that belong to a change.
 
-        Also starts or stops probing the machine, and schedules the rental's live messages to be edited.
+        Also starts or stops probing the machine, and schedules an edit of the rental's messages in Slack.
         """
         before, after = change.before, change.after
         ids = [await self._events.add(event) for event in change.events]
