@@ -1,6 +1,6 @@
-"""Attempts, their resources and their ledger rows.
+"""Attempts (purchases), the resources that they bought, and the ledger rows of these resources.
 
-They record what has really happened, so they are written even if the rental has changed in the meantime.
+These rows record what has really happened, so the rows are written even if the rental has changed in the meantime.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ class Attempts(Rows):
     # --- writing
 
     async def write_facts(self, change: Change, *, with_intents: bool) -> None:
-        """Store the facts of a change: attempts, resources and ledger rows.
+        """Store the attempts (purchases), resources and ledger rows of a change.
 
         Args:
             with_intents: Whether to insert attempts that aren't stored yet. A new attempt only says that the bot
@@ -136,7 +136,10 @@ class Attempts(Rows):
             await insert_new(self._conn, ledger, values(row))
 
     async def write_ready_time(self, rental: Rental) -> None:
-        """Record on the rental's newest attempt when the machine became ready, for `median_time_to_ready`."""
+        """Store the time at which the machine became ready, for `median_time_to_ready`.
+
+        The time is stored with the newest attempt (purchase) of the rental.
+        """
         newest = {"key": rental.id, "attempt_n": rental.attempts, "ready_at": rental.running_lease.ready_at}
         await self._conn.execute(_UPDATE_ATTEMPT, newest)
 
@@ -231,7 +234,7 @@ class Attempts(Rows):
         return {row.resource_id: to_model(Resource, row) for row in rows}
 
     async def attempts_of(self, resources: Sequence[Resource]) -> dict[str, Attempt]:
-        """Return the attempt of each resource, by resource ID."""
+        """Return the attempt (purchase) that bought each resource, by resource ID."""
         pairs = {(resource.rental_id, resource.attempt) for resource in resources}
         query = select(attempts).where(tuple_(_a.rental_id, _a.n).in_(pairs))
         by_key = {(row.rental_id, row.n): _attempt_of(row) for row in await self._conn.execute(query)}

@@ -263,8 +263,8 @@ class Budgets(Rows):
     async def sums(self, since: Month = "") -> list[Balance]:
         """Calculate the expected balances from the reservations and charges.
 
-        If `since` is given, only this month and all later months are included. The results contain amounts only,
-        no alerts. Comparing them with the stored balances shows whether a stored balance is wrong.
+        If `since` is given, only the month `since` and all later months are included. The results contain amounts
+        only, no alerts. Comparing them with the stored balances shows whether a stored balance is wrong.
         """
         found: dict[tuple[Month, Scope], Balance] = {}
 

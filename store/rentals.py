@@ -135,7 +135,7 @@ def _as_read(rental: Rental | ClaimedRental) -> Values:
 
 
 class Rentals(Attempts, Costs, claims.DueTable[ClaimedRental]):
-    """Rentals with their attempts, resources and ledger."""
+    """Rentals with their attempts (purchases), resources and ledger rows."""
 
     _table, _kind = rentals, ClaimedRental
     _columns = (
