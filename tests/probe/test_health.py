@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,6 +19,13 @@ LOST = GpuFault(gpu=3, kind=GpuFaultKind.LOST, xid=79)
 def answer(*lines: str) -> bytes:
     """Return a report, followed by a health section with these lines."""
     return (REPORT + "\n".join(["gpubot-health 1", *lines, "health-end", ""])).encode()
+
+
+def test_the_section_in_the_docs_is_readable() -> None:
+    page = Path("docs/probe.md").read_text(encoding="utf-8")
+    shown = [line.strip() for line in page.splitlines() if line.startswith("    ")]
+    found = read_health("\n".join([*shown[shown.index("gpubot-probe 1") :], ""]).encode())
+    assert found == GpuHealth(faults=(LOST,), notes=(GpuNote(gpu=2, kind=GpuNoteKind.HOT, value=1500),))
 
 
 def test_faults_and_notes_are_read_in_the_order_of_the_gpus() -> None:
