@@ -349,7 +349,7 @@ async def test_at_most_32_lines_are_printed_and_faults_come_first(gpus: Gpus) ->
 
 
 async def test_the_script_is_small_and_clean(tmp_path: Path) -> None:
-    assert len(HEALTH_SCRIPT.encode()) <= 5500, "it shares the startup script with the other scripts and the keys"
+    assert len(HEALTH_SCRIPT.encode()) <= 5200, "it shares the startup script with the other scripts and the keys"
     assert max(len(line) for line in HEALTH_SCRIPT.splitlines()) <= 115
     file = tmp_path / "health.sh"
     file.write_text(HEALTH_SCRIPT)
