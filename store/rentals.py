@@ -29,6 +29,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.errors import Stale
 from bot.model.attempt import AttemptState
 from bot.model.base import Frozen, changed
+from bot.model.job import Progress
 from bot.model.money import in_dollars, micros
 from bot.model.records import Change, ClaimedRental, Usage
 from bot.model.rental import Alarm, Blocked, Decider, Ending, Lease, PendingDecision, Rental
@@ -103,8 +104,12 @@ _DEFER = (
     )
 )
 
-_CONSTANT = frozenset({"id", "created_at", "card_channel"})
-"""Columns that `apply` never updates. Only `Messages.redirect` updates `card_channel`."""
+_CONSTANT = frozenset({"id", "created_at", "card_channel", "progress"})
+"""Columns that `apply` never updates.
+
+Only `Messages.redirect` updates `card_channel`, and only `Rentals.note_progress` updates `progress`.
+"""
+_NOTE_PROGRESS = update(rentals).where(_c.id == bindparam("key")).values(progress=param(_c.progress, "newest"))
 _RELEASED = and_(bindparam("releases", type_=Boolean), claims.held(rentals))
 _next = param(_c.due_at, "next_due")
 _seen = param(_c.lease_seen_at, "seen")
@@ -215,6 +220,13 @@ class Rentals(Attempts, Costs, claims.DueTable[ClaimedRental]):
 
     async def make_due(self, rental_ids: Collection[str], now: datetime) -> None:
         await self._conn.execute(_MAKE_DUE, {"ids": list(rental_ids), "now": now})
+
+    async def note_progress(self, rental_id: str, progress: Progress | None) -> None:
+        """Store the newest progress of a job, without a new version of the rental.
+
+        Live messages show it with their next edit or refresh.
+        """
+        await self._conn.execute(_NOTE_PROGRESS, {"key": rental_id, "newest": progress})
 
     async def states(self) -> dict[State, int]:
         """Return the number of rentals in each state. Rentals that are over don't count."""

@@ -34,6 +34,8 @@ from bot.model.facts import (
     GpuMismatchFacts,
     HeldUpFacts,
     HostKeyFacts,
+    JobDoneFacts,
+    JobsEndedFacts,
     KeptFacts,
     MonthFiledFacts,
     NotAllowedFacts,
@@ -49,8 +51,10 @@ from bot.model.facts import (
     SaidFacts,
     StatusFacts,
     TeammatesFacts,
+    UntilFacts,
     UnusualDayFacts,
     UseFacts,
+    WorkGoesOnFacts,
 )
 from bot.model.machine_use import UsageStatus
 from bot.model.state import State
@@ -120,6 +124,16 @@ class EventKind(StrEnum):
     """Somebody destroyed the machine gracefully: it ends when its `/root/on-ending.sh` has finished."""
     SCRIPT_FAILED = "script_failed"
     """`/root/on-ending.sh` failed before the end."""
+    JOBS_ENDED = "jobs_ended"
+    """The jobs on the machine have ended, and none is running any more."""
+    JOB_DONE = "job_done"
+    """The last job has ended, so the lease, which was rented until its jobs are done, ends soon."""
+    WORK_GOES_ON = "work_goes_on"
+    """Work was seen after JOB_DONE, so the lease has its usual end again."""
+    KEPT_WHEN_DONE = "kept_when_done"
+    """Somebody decided that the machine doesn't end when its jobs are done, but at its usual end."""
+    NO_JOB = "no_job"
+    """The lease ends when its jobs are done, but no job has started for a while."""
     ENDS_AGAIN = "put_back"
     """The database was restored, so the owner gets another notification of the end."""
     USE_CHANGED = "use_changed"
@@ -534,6 +548,17 @@ EFFECTS: dict[EventKind, Effects[Any]] = {
         resolves=(_Q.NEEDED, _Q.UNANSWERED, _Q.EXTENSION),
     ),
     _E.SCRIPT_FAILED: Effects(EndFacts, direct=_OWNER, asks=_Q.END),
+    _E.JOBS_ENDED: Effects(JobsEndedFacts, direct=_OWNER, asks=_Q.NEEDED, resolves=(_Q.NEEDED,)),
+    _E.JOB_DONE: Effects(
+        JobDoneFacts,
+        thread=always,
+        direct=(To.OWNER, To.TEAMMATES),
+        asks=_Q.END,
+        resolves=(_Q.END, _Q.NEEDED),
+    ),
+    _E.WORK_GOES_ON: Effects(WorkGoesOnFacts, thread=always, resolves=(_Q.END,), lengthens=True),
+    _E.KEPT_WHEN_DONE: Effects(UntilFacts, thread=always, resolves=(_Q.END, _Q.NEEDED), lengthens=True),
+    _E.NO_JOB: Effects(QuestionFacts, direct=_OWNER, asks=_Q.NEEDED, resolves=(_Q.NEEDED,)),
     _E.ENDS_AGAIN: Effects(EndFacts, direct=_OWNER, asks=_Q.END, resolves=(_Q.END,)),
     _E.USE_CHANGED: Effects(StatusFacts, resolves=(_Q.WANTED,), resolves_if=is_in_use),
     _E.HOST_KEY_CHANGED: Effects(HostKeyFacts, direct=(To.OWNER, To.TEAMMATES)),

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 from decimal import Decimal
+from enum import StrEnum
 from typing import Any, Self
 
 from pydantic import Field
@@ -19,6 +20,7 @@ from bot.errors import BuyingBlock
 from bot.model.attempt import Why
 from bot.model.base import Frozen, Instant, changed
 from bot.model.budget import Balance, Demand
+from bot.model.job import Job
 from bot.model.machine_use import GpusSeen, UsageStatus, Use
 from bot.model.money import Micros
 from bot.model.spend import Digest
@@ -294,6 +296,13 @@ class QuestionFacts(UseFacts, BillFacts):
     """The cost until the end of the lease."""
 
 
+class JobsEndedFacts(BillFacts, UntilFacts):
+    """The jobs that have ended on a machine, the last one first. The lease ends at `until`."""
+
+    jobs: tuple[Job, ...]
+    rate: Decimal | None = None
+
+
 class KeptFacts(PeopleFacts, UntilFacts):
     """The owner's reply that they need the machine for the time `span`. The bot asks again at `until`.
 
@@ -322,6 +331,28 @@ class EndFacts(BillFacts, UntilFacts):
     Only set if the notice was sent because the approvers' hours end before the lease ends.
     """
     exit_status: int | None = None
+
+
+class JobDoneFacts(EndFacts):
+    """The last job of a machine whose lease ends when its jobs are done. The lease now ends at `until`."""
+
+    job: Job
+
+
+class WorkGoesOn(StrEnum):
+    """The work that was seen on a machine after its jobs seemed to be done."""
+
+    JOB = "job"
+    """Another job has started."""
+    GPU_OR_CONNECTION = "gpu_or_connection"
+    """A GPU was working, or somebody connected."""
+
+
+class WorkGoesOnFacts(UntilFacts):
+    """Work that goes on, so that the lease ends at `until` again."""
+
+    until: Instant
+    work: WorkGoesOn
 
 
 class AgainFacts(UntilFacts):

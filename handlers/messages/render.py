@@ -21,6 +21,7 @@ from handlers.messages import (
     buying,
     ended,
     ends,
+    jobs,
     money,
     needed,
     owners,
@@ -35,7 +36,7 @@ from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered
 from handlers.phrases.format import Reader
 
-SUBJECTS = (account, admin_questions, backups, buying, ended, ends, money, needed, owners, ready, requests)
+SUBJECTS = (account, admin_questions, backups, buying, ended, ends, jobs, money, needed, owners, ready, requests)
 """The modules that contain writers. When they are imported, they register their writers."""
 
 REFRESH_ASKED_EVERY = timedelta(minutes=3)

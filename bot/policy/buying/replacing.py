@@ -116,14 +116,15 @@ def replacing_request(rental: Rental, left: Remainder, now: datetime) -> Request
     The old machine may still be running although it doesn't work. In this case, the request no longer names a
     vendor, and the caller looks for offers of all other vendors.
     """
-    request, first = rental.request, rental.running_lease.ends_at
-    flexible_end = rental.running_lease.latest_end is not None
+    request, old = rental.request, rental.running_lease
+    first, flexible_end = old.ends_at, old.latest_end is not None and not old.ends_when_done
     lease = min(max(first - now, LEAST_LEASE), left.lease) if flexible_end else left.lease
     return changed(
         request,
         lease=lease,
         until=now + lease if request.until is not None else None,
         up_to=left.lease if flexible_end and lease < left.lease else None,
+        until_done=old.until_done is not None,
         vendor=None if rental.state is State.READY else request.vendor,
         teammates=rental.teammates,
         max_total=None if request.max_total is None else whole_cents(left.total),

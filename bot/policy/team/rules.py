@@ -253,6 +253,8 @@ class Idle(Frozen):
     """
     ask_from: Dollars = Field(default=Decimal("2.00"), alias="from")
     """The amount, in USD, that a machine must have cost while idle before its owner is asked."""
+    job_counts: Span = timedelta(hours=4)
+    """The time without work after which the owner is asked about a machine although one of its jobs is running."""
     again: tuple[Span, ...] = (timedelta(hours=2), timedelta(hours=4), timedelta(hours=8))
     """The delays between the questions about one idle period, in order. The last delay repeats."""
     urgent_per_hour: Dollars = Decimal("10.00")

@@ -113,8 +113,11 @@ def was_asked_for(request: Request, lease: Lease) -> bool:
 
 
 def can_move(lease: Lease) -> bool:
-    """Return whether the end of a lease can still move because its machine is in use."""
-    return lease.latest_end is not None and lease.latest_end > lease.ends_at
+    """Return whether the end of a lease can still move because its machine is in use.
+
+    False for a lease that ends because its jobs are done: its usual end applies again as soon as work goes on.
+    """
+    return not lease.ends_when_done and lease.latest_end is not None and lease.latest_end > lease.ends_at
 
 
 def moved_end(lease: Lease, now: datetime) -> datetime | None:
@@ -123,7 +126,7 @@ def moved_end(lease: Lease, now: datetime) -> datetime | None:
     The end moves in steps of MOVES_BY until it is after `now`, but never past the latest end. None if the latest
     end has passed already.
     """
-    if lease.latest_end is None or lease.latest_end <= now:
+    if lease.latest_end is None or lease.latest_end <= now or lease.ends_when_done:
         return None
     steps = max((now - lease.ends_at) // MOVES_BY + 1, 1)
     return min(lease.ends_at + steps * MOVES_BY, lease.latest_end)

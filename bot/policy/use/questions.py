@@ -39,7 +39,9 @@ def is_urgent(rental: Rental, rules: Rules) -> bool:
 # --- the next question
 
 
-def next_question(lease: Lease, use: Use | None, rate: Decimal | None, rules: Rules) -> datetime | None:
+def next_question(
+    lease: Lease, use: Use | None, rate: Decimal | None, rules: Rules, *, job_counts_until: datetime | None = None
+) -> datetime | None:
     """Return the earliest time of the next question, before the owner's hours are taken into account.
 
     None in these cases:
@@ -50,9 +52,11 @@ def next_question(lease: Lease, use: Use | None, rate: Decimal | None, rules: Ru
 
     Args:
         rate: The machine's price in USD per hour. None if unknown.
+        job_counts_until: The time until which a running job postpones questions. None if no job is running.
     """
     if use is not None and use.status in NOT_COMPUTING:
         at = _not_computing_at(lease, use, rate, rules)
+        at = max(at, job_counts_until) if at is not None and job_counts_until is not None else at
     elif use is not None and use.status is UsageStatus.IN_USE:
         at = None
     else:
@@ -130,8 +134,11 @@ def asked_about(question: Question, use: Use | None) -> Asked | None:
 
     An idle period is identified by its start.
     """
-    asked = question.asked
-    return asked if asked is not None and asked.about == idle_period_of(use) else None
+    asked, period = question.asked, idle_period_of(use)
+    if asked is None:
+        return None
+    covered = asked.after_job and asked.about is not None and period is not None and period <= asked.about
+    return asked if asked.about == period or covered else None
 
 
 def idle_period_of(use: Use | None) -> datetime | None:
@@ -161,6 +168,14 @@ def after_asking(question: Question, use: Use | None, now: datetime) -> Question
     if asked is None or asked.first_at is None:
         return Question(asked=Asked(about=idle_period_of(use), last_at=now, first_at=now))
     return Question(asked=changed(asked, last_at=now, times=asked.times + 1))
+
+
+def after_job_end(question: Question, now: datetime) -> Question:
+    """Record that the owner was told at `now` that the work on the machine has ended.
+
+    This takes the place of the first question about the idle period that begins, or has begun, with that end.
+    """
+    return changed(question, asked=Asked(about=now, after_job=True, last_at=now, first_at=now))
 
 
 def after_answer(question: Question, quiet_until: datetime, *, promised: bool) -> Question:

@@ -15,7 +15,8 @@ from typing import NamedTuple, TypeAlias
 from bot.model.attempt import Attempt, Why
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, OpenQuestion
-from bot.model.facts import EndFacts, UntilFacts
+from bot.model.facts import EndFacts, UntilFacts, WorkGoesOn
+from bot.model.job import Job
 from bot.model.machine_use import NOT_COMPUTING, OnEndingState, ProbeAnswers, Sample, Use
 from bot.model.message import Message
 from bot.model.money import Micros
@@ -27,6 +28,7 @@ from bot.policy.buying.spending import propose_longer_lease
 from bot.policy.team.hours import Availability, zone_of
 from bot.policy.team.rules import Rules
 from bot.policy.use import end_notices, flexible_end, leases, on_ending, probing, questions
+from bot.policy.use import jobs as job_rules
 from bot.policy.use.usage_status import open_connections, unseen_since, with_later_work
 
 BOUGHT = frozenset({State.PROVISIONING, State.READY})
@@ -173,6 +175,29 @@ class TellFailure(NamedTuple):
     exit_status: int | None
 
 
+class TellJobsEnded(NamedTuple):
+    """Notify the owner that the jobs on the machine have ended, the last one first."""
+
+    jobs: tuple[Job, ...]
+
+
+class EndWhenDone(NamedTuple):
+    """Move the end of the lease to `until`, because its last job is done."""
+
+    job: Job
+    until: datetime
+
+
+class ResumeWork(NamedTuple):
+    """Give the lease back its usual end, because work goes on."""
+
+    work: WorkGoesOn
+
+
+class TellNoJob(NamedTuple):
+    """Notify the owner that no job has started, although the lease ends when its jobs are done."""
+
+
 class Ask(NamedTuple):
     """Ask the owner whether the machine is still needed."""
 
@@ -204,6 +229,8 @@ class ExpireExtension(NamedTuple):
     hours: timedelta
 
 
+WorkAct: TypeAlias = MoveEnd | TellJobsEnded | EndWhenDone | ResumeWork | TellNoJob
+"""The actions that follow from the work on a machine."""
 Act: TypeAlias = (
     End
     | NoteLoss
@@ -213,9 +240,9 @@ Act: TypeAlias = (
     | SkipNotice
     | GiveNotice
     | TellFailure
+    | WorkAct
     | Ask
     | TellOthers
-    | MoveEnd
     | ExpireExtension
 )
 
@@ -430,12 +457,40 @@ def _script_failed(machine: Machine, _: Rules, now: datetime) -> Due | None:
     return None if known else Due(now, TellFailure(script.status))
 
 
+# --- rules: jobs
+
+
+def _jobs_ended(machine: Machine, _: Rules, now: datetime) -> Due | None:
+    """Notify the owner at any hour when the last job that took a while has ended.
+
+    This takes the place of the first question about the idle period that follows.
+    """
+    jobs = job_rules.ended_to_tell(machine.rental)
+    return Due(now, TellJobsEnded(jobs)) if jobs and not _owner_left(machine) else None
+
+
+def _until_done(machine: Machine, rules: Rules, now: datetime) -> Due | None:
+    """End the lease soon if its jobs are done, and give it back its usual end if work goes on."""
+    rental, lease, samples = machine.rental, machine.lease, machine.probe_runs
+    if lease.until_done is None or rental.replaced_by is not None:
+        return None
+    if lease.ends_when_done:
+        work = job_rules.work_that_goes_on(rental, samples, rules)
+        return Due(now + LOOK_AGAIN) if work is None else Due(now, ResumeWork(work))
+    job = job_rules.done_job(rental, _status(machine, rules, now), samples, now, rules)
+    if job is not None:
+        return Due(now, EndWhenDone(job, job_rules.end_when_done(job, now, rules)))
+    at = job_rules.first_job_missing_at(lease, rental.jobs)
+    return None if at is None or _owner_left(machine) else Due(at, TellNoJob())
+
+
 # --- rules: questions about whether the machine is still needed
 
 
 def _question(machine: Machine, rules: Rules, now: datetime) -> Due | None:
     rental, lease, use = machine.rental, machine.lease, machine.use
-    at = questions.next_question(lease, use, rental.rate, rules)
+    waits = job_rules.question_waits_until(rental, use, rules) if use is not None else None
+    at = questions.next_question(lease, use, rental.rate, rules, job_counts_until=waits)
     if at is not None and at <= now:
         zone = zone_of(machine.owner.tz if machine.owner else None, rules)
         at = questions.in_hours(now, lease, use, urgent=questions.is_urgent(rental, rules), zone=zone, rules=rules)
@@ -500,7 +555,8 @@ def _end(machine: Machine, rules: Rules, now: datetime) -> Due | None:
     if until is not None and flexible_end.seen_in_use(use, probe_runs, now):
         return Due(now, MoveEnd(until, use))
     unseen = flexible_end.is_unseen(use, probe_runs, now)
-    first_probe_run_decides = until is not None and not unseen and not flexible_end.are_recent(probe_runs, now)
+    depends_on_use = lease.ends_when_done or (until is not None and not unseen)
+    first_probe_run_decides = depends_on_use and not flexible_end.are_recent(probe_runs, now)
     notified = _notified_of_end(machine)
     if notified.uncertain and machine.just_opened:
         return Due(now + LOOK_AGAIN)
@@ -548,6 +604,8 @@ Rule: TypeAlias = Callable[[Machine, Rules, datetime], Due | None]
 _ALWAYS: tuple[Rule, ...] = (_terminated, _shown_later, _without_probe, _replaced, _script_failed)
 RULES: tuple[Rule, ...] = (
     *_ALWAYS,
+    _until_done,
+    _jobs_ended,
     _notice,
     _ask_in_time,
     _question,
