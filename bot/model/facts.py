@@ -78,7 +78,7 @@ class PeopleFacts(Facts):
 
 
 class UntilFacts(Facts):
-    """A time until which something applies, such as the end of the machine."""
+    """A time until which something applies, such as the end of the lease."""
 
     until: Instant | None = None
 
@@ -123,7 +123,7 @@ class OtherOffer(Frozen):
 
 
 class RequestFacts(AllowedFacts, DecidersFacts, UntilFacts, BillFacts):
-    """A request, with its terms and the people who decide it.
+    """A request, with its terms and the people who decide about it.
 
     `until` is the time at which the request expires if nobody decides, or at which the rental stops waiting for an
     offer.
@@ -328,7 +328,7 @@ class EndFacts(BillFacts, UntilFacts):
     ask_before: Instant | None = None
     """The latest time at which an approver can still be asked for more time.
 
-    Only set if the notice was sent because the approvers' hours end before the lease ends.
+    Only set if the notice was sent because the approvers' working hours end before the lease ends.
     """
     exit_status: int | None = None
 
@@ -412,7 +412,7 @@ class PlaceFacts(Facts):
     name: str
     why: Why | None = None
     amount: Micros | None = None
-    """The cost of a replacement that ended without a machine."""
+    """The cost of a replacement that ended without getting a machine."""
 
 
 # --- the end
@@ -433,7 +433,7 @@ class EndedFacts(SaidFacts, BillFacts):
 
 
 class DeletionFacts(BillFacts):
-    """Resources that may still be billing, or have just stopped billing. `why` is set if their attempt failed."""
+    """Resources that may still cost money, or no longer do. `why` is set if their attempt failed."""
 
     vendor: str
     resource_id: str | None = None
@@ -459,9 +459,9 @@ class AlertFacts(UntilFacts):
     """The number by which the log refers to a series of `count` failed steps."""
     count: int | None = None
     since: Instant | None = None
-    """The end of the rental's machine, which is deleted at `until`."""
+    """The end of the rental's lease. The machine is deleted at `until`."""
     span: timedelta | None = None
-    """If the database accepts no writes: the delay between the end of a machine and its deletion.
+    """If the database accepts no writes: the delay between the end of a lease and the deletion of the machine.
 
     If a clock is wrong: the time by which the clock is ahead. Negative if it is behind.
     """

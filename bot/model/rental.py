@@ -19,7 +19,7 @@ from bot.model.state import State
 
 
 class Decider(StrEnum):
-    """The person who decides a waiting request."""
+    """The person whose decision a request waits for."""
 
     OWNER = "owner"
     APPROVER = "approver"
@@ -123,7 +123,7 @@ class Lease(Frozen):
     """The time at which the bot noticed that Slack shows a newer state of the machine than the database has.
 
     This happens after the database was restored from a backup. The time is removed once the machine has been
-    looked up and the owner has been notified of its end.
+    looked up and the owner has been notified of the lease's end.
     """
 
     @property
@@ -273,7 +273,8 @@ class Rental(Frozen):
     replaced_by: str | None = None
     """The ID of the rental that replaces this one. A rental is replaced at most once.
 
-    The value becomes None again if the replacement ended without a machine while this rental was still running.
+    If the replacement ends without getting a machine while this rental is still running, the value becomes None
+    again.
     """
     bought_after_backup: bool = False
     """True if a machine of this rental was found on the marketplace account but not in the database.
@@ -326,7 +327,7 @@ class Rental(Frozen):
 
     @property
     def owner_decides(self) -> bool:
-        """True if the owner decides the request without an approver."""
+        """True if the owner decides about the request without an approver."""
         return self.decision is not None and self.decision.decider is Decider.OWNER
 
     @property
@@ -340,10 +341,11 @@ class Rental(Frozen):
 
     @property
     def unextended(self) -> Terms:
-        """The terms in force, but with the newest version number. Another extension starts from these terms.
+        """The terms from which a new extension starts: the terms in force, with the newest version number.
 
-        If an extension is waiting, its version number is the newest. Another extension then gets a higher number,
-        so that clicks on buttons of the waiting extension are recognized as out of date.
+        If an earlier extension still waits for a decision, the terms of that extension have the newest version
+        number. The new extension then gets a higher number. Clicks on buttons of the earlier extension are
+        therefore recognized as out of date.
         """
         if self.extension is None:
             return self.terms

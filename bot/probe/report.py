@@ -214,8 +214,8 @@ class _Reader:
         """Parse the progress of on-ending.sh.
 
         The progress is `none`, `there`, `refused owner`, `running 1764365000` or `ended 1 1764365000`. The small
-        number is the script's exit status. The large number is an end of the lease in Unix seconds. The script was
-        started because of this end. Anything else is ignored.
+        number is the script's exit status. The large number is the end of the lease for which the script was
+        started, in Unix seconds. Anything else is ignored.
         """
         found = _ON_ENDING.fullmatch(rest)
         if found is None:

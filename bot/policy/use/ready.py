@@ -134,16 +134,16 @@ class TellEndAgain(NamedTuple):
 class DropUsageStatus(NamedTuple):
     """Drop the usage status of a machine that no longer has a probe.
 
-    `since` is the time until which the status was known to be valid.
+    The bot knew the usage status until `since`.
     """
 
     since: datetime
 
 
 class StayInPlace(NamedTuple):
-    """Keep the machine, because its replacement ended without a machine.
+    """Keep the machine, because the rental that should replace it ended without getting a machine.
 
-    `spent` is the cost of the replacement.
+    `spent` is the cost of that other rental.
     """
 
     spent: Micros
@@ -156,8 +156,8 @@ class SkipNotice(NamedTuple):
 class GiveNotice(NamedTuple):
     """Notify the owner that the machine ends at `until`.
 
-    `until` is the end of the lease. If the owner couldn't know about that end, `until` is one grace period from
-    now.
+    Normally, `until` is the end of the lease. If the owner couldn't know about the end of the lease, `until` is
+    one grace period from now.
     """
 
     until: datetime
@@ -170,7 +170,7 @@ class GiveNotice(NamedTuple):
 
 
 class TellFailure(NamedTuple):
-    """Notify the owner that their script failed before the end."""
+    """Notify the owner that their script `/root/on-ending.sh` failed. The lease hasn't ended yet."""
 
     exit_status: int | None
 
@@ -272,11 +272,13 @@ def plan(machine: Machine, rules: Rules, now: datetime) -> Due:
 
 
 def idle_now(machine: Machine, rules: Rules, now: datetime) -> Use | None:
-    """Return the usage status of a machine that is idle or connected right now.
+    """Return the usage status of a machine whose GPUs aren't computing right now.
 
-    The status includes the connections seen by the newest probe run. Returns None if the machine is neither idle
-    nor connected. Also returns None if its status is uncertain, because the bot was down or most probe runs fail.
-    The next probe runs then show the status.
+    Such a machine is idle, or connected if somebody is logged in. The status includes the connections seen by the
+    newest probe run.
+
+    Returns None if the machine has any other status. Also returns None if its status is uncertain, because the bot
+    was down or most probe runs fail. The next probe runs then show the status.
     """
     use = machine.use
     if use is None or use.status not in NOT_COMPUTING or use != _status(machine, rules, now):
@@ -325,7 +327,7 @@ def _is_uncompared(messages: Iterable[Message]) -> bool:
 
 
 def _shown_later(machine: Machine, _: Rules, now: datetime) -> Due | None:
-    """Send another notification of the end after Slack showed a later state than the database."""
+    """Notify the owner of the end again if Slack has shown that the database is an older copy."""
     return None if machine.lease.shown_later_at is None else Due(now, TellEndAgain())
 
 
@@ -340,7 +342,7 @@ def _without_probe(machine: Machine, rules: Rules, now: datetime) -> Due | None:
 def _replaced(machine: Machine, _: Rules, now: datetime) -> Due | None:
     """Destroy the machine as soon as its replacement has been bought.
 
-    If the replacement ended without a machine, this machine stays and its owner may replace it again.
+    If the replacement ended without getting a machine, this machine stays, and its owner can replace it again.
     """
     if machine.rental.replaced_by is None:
         return None
@@ -358,8 +360,8 @@ def _replaced(machine: Machine, _: Rules, now: datetime) -> Due | None:
 def _notice(machine: Machine, rules: Rules, now: datetime) -> Due | None:
     """Notify the owner before the end of the lease.
 
-    A notice is skipped if the machine is in use and the end can still move. UNSEEN_NOTICE is only sent if the bot
-    can't monitor the machine.
+    If the end is flexible and can still move, the notice is skipped while the machine is in use. UNSEEN_NOTICE is
+    only sent if the bot can't monitor the machine.
     """
     lease, rental = machine.lease, machine.rental
     at = end_notices.next_notice(lease, rules)
@@ -380,11 +382,11 @@ def _notice(machine: Machine, rules: Rules, now: datetime) -> Due | None:
 
 
 def _ask_in_time(machine: Machine, rules: Rules, now: datetime) -> Due | None:
-    """Notify the owner ASK_IN_TIME before the approvers' hours end, while an extension can still be approved.
+    """Warn the owner of the end while the approvers are still in their working hours.
 
-    The owner is only notified if the machine ends outside the approvers' hours, and if an extension would need an
-    approver. If the machine became ready or its lease was extended after the time for this notification, the owner
-    isn't notified.
+    The warning is sent ASK_IN_TIME before these hours end, so that an extension can still be approved. It is only
+    sent if the machine ends outside these hours, and if an extension would need an approver. If the machine became
+    ready or its lease was extended after the time for the warning, the owner isn't warned.
     """
     lease, rental = machine.lease, machine.rental
     before = end_notices.ask_before(lease, machine.approvers, rules)
@@ -416,7 +418,7 @@ class _Notified(NamedTuple):
     at: tuple[datetime, ...]
     """The times at which the owner learned of the end.
 
-    They learn of it when Slack accepts a direct message that states it, or when they set the end themselves.
+    The owner learns of the end when Slack accepts a direct message that states the end, or by setting the end.
     """
     tried: tuple[datetime, ...]
     """The times at which the bot tried to notify the owner after the end had come."""
@@ -448,7 +450,10 @@ def _notified_of_end(machine: Machine) -> _Notified:
 
 
 def _script_failed(machine: Machine, _: Rules, now: datetime) -> Due | None:
-    """Notify the owner once that their script failed for this end, while they still have time to look into it."""
+    """Notify the owner once that their script failed before this end of the lease.
+
+    The owner still has time to look into the failure.
+    """
     script, ends_at = machine.rental.on_ending, machine.lease.ends_at
     if script is None or ends_at <= now or not on_ending.ended_as(machine.rental, OnEndingState.FAILED):
         return None
@@ -544,9 +549,9 @@ def _owner_left(machine: Machine) -> bool:
 
 
 def _end(machine: Machine, rules: Rules, now: datetime) -> Due | None:
-    """Destroy the machine at its end, provided that the owner could know about that end.
+    """Destroy the machine at the end of its lease, provided that the owner could know about this end.
 
-    If the machine is in use and its end can still move, move the end instead.
+    If the machine is in use and the end can still move to a later time, move the end instead.
     """
     rental, lease = machine.rental, machine.lease
     if lease.ends_at > now:
@@ -576,7 +581,7 @@ def _end(machine: Machine, rules: Rules, now: datetime) -> Due | None:
 
 
 def _after_script(machine: Machine, rules: Rules, now: datetime) -> Due | None:
-    """Finish a graceful destroy: destroy the machine when its script is done, or at the end.
+    """Finish a graceful destroy: destroy the machine when its script is done, or when the lease ends.
 
     If the database was restored, the person who chose the graceful destroy may have changed their mind after the
     backup. The owner then gets a new notification of the end, and the graceful destroy no longer applies.
