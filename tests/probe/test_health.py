@@ -128,7 +128,8 @@ def test_the_section_changes_nothing_else_in_the_report() -> None:
     found = answer("fault 3 xid-79")
     assert is_complete(found)
     report, without = read_report(found, b""), read_report(REPORT.encode(), b"")
-    assert report is not None and without is not None
+    assert report is not None
+    assert without is not None
     assert changed(report, health=None) == without
 
 
