@@ -87,6 +87,8 @@ class Request(OfferQuery):
 
     A flexible end moves to later times while the machine is in use, up to this limit.
     """
+    until_done: bool = False
+    """True if the machine should end when its jobs are done. `lease` is then the longest time that it may run."""
     project: str | None = None
     """The project that the person named.
 
