@@ -34,7 +34,7 @@ MAX_CLOCK_GAP = timedelta(seconds=60)
 DATABASE, HTTP, CLOCK, SANDBOX_CLOCK = "database", "GPUBOT_HTTP", "clock", "GPUBOT_CLOCK_URL"
 SOCKET, SLACK_HTTP = "GPUBOT_SOCKET", "GPUBOT_SLACK_HTTP"
 FREE = {HTTP: 8601, SLACK_HTTP: 8611}
-"""For each setting, the port that the doctor suggests if the configured port is in use."""
+"""For each setting, the port that `gpubot doctor` suggests if the configured port is in use."""
 PROXY = "proxy"
 SYSTEMD = Path("/run/systemd/system")
 """A folder that exists if the machine was booted with systemd (sd_booted(3))."""
@@ -55,9 +55,9 @@ _POOLED = (
 def start_command(typed: str, *, user: int, systemd: Path = SYSTEMD) -> str:
     """Return the command that starts the bot on this machine.
 
-    Normally, this is `gpubot run`. If root runs the doctor on a machine with systemd, it is the command that makes
-    systemd start the bot. The bot then runs as its own user. If root started the bot with `gpubot run`, the bot's
-    files would belong to root.
+    Normally, this is `gpubot run`. If root runs `gpubot doctor` on a machine with systemd, it is the command
+    that makes systemd start the bot. The bot then runs as its own user. If root started the bot with `gpubot run`,
+    the bot's files would belong to root.
 
     Args:
         typed: The command as it was typed, such as `.venv/bin/gpubot`.
@@ -173,7 +173,10 @@ def proxies(context: CheckContext) -> list[Finding]:
 
 
 async def sandbox_clock(context: CheckContext, session: aiohttp.ClientSession) -> list[Finding]:
-    """Check whether there is a clock at GPUBOT_CLOCK_URL. Returns nothing if the setting isn't used."""
+    """Check whether the sandbox's clock can be read from the URL in GPUBOT_CLOCK_URL.
+
+    The result is empty if the setting isn't used.
+    """
     if context.settings.clock_url is None or context.blocked_by(SANDBOX_CLOCK):
         return []
     try:
@@ -222,8 +225,8 @@ ANY_NAME = "gpubot"
 async def github(context: CheckContext) -> list[Finding]:
     """Check whether GitHub answers a request for keys in time.
 
-    Returns nothing if the policy doesn't allow keys from GitHub, or if the policy or GitHub's configured address
-    can't be read.
+    The result is empty if the policy doesn't allow keys from GitHub, or if the policy or GitHub's configured
+    address can't be read.
     """
     if not context.rules.keys.github or context.blocked_by("GPUBOT_POLICY", "GPUBOT_GITHUB_URL"):
         return []

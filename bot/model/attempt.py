@@ -272,7 +272,8 @@ class Attempt(Frozen):
     def rate(self) -> Decimal:
         """The price in USD per hour.
 
-        This is the price of the offer. For a machine that wasn't rented through the bot, the API reported it.
+        Usually, this is the price of the offer. If the machine wasn't rented through the bot, this is the price
+        that the API reported for the machine.
         """
         return self._machine.rate
 
@@ -288,9 +289,10 @@ class Attempt(Frozen):
 
     @property
     def live(self) -> bool:
-        """True if the attempt has the rental's machine, or may still get it.
+        """True if the attempt has the rental's machine, or can still get it.
 
-        An orphan is never live. An attempt is no longer live once its deletion has been accepted.
+        An attempt is no longer live once its deletion has been accepted. An orphan, that is, an attempt whose
+        machines are only deleted, is never live.
 
         A rental has at most one live attempt.
         """
@@ -303,7 +305,10 @@ class Attempt(Frozen):
 
     @property
     def unresolved(self) -> bool:
-        """True if the attempt is an orphan that isn't `closed` yet. Its resources may still bill."""
+        """True if the attempt is an orphan whose machines can still cost money.
+
+        The machines of an orphan never become the rental's machine. They are only deleted.
+        """
         return self.orphaned and not self.closed
 
     @property
@@ -312,7 +317,7 @@ class Attempt(Frozen):
 
     @property
     def closed(self) -> bool:
-        """True if nothing that belongs to the attempt can bill any more."""
+        """True if nothing that belongs to the attempt can cost money any more."""
         return self.state in {AttemptState.FAILED, AttemptState.TERMINATED}
 
 

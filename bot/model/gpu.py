@@ -204,7 +204,7 @@ def variant_of(canonical: str, family: str) -> Variant:
 
 
 def memory_sizes(variants: Iterable[Variant]) -> frozenset[int]:
-    """Return the memory sizes of these variants, in gigabytes."""
+    """Return the memory sizes of the given GPU variants, in gigabytes."""
     sizes = (_MEMORY.fullmatch(feature) for variant in variants for feature in variant.features)
     return frozenset(int(size.group(1)) for size in sizes if size)
 
@@ -222,10 +222,10 @@ def has_features(canonical: str, family: str, features: Iterable[str]) -> bool:
 
 
 def comparable(features: Iterable[str], family: str, variants: Sequence[Variant]) -> list[str]:
-    """Return the features without those that no catalogue name of the GPU's family states.
+    """Return the features that can be compared with the catalogue's names of a GPU family.
 
     For example, nvidia-smi reports the kind of memory in `H100 80GB HBM3`, the form factor in `MI300X OAM`, and
-    the CPU's memory in `GH200 480GB`. The catalogue doesn't state these features, so they can't be compared.
+    the CPU's memory in `GH200 480GB`. The catalogue doesn't state these features, so they are left out.
     """
     named = [feature for feature in features if any(variant.has(feature) for variant in variants)]
     says_form = any(variant.says_form for variant in variants)
@@ -287,7 +287,7 @@ def _typed_part(part: str) -> str:
 def display_name(name: str, features: Iterable[str] = ()) -> str:
     """Return the name that people read for a GPU: `H100 SXM 80 GB` for `nvidia-h100-sxm5-80gb`.
 
-    A family is returned unchanged, followed by the features that were requested.
+    If `name` is a GPU family, such as `H100`, the requested features are appended to the family: `H100 80 GB`.
     """
     if "-" not in name:
         return " ".join([name, *map(_display_part, features)])

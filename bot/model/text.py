@@ -148,8 +148,8 @@ def say_price(rate: Decimal) -> str:
 
 
 def say_limit(rate: Decimal) -> str:
-    """Return a limit of an hourly price to the cent, without "per hour": `$2.47`.
+    """Return the text of the highest allowed price, in whole cents and without "per hour": `$2.47`.
 
-    The limit is rounded down, so that nothing is bought for more than the limit that people read.
+    The price is rounded down, so that a machine at the displayed price is always allowed.
     """
     return f"${whole_cents_below(max(rate, Decimal(0))):,.2f}"

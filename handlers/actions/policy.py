@@ -279,7 +279,8 @@ def _asking(rules: Rules) -> list[str]:
         f"A machine is idle after {span(idle.after)} without use, or {span(idle.never_used)} if it was never "
         f"used. A GPU is in use at a load of {percent(idle.gpu_below)} or more.",
         f"The owner is asked once {limit(idle.ask_from)} was spent on idle time, or after "
-        f"{span(idle.connected)} if someone is connected{again}.",
+        f"{span(idle.connected)} if someone is connected{again}. While a job is running, the owner is asked only "
+        f"after {span(idle.job_counts)} without work.",
         f"If a machine costs {limit_per_hour(idle.urgent_per_hour)} or more, the first question doesn't wait "
         "for the owner's hours.",
         f"If nobody answers, {card}, and approvers are notified after {span(idle.approvers_after)}.",

@@ -281,6 +281,7 @@ ON = (
     on(Action.EXTEND_UNTIL, extend),
     on(Action.KEEP, keep),
     on(Action.KEEP_FOR, keep),
+    on(Action.KEEP_WHEN_DONE, does(leasing.KeepWhenDone)),
     on(Action.ASK_OWNER_AGAIN, does(leasing.AskOwnerAgain)),
     on(Action.LEAVE_ALONE, does(leasing.LeaveAlone)),
     on(Action.DESTROY, destroy),

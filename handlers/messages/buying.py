@@ -32,7 +32,7 @@ from handlers.phrases.lease_buttons import destroy_button, stop_button
 from handlers.phrases.rental_text import current_state, describe, machine_in, machines, place, reason, vendor
 
 GIVEN_UP = frozenset({Why.TOO_SLOW, Why.VENDOR_FAILED})
-"""The reasons why the bot gives up a purchase that the vendor had accepted.
+"""The reasons why the bot abandons a purchase that the vendor had accepted.
 
 The reply about the GIVEN_UP event contains the reason. Therefore, the reply about the next offer doesn't repeat
 it.

@@ -1,4 +1,4 @@
-"""Messages about the end of a machine: notices before the end, and requests for more time."""
+"""Messages about the end of a lease: notices before the end, and requests for more time."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from handlers.phrases.lease_buttons import destroy_button, extend_button, keep_b
 from handlers.phrases.rental_text import asked_by_event, machine, vendor
 
 _ABOUT_THE_END = (EventKind.ENDING, EventKind.ENDS_AGAIN, EventKind.GRACEFUL_DESTROY, EventKind.SCRIPT_FAILED)
-"""The kinds of events whose messages tell the owner when the machine ends."""
+"""The kinds of events whose messages tell the owner when the lease ends."""
 
 MORE_TIME_REQUESTED = "More time has been requested, and is waiting for approval."
 
@@ -78,10 +78,10 @@ def _ends(context: EventContext[UntilFacts]) -> str:
 
 @direct(*_ABOUT_THE_END)
 def _it_ends(context: EventContext[EndFacts]) -> Rendered:
-    """Render the notice that a machine ends soon, with a button for more time.
+    """Render the notice that a lease ends soon, with a button for more time.
 
     If the lease has been extended, the message shows the new end. If there is a newer notice, the message points
-    to it.
+    to that notice.
     """
     event, details, rental = context.event, context.details, context.rental
     reader, times, again = context.reader, context.times, context.outcome
@@ -167,7 +167,7 @@ def _ask_in_time(before: datetime, rental: Rental, times: Times) -> str:
 
 
 def _longer(context: EventContext) -> str:
-    """Return the reason why the machine ends later than the notice said.
+    """Return the reason why the lease ends later than the notice said.
 
     Examples are `Extended`, `Extended by Ben`, `More time approved by Ben`, and for a flexible end `In use`.
     """
@@ -185,9 +185,10 @@ def _longer(context: EventContext) -> str:
 
 
 def is_outdated(context: EventContext) -> bool:
-    """Return whether an event is an outdated notice: its end has passed, and a newer notice exists.
+    """Return whether an event is an outdated notice that a machine will be destroyed.
 
-    An outage of Slack can delay a notice until it is outdated. It is then not posted any more.
+    A notice is outdated if the time that it announces has passed and a newer notice exists. An outage of Slack can
+    delay a notice until it is outdated. The bot then doesn't post it any more.
     """
     if not isinstance(context.facts, EndFacts) or context.rental.state is not State.READY:
         return False
@@ -211,7 +212,7 @@ def _extension_asked(context: EventContext[ExtensionFacts]) -> str:
 
 
 def _unless_approved(context: EventContext[ExtensionFacts]) -> str:
-    """Return a sentence saying when the machine ends if nobody approves more time."""
+    """Return a sentence saying when the lease ends if nobody approves more time."""
     if context.rental.lease is None:
         return ""
     return it_ends(context.rental, context.facts.since, context.times, unless=UNLESS_APPROVED)

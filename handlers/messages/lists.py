@@ -106,7 +106,7 @@ def _unrented(count: int) -> str:
 def listing(live: RentalList, reader: Reader, *, everyone: bool, waits: Sequence[WaitingView] = ()) -> Rendered:
     """Render the answer to `/gpu list`. With `everyone`, render the answer to `/gpu list all`.
 
-    `waits` are the reader's waitlist entries. With `everyone`, they are all requests that start later.
+    `waits` are the reader's waitlist entries. With `everyone`, they are all requests that have a start time.
     """
     parts = list_parts(live, reader, everyone=everyone, waits=waits)
     if live.shown or waits:

@@ -359,9 +359,9 @@ def cost_in_dialog(choice: OfferChoice, quote: Quote, rules: Rules) -> str:
 
 
 def _night(quote: Quote, best: OfferChoice | None, reader: Reader) -> tuple[str, Json | None]:
-    """Return a sentence saying that the machine may end at night, and a button for an end in the morning.
+    """Return a sentence saying that the lease may end at night, and a button for an end in the morning.
 
-    The sentence is empty if the machine can't end at night. The button is None if it isn't needed or not possible.
+    The sentence is empty if the lease can't end at night. The button is None if it isn't needed or not possible.
     """
     known, now, rules = reader.zone or None, reader.now, reader.rules
     night = night_end(quote.request, quote.created_at, now, zone_of(known, rules), rules)

@@ -96,7 +96,10 @@ def _asked_again(context: EventContext[RequestFacts]) -> str:
 
 
 def _undecided(context: EventContext[RequestFacts], needs: str) -> str:
-    """Return sentences saying that a request needs a new decision. `needs` names it, such as `approval`."""
+    """Return sentences saying that a request needs a new decision.
+
+    `needs` is the name of the decision, such as `approval` or `Ben's decision`.
+    """
     facts, who = context.facts, sentence_case(context.this_request)
     expires = f"expires {context.times.at_time(facts.until)}." if facts.until else ""
     if facts.why is Why.TOO_LITTLE_TIME:

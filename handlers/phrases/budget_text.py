@@ -126,7 +126,10 @@ def cap_text(request: Request) -> str:
 
 
 def total_of_time(request: Request) -> str:
-    """Return the highest total in a request: `for 6 h at $8.00 or less in all`. Empty if the request has none."""
+    """Return the price limit for the whole rental: `for 6 h at $8.00 or less in all`.
+
+    Empty if the request has no such limit.
+    """
     if request.max_total is None:
         return ""
     return f"for {span(request.longest)} at {dollars(request.max_total)} or less in all"
@@ -183,8 +186,8 @@ def price_fact(terms: Terms) -> Fact:
 def limit_names(over: Collection[Over], rules: Rules, *, differ: bool = False) -> str:
     """Return the exceeded limits, such as `limits of $10.00/h and $100.00 per rental`. Empty if none is exceeded.
 
-    If `differ` is true, some offers exceed one limit and some exceed the other. An example is then `limit of
-    $10.00/h, the limit of $100.00 per rental, or both`.
+    If `differ` is true, some offers exceed one limit and some exceed the other. The result is then a text such as
+    `limit of $10.00/h, the limit of $100.00 per rental, or both`.
     """
     names = _limit_amounts(over, rules)
     if differ and len(names) > 1:

@@ -20,6 +20,7 @@ from bot.model.admin_question import AdminQuestion
 from bot.model.attempt import AdoptedMachine, Attempt, AttemptState, LedgerRow, Resource
 from bot.model.base import changed
 from bot.model.event import EFFECTS, Event, EventKind
+from bot.model.job import Job, JobState
 from bot.model.machine_use import GpuUse, OnEnding, OnEndingRefused, OnEndingState
 from bot.model.message import Destination, Message, MessageKind, stored_destination, to_person
 from bot.model.offer import Offer
@@ -70,6 +71,16 @@ BASICS: dict[Any, SearchStrategy[Any]] = {
         why=st.none() | st.sampled_from(OnEndingRefused),
     ),
     Destination: TEXT.map(stored_destination),
+    Job: st.builds(
+        Job,
+        id=TEXT,
+        uid=NUMBERS,
+        name=TEXT,
+        state=st.sampled_from(JobState),
+        exit_status=st.none() | st.integers(0, 255),
+        began_at=MOMENTS,
+        ended_at=st.none() | MOMENTS,
+    ),
     Any: st.recursive(
         st.none() | st.booleans() | NUMBERS | TEXT,
         lambda inner: st.lists(inner, max_size=2) | st.dictionaries(TEXT, inner, max_size=2),

@@ -66,6 +66,7 @@ OTHERS = {
     "idle.never_used": "40m",
     "idle.connected": "3h",
     "idle.from": "5.50",
+    "idle.job_counts": "6h",
     "idle.again": "[1h, 3h]",
     "idle.urgent_per_hour": "20.00",
     "idle.channel_after": "null",

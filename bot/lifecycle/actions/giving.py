@@ -89,7 +89,9 @@ class OnRental(Direct[Rental, Done]):
 
 
 class AskFor(OnRental[IdleMachine], id="ask_for"):
-    """Ask the owner of an idle machine to transfer it, and return the machine.
+    """Ask the owner of an idle machine to transfer it to the person.
+
+    The result describes the machine.
 
     Raises:
         Mistake: The ID is unknown, or the person already has access to the machine.

@@ -70,7 +70,10 @@ entry's rental is being bought.
 
 @dataclass(eq=False, repr=False)
 class Waitlist(DueLoop[Claimed]):
-    """The loop that runs the due shared searches."""
+    """The loop that runs each shared search when it is due.
+
+    A shared search is one query to the market for all waitlist entries that ask for the same machine.
+    """
 
     name = "wishes"
     counted_as = "steps_in_flight"
@@ -145,9 +148,9 @@ async def _end(tx: Tx, deps: Deps, search_id: str, found: bool) -> None:
 async def _save(tx: Tx, deps: Deps, search: SharedSearch, waiters: Sequence[Waiter], *, others: bool) -> None:
     """Store the time at which a search is next due. Delete the search if it is no longer needed.
 
-    A search without waiting entries is still needed if `others`, that is, if a rental may return to the waitlist.
-    It is also kept until `waiting.every` has passed since its last query. A new entry then doesn't query the
-    market too soon.
+    A search with a waiting entry is needed. If `others` is true, the search is needed as well, because a rental
+    might return to the waitlist. Any search is kept until `waiting.every` has passed since its last query. A new
+    entry then doesn't query the market too soon.
     """
     now = deps.clock.now()
     again = None if search.asked_at is None else search.asked_at + deps.rules.waiting.every
@@ -301,7 +304,9 @@ async def _load_queued(tx: Tx, waiter: Waiter) -> tuple[Rental, Quote] | None:
 
 
 async def _check_allowed(tx: Tx, deps: Deps, rental: Rental, after: Rental) -> tuple[Demand, ...]:
-    """Check that a waiting rental may be bought now. Return the budgets that an approver must allow it to exceed.
+    """Check whether a waiting rental may be bought now.
+
+    Returns the budgets that the rental would exceed. An approver has to allow each of them to be exceeded.
 
     The rules may have changed since the rental was put on the waitlist, and its owner may have lost the right to
     rent. Raises Refused, Mistake or TooLate if the rental may not be bought.

@@ -99,10 +99,11 @@ def pending_decision(asked: Deciders, now: datetime, rules: Rules, why: Why | No
 
 
 def others_facts(asked: Deciders) -> dict[str, Any]:
-    """Return the approvers who are away, and the people who are asked instead, for the record of an event.
+    """Return the approvers who are away, and the people who are asked instead.
 
-    Normally, approvers can be asked, and the result is empty. If all of them are away, `away` contains them, and
-    `then` contains the people who are asked instead. If nobody at all can be asked, only `away` is set.
+    The result is stored in an event. Normally, approvers can be asked, and the result is empty. If all of them are
+    away, `away` contains them, and `then` contains the people who are asked instead. If nobody at all can be
+    asked, only `away` is set.
     """
     who = asked.asked
     if who.others_instead:
@@ -111,7 +112,10 @@ def others_facts(asked: Deciders) -> dict[str, Any]:
 
 
 def allowed_by(terms: Terms) -> dict[str, Any]:
-    """Return the price, total and length that an approval of these terms allows, for the record of an event."""
+    """Return the price, total and length that an approval of these terms allows.
+
+    The result is stored in an event.
+    """
     return {
         "terms": terms.version,
         "max_rate": terms.max_rate,
@@ -121,7 +125,10 @@ def allowed_by(terms: Terms) -> dict[str, Any]:
 
 
 def terms_facts(rental: Rental, asked: Deciders | None = None) -> RequestFacts:
-    """Return the details of a request for the record of an event: what it asks for, and who has to decide."""
+    """Return the approved terms of a rental, and the people who have to decide.
+
+    The result is stored in an event.
+    """
     terms, decision = rental.terms, rental.decision
     return RequestFacts(
         **allowed_by(terms),

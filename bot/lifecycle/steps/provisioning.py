@@ -1,6 +1,6 @@
-"""The step of a rental whose machine is starting.
+"""Advances a rental whose machine is starting.
 
-Each step asks the market (the Compute Clear API) first, and checks the timeouts only after that.
+The Compute Clear API is queried first, and the timeouts are checked only after that.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from bot.lifecycle.steps.procuring import give_up
 from bot.model.attempt import NAMED, Attempt, Marker, Resource, Why
 from bot.model.event import EventKind
 from bot.model.facts import ReadyFacts
+from bot.model.job import UntilDone
 from bot.model.rental import Lease, Question
 from bot.policy.buying.spending import affordable_lease, provisioning_budget
 from bot.policy.use.leases import latest_ready, lease_ends, longest_lease
@@ -72,8 +73,8 @@ async def provision(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
 def _deadline(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt, now: datetime) -> datetime:
     """Return the time by which the machine must be ready.
 
-    Usually, this is the timeout in the rules. The deadline is earlier if the approved total doesn't pay for so
-    much time, or if the end of the lease is near.
+    Usually, the timeout in the rules determines this time. The deadline is earlier if the approved total would be
+    used up before, or if the end of the lease is near.
     """
     terms = snapshot.rental.terms
     rate = hourly(snapshot.resources_of(attempt), attempt)
@@ -130,6 +131,7 @@ async def _ready(
         ready_at=now,
         ends_at=ends_at,
         latest_end=latest_end,
+        until_done=UntilDone(since=rental.created_at) if rental.request.until_done else None,
         notices_checked_at=now,
         seen_at=now,
         question=Question(),

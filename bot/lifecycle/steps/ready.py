@@ -1,7 +1,7 @@
-"""The step of a ready machine.
+"""Advances a rental whose machine is ready.
 
-It asks the market about the machine, and then does the first due action. bot/policy/use/ready.py plans the
-actions.
+The Compute Clear API is asked about the machine first. After that, the first action that is due is done.
+bot/policy/use/ready.py plans the actions.
 """
 
 from __future__ import annotations
@@ -21,14 +21,23 @@ from bot.lifecycle.steps.ready_machine import load_machine, question_facts, with
 from bot.model.attempt import Attempt, Why
 from bot.model.base import changed
 from bot.model.event import EventKind
-from bot.model.facts import DecisionFacts, EndFacts, PlaceFacts, QuestionFacts, StatusFacts
+from bot.model.facts import (
+    DecisionFacts,
+    EndFacts,
+    JobDoneFacts,
+    JobsEndedFacts,
+    PlaceFacts,
+    QuestionFacts,
+    StatusFacts,
+    WorkGoesOnFacts,
+)
 from bot.model.machine_use import UsageStatus, Use
 from bot.model.money import cost
 from bot.model.state import State
 from bot.policy.use import ready
 from bot.policy.use.end_notices import notice_is_due
 from bot.policy.use.probe_times import Check, next_check
-from bot.policy.use.questions import after_asking, idle_cost
+from bot.policy.use.questions import after_asking, after_job_end, idle_cost
 
 CHECK_AGAIN = timedelta(seconds=30)
 """The time since the last check after which any step checks the machine again."""
@@ -101,14 +110,40 @@ def _after_action(deps: StepDeps, snapshot: RentalSnapshot, action: ready.Act, n
             return (
                 noted if use is None else noted.with_event(unanswered, now, _unanswered_facts(snapshot, use, now))
             )
-        case ready.MoveEnd(until, use):
-            moved = StatusFacts(until=until, since=lease.ends_at, status=UsageStatus.IN_USE, use=use)
-            rental = changes.move_end(rental, until)
-            return snapshot.with_rental(rental).with_event(EventKind.END_MOVED, now, moved)
         case ready.ExpireExtension(hours):
             expired = DecisionFacts(until=lease.ends_at, hours=hours)
             rental = changes.drop_extension(rental, now)
             return snapshot.with_rental(rental).with_event(EventKind.EXTENSION_EXPIRED, now, expired)
+        case _:
+            return _after_work_action(snapshot, action, now)
+
+
+def _after_work_action(snapshot: RentalSnapshot, action: ready.WorkAct, now: datetime) -> RentalSnapshot:
+    rental, lease = snapshot.rental, snapshot.rental.running_lease
+    match action:
+        case ready.MoveEnd(until, use):
+            moved = StatusFacts(until=until, since=lease.ends_at, status=UsageStatus.IN_USE, use=use)
+            rental = changes.move_end(rental, until)
+            return snapshot.with_rental(rental).with_event(EventKind.END_MOVED, now, moved)
+        case ready.TellJobsEnded(jobs):
+            rental = changes.note_jobs_told(rental, after_job_end(lease.question, now), now)
+            bill = snapshot.spent(now)
+            ended = JobsEndedFacts(
+                jobs=jobs, until=lease.ends_at, rate=rental.rate, amount=bill.amount, estimated=bill.estimated
+            )
+            return snapshot.with_rental(rental).with_event(EventKind.JOBS_ENDED, now, ended)
+        case ready.EndWhenDone(job, until):
+            done = JobDoneFacts(**dict(_ending_facts(snapshot, until, now)), job=job)
+            rental = changes.end_when_done(rental, job, until, now)
+            return snapshot.with_rental(rental).with_event(EventKind.JOB_DONE, now, done)
+        case ready.ResumeWork(work):
+            goes_on = WorkGoesOnFacts(until=lease.last_end, work=work)
+            rental = changes.resume_work(rental, now)
+            return snapshot.with_rental(rental).with_event(EventKind.WORK_GOES_ON, now, goes_on)
+        case ready.TellNoJob():
+            none_yet = changed(question_facts(snapshot, None, now), until=lease.ends_at)
+            rental = changes.note_no_job(rental, now)
+            return snapshot.with_rental(rental).with_event(EventKind.NO_JOB, now, none_yet)
 
 
 def _lost(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
@@ -158,8 +193,8 @@ def _unanswered_facts(snapshot: RentalSnapshot, use: Use, now: datetime) -> Ques
 async def _read_host_key(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
     """Read the host key of a machine that didn't present one when it became ready.
 
-    If this step has produced an event, the key is read at the next check instead, so that the event's messages
-    aren't delayed.
+    If there is a new event about the machine, the key is read at the next check instead, so that the event's
+    messages aren't delayed.
     """
     rental = snapshot.rental
     late = now - rental.running_lease.ready_at > HOST_KEY_WITHIN and not rental.unreachable

@@ -44,10 +44,10 @@ After that time, nobody would expect the purchase any more.
 LONGEST_REASON = 200
 """The maximum length of the stored reason for a denial, in characters."""
 UNRESOLVED_COUNTS_FOR = timedelta(minutes=5)
-"""The time for which an unresolved attempt is assumed to bill.
+"""The time for which an unresolved attempt is assumed to cost money.
 
-An unresolved attempt may have bought a machine. A lookup finds that machine within about a minute, and its
-deletion takes the rest of this time.
+An attempt is unresolved if it isn't known yet what it bought. A lookup finds a bought machine within about a
+minute, and the deletion of the machine takes the rest of this time.
 """
 
 ONLY_APPROVERS = "Only approvers can decide about requests. Nothing was changed."
@@ -82,7 +82,10 @@ def needs_confirmation(terms: Terms) -> bool:
 
 
 def billed_span(lease: timedelta, rules: Rules) -> timedelta:
-    """Return the longest time that a rental with this lease can bill, from procurement to deletion."""
+    """Return the longest time for which a rental with this lease can cost money.
+
+    This time begins with the purchase and ends with the deletion.
+    """
     return lease + rules.procure.provision_timeout + rules.lease.grace
 
 
@@ -107,11 +110,11 @@ def over_total(request: Request, total: Micros) -> bool:
 
 
 def provisioning_budget(total: Micros, billed: Micros, rate: Decimal, lease: timedelta, rules: Rules) -> timedelta:
-    """Return the time for which `total` can pay while a machine is getting ready.
+    """Return the longest time that a machine can take to get ready without costing more than `total`.
 
-    The total must also pay for earlier attempts (`billed`), the whole lease, and the grace period after it. The
-    result is at most the provisioning timeout in the rules. It is negative if the total doesn't even pay for the
-    lease.
+    The total must also pay for earlier attempts (`billed`), the whole lease, and the grace period after the lease.
+    The result is at most the provisioning timeout in the rules. If the total doesn't even pay for the lease, the
+    result is negative.
 
     Args:
         total: The total of the approved terms.
@@ -291,9 +294,10 @@ def propose_longer_lease(
     An approver decides if the longer lease exceeds the `auto_approve` limits. The rule `approval.always` doesn't
     apply, because the person already has the machine.
 
-    The total is the cost so far, plus the highest possible cost until the new end, including the grace period. If
-    the end is flexible, the terms already allow the machine to run until the latest time at which the lease may
-    end. Up to that time, the terms are returned unchanged.
+    The total is the cost so far, plus the highest possible cost until the new end, including the grace period.
+
+    If the end is flexible, the terms already allow the machine to run until the latest time at which the lease may
+    end. If `ends_at` isn't after that time, the terms are returned unchanged.
 
     Args:
         spent: The highest possible cost of the rental by `now`.
@@ -330,8 +334,8 @@ def receipt_estimate(
 ) -> Micros | None:
     """Return the estimated cost that a receipt shows next to the actual `amount`.
 
-    The estimate is the cost of the whole `lease` at `rate`. None if the rate is unknown, if the lease didn't run
-    to its end, or if the amount differs from the estimate by at most a tenth.
+    The estimate is the cost of the whole `lease` at `rate`. None if the rate is unknown, if the machine ended
+    before its lease, or if the amount differs from the estimate by at most a tenth.
     """
     if rate is None or not ran_its_length:
         return None

@@ -1,0 +1,16 @@
+"""The jobs on machines, their progress, and leases that end when their jobs are done."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "v0700"
+down_revision = "v0600"
+
+_COLUMNS = ("jobs", "progress", "lease_until_done")
+
+
+def upgrade() -> None:
+    for name in _COLUMNS:
+        op.add_column("rentals", sa.Column(name, sa.Text()))
