@@ -121,6 +121,7 @@ _COURTESIES = (
 )
 _PHRASES: dict[Kind, tuple[str, ...]] = {
     Part.BUSY: ("while busy", "while it is busy", "while in use", "while it is in use", "while used"),
+    Part.DONE: ("until done", "till done", "til done"),
     Part.NO_PROBE: ("no-probe", "no probe", "noprobe", "without probe", "without a probe"),
     Part.ANY_TIME: ("any time", "anytime", "at any time", "whatever time", "at any hour", "day or night"),
     TokenKind.AT_MOST: (
