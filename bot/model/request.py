@@ -132,7 +132,7 @@ class Terms(Frozen):
     version: int = Field(ge=1)
     """The version number. Every change increases it, so that clicks on older buttons are recognized."""
     gpu: str
-    """The canonical name of the clicked GPU. `fits_model` decides which other GPUs are accepted substitutes."""
+    """The canonical name of the clicked GPU. `may_substitute` decides which other GPUs are accepted."""
     count: int = Field(ge=1)
     region: str | None
     contract: Contract

@@ -1,4 +1,4 @@
-"""Parses the section after a report that has the health of the GPUs. docs/probe.md describes the format.
+"""Parses the health of the GPUs, which a machine prints after the probe's report. docs/probe.md has the format.
 
 As in the report, nothing is trusted, because the machine is under someone else's control.
 """
@@ -16,10 +16,11 @@ from bot.model.gpu_health import (
     GpuNote,
     GpuNoteKind,
 )
+from bot.probe.sections import section
 
-FIRST_LINE, LAST_LINE = b"gpubot-health 1", b"health-end"
+FIRST_LINE, LAST_LINE = "gpubot-health 1", "health-end"
 LONGEST_LINE = 60
-"""The maximum length of a line in bytes."""
+"""The maximum length of a line in characters."""
 MOST_LINES = 32
 """The maximum number of faults and notes."""
 
@@ -45,24 +46,17 @@ _NOTE = re.compile(f"note {_GPU} ([a-z0-9-]+) ([1-9][0-9]{{0,8}})", re.ASCII)
 
 
 def read_health(text: bytes) -> GpuHealth | None:
-    """Parse the section with the health of the GPUs in the text after a report.
+    """Parse the health of the GPUs in the text after a report.
 
     A line that can't be parsed is ignored, so that a later version of the script may print other lines.
 
-    Returns None if there is no complete section of this version, or if it has too many lines or a line that is too
-    long.
+    Returns None if the text has no such section, if the section is incomplete, or if it has too many lines or a
+    line that is too long.
     """
-    # The last line may still be incomplete.
-    lines = text.split(b"\n")[:-1]
-    try:
-        begin = lines.index(FIRST_LINE) + 1
-        section = lines[begin : lines.index(LAST_LINE, begin)]
-    except ValueError:
+    lines = section(text, FIRST_LINE, LAST_LINE)
+    if lines is None or len(lines) > MOST_LINES or any(len(line) > LONGEST_LINE for line in lines):
         return None
-    if len(section) > MOST_LINES or any(len(line) > LONGEST_LINE for line in section):
-        return None
-    decoded = [line.decode(errors="replace") for line in section]
-    return GpuHealth(faults=_read_faults(decoded), notes=_read_notes(decoded))
+    return GpuHealth(faults=_read_faults(lines), notes=_read_notes(lines))
 
 
 def _read_faults(lines: Iterable[str]) -> tuple[GpuFault, ...]:

@@ -13,14 +13,15 @@ from bot.errors import BuyingBlocked, GpubotError, Mistake, NextStep, OverBudget
 from bot.model.base import Frozen, Instant, changed
 from bot.model.budget import Demand
 from bot.model.facts import OtherOffer
+from bot.model.gpu import display_typed, fits_model, may_mean
 from bot.model.money import MICROS_PER_DOLLAR, Micros, cost, cost_at_most, micros, rate_for, whole_cents_below
-from bot.model.offer import Offer
+from bot.model.offer import Catalog, Offer
 from bot.model.person import Person
 from bot.model.records import Usage
 from bot.model.rental import Rental
 from bot.model.request import Request, Terms
 from bot.model.summary import OfferChoice, Over, Proposal
-from bot.model.text import plural, say_at_most, say_limit, span
+from bot.model.text import listed, plural, say_at_most, say_limit, span
 from bot.policy.buying.budgets import Room, say_passed
 from bot.policy.team.roles import roles_of
 from bot.policy.team.rules import Rules, WhenOver
@@ -166,8 +167,72 @@ def over_limits(rate: Decimal, total: Micros, rules: Rules) -> tuple[Over, ...]:
     return tuple(over)
 
 
+def always_needs_approval(gpu: str, count: int, rules: Rules) -> bool:
+    """Return whether requests for these GPUs need an approver whatever they cost (policy key `approval.always`).
+
+    Args:
+        gpu: A canonical name. For a request on the waitlist, this can also be a family.
+        count: The number of GPUs.
+        rules: The team's rules.
+    """
+    always = rules.approval.always
+    many = always.gpus_from is not None and count >= always.gpus_from
+    return many or any(may_mean(gpu, name) for name in always.models)
+
+
+def unknown_models(rules: Rules, catalog: Catalog) -> tuple[str, ...]:
+    """Return the names in `approval.always.models` that match no GPU in the market's catalogue.
+
+    The rule would never apply to them. A name may still be right, if the market doesn't sell that GPU yet.
+    """
+    sold = [name for family, names in catalog.gpus.items() for name in names or (family,)]
+    return tuple(name for name in rules.approval.always.models if not any(may_mean(one, name) for one in sold))
+
+
+def say_always_asked(rules: Rules) -> str:
+    """Return the requests that always need approval, such as `requests for B200, H200 or 8 GPUs`.
+
+    Empty if there are none.
+    """
+    always, most = rules.approval.always, rules.limits.per_rental_gpus
+    named = [display_typed(name) for name in always.models]
+    if always.gpus_from is not None:
+        # Nobody can ask for more GPUs than the limit, so "8 or more" would be wrong if the limit is 8.
+        more = " or more" if always.gpus_from < most else ""
+        named.append(f"{always.gpus_from}{more} GPU{'s' if more or always.gpus_from > 1 else ''}")
+    return f"requests for {listed(named, 'or')}" if named else ""
+
+
+def needs_approver(gpu: str, count: int, rate: Decimal, total: Micros, rules: Rules) -> tuple[Over, ...]:
+    """Return the reasons why an approver has to decide whether a person gets a machine. Empty if there are none.
+
+    The budgets are checked elsewhere (`within_budgets`). For a longer lease of a machine that the person already
+    has, only `over_limits` counts.
+
+    Args:
+        gpu: The GPU, as in `always_needs_approval`.
+        count: The number of GPUs.
+        rate: USD per hour for all GPUs.
+        total: The most that the machine can cost.
+        rules: The rules of the request's project.
+    """
+    always = (Over.ALWAYS,) if always_needs_approval(gpu, count, rules) else ()
+    return (*always, *over_limits(rate, total, rules))
+
+
+def may_substitute(gpu: str, clicked: str, rules: Rules) -> bool:
+    """Return whether a GPU may be bought as a substitute for the clicked GPU, without asking anybody.
+
+    In addition to `fits_model`, a GPU that always needs approval is no substitute for one that doesn't.
+    """
+    if not fits_model(gpu, clicked):
+        return False
+    models = rules.approval.always.models
+    return any(may_mean(clicked, name) for name in models) or not any(may_mean(gpu, name) for name in models)
+
+
 def over_at_price(terms: Terms, rules: Rules) -> tuple[Over, ...]:
-    """Return the `auto_approve` limits that a request exceeds at the price of the clicked offer.
+    """Return the reasons why a request needs an approver at the price of the clicked offer.
 
     The terms allow a somewhat higher rate than the price of the clicked offer. The limits are compared with the
     price of the clicked offer, and with the total at that price.
@@ -176,7 +241,8 @@ def over_at_price(terms: Terms, rules: Rules) -> tuple[Over, ...]:
     # The total is the cost of earlier attempts plus the cost of the lease at the highest rate. Find the cost of
     # the earlier attempts, and add the cost of the lease at the price of the clicked offer.
     spent = max(terms.total - cost_at_most(terms.max_rate, span), 0)
-    return over_limits(terms.price, spent + cost_at_most(terms.price, span), rules)
+    total = spent + cost_at_most(terms.price, span)
+    return needs_approver(terms.gpu, terms.count, terms.price, total, rules)
 
 
 def propose(
@@ -189,7 +255,7 @@ def propose(
     spent: Micros = 0,
     team_rate_left: Decimal | None = None,
 ) -> Proposal:
-    """Return the terms for renting the clicked offer, and the limits that its price exceeds.
+    """Return the terms for renting the clicked offer, and the reasons why they need an approver.
 
     The terms allow a somewhat higher rate than the price of the clicked offer. If the clicked offer fails, another
     offer can then be bought. If the clicked offer needs no approval, the higher rate is limited so that the terms
@@ -203,7 +269,7 @@ def propose(
             below `price`.
     """
     span = billed_span(request.longest, rules)
-    over = over_limits(price, spent + cost_at_most(price, span), rules)
+    over = needs_approver(gpu, request.count, price, spent + cost_at_most(price, span), rules)
     caps = [price * (1 + rules.procure.dearer)]
     if request.max_gpu_rate is not None:
         caps.append(request.max_gpu_rate * request.count)
@@ -224,6 +290,9 @@ def propose_longer_lease(
     rental: Rental, ends_at: datetime, *, spent: Micros, now: datetime, rules: Rules
 ) -> Proposal:
     """Return the next version of a running rental's terms, for a lease until `ends_at`.
+
+    An approver decides if the longer lease exceeds the `auto_approve` limits. The rule `approval.always` doesn't
+    apply, because the person already has the machine.
 
     The total is the cost so far, plus the highest possible cost until the new end, including the grace period.
 

@@ -19,6 +19,7 @@ from bot.policy.team.rule_values import (
     DayTimes,
     Dollars,
     Flag,
+    GpuName,
     GroupId,
     Label,
     ProjectName,
@@ -48,7 +49,7 @@ they are deactivated by mistake.
 
 
 class Approvers(Frozen):
-    """The people who decide about requests over the `auto_approve` limits.
+    """The people who decide about requests that need approval.
 
     If there are none, the admins decide.
     """
@@ -144,9 +145,19 @@ class Bill(Frozen):
     """The time zone in which the invoice's months begin and end."""
 
 
-class Approval(Frozen):
-    """The rules for requests that wait for an approver."""
+class Always(Frozen):
+    """The requests that need an approver whatever they cost. Either condition is enough."""
 
+    models: tuple[GpuName, ...] = ()
+    """GPU families, such as `H200`, or single models, as people type them in `/gpu get`."""
+    gpus_from: Count | None = Field(default=None, le=10_000)
+    """The number of GPUs from which a request needs an approver. None if the number doesn't matter."""
+
+
+class Approval(Frozen):
+    """The rules for requests that need an approver."""
+
+    always: Always = Always()
     expires: Span = timedelta(hours=8)
     """The time after which an undecided request expires. Only time in an approver's working hours counts."""
     remind: Span = timedelta(hours=1)

@@ -1,4 +1,4 @@
-"""The jobs on machines, their progress, and leases that end when their jobs are done."""
+"""The jobs on machines, their progress, leases that end when their jobs are done, and the health of GPUs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from alembic import op
 revision = "v0700"
 down_revision = "v0600"
 
-_COLUMNS = ("jobs", "progress", "lease_until_done")
+_COLUMNS = ("jobs", "progress", "gpu_health", "lease_until_done")
 
 
 def upgrade() -> None:
