@@ -10,9 +10,13 @@ import pytest
 
 from bot.model.gpu_health import GpuFault, GpuFaultKind, GpuHealth, GpuNote, GpuNoteKind
 from bot.policy.access.health_script import HEALTH_PATH, HEALTH_SCRIPT
+from bot.policy.access.probe_script import INSTALLED_PROBE_SCRIPT, probe_line
+from bot.policy.access.startup_script import without_comments
 from bot.probe.health import read_health
+from bot.probe.key import new_probe_key
+from bot.probe.prober import SshProber
 from tests.programs import program
-from tests.ssh_server import Machine, new_machine, run
+from tests.ssh_server import Machine, SshServer, new_machine, run
 
 LISTED = "index,pci.bus_id"
 ECC = "pci.bus_id,ecc.errors.corrected.volatile.total,ecc.errors.uncorrected.volatile.total"
@@ -56,7 +60,8 @@ class Gpus:
 
     def installs(self, script: str) -> None:
         assert "/proc/uptime" in script
-        self.machine.install("gpubot-health", script.replace("/proc/uptime", "/root/uptime"))
+        sent = without_comments(script)
+        self.machine.install("gpubot-health", sent.replace("/proc/uptime", "/root/uptime"))
 
     @staticmethod
     def bus(index: int) -> str:
@@ -165,6 +170,22 @@ async def test_faults_and_notes_since_the_first_run_are_printed(tmp_path: Path, 
             GpuNote(gpu=3, kind=GpuNoteKind.ECC, value=3),
         ),
     )
+
+
+async def test_a_probe_run_over_ssh_returns_the_health_with_its_report(
+    machine: Machine, server: SshServer
+) -> None:
+    gpus, key = Gpus(machine), new_probe_key()
+    gpus.each(REMAPPED, "0", {2: "1"})
+    (machine.root / "uptime").write_text("1000.42 1000.00\n")
+    machine.install("gpubot-probe", INSTALLED_PROBE_SCRIPT)
+    machine.authorized_keys.parent.mkdir(mode=0o700)
+    machine.authorized_keys.write_text(f"{probe_line(key.public_line)}\n")
+    machine.authorized_keys.chmod(0o600)
+
+    result = await SshProber(key).run_probe("127.0.0.1", server.port, None)
+    assert result.report is not None
+    assert result.report.health == GpuHealth(faults=(GpuFault(gpu=2, kind=GpuFaultKind.REMAP_FAILED),))
 
 
 async def test_the_gpus_are_read_every_10_min_and_faults_stay(gpus: Gpus) -> None:
