@@ -9,12 +9,17 @@ from pathlib import Path
 import pytest
 
 from bot.model.gpu_health import GpuFault, GpuFaultKind, GpuHealth, GpuNote, GpuNoteKind
+from bot.model.job import JobReport
 from bot.policy.access.health_script import HEALTH_PATH, HEALTH_SCRIPT
+from bot.policy.access.jobs_script import GPUBOT_JOBS_SCRIPT
 from bot.policy.access.probe_script import INSTALLED_PROBE_SCRIPT, probe_line
 from bot.policy.access.startup_script import without_comments
 from bot.probe.health import read_health
+from bot.probe.jobs import read_jobs
 from bot.probe.key import new_probe_key
 from bot.probe.prober import SshProber
+from bot.probe.report import after_report
+from tests.probe.reader_of_0_1_0 import lines_of_report
 from tests.programs import program
 from tests.ssh_server import Machine, SshServer, new_machine, run
 
@@ -186,6 +191,23 @@ async def test_a_probe_run_over_ssh_returns_the_health_with_its_report(
     result = await SshProber(key).run_probe("127.0.0.1", server.port, None)
     assert result.report is not None
     assert result.report.health == GpuHealth(faults=(GpuFault(gpu=2, kind=GpuFaultKind.REMAP_FAILED),))
+
+
+async def test_0_1_0_reads_the_report_and_ignores_health_and_jobs_after_it(gpus: Gpus) -> None:
+    gpus.each(REMAPPED, "0", {2: "1"})
+    (gpus.machine.root / "uptime").write_text("1000.42 1000.00\n")
+    gpus.machine.install("gpubot-probe", INSTALLED_PROBE_SCRIPT)
+    gpus.machine.install("gpubot-jobs", GPUBOT_JOBS_SCRIPT)
+    status, output = await gpus.machine.run("gpubot-probe", SSH_CONNECTION="198.51.100.4 51234 10.0.0.4 1")
+    assert status == 0
+
+    answer = output.encode()
+    assert read_health(after_report(answer)) == GpuHealth(
+        faults=(GpuFault(gpu=2, kind=GpuFaultKind.REMAP_FAILED),)
+    )
+    assert read_jobs(after_report(answer)) == JobReport()
+    lines = output.splitlines()
+    assert lines_of_report(answer) == lines[1 : lines.index("end")]
 
 
 async def test_the_gpus_are_read_every_10_min_and_faults_stay(gpus: Gpus) -> None:
