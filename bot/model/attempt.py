@@ -164,6 +164,17 @@ class OwnedKey(Frozen):
     fingerprint: str
 
 
+class ScriptPart(StrEnum):
+    """A part of the startup script that is left out if the script would be too large."""
+
+    HEALTH = "health"
+    """The script that reads the health of the GPUs."""
+    RUN = "run"
+    """`gpubot-run`, and the script that reads the files of its jobs."""
+    ON_ENDING = "on_ending"
+    """The script that starts `/root/on-ending.sh`."""
+
+
 class SentScript(Frozen):
     """The contents of the startup script that was sent with a purchase."""
 
@@ -175,6 +186,8 @@ class SentScript(Frozen):
     """The name of the setup script that the startup script runs. None if it runs none."""
     probe: bool = False
     """True if the script installs the probe."""
+    parts: tuple[ScriptPart, ...] = ()
+    """The parts that the script installs besides the probe. Versions up to 3 of the script recorded none."""
     refused: bool = False
     """True if no script was sent, because this vendor or region doesn't accept startup scripts."""
 

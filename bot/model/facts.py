@@ -17,7 +17,7 @@ from typing import Any, Self
 from pydantic import Field
 
 from bot.errors import BuyingBlock
-from bot.model.attempt import Why
+from bot.model.attempt import ScriptPart, Why
 from bot.model.base import Frozen, Instant, changed
 from bot.model.budget import Balance, Demand
 from bot.model.job import Job
@@ -238,6 +238,8 @@ class LeftOut(Frozen):
     """True if the probe isn't installed, so that the bot can't tell whether the machine is used."""
     key_count: int = 0
     """The number of keys that aren't installed."""
+    parts: tuple[ScriptPart, ...] = ()
+    """The parts for which the startup script has no room."""
     people: tuple[str, ...] = ()
     """Slack IDs of the teammates who have no key."""
 

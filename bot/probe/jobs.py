@@ -56,7 +56,7 @@ def _job(line: str) -> ReportedJob | None:
     if not shown or running != (ended == "-") or (exit_status is not None and exit_status > 255):
         return None
     return ReportedJob(
-        id=key,
+        id=f"{uid}.{key}",
         uid=int(uid),
         name=shown,
         state=_state(state, exit_status),

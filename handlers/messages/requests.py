@@ -300,7 +300,7 @@ def _request(context: EventContext[DecidersFacts], pings: str) -> Sequence[Part]
         blocks.facts(
             _price(rental),
             limits_fact(over_at_price(terms, rules), rules),
-            budget_fact(details.demands, details.names),
+            budget_fact(details.demands, details.names, times),
             _also_running(details, times),
         ),
         blocks.small(join(changed, others, until_decided(rental, times))),
@@ -356,7 +356,7 @@ def _extension(context: EventContext[Any], extension: Extension, pings: str) -> 
                 f"It costs {per_hour(rate)}, {spent}, and then up to {total} in all. {until}",
             ),
             limits_fact(over_limits(terms.price, terms.total, limits), limits),
-            budget_fact(details.demands, details.names),
+            budget_fact(details.demands, details.names, times),
             _also_running(details, times),
         ),
     )

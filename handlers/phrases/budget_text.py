@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 
 from bot.model.budget import UNASSIGNED, Demand, Month, Scope, ScopeKind
 from bot.model.money import Micros, cost
@@ -15,6 +16,7 @@ from bot.policy.buying.spending import over_total, say_always_asked
 from bot.policy.team.rules import Rules
 from handlers.phrases.blocks import Fact
 from handlers.phrases.format import (
+    Times,
     as_written,
     channel,
     dollars,
@@ -70,18 +72,42 @@ def not_of_channel(quote: Quote, rules: Rules) -> str:
 BUDGETS_SHOWN = 3
 
 
-def budget_fact(demands: Sequence[Demand], names: Mapping[str, str]) -> Fact | None:
+def used_up_text(used_up_at: Mapping[str, datetime | None], times: Times) -> str:
+    """Return a sentence such as `At today's rate, the budget will be used up tomorrow at about 14:00`.
+
+    Further budgets follow: `At today's rate, your budget will be used up tomorrow at about 14:00, and the team's
+    budget on Nov 28.` A budget is left out if it has no such time, or if its time has passed because the
+    message was delayed. Empty if no budget is left.
+
+    Args:
+        used_up_at: For each budget, such as `your budget`, the time at which it will be used up.
+        times: Formats times for the reader.
+    """
+    whens = [
+        (budget, times.about_when(at)) for budget, at in used_up_at.items() if at is not None and at > times.now
+    ]
+    if not whens:
+        return ""
+    (first, when), *others = whens
+    more = "".join(f", and {budget} {also}" for budget, also in others)
+    return f"At today's rate, {first} will be used up {when}{more}."
+
+
+def budget_fact(demands: Sequence[Demand], names: Mapping[str, str], times: Times) -> Fact | None:
     """Return the amount left in each budget now, and the amount left if the pending request is approved.
 
-    An example is `vision: $1,210.40 left in November, $1,072.86 after this`. None if there are no budgets.
+    An example is `vision: $1,210.40 left in November, $1,072.86 after this`. If the budget will be used up this
+    month at today's rate, the time follows. None if there are no budgets.
     """
     lines, sentences = [], []
     for demand in demands[:BUDGETS_SHOWN]:
         who, month = scope_name(demand.balance.scope, names), say_month(demand.balance.month)
         left, after = say_at_most(max(demand.free, 0)), demand.free - demand.more
         then = f"{dollars(after)} after this" if after >= 0 else f"{say_at_most(-after)} too little for this"
-        lines.append(f"{who}: {left} left in {month}, {then}")
+        used_up = used_up_text({"the budget": demand.used_up_at}, times)
+        lines.append(join(f"{who}: {left} left in {month}, {then}", used_up, by=". "))
         sentences.append(f"{who} has {left} of {say_at_most(demand.budget)} left in {month}, {then}.")
+        sentences.append(used_up)
     return Fact("Budget", join_lines(*lines), join(*sentences)) if lines else None
 
 

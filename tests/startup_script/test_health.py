@@ -149,8 +149,8 @@ async def test_faults_and_notes_since_the_first_run_are_printed(tmp_path: Path, 
         "note 3 xid-94 1",
         "note 3 ecc 3",
     ]
-    answer = "\n".join(["gpubot-probe 1", "end", "gpubot-health 1", *lines, "health-end", ""])
-    assert read_health(answer.encode()) == GpuHealth(
+    section = "\n".join(["gpubot-health 1", *lines, "health-end", ""])
+    assert read_health(section.encode()) == GpuHealth(
         faults=(
             GpuFault(gpu=0, kind=GpuFaultKind.DOUBLE_BIT, xid=48),
             GpuFault(gpu=0, kind=GpuFaultKind.REMAP_FAILED, xid=64),
