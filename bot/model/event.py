@@ -120,6 +120,8 @@ class EventKind(StrEnum):
     """Somebody destroyed the machine gracefully: it ends when its `/root/on-ending.sh` has finished."""
     SCRIPT_FAILED = "script_failed"
     """`/root/on-ending.sh` failed before the end."""
+    KEPT_AFTER_FAILURE = "kept_after_failure"
+    """`/root/on-ending.sh` failed before the end, so the machine is kept until its owner's next hours."""
     ENDS_AGAIN = "put_back"
     """The database was restored, so the owner gets another notification of the end."""
     USE_CHANGED = "use_changed"
@@ -534,6 +536,7 @@ EFFECTS: dict[EventKind, Effects[Any]] = {
         resolves=(_Q.NEEDED, _Q.UNANSWERED, _Q.EXTENSION),
     ),
     _E.SCRIPT_FAILED: Effects(EndFacts, direct=_OWNER, asks=_Q.END),
+    _E.KEPT_AFTER_FAILURE: Effects(EndFacts, direct=_OWNER, asks=_Q.END, resolves=(_Q.END,), lengthens=True),
     _E.ENDS_AGAIN: Effects(EndFacts, direct=_OWNER, asks=_Q.END, resolves=(_Q.END,)),
     _E.USE_CHANGED: Effects(StatusFacts, resolves=(_Q.WANTED,), resolves_if=is_in_use),
     _E.HOST_KEY_CHANGED: Effects(HostKeyFacts, direct=(To.OWNER, To.TEAMMATES)),

@@ -102,6 +102,12 @@ class Lease(Frozen):
 
     While the machine is in use, `ends_at` moves to later times, but never past `latest_end`.
     """
+    kept_until: Instant | None = None
+    """The latest time until which the machine is kept if `/root/on-ending.sh` fails before the end of the lease.
+
+    The approved terms pay until then. None if the machine isn't kept, or if it is being kept already: `ends_at` is
+    then the time until which it is kept.
+    """
     notices_checked_at: Instant
     """The time up to which all notices of the lease's end have been sent or skipped."""
     seen_at: Instant

@@ -23,7 +23,7 @@ from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.facts import DecisionFacts, EndFacts, PlaceFacts, QuestionFacts, StatusFacts
 from bot.model.machine_use import UsageStatus, Use
-from bot.model.money import cost
+from bot.model.money import cost, cost_at_most
 from bot.model.state import State
 from bot.policy.use import ready
 from bot.policy.use.end_notices import notice_is_due
@@ -90,6 +90,18 @@ def _after_action(deps: StepDeps, snapshot: RentalSnapshot, action: ready.Act, n
         case ready.TellFailure(exit_status):
             facts = EndFacts(until=lease.ends_at, exit_status=exit_status)
             return snapshot.with_event(EventKind.SCRIPT_FAILED, now, facts)
+        case ready.KeepAfterFailure(until, exit_status):
+            kept, rate = until - lease.ends_at, rental.rate_at_most
+            facts = EndFacts(
+                until=until,
+                since=lease.ends_at,
+                span=kept,
+                rate=rental.rate,
+                estimate=cost_at_most(rate, kept),
+                exit_status=exit_status,
+            )
+            rental = changes.keep_after_failure(rental, until, now)
+            return snapshot.with_rental(rental).with_event(EventKind.KEPT_AFTER_FAILURE, now, facts)
         case ready.Ask(use):
             rental = changes.note_question(rental, after_asking(lease.question, use, now))
             asked = question_facts(snapshot, use, now)

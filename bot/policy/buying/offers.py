@@ -210,7 +210,7 @@ def within_terms(offers: Iterable[Offer], terms: Terms, billed: Micros, rules: R
         for offer in offers
         if fits_model(offer.gpu, terms.gpu)
         and offer.rate <= terms.max_rate
-        and provisioning_budget(terms.total, billed, offer.rate, terms.lease, rules) >= least
+        and provisioning_budget(terms.total, billed, offer.rate, terms.lease + terms.kept, rules) >= least
     ]
 
 
