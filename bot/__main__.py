@@ -177,7 +177,7 @@ def watchdog(
         typer.Option("--destroy", help="While gpubot fails, delete machines that are 2 h past their end."),
     ] = False,
 ) -> None:
-    """Watch the bot from another machine: warn in Slack while it is not well, and list what lives."""
+    """Watch the bot from another machine. Warn in Slack while the bot is not well."""
     from bot.ops.logs import set_up_logs
     from bot.watchdog.run import run
     from bot.watchdog.settings import read_watchdog_settings
@@ -189,7 +189,7 @@ def watchdog(
 
 @cli.command()
 def backup(file: Annotated[Path, typer.Argument(help="The file to create, such as gpubot.backup.")]) -> None:
-    """Copy a SQLite database to a new file, also while `run` uses it. For PostgreSQL, say how to call pg_dump."""
+    """Copy a SQLite database to a new file, even while the bot runs. For PostgreSQL, say how to call pg_dump."""
     from bot.config.settings import read_database_url
     from bot.errors import Mistake
     from store.backup import copy_sqlite, dump_command
@@ -248,13 +248,13 @@ def _with_reason(typed: str, why: str | None) -> str:
 
 @cli.command("list")
 def list_all() -> None:
-    """By hand: what everybody rents, from the gpubot that runs on this machine."""
+    """List all rentals. The bot must be running."""
     _by_hand("list")
 
 
 @cli.command()
 def show(rental: RentalId) -> None:
-    """By hand: one rental with its history."""
+    """Show a rental and its history. The bot must be running."""
     _by_hand("show", id=rental)
 
 
@@ -264,7 +264,7 @@ def spend(
         list[str] | None, typer.Argument(metavar="WHAT", help="Such as: project vision, today, or 2026-10")
     ] = None,
 ) -> None:
-    """By hand: what the team, or a project, spent."""
+    """Show the spending of the team or of a project. The bot must be running."""
     _by_hand("spend", words=" ".join(words or ()))
 
 
@@ -274,7 +274,7 @@ def extend(
     by: Annotated[list[str], typer.Argument(metavar="BY", help="By how much, such as 2h, or: until 18:00")],
     why: Reason = None,
 ) -> None:
-    """By hand: a later end, also over the limits and budgets that an approver may pass."""
+    """Extend a lease, even beyond limits and budgets if an approver could allow that. The bot must be running."""
     typed = " ".join(by)
     reason = _with_reason(f"extend {rental} {typed}", why)
     _by_hand("extend", id=rental, by=typed, why=reason)
@@ -289,14 +289,14 @@ def approve(
     ],
     why: Reason = None,
 ) -> None:
-    """By hand: approve a request, or more time, that waits for an approver."""
+    """Approve a pending request for a rental or for more time. The bot must be running."""
     reason = _with_reason(f"approve {rental} --up-to {up_to}", why)
     _by_hand("approve", id=rental, up_to=up_to, why=reason)
 
 
 @cli.command()
 def deny(rental: RentalId, why: Reason = None) -> None:
-    """By hand: deny a request, or more time, that waits for an approver."""
+    """Deny a pending request for a rental or for more time. The bot must be running."""
     _by_hand("deny", id=rental, why=_with_reason(f"deny {rental}", why))
 
 
@@ -315,7 +315,7 @@ def destroy(
         str | None, typer.Option(metavar="ID", help="With --resource: the same ID again, instead of a question.")
     ] = None,
 ) -> None:
-    """By hand: end a rental; or, with --resource, delete a machine although no gpubot runs."""
+    """End a rental. With --resource, delete a machine instead, even if the bot is down."""
     if resource is not None:
         from bot.operator.resource import destroy_resource
         from bot.ops.logs import keep_quiet
@@ -340,13 +340,13 @@ def _typed_again(resource: str) -> str | None:
 
 @cli.command()
 def pause(why: Reason = None) -> None:
-    """By hand: stop all buying. Destroying goes on."""
+    """Stop all buying. Machines are still destroyed. The bot must be running."""
     _by_hand("pause", why=_with_reason("pause", why))
 
 
 @cli.command()
 def resume(why: Reason = None) -> None:
-    """By hand: allow buying again."""
+    """Allow buying again. The bot must be running."""
     _by_hand("resume", why=_with_reason("resume", why))
 
 
@@ -379,7 +379,7 @@ def export_month(
         str | None, typer.Option(metavar="NAME", help="Only what this project was charged.")
     ] = None,
 ) -> None:
-    """Write a month's charges to a CSV file (FOCUS 1.2) in this folder. `run` may go on meanwhile."""
+    """Write a month's charges to a CSV file (FOCUS 1.2) in this folder. The bot can keep running."""
     if context.invoked_subcommand is not None:
         return
     from bot.config.settings import read_settings
@@ -395,7 +395,7 @@ def export_events(
     first: Annotated[str, typer.Option("--from", metavar="DAY", help="The first day, such as 2026-11-01.")],
     last: Annotated[str, typer.Option("--to", metavar="DAY", help="The last day, such as 2026-11-30.")],
 ) -> None:
-    """Print who did what and when, as lines of JSON, for auditors. `run` may go on meanwhile."""
+    """Print who did what and when, as lines of JSON, for auditors. The bot can keep running."""
     from bot.config.settings import read_settings
     from bot.ops.export import export_events
     from bot.ops.logs import keep_quiet

@@ -35,14 +35,14 @@ class Clock(Protocol):
 
     @property
     def revision(self) -> int:
-        """The number of changes of the bot time or of its speed that this clock has noticed."""
+        """A number that increases whenever this clock is set, or begins to run at another speed."""
 
     @property
     def speed(self) -> float:
-        """The number of bot-time seconds that pass in one wall-clock second."""
+        """The number of seconds by which this clock advances in one wall-clock second."""
 
     def now(self) -> datetime:
-        """Return the bot time."""
+        """Return the bot time, which tests and the sandbox can change."""
 
     def real(self) -> datetime:
         """Return the wall-clock time, which tests and the sandbox can't change."""
@@ -55,7 +55,7 @@ class Clock(Protocol):
         """
 
     async def sleep_until(self, moment: datetime | None, wake: asyncio.Event) -> None:
-        """Sleep until bot time reaches `moment` or `wake` is set. If `moment` is None, only wait for `wake`.
+        """Sleep until this clock reaches `moment` or `wake` is set. If `moment` is None, only wait for `wake`.
 
         If the clock is set back during the sleep, the sleep doesn't become much longer.
         """
@@ -113,7 +113,7 @@ class SystemClock:
 
 
 class MovedClock(SystemClock):
-    """A clock whose bot time begins at `start`, runs at `speed`, and can be moved. At speed 0, it stands still."""
+    """A clock that begins at `start`, runs at `speed`, and can be moved. At speed 0, it stands still."""
 
     def __init__(self, start: datetime, speed: float = 0.0) -> None:
         self.revision = 0
@@ -130,7 +130,7 @@ class MovedClock(SystemClock):
         return self._base + timedelta(seconds=(time.monotonic() - self._set_at) * self._speed)
 
     def put(self, moment: datetime, *, speed: float | None = None, revision: int | None = None) -> None:
-        """Move bot time forward to `moment`. If `moment` is in the past, bot time isn't changed.
+        """Move this clock forward to `moment`. If `moment` is in the past, the clock isn't moved.
 
         Every sleeping task wakes up and checks the time again. `speed` and `revision` are only changed if they are
         given.
@@ -143,7 +143,7 @@ class MovedClock(SystemClock):
         self._moved = asyncio.Event()
 
     def jump(self, span: timedelta) -> None:
-        """Move bot time forward by `span`."""
+        """Move this clock forward by `span`."""
         self.put(self.now() + span)
 
     async def sleep_until(self, moment: datetime | None, wake: asyncio.Event) -> None:
@@ -205,9 +205,10 @@ class Reading(NamedTuple):
     after: float
 
     def ahead(self, clock: Clock) -> timedelta:
-        """Return the shortest time by which this machine's clock can now be ahead of the other clock.
+        """Return the smallest possible difference between this machine's clock and the other clock now.
 
-        Negative if this machine's clock is behind. Zero if the reading isn't exact enough to tell.
+        The difference is positive if this machine's clock is ahead, and negative if it is behind. It is zero if
+        the reading isn't exact enough to tell.
         """
         since, now = clock.real() - self.time, clock.monotonic()
         least = since - timedelta(seconds=now - self.before)
@@ -238,9 +239,10 @@ class Witness:
             self._reading = Reading(date, before - 1.0, self.clock.monotonic())
 
     def ahead(self) -> timedelta | None:
-        """Return the shortest time by which this machine's clock can be ahead of the server's clock.
+        """Return the smallest possible difference between this machine's clock and the server's clock.
 
-        None if no response of the last ten minutes had a usable date.
+        The difference is positive if this machine's clock is ahead. None if no response of the last ten minutes
+        had a usable date.
         """
         if self._reading is None or self.clock.monotonic() - self._reading.after > WITNESS_LASTS:
             return None
@@ -254,9 +256,9 @@ class Witnesses(NamedTuple):
     slack: Witness
 
     def ahead(self) -> list[timedelta]:
-        """Return the shortest time by which this machine's clock can be ahead of each server's clock.
+        """Return the smallest possible difference between this machine's clock and the clock of each server.
 
-        Servers without a recent reading are left out.
+        A difference is positive if this machine's clock is ahead. Servers without a recent reading are left out.
         """
         return [ahead for witness in self if (ahead := witness.ahead()) is not None]
 

@@ -71,7 +71,7 @@ class BuyingBlock(StrEnum):
 
 
 class Decision(Enum):
-    """A person's decision about a request, an extension, or unmanaged machines."""
+    """A person's decision about a request, an extension, or machines that belong to no rental."""
 
     APPROVED = auto()
     DENIED = auto()
@@ -402,7 +402,7 @@ class Stale(Conflict):
 
 
 class OfferTaken(Conflict):
-    """An attempt has already been made for this offer.
+    """An attempt to buy this offer has already been made.
 
     Nothing was written. The caller tries the next offer.
     """

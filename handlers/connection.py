@@ -86,7 +86,7 @@ class HttpMode:
 
 
 class Receiver(Protocol):
-    """Receives commands, clicks and events from Slack, in either mode."""
+    """Receives commands, clicks and events from Slack, in Socket Mode or in HTTP mode."""
 
     async def connect(self) -> None:
         """Start receiving."""
@@ -132,7 +132,7 @@ class TokenRefusal:
 
     setting: str
     since: datetime
-    """The time at which the refusal was first noticed, in bot time."""
+    """The time at which the refusal was first noticed, by the bot's clock."""
 
     def say(self, undelivered: int | None) -> str:
         """Return a text that describes the consequences of the refusal and the remedy, for `/health` and the log.
@@ -279,8 +279,8 @@ class Connection(Part):
     async def _connect_with_tokens(self, *, waiting: bool) -> Receiver:
         """Connect, and retry until Slack accepts the tokens.
 
-        `waiting` is False for the first connection of the process. If Slack refuses a token for this connection,
-        and all rentals have ended, this raises Unusable.
+        `waiting` is False only at startup. If Slack then refuses a token at the first attempt, and all rentals
+        have ended, this raises Unusable.
         """
         while True:
             try:

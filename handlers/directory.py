@@ -250,7 +250,7 @@ class People:
         return {user_id: self._changes[user_id], **changes}
 
     async def forget(self, user_id: str) -> None:
-        """Forget the cached information about a person, because Slack reported a change of that person.
+        """Forget the cached information about a person, because Slack reported that it has changed.
 
         Slack also reports a change whenever somebody sets their status. To avoid a write for each of these events,
         this writes only if the person is cached. Raises StoreBusy.

@@ -291,9 +291,9 @@ class SpanValue(Value):
 
 
 class EndValue(Value):
-    """A rental, and the end that the reader of a message or dialog saw: `k7mq2:1763982000`.
+    """A rental, and the end of its lease that the reader of a message or dialog saw: `k7mq2:1763982000`.
 
-    An action is refused if the rental's end has changed since the person saw it. So submitting an extension twice
+    An action is refused if the lease's end has changed since the person saw it. So submitting an extension twice
     extends the lease only once. And nobody accepts an offered machine after its end has changed.
     """
 
@@ -302,7 +302,7 @@ class EndValue(Value):
 
 
 class ExtendValue(Value):
-    """A rental, the time to add to its lease, and the end that the reader saw.
+    """A rental, the time to add to its lease, and the end of the lease that the reader saw.
 
     For example `k7mq2:2:1763982000` for 2 hours, or `k7mq2:5400s:1763982000`. A second click is refused, because
     the first click has changed the end.
@@ -345,21 +345,30 @@ class QuoteValue(Value):
 
 
 class QuoteUntilValue(Value):
-    """A stored search, and the earliest end of the lease with which to search again: `q8f3...:1763982000`."""
+    """A stored search and another end of the lease: `q8f3...:1763982000`.
+
+    The bot searches again with this end as the earliest end of the lease.
+    """
 
     quote_id: str
     first: Moment
 
 
 class QuoteHoursValue(Value):
-    """A stored search, and the length of the lease with which to search again, in whole hours: `q8f3...:4`."""
+    """A stored search, and another length of the lease in whole hours: `q8f3...:4`.
+
+    The bot searches again with this length.
+    """
 
     quote_id: str
     lease: Span
 
 
 class QuotePriceValue(Value):
-    """A stored search, and the highest price with which to search again, in USD per GPU-hour: `q8f3...:3.00`."""
+    """A stored search, and another highest price in USD per GPU-hour: `q8f3...:3.00`.
+
+    The bot searches again with this price.
+    """
 
     quote_id: str
     gpu_rate: Decimal
@@ -511,6 +520,7 @@ class Action:
     EXTEND_UNTIL = ActionId("extend_until", UntilValue)
     KEEP = ActionId("keep", HoursValue, answers=True)
     KEEP_FOR = ActionId("keep_for", SpanValue, answers=True)
+    KEEP_WHEN_DONE = ActionId("keep_when_done", RentalValue, answers=True)
     ASK_OWNER_AGAIN = ActionId("ask_owner_again", RentalValue)
     LEAVE_ALONE = ActionId("leave_alone", RentalValue, answers=True)
     PROBE_INSTALLED = ActionId("probe_installed", RentalValue)
@@ -544,7 +554,7 @@ class CallbackId(Generic[V]):
     def decode(self, text: str, type_name: str) -> V:
         """Parse the value of a submitted modal. `type_name` is the TYPE_NAME of the value.
 
-        Raises Mistake if this modal can't have such a value.
+        Raises Mistake if `type_name` isn't a type that this modal can contain.
         """
         for value_type in self.value_types:
             if type_name == value_type.TYPE_NAME:

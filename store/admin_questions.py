@@ -39,14 +39,17 @@ class AdminQuestions(Rows):
     async def not_over(self) -> list[AdminQuestion]:
         """Return the questions that are still shown to the admins, oldest first.
 
-        All undecided questions are shown. A question about an unmanaged machine stays after the admins have
-        decided to leave the machine alone, as long as the machine exists. Questions about rentals that are over or
-        ending are left out.
+        All undecided questions are shown. A question about a machine that belongs to no rental stays as long as
+        the machine exists, even if the admins have decided to leave the machine alone. Questions about rentals
+        that are over or ending are left out.
         """
         return await self._all(AdminQuestion, _NOT_OVER)
 
     async def purchases(self) -> list[AdminQuestion]:
-        """Return the questions from `not_over` that are about unmanaged machines, one for each purchase."""
+        """Return the questions from `not_over` that are about machines without a rental.
+
+        All machines of one purchase are one question.
+        """
         return [question for question in await self.not_over() if isinstance(question.about, Purchase)]
 
     async def parts(self, question_id: str) -> list[AdminQuestion]:
@@ -59,8 +62,8 @@ class AdminQuestions(Rows):
     async def of_rental(self, rental_id: str) -> list[AdminQuestion]:
         """Return the questions about a rental, oldest first.
 
-        A rental may have begun as an unmanaged machine (bought outside gpubot) that an admin adopted by giving it
-        an owner. Questions about that machine are then included.
+        An admin may have turned a machine without a rental into this rental, by giving the machine an owner. The
+        questions about that machine are then included.
         """
         return await self._all(AdminQuestion, _OF_RENTAL, key=rental_id)
 

@@ -1,6 +1,6 @@
-"""Attempts, their resources and their ledger rows.
+"""Attempts (purchases), the resources that they bought, and the ledger rows of these resources.
 
-These are facts about the outside world, so they are written even if the rental has changed in the meantime.
+These rows record what has really happened, so the rows are written even if the rental has changed in the meantime.
 """
 
 from __future__ import annotations
@@ -114,20 +114,20 @@ def _attempt_of(row: Row[Any] | Values) -> Attempt:
 
 
 class Attempts(Rows):
-    """The methods of `Rentals` for attempts, resources and the ledger."""
+    """The methods of `Rentals` for attempts (purchases), resources and the ledger."""
 
     # --- writing
 
     async def write_facts(self, change: Change, *, with_intents: bool) -> None:
-        """Store the facts of a change: attempts, resources and ledger rows.
+        """Store the attempts (purchases), resources and ledger rows of a change.
 
         Args:
             with_intents: Whether to insert attempts that aren't stored yet. A new attempt only says that the bot
-                intends to buy, so it isn't a fact about the outside world. It must not be stored if the bot
-                decided to buy on the basis of outdated data.
+                intends to buy. It must not be stored if the bot made this decision on the basis of outdated data.
 
         Raises:
-            OfferTaken: Another attempt has already used the offer of a new attempt.
+            OfferTaken: The change contains a new attempt to buy an offer, but an earlier attempt has already used
+                this offer.
         """
         if change.attempts:
             await self._write_attempts(change.attempts, change.after.id, with_intents=with_intents)
@@ -136,7 +136,10 @@ class Attempts(Rows):
             await insert_new(self._conn, ledger, values(row))
 
     async def write_ready_time(self, rental: Rental) -> None:
-        """Record on the rental's newest attempt when the machine became ready, for `median_time_to_ready`."""
+        """Store the time at which the machine became ready, for `median_time_to_ready`.
+
+        The time is stored with the newest attempt (purchase) of the rental.
+        """
         newest = {"key": rental.id, "attempt_n": rental.attempts, "ready_at": rental.running_lease.ready_at}
         await self._conn.execute(_UPDATE_ATTEMPT, newest)
 
@@ -231,7 +234,7 @@ class Attempts(Rows):
         return {row.resource_id: to_model(Resource, row) for row in rows}
 
     async def attempts_of(self, resources: Sequence[Resource]) -> dict[str, Attempt]:
-        """Return the attempt of each resource, by resource ID."""
+        """Return the attempt (purchase) that bought each resource, by resource ID."""
         pairs = {(resource.rental_id, resource.attempt) for resource in resources}
         query = select(attempts).where(tuple_(_a.rental_id, _a.n).in_(pairs))
         by_key = {(row.rental_id, row.n): _attempt_of(row) for row in await self._conn.execute(query)}

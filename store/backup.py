@@ -1,7 +1,7 @@
 """Copies a SQLite database, even while it is in use, and generates the commands that dump and restore PostgreSQL.
 
-A copy or dump from before a migration is the only way to return to the previous version. docs/upgrade.md describes
-how to migrate and how to return.
+A copy or dump that was made before a migration is the only way to return to the previous version. docs/upgrade.md
+describes how to migrate and how to return.
 """
 
 from __future__ import annotations
@@ -145,7 +145,7 @@ def dump_command(url: str, file: str | None = None) -> str:
 
 
 def restore(url: str) -> tuple[str, str]:
-    """Return the shell commands that restore a dump from before a migration.
+    """Return the shell commands that restore a dump that was made before a migration.
 
     The dump is restored into a new database, `NAME_before_v0200`. The migrated database stays as it is.
     """

@@ -79,10 +79,10 @@ _BILLING_BEFORE = select(
         ),
     )
 )
-"""Checks for machines that may still have costs: resources that are alive, and attempts without a known resource.
+"""Checks for machines that may still have costs: resources that are alive, and purchases without a known resource.
 
-An attempt without a known resource may have bought a machine. Such attempts are checked only if their rental isn't
-over. After the rental is over, the machine is checked as soon as its resource appears.
+A purchase without a known resource may have bought a machine. Such purchases are checked only if their rental
+isn't over. After the rental is over, the machine is checked as soon as its resource appears.
 """
 _MACHINES = select(
     *(_r.resource_id, _a.offer, _a.vendor, _a.gpu, _a.resource_name),
@@ -229,7 +229,7 @@ class Budgets(Rows):
         return cast(str | None, await self._conn.scalar(_FILED_FILE, {"key": month}))
 
     async def billing_before(self, at: datetime) -> bool:
-        """Return whether costs from before `at` may still be missing in the ledger."""
+        """Return whether the ledger may still lack costs that arose before `at`."""
         return bool(await self._conn.scalar(_BILLING_BEFORE, {"at": at}))
 
     async def machines(self, month: Month) -> dict[str, ChargedMachine]:
@@ -249,7 +249,10 @@ class Budgets(Rows):
         }
 
     async def all_balances(self, since: Month = "") -> list[Balance]:
-        """Return the balances that aren't zero. If `since` is given, only those of this month and later ones."""
+        """Return the balances that aren't zero, for the month `since` and all later months.
+
+        Without `since`, the balances of all months are returned.
+        """
         rows = await self._conn.execute(_ALL, {"since": since})
         return [_balance(row) for row in rows if row.reserved or row.spent]
 
@@ -260,8 +263,8 @@ class Budgets(Rows):
     async def sums(self, since: Month = "") -> list[Balance]:
         """Calculate the expected balances from the reservations and charges.
 
-        If `since` is given, only this month and later ones are included. The results contain amounts only, no
-        alerts. Comparing them with the stored balances shows whether a stored balance is wrong.
+        If `since` is given, only the month `since` and all later months are included. The results contain amounts
+        only, no alerts. Comparing them with the stored balances shows whether a stored balance is wrong.
         """
         found: dict[tuple[Month, Scope], Balance] = {}
 
@@ -280,7 +283,7 @@ class Budgets(Rows):
     async def clear(self) -> None:
         """Prepare for recounting all budgets: remove reservations and charges, and set every balance to zero.
 
-        Charges of months whose file is final are kept.
+        The charges of a month are kept if the final CSV file for finance already exists for that month.
         """
         await self._conn.execute(delete(reservations))
         await self._conn.execute(update(balances).values(reserved=0, spent=0, late=0))

@@ -189,7 +189,10 @@ async def _take_ownership(
 
 
 async def _close(engines: Engines, ownership: Ownership) -> None:
-    """Close all connections, then release the ownership. Raises no error if the server is unreachable."""
+    """Close all connections, then give up the right to use the database.
+
+    No error is raised if the server is unreachable.
+    """
     try:
         with suppress(SQLAlchemyError, *driver_errors()):
             await engines.dispose()
@@ -199,7 +202,7 @@ async def _close(engines: Engines, ownership: Ownership) -> None:
 
 @dataclass
 class _Noticed:
-    """Facts that a `Database` shares with its variants for background work."""
+    """Values that a `Database` shares with its copies from `in_background` and `beginning_with`."""
 
     commits: int = 0
     """The number of transactions that this process has committed."""
@@ -212,8 +215,8 @@ class Database:
 
     A SQLite database can be open in only one process at a time; several processes can share a PostgreSQL database.
 
-    `in_background` and `beginning_with` return variants of the same database for some kinds of work. The variants
-    share everything except how a write begins.
+    `in_background` and `beginning_with` return copies of this object for some kinds of work. The copies use the
+    same database and differ only in the way in which a write begins.
     """
 
     def __init__(self, engines: Engines, ownership: Ownership, clock: Clock, claimant: str) -> None:
@@ -230,9 +233,9 @@ class Database:
         self._reopen_listeners: list[Callable[[], None]] = []
         self._noticed = _Noticed()
         self.queue: AbstractAsyncContextManager[Any] = nullcontext()
-        """A lock that is used only in the variant for background work (see `in_background`).
+        """A lock that is used only in the copy for background work (see `in_background`).
 
-        Each write of that variant holds the lock, so that its writes run one at a time.
+        Each write of that copy holds the lock, so that its writes run one at a time.
         """
         self.note: Callable[[Tx], Awaitable[None]] | None = None
         """The function that is called at the beginning of the next write (see `beginning_with`)."""
@@ -245,11 +248,10 @@ class Database:
     async def open(cls, url: str, *, claimant: str, clock: Clock, hold_at_most: float = HOLD_AT_MOST) -> Database:
         """Take ownership of the database, and migrate it to the newest schema.
 
-        This process claims rows (reserves them to work on) under the name `claimant` with a random suffix.
-
         Args:
             url: `sqlite:///PATH` or `postgresql://..`.
-            claimant: The name of this process, such as for claims.
+            claimant: The name of this process. The process claims rows (reserves them to work on) under this name
+                with a random suffix.
             clock: The clock of all transactions.
             hold_at_most: On PostgreSQL, the server ends a transaction if this process sends nothing for this many
                 seconds (wall clock).
@@ -275,7 +277,7 @@ class Database:
         return database
 
     async def join(self, ownership: PostgresOwnership) -> None:
-        """Listen for commits of other replicas, and find out whether there are any."""
+        """Listen for commits of other replicas, and find out whether any other replica is running."""
         with startup_errors():
             await ownership.watch(self._notified, self._reopened)
         self.joined = (await self.look()).replicas > 1
@@ -300,12 +302,12 @@ class Database:
         await _close(self.engines, self._ownership)
 
     def on_commit(self, listener: Callable[[], None], written: Written | None = None) -> None:
-        """Call `listener` after commits, because work may have become due.
+        """Call `listener` after commits that may have made work due.
 
         Args:
             listener: The function to call.
-            written: If given, call `listener` after each commit of any process with a write of this kind. If
-                None, call it after every commit of this process.
+            written: If given, `listener` is called if a commit of this process or of another replica included a
+                write of this kind. If None, `listener` is called after every commit of this process.
         """
         self._listeners.append((listener, written))
 
@@ -348,10 +350,10 @@ class Database:
             listener()
 
     def in_background(self) -> Database:
-        """Return the same database for work that nobody is waiting for.
+        """Return a copy of this object for background work, which nobody is waiting for.
 
-        On SQLite, only one background write at a time waits for its turn among the other writes. A person's write
-        therefore waits for at most one background write.
+        On SQLite, the copy makes its writes one at a time. A write that a person is waiting for is therefore
+        delayed by at most one of them.
         """
         other = copy(self)
         if self._writer_lock is not None:
@@ -359,10 +361,11 @@ class Database:
         return other
 
     def beginning_with(self, note: Callable[[Tx], Awaitable[None]]) -> Database:
-        """Return the same database for work that has to record something exactly once.
+        """Return a copy of this object that calls `note` at the beginning of its next write.
 
-        Each write first calls `note` in its transaction. If `note` raises an error, the write raises it too. As
-        soon as one of these transactions has been committed, later writes no longer call `note`.
+        It is used to record something exactly once. `note` runs in the transaction of the write. If `note` raises
+        an error, the write raises the same error. If the transaction isn't committed, the next write calls `note`
+        again.
         """
         other = copy(self)
         other.note = note
@@ -393,13 +396,13 @@ class Database:
             durable: Whether the commit waits until the data is on the disk. A commit that isn't durable survives a
                 crash of the process, but a power cut may undo it. A power cut never undoes a durable commit, or
                 anything that was committed before one. Use False only for work that is repeated if it is lost,
-                such as a claim, a due time or the result of a call to Slack. Never use False for data that a live
-                message shows.
+                such as a claim, a due time or the result of a call to Slack. Never use False for data that is
+                shown in Slack.
 
         Raises:
             StoreBusy: The database can't be written in time.
-            Stale: A rental has changed in the meantime. In that case, only facts about the outside world were
-                written: attempts, resources and ledger rows.
+            Stale: A rental has changed in the meantime. In that case, only attempts, resources and ledger rows
+                were written.
         """
         async with self.queue, self._connection(durable=durable) as conn:
             tx = Tx(conn, self._clock, self._holder, writes=True)
@@ -498,7 +501,7 @@ class Database:
             await conn.execute(_NOTIFY, {"payload": " ".join([self._holder, *kinds])})
 
     async def _write_facts_of(self, conn: AsyncConnection, stale_changes: list[Change]) -> None:
-        """Roll the transaction back. Then store only the facts about the outside world from these changes."""
+        """Roll the transaction back. Then store only the attempts, resources and ledger rows of these changes."""
         await conn.rollback()
         await conn.begin()
         tx = Tx(conn, self._clock, self._holder, writes=True)

@@ -1,6 +1,7 @@
 """The outbox: all messages that the bot has sent to Slack, or still has to send.
 
-`due_at` is in wall-clock time, `refresh_at` in bot time (see bot.clock).
+`due_at` is in wall-clock time. `refresh_at` follows the bot's clock, which tests and the sandbox can move (see
+bot.clock).
 """
 
 from __future__ import annotations
@@ -238,7 +239,10 @@ _SHOW_ALL_AGAIN = (
         )
     ),
 )
-"""Schedules an edit of all open live messages, except messages about rentals and questions that are over."""
+"""Schedules an edit of all messages that are kept up to date.
+
+Messages about rentals and questions that are over are left out.
+"""
 
 _CHANGED_SINCE = _c.target_version > bindparam("read_version")
 """True if the content of the message has changed since delivery read the message."""
@@ -282,7 +286,7 @@ class Messages(Rows):
         await insert_new(self._conn, messages, row)
 
     async def show(self, rental_id: str, *, transition: bool) -> None:
-        """Schedule all open live messages of a rental to be edited, because the rental changed.
+        """Schedule an edit of all messages about a rental that are kept up to date, because the rental changed.
 
         Edits that show a `transition` are sent before edits that only show progress.
         """
@@ -296,7 +300,7 @@ class Messages(Rows):
         await self._conn.execute(_REOPEN_NEWEST, {"key": rental_id, "reader": to_person(reader)})
 
     async def show_question(self, question_id: str) -> None:
-        """Schedule an edit of all open live messages that show a question to the admins."""
+        """Schedule an edit of all messages that show this question to an admin and are still kept up to date."""
         await self._conn.execute(_SHOW_QUESTION, self._change(key=question_id, transition=True))
 
     async def show_quote(self, quote_id: str) -> None:
@@ -308,7 +312,7 @@ class Messages(Rows):
         await self._conn.execute(_SHOW_QUOTE, self._change(key=quote_id))
 
     async def show_reminders(self) -> None:
-        """Schedule an edit of all open reminders that approvers have received."""
+        """Schedule an edit of all reminders to approvers that are kept up to date."""
         await self._conn.execute(_SHOW_REMINDERS, self._change(transition=True))
 
     async def open_home(self, reader: str, shown: str) -> None:
@@ -341,7 +345,7 @@ class Messages(Rows):
         return bool(await self._conn.scalar(_ANY_HOME))
 
     async def show_all_again(self) -> None:
-        """Schedule an edit of every open live message, even if its content seems to be unchanged.
+        """Schedule an edit of every message that is kept up to date, even if its content seems unchanged.
 
         This is called when nobody knows what Slack shows, such as after a restart. Messages about rentals and
         questions that are over are left alone. A message that asks a question, or that shows the end of a lease,
@@ -399,14 +403,17 @@ class Messages(Rows):
         that also has a `due_at` is left out, because its next edit updates the elapsed time as well.
 
         Args:
-            now: The current bot time.
+            now: The current time of the bot's clock.
             limit: The maximum number of messages.
             without: IDs of messages to ignore.
         """
         return await self._all(Message, _TO_REFRESH, now=now, max_rows=limit, without=list(without))
 
     async def next_refresh(self) -> datetime | None:
-        """Return the next bot time at which a message's elapsed time has to be updated, or None."""
+        """Return the next time at which a message's elapsed time has to be updated. None if there is none.
+
+        The time follows the bot's clock, which tests and the sandbox can move.
+        """
         return cast(datetime | None, await self._conn.scalar(_NEXT_REFRESH))
 
     async def save(self, message: Message) -> None:
@@ -490,7 +497,7 @@ class Messages(Rows):
 
         Args:
             before: The wall-clock time before which a message must have been created.
-            over_before: The bot time before which the rental of a message must have ended.
+            over_before: The time of the bot's clock before which the rental of a message must have ended.
             limit: The maximum number to remove.
         """
         given = {"before": before, "over_before": over_before, "max_rows": limit}

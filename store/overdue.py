@@ -76,9 +76,10 @@ _NOTE_DELETION = (
 
 
 class Overdue(Rows):
-    """Queries for attempts that are past their end, and for work that is late.
+    """Queries for machines that may still be billing after the rental's end, and for work that is late.
 
-    They read single columns instead of whole rentals, because they have to work even if a rental can't be loaded.
+    The queries read single columns instead of whole rentals, because they have to work even if a rental can't be
+    loaded.
     """
 
     def __init__(self, conn: AsyncConnection, probe_runs: ProbeRuns, holder: str) -> None:
@@ -104,14 +105,14 @@ class Overdue(Rows):
         return min((row for row in oldest if row is not None), key=lambda row: row[1], default=None)
 
     async def past_end(self, by: datetime) -> list[UnfinishedAttempt]:
-        """Return the attempts that may still be billing although their rental's end was at `by` or earlier.
+        """Return the purchases that may still be billing although their rental ended at `by` or earlier.
 
         The end of a rental is the first of these times that is known:
 
         1. the time at which the rental was over,
         2. the time at which its destruction began,
         3. the end of its lease,
-        4. the time at which Compute Clear accepted the live attempt,
+        4. the time at which Compute Clear accepted the purchase,
         5. the time at which the rental was created.
         """
         return await self._unfinished(_PAST_END, by=by)
@@ -121,7 +122,7 @@ class Overdue(Rows):
         return await self._all(WatchedResource, _WATCHED)
 
     async def attempt(self, rental_id: str, n: int) -> UnfinishedAttempt | None:
-        """Read an attempt again, with its resources. Returns None if the attempt has since been closed."""
+        """Read an attempt (one purchase) again, with its resources. None if the attempt has since been closed."""
         return next(iter(await self._unfinished(_ONE_UNFINISHED, key=rental_id, attempt_n=n)), None)
 
     async def _unfinished(self, statement: Select[Any], **given: Any) -> list[UnfinishedAttempt]:
@@ -138,16 +139,16 @@ class Overdue(Rows):
         ]
 
     async def owned_by_others(self, attempt: UnfinishedAttempt, resource_ids: Collection[str]) -> set[str]:
-        """Return those of the given resource IDs that belong to a different attempt."""
+        """Return those of the given resource IDs that belong to any attempt other than `attempt`."""
         given = {"ids": list(resource_ids), "key": attempt.rental_id, "attempt_n": attempt.n}
         return set((await self._conn.execute(_OWNED_BY_OTHERS, given)).scalars())
 
     async def mark_for_deletion(
         self, attempt: UnfinishedAttempt, deleted: Collection[KnownResource], at: datetime
     ) -> bool:
-        """Mark an attempt for deletion, and record that the deletion of these resources was accepted.
+        """Mark a purchase for deletion, and record that the deletion of these resources was accepted.
 
-        The machine is no longer probed. Returns False if the attempt was already marked.
+        The machine is no longer probed. Returns False if the purchase was already marked.
         """
         if attempt.newest:
             await self._probe_runs.end(attempt.rental_id)

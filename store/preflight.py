@@ -19,7 +19,7 @@ CLAIMANT = "gpubot doctor"
 
 
 class Condition(StrEnum):
-    """The condition in which the bot's next start will find the database."""
+    """The condition of the database before the bot's next start."""
 
     MISSING = "missing"
     """The SQLite file does not exist. The start will create it."""

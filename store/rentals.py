@@ -29,6 +29,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.errors import Stale
 from bot.model.attempt import AttemptState
 from bot.model.base import Frozen, changed
+from bot.model.job import Progress
 from bot.model.money import in_dollars, micros
 from bot.model.records import Change, ClaimedRental, Usage
 from bot.model.rental import Alarm, Blocked, Decider, Ending, Lease, PendingDecision, Rental
@@ -103,8 +104,12 @@ _DEFER = (
     )
 )
 
-_CONSTANT = frozenset({"id", "created_at", "card_channel"})
-"""Columns that `apply` never updates. Only `Messages.redirect` updates `card_channel`."""
+_CONSTANT = frozenset({"id", "created_at", "card_channel", "progress"})
+"""Columns that `apply` never updates.
+
+Only `Messages.redirect` updates `card_channel`, and only `Rentals.note_progress` updates `progress`.
+"""
+_NOTE_PROGRESS = update(rentals).where(_c.id == bindparam("key")).values(progress=param(_c.progress, "newest"))
 _RELEASED = and_(bindparam("releases", type_=Boolean), claims.held(rentals))
 _next = param(_c.due_at, "next_due")
 _seen = param(_c.lease_seen_at, "seen")
@@ -135,7 +140,7 @@ def _as_read(rental: Rental | ClaimedRental) -> Values:
 
 
 class Rentals(Attempts, Costs, claims.DueTable[ClaimedRental]):
-    """Rentals with their attempts, resources and ledger."""
+    """Rentals with their attempts (purchases), resources and ledger rows."""
 
     _table, _kind = rentals, ClaimedRental
     _columns = (
@@ -165,7 +170,10 @@ class Rentals(Attempts, Costs, claims.DueTable[ClaimedRental]):
         self.applied: list[Change] = []
         """The changes that `apply` has stored."""
         self.stale: list[Change] = []
-        """The changes that `apply` refused with Stale. Only their facts about the outside world are stored."""
+        """The changes that `apply` refused with Stale.
+
+        Only their attempts, resources and ledger rows are stored.
+        """
 
     async def get(self, rental_id: str) -> Rental | None:
         row = (await self._conn.execute(_GET, {"key": rental_id})).first()
@@ -175,8 +183,9 @@ class Rentals(Attempts, Costs, claims.DueTable[ClaimedRental]):
         """Store a change of a rental.
 
         Raises:
-            Stale: The rental has changed in the meantime. Only the facts (attempts, resources, ledger) are stored.
-            OfferTaken: Another attempt has already used the offer of a new attempt. Nothing is stored.
+            Stale: The rental has changed in the meantime. Only attempts, resources and ledger rows are stored.
+            OfferTaken: The change contains a new attempt to buy an offer, but an earlier attempt has already used
+                this offer. Nothing is stored.
         """
         # A caller that catches OfferTaken may continue in the same transaction. The savepoint ensures that the
         # whole change is undone in that case.
@@ -216,6 +225,13 @@ class Rentals(Attempts, Costs, claims.DueTable[ClaimedRental]):
     async def make_due(self, rental_ids: Collection[str], now: datetime) -> None:
         await self._conn.execute(_MAKE_DUE, {"ids": list(rental_ids), "now": now})
 
+    async def note_progress(self, rental_id: str, progress: Progress | None) -> None:
+        """Store the newest progress of a job, without a new version of the rental.
+
+        Live messages show it with their next edit or refresh.
+        """
+        await self._conn.execute(_NOTE_PROGRESS, {"key": rental_id, "newest": progress})
+
     async def states(self) -> dict[State, int]:
         """Return the number of rentals in each state. Rentals that are over don't count."""
         return {State(row.state): row.number for row in await self._conn.execute(_STATES)}
@@ -243,9 +259,9 @@ class Rentals(Attempts, Costs, claims.DueTable[ClaimedRental]):
     async def usage(self, owner: str, *, without: str | None = None) -> Usage:
         """Return the number of a person's live rentals, and the hourly rate of the whole team.
 
-        The bot compares these values with the limits. The rate includes orphaned attempts that may have bought a
-        machine. Rentals that wait for an offer don't count. A transaction that writes must call `lock_spending`
-        first.
+        The bot compares these values with the limits. Rentals that wait for an offer don't count. If an abandoned
+        purchase of a live rental may have bought a machine, the rate includes this machine. A transaction that
+        writes must call `lock_spending` first.
 
         Args:
             owner: The person whose rentals are counted.
@@ -317,7 +333,7 @@ class Rentals(Attempts, Costs, claims.DueTable[ClaimedRental]):
     async def _write_history(self, change: Change) -> None:
         """Store the events and messages that belong to a change.
 
-        Also starts or stops probing the machine, and schedules the rental's live messages to be edited.
+        Also starts or stops probing the machine, and schedules an edit of the rental's messages in Slack.
         """
         before, after = change.before, change.after
         ids = [await self._events.add(event) for event in change.events]
@@ -396,7 +412,7 @@ def _group(name: str, fields: RowMapping) -> Frozen | None:
 
 
 def _ends_from(rental: Rental) -> datetime | None:
-    """Return the earliest time at which `Overdue.past_end` counts the rental as past its end.
+    """Return the end of the rental, as `Overdue.past_end` defines it.
 
     None if the rental is over and no work is left, because then none of its machines can still be billing.
     """

@@ -69,7 +69,10 @@ class Samples(Rows):
         return {sample.rental_id: sample for sample in found}
 
     async def drop_before(self, at: datetime, limit: int) -> int:
-        """Remove the oldest samples from before `at`, at most `limit`, and return how many were removed."""
+        """Remove samples that were taken before `at`, and return the number of removed samples.
+
+        At most `limit` samples are removed, the oldest ones first.
+        """
         return (await self._conn.execute(_DROP, {"moment": at, "max_rows": limit})).rowcount
 
 

@@ -8,11 +8,22 @@ from typing import Any
 from bot.model.attempt import Why
 from bot.model.budget import TEAM, Balance
 from bot.model.event import EFFECTS, EventKind
+from bot.model.facts import WorkGoesOn
+from bot.model.job import Job, JobState
 from bot.model.machine_use import GpusSeen, UsageStatus
 from bot.model.spend import Digest
 from bot.model.state import State
 
 _AT = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+_JOB = Job(
+    id="q7Xk2",
+    uid=0,
+    name="python train.py",
+    state=JobState.DONE,
+    exit_status=0,
+    began_at=_AT - timedelta(hours=3),
+    ended_at=_AT,
+)
 _USUAL: dict[str, Any] = {
     "amount": 0,
     "balance": Balance(scope=TEAM, month="2026-11"),
@@ -24,6 +35,8 @@ _USUAL: dict[str, Any] = {
     "gpu": "nvidia-h100-sxm5-80gb",
     "gpus_seen": GpusSeen(count=0, models=()),
     "host_key": "SHA256:new",
+    "job": _JOB,
+    "jobs": (_JOB,),
     "month": "2026-11",
     "name": "k7mq2",
     "people": ("U0NEW",),
@@ -35,6 +48,7 @@ _USUAL: dict[str, Any] = {
     "vendor": "hyperstack",
     "status": UsageStatus.IDLE,
     "why": Why.OUTAGE,
+    "work": WorkGoesOn.JOB,
 }
 
 

@@ -1,10 +1,10 @@
 """Machines with Debian's OpenSSH server, to which the real `ssh` can log in.
 
-A machine is this machine in other namespaces: /root, /var/lib and /usr/local/sbin are directories of the test,
-/run is empty, and only the machine's own processes are visible. This way, a startup script runs unchanged, and
-sshd works with its defaults for root. The server is started for each connection (`sshd -i`), as inetd would do. It
-therefore needs no port of its own, and nothing runs while nobody is connected. A machine has no GPU; a test that
-needs one installs its own `nvidia-smi`.
+A machine is this machine in other namespaces: /root, /var/lib, /usr/local/bin and /usr/local/sbin are directories
+of the test, /run is empty, and only the machine's own processes are visible. This way, a startup script runs
+unchanged, and sshd works with its defaults for root. The server is started for each connection (`sshd -i`), as
+inetd would do. It therefore needs no port of its own, and nothing runs while nobody is connected. A machine has no
+GPU; a test that needs one installs its own `nvidia-smi`.
 
 Namespaces need root, and in a container also `--privileged`. Without them, the test is skipped.
 """
@@ -29,11 +29,12 @@ PATIENCE = 60
 _ENTER = ("--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
 """Options of `unshare`. When the program that it starts ends, every process of the machine ends too."""
 _MOUNT = """
-mount --bind "$1" /root && mount --bind "$2" /var/lib && mount --bind "$3" /usr/local/sbin || exit
+mount --bind "$1" /root && mount --bind "$2" /var/lib || exit
+mount --bind "$3" /usr/local/sbin && mount --bind "$4" /usr/local/bin || exit
 mount -t tmpfs none /run && mkdir -m 755 /run/sshd || exit
 [ ! -e /usr/bin/nvidia-smi ] || mount --bind /dev/null /usr/bin/nvidia-smi || exit
 cd /
-shift 3
+shift 4
 exec "$@"
 """
 
@@ -81,7 +82,7 @@ def _only_child(pid: int) -> int:
 
 
 class Machine:
-    """A machine with its own /root, /var/lib, /usr/local/sbin and host key.
+    """A machine with its own /root, /var/lib, /usr/local/bin, /usr/local/sbin and host key.
 
     To change the host key, assign another one to `host_key`.
     """
@@ -90,8 +91,9 @@ class Machine:
         self.root, self.var_lib = directory / "root", directory / "var-lib"
         self.root.mkdir(parents=True, mode=0o700)
         self.var_lib.mkdir()
-        self.sbin = directory / "sbin"
+        self.sbin, self.bin = directory / "sbin", directory / "bin"
         self.sbin.mkdir()
+        self.bin.mkdir()
         self.host_key = new_key(directory / "host_key")
         self.log = directory / "sshd.log"
         self.authorized_keys = self.root / ".ssh/authorized_keys"
@@ -128,7 +130,7 @@ class Machine:
         """
         if self._init is not None:
             return (program("nsenter"), f"--target={self._init}", "--mount", "--pid", *command)
-        mount = ("sh", "-c", _MOUNT, "sh", str(self.root), str(self.var_lib), str(self.sbin))
+        mount = ("sh", "-c", _MOUNT, "sh", str(self.root), str(self.var_lib), str(self.sbin), str(self.bin))
         return (program("unshare"), *_ENTER, *mount, *command)
 
     async def run(self, *command: str, **env: str) -> tuple[int, str]:

@@ -245,9 +245,10 @@ def ids_in(text: str) -> tuple[str, ...]:
 
 
 def check_clock(clock_url: str | None, *servers: str) -> None:
-    """Raise ValueError if a command uses a sandbox's clock, but a server on another machine.
+    """Raise ValueError if a command uses a sandbox's clock and any server is on another machine.
 
-    The server of the clock must be on this machine too. Without a sandbox's clock, all servers are allowed.
+    The server of the clock itself must also be on this machine. If the command doesn't use a sandbox's clock, all
+    servers are allowed.
     """
     if clock_url is not None and not all(map(is_loopback, (clock_url, *servers))):
         raise ValueError("another clock is only allowed for a sandbox on this machine")
@@ -270,8 +271,8 @@ def read_needed(*names: str) -> Settings:
 
     Raises Mistake if one of these settings is missing or wrong.
 
-    If one of these settings has a default, also pass `.env` as a name. Mistake is then raised if `.env` can't be
-    read, because the file may contain a value that differs from the default.
+    `.env` is allowed as a name too. Mistake is then also raised if the file `.env` can't be read. Pass this name
+    if a setting has a default: otherwise, the default would replace a value in an unreadable file.
     """
     settings, wrong = read_partly(Settings)
     for name in names:

@@ -35,7 +35,10 @@ class ConfiguredChannel:
 
 
 def configured_channels(context: CheckContext) -> dict[str, ConfiguredChannel]:
-    """Return all configured channels, by the name that the doctor shows for each, such as `home channel`."""
+    """Return the channels in the settings and the policy.
+
+    The keys are descriptions that `gpubot doctor` prints, such as `home channel`.
+    """
     found = {}
     if "GPUBOT_CHANNEL" not in context.wrong:
         found["home channel"] = ConfiguredChannel(context.settings.channel, "GPUBOT_CHANNEL")

@@ -204,7 +204,7 @@ async def _blocks(client: AsyncWebClient) -> Finding:
 
 
 def _people(context: CheckContext) -> dict[str, str]:
-    """Return the IDs of all people with a role in the policy. The keys are names such as `admin U0ANA`."""
+    """Return the Slack IDs of all people with a role in the policy, by description, such as `admin U0ANA`."""
     stand_ins = context.settings.admin_ids if "GPUBOT_ADMINS" in context.wrong else ()
     admins = tuple(user for user in context.rules.admins if user not in stand_ins)
     approvers = (*context.rules.approvers.people, *context.rules.approvers.quiet)
@@ -217,9 +217,9 @@ def _people(context: CheckContext) -> dict[str, str]:
 
 
 def _by_roles(of_role: Mapping[str, Iterable[str]]) -> dict[str, str]:
-    """Return the IDs of people or groups, by the name that the doctor shows for each.
+    """Return the Slack IDs of people or groups, by a description of the person or group.
 
-    The name lists all roles of the person or group, such as `admin and approver U0ANA`.
+    The description lists all roles of the person or group, such as `admin and approver U0ANA`.
     """
     roles: dict[str, list[str]] = {}
     for role, names in of_role.items():
@@ -252,7 +252,7 @@ async def _person(client: AsyncWebClient, identity: BotIdentity, what: str, user
 
 
 def _groups(context: CheckContext) -> dict[str, str]:
-    """Return the IDs of all user groups in the policy, by the name that the doctor shows for each."""
+    """Return the Slack IDs of all user groups in the policy, by description, such as `user group S0ML`."""
     rules = context.rules
     decide = deciding_groups(rules)
     of_role = {

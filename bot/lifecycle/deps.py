@@ -1,4 +1,7 @@
-"""The dependencies of actions and steps, and the function that runs a decision in a transaction."""
+"""The dependencies of actions and steps, and the function that runs a decision in a transaction.
+
+An action is something that people can do. A step is the code that advances a rental.
+"""
 
 from __future__ import annotations
 
@@ -74,23 +77,23 @@ class RulesInForce:
 
 @dataclass
 class Opened:
-    """The process's current access to the database, and what was checked since it began.
+    """The time at which this process last opened the database, and the checks made since then.
 
-    An access begins when the process starts, and after each interruption. The database may then be a restored
+    The database is opened when the process starts, and again after each interruption. It can then be a restored
     backup, or a standby that has been promoted.
     """
 
     at: datetime = EVER
-    """The time at which the access began, in bot time."""
+    """The time at which the database was opened, by the bot's clock, which the sandbox can move."""
     real: datetime = EVER
-    """The time at which the access began, in wall-clock time."""
+    """The time at which the database was opened, in wall-clock time."""
     swept: bool = True
     """True once the account has been compared with the store. Nothing is bought before that."""
     gone: set[str] = field(default_factory=set)
-    """The IDs of resources that were missing or deleted when they were first looked up during this access."""
+    """The IDs of resources that were missing or deleted when they were first looked up after that time."""
 
     def again(self, clock: Clock) -> None:
-        """Reset these values for a new access to the database: after a start, or after an interruption."""
+        """Reset these values, because the database was opened or reopened."""
         self.at, self.real, self.swept = clock.now(), clock.real(), False
         self.gone.clear()
 
@@ -130,8 +133,8 @@ class Deps:
     def just_opened(self) -> bool:
         """True if the database was opened so recently that messages may still need to be compared with Slack.
 
-        The time since the opening is checked in bot time and in wall-clock time, because bot time can run faster
-        in a sandbox.
+        The time since the opening is measured both by the bot's clock and in wall-clock time, because the bot's
+        clock can run faster in a sandbox.
         """
         clock, opened = self.clock, self.opened
         return max(clock.now() - opened.at, clock.real() - opened.real) < COMPARED_WITHIN
@@ -160,7 +163,7 @@ class StepDeps(Deps):
     out.
     """
     sweeping: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """The lock that is held during a sweep, so that this process runs only one sweep at a time."""
+    """The lock that is held while this process compares the account with the store."""
 
 
 def with_newest_rules(deps: D) -> D:

@@ -90,7 +90,7 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def text(value: object, limit: int = 100) -> str | None:
-    """Return a text as one line, cut off after `limit` characters."""
+    """Return a text as one line, cut off after `limit` characters. Returns None if there is no text."""
     return (one_line(value, limit) or None) if isinstance(value, str) else None
 
 
@@ -101,14 +101,17 @@ def word(value: object) -> str | None:
 
 
 def ident(value: object) -> str | None:
-    """Return an ID if it is safe to use in the path of a URL."""
+    """Return an ID as text, or None if the ID isn't safe to use in the path of a URL."""
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value) if 0 <= value < 10**18 else None
     return value if isinstance(value, str) and _ID.fullmatch(value) else None
 
 
 def number(value: object) -> Decimal | None:
-    """Return a finite number of plausible size. The number may be written as text."""
+    """Parse a number, or a text that contains a number.
+
+    Returns None for infinity, and for a number that is implausibly large or has too many decimal places.
+    """
     if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
         value = Decimal(value.strip())
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
@@ -123,13 +126,13 @@ def number(value: object) -> Decimal | None:
 
 
 def amount(value: object) -> Decimal | None:
-    """Return a number, or None if it is negative."""
+    """Parse a number. Returns None if the number is negative."""
     found = number(value)
     return found if found is not None and found >= 0 else None
 
 
 def whole(value: object, low: int, high: int) -> int | None:
-    """Return a whole number within bounds. The number in the answer may be written as `8.0`."""
+    """Parse a whole number from `low` to `high`, such as `8` or `8.0`. Returns None for anything else."""
     found = number(value)
     if found is None or found != found.to_integral_value() or not low <= found <= high:
         return None
@@ -137,7 +140,10 @@ def whole(value: object, low: int, high: int) -> int | None:
 
 
 def rate(value: Decimal | None) -> Decimal | None:
-    """Return a plausible price per hour: at least a micro-dollar, and at most a million dollars."""
+    """Return a price per hour unchanged, or None if the price is implausible.
+
+    A plausible price is at least a micro-dollar and at most a million dollars.
+    """
     return value if value is not None and _MIN_RATE <= value <= _MAX_RATE else None
 
 

@@ -164,6 +164,17 @@ class OwnedKey(Frozen):
     fingerprint: str
 
 
+class ScriptPart(StrEnum):
+    """A part of the startup script that is left out if the script would be too large."""
+
+    HEALTH = "health"
+    """The script that reads the health of the GPUs."""
+    RUN = "run"
+    """`gpubot-run`, and the script that reads the files of its jobs."""
+    ON_ENDING = "on_ending"
+    """The script that starts `/root/on-ending.sh`."""
+
+
 class SentScript(Frozen):
     """The contents of the startup script that was sent with a purchase."""
 
@@ -175,6 +186,8 @@ class SentScript(Frozen):
     """The name of the setup script that the startup script runs. None if it runs none."""
     probe: bool = False
     """True if the script installs the probe."""
+    parts: tuple[ScriptPart, ...] = ()
+    """The parts that the script installs besides the probe. Versions up to 3 of the script recorded none."""
     refused: bool = False
     """True if no script was sent, because this vendor or region doesn't accept startup scripts."""
 
@@ -272,7 +285,8 @@ class Attempt(Frozen):
     def rate(self) -> Decimal:
         """The price in USD per hour.
 
-        This is the price of the offer. For a machine that wasn't rented through the bot, the API reported it.
+        Usually, this is the price of the offer. If the machine wasn't rented through the bot, this is the price
+        that the API reported for the machine.
         """
         return self._machine.rate
 
@@ -288,9 +302,10 @@ class Attempt(Frozen):
 
     @property
     def live(self) -> bool:
-        """True if the attempt has the rental's machine, or may still get it.
+        """True if the attempt has the rental's machine, or can still get it.
 
-        An orphan is never live. An attempt is no longer live once its deletion has been accepted.
+        An attempt is no longer live once its deletion has been accepted. An orphan, that is, an attempt whose
+        machines are only deleted, is never live.
 
         A rental has at most one live attempt.
         """
@@ -303,7 +318,10 @@ class Attempt(Frozen):
 
     @property
     def unresolved(self) -> bool:
-        """True if the attempt is an orphan that isn't `closed` yet. Its resources may still bill."""
+        """True if the attempt is an orphan whose machines can still cost money.
+
+        The machines of an orphan never become the rental's machine. They are only deleted.
+        """
         return self.orphaned and not self.closed
 
     @property
@@ -312,7 +330,7 @@ class Attempt(Frozen):
 
     @property
     def closed(self) -> bool:
-        """True if nothing that belongs to the attempt can bill any more."""
+        """True if nothing that belongs to the attempt can cost money any more."""
         return self.state in {AttemptState.FAILED, AttemptState.TERMINATED}
 
 

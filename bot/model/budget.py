@@ -47,7 +47,7 @@ def scopes_of(owner: str, project: str) -> tuple[Scope, ...]:
 
 
 class MonthPart(Frozen):
-    """A month, and the person, project or team whose charges in this month a CSV file contains."""
+    """The month and the scope of a CSV file with charges. The scope is a person, a project or the team."""
 
     month: Month
     scope: Scope = TEAM
@@ -102,9 +102,9 @@ class Demand(Frozen):
 
     @property
     def passes(self) -> bool:
-        """True if the budget can't cover the additional amount.
+        """True if the additional amount is larger than the budget's headroom.
 
-        False for an additional amount of zero, even if the budget is already exceeded.
+        False if the additional amount is zero, even if the budget is already exceeded.
         """
         return self.more > 0 and self.balance.reserved + self.balance.spent + self.more > self.budget
 
@@ -123,7 +123,7 @@ class Reservation(Frozen):
 
 
 class UseCosts(Summed):
-    """The cost of a machine in micro-dollars, split into four parts by the use of the machine."""
+    """The cost of a machine in micro-dollars, split into four parts by the usage status of the machine."""
 
     used: Micros = 0
     connected: Micros = 0
@@ -145,7 +145,7 @@ class Charge(Frozen):
     """The part of a ledger row that falls into one month and belongs to one owner.
 
     A ledger row is only written when a machine is terminated. For reports, charges are also computed for machines
-    that are still billing.
+    that still cost money.
     """
 
     resource_id: str

@@ -34,6 +34,8 @@ from bot.model.facts import (
     GpuMismatchFacts,
     HeldUpFacts,
     HostKeyFacts,
+    JobDoneFacts,
+    JobsEndedFacts,
     KeptFacts,
     MonthFiledFacts,
     NotAllowedFacts,
@@ -49,8 +51,10 @@ from bot.model.facts import (
     SaidFacts,
     StatusFacts,
     TeammatesFacts,
+    UntilFacts,
     UnusualDayFacts,
     UseFacts,
+    WorkGoesOnFacts,
 )
 from bot.model.machine_use import UsageStatus
 from bot.model.state import State
@@ -70,7 +74,7 @@ class EventKind(StrEnum):
     EXPIRED = "expired"
     WITHDRAWN = "withdrawn"
     DECIDERS_CHANGED = "deciders_changed"
-    """The people who are asked to decide the waiting requests have changed."""
+    """The people who are asked to decide about the waiting requests have changed."""
     APPROVERS_REMINDED = "approvers_reminded"
     OTHERS_ASKED = "others_asked"
     """The people listed under the policy key `approval.then` are asked to decide as well."""
@@ -108,7 +112,7 @@ class EventKind(StrEnum):
     ENDING = "ending"
     EXTENDED = "extended"
     EXTENDED_BY_OPERATOR = "extended_by_operator"
-    """The operator extended the lease although this needs an approver, or decided a waiting extension request."""
+    """The operator extended the lease although this needs an approver, or decided about a waiting extension."""
     EXTENSION_ASKED = "extension_asked"
     EXTENSION_APPROVED = "extension_approved"
     EXTENSION_DENIED = "extension_denied"
@@ -119,21 +123,31 @@ class EventKind(StrEnum):
     GRACEFUL_DESTROY = "script_first"
     """Somebody destroyed the machine gracefully: it ends when its `/root/on-ending.sh` has finished."""
     SCRIPT_FAILED = "script_failed"
-    """`/root/on-ending.sh` failed before the end."""
+    """The owner's script `/root/on-ending.sh` failed before the lease ended."""
     KEPT_AFTER_FAILURE = "kept_after_failure"
-    """`/root/on-ending.sh` failed before the end, so the machine is kept until its owner's next hours."""
+    """The owner's script failed before the lease ended, so the machine is kept until the owner's next hours."""
+    JOBS_ENDED = "jobs_ended"
+    """The jobs on the machine have ended, and none is running any more."""
+    JOB_DONE = "job_done"
+    """The last job has ended, so the lease, which was rented until its jobs are done, ends soon."""
+    WORK_GOES_ON = "work_goes_on"
+    """Work was seen after JOB_DONE, so the lease has its usual end again."""
+    KEPT_WHEN_DONE = "kept_when_done"
+    """Somebody decided that the machine doesn't end when its jobs are done, but at its usual end."""
+    NO_JOB = "no_job"
+    """The lease ends when its jobs are done, but no job has started for a while."""
     ENDS_AGAIN = "put_back"
     """The database was restored, so the owner gets another notification of the end."""
     USE_CHANGED = "use_changed"
     """The usage status of the machine changed. Nobody is notified."""
     HOST_KEY_CHANGED = "host_key_changed"
-    """The machine's SSH server presented another host key than at the first contact. The new key isn't trusted."""
+    """The machine's SSH server presented a different host key than at the first contact, which isn't trusted."""
     NOBODY_ANSWERS = "nobody_answers"
     """The owner didn't answer the question about an idle machine. The approvers are notified."""
     OWNER_ASKED_AGAIN = "owner_asked_again"
     """An approver wants the owner of an idle machine to be asked again."""
     LEFT_ALONE = "left_alone"
-    """An approver said that the machine may stay idle until its end."""
+    """An approver said that the machine may stay idle until the lease ends."""
     PROBE_INSTALLED = "probe_installed"
     """Someone said that they installed the probe by hand."""
     GPU_MISMATCH = "not_as_sold"
@@ -145,7 +159,7 @@ class EventKind(StrEnum):
     REPLACED = "replaced"
     """Another rental replaces this one. As soon as the new machine is bought, the old one is destroyed."""
     NOT_REPLACED = "not_replaced"
-    """The replacement ended without a machine, so this rental keeps its own."""
+    """The replacement ended without getting a machine, so this rental keeps its machine."""
     ADOPTED = "adopted"
     """An admin gave an owner to an unmanaged machine."""
     OWNER_CHANGED = "owner_changed"
@@ -176,7 +190,7 @@ class EventKind(StrEnum):
     STEP_WORKS = "step_works"
     """The step works again after STEP_FAILED."""
     DELETED_OVERDUE = "deleted_overdue"
-    """The machine was deleted as overdue, because the rental's step didn't delete it at its end."""
+    """The machine was deleted as overdue, because the rental's step didn't delete it when the lease ended."""
     # Events about the account.
     UNMANAGED_MACHINE = "unknown_machine"
     BOUGHT_AFTER_BACKUP = "older_database"
@@ -350,7 +364,7 @@ class To(Enum):
     """
     TEAMMATES_WHO_ASKED = auto()
     TEAMMATES_AT_LAST_NOTICE = auto()
-    """All teammates, but only for the last notice of an end. Earlier notices aren't sent to them."""
+    """All teammates, but only for the last notice of the lease's end. Earlier notices aren't sent to them."""
     ADMINS = auto()
     OWNER_OR_ADMINS = auto()
     """The owner if the event is about their rental, otherwise the admins."""
@@ -537,6 +551,17 @@ EFFECTS: dict[EventKind, Effects[Any]] = {
     ),
     _E.SCRIPT_FAILED: Effects(EndFacts, direct=_OWNER, asks=_Q.END),
     _E.KEPT_AFTER_FAILURE: Effects(EndFacts, direct=_OWNER, asks=_Q.END, resolves=(_Q.END,), lengthens=True),
+    _E.JOBS_ENDED: Effects(JobsEndedFacts, direct=_OWNER, asks=_Q.NEEDED, resolves=(_Q.NEEDED,)),
+    _E.JOB_DONE: Effects(
+        JobDoneFacts,
+        thread=always,
+        direct=(To.OWNER, To.TEAMMATES),
+        asks=_Q.END,
+        resolves=(_Q.END, _Q.NEEDED),
+    ),
+    _E.WORK_GOES_ON: Effects(WorkGoesOnFacts, thread=always, resolves=(_Q.END,), lengthens=True),
+    _E.KEPT_WHEN_DONE: Effects(UntilFacts, thread=always, resolves=(_Q.END, _Q.NEEDED), lengthens=True),
+    _E.NO_JOB: Effects(QuestionFacts, direct=_OWNER, asks=_Q.NEEDED, resolves=(_Q.NEEDED,)),
     _E.ENDS_AGAIN: Effects(EndFacts, direct=_OWNER, asks=_Q.END, resolves=(_Q.END,)),
     _E.USE_CHANGED: Effects(StatusFacts, resolves=(_Q.WANTED,), resolves_if=is_in_use),
     _E.HOST_KEY_CHANGED: Effects(HostKeyFacts, direct=(To.OWNER, To.TEAMMATES)),
@@ -631,7 +656,14 @@ def events_after(event: Event, events: Sequence[Event]) -> Sequence[Event]:
 
 
 def resolved_by(event: Event, events: Sequence[Event]) -> Event[Any] | None:
-    """Return the first event of a rental's history that resolves this event's question, or None."""
+    """Return the first later event that resolves the question of this event, or None.
+
+    An event can cause a message with a question, for example whether to approve a request. The approval is then
+    the event that resolves the question.
+
+    Args:
+        events: The history of the rental.
+    """
     question = event.effects.asks
     return next(
         (

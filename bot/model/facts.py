@@ -11,14 +11,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 from decimal import Decimal
+from enum import StrEnum
 from typing import Any, Self
 
 from pydantic import Field
 
 from bot.errors import BuyingBlock
-from bot.model.attempt import Why
+from bot.model.attempt import ScriptPart, Why
 from bot.model.base import Frozen, Instant, changed
 from bot.model.budget import Balance, Demand
+from bot.model.job import Job
 from bot.model.machine_use import GpusSeen, UsageStatus, Use
 from bot.model.money import Micros
 from bot.model.spend import Digest
@@ -76,7 +78,7 @@ class PeopleFacts(Facts):
 
 
 class UntilFacts(Facts):
-    """A time until which something applies, such as the end of the machine."""
+    """A time until which something applies, such as the end of the lease."""
 
     until: Instant | None = None
 
@@ -121,7 +123,7 @@ class OtherOffer(Frozen):
 
 
 class RequestFacts(AllowedFacts, DecidersFacts, UntilFacts, BillFacts):
-    """A request, with its terms and the people who decide it.
+    """A request, with its terms and the people who decide about it.
 
     `until` is the time at which the request expires if nobody decides, or at which the rental stops waiting for an
     offer.
@@ -236,6 +238,8 @@ class LeftOut(Frozen):
     """True if the probe isn't installed, so that the bot can't tell whether the machine is used."""
     key_count: int = 0
     """The number of keys that aren't installed."""
+    parts: tuple[ScriptPart, ...] = ()
+    """The parts for which the startup script has no room."""
     people: tuple[str, ...] = ()
     """Slack IDs of the teammates who have no key."""
 
@@ -294,6 +298,13 @@ class QuestionFacts(UseFacts, BillFacts):
     """The cost until the end of the lease."""
 
 
+class JobsEndedFacts(BillFacts, UntilFacts):
+    """The jobs that have ended on a machine, the last one first. The lease ends at `until`."""
+
+    jobs: tuple[Job, ...]
+    rate: Decimal | None = None
+
+
 class KeptFacts(PeopleFacts, UntilFacts):
     """The owner's reply that they need the machine for the time `span`. The bot asks again at `until`.
 
@@ -323,9 +334,31 @@ class EndFacts(BillFacts, UntilFacts):
     ask_before: Instant | None = None
     """The latest time at which an approver can still be asked for more time.
 
-    Only set if the notice was sent because the approvers' hours end before the lease ends.
+    Only set if the notice was sent because the approvers' working hours end before the lease ends.
     """
     exit_status: int | None = None
+
+
+class JobDoneFacts(EndFacts):
+    """The last job of a machine whose lease ends when its jobs are done. The lease now ends at `until`."""
+
+    job: Job
+
+
+class WorkGoesOn(StrEnum):
+    """The work that was seen on a machine after its jobs seemed to be done."""
+
+    JOB = "job"
+    """Another job has started."""
+    GPU_OR_CONNECTION = "gpu_or_connection"
+    """A GPU was working, or somebody connected."""
+
+
+class WorkGoesOnFacts(UntilFacts):
+    """Work that goes on, so that the lease ends at `until` again."""
+
+    until: Instant
+    work: WorkGoesOn
 
 
 class AgainFacts(UntilFacts):
@@ -385,7 +418,7 @@ class PlaceFacts(Facts):
     name: str
     why: Why | None = None
     amount: Micros | None = None
-    """The cost of a replacement that ended without a machine."""
+    """The cost of a replacement that ended without getting a machine."""
 
 
 # --- the end
@@ -406,7 +439,7 @@ class EndedFacts(SaidFacts, BillFacts):
 
 
 class DeletionFacts(BillFacts):
-    """Resources that may still be billing, or have just stopped billing. `why` is set if their attempt failed."""
+    """Resources that may still cost money, or no longer do. `why` is set if their attempt failed."""
 
     vendor: str
     resource_id: str | None = None
@@ -432,9 +465,9 @@ class AlertFacts(UntilFacts):
     """The number by which the log refers to a series of `count` failed steps."""
     count: int | None = None
     since: Instant | None = None
-    """The end of the rental's machine, which is deleted at `until`."""
+    """The end of the rental's lease. The machine is deleted at `until`."""
     span: timedelta | None = None
-    """If the database accepts no writes: the delay between the end of a machine and its deletion.
+    """If the database accepts no writes: the delay between the end of a lease and the deletion of the machine.
 
     If a clock is wrong: the time by which the clock is ahead. Negative if it is behind.
     """

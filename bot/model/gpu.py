@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 _MAKERS = ("nvidia", "amd", "intel", "google")
@@ -135,6 +136,39 @@ class Families:
         return self._by_family.get(name_key(derived), derived or canonical)
 
 
+# --- names in the team's rules
+
+
+def is_name(text: str) -> bool:
+    """Return whether a text can name a GPU: it has at least one word that is neither a maker nor a brand."""
+    return bool(name_key("".join(_name_words(text))))
+
+
+@lru_cache(maxsize=4096)
+def may_mean(gpu: str, name: str) -> bool:
+    """Return whether a rule about the GPU `name` also applies to a request for `gpu`.
+
+    Both names are written as people type them: a family such as `H100`, a family with features, as in `H100 80GB`,
+    or a canonical name such as `nvidia-h100-sxm5-80gb`. A rule about a family applies to all its variants. A rule
+    about one variant also applies to a request for the whole family, because that variant may be bought for it.
+    """
+    one, other = _name_words(gpu), _name_words(name)
+    return _includes(other, one) or _includes(one, other)
+
+
+def _includes(wide: Sequence[str], narrow: Sequence[str]) -> bool:
+    """Return whether the words of a name, such as `h100 80gb`, also describe a GPU whose name has more words."""
+    # People type some families without their first word: `4090` for `RTX 4090`.
+    short = [narrow[1:]] if narrow and narrow[0] in _TWO_WORD_FAMILIES else []
+    return any(
+        "".join(wide[:typed]) == "".join(words[:length])
+        and all(map(Variant("", frozenset(words[length:])).has, wide[typed:]))
+        for words in (narrow, *short)
+        for typed in range(1, len(wide) + 1)
+        for length in range(1, len(words) + 1)
+    )
+
+
 # --- variants
 
 
@@ -170,7 +204,7 @@ def variant_of(canonical: str, family: str) -> Variant:
 
 
 def memory_sizes(variants: Iterable[Variant]) -> frozenset[int]:
-    """Return the memory sizes of these variants, in gigabytes."""
+    """Return the memory sizes of the given GPU variants, in gigabytes."""
     sizes = (_MEMORY.fullmatch(feature) for variant in variants for feature in variant.features)
     return frozenset(int(size.group(1)) for size in sizes if size)
 
@@ -188,10 +222,10 @@ def has_features(canonical: str, family: str, features: Iterable[str]) -> bool:
 
 
 def comparable(features: Iterable[str], family: str, variants: Sequence[Variant]) -> list[str]:
-    """Return the features without those that no catalogue name of the GPU's family states.
+    """Return the features that can be compared with the catalogue's names of a GPU family.
 
     For example, nvidia-smi reports the kind of memory in `H100 80GB HBM3`, the form factor in `MI300X OAM`, and
-    the CPU's memory in `GH200 480GB`. The catalogue doesn't state these features, so they can't be compared.
+    the CPU's memory in `GH200 480GB`. The catalogue doesn't state these features, so they are left out.
     """
     named = [feature for feature in features if any(variant.has(feature) for variant in variants)]
     says_form = any(variant.says_form for variant in variants)
@@ -253,7 +287,7 @@ def _typed_part(part: str) -> str:
 def display_name(name: str, features: Iterable[str] = ()) -> str:
     """Return the name that people read for a GPU: `H100 SXM 80 GB` for `nvidia-h100-sxm5-80gb`.
 
-    A family is returned unchanged, followed by the features that were requested.
+    If `name` is a GPU family, such as `H100`, the requested features are appended to the family: `H100 80 GB`.
     """
     if "-" not in name:
         return " ".join([name, *map(_display_part, features)])
@@ -273,6 +307,11 @@ def _display_part(part: str) -> str:
     if memory := re.fullmatch(r"(\d+)gb", part):
         return f"{memory[1]} GB"
     return part.upper()
+
+
+def display_typed(name: str) -> str:
+    """Return a name that somebody typed, as people read it: `H100 SXM 80 GB` for `nvidia h100 sxm5 80gb`."""
+    return " ".join(map(_display_part, _name_words(name)))
 
 
 def display_variant(canonical: str, family: str) -> str:

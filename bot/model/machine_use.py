@@ -11,6 +11,8 @@ from enum import StrEnum
 from pydantic import Field
 
 from bot.model.base import Frozen, Instant
+from bot.model.gpu_health import GpuHealth
+from bot.model.job import JobReport
 
 
 class UsageStatus(StrEnum):
@@ -62,7 +64,10 @@ class SetupProgress(Frozen):
 
 
 class OnEndingState(StrEnum):
-    """The state of the owner's `/root/on-ending.sh`, which a machine starts before an end."""
+    """The state of the owner's script `/root/on-ending.sh`.
+
+    The machine starts the script shortly before the lease ends.
+    """
 
     NONE = "none"
     """The file doesn't exist."""
@@ -103,14 +108,14 @@ class OnEnding(Frozen):
         return self.state not in {OnEndingState.NONE, OnEndingState.REFUSED}
 
     def is_for(self, ends_at: datetime) -> bool:
-        """Return whether the script was last started for this end of the lease.
+        """Return whether the machine last started the script for a lease that ends at `ends_at`.
 
-        Machines know their end only to the second, so fractions of a second are ignored.
+        Machines know the end of the lease only to the second, so fractions of a second are ignored.
         """
         return self.end is not None and self.end == ends_at.replace(microsecond=0)
 
     def runs_for(self, ends_at: datetime) -> bool:
-        """Return whether the script was started for this end of the lease and is still running."""
+        """Return whether the script was started for a lease that ends at `ends_at` and is still running."""
         return self.state is OnEndingState.RUNNING and self.is_for(ends_at)
 
 
@@ -168,6 +173,10 @@ class Report(Frozen):
     """The state of `/root/on-ending.sh`. None if the bot's script that starts it isn't on the machine."""
     missed: Missed | None = None
     """The reason why some or all GPU readings are missing. The connections may be known nevertheless."""
+    health: GpuHealth | None = None
+    """The health of the GPUs. None if the machine doesn't report it."""
+    jobs: JobReport | None = None
+    """The jobs on the machine. None if the machine doesn't report its jobs."""
 
 
 class GpusSeen(Frozen):
@@ -265,7 +274,10 @@ class Use(Frozen):
 
     @property
     def bare(self) -> Use:
-        """A copy without the evidence: it has only the status, its start and the start of its idle period."""
+        """A copy without the evidence.
+
+        The copy has the status, the start of the status, and the start of the idle period.
+        """
         return Use(status=self.status, since=self.since, idle_period=self.idle_period)
 
 

@@ -46,12 +46,12 @@ class WaitlistEntry(Frozen):
     rents: bool = False
     """True if an offer that fits is rented automatically. False if the owner is only notified."""
     any_time: bool = False
-    """True if renting or notifying may also happen outside the owner's hours (the policy key `hours`)."""
+    """True if renting or notifying is also allowed outside the owner's working hours (the policy key `hours`)."""
     gpu: str | None = None
     """The canonical name of the GPU whose price the owner saw.
 
-    Another GPU is only rented if `fits_model` accepts it as a substitute. None if any GPU that matches the request
-    may be rented.
+    Another GPU is only rented if `may_substitute` accepts it as a substitute. None if any GPU that matches the
+    request may be rented.
     """
     budgets: dict[ScopeKind, Micros] | None = None
     """The budgets of the owner, the project and the team when the rental reserved money from them.
@@ -62,7 +62,7 @@ class WaitlistEntry(Frozen):
 
 
 class Quote(Frozen):
-    """A request and the offers that were found for it. A quote makes at most one rental."""
+    """A request and the offers that were found for it. A quote leads to at most one rental."""
 
     id: str
     state: QuoteState

@@ -144,7 +144,10 @@ class Accruing(NamedTuple):
 
 
 class Running(NamedTuple):
-    """The number of live rentals that have the same values in the other fields."""
+    """The number of rentals with a given state, price, idleness and pending decision.
+
+    Rentals that are over aren't counted.
+    """
 
     state: State
     rate: Decimal | None
@@ -201,7 +204,7 @@ class EndTimes(Frozen):
     """The times that determine when an attempt has to end.
 
     The offer, terms and state of the rental are deliberately not read. Even if they can't be parsed, the machine
-    must be deleted at its end.
+    must be deleted when these times say so.
     """
 
     rental_id: str
@@ -216,7 +219,7 @@ class EndTimes(Frozen):
 
 
 class UnfinishedAttempt(EndTimes):
-    """An attempt that may still be billing."""
+    """An attempt that may still cost money."""
 
     n: int
     offer_id: str | None
@@ -239,7 +242,10 @@ class WatchedResource(EndTimes):
     """USD per hour. None if the API didn't report it."""
     offer_rate: Decimal
     orphaned: bool
-    """True if the resource's attempt is an orphan: see `Attempt.orphaned`."""
+    """True if the resource belongs to an orphaned attempt.
+
+    The resource then never becomes the rental's machine, and is only deleted.
+    """
     latest_end: Instant | None
 
 
@@ -321,7 +327,8 @@ class Unsendable(Frozen):
 class PolicyFile(Frozen):
     """A policy file and the setup scripts that it names.
 
-    The policy and the scripts are stored as text, so that a newer gpubot parses them as it would parse the files.
+    The policy and the scripts are stored as text. After an upgrade, the new version of gpubot can therefore parse
+    the text again.
     """
 
     text: str = ""

@@ -11,6 +11,8 @@ from pydantic import Field
 from bot.model.attempt import Why
 from bot.model.base import Frozen, Instant, changed
 from bot.model.budget import UNASSIGNED
+from bot.model.gpu_health import GpuHealth
+from bot.model.job import MachineJobs, Progress, UntilDone
 from bot.model.machine_use import OnEnding, SetupProgress, Use
 from bot.model.quote import WaitlistEntry
 from bot.model.request import Request, Terms
@@ -18,7 +20,7 @@ from bot.model.state import State
 
 
 class Decider(StrEnum):
-    """The person who decides a waiting request."""
+    """The person whose decision a request waits for."""
 
     OWNER = "owner"
     APPROVER = "approver"
@@ -50,7 +52,13 @@ class Asked(Frozen):
     about: Instant | None = None
     """The start of the idle period: `Use.idle_period`, or `Use.since` if that is None.
 
-    None if the machine had no usage status.
+    If the question was asked because a job ended, this is the time of the question. None if the machine had no
+    usage status.
+    """
+    after_job: bool = False
+    """True if the first question was asked because a job ended.
+
+    It then counts for the idle period that had begun by then, although nobody may have noticed it yet.
     """
     last_at: Instant
     times: int = 1
@@ -100,7 +108,8 @@ class Lease(Frozen):
     latest_end: Instant | None = None
     """For a flexible end, the latest time at which the lease may end. None if the end is fixed.
 
-    While the machine is in use, `ends_at` moves to later times, but never past `latest_end`.
+    While the machine is in use, `ends_at` moves to later times, but never past `latest_end`. If the lease ends
+    because its jobs are done, this is the end that applies again if work goes on.
     """
     kept_until: Instant | None = None
     """The latest time until which the machine is kept if `/root/on-ending.sh` fails before the end of the lease.
@@ -108,6 +117,8 @@ class Lease(Frozen):
     The approved terms pay until then. None if the machine isn't kept, or if it is being kept already: `ends_at` is
     then the time until which it is kept.
     """
+    until_done: UntilDone | None = None
+    """Set if the lease ends when its jobs are done."""
     notices_checked_at: Instant
     """The time up to which all notices of the lease's end have been sent or skipped."""
     seen_at: Instant
@@ -119,8 +130,13 @@ class Lease(Frozen):
     """The time at which the bot noticed that Slack shows a newer state of the machine than the database has.
 
     This happens after the database was restored from a backup. The time is removed once the machine has been
-    looked up and the owner has been notified of its end.
+    looked up and the owner has been notified of the lease's end.
     """
+
+    @property
+    def ends_when_done(self) -> bool:
+        """True if the jobs are done, so that the lease ends at an earlier time than its usual end."""
+        return self.until_done is not None and self.until_done.done is not None
 
     @property
     def last_end(self) -> datetime:
@@ -255,12 +271,22 @@ class Rental(Frozen):
     """
     on_ending_at: Instant | None = None
     """The time at which the state in `on_ending` was first seen."""
+    jobs: MachineJobs | None = None
+    """The jobs on the machine. None if the machine has reported none yet."""
+    progress: Progress | None = None
+    """The newest progress of a job. It is stored without a new version of the rental."""
+    gpu_health: GpuHealth | None = None
+    """The health of the GPUs, with all faults that were ever reported. None if the machine hasn't reported any.
+
+    The notes are those of the latest report that had other notes than the one before.
+    """
     replaces: str | None = None
     """The ID of the rental that this one replaces."""
     replaced_by: str | None = None
     """The ID of the rental that replaces this one. A rental is replaced at most once.
 
-    The value becomes None again if the replacement ended without a machine while this rental was still running.
+    If the replacement ends without getting a machine while this rental is still running, the value becomes None
+    again.
     """
     bought_after_backup: bool = False
     """True if a machine of this rental was found on the marketplace account but not in the database.
@@ -313,7 +339,7 @@ class Rental(Frozen):
 
     @property
     def owner_decides(self) -> bool:
-        """True if the owner decides the request without an approver."""
+        """True if the owner decides about the request without an approver."""
         return self.decision is not None and self.decision.decider is Decider.OWNER
 
     @property
@@ -327,10 +353,11 @@ class Rental(Frozen):
 
     @property
     def unextended(self) -> Terms:
-        """The terms in force, but with the newest version number. Another extension starts from these terms.
+        """The terms from which a new extension starts: the terms in force, with the newest version number.
 
-        If an extension is waiting, its version number is the newest. Another extension then gets a higher number,
-        so that clicks on buttons of the waiting extension are recognized as out of date.
+        If an earlier extension still waits for a decision, the terms of that extension have the newest version
+        number. The new extension then gets a higher number. Clicks on buttons of the earlier extension are
+        therefore recognized as out of date.
         """
         if self.extension is None:
             return self.terms

@@ -87,6 +87,8 @@ class Request(OfferQuery):
 
     A flexible end moves to later times while the machine is in use, up to this limit.
     """
+    until_done: bool = False
+    """True if the machine should end when its jobs are done. `lease` is then the longest time that it may run."""
     project: str | None = None
     """The project that the person named.
 
@@ -137,7 +139,7 @@ class Terms(Frozen):
     version: int = Field(ge=1)
     """The version number. Every change increases it, so that clicks on older buttons are recognized."""
     gpu: str
-    """The canonical name of the clicked GPU. `fits_model` decides which other GPUs are accepted substitutes."""
+    """The canonical name of the clicked GPU. `may_substitute` decides which other GPUs are accepted."""
     count: int = Field(ge=1)
     region: str | None
     contract: Contract

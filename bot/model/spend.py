@@ -48,7 +48,7 @@ class RowsOf(StrEnum):
 
 
 class Spent(Summed):
-    """An amount that was charged, split by how the machines were used."""
+    """An amount that was charged, split by the usage status of the machines."""
 
     rentals: int = 0
     gpu_time: timedelta = timedelta()
@@ -91,7 +91,7 @@ class ProjectWeek(Frozen):
     rate: Decimal = Decimal(0)
     """The combined price of these running rentals, in USD per hour."""
     not_confirmed: int = 0
-    """The number of the project's rentals that are being destroyed and may still be billing."""
+    """The number of the project's rentals that are being destroyed and may still cost money."""
 
 
 class Digest(Frozen):

@@ -1,4 +1,4 @@
-"""Read models for views: a rental in detail, rentals in lists, and the offers found for a request."""
+"""The data that views show: a rental in detail, rentals in lists, and the offers found for a request."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from bot.model.request import Request, Terms
 
 
 class AccruedCost(Frozen):
-    """The cost of a rental so far: its ledger, plus the resources that still bill."""
+    """The cost of a rental so far: its ledger, plus the resources that still cost money."""
 
     amount: Micros
     estimated: bool
@@ -57,7 +57,7 @@ class RentalDetails(RentalSummary):
     Empty if the rental is over, or if the reader is neither the owner nor one of these teammates.
     """
     use_costs: UseCosts = UseCosts()
-    """The cost of the rental, split by how the machine was used. Zero if the reader may not see money."""
+    """The cost of the rental, split by the usage status of the machine. Zero if the reader may not see money."""
     recent_use: RecentUse | None = None
     """The recent use of the machine. Only set for `/gpu show`, and if the reader may see it."""
     runs_script: bool = True
@@ -171,7 +171,7 @@ class AdminQuestionView(Frozen):
 
 
 class PeopleAsked(Frozen):
-    """The people who are asked to decide a request."""
+    """The people who are asked to decide about a request."""
 
     names: tuple[str, ...]
     admins_decide: bool = False
@@ -222,9 +222,12 @@ class RentalList(Frozen):
     idle: int = 0
     """The number of idle machines in the whole team."""
     to_decide: tuple[RentalSummary, ...] = ()
-    """The first few requests and extensions that the reader may decide. Only set if the reader asked for them."""
+    """The first few requests and extensions that the reader may decide about.
+
+    Only set if the reader asked for them.
+    """
     more_to_decide: int = 0
-    """The number of further requests and extensions that wait."""
+    """The number of further requests and extensions that wait for a decision."""
     unmanaged_total: UnmanagedTotal = UnmanagedTotal()
     unmanaged: tuple[UnmanagedSummary, ...] = ()
     """The unmanaged machines on the account. Only for admins and approvers who asked for everything."""
@@ -296,8 +299,10 @@ class Shared(Frozen):
 
 
 class Over(StrEnum):
-    """A limit that a request exceeds. An approver therefore has to decide."""
+    """A limit that a request exceeds, or a rule about its GPUs. An approver therefore has to decide."""
 
+    ALWAYS = "always"
+    """The rule `approval.always`: requests for so many GPUs, or for this model, always need approval."""
     PER_HOUR = "per_hour"
     TOTAL = "total"
     BUDGET = "budget"
@@ -309,7 +314,7 @@ class Proposal(Frozen):
 
     terms: Terms
     over: tuple[Over, ...] = ()
-    """The limits that the terms exceed. If empty, the owner decides alone."""
+    """The reasons why the terms need an approver. If empty, the owner decides alone."""
     passed: tuple[Demand, ...] = ()
     """The budgets without enough headroom for the terms, in ascending order of remaining headroom."""
 

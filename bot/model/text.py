@@ -52,9 +52,9 @@ def plural(count: int, singular: str, plural_form: str | None = None) -> str:
     return f"{count} {singular if count == 1 else plural_form or singular + 's'}"
 
 
-def listed(parts: Sequence[str]) -> str:
-    """Join the parts as in a sentence: `a`, `a and b`, or `a, b and c`."""
-    return " and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))
+def listed(parts: Sequence[str], word: str = "and") -> str:
+    """Join the parts as in a sentence: `a`, `a and b`, or `a, b and c`. `word` replaces `and`."""
+    return f" {word} ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))
 
 
 # --- durations
@@ -148,8 +148,8 @@ def say_price(rate: Decimal) -> str:
 
 
 def say_limit(rate: Decimal) -> str:
-    """Return a limit of an hourly price to the cent, without "per hour": `$2.47`.
+    """Return the text of the highest allowed price, in whole cents and without "per hour": `$2.47`.
 
-    The limit is rounded down, so that nothing is bought for more than the limit that people read.
+    The price is rounded down, so that a machine at the displayed price is always allowed.
     """
     return f"${whole_cents_below(max(rate, Decimal(0))):,.2f}"

@@ -10,7 +10,7 @@ from bot.model.base import Frozen, Instant
 
 
 class WatchedMachine(Frozen):
-    """A resource that belongs to a rental and is billing or may be billing."""
+    """A resource that belongs to a rental and that costs money or may cost money."""
 
     # Ignore unknown fields. The bot may be newer than the watchdog, and send more fields than the watchdog knows.
     model_config = ConfigDict(extra="ignore")

@@ -56,7 +56,7 @@ class FollowedClock(MovedClock):
 async def clock_of(url: str | None, session: aiohttp.ClientSession) -> Clock:
     """Return a clock that follows the clock at `url`, the value of GPUBOT_CLOCK_URL.
 
-    If there is no URL, this machine's clock is returned. Raises Unusable if there is no clock at the URL.
+    If `url` is None, this machine's clock is returned. Raises Unusable if the clock at the URL can't be read.
     """
     if url is None:
         return SystemClock()

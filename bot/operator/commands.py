@@ -35,7 +35,10 @@ from handlers.typed.rental_words import read_extension, read_id
 
 MOST_RENTALS = 500
 LONGEST_WHY = 200
-"""The maximum length of a reason in characters. Messages in Slack show only this many characters of a reason."""
+"""The maximum length in characters of the reason that the operator gives for a change.
+
+Messages in Slack show only this many characters of a reason.
+"""
 _TOKEN = re.compile(r"<(?:[^<>|]*\|([^<>]*)|[#@!]?(?:subteam\^)?([^<>|]*))>")
 """A date, link, channel or person in mrkdwn, such as `<#C0GPUS>`.
 
@@ -122,7 +125,7 @@ async def _spend(deps: Deps, command: Command, reader: Reader) -> SpendReport:
 
 
 async def _decide(deps: Deps, command: Command) -> str:
-    """Approve or deny a request. To approve it, the operator must name the total that they have read.
+    """Approve or deny a request. To approve it, the operator must also have typed the total of the request.
 
     Raises TooLate if no decision was ever needed for the rental, or if the request has changed in the meantime.
     """
@@ -178,7 +181,7 @@ def _id(command: Command) -> str:
 
 
 def _reason(typed: str) -> str:
-    """Return a reason on one line. Raises Mistake if it is empty or too long."""
+    """Return the reason that the operator typed, on one line. Raises Mistake if it is empty or too long."""
     why = one_line(typed, LONGEST_WHY + 1)
     if not why:
         raise Mistake('Give a reason, which people will read in Slack: --why "the disk is full"')

@@ -54,9 +54,9 @@ class Command(Frozen):
     by: Words = ""
     """The extension of a lease: a duration such as `2h`, or a new end such as `until 18:00`."""
     up_to: Words = ""
-    """The total in dollars that the operator has read and approves, such as `137.54`.
+    """The total in dollars that the operator approves, such as `137.54`.
 
-    Any other total is refused.
+    If the request has a different total, the approval is refused.
     """
     words: Words = ""
     """The arguments of `/gpu spend`, such as `project vision 2026-10`.
@@ -64,7 +64,7 @@ class Command(Frozen):
     If empty, the team's spend this month is shown.
     """
     why: str = ""
-    """The reason, for commands that change something."""
+    """The operator's reason, which every command that changes something needs."""
 
 
 class Request(Frozen):

@@ -1,7 +1,7 @@
 """The file of the socket for operator commands, and the rules about who may own it.
 
-The bot, the operator commands and the doctor make the same checks, because anyone who can replace the socket can
-read each command and send any answer.
+The bot, the operator commands and `gpubot doctor` make the same checks, because anyone who can replace the socket
+can read each command and send any answer.
 """
 
 from __future__ import annotations

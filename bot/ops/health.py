@@ -23,7 +23,7 @@ Report = dict[str, Any]
 LONGEST_WAIT = 60.0
 """The maximum time in seconds (wall clock) that a request to /health may wait."""
 READ_EVERY = 0.02
-"""The time in seconds (wall clock) after which a waiting request creates its next report."""
+"""The time in seconds (wall clock) between two checks whether a waiting request can be answered."""
 MOST_WAITERS = 3
 """The maximum number of requests that may wait at the same time. Further requests are answered immediately.
 
@@ -55,8 +55,8 @@ async def serve(
         clock: The clock for waiting requests.
         report: Returns the answer of /health.
         exposition: Returns the answer of /metrics.
-        works: Returns whether work is in progress. While there is work, a waiting request keeps waiting without
-            creating a report.
+        works: Returns whether work is in progress. While there is work, `report` isn't called for requests that
+            wait for the end of the work.
         ready: Returns whether Slack's requests can be sent to this process. Without this function, /ready isn't
             served.
         machines: The answer of /machines. If None, /machines isn't served.
@@ -67,11 +67,11 @@ async def serve(
     waiting = 0
 
     async def health(request: web.Request) -> web.Response:
-        """Respond with the report. The status is 503 if the bot isn't well.
+        """Respond with the report. The status is 503 if the report says that the bot isn't working properly.
 
-        With `settled=REV&wait=S`, the response is delayed until all work is done and the clock has at least the
-        revision REV. The delay is at most S seconds of wall-clock time. If MOST_WAITERS other requests are already
-        waiting, there is no delay.
+        With `settled=REV&wait=S`, the response is delayed until all work is done and the clock's revision is REV
+        or higher. The revision is a number that increases whenever the clock is set. The delay is at most S
+        seconds of wall-clock time. If MOST_WAITERS other requests are already waiting, there is no delay.
         """
         nonlocal waiting
         try:
@@ -134,7 +134,7 @@ async def serve(
 
 
 def _answer(report: Report) -> web.Response:
-    """Return a report as JSON. The status is 503 if the report says that the bot isn't well."""
+    """Return a report as JSON. The status is 503 if the report says that the bot isn't working properly."""
     return web.json_response(report, status=200 if report.get("well", True) else 503)
 
 

@@ -123,7 +123,7 @@ class HealthReport:
         return {**await self._wellness(), "machines": machines}
 
     async def _wellness(self) -> health.Report:
-        """Return the keys `well` and `wrong` of a report: whether the bot is well, and all known problems."""
+        """Return the keys `well` and `wrong` of a report: whether the bot works, and all known problems."""
         trouble = [(part.vital, words) for part in self.parts for words in await part.trouble()]
         return {"well": not any(vital for vital, _ in trouble), "wrong": [words for _, words in trouble]}
 
@@ -183,7 +183,7 @@ async def watched_machines(tx: Tx, rules: Rules) -> tuple[WatchedMachine, ...]:
 
 
 async def _latest_end(tx: Tx, resource: WatchedResource, rules: Rules) -> datetime | None:
-    """Return the latest time at which the lease may end, plus the grace period. None if the time isn't known."""
+    """Return the latest possible end of the lease, plus the grace period. None if the end isn't known."""
     ended = resource.over_at or resource.destroying_since
     if ended is None and (resource.orphaned or not resource.newest):
         # The rental doesn't use the machine of this attempt, so the bot deletes the machine as soon as it appears
@@ -197,9 +197,10 @@ async def _latest_end(tx: Tx, resource: WatchedResource, rules: Rules) -> dateti
 
 
 async def _end_once_ready(tx: Tx, resource: WatchedResource, rules: Rules) -> datetime | None:
-    """Return the latest time at which the lease may end if the machine isn't ready yet.
+    """Return the latest possible end of the lease of a machine that isn't ready yet.
 
-    None if the purchase was not accepted, or if the rental can't be loaded.
+    The lease begins when the machine becomes ready. None if Compute Clear hasn't accepted the purchase, or if the
+    rental can't be loaded.
     """
     if resource.accepted_at is None:
         return None

@@ -107,7 +107,7 @@ class Metrics:
         return Gauge(f"gpubot_{name}", words, labels, registry=self.registry)
 
     def attempt(self, attempt: Attempt) -> None:
-        """Count an attempt that is new or has changed its state."""
+        """Count an attempt (one purchase) that is new or has changed its state."""
         self._attempts.labels(attempt.state.value, attempt.why.value if attempt.why else "").inc()
 
     def market_call(self, call: str, outcome: str) -> None:

@@ -36,11 +36,11 @@ If the vendor's DNS server doesn't answer, each lookup occupies a thread for hal
 threads for other vendors.
 """
 PATIENCE = 1.0
-"""The time in seconds (wall clock) to wait for a lookup before the name's last known addresses are used."""
+"""The time in seconds (wall clock) to wait for a lookup before the last known addresses of the host are used."""
 MOST_REMEMBERED = 10_000
-"""The maximum number of names whose last addresses are remembered."""
+"""The maximum number of host names whose last known addresses are remembered."""
 _NAMES = ThreadPoolExecutor(32, thread_name_prefix="gpubot-names")
-"""The threads that look up the names of machines.
+"""The threads that look up the host names of machines.
 
 These threads may wait for a DNS server that doesn't answer. The rest of the bot isn't delayed then, because it
 uses asyncio's default threads.
@@ -51,17 +51,20 @@ _Addresses: TypeAlias = list[tuple[Any, ...]]
 
 
 class Connector:
-    """Connects to machines. Concurrent callers that need the same name share one lookup."""
+    """Connects to machines.
+
+    If several callers need the address of the same host name at the same time, they share one DNS lookup.
+    """
 
     def __init__(self) -> None:
         self._look_ups: dict[str, asyncio.Task[_Addresses]] = {}
-        """The lookups in progress, by name."""
+        """The DNS lookups in progress, by host name."""
         self._turns: defaultdict[str | None, asyncio.Semaphore] = defaultdict(
             lambda: asyncio.Semaphore(NAMES_OF_VENDOR)
         )
         """Limits the concurrent lookups of each vendor."""
         self._last: dict[str, _Addresses] = {}
-        """The last known addresses of each name."""
+        """The last known addresses of each host name."""
 
     async def connected(self, host: str, port: int, vendor: str | None = None) -> socket.socket:
         """Connect to a vendor's machine, and return the socket.
@@ -103,9 +106,9 @@ class Connector:
         return look_up.result() if look_up.done() else known or []
 
     async def _in_turn(self, host: str, vendor: str | None) -> _Addresses:
-        """Look up a name as soon as fewer than NAMES_OF_VENDOR lookups for its vendor are in progress.
+        """Look up a host name as soon as fewer than NAMES_OF_VENDOR lookups for its vendor are in progress.
 
-        If no DNS server answers, the name's last known addresses are returned.
+        If no DNS server answers, the last known addresses of the host are returned.
         """
         async with self._turns[vendor]:
             try:

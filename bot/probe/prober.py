@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from contextlib import suppress
 from typing import Any
 
 import asyncssh
@@ -24,6 +25,11 @@ The time is short because the bot tries to read the host key before it notifies 
 ready. If the key can't be read in time, the bot tries again with the next checks of the machine.
 """
 PROBE_RUN_SECONDS = 15.0
+AFTER_REPORT_SECONDS = 6.0
+"""The maximum time in seconds (wall clock) for what the script prints after the report.
+
+Without it, a machine whose GPU driver hangs there would be reported as unreadable.
+"""
 MAX_LINE = 1024
 MAX_LINES = 30
 """The maximum number of lines to read while waiting for the SSH banner.
@@ -223,21 +229,33 @@ class _Client(asyncssh.SSHClient):
 
 
 class _Session(asyncssh.SSHClientSession[bytes]):
-    """Collects the output of the script until the report is complete."""
+    """Collects the output of the script."""
 
     def __init__(self) -> None:
         self.answer = bytearray()
+        self.complete = asyncio.Event()
+        """Set once the report is complete, or once nothing more can arrive."""
         self.over = asyncio.Event()
+        """Set once nothing more can arrive."""
 
     @override
     def data_received(self, data: bytes, datatype: asyncssh.DataType) -> None:
         if datatype is None:  # otherwise the data is from stderr
             self.answer += data
             if is_complete(self.answer):
-                self.over.set()
+                self.complete.set()
+
+    @override
+    def eof_received(self) -> bool:
+        self._end()
+        return False
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:
+        self._end()
+
+    def _end(self) -> None:
+        self.complete.set()
         self.over.set()
 
 
@@ -305,7 +323,10 @@ async def _run_script(
             window=WINDOW,
             request_pty=False,
         )
-        await session.over.wait()
+        await session.complete.wait()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(AFTER_REPORT_SECONDS):
+                await session.over.wait()
     finally:
         connection.abort()
         await connection.wait_closed()

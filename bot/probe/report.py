@@ -11,6 +11,7 @@ import re
 from datetime import UTC, datetime
 from hashlib import blake2s
 
+from bot.model.base import changed
 from bot.model.machine_use import (
     GpuModel,
     GpuUse,
@@ -23,6 +24,8 @@ from bot.model.machine_use import (
     SetupState,
 )
 from bot.model.text import one_line
+from bot.probe.health import read_health
+from bot.probe.jobs import read_jobs
 
 FIRST_LINE, LAST_LINE = b"gpubot-probe 1\n", b"end\n"
 LONGEST_LINE = 300
@@ -57,7 +60,10 @@ class _NoReport(Exception):
 
 
 def is_complete(answer: bytes | bytearray) -> bool:
-    """Return whether the first and last line of a report have arrived."""
+    """Return whether the first and last line of a report have arrived.
+
+    More can follow after the last line (`after_report`).
+    """
     return _between(answer) is not None
 
 
@@ -78,9 +84,20 @@ def read_report(answer: bytes | bytearray, secret: bytes) -> Report | None:
     if len(lines) > MOST_LINES or any(len(line) > LONGEST_LINE for line in lines):
         return None
     try:
-        return _Reader(secret).read(lines)
+        report = _Reader(secret).read(lines)
     except _NoReport:
         return None
+    after = after_report(answer)
+    return changed(report, health=read_health(after), jobs=read_jobs(after))
+
+
+def after_report(answer: bytes | bytearray) -> bytes:
+    """Return what follows the last line of a complete report.
+
+    Newer versions of the probe's script print more there. Earlier versions of the bot ignore it.
+    """
+    end = _after_line(answer, LAST_LINE, max(_after_line(answer, FIRST_LINE, 0), 0))
+    return bytes(answer[end:]) if end >= 0 else b""
 
 
 def _between(answer: bytes | bytearray) -> bytes | None:
@@ -199,8 +216,8 @@ class _Reader:
         """Parse the progress of on-ending.sh.
 
         The progress is `none`, `there`, `refused owner`, `running 1764365000` or `ended 1 1764365000`. The small
-        number is the script's exit status. The large number is an end of the lease in Unix seconds. The script was
-        started because of this end. Anything else is ignored.
+        number is the script's exit status. The large number is the end of the lease for which the script was
+        started, in Unix seconds. Anything else is ignored.
         """
         found = _ON_ENDING.fullmatch(rest)
         if found is None:

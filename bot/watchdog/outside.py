@@ -51,7 +51,7 @@ class Posted(NamedTuple):
 
 
 class Outside:
-    """The bot, Compute Clear and Slack, as the watchdog reaches them."""
+    """The calls that the watchdog makes to the bot, to Compute Clear and to Slack."""
 
     def __init__(
         self, settings: WatchdogSettings, session: aiohttp.ClientSession, market: ComputeClear, clock: Clock

@@ -14,9 +14,9 @@ from bot.watchdog import words
 from bot.watchdog.state import Announced, Deletion, Options, Outage, Poll, State, Trouble
 
 WARN_AFTER = timedelta(minutes=15)
-"""The time that the bot must be unwell before the first warning."""
+"""The time that a problem of the bot must last before the first warning is posted."""
 APART = timedelta(hours=1)
-"""The minimum time between the first warning of an outage and the first announcement about machines."""
+"""The minimum time between the first warning about the bot and the first announcement about machines."""
 AFTER_END = timedelta(hours=2)
 """The minimum time from a machine's end to its deletion by the watchdog.
 
@@ -153,9 +153,10 @@ def with_note(state: State, text: str) -> State:
 
 
 def _with_wrong(state: State, poll: Poll, options: Options) -> State:
-    """Add a note if the bot is well but has been unable to use Slack for WARN_AFTER.
+    """Queue a message if the bot works but has been unable to use Slack for WARN_AFTER.
 
-    The bot itself can't notify people of this problem. Another note is added when the problem is over.
+    The bot itself can't notify people of this problem. When the bot can use Slack again, another message is
+    queued.
     """
     if poll.bot.trouble is not None:
         return state
@@ -170,7 +171,10 @@ def _with_wrong(state: State, poll: Poll, options: Options) -> State:
 
 
 def _outage(state: State, poll: Poll) -> Outage | None:
-    """Return the current outage, updated with the results of this poll. None if the bot is well."""
+    """Return the current outage, updated with the results of this poll. None if the bot works.
+
+    An outage is a period in which the bot isn't working properly or can't be reached.
+    """
     if poll.bot.trouble is None:
         return None
     before, gap = state.outage, poll.at - (state.looked_at or poll.at)
@@ -188,16 +192,17 @@ def _outage(state: State, poll: Poll) -> Outage | None:
 def _with_later_ends(
     machines: tuple[WatchedMachine, ...], state: State, outage: Outage
 ) -> tuple[tuple[WatchedMachine, ...], Outage]:
-    """Keep the ends of machines from becoming earlier while the bot isn't well.
+    """Keep the ends of machines from becoming earlier while the bot isn't working properly.
 
-    A machine's end is the end of its lease plus the grace period. A bot that isn't well may report wrong ends,
-    because its clock is wrong or its database is an old backup. If the reported end of a machine differs from the
-    known one, the later end is used. An unknown end counts as later than any other, because the watchdog never
-    deletes a machine without an end.
+    A machine's end is the end of its lease plus the grace period. During an outage, the bot can report wrong ends,
+    for example because its database is an old backup. If the reported end of a machine differs from the known one,
+    the later end is used. An unknown end counts as later than any other, because the watchdog never deletes a
+    machine without an end.
 
     Returns:
-        The machines that the bot has reported, with the later ends, and the outage. The outage now stores the last
-        known ends of the machines that are missing from this report.
+        1. The machines that the bot has reported, with the later ends.
+        2. The outage (the record of the bot's current problem). It now contains the last known ends of the
+           machines that are missing from this report.
     """
     known = {**outage.unnamed_ends, **{one.resource_id: one.ends_at for one in state.machines}}
     later = tuple(

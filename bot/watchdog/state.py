@@ -30,7 +30,7 @@ class Trouble(StrEnum):
     """The kinds of problems that a poll can find with the bot."""
 
     NOT_WELL = "not_well"
-    """The bot has answered, and reports that it isn't well."""
+    """The bot has answered, and reports that it isn't working properly."""
     UNREACHABLE = "unreachable"
     """Nothing responds at the bot's address, or a gateway there can't reach the bot.
 
@@ -47,11 +47,11 @@ class BotAnswer(Frozen):
     """The bot's answer when the watchdog polls it."""
 
     trouble: Trouble | None = None
-    """The kind of problem. None if the bot is well."""
+    """The kind of problem. None if the bot works."""
     why: str = ""
     """A description of the problem that can be inserted into a sentence, such as `the connection broke`.
 
-    A bot that is well may report a problem too, such as that Slack refuses its token. The text comes from outside,
+    Even a bot that works can report a problem, such as that Slack refuses its token. The text comes from outside,
     so it must never be interpreted as markup.
     """
     machines: tuple[WatchedMachine, ...] | None = None
@@ -84,7 +84,7 @@ class Poll(Frozen):
     """The results of one poll, the check of the bot and the account that the watchdog makes every minute."""
 
     at: Instant
-    """The bot time of the poll."""
+    """The time of the poll."""
     continues: bool
     """True if the watchdog ran without interruption since the previous poll, and nobody set the clock."""
     bot: BotAnswer
@@ -108,7 +108,7 @@ class Announced(Frozen):
     """An overdue machine that the watchdog has mentioned in an announcement.
 
     A machine is overdue if its lease and the grace period are over. The announcement was posted during the current
-    outage, the period in which the bot is unwell or unreachable.
+    outage, the period in which the bot isn't working properly or can't be reached.
     """
 
     resource_id: str
@@ -133,12 +133,12 @@ class Deletion(Frozen):
 
 
 class Outage(Frozen):
-    """A period in which the bot is unwell or can't be reached."""
+    """A period in which the bot isn't working properly or can't be reached."""
 
     since: Instant
-    """The time of the last poll that found the bot well.
+    """The time of the last poll before the outage.
 
-    If the watchdog wasn't running before the outage, it is the time of the first poll that found the bot unwell.
+    If the watchdog wasn't running before the outage, it is the time of the first poll that found a problem.
     """
     watched: timedelta = timedelta(0)
     """The duration of the outage so far, without times during which the watchdog was not running."""
@@ -162,14 +162,14 @@ class State(Frozen):
     shape: Literal[1] = 1
     """The version of the file format."""
     looked_at: Instant | None = None
-    """The time of the last poll (bot time)."""
+    """The time of the last poll."""
     answered_at: Instant | None = None
     """The time at which the bot last reported its machines."""
     machines: tuple[WatchedMachine, ...] = ()
     """The machines that the bot has reported most recently."""
     outage: Outage | None = None
     wrong_since: Instant | None = None
-    """The time since which the bot has been well but unable to use Slack. None if it can use Slack."""
+    """The time since which the bot has worked without being able to use Slack. None if it can use Slack."""
     wrong_told: bool = False
     """True if people have been notified that the bot can't use Slack."""
     token_refused: bool = False

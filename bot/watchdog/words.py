@@ -117,7 +117,7 @@ def well_but(poll: Poll, options: Options) -> str:
 
 
 def well_again(outage: Outage, at: datetime) -> str:
-    """Return the message saying that the bot is well again."""
+    """Return the message saying that the bot works again."""
     done = sum(deletion.done for deletion in outage.deletions)
     deletions = (
         f" Its watchdog deleted {plural(done, 'machine')} in the meantime, and won't delete any more."

@@ -54,8 +54,8 @@ async def carry_out(
         reply: Returns the reply for the result of the action, or None for no reply.
         dialog: Returns the dialog, which shows the effect and the cost of the action.
         replaces_original: Replace the clicked message with the reply, if only this person sees that message.
-        unless_shown: Omit the reply if the clicked message is edited as things change, because it will show the
-        result.
+        unless_shown: Omit the reply if the bot keeps the clicked message up to date. That message then shows the
+            result.
     """
     confirmed = interaction.kind is InteractionKind.SUBMISSION and interaction.name in CONFIRMATIONS
     if dialog is not None and not confirmed:

@@ -14,7 +14,8 @@ from handlers.messages import giving as views
 async def give(context: Context, interaction: UserInteraction, value: ShareValue) -> Outcome:
     """Offer a machine to another person, who has an hour to accept it.
 
-    Raises Mistake if the value doesn't contain exactly one person. The bot's own buttons never have such a value.
+    Raises Mistake if `value` doesn't contain exactly one person. This can only happen if somebody typed the
+    command, because a button of the bot always contains exactly one person.
     """
     if len(value.people) != 1:
         command = f"/gpu give {value.rental_id}"

@@ -328,9 +328,10 @@ def _project_select(chosen: str | None, projects: Sequence[str]) -> Json | None:
 def _no_probe_box(wanted: Request, rules: Rules) -> Json | None:
     """Return the checkbox for `no-probe`, or None if the rules switch the probe off.
 
-    The probe checks whether a machine's GPUs are busy. Checking the box switches the probe off. A box that
-    switches the probe on would be dangerous: forms that an older version of the bot opened have no such box, so
-    submitting them would switch the probe off.
+    The probe checks whether a machine's GPUs are busy. Checking the box switches the probe off.
+
+    A box with the opposite meaning would be dangerous. Older versions of the bot opened forms without such a box.
+    Submitting one of these forms would then switch the probe off.
     """
     if rules.idle.probe is ProbeKind.NONE:
         return None
@@ -363,11 +364,12 @@ def _waits(
 ) -> list[Json]:
     """Return the inputs that correspond to the typed words `wait until ...`, `now` and `any time`.
 
-    Empty if the form changes a request that is waiting for approval, because such a request is rented as soon as
-    it is approved. `new` is False in this case.
+    If the form changes a request that is waiting for approval, `new` is False and the result is empty. The bot
+    rents a machine for such a request as soon as an approver approves it, so the person doesn't choose how to
+    wait.
 
-    While a person waits, a machine is rented for them only within the team's `hours`. The checkbox for `any time`
-    lifts this limit. It is left out if the team's `hours` already cover the whole week.
+    While a person waits, the bot rents a machine for them only within the team's working hours (`hours`). The
+    checkbox for `any time` lifts this limit. It is left out if these hours already cover the whole week.
     """
     if not new:
         return []

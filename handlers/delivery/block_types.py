@@ -71,7 +71,7 @@ class BlockTypes:
         return {name for name in NEW_TYPES if self._takes.get((surface, name))}
 
     def proven(self, blocks: Sequence[Json], surface: Surface = Surface.MESSAGE) -> list[Json]:
-        """Replace blocks with classic ones, unless Slack has already accepted their types.
+        """Replace each block with older types of blocks, unless Slack has already accepted its type.
 
         Use this for acknowledgements, because Slack doesn't report errors in their blocks. Use it for dialogs too:
         the trigger ID that opens a dialog may work only once, so a refused dialog can't be sent again with other
@@ -151,10 +151,12 @@ class BlockTypes:
         self._takes[place] = False
 
     async def ask(self, client: AsyncWebClient) -> None:
-        """Ask Slack which types of blocks it accepts, unless Slack has already answered since the last refusal.
+        """Ask Slack which types of blocks it accepts, unless the bot already knows.
+
+        The bot asks again after Slack has refused a block in a message or dialog.
 
         If Slack doesn't answer, the bot tries the newer types of blocks in its next messages, and thus learns
-        which ones Slack accepts. Dialogs use classic blocks in the meantime. Never raises.
+        which ones Slack accepts. Dialogs use only older types of blocks in the meantime. Never raises.
         """
         if self._asked:
             return
@@ -190,7 +192,8 @@ class Attempt:
     def plainer(self, error: SlackApiError) -> bool:
         """Switch to plainer blocks if Slack refused the current ones. Return False if nothing plainer is left.
 
-        Blocks are replaced with classic ones in these steps:
+        Classic blocks are the older types, which every workspace accepts. They replace other blocks in these
+        steps:
 
         1. After the first refusal, replace the blocks that the error points at. If the error points at no block,
         replace the blocks whose types Slack hasn't accepted yet.
@@ -218,7 +221,7 @@ class Attempt:
 
 
 def _named(error: SlackApiError, blocks: Sequence[Json]) -> dict[str, bool]:
-    """Return the newer types of the blocks that an error points at.
+    """Return the types of blocks that an error points at. Types that every workspace accepts are left out.
 
     A type is mapped to True if the error blames the type itself, and to False if it blames the block's content.
     """

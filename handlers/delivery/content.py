@@ -250,7 +250,7 @@ async def _reader(tx: Tx, deps: Deps, message: Message, user_id: str = "") -> tu
 
 
 async def earliest_post(tx: Tx, message: Message) -> datetime | None:
-    """Return the earliest bot time at which a message can have been posted.
+    """Return the earliest time at which a message can have been posted, by the bot's clock.
 
     For a message about an event, this is the time of the event. For any other message about a rental, it is the
     time at which the rental was created. None if the message has neither an event nor a rental.

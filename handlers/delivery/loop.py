@@ -83,11 +83,13 @@ class _Unresolved:
     def lets_others_pass(self, now: datetime) -> bool:
         """Return whether later posts to the same reader no longer have to wait for this post.
 
-        Normally, they wait for one minute, counted from Slack's first response to another call (`answered_at`).
+        Normally, they wait for one minute. The minute begins at `answered_at`, when Slack first responds to any
+        other call. Such a response shows that Slack isn't down.
 
-        Without such a response, the reason for the failure is unknown. If Slack is down, later posts should wait,
-        so that messages arrive in order. If only this conversation can't be read, later posts should go ahead. So
-        after a minute, later posts are tried too, but only right after this post has been tried again.
+        If Slack hasn't responded to any other call, the reason for the failure is unknown. If Slack is down, later
+        posts should wait, so that messages arrive in order. If only this conversation can't be read, later posts
+        should go ahead. So after a minute, later posts are tried too, but only right after this post has been
+        tried again.
         """
         if self.answered_at is not None and now - self.answered_at >= OTHERS_WAIT:
             return True
@@ -101,11 +103,11 @@ class NextTurn:
     real: datetime | None = None
     """The next wall-clock time at which a message is due, or at which the rate limits allow more calls."""
     refresh: datetime | None = None
-    """The bot time of the next refresh."""
+    """The time of the next refresh, by the bot's clock. It updates the elapsed time in a message."""
 
 
 class Delivery(Part):
-    """The loop that posts, edits and answers the messages in the outbox."""
+    """The loop that sends the stored messages to Slack, as posts, edits or answers to clicks and commands."""
 
     name = "delivery"
     counted_as = "sends_in_flight"
@@ -153,7 +155,7 @@ class Delivery(Part):
         """By message ID, the posts that may or may not exist in Slack."""
         self._saving_rest: asyncio.Task[None] | None = None
         self._has_begun = True
-        """True once all live messages (messages that the bot keeps up to date) have been scheduled.
+        """True once all messages that the bot keeps up to date have been scheduled.
 
         They are scheduled when the process begins to deliver, and again whenever the database is opened.
         """
@@ -178,7 +180,10 @@ class Delivery(Part):
         self._wake.set()
 
     def begin_later(self) -> None:
-        """Make the next turn of the loop schedule every live message, so that Slack is brought up to date."""
+        """Make the next turn of the loop schedule every message that the bot keeps up to date.
+
+        Each of these messages is then brought up to date in Slack.
+        """
         self._has_begun = False
         self._unresolved.clear()
         self._wake.set()
@@ -193,10 +198,10 @@ class Delivery(Part):
         self.begin_later()
 
     async def begin(self) -> None:
-        """Schedule every live message once, so that Slack is brought up to date.
+        """Schedule every message that the bot keeps up to date, so that Slack shows its current content.
 
-        A live message is a message that the bot edits whenever its content changes. Slack may show an outdated
-        version of it, because the database may have been restored from a backup.
+        Slack may show an outdated version of such a message, because the database may have been restored from a
+        backup.
 
         Call this before anything else changes the store. If the store takes no writes, the next turn of the loop
         tries again.
@@ -212,10 +217,10 @@ class Delivery(Part):
 
     @override
     async def first_due(self, tx: Tx) -> datetime | None:
-        """Return the bot time of the next refresh.
+        """Return the time of the next refresh, by the bot's clock.
 
-        None if no refresh is scheduled. Also None if a refresh is due but has to wait for the rate limits. This
-        wait takes at most about a minute.
+        A refresh is an edit that only updates the elapsed time in a message. None if no refresh is scheduled. Also
+        None if a refresh is due but has to wait for the rate limits. This wait takes at most about a minute.
         """
         at = await tx.messages.next_refresh()
         due = at is not None and at <= self._deps.clock.now()
@@ -323,8 +328,9 @@ class Delivery(Part):
     async def _start_refreshes(self, tx: Tx, now: datetime, bot_now: datetime) -> datetime | None:
         """Start the refreshes that are due, as far as the limits allow.
 
-        Returns the bot time of the earliest refresh, including refreshes that are due but had to wait. None if no
-        message needs a refresh.
+        A refresh is an edit that only updates the elapsed time in a message. Returns the time of the earliest
+        refresh, by the bot's clock. This includes refreshes that are due but had to wait. None if no message needs
+        a refresh.
         """
         first = await tx.messages.next_refresh()
         if first is None or first > bot_now or not self.may_refresh(now):

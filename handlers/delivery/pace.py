@@ -111,8 +111,8 @@ class Pace:
     def open_at(self, method: str, now: datetime, under_way: int = 0) -> datetime:
         """Return the earliest time at which a method may be called.
 
-        This ignores the limits of single channels and people, which `closed` returns. `under_way` is the number of
-        further calls that are about to be made. They aren't counted yet.
+        Slack also limits the calls for each channel and person. This function ignores those limits, and `closed`
+        checks them. `under_way` is the number of further calls that are about to be made and aren't counted yet.
         """
         window = self._windows.get(method)
         moment = now if window is None else window.open_at(now, under_way)
@@ -127,7 +127,7 @@ class Pace:
         return self.open_at(EDIT, now, under_way + EDITS_FOR_CHANGES)
 
     def closed(self, method: str, now: datetime) -> dict[str, datetime]:
-        """Return the channels or people that have to wait for `method`, each with the end of the wait.
+        """Return the channels or people for which `method` can't be called yet, each with the end of the wait.
 
         For posts, these are the channels that have just received a post. For Home tabs, these are the people whose
         tab has just been published.

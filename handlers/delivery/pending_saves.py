@@ -45,9 +45,9 @@ class Result:
 
 
 async def write(tx: Tx, result: Result, deps: Deps) -> None:
-    """Store a result.
+    """Store the result of a call to Slack.
 
-    Also counts messages that the bot gave up, and posts that the bot may have made twice.
+    Also counts the messages that the bot stopped trying to send, and the posts that it may have made twice.
 
     Raises:
         ClaimLost: Another process delivers messages now.
@@ -216,9 +216,10 @@ def next_destination(message: Message, owner: str | None, rules: Rules) -> Desti
     A rental's card or a reply in its thread is sent to the bot's home channel, then to the owner, then to each
     admin. A question to approvers is sent to the home channel, then to each admin.
 
-    Any other message has a single destination, because it may contain something that only one person may read. A
-    direct message with a question to an approver who isn't an admin also has a single destination, because other
-    approvers get the same question.
+    Any other message has a single destination, because it may contain something that only one person may read.
+
+    If an approver gets a question as a direct message, and isn't an admin, that message has a single destination
+    too. The other approvers get the same question.
     """
     if message.kind not in {MessageKind.CARD, MessageKind.THREAD, MessageKind.APPROVAL}:
         return None

@@ -1,4 +1,8 @@
-"""Sends one message: finds, posts, edits, refreshes or answers it, and interprets Slack's response."""
+"""Sends one message to Slack, and interprets Slack's response.
+
+Sending means to post the message, to search for an earlier post of it, to edit it, or to send it as the answer to
+a click or command.
+"""
 
 from __future__ import annotations
 
@@ -95,7 +99,7 @@ class Poster:
         """
 
     async def send(self, message: Message, shown: Shown) -> Result:
-        """Publish a Home tab, or edit, refresh or answer a message."""
+        """Publish a Home tab, edit or refresh a message, or send an answer."""
         if isinstance(shown, Upload):
             return await self.upload(message, shown)
         match message.next_call:
@@ -293,8 +297,8 @@ class Poster:
     async def publish(self, message: Message, rendered: Rendered) -> Result:
         """Publish a Home tab, unless Slack already shows the same content.
 
-        The message stores a hash of the content that was last published. The tab is published if the hash has
-        changed.
+        `message` is the stored row of the Home tab. It contains a hash of the content that was last published. The
+        tab is published if the hash has changed.
         """
         self._pace.count(PUBLISH, self._deps.clock.real(), message.to.value)
         shown = digest(rendered)
@@ -463,7 +467,11 @@ def _texts(rendered: Rendered) -> dict[str, Any]:
 
 
 def post_target(message: Message, card: Message | None) -> tuple[Destination, str | None]:
-    """Return the destination of a message. For a reply in a thread, also return the `ts` of the card above it."""
+    """Return the channel or person to which a message is posted.
+
+    For a reply in a rental's thread, also return the `ts` of the message that begins the thread: the rental's
+    card.
+    """
     if message.kind is MessageKind.THREAD and card is not None:
         return to_channel(card.channel) if card.channel else card.to, card.ts
     return message.to, None

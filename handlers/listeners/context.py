@@ -41,7 +41,7 @@ class Pace:
         """For each person, the number of uses that are left, and the `monotonic` time at which it was computed."""
 
     def wait(self, user_id: str, monotonic: float) -> int:
-        """Return 0, and count one use, if the person may do it now.
+        """Return 0, and count one use, if the limit allows the person to proceed now.
 
         Otherwise, return the number of seconds to wait.
         """
@@ -85,10 +85,10 @@ class OpenForms:
     _newest: dict[str, Turn] = field(default_factory=dict)
 
     def begin(self, view_id: str, view_hash: str) -> Turn:
-        """Register a choice as the newest one in its form.
+        """Register a person's choice in a form as the newest one in this form.
 
         If the person made the choice just before the bot's last update of the form arrived, `view_hash` is out of
-        date. The returned turn then contains the hash after that update.
+        date. The returned choice then contains the hash after that update.
         """
         turn = Turn(view_id, view_hash)
         before = self._newest.pop(view_id, None)
@@ -100,13 +100,14 @@ class OpenForms:
         return turn
 
     def is_newest(self, turn: Turn) -> bool:
-        """Return whether this choice is still the newest one in its form."""
+        """Return whether this choice of the person is still the newest one in its form."""
         return self._newest.get(turn.view_id) is turn
 
     def updated(self, turn: Turn, view_hash: str) -> None:
-        """Store the new hash of a form that the bot has updated for this choice.
+        """Store the new hash of a form that the bot has updated. The next update of the form must contain it.
 
-        The hash is stored with the newest choice in the form, because the next update of the form must contain it.
+        The bot made the update because of the person's choice `turn`. The person may have chosen something else
+        since then, so the hash is stored with their newest choice in the form.
         """
         newest = self._newest.get(turn.view_id)
         if newest is not None and newest.hash == turn.hash:

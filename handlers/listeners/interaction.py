@@ -64,7 +64,7 @@ class Origin(Frozen):
     ephemeral: bool = False
     """True if the person clicked in a message that only they see. The answer may replace such a message."""
     on_surface: bool = False
-    """True if the person clicked in a live message, which the bot edits whenever its content changes."""
+    """True if the person clicked in a message that the bot edits whenever its content changes."""
     thread_ts: str = ""
     """The thread of the message that was written to the bot, or of the message whose button was clicked.
 
@@ -116,7 +116,7 @@ class Interaction(Frozen):
     text: str = ""
     """The text after a command, or the text of a message without the mention of the bot."""
     written_at: Instant | None = None
-    """The bot time at which a message was written.
+    """The time at which a message was written, by the bot's clock.
 
     None for other interactions: Slack sends these only once, so they can't arrive late.
     """

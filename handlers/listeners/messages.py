@@ -1,4 +1,6 @@
-"""Handles messages to the bot: mentions and direct messages, with the same commands as after `/gpu`.
+"""Handles messages to the bot, that is, mentions of the bot and direct messages.
+
+People can type the same commands in such a message as in a `/gpu` command.
 
 Payloads: docs.slack.dev/reference/events/message.im and docs.slack.dev/reference/events/app_mention.
 """

@@ -198,7 +198,10 @@ def _begin_rest(
 async def _call_slack(
     context: Context, interaction: Interaction, reply: Reply | None, opening: OpenModal | None
 ) -> None:
-    """Send the reply if it couldn't be stored. Open the modal if there is one."""
+    """Send the reply and open the modal, as far as there are any.
+
+    Normally, the reply is stored and delivered later. `reply` is only set if it couldn't be stored.
+    """
     if reply is not None:
         await responses.send(context, interaction, reply)
     if opening is not None:
@@ -315,7 +318,7 @@ async def _acknowledge(context: Context, interaction: Interaction, outcome: Outc
 async def _show_errors(ack: Ack, body: Body, errors: Mapping[str, str]) -> None:
     """Acknowledge a submission with an error below each input.
 
-    A dialog that an older version of the bot opened may lack the input that an error is about. Such an error
+    If an older version of the bot opened the dialog, the input with the error may be missing. The error then
     appears below the first input. A dialog without any inputs is replaced by a notice with the errors.
     """
     inputs = input_blocks(body)
@@ -428,8 +431,8 @@ async def find_private_keys(body: Mapping[str, Any]) -> list[str]:
 def without_private_keys(interaction: Interaction, found: Sequence[str]) -> Interaction:
     """Return the interaction without anything that somebody typed.
 
-    `found` is the result of `find_private_keys`. A modal's origin comes from its metadata. So if the metadata
-    contains a private key, the origin is left out as well.
+    `found` is the result of `find_private_keys`. If a submitted modal's metadata contains a private key, the place
+    in Slack where the modal was opened is left out too, because it is part of the metadata.
     """
     metadata = {"origin": Origin()}
     from_metadata = interaction.kind is InteractionKind.SUBMISSION and "" in found

@@ -46,7 +46,7 @@ LONGEST_REASON = 200
 
 @question(EventKind.UNMANAGED_MACHINE, EventKind.OWNER_LEFT)
 def admin_question(context: QuestionContext) -> Rendered:
-    """Render the message about a question to the admins in its current state."""
+    """Render the message that asks the admins a question. Once the question is resolved, it shows the outcome."""
     event, view, times = context
     match view.question.about:
         case Purchase() as purchase:

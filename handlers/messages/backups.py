@@ -40,7 +40,7 @@ _LIST = "/gpu list shows your machines."
 
 
 def unknown_rental(rental_id: str) -> Rendered:
-    """Render the text that replaces a message about a rental that the bot doesn't know any more.
+    """Render the text that replaces a message about an unknown rental.
 
     The rental was requested after the backup, so the restored database doesn't contain it.
     """
@@ -49,7 +49,7 @@ def unknown_rental(rental_id: str) -> Rendered:
 
 
 def question_unknown() -> Rendered:
-    """Render the text that replaces a question to the admins that the bot doesn't know any more.
+    """Render the text that replaces an unknown question to the admins.
 
     The question was asked after the backup, so the restored database doesn't contain it.
     """
@@ -76,9 +76,9 @@ def _ends_again(context: EventContext[EndFacts]) -> str:
 
 
 def ends_again(context: EventContext[EndFacts], name: str) -> str:
-    """Return sentences that tell an owner, after the database was restored, when the machine ends.
+    """Return sentences that tell an owner, after the database was restored, when the lease ends.
 
-    If the end has already passed, the machine ends after a grace period.
+    If the end has already passed, the bot destroys the machine after a grace period.
     """
     event, times = context.event, context.times
     until = event.facts.until
@@ -141,7 +141,7 @@ def _lead(about: Purchases, view: AdminQuestionView, waiting: Sequence[AdminQues
 
 
 def _moved(about: Purchases, view: AdminQuestionView) -> str:
-    """Return a sentence saying how many machines are in other messages. Empty if none is."""
+    """Return a sentence saying how many more machines have messages of their own. Empty if none has."""
     here = sum(len(one.purchase.machines) for one in view.parts)
     count = about.count - here
     if not here or count <= 0:

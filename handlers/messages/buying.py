@@ -7,7 +7,7 @@ from contextlib import suppress
 from types import MappingProxyType
 
 from bot.errors import BuyingBlock, BuyingBlocked, Mistake
-from bot.model.attempt import Why
+from bot.model.attempt import ScriptPart, Why
 from bot.model.event import EventKind
 from bot.model.facts import (
     AttemptFacts,
@@ -26,13 +26,14 @@ from handlers.ids import Action, RentalOfferValue
 from handlers.messages.writers import EventContext, direct, sentence_case, terms_text, thread
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered, button
+from handlers.phrases.ends import PATH
 from handlers.phrases.error_text import paused_by
 from handlers.phrases.format import difference, escape, join, limit_per_hour, per_hour, price, sentence
 from handlers.phrases.lease_buttons import destroy_button, stop_button
 from handlers.phrases.rental_text import current_state, describe, machine_in, machines, place, reason, vendor
 
 GIVEN_UP = frozenset({Why.TOO_SLOW, Why.VENDOR_FAILED})
-"""The reasons why the bot gives up a purchase that the vendor had accepted.
+"""The reasons why the bot abandons a purchase that the vendor had accepted.
 
 The reply about the GIVEN_UP event contains the reason. Therefore, the reply about the next offer doesn't repeat
 it.
@@ -53,6 +54,15 @@ _BLOCKED: Mapping[BuyingBlock, tuple[str, str]] = MappingProxyType(
     }
 )
 """The reasons why nothing can be bought at all, each as a sentence in the present and in the past tense."""
+
+
+_PARTS: Mapping[ScriptPart, str] = MappingProxyType(
+    {
+        ScriptPart.HEALTH: "the check of the GPUs' health",
+        ScriptPart.RUN: "gpubot-run",
+        ScriptPart.ON_ENDING: f"the script that starts {PATH}",
+    }
+)
 
 
 @thread(EventKind.QUEUED)
@@ -320,11 +330,11 @@ def _unreachable(context: EventContext) -> str:
     return join(sentence(running), "It may need another minute.")
 
 
-# --- keys and setup scripts that a purchase couldn't install on its machine
+# --- keys, setup scripts and other parts that a purchase couldn't install on its machine
 
 
 def left_out_text(context: EventContext[RentingFacts]) -> str:
-    """Return sentences saying which SSH keys or setup script couldn't be installed on a machine.
+    """Return sentences saying which SSH keys, setup script or other parts couldn't be installed on a machine.
 
     The sentences also say how the owner can add the missing keys.
     """
@@ -342,7 +352,9 @@ def left_out_text(context: EventContext[RentingFacts]) -> str:
     names = [context.name(user) for user in left_out.people]
     have = "has" if len(names) == 1 else "have"
     no_key = f"{listed(names)} {have} no SSH key and can't log in." if names else ""
-    return join(lacks, next_step, no_key)
+    parts = listed([_PARTS[part] for part in left_out.parts])
+    no_room = f"The startup script has no room for {parts}." if parts else ""
+    return join(lacks, next_step, no_key, no_room)
 
 
 def _lacks_script(context: EventContext, left_out: LeftOut) -> str:

@@ -77,7 +77,7 @@ The idle time on the card is rounded down to a multiple of this time. Without th
 machine would change the card, and each change is an edit in Slack.
 """
 REFRESH_AFTER_END = timedelta(seconds=10)
-"""The time after a machine's end at which the card is edited if the machine is still running.
+"""The time after the end of a lease at which the card is edited if the machine is still running.
 
 Usually, the machine is already being destroyed by then, and this edit isn't needed.
 """
@@ -289,7 +289,10 @@ def _ready(details: RentalDetails, reader: Reader) -> list[Part]:
 
 
 def _in_steps(use: Use, times: Times) -> Times:
-    """Return the time since the usage status began, rounded down to a multiple of REFRESH_IDLE_EVERY."""
+    """Return `times` for a slightly earlier time, so that the idle time on the card is a round one.
+
+    The usage status has then lasted for a multiple of REFRESH_IDLE_EVERY.
+    """
     return changed(times, now=times.now - (times.now - use.since) % REFRESH_IDLE_EVERY)
 
 
@@ -298,9 +301,9 @@ def _is_starting(details: RentalDetails) -> bool:
 
 
 def _elapsed(details: RentalDetails, now: datetime) -> str:
-    """Return the time since the click or the approval, and the usual startup time if it is known.
+    """Return the time since the rental began to look for a machine, such as `40 s`.
 
-    Examples are `40 s` and `40 s of about 3 min`.
+    If the usual startup time is known, the result is a text such as `40 s of about 3 min`.
     """
     started = details.rental.procuring_since
     if started is None or now - started < timedelta(seconds=1):

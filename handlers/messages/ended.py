@@ -1,4 +1,4 @@
-"""Messages about machines that end or have ended: lost, replaced, destroyed or still billing, and their cost."""
+"""Messages about machines that were lost, replaced or destroyed, or are still billing, and about their cost."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def _who_destroys(context: EventContext[EndedFacts]) -> str:
 def _somebody_destroys_it(context: EventContext) -> Rendered:
     """Render the message that a machine is being destroyed, with the person or the reason.
 
-    Once the machine has ended, the message shows the receipt instead.
+    Once the machine is terminated, the message shows the receipt instead.
     """
     return changed(said_once(context), closed=False)
 
@@ -198,10 +198,10 @@ def _orphaned_resource(context: EventContext[DeletionFacts]) -> str:
 
 @thread(EventKind.ORPHAN_TERMINATED)
 def _orphan_terminated(context: EventContext[DeletionFacts]) -> str:
-    """Return sentences about the end and the cost of an orphaned machine, which its rental didn't need.
+    """Return sentences about the end and the cost of an orphan, a machine that its rental didn't need.
 
-    Usually, the cost is that of the whole rental. If the vendor had reported that the purchase failed, it is the
-    cost of this machine alone.
+    Usually, the text contains the total cost of the rental. If the vendor had reported that the purchase failed,
+    it contains the cost of this machine alone.
     """
     spent, at = cost_of(context.facts), vendor(context.facts.vendor)
     whose = "It" if context.facts.why in REPORTED_FAILED else f"With that machine, {context.this_request}"

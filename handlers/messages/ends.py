@@ -1,4 +1,4 @@
-"""Messages about the end of a machine: notices before the end, and requests for more time."""
+"""Messages about the end of a lease: notices before the end, and requests for more time."""
 
 from __future__ import annotations
 
@@ -44,8 +44,9 @@ _ABOUT_THE_END = (
     *(EventKind.ENDING, EventKind.ENDS_AGAIN, EventKind.GRACEFUL_DESTROY),
     *(EventKind.SCRIPT_FAILED, EventKind.KEPT_AFTER_FAILURE),
 )
+"""The kinds of events whose messages tell the owner when the lease ends."""
 _FAILED = frozenset({EventKind.SCRIPT_FAILED, EventKind.KEPT_AFTER_FAILURE})
-"""The kinds of events whose messages tell the owner when the machine ends."""
+"""The kinds of events whose messages say that the on-ending script failed."""
 
 MORE_TIME_REQUESTED = "More time has been requested, and is waiting for approval."
 
@@ -87,10 +88,10 @@ def _ends(context: EventContext[UntilFacts]) -> str:
 
 @direct(*_ABOUT_THE_END)
 def _it_ends(context: EventContext[EndFacts]) -> Rendered:
-    """Render the notice that a machine ends soon, with a button for more time.
+    """Render the notice that a lease ends soon, with a button for more time.
 
     If the lease has been extended, the message shows the new end. If there is a newer notice, the message points
-    to it.
+    to that notice.
     """
     event, details, rental = context.event, context.details, context.rental
     reader, times, again = context.reader, context.times, context.outcome
@@ -184,7 +185,7 @@ def _ask_in_time(before: datetime, rental: Rental, times: Times) -> str:
 
 
 def _longer(context: EventContext) -> str:
-    """Return the reason why the machine ends later than the notice said.
+    """Return the reason why the lease ends later than the notice said.
 
     Examples are `Extended`, `Extended by Ben`, `More time approved by Ben`, and for a flexible end `In use`. If
     the machine was kept because its script failed, it is `Kept, because saving failed`.
@@ -205,9 +206,10 @@ def _longer(context: EventContext) -> str:
 
 
 def is_outdated(context: EventContext) -> bool:
-    """Return whether an event is an outdated notice: its end has passed, and a newer notice exists.
+    """Return whether an event is an outdated notice that a machine will be destroyed.
 
-    An outage of Slack can delay a notice until it is outdated. It is then not posted any more.
+    A notice is outdated if the time that it announces has passed and a newer notice exists. An outage of Slack can
+    delay a notice until it is outdated. The bot then doesn't post it any more.
     """
     if not isinstance(context.facts, EndFacts) or context.rental.state is not State.READY:
         return False
@@ -231,7 +233,7 @@ def _extension_asked(context: EventContext[ExtensionFacts]) -> str:
 
 
 def _unless_approved(context: EventContext[ExtensionFacts]) -> str:
-    """Return a sentence saying when the machine ends if nobody approves more time."""
+    """Return a sentence saying when the lease ends if nobody approves more time."""
     if context.rental.lease is None:
         return ""
     return it_ends(context.rental, context.facts.since, context.times, unless=UNLESS_APPROVED)

@@ -148,7 +148,7 @@ def _buttons(one: RentalSummary, reader: Reader) -> list[Json | None]:
 
 
 def _rental(one: RentalSummary, markup: str, *buttons: Json | None) -> list[Json | None]:
-    """Return the line about a rental and its row of buttons."""
+    """Return the line about a rental, followed by a row with the rental's buttons."""
     subject = one.rental.id, describe(one.rental.request)
     row = blocks.actions(*(named(each, *subject) for each in buttons if each is not None))
     return [_line(markup), row]

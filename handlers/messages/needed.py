@@ -117,10 +117,10 @@ def _lower(text: str) -> str:
 
 @direct(EventKind.STILL_NEEDED)
 def _question(context: EventContext[QuestionFacts]) -> Rendered:
-    """Render the question to the owner whether a machine is still needed.
+    """Ask the owner whether they still need the machine.
 
-    Once somebody has answered, the message shows the answer. If the machine is in use again or has ended, it says
-    so instead.
+    Once somebody has answered, the message shows the answer. If the machine is in use again or has been destroyed,
+    the message says so instead.
     """
     rental = context.rental
     if rental.state is not State.READY:
@@ -149,10 +149,10 @@ def is_open(context: EventContext[QuestionFacts]) -> bool:
 
 
 def question_parts(context: EventContext[QuestionFacts], asked: str = "") -> tuple[Part, Part]:
-    """Return the question whether a machine is still needed, without its buttons.
+    """Return the question to the owner about whether they still need the machine, without its buttons.
 
-    The parts contain the reason for the question, the GPU load, the cost and the end. `asked` is the title. By
-    default, it is a question such as `Still using your 1x H100 (k7mq2)?`
+    The parts contain the reason for the question, the GPU load, the cost and the end of the lease. `asked` is the
+    title. By default, it is a question such as `Still using your 1x H100 (k7mq2)?`
     """
     facts, rental = context.facts, context.rental
     rate = facts.rate if facts.rate is not None else rental.rate
@@ -169,7 +169,7 @@ def question_parts(context: EventContext[QuestionFacts], asked: str = "") -> tup
 
 
 def question_text(context: EventContext[QuestionFacts], asked: str) -> str:
-    """Return the question whether a machine is still needed as text, to be part of another message.
+    """Return the content of `question_parts` as text, to include it in another message.
 
     The text begins with the sentence `asked`.
     """
@@ -280,7 +280,7 @@ def _answered(context: EventContext[QuestionFacts], answer: Event[Any]) -> Rende
 def _answered_by_kept(context: EventContext, answer: Event[KeptFacts]) -> Rendered:
     """Render the question after somebody has answered that the machine is still needed.
 
-    The message says when the bot asks next and when the machine ends. It has a button for more time.
+    The message says when the bot asks next and when the lease ends. It has a button for more time.
     """
     details, rental, reader = context.details, context.rental, context.reader
     kept = context.of(answer)
@@ -303,7 +303,7 @@ def _answered_by_kept(context: EventContext, answer: Event[KeptFacts]) -> Render
 
 @direct(EventKind.KEPT)
 def _is_still_needed(context: EventContext[KeptFacts]) -> Rendered:
-    """Render the message to a person who wanted to take over a machine that its owner still needs."""
+    """Tell a person that they can't take over a machine, because its owner still needs it."""
     return blocks.message(_needs_it(context._replace(named=True)))
 
 

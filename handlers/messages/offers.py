@@ -31,7 +31,6 @@ from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Part, Rendered, button
 from handlers.phrases.budget_text import (
     cap_text,
-    limit_names,
     needs_approval,
     not_of_channel,
     total_of_time,
@@ -366,9 +365,9 @@ def cost_in_dialog(choice: OfferChoice, quote: Quote, rules: Rules) -> str:
 
 
 def _night(quote: Quote, best: OfferChoice | None, reader: Reader) -> tuple[str, Json | None]:
-    """Return a sentence saying that the machine may end at night, and a button for an end in the morning.
+    """Return a sentence saying that the lease may end at night, and a button for an end in the morning.
 
-    The sentence is empty if the machine can't end at night. The button is None if it isn't needed or not possible.
+    The sentence is empty if the lease can't end at night. The button is None if it isn't needed or not possible.
     """
     known, now, rules = reader.zone or None, reader.now, reader.rules
     night = night_end(quote.request, quote.created_at, now, zone_of(known, rules), rules)
@@ -415,14 +414,15 @@ def _approval_needed(choices: Sequence[OfferChoice], rules: Rules) -> str:
     if not needing:
         return ""
     overs = {choice.over for choice in needing}
-    limits = limit_names(frozenset().union(*overs), rules, differ=len(overs) > 1)
     passed = next((choice.passed[0] for choice in needing if choice.passed), None)
     if len(needing) == len(rentable):
-        return needs_approval(limits, passed, it_is="each offer is" if len(overs) > 1 else "the price is")
+        differ = len(overs) > 1 and len({Over.ALWAYS in over for over in overs}) == 1
+        return needs_approval(overs, rules, passed, it_is="each offer is" if differ else "the price is")
     prices = [*dict.fromkeys(per_hour(choice.offer.rate) for choice in needing)]
+    which, it_is = f"{listed(prices)} need approval", "they're"
     if len(prices) == 1:
-        return needs_approval(limits, passed, f"{prices[0]} needs approval", "it's")
-    return needs_approval(limits, passed, f"{listed(prices)} need approval", "they're")
+        which, it_is = f"{prices[0]} needs approval", "it's"
+    return needs_approval(overs, rules, passed, which=which, it_is=it_is)
 
 
 def _actions(quote: Quote, hidden: int, everything: bool) -> list[Json]:

@@ -63,7 +63,10 @@ def _ran(facts: AdoptedFacts) -> str:
 
 
 def _ends_unless_destroyed(context: EventContext[AdoptedFacts]) -> str:
-    """Return a sentence with the end of the machine. Empty if it was given an owner only to be destroyed."""
+    """Return a sentence with the end of the lease.
+
+    Empty if an admin gave the machine an owner in order to destroy it immediately.
+    """
     at_once = {EventKind.DESTROYING, EventKind.ENDED}
     if any(event.kind in at_once and event.at == context.event.at for event in context.details.events):
         return ""

@@ -55,7 +55,10 @@ def monitored(details: RentalDetails, rules: Rules) -> str:
 
 
 def awaited(details: RentalDetails, rules: Rules) -> bool:
-    """Return whether a ready machine may still report its usage without a manual installation of the probe."""
+    """Return whether the probe on a ready machine is still expected to start by itself.
+
+    The probe is the script that reports how the machine is used.
+    """
     rental, attempt = details.rental, details.current
     if attempt is None or not has_probe(rental, attempt, rules):
         return False
@@ -65,7 +68,8 @@ def awaited(details: RentalDetails, rules: Rules) -> bool:
 def by_hand(details: RentalDetails, reader: Reader, probe_line: str) -> list[str]:
     """Return a paragraph with the shell lines that install the probe, for the owner of a ready machine.
 
-    The list is empty if the probe is installed or may still start by itself. It is also empty for other readers.
+    The probe is the script that reports how the machine is used. The result is empty if the probe is installed or
+    may still start by itself. It is also empty for readers other than the owner.
     """
     attempt = details.current
     if not probe_line or attempt is None or reader.id != details.rental.owner:

@@ -36,9 +36,10 @@ def _ready(context: EventContext[ReadyFacts]) -> str:
 
 @direct(EventKind.READY)
 def _yours_is_ready(context: EventContext) -> Rendered:
-    """Render the message that a machine is ready. It shows the owner how to log in, the cost and the end.
+    """Render the message about a machine that has become ready.
 
-    A teammate gets a message that only says how to log in.
+    It shows the owner how to log in, the cost and the end of the lease. A teammate gets a message that only says
+    how to log in.
     """
     details, rental, times, posted = context.details, context.rental, context.times, context.event.at
     if not context.by_owner:
@@ -71,7 +72,7 @@ def _is_ready(rental: Rental) -> str:
 
 
 def _ends(context: EventContext) -> Fact:
-    """Return the end of the machine. If it is earlier than requested, the owner also reads why."""
+    """Return the end of the lease. If it is earlier than requested, the owner also reads why."""
     label, value, said = ends_fact(context.rental, context.times, context.event.at)
     if not context.by_owner or not _is_shorter(context.rental):
         return Fact(label, value, said)

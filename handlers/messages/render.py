@@ -1,4 +1,4 @@
-"""Renders a message about an event in its current state, by calling the writer for the kind of event.
+"""Renders a message about an event, by calling the writer for the kind of event.
 
 A writer is a function that composes a message. Import the functions of this module instead of the writers. This
 module imports all modules with writers, so that all writers are registered.
@@ -21,6 +21,7 @@ from handlers.messages import (
     buying,
     ended,
     ends,
+    jobs,
     money,
     needed,
     owners,
@@ -35,8 +36,8 @@ from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered
 from handlers.phrases.format import Reader
 
-SUBJECTS = (account, admin_questions, backups, buying, ended, ends, money, needed, owners, ready, requests)
-"""The modules that contain writers. When they are imported, they register their writers."""
+SUBJECTS = (account, admin_questions, backups, buying, ended, ends, jobs, money, needed, owners, ready, requests)
+"""The modules with the functions that compose messages. Importing a module registers its functions."""
 
 REFRESH_ASKED_EVERY = timedelta(minutes=3)
 """The time after which an open question about a ready machine is rendered again."""
@@ -103,8 +104,8 @@ def _is_for_them(context: EventContext) -> bool:
 def _refreshed(shown: Rendered, context: EventContext) -> Rendered:
     """Set the time after which a message about a ready machine is rendered again.
 
-    An open question shows the growing cost, so it is rendered again every few minutes. The message that a machine
-    is ready loses its button for a replacement after an hour, so it is rendered again then.
+    An open question shows the growing cost, so it is rendered again every few minutes. The first message about a
+    ready machine has a button for a replacement, but only for an hour. It is rendered again after that hour.
     """
     event, rental = context.event, context.rental
     if shown.closed or shown.refresh_after is not None or rental.state is not State.READY:

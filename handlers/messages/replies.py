@@ -221,7 +221,7 @@ def ending(rental: Rental) -> Rendered:
 def graceful_destroy(rental: Rental, times: Times) -> Rendered:
     """Render the reply to a graceful destroy, in which the bot first runs `/root/on-ending.sh` on the machine.
 
-    The reply contains the latest time at which the machine ends.
+    The reply contains the latest time at which the bot destroys the machine.
     """
     latest = times.at_time(rental.running_lease.ends_at)
     text = f"I'll destroy {machine(rental)} when its script {PATH} is done, {latest} at the latest."

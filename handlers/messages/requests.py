@@ -84,6 +84,7 @@ OTHERS_SHOWN = 3
 def _asked(context: EventContext[RequestFacts]) -> str:
     facts = context.facts
     what = f"approval of {context.this_request}" if context.named else "approval"
+    what += f" to replace {escape(facts.name, 20)}" if facts.name is not None else ""
     terms = join(terms_text(facts), total_text(facts), by=", ")
     asked = f"{context.actor} asked for {what}{f': {terms}' if terms else ''}."
     return join(asked, asked_by_event(facts, context.details))
@@ -95,7 +96,10 @@ def _asked_again(context: EventContext[RequestFacts]) -> str:
 
 
 def _undecided(context: EventContext[RequestFacts], needs: str) -> str:
-    """Return sentences saying that a request needs a new decision. `needs` names it, such as `approval`."""
+    """Return sentences saying that a request needs a new decision.
+
+    `needs` is the name of the decision, such as `approval` or `Ben's decision`.
+    """
     facts, who = context.facts, sentence_case(context.this_request)
     expires = f"expires {context.times.at_time(facts.until)}." if facts.until else ""
     if facts.why is Why.TOO_LITTLE_TIME:
@@ -287,6 +291,7 @@ def _request(context: EventContext[DecidersFacts], pings: str) -> Sequence[Part]
         blocks.paragraph(
             join(
                 wants(details, rental.owner, what),
+                f"It would replace {rental.replaces}." if rental.replaces is not None else "",
                 why_undecided(details),
                 over_total_text(rental.request, terms.total),
                 pings,

@@ -110,8 +110,8 @@ def log_in_parts(
 ) -> list[Part]:
     """Return the parts that say how the reader logs in. Empty if the reader may not log in.
 
-    They contain the SSH command, the facts and a warning about the disk. Sentences about the host key, the setup
-    script and monitoring follow in small print, together with `also`.
+    The parts contain the SSH command, the lines in `facts`, and a warning that the disk will be deleted. Sentences
+    about the host key, the setup script and monitoring follow in small print, together with `also`.
 
     With `briefly`, the warning and the setup script are left out, because an earlier message contains them.
     """
@@ -136,7 +136,7 @@ def log_in_parts(
 
 
 def keys_fact(details: RentalDetails, reader: Reader) -> Fact | None:
-    """Return a fact saying which keys work and which don't. None if nothing is known about the keys.
+    """Return a line saying which keys work and which don't. None if nothing is known about the keys.
 
     The owner reads about everyone's keys. A teammate reads only about their own keys.
     """
@@ -170,7 +170,7 @@ def _own_keys(details: RentalDetails, attempt: Attempt) -> list[OwnedKey]:
 
 
 def _others_inside(details: RentalDetails, attempt: Attempt) -> list[str]:
-    """Return the people other than the owner whose keys work. The person who rented the machine comes first."""
+    """Return the people whose keys work, without the owner. The person who rented the machine comes first."""
     ran, owner = startup_script_ran(details.rental), details.rental.owner
     return list(
         dict.fromkeys(
@@ -255,7 +255,7 @@ def _work(keys: _Named) -> str:
 
 
 def _sent(keys: _Named, details: RentalDetails, reader: Reader) -> str:
-    """Return a clause saying whether the given keys work. The startup script should have installed all of them."""
+    """Return a clause saying whether some keys work. The bot sent all of them in the startup script."""
     attempt = details.current
     if attempt is None:
         return ""
@@ -278,7 +278,7 @@ def _missing(keys: _Named) -> str:
 
 
 def _paste_parts(details: RentalDetails, reader: Reader, most: int) -> list[Part]:
-    """Return at most `most` shell lines that add keys, for the owner to paste on the machine."""
+    """Return shell lines that add keys, for the owner to paste on the machine. `most` is their maximum number."""
     _, keys = _owners_keys(details, reader)
     do_not_work = _names(keys, details).do("doesn't work", "don't work")
     how = f"If {do_not_work}, paste this on the machine:"
@@ -304,9 +304,10 @@ def _setup_log(details: RentalDetails) -> str:
 
 
 def _names(keys: Sequence[OwnedKey], details: RentalDetails, first: Sequence[str] = ()) -> _Named:
-    """Return the names of keys for a text to the machine's owner. The owner's keys come first.
+    """Name some keys in a text to the machine's owner, such as `your key "you@desk" and Ben's keys`.
 
-    `first` are the names of more keys of the owner.
+    `keys` can belong to the owner and to other people. `first` are the names of additional keys of the owner,
+    which the text names before all others.
     """
     reader = details.rental.owner
     own = _own_names([key for key in keys if key.person == reader], details, reader)
@@ -333,10 +334,10 @@ def _named(own: Sequence[str], people: Sequence[str] = ()) -> _Named:
 
 
 def _own_names(keys: Sequence[Key | OwnedKey], details: RentalDetails, reader: str) -> list[str]:
-    """Return the names of keys of the person `reader`. Normally, a key's name is its comment.
+    """Return the names of keys that belong to the person `reader`. Normally, a key's name is its comment.
 
-    If several keys have the same comment, their fingerprints are used instead. For example, all keys from the same
-    GitHub account have the same comment.
+    If several of the person's keys have the same comment, their fingerprints are used instead. For example, all
+    keys from the same GitHub account have the same comment.
     """
     comments = {key.line: key.comment for key in details.keys_now.get(reader, ())}
     attempt = details.current
@@ -423,10 +424,11 @@ A line with the largest RSA key that people can add is shorter.
 
 
 def lines_to_paste(how: str, write: Callable[[Sequence[str]], str], keys: Sequence[str], most: int) -> list[Part]:
-    """Return the sentence `how`, followed by at most `most` shell lines that add keys.
+    """Return shell lines that add or remove keys, below the introduction `how`.
 
-    `write` returns one shell line that adds the given keys. If that line would be too long, the keys are divided
-    among several lines. If not all keys fit, a sentence at the end says how many are missing.
+    `write` returns one shell line for the given keys. If that line would be too long, the keys are divided among
+    several lines. `most` is the maximum number of lines. If not all keys fit, a sentence at the end says how many
+    are missing.
     """
     groups: list[list[str]] = [[]]
     for key in keys:

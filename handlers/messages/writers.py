@@ -39,7 +39,7 @@ def sentence_case(text: str) -> str:
 
 
 class EventContext(NamedTuple, Generic[F_co]):
-    """The data from which a writer composes a message about an event of a rental."""
+    """The data that a message about an event of a rental is composed from."""
 
     event: Event[F_co]
     details: RentalDetails
@@ -158,12 +158,12 @@ class EventContext(NamedTuple, Generic[F_co]):
 
     @property
     def when(self) -> str:
-        """The time of the event, such as ` 18:41`, to follow a state. Empty unless `timed`."""
+        """The time of the event, such as ` 18:41`, to append to the name of a state. Empty unless `timed`."""
         return f" {self.times.time(self.event.at)}" if self.timed else ""
 
     @property
     def when_at(self) -> str:
-        """The time of the event, such as ` at 18:41`, to follow a verb. Empty unless `timed`."""
+        """The time of the event, such as ` at 18:41`, to append to a verb. Empty unless `timed`."""
         return f" {self.times.at_time(self.event.at)}" if self.timed else ""
 
     @property
@@ -183,7 +183,7 @@ class EventContext(NamedTuple, Generic[F_co]):
 
 
 class Needs(Flag):
-    """Additional data that has to be loaded before a writer is called."""
+    """Additional data that the message about an event needs. The data is loaded first."""
 
     NOTHING = 0
     BUDGET_IF_TAKEN = auto()
@@ -202,7 +202,7 @@ class Needs(Flag):
 
 
 class AlertContext(NamedTuple, Generic[F_co]):
-    """The data from which a writer composes an alert.
+    """The data that an alert is composed from.
 
     It contains the event without its rental, because an alert can be about a rental that can't be loaded.
     """
@@ -210,7 +210,7 @@ class AlertContext(NamedTuple, Generic[F_co]):
     event: Event[F_co]
     reader: Reader
     names: Mapping[str, str]
-    """The display names of the people whom the writer mentions, by Slack ID."""
+    """The display names of the people whom the alert mentions, by Slack ID."""
     other_end: Event[Any] | None = None
     """In an alert about a pause of buying, the event that resumed buying.
 
@@ -235,7 +235,7 @@ class AlertContext(NamedTuple, Generic[F_co]):
 
 
 class QuestionContext(NamedTuple):
-    """The data from which a writer composes a question to the admins."""
+    """The data that a question to the admins is composed from."""
 
     event: Event
     """The event that created the message. The bot may have repeated the question since then."""
@@ -253,9 +253,10 @@ def _actor(event: Event) -> tuple[str, ...]:
 
 
 class Audience(dict[EventKind, Callable[[C], R]]):
-    """The writers for one audience, such as the readers of a thread, by kind of event.
+    """The functions that compose the messages for one audience, such as the readers of a thread.
 
-    Each writer takes a context of type `C`, and returns the message as type `R`.
+    They are called writers, and there is one for each kind of event. A writer takes a context of type `C`, and
+    returns the message as type `R`.
     """
 
     def __init__(self) -> None:
@@ -271,8 +272,10 @@ class Audience(dict[EventKind, Callable[[C], R]]):
     ) -> Callable[[W], W]:
         """Register the decorated function as the writer for the given kinds of events.
 
-        Before a writer is called, the data that it `needs` is loaded, and also the display names of the people
-        whose IDs `names` returns.
+        A writer is a function that composes a message. Two things are loaded before the bot calls it:
+
+        - the additional data in `needs`;
+        - the display names of some people. `names` returns the Slack IDs of these people.
         """
 
         def register(write: W) -> W:
@@ -284,7 +287,7 @@ class Audience(dict[EventKind, Callable[[C], R]]):
         return register
 
     def names(self, event: Event) -> tuple[str, ...]:
-        """Return the Slack IDs of the people whom the writer of an event mentions."""
+        """Return the Slack IDs of the people whom the message about an event mentions."""
         return tuple(self._names.get(event.kind, _actor)(event))
 
 
@@ -297,7 +300,7 @@ direct = Audience[EventContext[Any], Rendered]()
 approvers = Audience[EventContext[Any], Rendered]()
 question = Audience[QuestionContext, Rendered]()
 alert = Audience[AlertContext[Any], Rendered | None]()
-"""The writers of alerts. A writer returns None if there is nothing left to say."""
+"""The functions that compose alerts. Such a function returns None if there is nothing left to say."""
 
 
 def said_once(context: EventContext) -> Rendered:
@@ -306,7 +309,7 @@ def said_once(context: EventContext) -> Rendered:
 
 
 def no_longer_ready(context: EventContext) -> Rendered:
-    """Render the message that a ready machine is being destroyed or has ended."""
+    """Render a message about a machine that was ready, and is now being destroyed or no longer exists."""
     text = how_it_ended(context.details, context.machine, context.times)
     return blocks.message(text, closed=context.rental.state.over)
 

@@ -392,7 +392,7 @@ def text_input(
 def people_select(
     field: Field, label: str, *, most: int, chosen: Sequence[str] = (), hint: str = "", required: bool
 ) -> Json:
-    """Return an input for selecting at most `most` people.
+    """Return an input for selecting people. `most` is the maximum number of people.
 
     The people with the IDs in `chosen` are selected at first.
     """

@@ -12,7 +12,7 @@ from bot.model.request import Request, Terms
 from bot.model.summary import Over
 from bot.model.text import say_at_most, span
 from bot.policy.buying.budgets import project_of_channel, say_month, say_passed
-from bot.policy.buying.spending import over_total
+from bot.policy.buying.spending import over_total, say_always_asked
 from bot.policy.team.rules import Rules
 from handlers.phrases.blocks import Fact
 from handlers.phrases.format import (
@@ -28,6 +28,7 @@ from handlers.phrases.format import (
     per_hour,
     person,
     price,
+    sentence,
 )
 
 
@@ -151,7 +152,10 @@ def cap_text(request: Request) -> str:
 
 
 def total_of_time(request: Request) -> str:
-    """Return the highest total in a request: `for 6 h at $8.00 or less in all`. Empty if the request has none."""
+    """Return the price limit for the whole rental: `for 6 h at $8.00 or less in all`.
+
+    Empty if the request has no such limit.
+    """
     if request.max_total is None:
         return ""
     return f"for {span(request.longest)} at {dollars(request.max_total)} or less in all"
@@ -170,9 +174,26 @@ def over_total_text(request: Request, total: Micros) -> str:
 
 
 def limits_fact(over: Collection[Over], rules: Rules) -> Fact:
-    """Return the exceeded limits, such as `the limit of $10.00/h`. If none is exceeded, the fact is empty."""
+    """Return the reasons why a request needs approval, such as `the limit of $10.00/h`. Empty if there are none.
+
+    If the rule `approval.always` is among the reasons, the fact begins with it: `requests for H200 always need
+    approval`.
+    """
     names = limit_names(over, rules)
-    return Fact("Exceeds", f"the {names}" if names else "", f"The request exceeds the {names}." if names else "")
+    exceeds = f"exceeds the {names}" if names else ""
+    if Over.ALWAYS in over:
+        always = f"{always_asked(rules)} always need approval"
+        rule = join(always, f"and this one {exceeds}" if names else "", by=", ")
+        return Fact("Team rule", rule, sentence(rule))
+    return Fact("Exceeds", f"the {names}" if names else "", f"The request {exceeds}." if names else "")
+
+
+def always_asked(rules: Rules) -> str:
+    """Return the requests that always need approval, such as `requests for B200, H200 or 8 GPUs`.
+
+    Empty if there are none.
+    """
+    return escape(say_always_asked(rules), 300)
 
 
 def price_fact(terms: Terms) -> Fact:
@@ -191,8 +212,8 @@ def price_fact(terms: Terms) -> Fact:
 def limit_names(over: Collection[Over], rules: Rules, *, differ: bool = False) -> str:
     """Return the exceeded limits, such as `limits of $10.00/h and $100.00 per rental`. Empty if none is exceeded.
 
-    If `differ` is true, some offers exceed one limit and some exceed the other. An example is then `limit of
-    $10.00/h, the limit of $100.00 per rental, or both`.
+    If `differ` is true, some offers exceed one limit and some exceed the other. The result is then a text such as
+    `limit of $10.00/h, the limit of $100.00 per rental, or both`.
     """
     names = _limit_amounts(over, rules)
     if differ and len(names) > 1:
@@ -207,15 +228,29 @@ def _limit_amounts(over: Collection[Over], rules: Rules) -> list[str]:
 
 
 def needs_approval(
-    limits: str, passed: Demand | None, which: str = "Needs approval", it_is: str = "the price is"
+    overs: Collection[Collection[Over]],
+    rules: Rules,
+    passed: Demand | None,
+    *,
+    which: str = "Needs approval",
+    it_is: str = "the price is",
 ) -> str:
     """Return `*Needs approval*: the price is over the limit of $10.00/h.`, and what is left of an exceeded budget.
 
+    If the rule `approval.always` applies, the text is `*Needs approval*: requests for B200, H200 or 8 GPUs always
+    do.`
+
     Args:
-        limits: The exceeded limits from `limit_names`.
+        overs: The reasons for each offer that needs approval.
+        rules: The rules of the request's project.
         passed: The exceeded budget, if any.
         which: The bold text at the beginning. It can name the offers that need approval.
         it_is: The subject and the verb for the limits, such as `the price is` or `they're`.
     """
-    why = f"*{which}*: {it_is} over the {limits}." if limits else f"*{which}.*"
-    return join(why, say_passed(passed) if passed is not None else "")
+    reasons = frozenset().union(*overs)
+    limits = limit_names(reasons, rules, differ=len({frozenset(over) - {Over.ALWAYS} for over in overs}) > 1)
+    by_rule = f"{always_asked(rules)} always do" if Over.ALWAYS in reasons else ""
+    # If the offers are of different models, the rule may apply to some of them only.
+    and_or = ", and " if all(Over.ALWAYS in over for over in overs) else ", or "
+    why = join(by_rule, f"{it_is} over the {limits}" if limits else "", by=and_or)
+    return join(f"*{which}*: {why}." if why else f"*{which}.*", say_passed(passed) if passed is not None else "")

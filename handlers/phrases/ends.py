@@ -1,8 +1,8 @@
-"""Describes the length of requests and the end of machines.
+"""Describes the length of requests and the end of leases.
 
 A request contains either a number of hours, which start when the machine is ready, or an end that its owner typed.
-A flexible end consists of an earliest and a latest end. The machine ends at the earliest end if it is idle, and at
-the latest end if it stays busy.
+A flexible end consists of an earliest and a latest end. The lease ends at the earliest end if the machine is idle,
+and at the latest end if the machine stays busy.
 """
 
 from __future__ import annotations
@@ -58,9 +58,10 @@ def hours_text(request: Request) -> str:
 
 
 def until_named(request: Request) -> str:
-    """Return the end that a request contains: `, running until today at 18:00`. Empty if it contains none.
+    """Return a text with the end time that a request contains: `, running until today at 18:00`.
 
-    If the request has a start time or a latest end, these are included.
+    If the request also has a start time or a latest end, the text includes these. Empty if the request contains
+    only a number of hours.
     """
     if request.until is None or request.last_end is None:
         return ""
@@ -94,10 +95,10 @@ def keeps_running(rental: Rental) -> bool:
 
 
 def ends_fact(rental: Rental, times: Times, *posted: datetime) -> Fact:
-    """Return the end of a ready machine. If the end can still move, the fact says so.
+    """Return the line that says when the lease of a ready machine ends. If the end can still move, it says so.
 
-    `posted` contains the time at which the message was posted, if it was. If the machine ends on another day, the
-    day is included.
+    `posted` contains the time at which the message was posted. It is left out if the message is new. If the lease
+    ends on a later day than today or than the post, the line includes the day.
     """
     lease, longer = rental.running_lease, rental.extension
     first, said = times.time(lease.ends_at, *posted), it_ends(rental, lease.ends_at, times, *posted)
@@ -138,10 +139,10 @@ def if_busy_then(rental: Rental, ends_at: datetime, times: Times, *posted: datet
 
 
 def at_its_end(rental: Rental, now: datetime) -> Fact | None:
-    """Return a fact about a machine that has reached its end and is still running. None before its end.
+    """Return a line about a machine that is still running although its lease has ended.
 
-    The fact says what the bot is doing: it runs the on-ending script, checks whether the GPUs are busy, or is
-    about to destroy the machine.
+    The line says what the bot is doing: it runs the on-ending script, checks whether the GPUs are busy, or is
+    about to destroy the machine. None before the end of the lease.
     """
     lease, script = rental.running_lease, rental.on_ending
     if now < lease.ends_at:
@@ -156,7 +157,7 @@ def at_its_end(rental: Rental, now: datetime) -> Fact | None:
 
 
 def without_approval(rental: Rental, times: Times) -> str:
-    """Return a sentence saying when the machine ends if nobody approves more time.
+    """Return a sentence saying when the lease ends if nobody approves more time.
 
     An example is `Unless someone approves, it ends at 12:34`.
     """
@@ -206,7 +207,7 @@ def end_text(at: datetime, zone: str) -> str:
 
 
 def ask_again_text(until: datetime | None, ends: datetime | None, times: Times, *, moves: bool) -> str:
-    """Return sentences saying when the bot asks again whether a machine is needed, and when the machine ends.
+    """Return sentences saying when the bot asks again whether a machine is needed, and when the lease ends.
 
     `until` is None if the bot doesn't ask again. `moves` is true if the end is flexible.
     """
@@ -241,7 +242,8 @@ def on_ending_text(rental: Rental, times: Times, *posted: datetime) -> str:
     """Return a sentence about the state of a machine's on-ending script. Empty if there is no script.
 
     An example is `The script /root/on-ending.sh starts at 18:25.` If the message has been posted, `posted`
-    contains the time. Times on another day include the day.
+    contains the time. The sentence includes the day of each time that isn't on the same day as now and as the
+    post.
     """
     script, lease = rental.on_ending, rental.lease
     if script is None or lease is None or script.state is OnEndingState.NONE:

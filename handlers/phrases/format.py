@@ -246,16 +246,16 @@ class Times(Frozen):
         return local.year, local.month, local.day
 
     def time(self, moment: datetime, *also: datetime) -> str:
-        """Return a time such as `18:40`. The day is included unless it is today.
+        """Return a time such as `18:40`. The text includes the day unless it is today.
 
-        It is also included if any of the times in `also` is on another day.
+        The text also includes the day if any of the times in `also` is on a different day than `moment`.
         """
         if any(self._day(moment) != self._day(other) for other in (self.now, *also)):
             return self.date_and_time(moment)
         return time_token(moment)
 
     def at_time(self, moment: datetime, *also: datetime) -> str:
-        """Return a time with a preposition, to follow a verb: `at 18:40`, or `tomorrow at 01:44`. See `time`."""
+        """Return a time with a preposition, to append to a verb: `at 18:40` or `tomorrow at 01:44`."""
         shown = self.time(moment, *also)
         return f"at {shown}" if shown == time_token(moment) else shown
 

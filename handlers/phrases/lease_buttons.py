@@ -49,11 +49,12 @@ def extend_button(
 
     - `Extend 2 h, about $4.84`, in the normal case;
     - `Extend 2 h more, about $4.84`, with `again`, if the lease has just been extended;
-    - `Ask for 2 h more, about $36.80`, if an approver would have to decide, and `spent` contains the cost so far;
+    - `Ask for 2 h more, about $36.80`, if an approver would have to decide;
     - `Keep k7mq2`, if the machine is being destroyed gracefully;
     - `Keep it 2 h more in any case`, if the lease has a flexible end. The time doesn't exceed the latest end.
 
-    Without `money`, the price is left out.
+    `spent` is the cost of the rental so far. Without it, the label never says `Ask for`. Without `money`, the
+    price is left out.
     """
     lease, now = rental.lease, reader.now
     keep = keep_button(rental)

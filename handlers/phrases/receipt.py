@@ -40,9 +40,9 @@ def receipt_parts(details: RentalDetails, name: str, reader: Reader) -> tuple[Pa
 
 
 def receipt_title(details: RentalDetails, name: str, reader: Reader) -> Part:
-    """Return `*Ended at 18:41: 1x H100 SXM 80 GB (k7mq2)*`.
+    """Return the title of a receipt: `*Ended at 18:41: 1x H100 SXM 80 GB (k7mq2)*`.
 
-    If the reason for the end or the replacement is known, it follows.
+    The next line contains the reason for the end and names the replacement, as far as these are known.
     """
     title = f"{over_text(details, reader.times)}: {name}"
     why = join(why_ended(details), stopped_at_night(details, reader), new_one_text(details.rental))

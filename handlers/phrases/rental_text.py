@@ -63,7 +63,7 @@ def place(name: str | None, region: str | None, join: str = " ") -> str:
 def gpu(name: str, features: Iterable[str] = ()) -> str:
     """Return the name of a GPU: `H100 SXM 80 GB` for `nvidia-h100-sxm5-80gb`.
 
-    A request can name only a GPU family and features. An example of the result is then `A100 80 GB`.
+    If a request asks for any GPU of a family that has some features, the result is a text such as `A100 80 GB`.
     """
     return escape(display_name(clean(name, 60), features))
 
@@ -501,9 +501,9 @@ def away_text(names: Sequence[str]) -> str:
 
 
 def asked_for(asked: PeopleAsked | None, what: str = "approval") -> str:
-    """Return a clause that tells a person who was asked about their request.
+    """Return a clause saying that the bot asked people about a request: `I've asked Ben and Dora for approval`.
 
-    An example is `I've asked Ben and Dora for approval`. `what` replaces `approval`.
+    The clause is for the person who made the request. `what` replaces `approval`.
     """
     if asked is None or not (asked.names or asked.away):
         return f"I've asked for {what}"

@@ -103,7 +103,7 @@ def connections_text(seen: Use | RecentUse, what: str) -> str:
 
 
 def idle_part(costs: UseCosts) -> str:
-    """Return `, of which $3.10 was idle`, to follow an amount. Empty if the idle cost is less than a cent."""
+    """Return `, of which $3.10 was idle`, to append to an amount. Empty if the idle cost is less than a cent."""
     idle = use_in_cents(costs).idle
     return f", of which {dollars(idle)} was idle" if idle else ""
 

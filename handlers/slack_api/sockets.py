@@ -1,10 +1,10 @@
-"""Socket Mode: two connections to Slack, and a watchdog for both.
+"""Socket Mode: two connections to Slack, and a regular check of both.
 
 With two connections, one is always open while Slack renews the other. An app may have up to 10 connections, and
 Slack may send a payload through any of them (docs.slack.dev/apis/events-api/using-socket-mode).
 
-Each connection needs a ticket, which is a URL that Slack issues for a short time. The SDK would retry forever with
-an expired ticket, so the watchdog makes it request a new one.
+Each connection needs a URL that Slack issues for a short time. The SDK would retry forever with an expired URL, so
+the check makes the SDK request a new one.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ log = structlog.get_logger("gpubot.sockets")
 
 CONNECTIONS = 2
 CHECK_EVERY = 5.0
-"""Wall-clock seconds between two checks by the watchdog."""
+"""Wall-clock seconds between two checks of the connections."""
 TICKET_SECONDS = 10.0
-"""During startup, an attempt to connect is repeated with a new ticket after this many wall-clock seconds."""
+"""During startup, an attempt to connect is repeated with a new URL after this many wall-clock seconds."""
 DEAD_AFTER = 60.0
-"""If a connection stays closed for this many wall-clock seconds, a new ticket is requested."""
+"""If a connection stays closed for this many wall-clock seconds, a new URL is requested from Slack."""
 
 
 def count_of(message: Mapping[str, Any]) -> int | None:
@@ -48,10 +48,11 @@ def count_of(message: Mapping[str, Any]) -> int | None:
 
 
 def _connection(app: AsyncApp, app_token: str, *gates: Gate) -> AsyncSocketModeHandler:
-    """Return a connection that counts each payload until the payload's acknowledgement is sent.
+    """Return a connection to Slack, whose payloads are counted until they are acknowledged.
 
-    Each payload is counted by all `gates`. The listener also counts it, but only until the listener returns. The
-    acknowledgement is sent shortly afterwards, and the connection must not be closed before then.
+    A payload is a command, a click or an event. `gates` count the payloads, so that the connection isn't closed
+    before all acknowledgements are sent. The listener also counts each payload, but stops counting when it
+    returns. The acknowledgement is sent shortly afterwards.
     """
     connection = AsyncSocketModeHandler(app, app_token)
 
@@ -99,7 +100,7 @@ class Sockets:
 
         Args:
             gate: Counts payloads that haven't been acknowledged yet.
-            ticket_seconds: Wall-clock seconds after which an attempt to connect is repeated with a new ticket.
+            ticket_seconds: Wall-clock seconds after which an attempt to connect is repeated with a new URL.
             reload_token: Reads the app token again and passes it to `use_secret`. It is called if a connection
                 stays closed, because Slack may refuse the old token.
         """
@@ -110,7 +111,7 @@ class Sockets:
         """For each connection, a gate that counts the payloads that aren't acknowledged yet."""
         self._handlers = [_connection(app, app_token, gate or Gate(), own) for own in self._gates]
         self._down: dict[int, float] = {}
-        """For each closed connection, by its index, the seconds since it was closed or last got a new ticket.
+        """For each closed connection, by its index, the seconds since it was closed or last got a new URL.
 
         These are wall-clock seconds.
         """
@@ -144,9 +145,10 @@ class Sockets:
             raise
 
     async def _connect(self, handler: AsyncSocketModeHandler) -> None:
-        """Open one connection, and retry until this succeeds, with a new ticket for each attempt.
+        """Open one connection, and retry until this succeeds.
 
-        With the SDK alone, all attempts would use the first ticket, even after it has expired.
+        Each attempt requests a new URL from Slack. With the SDK alone, all attempts would use the first URL, even
+        after it has expired.
         """
         await _use_our_session(handler.client)
         while True:
@@ -168,16 +170,22 @@ class Sockets:
         """
 
     def many_slow(self) -> bool:
-        """Return False, because only Slack can send requests through the connections of Socket Mode."""
+        """Return False. This check is only needed in HTTP mode.
+
+        There, strangers can send slow requests. In Socket Mode, all requests come from Slack.
+        """
         return False
 
     def use_secret(self, app_token: str) -> None:
-        """Use this token to request the next tickets. Connections that are already open stay open."""
+        """Use this token to open further connections. Connections that are already open stay open."""
         for handler in self._handlers:
             handler.client.app_token = app_token
 
     async def watch(self) -> None:
-        """Check the connections until cancelled. For each connection that stays closed, request a new ticket."""
+        """Check the connections until cancelled.
+
+        If a connection stays closed for a minute, the SDK is made to request a new URL for it from Slack.
+        """
         await keep_running("socket", self._check, self._clock)
 
     async def _check(self) -> None:

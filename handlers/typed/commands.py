@@ -104,9 +104,9 @@ class Longer(OfRental):
 
 
 class About(OfRental):
-    """Answer a sentence about a topic.
+    """Answer a question or remark about a topic, such as the cost.
 
-    The sentence concerns a single rental if it contains the rental's ID or was written in the rental's thread.
+    It concerns a single rental if it contains the rental's ID or was written in the rental's thread.
     """
 
     topic: Topic

@@ -58,20 +58,20 @@ class Get(Frozen):
     request: Request
     now: bool = False
     any_time: bool = False
-    """True if a machine may be rented for the waiting person even outside of the team's `hours`."""
+    """True if a machine may be rented for the waiting person even outside of the team's working hours."""
 
 
 class Wait(Frozen):
-    """Wait for a machine.
+    """Wait for an offer that fits the request.
 
-    This doesn't rent anything by itself. The answer asks what to do once there is an offer.
+    This command doesn't rent anything by itself. The bot asks what it should do when it finds an offer.
     """
 
     request: Request
     until: datetime | None
     """The time at which the person stops waiting. None if they didn't name one."""
     any_time: bool = False
-    """True if a machine may be rented for the waiting person even outside of the team's `hours`."""
+    """True if a machine may be rented for the waiting person even outside of the team's working hours."""
 
 
 class ParseContext(NamedTuple):
@@ -89,7 +89,7 @@ class ParseContext(NamedTuple):
 
 
 class Part(Enum):
-    """The parts of a draft. The value of each member is the name of the part in error messages."""
+    """The parts of a request, such as the GPU. The value of each member is the part's name in error messages."""
 
     GPU = "GPU"
     FEATURE = "feature"
@@ -121,7 +121,7 @@ class Part(Enum):
     KEEP_IF_FAILED = "keep-if-failed"
     """True if the machine is kept if its `/root/on-ending.sh` fails."""
     ANY_TIME = "any time"
-    """True if a machine may be rented for the waiting person even outside of the team's `hours`."""
+    """True if a machine may be rented for the waiting person even outside of the team's working hours."""
     PEOPLE = "people"
 
 
@@ -144,7 +144,10 @@ If a part has different values, they usually contradict each other.
 
 
 class Reading(NamedTuple):
-    """A possible meaning of an unreadable text: a value for a part."""
+    """A possible meaning of a text that the parser can't interpret with certainty.
+
+    The meaning is a value for one part of a request, such as the price or the end.
+    """
 
     part: Part | None
     value: object
@@ -178,16 +181,13 @@ class Unread:
 
 @dataclass(frozen=True)
 class Problem:
-    """A reason why a draft can't become a request."""
+    """A reason why the text or the form isn't a valid request."""
 
     part: Part | None
     """The part that is missing or wrong. None if the problem is a text that can't be read."""
     words: str
     corrections: tuple[RequestDraft, ...] = ()
-    """Variants of the draft that the person may have meant. Each variant differs in the value of one part.
-
-    The variants haven't been checked, so they may have other problems.
-    """
+    """Requests that the person may have meant. They haven't been checked, so they may have other problems."""
     without: bool = False
     """True if the unreadable text is left out in the corrections."""
     unclear: UnclearEnd | None = None
@@ -197,7 +197,7 @@ class Problem:
 
 
 class Built(NamedTuple):
-    """A request that was built from a draft."""
+    """A request that was built from its parts, without any problem."""
 
     request: Request
     waits_until: datetime | None
@@ -208,7 +208,7 @@ class Built(NamedTuple):
 
 @dataclass
 class RequestDraft:
-    """The parts of a request, as far as they are known."""
+    """The parts of a request, such as the GPU and the price, as far as they are known."""
 
     values: Values = field(default_factory=dict)
     people: Mentioned = NOBODY
@@ -245,7 +245,10 @@ class RequestDraft:
         return replace(self, values=self.values | changes)
 
     def with_readings(self, readings: tuple[Reading, ...]) -> RequestDraft:
-        """Return a copy of the draft that also contains the values of these readings."""
+        """Return a copy of the draft in which unclear texts have the given meanings.
+
+        The values of each meaning are added to the values that the draft already contains.
+        """
         draft = replace(self, values={part: list(values) for part, values in self.values.items()})
         for part, value, later_end in readings:
             if part is not None:
@@ -280,7 +283,7 @@ def is_possible_cap(cap: Decimal) -> bool:
 
 
 def _problem_of_unread(draft: RequestDraft) -> Problem:
-    """Return the problem that mentions all texts that can't be read."""
+    """Combine the errors about all unreadable texts into one problem, with corrections if there are any."""
     unread = list(dict.fromkeys(draft.unread))
     alone = [one.why for one in unread if one.alone]
     if alone:
@@ -305,7 +308,7 @@ def _problem_of_unread(draft: RequestDraft) -> Problem:
 
 
 class _WrongPart(Exception):
-    """A part of the draft is wrong, so the draft can't become a request."""
+    """A part of the request is wrong, such as an impossible price."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__()
@@ -451,7 +454,7 @@ class _Builder:
     def _read_waits_until(self) -> None:
         """Determine when the person stops waiting.
 
-        If only a day was typed, the person stops waiting on that day when the team's `hours` end.
+        If only a day was typed, the person stops waiting on that day when the team's working hours end.
         """
         end, context = self._only(Part.WAITS), self.context
         if end is None:
@@ -582,7 +585,8 @@ class _Builder:
     def _read_price(self) -> None:
         """Determine the highest price per GPU-hour, or the highest price of the whole rental in whole cents.
 
-        If a price for the whole rental is given per GPU, it is multiplied by the number of GPUs.
+        People can type the price of the whole rental as an amount per GPU. It is then multiplied by the number of
+        GPUs.
 
         To check whether a price for the whole rental is possible, this divides it by the number of GPUs and hours.
         The result is only an estimate, because the vendor also charges for the time in which a machine starts and

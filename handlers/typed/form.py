@@ -38,7 +38,7 @@ ANY = "any"
 """The value of the options `Anywhere` and `Any vendor`."""
 NO_SETUP = "-"
 BY_CHANNEL = "-"
-"""The value of the options `None` (for no setup script) and `The channel's project`.
+"""The value of two options: `None` for the setup script, and `The channel's project`.
 
 No setup script has this name.
 """
@@ -63,7 +63,7 @@ _FIELDS = {
     Part.KEEP_IF_FAILED: Field.IF_FAILED,
     Part.WAITS: Field.WAITS,
 }
-"""The form's input for each part of a draft. An error about the part appears below this input.
+"""The form's input for each part of a request. An error about the part appears below this input.
 
 Parts that contain names, such as the region, are missing here, because `_names` has already checked them.
 """
@@ -126,7 +126,7 @@ def read_form(
 def _names(
     inputs: Mapping[str, str], catalog: Catalog, vocabulary: Vocabulary, rules: Rules, errors: dict[Field, str]
 ) -> Values:
-    """Return the parts that people choose from a list, such as the GPU and the region.
+    """Return the parts of the request that people choose from a list, such as the GPU and the region.
 
     If a value is no longer in its list, an error is added to `errors`.
     """
@@ -163,7 +163,7 @@ def _names(
 
 
 def _times(inputs: Mapping[str, str]) -> Values:
-    """Return the parts that are times and lengths.
+    """Return the parts of the request that are times and lengths.
 
     A length that can't be read becomes zero, and a time that can't be read becomes empty. These are values that
     `RequestDraft.build` rejects.

@@ -37,7 +37,7 @@ class Mentioned(Frozen):
 
     @property
     def with_misplaced(self) -> Mentioned:
-        """Return a copy in which the first person who was mentioned without `with` is a teammate too."""
+        """Return a copy in which the first person in `misplaced` is a teammate too."""
         user, name = self.misplaced[0]
         return changed(self, people=(*self.people, user), names=(*self.names, name))
 
@@ -95,7 +95,7 @@ def unclear_people(mentioned: Mentioned) -> tuple[str, Mentioned] | None:
 
 
 def check_people(mentioned: Mentioned, command: str) -> None:
-    """Refuse a command that contains a name such as `@ben` which Slack didn't turn into a mention.
+    """Refuse a command with a name such as `@ben`, if Slack didn't turn the name into a mention.
 
     Raises Mistake. Its message asks the person to type `command` and then the mention.
     """

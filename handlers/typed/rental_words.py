@@ -1,4 +1,4 @@
-"""Parses the text after a command about a rental: its ID, and a length or an end."""
+"""Parses the arguments of a command about a rental: an ID, and a time such as `2h` or `until 18:00`."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class OfRental(Frozen):
 
 
 class RentalWords(OfRental):
-    """The arguments of `extend` or `keep`: the rental, and a length or an end."""
+    """The arguments of `extend` or `keep`: the rental's ID, and a time such as `2h` or `until 18:00`."""
 
     duration: timedelta | None = None
     """The length that was typed. None if no length was typed."""
@@ -43,7 +43,7 @@ class RentalWords(OfRental):
 
 
 def read_id(text: str, name: str) -> str | None:
-    """Parse the ID after the command `name`.
+    """Parse the only argument of the command `name`: a rental's ID.
 
     None if there is no ID. Raises Mistake if there are any other words.
     """
@@ -51,9 +51,10 @@ def read_id(text: str, name: str) -> str | None:
 
 
 def read_extension(text: str, context: ParseContext) -> RentalWords:
-    """Parse the ID and the length or end after `extend`, in any order.
+    """Parse the arguments of `extend`: the rental's ID, and a time such as `2h` or `until 18:00`.
 
-    Raises Mistake if a part can't be read, or if the length exceeds the longest lease.
+    The arguments can come in any order. Raises Mistake if an argument can't be read, or if the length exceeds the
+    longest lease.
     """
     example = example_end(context.now, context.zone)
     lower = normalize(text.replace("+", " ")).lower()
@@ -79,9 +80,9 @@ def read_extension(text: str, context: ParseContext) -> RentalWords:
 
 
 def read_duration(text: str, name: str, max_lease: timedelta) -> RentalWords:
-    """Parse the ID and the length after the command `name`, in any order.
+    """Parse the arguments of the command `name`: the rental's ID and a length, in any order.
 
-    Raises Mistake if a part can't be read, or if the length exceeds the longest lease.
+    Raises Mistake if an argument can't be read, or if the length exceeds the longest lease.
     """
     lower = _MORE.sub("", normalize(text.replace("+", " ")).lower()).strip()
     duration = None

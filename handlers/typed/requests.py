@@ -100,8 +100,8 @@ def looks_like_request(text: str, catalog: Catalog) -> bool:
 def _split_note(text: str, vocabulary: Vocabulary) -> tuple[str, str]:
     """Split a text into the request and its note.
 
-    Text in quotation marks or brackets also belongs to the note if it contains a number and can't be read as part
-    of the request, as in `(run 7)`.
+    Usually, the note follows a dash. A text in quotation marks or brackets, such as `(run 7)`, is added to the
+    note too, if it contains a number and can't be read as part of the request.
     """
     asked, note = split_note(text)
     for aside in _ASIDE.findall(asked) if len(asked) <= 2 * MAX_LENGTH else []:
@@ -226,11 +226,11 @@ def _later_end(request: Request, zone: str) -> str:
 
 
 def line_of(draft: RequestDraft, vocabulary: Vocabulary, context: ParseContext) -> Line | None:
-    """Return a draft as the text of a request, without unreadable texts and unclear mentions.
+    """Return the parts of a request as a text that people can type.
 
-    None if the rest isn't a valid request. The text contains every value as it was typed, such as `until fri
-    18:00`. The verb is `get` if the draft has a start time, even if `wait` was typed: a request with a start time
-    waits for its start anyway.
+    Unreadable texts and unclear mentions are left out. None if the rest isn't a valid request. The text contains
+    every value as it was typed, such as `until fri 18:00`. The verb is `get` if there is a start time, even if
+    `wait` was typed: a request with a start time waits for its start anyway.
     """
     start = draft.first(Part.START)
     waits = draft.waiting and not start

@@ -1,4 +1,4 @@
-"""Interprets the tokens of a request, and stores the results in a draft.
+"""Interprets the tokens of a request, and collects the results in a `RequestDraft`.
 
 The results are values for the parts of the request, or reasons why a text can't be read. `draft.py` then decides
 whether the parts make a request.
@@ -177,7 +177,7 @@ class TokenReader:
         }
 
     def read(self) -> RequestDraft:
-        """Return the draft that results from the tokens."""
+        """Interpret all tokens, and return the parts of the request that they contain."""
         while self.position < len(self.tokens):
             self.position += 1
             self._read(self.tokens[self.position - 1])
@@ -187,8 +187,8 @@ class TokenReader:
     def _read(self, token: Token) -> None:
         """Read a token with the method for its kind.
 
-        If there is no such method, a token for a part of the draft becomes a value of that part. All other tokens
-        are ignored.
+        If there is no such method, and the kind is a part of a request, such as the GPU, the token's value is
+        stored for this part. All other tokens are ignored.
         """
         if token.kind in self.readers:
             self.readers[token.kind](token)
@@ -288,8 +288,10 @@ class TokenReader:
 
         The error normally suggests the next morning as the end. If the rules allow the bot to check whether
         machines are in use, the lease may also end later (a flexible end). There is no suggestion if the person's
-        time zone is unknown, or if the rules don't allow such a long lease. If the request has another end or
-        length, the error says that the word may mean a start.
+        time zone is unknown, or if the rules don't allow such a long lease.
+
+        If the request has another end or length, the person perhaps meant the start. The error then says how to
+        type one.
         """
         context = self.context
         if self.draft.timed:

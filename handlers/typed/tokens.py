@@ -37,7 +37,7 @@ There must be a limit, because each token is compared with all names in the cata
 
 
 class TokenKind(Enum):
-    """The kinds of tokens that aren't values for a part of the draft."""
+    """The kinds of tokens that don't simply contain the value of one part of a request, such as the GPU."""
 
     PLACE = auto()
     """A place such as `Paris` or `eu-north1`. The token's name is the region that contains the place."""

@@ -89,7 +89,7 @@ _FLAGS = {
     "se": "Sweden", "no": "Norway", "is": "Iceland", "es": "Spain", "it": "Italy", "pl": "Poland", "ie": "Ireland",
     "ca": "Canada", "jp": "Japan", "in": "India", "sg": "Singapore", "kr": "Korea", "au": "Australia",
 }  # fmt: skip
-"""The places that flags stand for. Slack sends a flag as `:flag-de:`."""
+"""The places that flag emoji stand for. Slack sends a flag emoji as `:flag-de:`."""
 _LETTERS = {0x1F1E6 + n: chr(ord("a") + n) for n in range(26)}
 _BOLD = re.compile(r"(?<![\w*])\*(?=\S)([^*]*\S)\*(?![\w*])")
 _ODD_NUMERAL = re.compile("([\u00b2\u00b3\u00b9\u00bc-\u00be\u2070-\u2089\u2150-\u215f\u2189\u2460-\u249b])")
@@ -108,7 +108,7 @@ def normalize(text: str) -> str:
     """Return the text in the form that the tokenizer expects.
 
     The result is a single line with single spaces, without quotation marks, brackets, question marks and
-    struck-through text. Flags are replaced by the names of their places.
+    struck-through text. A flag emoji is replaced by the name of its country or region.
 
     `2,50` becomes `2.50`. Both `1.000,50` and `1,000.50` become `1000.50`. A number with two possible meanings,
     such as `2,500`, is left unchanged. Times of day, such as `18:00`, are left unchanged too.

@@ -154,7 +154,9 @@ def parse_end(text: str, now: datetime, zone: str) -> End:
 
 
 def parse_start(text: str, now: datetime, zone: str) -> datetime:
-    """Parse the text of a group of START. The result is in UTC and always later than `now`.
+    """Parse a start time such as `9:00` or `tomorrow 9am`. The result is in UTC and always later than `now`.
+
+    `text` is what one of the groups in START matched.
 
     Days and times have the same meaning as in `parse_end`, with one exception. A number without am or pm is an
     hour on the 24-hour clock: `9 tomorrow` means 9:00.

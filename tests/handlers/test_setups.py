@@ -98,14 +98,14 @@ async def test_keys_and_a_setup_that_exceed_the_limit_are_refused(tmp_path: Path
     async with team(tmp_path, rules=rules) as ours:
         await ours.has_key(ANA)
         async with ours.deps.store.write() as tx:
-            for n in range(9):
+            for n in range(12):
                 body = f"{n:04}".ljust(720, "A")
                 key = Key(line=f"ssh-rsa {body}", comment="", fingerprint=f"SHA256:{n}")
                 await tx.people.add_key(ANA, key)
         reply = await ours.command(ANA, "get H100 setup torch")
         assert reply == (
-            "The startup script would be 15 kB, and 12 kB is the limit. It has 9 keys besides the default one "
-            '(6.6 kB) and setup "torch" (5.8 kB). Leave out the setup or a teammate, or remove a key.'
+            "The startup script would be 16.4 kB, and 15 kB is the limit. It has 12 keys besides the default one "
+            '(8.8 kB) and setup "torch" (5.8 kB). Leave out the setup or a teammate, or remove a key.'
         )
         assert await ours.quotes(ANA) == []
         assert await ours.command(ANA, "get H100") == ""

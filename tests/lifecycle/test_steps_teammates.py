@@ -97,9 +97,9 @@ async def test_keys_too_large_for_the_startup_script_are_refused(here: World) ->
             large = Key(line=f"ssh-rsa {n}" + "A" * 3000, comment="", fingerprint=f"SHA256:{n}")
             await tx.people.add_key(EVE.id, large)
     rental = await here.get(count=8)
-    with pytest.raises(Mistake, match=r"12 kB is the limit\. It has 5 keys"):
+    with pytest.raises(Mistake, match=r"15 kB is the limit\. It has 5 keys"):
         await carry_out(here.deps, ANA, sharing.Share(rental.id, [EVE.id]))
-    with pytest.raises(Mistake, match=r"12 kB is the limit\. It has 5 keys"):
+    with pytest.raises(Mistake, match=r"15 kB is the limit\. It has 5 keys"):
         await here.ask(teammates=(EVE.id,))
     assert (await here.rental(rental.id)).teammates == ()
 

@@ -14,17 +14,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.errors import Mistake
-from bot.model.attempt import OwnedKey
+from bot.model.attempt import OwnedKey, ScriptPart
 from bot.model.base import changed
 from bot.model.person import Key
+from bot.policy.access.jobs_script import GPUBOT_JOBS_SCRIPT, JOBS_PATH
 from bot.policy.access.keys import LARGEST_RSA, read_key
-from bot.policy.access.probe_script import ENDING_SCRIPT, PROBE_SCRIPT, probe_line
+from bot.policy.access.probe_script import (
+    ENDING_PATH,
+    ENDING_SCRIPT,
+    INSTALLED_PROBE_SCRIPT,
+    SCRIPT_PATH,
+    probe_line,
+)
+from bot.policy.access.run_script import GPUBOT_RUN_SCRIPT, RUN_PATH
 from bot.policy.access.startup_script import (
+    GIVES_WAY,
     LARGEST_SCRIPT,
     check_script_size,
     further_keys,
     keys_that_fit,
+    parts_that_fit,
     script_text,
+    without_comments,
 )
 from bot.policy.team.policy_file import LARGEST_SETUP
 from bot.policy.team.rules import Rules
@@ -87,8 +98,18 @@ def test_there_is_no_script_without_keys_or_setup() -> None:
 
 def test_a_section_without_contents_is_left_out() -> None:
     lines = [key("desk").line, key("ben").line]
+    marks = {
+        "keys": "END_OF_KEYS",
+        "probe": SCRIPT_PATH,
+        "run": RUN_PATH,
+        "jobs": JOBS_PATH,
+        "on-ending.sh": ENDING_PATH,
+        "setup": "END_OF_SETUP",
+    }
     sections = {
-        name: re.findall(r"^# --- (.*)$", script, re.MULTILINE)
+        name: [
+            mark for mark, text in marks.items() if f"<<'{text}'" in script or f"add_program {text} <<" in script
+        ]
         for name, script in {
             "keys": script_text(lines),
             "setup": script_text([], SETUP),
@@ -101,8 +122,8 @@ def test_a_section_without_contents_is_left_out() -> None:
         "keys": ["keys"],
         "setup": ["setup"],
         "both": ["keys", "setup"],
-        "probe": ["probe", "on-ending.sh"],
-        "all": ["keys", "probe", "on-ending.sh", "setup"],
+        "probe": ["keys", "probe", "run", "jobs", "on-ending.sh"],
+        "all": ["keys", "probe", "run", "jobs", "on-ending.sh", "setup"],
     }
     assert key_lines(script_text(lines, SETUP)) == lines
 
@@ -161,34 +182,56 @@ def test_ten_typical_keys_fit_together_with_the_largest_setup() -> None:
     check_script_size(rsa(9), None, Rules())
 
 
-def test_on_ending_support_is_left_out_before_keys_or_the_setup() -> None:
-    keys = [one.line for one in sent(ANA, *(key(f"key-{n}") for n in range(9)))]
-    for size, fits in ((3_000, True), (LARGEST_SETUP, False)):
-        script = script_text(keys, SETUP.ljust(size, "#"), PROBE_LINE)
+def test_the_parts_give_way_in_their_order_before_keys_or_the_setup() -> None:
+    setup = SETUP.ljust(LARGEST_SETUP, "#")
+    seen = []
+    for count in range(60):
+        keys = [one.line for one in sent(ANA, *(key(f"key-{n}") for n in range(count)))]
+        script = script_text(keys, setup, PROBE_LINE)
+        parts = parts_that_fit(keys, setup, PROBE_LINE)
         assert len(script.encode()) <= LARGEST_SCRIPT
-        assert key_lines(script) == keys
-        assert (PROBE_SCRIPT in script, ENDING_SCRIPT in script) == (True, fits)
+        assert key_lines(script) == keys or not keys
+        assert setup in script
+        assert without_comments(INSTALLED_PROBE_SCRIPT) in script
+        assert (without_comments(GPUBOT_RUN_SCRIPT) in script) == (ScriptPart.RUN in parts)
+        assert (without_comments(GPUBOT_JOBS_SCRIPT) in script) == (ScriptPart.RUN in parts)
+        assert (without_comments(ENDING_SCRIPT) in script) == (ScriptPart.ON_ENDING in parts)
+        seen.append(parts)
+    assert list(dict.fromkeys(seen)) == [(ScriptPart.ON_ENDING,), ()]
+    assert parts_that_fit([], SETUP, PROBE_LINE) == GIVES_WAY
+    assert parts_that_fit([], SETUP, "") == ()
+
+
+def test_comments_and_blank_lines_are_removed_except_in_here_documents() -> None:
+    script = "#!/bin/sh\n# one\n\ncat <<'END'\n#!/bin/sh\n\n# two\n END\nEND\n  # three\necho '#' # four\n"
+    assert without_comments(script) == ("#!/bin/sh\ncat <<'END'\n#!/bin/sh\n\n# two\n END\nEND\necho '#' # four\n")
+    assert without_comments("true\n#!/bin/sh\n") == "true\n"
+
+
+def test_the_setup_script_keeps_its_comments_and_blank_lines() -> None:
+    setup = "#!/bin/sh\n\n# one\ncat <<END\n# two\nEND\n"
+    assert f"\n{setup}" in script_text([], setup, PROBE_LINE)
 
 
 @pytest.mark.parametrize(
     ("keys", "setup", "words"),
     [
         (
-            rsa(9),
+            rsa(12),
             "torch",
-            "The startup script would be 15.2 kB, and 12 kB is the limit. It has 9 keys besides the default one "
-            '(6.6 kB) and setup "torch" (6 kB). Leave out the setup or a teammate, or remove a key.',
+            "The startup script would be 16.5 kB, and 15 kB is the limit. It has 12 keys besides the default one "
+            '(8.7 kB) and setup "torch" (6 kB). Leave out the setup or a teammate, or remove a key.',
         ),
         (
-            rsa(1, LARGEST_RSA) * 5,
+            rsa(1, LARGEST_RSA) * 6,
             None,
-            "The startup script would be 15.1 kB, and 12 kB is the limit. It has 5 keys besides the default one "
-            "(13.9 kB). Leave out the setup or a teammate, or remove a key.",
+            "The startup script would be 17.3 kB, and 15 kB is the limit. It has 6 keys besides the default one "
+            "(16.7 kB). Leave out the setup or a teammate, or remove a key.",
         ),
         (
             rsa(1, 6 * LARGEST_RSA),
             None,
-            "The startup script would be 17.6 kB, and 12 kB is the limit. It has 1 key besides the default one "
+            "The startup script would be 17.1 kB, and 15 kB is the limit. It has 1 key besides the default one "
             "(16.5 kB). Leave out the setup or a teammate, or remove a key.",
         ),
     ],

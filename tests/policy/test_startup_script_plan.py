@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import pytest
 
-from bot.model.attempt import Attempt, SentScript
+from bot.model.attempt import Attempt, ScriptPart, SentScript
 from bot.model.base import changed
 from bot.model.facts import LeftOut
 from bot.model.person import Key
 from bot.model.rental import Rental
-from bot.policy.access.probe_script import PROBE_SCRIPT
-from bot.policy.access.startup_script import LARGEST_SCRIPT, SCRIPT_VERSION, StartupScriptPlan, plan_startup_script
+from bot.policy.access.probe_script import INSTALLED_PROBE_SCRIPT
+from bot.policy.access.startup_script import (
+    GIVES_WAY,
+    LARGEST_SCRIPT,
+    SCRIPT_VERSION,
+    StartupScriptPlan,
+    plan_startup_script,
+    without_comments,
+)
+from bot.policy.team.policy_file import LARGEST_SETUP
 from bot.policy.team.rules import Idle, ProbeKind, Rules
 from bot.policy.use.probing import has_probe
 from tests.policy.test_startup_script import ANA, BEN, CLEO, PROBE_LINE, SETUP, key
@@ -65,8 +73,8 @@ def test_a_place_that_accepts_no_script_gets_none() -> None:
 
 def test_a_purchase_with_one_key_and_no_setup_sends_the_probe() -> None:
     plan = plan_startup_script(rental(), {ANA: [key("laptop")]}, RULES, probe_line=PROBE_LINE)
-    assert plan.sent == SentScript(version=SCRIPT_VERSION, probe=True)
-    assert PROBE_SCRIPT in plan.text
+    assert plan.sent == SentScript(version=SCRIPT_VERSION, probe=True, parts=GIVES_WAY)
+    assert without_comments(INSTALLED_PROBE_SCRIPT) in plan.text
     assert f"\n{PROBE_LINE}\n" in plan.text
     assert plan.left_out is None
 
@@ -96,10 +104,20 @@ def test_a_machine_should_have_a_probe_if_it_can_be_installed() -> None:
 
 
 def test_keys_that_do_not_fit_next_to_the_probe_are_left_out() -> None:
-    huge = Key(line="ssh-rsa " + "A" * (LARGEST_SCRIPT - 2500), comment="huge", fingerprint="SHA256:huge")
+    huge = Key(line="ssh-rsa " + "A" * (LARGEST_SCRIPT - 2000), comment="huge", fingerprint="SHA256:huge")
     plan = plan_startup_script(rental(), {ANA: [key("laptop"), huge]}, RULES, probe_line=PROBE_LINE)
-    assert plan.sent == SentScript(version=SCRIPT_VERSION, probe=True)
+    assert plan.sent == SentScript(version=SCRIPT_VERSION, probe=True, parts=GIVES_WAY)
     assert plan.left_out == LeftOut(key_count=1)
+
+
+def test_the_parts_without_room_are_recorded_and_reported() -> None:
+    rules = changed(RULES, setup={"torch": "#!/bin/sh\n".ljust(LARGEST_SETUP, "#")})
+    plan = plan_startup_script(rental(setup="torch"), {ANA: [key("laptop")]}, rules, probe_line=PROBE_LINE)
+    assert plan.sent is not None
+    assert plan.left_out is not None
+    assert plan.left_out == LeftOut(parts=plan.left_out.parts)
+    assert (*plan.left_out.parts, *plan.sent.parts) == GIVES_WAY
+    assert ScriptPart.RUN in plan.left_out.parts
 
 
 def test_a_setup_that_is_no_longer_in_the_rules_is_left_out() -> None:

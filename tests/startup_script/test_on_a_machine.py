@@ -13,8 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bot.policy.access.probe_script import PROBE_SCRIPT, install_lines, probe_line
-from bot.policy.access.startup_script import script_text
+from bot.policy.access.probe_script import INSTALLED_PROBE_SCRIPT, PROBE_SCRIPT, install_lines, probe_line
+from bot.policy.access.startup_script import script_text, without_comments
 from tests.ssh_server import Machine, SshServer, new_key, public_line
 
 Shell = tuple[str, ...]
@@ -46,7 +46,7 @@ class Team:
     async def probe_answers(self, server: SshServer) -> bool:
         """Return whether the bot's key runs the probe, whatever command is requested."""
         status, output = await server.login(self.bot, "echo another command")
-        return status == 0 and output.startswith("gpubot-probe 1\n") and output.endswith("\nend\n")
+        return status == 0 and output.startswith("gpubot-probe 1\n") and "\nend\n" in output
 
     async def all_get_in(self, server: SshServer) -> bool:
         return all([await server.lets_in(key) for key in (self.laptop, self.desk, self.ben)])
@@ -159,7 +159,9 @@ async def test_the_bots_key_can_only_run_the_probe(
     assert {path.name: oct(path.stat().st_mode) for path in machine.sbin.iterdir()} == {
         "gpubot-probe": "0o100755",
         "gpubot-ending": "0o100755",
+        "gpubot-jobs": "0o100755",
     }
+    assert oct((machine.bin / "gpubot-run").stat().st_mode) == "0o100755"
     assert await server.lets_in(team.laptop)
 
 
@@ -169,7 +171,7 @@ async def test_a_newer_probe_replaces_an_older_one(
     (machine.sbin / "gpubot-probe").write_text("#!/bin/sh\necho older\n")
     await startup_script(machine, shell, script_text([], None, team.probe))
     assert await team.probe_answers(server)
-    assert (machine.sbin / "gpubot-probe").read_text() == PROBE_SCRIPT
+    assert (machine.sbin / "gpubot-probe").read_text() == without_comments(INSTALLED_PROBE_SCRIPT)
 
 
 async def test_the_lines_that_owners_paste_install_the_probe_once(

@@ -14,7 +14,8 @@ from bot.model.attempt import Attempt, AttemptState, LedgerRow, OwnedKey, Resour
 from bot.model.base import changed
 from bot.model.budget import TEAM, Balance
 from bot.model.event import EFFECTS, Event, EventKind
-from bot.model.facts import DearRental
+from bot.model.facts import DearRental, WorkGoesOn
+from bot.model.job import Job, JobState
 from bot.model.machine_use import GpusSeen, OnEnding, OnEndingRefused, OnEndingState, UsageStatus
 from bot.model.offer import Catalog, Offer
 from bot.model.person import Key
@@ -251,7 +252,20 @@ ledger_rows = st.builds(
     amount=amount,
     estimated=st.booleans(),
 )
+jobs = st.builds(
+    Job,
+    id=st.just("q7Xk2"),
+    uid=st.integers(0, 2000),
+    name=text,
+    state=st.sampled_from(JobState),
+    exit_status=st.none() | st.integers(0, 255),
+    began_at=moment,
+    ended_at=st.none() | moment,
+)
 FACTS = {
+    "job": jobs,
+    "jobs": st.lists(jobs, min_size=1, max_size=16).map(tuple),
+    "work": st.sampled_from(WorkGoesOn),
     "vendor": text,
     "vendor_region": text,
     "rate": rate,

@@ -7,7 +7,7 @@ from typing import Any
 
 from inline_snapshot import snapshot
 
-from bot.model.attempt import Why
+from bot.model.attempt import ScriptPart, Why
 from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.facts import LeftOut
@@ -110,6 +110,7 @@ def test_the_thread_says_what_is_missing_without_a_startup_script() -> None:
         renting(LeftOut(setup=markup)),
         renting(LeftOut(key_count=1)),
         renting(LeftOut(key_count=3, people=(BEN, CARL))),
+        renting(LeftOut(key_count=1, parts=(ScriptPart.HEALTH, ScriptPart.RUN, ScriptPart.ON_ENDING))),
         renting(
             LeftOut(setup="torch", people=(BEN,)), vendor="nebius", rate=None, why=Why.TOO_SLOW, before_vendor="b"
         ),
@@ -147,6 +148,10 @@ Renting from Hyperstack at $2.15/h. 1 key doesn't fit into the startup script. W
 Renting from Hyperstack at $2.15/h. 3 keys don't fit into the startup script. When the machine is
       ready, /gpu ssh k7mq2 shows Ana the line that adds these keys. Ben and Carl have no SSH key
       and can't log in.
+
+Renting from Hyperstack at $2.15/h. 1 key doesn't fit into the startup script. When the machine is
+      ready, /gpu ssh k7mq2 shows Ana the line that adds this key. The startup script has no room
+      for the check of the GPUs' health, gpubot-run and the script that starts /root/on-ending.sh.
 
 Trying Nebius. No setup script will run: the team's policy no longer has the setup "torch". Ben has
       no SSH key and can't log in.

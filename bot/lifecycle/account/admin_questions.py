@@ -108,7 +108,8 @@ async def decide(
 ) -> None:
     """Store an admin's decision.
 
-    `rental_id` is the rental that the question is about, or the rental to which its machines now belong.
+    `rental_id` is the rental that the question is about. If the question is about unmanaged machines, it is the
+    rental to which these machines now belong.
     """
     now = deps.clock.now()
     after = changed(

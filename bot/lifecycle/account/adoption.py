@@ -1,7 +1,7 @@
 """Turns unmanaged machines into a rental. This is called adoption.
 
-An unmanaged machine runs on the Compute Clear account, but no rental in the store has it. An admin gives an owner
-to the machine.
+An unmanaged machine runs on the Compute Clear account, but belongs to no rental in the store. An admin decides who
+owns the machine from now on.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Compares a stored attempt with what the marketplace reports about it.
+"""Compares a stored attempt, that is, one purchase, with what the marketplace reports about it.
 
 The stored attempt doesn't prove what a procure call has bought, or that a machine was terminated. Only the
 marketplace's responses prove this.
@@ -70,7 +70,7 @@ async def _look_up_adopted(
 ) -> tuple[RentalSnapshot, OfferProgress]:
     """Query the marketplace for the resources of an adopted machine, by their IDs only.
 
-    An adopted machine ran on the account without a rental until an admin gave it an owner.
+    An adopted machine was already running on the account when an admin turned it into a rental.
     """
     views = {
         resource.resource_id: await deps.market.resource(resource.resource_id, fresh=True)
@@ -81,9 +81,10 @@ async def _look_up_adopted(
 
 
 async def progress_of(deps: StepDeps, attempt: Attempt) -> OfferProgress:
-    """Return the progress of an attempt's procurement.
+    """Return the progress of an attempt, that is, of one purchase.
 
-    No flag is set if there was no procure call, because an admin gave an existing machine an owner.
+    If an admin gave an existing machine to an owner, there was no purchase. The result is then an empty
+    `OfferProgress`.
     """
     return OfferProgress() if attempt.offer is None else await deps.market.progress(attempt.offer.offer_id)
 
@@ -186,9 +187,10 @@ def _unseen_resource(attempt: Attempt, now: datetime) -> Resource:
 def _without_resources(
     attempt: Attempt, progress: OfferProgress, now: datetime, *, missing_counts: bool
 ) -> Attempt:
-    """Return an attempt after a lookup that found none of its resources.
+    """Return the updated record of an attempt for which a lookup found no resource.
 
-    If two lookups in a row find no resource, at least LOOK_UP_AGAIN apart, the attempt has failed.
+    An attempt is one purchase. If two lookups in a row, at least LOOK_UP_AGAIN apart, find no resource for it, the
+    attempt has failed.
     """
     if progress.in_progress:
         return changed(attempt, empty_since=None)
@@ -202,10 +204,10 @@ def _without_resources(
 def updated_resource(
     before: Resource | None, view: ResourceView | None, attempt: Attempt, now: datetime, *, missing_counts: bool
 ) -> Resource:
-    """Return a resource as a lookup shows it. `view` is None if the lookup didn't find it.
+    """Return the updated record of a resource after a lookup.
 
-    If `missing_counts` is set, the resource counts as terminated after two lookups that didn't find it. Raises
-    ValueError if `before` and `view` are both None.
+    `view` is None if the lookup didn't find the resource. If `missing_counts` is set, the resource counts as
+    terminated after two lookups that didn't find it. Raises ValueError if `before` and `view` are both None.
     """
     if view is None:
         if before is None:
@@ -230,7 +232,7 @@ def updated_resource(
 
 
 def _missing(resource: Resource, now: datetime, *, counts: bool) -> Resource:
-    """Return a resource after a lookup that didn't find it."""
+    """Return the updated record of a resource that a lookup didn't find."""
     if resource.terminated_at is not None:
         return resource
     if resource.missing_since is None:

@@ -1,6 +1,6 @@
 """Compares the Compute Clear account with the store, and notifies the admins of unmanaged machines.
 
-An unmanaged machine is a machine that belongs to no attempt.
+An unmanaged machine is a machine that belongs to no rental in the store.
 """
 
 from __future__ import annotations
@@ -53,8 +53,9 @@ async def first_sweep(deps: StepDeps) -> None:
 async def sweep(deps: StepDeps) -> None:
     """Compare the account with the store. Raises MarketAway if the account can't be read.
 
-    A known resource that is missing from the account's list may still be running. The step of its rental is
-    scheduled now, and asks the vendor about the resource. A process runs only one sweep at a time.
+    A known resource that is missing from the account's list may still be running. The step of the resource's
+    rental, the code that advances the rental, is scheduled now. The step asks the vendor about the resource. A
+    process makes only one such comparison at a time.
     """
     async with deps.sweeping:
         await _sweep(deps)
@@ -107,7 +108,7 @@ async def _attempt_named_by(tx: Tx, view: ResourceView) -> Attempt | None:
 
 
 async def _watch(deps: StepDeps, machine: Found, attempt: Attempt) -> None:
-    """Make sure that the steps of a rental take care of this machine. Failures are logged."""
+    """Make sure that the store has this machine as a live machine of its rental. Failures are logged."""
     try:
         if attempt.closed:
             await _mark_for_deletion(deps, machine, attempt)
@@ -143,10 +144,10 @@ async def _add_to_store(deps: StepDeps, found: Found, attempt: Attempt) -> None:
 
 
 async def _live_view(deps: StepDeps, resource_id: str) -> ResourceView | None:
-    """Return a resource that the store has recorded as terminated, if the vendor still has it.
+    """Query the vendor about a resource that the store has recorded as terminated.
 
-    None if the vendor no longer has it. The vendor is queried because the account's list may be older than the
-    proof of the termination.
+    Returns None if the vendor no longer has the resource. The account lists the resource as running, but this list
+    can be older than the vendor's confirmation that the resource is terminated.
     """
     view = await deps.market.resource(resource_id, fresh=True)
     return None if view is None or view.deleted else view
@@ -155,7 +156,8 @@ async def _live_view(deps: StepDeps, resource_id: str) -> ResourceView | None:
 async def _mark_for_deletion(deps: StepDeps, found: Found, attempt: Attempt) -> None:
     """Mark a closed attempt for deletion, because it still has a resource.
 
-    The step of its rental is scheduled now, and notifies people. The end of the rental stays the same.
+    The step of the attempt's rental, the code that advances the rental, is scheduled now and notifies people. The
+    end of the rental stays the same.
     """
     view = await _live_view(deps, found.view.resource_id)
     if view is None:

@@ -1,7 +1,7 @@
 """Compares the unmanaged machines on the account with the unmanaged machines that are already in the store.
 
-A machine is unmanaged if it belongs to no attempt. Machines that were created from the same offer count as one
-purchase. The admins are asked about each purchase.
+A machine is unmanaged if it belongs to no rental in the store. Machines that were created from the same offer
+count as one purchase. The admins are asked about each purchase.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ async def _staying(tx: Tx, question_id: str | None) -> str | None:
 async def _compare(
     deps: StepDeps, listed: Mapping[str, UnmanagedMachine], before: Sequence[AdminQuestion]
 ) -> tuple[Mapping[str, Sequence[UnmanagedMachine]], list[AdminQuestion], list[AdminQuestion]]:
-    """Group the newly found machines into questions to the admins.
+    """Find out which questions to ask the admins about newly found machines.
 
     Returns:
         New machines for existing questions, by question ID; new questions; and new questions about machines that
@@ -153,7 +153,8 @@ async def _add(deps: Deps, questions: Sequence[AdminQuestion], *, together: bool
     """Store new purchases, and ask the admins about them.
 
     A purchase is left out if one of its machines has become part of a rental, or if another process has already
-    asked about one of its machines. The next sweep handles the purchase's other machines.
+    asked about one of its machines. The next comparison of the account with the store handles the purchase's other
+    machines.
 
     Args:
         together: True to ask about all purchases in one message. False to send a message for each purchase.
@@ -222,7 +223,8 @@ async def _ask_vendors(deps: StepDeps, resource_ids: Sequence[str]) -> dict[str,
     """Query the vendors about these machines, and return their responses.
 
     Machines without a response are left out. Several machines are queried at the same time (ASKED_AT_ONCE). If
-    they were queried one by one, a vendor that doesn't respond could delay the sweep for hours.
+    they were queried one by one, a vendor that doesn't respond could delay the comparison of the account with the
+    store for hours.
     """
     answers: dict[str, ResourceView | None] = {}
 

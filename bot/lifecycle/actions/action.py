@@ -91,7 +91,10 @@ class Action(ABC, Generic[Loaded, Plan, Done]):
 
 
 class Direct(Action[Loaded, Loaded, Done]):
-    """An action that needs no check against limits or budgets. Its plan is the loaded data."""
+    """An action that needs no check against limits or budgets.
+
+    Its `plan` returns the result of `load` unchanged.
+    """
 
     def plan(self, loaded: Loaded, by: By) -> Loaded:
         return loaded
@@ -118,14 +121,17 @@ class Confirmation(Generic[Plan]):
 async def planned(tx: Tx, deps: Deps, person: Person, action: Action[Loaded, Plan, Done]) -> Plan:
     """Load and plan an action in the caller's transaction, and return the plan.
 
-    Raises the errors of its `load` and `plan`.
+    Raises the errors of the action's `load` and `plan`.
     """
     loaded = await action.load(tx, deps, person)
     return action.plan(loaded, By(person, deps.rules, deps.clock.now()))
 
 
 async def preview(deps: Deps, person: Person, action: Action[Loaded, Plan, Done]) -> Confirmation[Plan]:
-    """Return the plan of an action for a dialog. Raises the errors of its `load` and `plan`."""
+    """Return the plan of an action, for a confirmation dialog.
+
+    Raises the errors of the action's `load` and `plan`.
+    """
     async with deps.store.read() as tx:
         return await _shown(tx, deps, person, action, await planned(tx, deps, person, action))
 
@@ -154,7 +160,8 @@ async def _shown(
 async def carry_out(deps: Deps, person: Person, action: Action[Any, Any, Done]) -> Done:
     """Carry out an action, and return its result.
 
-    Raises the errors of its `load`, `plan` and `do`, and StoreBusy if the database doesn't accept the changes.
+    Raises the errors of the action's `load`, `plan` and `do`, and StoreBusy if the database doesn't accept the
+    changes.
     """
 
     async def decision(tx: Tx) -> Done | GpubotError:

@@ -207,7 +207,7 @@ class DestroyUnmanaged(OnQuestion[Rental], id="destroy_unknown"):
 
 
 class NotOurs(OnQuestion[None], id="not_ours"):
-    """Note that the bot doesn't manage these machines, so that nobody is asked about them again.
+    """Record that the bot doesn't manage these machines, so that nobody is asked about them again.
 
     Raises the same errors as `preview`.
     """
@@ -267,9 +267,12 @@ class OnParts(Direct[list[AdminQuestion], Done]):
 class ReadoptAll(OnParts[list[Rental]], id="put_all_back", notes_seen=False):
     """Re-adopt all machines of a question that can be re-adopted, and return their rentals.
 
-    A machine can be re-adopted if it is running, and if the owner in its name is a person who may use the bot.
-    Each rental gets its old ID, unless another rental has this ID. The rental lasts for READOPTED_FOR, or shorter
-    if the rules don't allow so much. Machines that can't be re-adopted stay as they are.
+    A machine is re-adopted by creating a rental for it and for its old owner. This is possible if the machine is
+    running, and if its name contains an owner who is allowed to use the bot. Machines that can't be re-adopted
+    stay as they are.
+
+    Each rental gets its old ID, unless another rental has this ID. The rental lasts for READOPTED_FOR, but never
+    longer than the rules allow.
 
     Raises:
         Refused: The person isn't an admin, or no machine can be re-adopted.
@@ -294,10 +297,11 @@ class ReadoptAll(OnParts[list[Rental]], id="put_all_back", notes_seen=False):
 
 
 class OneByOne(OnParts[int], id="one_by_one"):
-    """Ask the admins about the next batch of a question's undecided purchases, in a separate message for each.
+    """Ask the admins about the next few purchases in a question, with a separate message for each purchase.
 
-    Returns the number of remaining batches. `one_by_one` repeats this action until no batch remains. Raises the
-    same errors as `OnParts`.
+    A question can be about many purchases. The undecided ones are divided into batches, and this action asks about
+    the first batch. It returns the number of remaining batches. `one_by_one` repeats this action until no batch
+    remains. Raises the same errors as `OnParts`.
     """
 
     async def do(self, tx: Tx, deps: Deps, person: Person, plan: list[AdminQuestion]) -> int:
@@ -326,10 +330,10 @@ async def _named_owner(tx: Tx, purchase: Purchase) -> Person | None:
 
 
 async def _is_readoptable(tx: Tx, deps: Deps, part: AdminQuestion) -> bool:
-    """Return whether a purchase can be re-adopted, as far as the store knows.
+    """Return whether the machines of a purchase can become a rental of their old owner.
 
-    An owner whom the store doesn't know counts as suitable, because they are looked up in Slack only when an admin
-    clicks the button.
+    An owner who isn't in the store is assumed to be suitable. They are looked up in Slack when an admin clicks the
+    button.
     """
     if not part.open or not part.purchase.runs or named_owner(part.purchase.alive) is None:
         return False

@@ -1,4 +1,4 @@
-"""Actions of approvers who are away for a while.
+"""Actions with which approvers say that they will be away, or that they are back.
 
 While an approver is away, they are neither mentioned nor reminded. Their working hours don't count towards the
 time limit of requests.
@@ -42,7 +42,7 @@ class _Presence(Direct[tuple[Absence, ...], Done], notes_seen=False):
 
 
 class GoAway(_Presence[PeopleAsked], id="go_away"):
-    """Note that an approver is away from now until a later time.
+    """Record that an approver is away from now until a later time.
 
     If all approvers are away now, pending requests expire later, and the people in `approval.then` are asked
     immediately. Returns the people who are asked about requests now. Raises Mistake if `until` is too far in the
@@ -64,7 +64,7 @@ class GoAway(_Presence[PeopleAsked], id="go_away"):
 
 
 class ComeBack(_Presence[bool], id="come_back"):
-    """Note that an approver is back. Returns False if they weren't away."""
+    """Record that an approver is back. Returns False if they weren't away."""
 
     async def do(self, tx: Tx, deps: Deps, person: Person, plan: tuple[Absence, ...]) -> bool:
         now = deps.clock.now()
@@ -78,7 +78,7 @@ class ComeBack(_Presence[bool], id="come_back"):
 
 
 def _ended(absences: tuple[Absence, ...], now: datetime) -> tuple[Absence, ...]:
-    """Return the absences that began before `now`. An absence that is still in progress ends `now`."""
+    """Return the absences that began before `now`. An absence in progress is cut off at `now`."""
     return tuple(changed(one, until=min(one.until, now)) for one in absences if one.since < now)
 
 

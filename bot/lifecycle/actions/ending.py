@@ -97,8 +97,8 @@ async def _destroy_after_script(tx: Tx, deps: Deps, person: Person, plan: ToDest
 async def end_after_script(tx: Tx, deps: Deps, rental: Rental) -> datetime | None:
     """Return the latest time at which a machine ends if it is destroyed gracefully now.
 
-    None if the machine's script can't run now (see `on_ending.end_after_script`), if the rental isn't ready, or if
-    the machine is already being deleted.
+    None if the machine's script can't run now, if the rental isn't ready, or if the machine is already being
+    deleted.
     """
     live = next((one for one in await tx.rentals.attempts(rental.id) if one.live), None)
     if rental.state is not State.READY or live is None or live.marked_for_deletion:

@@ -24,7 +24,7 @@ from bot.lifecycle.people.deciders import deciders, requesters_of
 from bot.model.base import EVER
 from bot.model.budget import Demand
 from bot.model.event import Event, EventKind
-from bot.model.facts import AgainFacts, ExtensionFacts, KeptFacts
+from bot.model.facts import AgainFacts, ExtensionFacts, KeptFacts, UntilFacts
 from bot.model.person import Person
 from bot.model.records import Change
 from bot.model.rental import Extension, Rental
@@ -80,7 +80,7 @@ class OnReady(Direct[Rental, Done]):
 
 
 class Keep(OnReady[Kept], id="keep"):
-    """Note that the machine is still needed. The end of the lease doesn't change.
+    """Record that the machine is still needed. The end of the lease doesn't change.
 
     For the duration of `span`, the owner isn't asked whether they still need the machine. Raises the same errors
     as `load_extendable`.
@@ -106,6 +106,23 @@ class Keep(OnReady[Kept], id="keep"):
         event = Event(rental_id=rental.id, kind=EventKind.KEPT, at=now, actor=person.id, facts=facts)
         await apply(tx, deps, Change(rental, after, (event,)))
         return Kept(after, again)
+
+
+class KeepWhenDone(OnReady[Rental], id="keep_when_done"):
+    """Keep a machine until its usual end, although the lease was to end when its jobs are done.
+
+    This needs no approval, because the time until the usual end was approved and is still reserved. If the lease
+    no longer depends on jobs, nothing is written. Returns the rental. Raises the same errors as `load_extendable`.
+    """
+
+    async def do(self, tx: Tx, deps: Deps, person: Person, plan: Rental) -> Rental:
+        lease, now = plan.running_lease, deps.clock.now()
+        if lease.until_done is None:
+            return plan
+        after = lease_changes.keep_to_last_end(plan, after_extension(lease.question, now, deps.rules), now)
+        facts = UntilFacts(until=after.running_lease.ends_at)
+        event = Event(rental_id=plan.id, kind=EventKind.KEPT_WHEN_DONE, at=now, actor=person.id, facts=facts)
+        return await apply(tx, deps, Change(plan, after, (event,)))
 
 
 @dataclass(frozen=True)
@@ -139,8 +156,8 @@ class Extend(Action[AskedLease, LongerLease, Extended], id="extend"):
         why: The operator's reason.
 
     Raises:
-        TooLate: The end is no longer `shown_end` (so that a second click adds nothing), an approver is already
-            deciding about more time, or the rental isn't ready.
+        TooLate: The end is no longer `shown_end`, for example after a double click. Also raised if an approver
+            is already deciding about more time, or if the rental isn't ready.
         DuplicateExtension: Without `shown_end`, this person requested the same extension less than
             DUPLICATE_WITHIN ago.
         Mistake: The ID is unknown, the lease would be too long, or the new end isn't later than the present one.
@@ -396,7 +413,7 @@ class OnUnanswered(Direct[Rental, Rental], notes_seen=False):
 
 
 class AskOwnerAgain(OnUnanswered, id="ask_owner_again"):
-    """Ask the owner of a rental again, as soon as the owner's hours (policy key `hours`) allow it.
+    """Ask the owner of a rental again, as soon as it is within the owner's working hours.
 
     In addition to the errors of `OnUnanswered`, this raises TooLate if the owner has left the workspace.
     """

@@ -485,8 +485,8 @@ async def own_rentals(deps: Deps, person: Person, purpose: Purpose) -> OwnRental
     ones are returned.
 
     Raises:
-        Refused: There is no such rental, and the person may not use the bot or only has access to other people's
-            rentals.
+        Refused: There is no such rental, and the person isn't allowed to use the bot. Or the command is reserved
+            for owners, and the person is only a teammate.
         Mistake: There is no such rental, for any other reason.
         TooLate: The command needs a machine, and none of several rentals is ready.
     """

@@ -163,15 +163,15 @@ def new_quote(
 async def quote_to_ask_again(deps: Deps, person: Person, quote_id: str) -> Quote:
     """Return a person's own quote, in order to start a new search with the same or a similar request.
 
-    A quote that changes a pending request is first brought up to date (`quote_of_today`). Raises the same errors
-    as `own_quote`.
+    If the quote changes a pending request, it is updated first (see `quote_of_today`). Raises the same errors as
+    `own_quote`.
     """
     async with deps.store.read() as tx:
         return await quote_of_today(tx, await own_quote(tx, person, quote_id))
 
 
 async def quote_of_today(tx: Tx, quote: Quote) -> Quote:
-    """Bring a quote that changes a pending request up to date. Any other quote is returned unchanged.
+    """Update a quote with which a person changes a pending request. Return any other quote unchanged.
 
     If the request's rental has been shared with more people since the search, these people are added to the quote.
     If the rental is over, the quote is turned into one for a new rental.
@@ -218,9 +218,9 @@ def nearby_request(quote: Quote, index: int) -> Request:
 
 
 def request_until(quote: Quote, first: datetime) -> Request:
-    """Return a quote's request with another earliest end.
+    """Return a quote's request with `first` as its new earliest end.
 
-    Raises TooLate if `first`, the new earliest end, is after the latest end that was requested.
+    Raises TooLate if `first` is after the latest end that was requested.
     """
     if first > last_moment(quote.request, quote.created_at):
         raise unknown_search()
@@ -228,7 +228,7 @@ def request_until(quote: Quote, first: datetime) -> Request:
 
 
 def request_for(quote: Quote, lease: timedelta) -> Request:
-    """Return a quote's request with a single, fixed end after `lease`."""
+    """Return a quote's request with a single, fixed end. `lease` is the length of the lease."""
     start = quote.request.starts_at
     return changed(quote.request, lease=lease, until=start + lease if start else None, up_to=None)
 

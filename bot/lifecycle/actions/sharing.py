@@ -1,7 +1,7 @@
 """Shares a rental with teammates.
 
-Until a machine is bought, the teammates' keys are sent with the purchase. After that, the owner has to paste a
-line with the keys into a shell on the machine.
+If no machine has been bought yet, the purchase will include the teammates' keys. If a machine has been bought, the
+owner has to paste a line with the keys into a shell on the machine.
 """
 
 from __future__ import annotations

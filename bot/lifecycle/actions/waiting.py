@@ -65,11 +65,12 @@ Sums of higher prices might exceed the largest number that the store can hold.
 class TellMe(Direct[Quote, Quote], id="tell_me"):
     """Notify the person once there is an offer that fits the quote (button "Tell me when there's an offer").
 
-    By default, the quote waits for `waiting.longest`, and the person is only notified during their hours (policy
-    key `hours`). The person can also type another duration, or that they want to be notified at any time.
+    By default, the quote stays on the waitlist for the duration `waiting.longest`. The person is only notified
+    during their working hours, which the policy key `hours` sets. The person can also type another duration, or
+    that they want to be notified at any time.
 
     A second click changes nothing. If the quote has already created a rental, a copy of the quote waits instead.
-    The rental must be over, or waiting for its owner's decision.
+    That rental must be over, or waiting for its owner's decision.
 
     Raises:
         TooLate: The quote is unknown, or it has created another rental.
@@ -140,7 +141,7 @@ class WaitToJudge:
 
 
 async def load_wait(tx: Tx, deps: Deps, quote: Quote, gpu_rate: Decimal | None = None) -> WaitToJudge | None:
-    """Return the waitlist entry that a quote would become if the bot is to rent automatically for its owner.
+    """Return the waitlist entry that lets the bot rent a machine automatically for a quote.
 
     `gpu_rate` is the highest price that the owner named, as in `RentWhenFound`. The result is None if no highest
     price is known. Raises Refused or Mistake if the rules don't allow such an entry.
@@ -188,7 +189,7 @@ class LaterRent:
 
 @dataclass(frozen=True)
 class WaitBegun:
-    """A rental that waits for an offer, and the quote (the saved search) from which it was created."""
+    """A rental that waits for an offer, and the saved search from which the rental was created."""
 
     quote: Quote
     rental: Rental
@@ -197,7 +198,7 @@ class WaitBegun:
 
 
 class RentWhenFound(Action[WaitFacts, LaterRent, WaitBegun], id="rent_for_me"):
-    """Rent what the quote asks for as soon as an offer is cheap enough, or at the request's start time.
+    """Rent the requested machine as soon as an offer is cheap enough, or at the request's start time.
 
     The buttons are "Rent it for me ..." and "Rent at the start time". The rental waits for an offer in state
     `queued`, possibly after waiting for an approver. A second click returns the same rental.
@@ -372,10 +373,10 @@ class StopWaiting(Direct[tuple[Quote, Rental | None], Quote], id="stop_waiting")
 
 
 class WaitAtAnyTime(Direct[tuple[Quote, Rental | None], WaitingView], id="any_time"):
-    """Search for offers outside the person's hours, too (button "Any time"). Returns the quote and its rental.
+    """Search for offers outside the person's working hours, too (button "Any time").
 
-    Raises TooLate if the quote no longer waits, and Refused if it is somebody else's or the person may not use the
-    bot.
+    Returns the quote and the quote's rental. Raises TooLate if the quote no longer waits, and Refused if it is
+    somebody else's or the person may not use the bot.
     """
 
     quote_id: str
@@ -425,8 +426,8 @@ async def starting(deps: Deps, person: Person) -> list[WaitingView]:
 async def _fresh(tx: Tx, deps: Deps, quote: Quote, *, may_wait: bool = False) -> Quote:
     """Return the quote, or a copy of it if it has already created a rental. A quote can create only one rental.
 
-    Raises TooLate if that rental isn't over. With `may_wait`, the rental may also be waiting for its owner's
-    decision.
+    Raises TooLate if that rental isn't over. If `may_wait` is set, a rental that waits for its owner's decision is
+    accepted, too.
     """
     rental = await tx.rentals.get(quote.rental_id) if quote.rental_id is not None else None
     if rental is None:

@@ -44,7 +44,7 @@ async def apply(tx: Tx, deps: Deps, change: Change) -> Rental:
 
 
 def _end_changed(before: Rental | None, after: Rental) -> bool:
-    """Return whether the end of a machine has changed while the machine stays ready."""
+    """Return whether the lease of a ready machine has a new end."""
     if before is None or before.lease is None or after.lease is None or after.state is not State.READY:
         return False
     return before.lease.ends_at != after.lease.ends_at

@@ -1,4 +1,6 @@
-"""Changes of a rental that stays in its state: of its lease, its replacement, and the facts about its machine.
+"""Changes to a rental that don't change the rental's state.
+
+They concern the lease, the replacement, and the facts about the machine.
 
 Each function returns the next version of a rental. None of them writes to the store.
 
@@ -13,6 +15,7 @@ from datetime import datetime
 
 from bot.lifecycle.changes.transitions import alter
 from bot.model.base import changed
+from bot.model.job import Job, MachineJobs, UntilDone
 from bot.model.machine_use import OnEnding, Use
 from bot.model.rental import Extension, GracefulDestroy, Lease, Question, Rental
 from bot.model.request import Terms
@@ -31,7 +34,7 @@ def keep(rental: Rental, question: Question, now: datetime) -> Rental:
 
 
 def check_notices(rental: Rental, now: datetime) -> Rental:
-    """Note that all end-of-lease notices due by now have been sent or skipped."""
+    """Record that all end-of-lease notices due by now have been sent or skipped."""
     return alter(rental, lease=changed(rental.running_lease, notices_checked_at=now))
 
 
@@ -57,13 +60,14 @@ def move_end(rental: Rental, ends_at: datetime) -> Rental:
 def keep_after_failure(rental: Rental, until: datetime, now: datetime) -> Rental:
     """Keep the machine until `until`, because its `/root/on-ending.sh` failed before the end of the lease.
 
-    It isn't kept again if the script also fails before `until`.
+    It isn't kept again if the script also fails before `until`. If the lease ended because its jobs are done, its
+    end no longer depends on jobs.
     """
     lease = rental.running_lease
-    lease = changed(
-        lease, ends_at=until, latest_end=later_end(lease, until), kept_until=None, notices_checked_at=now
-    )
-    return alter(rental, lease=lease)
+    latest_end = None if lease.ends_when_done else later_end(lease, until)
+    until_done = None if lease.ends_when_done else lease.until_done
+    lease = changed(lease, ends_at=until, latest_end=latest_end, until_done=until_done, kept_until=None)
+    return alter(rental, lease=changed(lease, notices_checked_at=now))
 
 
 def extend(
@@ -74,7 +78,7 @@ def extend(
     question: Question,
     now: datetime,
 ) -> Rental:
-    """Extend the lease within the limits, and note that someone still needs the rental.
+    """Extend the lease within the limits, and record that someone still needs the rental.
 
     A pending request for more time keeps waiting for its approver.
     """
@@ -83,7 +87,7 @@ def extend(
 
 
 def ask_extension(rental: Rental, extension: Extension, question: Question, now: datetime) -> Rental:
-    """Make a longer lease wait for an approver, and note that someone still needs the rental.
+    """Make a longer lease wait for an approver, and record that someone still needs the rental.
 
     The end of the lease doesn't change yet. If a graceful destroy had begun, it is cancelled, and the lease gets
     back its previous end.
@@ -125,7 +129,11 @@ def drop_extension(rental: Rental, now: datetime) -> Rental:
 
 
 def _until(lease: Lease, ends_at: datetime, terms: Terms, now: datetime) -> Lease:
-    """Return the lease with another end, for which these terms pay. A graceful destroy is cancelled."""
+    """Return the lease with another end, for which these terms pay. A graceful destroy is cancelled.
+
+    If the lease ended because its jobs are done, its end no longer depends on jobs.
+    """
+    lease = _with_fixed_end(lease) if lease.ends_when_done else lease
     kept_until = lease.kept_until
     if not already_allowed(lease, ends_at):
         kept_until = ends_at + terms.kept if terms.kept else None
@@ -139,8 +147,59 @@ def _until(lease: Lease, ends_at: datetime, terms: Terms, now: datetime) -> Leas
     )
 
 
+def _with_fixed_end(lease: Lease) -> Lease:
+    """Return the lease with its usual end, which no longer depends on jobs."""
+    if not lease.ends_when_done:
+        return changed(lease, until_done=None)
+    return changed(lease, ends_at=lease.last_end, latest_end=None, until_done=None)
+
+
+# --- leases that end when their jobs are done
+
+
+def end_when_done(rental: Rental, job: Job, ends_at: datetime, now: datetime) -> Rental:
+    """Move the end of the lease to `ends_at`, because its jobs are done, and note that the owner is notified.
+
+    The previous end becomes the lease's latest end.
+    """
+    lease, jobs = rental.running_lease, rental.jobs or MachineJobs()
+    done = changed(
+        lease.until_done or UntilDone(since=now), done=job, done_seen_at=jobs.quiet_since or now, told_at=now
+    )
+    lease = changed(lease, ends_at=ends_at, latest_end=lease.ends_at, until_done=done, notices_checked_at=now)
+    return alter(rental, lease=lease, jobs=changed(jobs, told_until=now))
+
+
+def resume_work(rental: Rental, now: datetime) -> Rental:
+    """Give the lease back its usual end, because work goes on after its jobs seemed to be done."""
+    lease = rental.running_lease
+    resumed = changed(lease.until_done or UntilDone(since=now), done=None, done_seen_at=None, resumed_at=now)
+    return alter(
+        rental, lease=changed(lease, ends_at=lease.last_end, latest_end=None, until_done=resumed), due_at=now
+    )
+
+
+def keep_to_last_end(rental: Rental, question: Question, now: datetime) -> Rental:
+    """Give the lease back its usual end, which no longer depends on jobs, because a person wants to keep it."""
+    lease = _with_fixed_end(_not_destroyed(rental.running_lease))
+    return alter(rental, lease=changed(lease, seen_at=now, question=question), due_at=now)
+
+
+def note_no_job(rental: Rental, now: datetime) -> Rental:
+    """Note that the owner was told that no job has started."""
+    lease = rental.running_lease
+    asked = changed(lease.until_done or UntilDone(since=now), asked_at=now)
+    return alter(rental, lease=changed(lease, until_done=asked))
+
+
+def note_jobs_told(rental: Rental, question: Question, now: datetime) -> Rental:
+    """Note that the owner was notified of all jobs that have ended by now."""
+    jobs = changed(rental.jobs or MachineJobs(), told_until=now)
+    return alter(rental, jobs=jobs, lease=changed(rental.running_lease, question=question))
+
+
 def _not_destroyed(lease: Lease) -> Lease:
-    """Return the lease with a graceful destroy cancelled, or unchanged if there was none."""
+    """Cancel the graceful destroy of a lease. A lease without one is returned unchanged."""
     first = lease.graceful_destroy
     if first is None:
         return lease
@@ -164,7 +223,7 @@ def destroy_after_script(rental: Rental, ends_at: datetime, *, by: str, now: dat
 
 
 def note_replaced(rental: Rental, by: str, now: datetime) -> Rental:
-    """Note that the rental `by` replaces this one.
+    """Record that the rental `by` replaces this one.
 
     If the replaced rental's machine is still running, it isn't destroyed before the new machine has been bought.
     """
@@ -175,15 +234,15 @@ def note_replaced(rental: Rental, by: str, now: datetime) -> Rental:
 
 
 def note_host_key(rental: Rental, host_key: str) -> Rental:
-    """Set the host key of a machine that hadn't presented one before, and note that its SSH port responds."""
+    """Set the host key of a machine that hadn't presented one before, and record that its SSH port responds."""
     return alter(rental, host_key=host_key, quiet_since_real=None)
 
 
 def note_use(rental: Rental, use: Use, now: datetime) -> Rental:
     """Store a changed usage status.
 
-    The rental's step is scheduled now, because the usage status affects the next question to the owner and the end
-    of the lease.
+    The rental's step, the code that advances the rental, is scheduled now, because the usage status affects the
+    next question to the owner and the end of the lease.
     """
     return alter(rental, use=use, due_at=now)
 
@@ -191,7 +250,17 @@ def note_use(rental: Rental, use: Use, now: datetime) -> Rental:
 def note_on_ending(rental: Rental, on_ending: OnEnding | None, now: datetime) -> Rental:
     """Store what the machine reported about its `/root/on-ending.sh`.
 
-    The rental's step is scheduled now, because the machine's end may depend on the script.
+    The rental's step, the code that advances the rental, is scheduled now, because the machine's end can depend on
+    the script.
     """
     at = None if on_ending is None else now
     return alter(rental, on_ending=on_ending, on_ending_at=at, due_at=now)
+
+
+def note_jobs(rental: Rental, jobs: MachineJobs, now: datetime) -> Rental:
+    """Store what the machine reported about its jobs.
+
+    The rental's step is scheduled now, because the next message to the owner and the end of the lease may depend
+    on the jobs.
+    """
+    return alter(rental, jobs=jobs, due_at=now)

@@ -57,7 +57,11 @@ class RentalSnapshot:
 
     @property
     def live(self) -> Attempt | None:
-        """The one attempt that may be billing. None if there is none, or if its deletion has been accepted."""
+        """The rental's live attempt. None if there is none.
+
+        An attempt is one purchase. It is live while the rental uses the purchased machine, or can still get one
+        from this purchase.
+        """
         return next((attempt for attempt in self.attempts if attempt.live), None)
 
     def attempt(self, n: int) -> Attempt:
@@ -91,9 +95,9 @@ class RentalSnapshot:
 
     @property
     def unresolved(self) -> tuple[Attempt, ...]:
-        """The orphaned attempts that may still be billed for a machine.
+        """The orphaned attempts that can still cause costs.
 
-        The rental never uses the machine of an orphaned attempt.
+        An attempt is one purchase. The rental never uses the machine of an orphaned attempt.
         """
         return tuple(attempt for attempt in self.attempts if attempt.unresolved)
 
@@ -135,8 +139,9 @@ class RentalSnapshot:
 
         The rental's state is final if all of its attempts are closed. Otherwise, it is `destroying`.
 
-        The event states the cost only if the cost is known. It isn't known while an attempt may still be billed
-        for the first time, or if the restored database lacks one of the rental's machines.
+        The event states the cost only if the cost is known. The cost isn't known if the restored database lacks
+        one of the rental's machines. It also isn't known if nothing has been billed yet, but a purchase of the
+        rental isn't closed.
         """
         rental, bill, closed = self.rental, self.spent(at), all(attempt.closed for attempt in self.attempts)
         facts = EndedFacts(end=end, why=why)
@@ -150,7 +155,7 @@ class RentalSnapshot:
         return after, Event(rental_id=rental.id, kind=kind, at=at, actor=by, facts=facts)
 
     def altered(self, **fields: Any) -> RentalSnapshot:
-        """Return the snapshot with new values for these fields of the rental, which stays in its state."""
+        """Return the snapshot with new values for these fields of the rental. The state stays the same."""
         return replace(self, rental=alter(self.rental, **fields))
 
     def with_rental(self, rental: Rental, *events: Event) -> RentalSnapshot:
@@ -207,8 +212,8 @@ async def save(
     Stale is raised, the changed attempts, resources and ledger rows are written, but nothing else is.
 
     Args:
-        write_due: Given only at the end of a step. It is called instead of writing a change if nothing has changed
-            except for the due time and the times at which resources were read.
+        write_due: Given only at the end of a step, the code that advances a rental. If the step has changed only
+            the due time and the times at which resources were read, this function writes them.
         check_first: A function that runs in the same transaction before the change is written. If it raises an
             error, nothing at all is written.
     """

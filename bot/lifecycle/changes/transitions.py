@@ -40,7 +40,7 @@ def _move(rental: Rental, to: State, **fields: Any) -> Rental:
 
 
 def alter(rental: Rental, **fields: Any) -> Rental:
-    """Return the next version of a rental, which stays in its state."""
+    """Return the next version of a rental, with new values for these fields. The state stays the same."""
     return changed(rental, **fields, version=rental.version + 1)
 
 
@@ -74,7 +74,7 @@ def new_rental(
 
     With a `decision`, the rental first waits for that decision. Without a decision but with a `waitlist_entry`,
     the rental waits for an offer. With neither, a machine is bought immediately. A rental that `replaces` another
-    rental keeps the approver of that rental.
+    rental keeps the approver of that rental, unless it needs a new decision.
     """
     state, due_at = (State.PROCURING, now) if waitlist_entry is None else (State.QUEUED, waitlist_entry.until)
     return Rental(
@@ -91,7 +91,7 @@ def new_rental(
         decision=decision,
         waitlist_entry=waitlist_entry,
         created_at=now,
-        approved_by=replaces.approved_by if replaces is not None else None,
+        approved_by=replaces.approved_by if replaces is not None and decision is None else None,
         replaces=replaces.id if replaces is not None else None,
         procuring_since=now if decision is None and waitlist_entry is None else None,
         due_at=due_at if decision is None else decision.expires_at,
@@ -214,7 +214,7 @@ def rent_dearer(
 ) -> Rental:
     """Buy an offer that costs more than the owner had allowed for their waitlist entry.
 
-    If `decision` is given, the rental waits for that decision before the purchase.
+    If `decision` is given, an approver has to make this decision before the purchase.
     """
     fields = {"request": request, "terms": terms, "clicked_offer": offer.offer_id}
     if decision is None:
@@ -271,7 +271,10 @@ def begin_attempt(rental: Rental, offer: Offer, now: datetime) -> Rental:
 
 
 def block_buying(rental: Rental, since: datetime, why: Why | None = None) -> Rental:
-    """Note that buying has been blocked since `since`. If buying was already blocked, the earlier time is kept."""
+    """Record that buying has been blocked since `since`.
+
+    If buying was already blocked, the earlier time is kept.
+    """
     before = rental.blocked or Blocked(since=since)
     return alter(rental, blocked=changed(before, why=why or before.why))
 
@@ -284,7 +287,7 @@ def accept(rental: Rental, *, now: datetime, due_at: datetime) -> Rental:
 def give_up_attempt(rental: Rental, now: datetime) -> Rental:
     """Go on to the next attempt to buy a machine, because the present attempt has failed or took too long.
 
-    If there is an alarm about an earlier attempt, the next notice of the alarm is postponed.
+    If people have been notified of an unconfirmed deletion, the next notice about it is postponed.
     """
     return _move(
         rental,
@@ -334,7 +337,7 @@ def become_ready(
 def begin_destroying(rental: Rental, ending: Ending, at: datetime) -> Rental:
     """Begin to destroy all machines of the rental.
 
-    If there is an alarm about an earlier attempt, the next notice of the alarm is postponed.
+    If people have been notified of an unconfirmed deletion, the next notice about it is postponed.
     """
     return _move(
         rental, State.DESTROYING, **_ended(changed(ending, since=at)), alarm=_postponed(rental, at), due_at=at

@@ -122,13 +122,13 @@ class DueLoop(Part, ABC, Generic[R]):
         """
 
     async def before_pass(self) -> None:
-        """Prepare for a pass, at its start."""
+        """Prepare for claiming due rows. Called at the start of `run_pass`."""
 
     def started(self, row: R, now: datetime) -> None:
         """Record that the work on a row has started."""
 
     def failed_with_bug(self) -> None:
-        """Report a pass that failed because of a bug."""
+        """Report that `run_pass` failed because of a bug."""
         self.on_bug(self.name)
 
     async def after_cancelling(self) -> None:
@@ -151,9 +151,9 @@ class DueLoop(Part, ABC, Generic[R]):
 
     @override
     def pass_is_due(self) -> bool:
-        """Return whether a pass is about to start.
+        """Return whether the loop is about to claim due rows.
 
-        It is if a commit has woken the loop, or if a row was due when the loop last read the store.
+        This is the case if a commit has woken the loop, or if the time of the next known row has come.
         """
         return self._wake.is_set() or (self._next_due is not None and self._next_due <= self.deps.clock.now())
 
@@ -204,7 +204,7 @@ class DueLoop(Part, ABC, Generic[R]):
         await clock.pause(max(next_pass - clock.monotonic(), 0.0))
 
     async def run_pass(self) -> datetime | None:
-        """Start to work on the due rows, and return the time at which the next pass is due.
+        """Start to work on the due rows, and return the time at which to look for due rows again.
 
         None if no due time is known.
         """
@@ -237,7 +237,7 @@ class DueLoop(Part, ABC, Generic[R]):
     async def end(self) -> None:
         """Cancel the unfinished work, and release the claims.
 
-        If the store refuses the write, the claims expire on their own. Must not be called during a pass.
+        If the store refuses the write, the claims expire on their own. Must not be called during `run_pass`.
         """
         rows = list(self._under_way)
         await self.cancel(rows)

@@ -1,4 +1,4 @@
-"""The loops that run the due steps of rentals and the due searches of quotes.
+"""The loops that run the steps of rentals and the searches of quotes when they are due.
 
 A step is the code that advances a rental. A quote is a search that is stored together with its offers. Quotes and
 rentals have separate loops, because a search waits for all vendors, and must not delay the steps of rentals.
@@ -42,7 +42,7 @@ GATHER = 0.05
 
 @dataclass(eq=False, repr=False)
 class Steps(DueLoop[ClaimedRental]):
-    """The loop that runs the due steps of rentals."""
+    """The loop that advances each rental when its next step is due."""
 
     name = "engine"
     counted_as = "steps_in_flight"
@@ -129,8 +129,9 @@ class Steps(DueLoop[ClaimedRental]):
 class DueTimes:
     """Writes the times at which rentals are next due, several in one transaction.
 
-    It is used by steps that have changed nothing else, except for the times at which resources were read. The
-    transaction also ends the steps' claims. A claim is a process's right to work on a rental.
+    A step is the code that advances a rental. If a step has changed only the due time and the times at which
+    resources were read, it uses this class. The transaction also ends the step's claim, that is, the process's
+    right to work on the rental.
     """
 
     def __init__(self, deps: StepDeps) -> None:
@@ -163,7 +164,7 @@ class DueTimes:
 
 @dataclass(eq=False, repr=False)
 class Searches(DueLoop[Claimed]):
-    """The loop that searches for offers for the due quotes."""
+    """The loop that searches the market for offers, for each quote whose search is due."""
 
     name = "searches"
     counted_as = "steps_in_flight"

@@ -50,7 +50,7 @@ class Job:
 
 @dataclass(eq=False, repr=False)
 class Jobs(DueLoop[Claimed]):
-    """The loop that runs the due jobs, each in only one process.
+    """The loop that runs each job when it is due, in only one process.
 
     A job that fails is due again a minute later.
     """
@@ -80,7 +80,7 @@ class Jobs(DueLoop[Claimed]):
         return name in self.under_way()
 
     def may_act(self, name: str) -> bool:
-        """Return whether this process runs this job and is certain to keep it until one more call has ended."""
+        """Return whether this process runs this job, and will still run it at the end of one more call."""
         return self.does(name) and self.lasts(name)
 
     @property
@@ -161,7 +161,7 @@ class LocalJob(Part):
     worked: bool = False
     """True if the work has succeeded since the start, or since the last call of `again`."""
     next_at: datetime | None = None
-    """The next time at which the work runs, in bot time."""
+    """The next time at which the work runs, by the bot's clock, which the sandbox can move."""
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
 
     def again(self) -> None:

@@ -1,11 +1,12 @@
 """Deletes machines that are still running after their end.
 
 Usually, a machine is deleted by the step of its rental, the code that advances the rental. This module deletes the
-machine if the step fails. It queries the market (the Compute Clear API) and loads only the stored attempts, with
-their resources and ends. The rest of the rental may be impossible to load, which may be why the step fails.
+machine if the step fails. It queries the Compute Clear API, and loads only the stored attempts, with their
+resources and ends. The rest of the rental may be impossible to load, which may be why the step fails.
 
-The deletion also works if this machine's clock is wrong: every check compares this clock with the clocks of other
-servers, and uses the corrected time (bot/policy/use/clocks.py). The reasons are in docs/decisions/ends.md.
+The deletion also works if the clock of the bot's computer is wrong: every check compares this clock with the
+clocks of other servers, and uses the corrected time (bot/policy/use/clocks.py). docs/decisions/ends.md explains
+why overdue machines are deleted in this way.
 """
 
 from __future__ import annotations
@@ -44,10 +45,11 @@ RETRY_COMPLETE = timedelta(minutes=10)
 STEP_GOES_FIRST = timedelta(minutes=3)
 """The time after an outage of the market in which this module deletes nothing.
 
-The step of the rental gets this time to act first, because the owner may still need the machine.
+The rental's step, the code that advances the rental, gets this time to act first, because the owner may still need
+the machine.
 """
 STEP_WORKS_WITHIN = timedelta(minutes=2)
-"""A step counts as working if it has read the resource that it is deleting within this time.
+"""A rental's step counts as working if it has read the resource that it is deleting within this time.
 
 Only the vendor is slow in this case, so this module deletes nothing.
 """
@@ -61,7 +63,7 @@ AttemptKey = tuple[str, int]
 class OverdueDeletion(Part):
     """Looks for overdue machines every minute, and deletes them.
 
-    It has a loop of its own, so that overdue machines are deleted even if the steps of rentals don't run.
+    It has a loop of its own, so that overdue machines are deleted even if the loop that advances rentals fails.
     """
 
     name = "overdue"
@@ -263,7 +265,10 @@ class OverdueDeletion(Part):
         self._retry_at[key] = now + (RETRY_COMPLETE if complete else CHECK_EVERY)
 
     async def _resources_of(self, attempt: UnfinishedAttempt) -> tuple[list[KnownResource], bool]:
-        """Return the resources of an attempt that may still be billed, and whether the market listed them all."""
+        """Return the resources of an attempt, and whether the market listed all of them.
+
+        Resources that the market reports as deleted are left out.
+        """
         if attempt.offer_id is None:
             return list(attempt.resources), True
         now = self._deps.clock.now()
@@ -297,7 +302,7 @@ class OverdueDeletion(Part):
     async def _write_deletions(self) -> None:
         """Mark attempts for deletion and notify people.
 
-        If the store doesn't accept the write, the next check tries again.
+        If the store doesn't accept the write, it is repeated at the next check.
         """
         for key, (attempt, deleted) in list(self._unwritten.items()):
             end, _ = self._end(attempt)
@@ -318,7 +323,10 @@ class OverdueDeletion(Part):
 
 
 def _step_is_deleting(attempt: UnfinishedAttempt, now: datetime) -> bool:
-    """Return whether the step of the rental works, and is deleting the attempt's resources."""
+    """Return whether the attempt's resources are already being deleted by the rental's step.
+
+    A step is the code that advances a rental.
+    """
     return (
         attempt.marked_for_deletion
         and bool(attempt.resources)

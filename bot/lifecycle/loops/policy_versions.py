@@ -47,7 +47,7 @@ async def rules_at_start(store: Database, source: PolicySource) -> RulesInForce:
     Usually, these are the rules of the policy file. The store's rules are used instead if the file has mistakes,
     or if other processes are already running with the store's rules.
 
-    Raises WrongPolicy if the file has mistakes and the store has no rules that this version of gpubot understands.
+    Raises WrongPolicy if the file has mistakes and the store has no rules that this release of gpubot understands.
     """
     wrong: WrongPolicy | None = None
     try:
@@ -162,9 +162,9 @@ async def _note_mistakes(tx: Tx, deps: Deps, wrong: WrongPolicy, by: str | None)
 
 
 def _rules_of(version: PolicyVersion | None, source: PolicySource) -> Rules | None:
-    """Return the rules of a stored version.
+    """Return the rules in a stored version of the policy.
 
-    None if there is no version, or if this version of gpubot doesn't understand its rules.
+    None if no version is stored, or if this release of gpubot doesn't understand the rules.
     """
     if version is None:
         return None
@@ -207,8 +207,9 @@ async def follow(
     Args:
         asked: Set when somebody requests that the file be read.
         then: Called after each change of the rules.
-        joined: True if other processes were running when this one started. The file isn't read at the start then,
-            because an outdated file on one machine would bring old rules back for all processes.
+        joined: True if other processes were already running when this one started. In this case, the file isn't
+            read at the start, because an outdated file on one machine would bring old rules back for all
+            processes.
         look_again: The interval in wall-clock seconds at which the store's rules are read. None if only this
             process uses the database.
     """

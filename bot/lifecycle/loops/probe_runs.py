@@ -14,7 +14,7 @@ import structlog
 from typing_extensions import override
 
 from bot.lifecycle.changes.apply import apply
-from bot.lifecycle.changes.lease_changes import note_host_key, note_on_ending, note_use
+from bot.lifecycle.changes.lease_changes import note_host_key, note_jobs, note_on_ending, note_use
 from bot.lifecycle.changes.transitions import alter
 from bot.lifecycle.deps import StepDeps, transact, with_newest_rules
 from bot.lifecycle.loops.due import DueLoop
@@ -23,6 +23,7 @@ from bot.model.attempt import Attempt
 from bot.model.base import Frozen, Instant, changed
 from bot.model.event import Event, EventKind, facts_in
 from bot.model.facts import GpuMismatchFacts, HostKeyFacts, StatusFacts
+from bot.model.job import JobReport, MachineJobs
 from bot.model.machine_use import EndToTell, GpusSeen, Missed, ProbeResult, Report, Sample, UsageStatus
 from bot.model.records import Change, Claimed
 from bot.model.rental import Rental
@@ -30,6 +31,7 @@ from bot.model.state import State
 from bot.policy.team.rules import ProbeKind
 from bot.policy.use.flexible_end import can_move
 from bot.policy.use.gpu_mismatch import gpu_mismatch
+from bot.policy.use.jobs import after_report, progress_of
 from bot.policy.use.on_ending import end_to_tell, is_awaited
 from bot.policy.use.probe_times import (
     MOST_KEYS_NOTIFIED,
@@ -62,7 +64,7 @@ RETRY_FAILED = timedelta(minutes=2)
 
 
 FEWEST = 3
-"""If fewer machines than this are counted, failures are never blamed on the bot.
+"""If the latest outcomes of fewer machines than this are known, the bot is never blamed for failures.
 
 Two machines that fail together are no sign of a common cause.
 """
@@ -95,7 +97,7 @@ class ProbeFaults:
 
     @property
     def machines(self) -> Collection[str]:
-        """The rental IDs of the machines that are counted."""
+        """The rental IDs of the machines whose latest outcome is known."""
         return self._outcomes.keys()
 
     def note(self, rental_id: str, now: datetime, *, failed: bool) -> None:
@@ -103,7 +105,7 @@ class ProbeFaults:
         self._outcomes[rental_id] = now, failed
 
     def forget(self, rental_id: str) -> None:
-        """Stop counting a machine, because it is no longer probed or its usage status is unknown."""
+        """Forget the outcome of a machine that is no longer probed, or whose usage status is unknown."""
         self._outcomes.pop(rental_id, None)
 
     def are_ours(self, now: datetime) -> bool:
@@ -132,7 +134,7 @@ class ProbeFaults:
 
 @dataclass(eq=False, repr=False)
 class ProbeRuns(DueLoop[Claimed]):
-    """The loop that runs the due probe runs.
+    """The loop that logs in to each ready machine when the machine's next probe run is due.
 
     A commit wakes it if the commit starts or stops the probing of a machine, or schedules a probe run earlier.
     """
@@ -151,7 +153,7 @@ class ProbeRuns(DueLoop[Claimed]):
     _next_login: float = field(default=0.0, init=False)
     """The earliest time of the next login, by `Clock.monotonic`."""
     _changed: bool = field(default=False, init=False)
-    """True if probing of a machine has started, stopped or been rescheduled since the last pass."""
+    """True if probing of a machine has started, stopped or been rescheduled since `before_pass` last ran."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -230,7 +232,7 @@ class ProbeRuns(DueLoop[Claimed]):
 
 
 class Target(Frozen):
-    """The SSH server to log in to, and the end to announce there."""
+    """The SSH server of a machine, and the end of the lease that is announced there."""
 
     host: str
     port: int
@@ -240,7 +242,7 @@ class Target(Frozen):
     ends_at: Instant
     """The end of the lease when the probe run started."""
     ending: EndToTell | None
-    """The end to announce to the machine. None if no end is announced in this probe run."""
+    """The end of the lease to announce to the machine. None if no end is announced in this probe run."""
 
 
 async def run_probe(deps: StepDeps, claimed: Claimed, faults: ProbeFaults) -> str | None:
@@ -280,6 +282,7 @@ async def run_probe(deps: StepDeps, claimed: Claimed, faults: ProbeFaults) -> st
         events = await _changed_key(tx, rental, result, earlier, sample.at)
         if result.report is not None:
             after, compared = await with_report(tx, after, result.report, earlier, sample.at)
+            after = await with_jobs(tx, after, result.report.jobs, sample.at)
             events += compared
         if not faults.are_ours(sample.at):
             after, status_changes = _with_new_status(deps, after, earlier, sample)
@@ -426,6 +429,21 @@ async def with_report(
     return after, () if attempt is None else _compared(attempt, report, now)
 
 
+async def with_jobs(tx: Tx, rental: Rental, report: JobReport | None, now: datetime) -> Rental:
+    """Apply what a probe run reported about the jobs on a ready machine. None if it reported nothing.
+
+    The newest progress is stored at once, without a new version of the rental.
+    """
+    if report is None:
+        return rental
+    progress = progress_of(report, rental.progress, now)
+    if progress != rental.progress:
+        await tx.rentals.note_progress(rental.id, progress)
+    jobs = after_report(rental.jobs, report, now)
+    unchanged = jobs == (rental.jobs or MachineJobs(quiet_since=jobs.quiet_since))
+    return rental if unchanged else note_jobs(rental, jobs, now)
+
+
 async def note_unreachable(tx: Tx, rental: Rental, probe_runs: Sequence[Sample], now: datetime) -> None:
     """Record, for the statistics of the vendor, that a machine's SSH port didn't answer soon after it got ready.
 
@@ -447,7 +465,7 @@ async def note_unreachable(tx: Tx, rental: Rental, probe_runs: Sequence[Sample],
 def _compared(attempt: Attempt, report: Report, now: datetime) -> tuple[Event, ...]:
     """Return an event if the reported GPUs certainly differ from those of the attempt's offer.
 
-    There is no event for an adopted machine, that is, a machine that an admin gave an owner. It has no offer.
+    If an admin turned an existing machine into this rental, the attempt has no offer. There is no event then.
     """
     offer = attempt.offer
     if offer is None or not gpu_mismatch(offer.gpu, offer.count, report):

@@ -111,7 +111,7 @@ class Replica(Part):
 
     @override
     async def run(self) -> NoReturn:
-        """Check every few seconds until cancelled.
+        """Check every few seconds whether this process may keep working. Runs until cancelled.
 
         Raises CannotOpen if this process has to end.
         """
@@ -125,7 +125,7 @@ class Replica(Part):
                 log.warning("replica.outage", error=type(error).__name__)
 
     async def look(self) -> None:
-        """Check once.
+        """Check once whether this process may keep working.
 
         Raises:
             CannotOpen: This process has to end.

@@ -75,9 +75,10 @@ class Part:
         return False
 
     async def first_due(self, tx: Tx) -> datetime | None:
-        """Return the time, in bot time, at which the part will next have work to do.
+        """Return the time at which the part will next have work to do.
 
-        The time is in the past if the part has work now. None if no such time is known.
+        This is a time by the bot's clock, which the sandbox can move. It is in the past if the part has work now.
+        None if no such time is known.
         """
 
     async def trouble(self) -> list[str]:

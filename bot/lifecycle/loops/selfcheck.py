@@ -42,7 +42,7 @@ People are notified after the second failed check in a row, because a store that
 LATE = timedelta(seconds=60)
 """If work is late for at least this long, in wall-clock time, the bot counts as unhealthy."""
 STEP_AT_MOST = timedelta(minutes=5)
-"""The longest time that a step may take, in wall-clock time.
+"""The longest time that one step of a rental can take, in wall-clock time.
 
 At worst, a step waits for many slow answers one after the other.
 """
@@ -79,7 +79,7 @@ class SelfCheck(Part):
     reads: bool = True
     writes: bool = True
     lateness: timedelta = timedelta(0)
-    """The time by which the earliest due work is late, in bot time."""
+    """The time by which the earliest due work is late, by the bot's clock, which the sandbox can move."""
     late_for: timedelta = timedelta(0)
     """The wall-clock time that has passed since work began to be late."""
     _late_since: datetime | None = None
@@ -156,7 +156,7 @@ class SelfCheck(Part):
     async def measure(self) -> None:
         """Measure the lateness of the earliest due work that no other process has claimed.
 
-        A step that is running in this process counts as late only once it has run for longer than STEP_AT_MOST.
+        Work that is running in this process counts as late only once it has run for longer than STEP_AT_MOST.
         """
         real, now = self.deps.clock.real(), self.deps.clock.now()
         under_way = [one for loop in self.loops for one in loop.under_way().items()]
@@ -196,7 +196,7 @@ class SelfCheck(Part):
     # --- alerts
 
     async def notify(self) -> None:
-        """Notify the admins and the owner of each lease that ends soon. Each person is notified once per outage.
+        """Notify the admins, and the owners whose leases end soon. Each person is notified once per outage.
 
         Does nothing if another process notifies people.
         """
@@ -238,7 +238,7 @@ class SelfCheck(Part):
 async def check_balances(deps: Deps, on_wrong: Callable[[int], None]) -> None:
     """Charge ledger rows that have not been charged yet, and correct balances with a wrong sum.
 
-    A ledger row may not be charged yet if the process died between the two transactions that store and charge it.
+    If a process died between the two transactions that store and charge a ledger row, the row isn't charged yet.
 
     Balances are checked from the previous month onwards. Each wrong balance is logged and counted as a bug.
 

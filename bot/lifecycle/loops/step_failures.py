@@ -41,9 +41,10 @@ class StepFailures:
         """The earliest time of the next load, by `Clock.monotonic`."""
 
     async def load(self) -> None:
-        """Load the runs of failures that people were notified about, unless they were loaded a few seconds ago.
+        """Load the runs of failures that people were notified about.
 
-        Raises StoreBusy if the store can't be read.
+        A run of failures is several failures in a row of one rental's step. Nothing is loaded if the previous load
+        was only a few seconds ago. Raises StoreBusy if the store can't be read.
         """
         now = self._deps.clock.monotonic()
         if now < self._load_at:
@@ -54,9 +55,9 @@ class StepFailures:
         self._runs, self._load_at = {**ours, **stored}, now + LOAD_EVERY
 
     def count(self, rental_id: str) -> str:
-        """Count a failed step, and return the reference number of its run of failures.
+        """Count a failed step, and return a reference number.
 
-        The log and the alerts mention this number.
+        All failures in a row of the same rental have the same number. The log and the alerts mention this number.
         """
         run = self._runs.get(rental_id) or FailureRun(number=bug_number())
         self._runs[rental_id] = changed(run, count=run.count + 1)
@@ -65,7 +66,8 @@ class StepFailures:
     async def notify(self, rental: ClaimedRental) -> None:
         """Notify people if enough of the rental's steps have failed in a row.
 
-        Raises StoreBusy if the store doesn't accept the write. The next failed step then tries again.
+        Raises StoreBusy if the store doesn't accept the write. People are then notified after the next failed
+        step.
         """
         run, now = self._runs[rental.id], self._deps.clock.now()
         if run.count < NOTIFY_AFTER or (run.notified_at is not None and now - run.notified_at < NOTIFY_AGAIN):
@@ -82,7 +84,8 @@ class StepFailures:
     async def end_run(self, rental: ClaimedRental) -> None:
         """End the rental's run of failures after a step that worked, and notify the people who got the alert.
 
-        Raises StoreBusy if the store doesn't accept the write. The next step that works then tries again.
+        Raises StoreBusy if the store doesn't accept the write. People are then notified after the next step that
+        works.
         """
         run = self._runs.pop(rental.id, None)
         if run is None or run.notified_at is None:
@@ -109,7 +112,10 @@ class StepFailures:
             raise
 
     def _is_known(self, stored: FailureRun | None, kind: EventKind) -> bool:
-        """Return whether another process has already sent this alert, according to the stored run."""
+        """Return whether another process has already sent this alert.
+
+        `stored` is the stored run of failures, that is, a rental's failures in a row. None if no run is stored.
+        """
         if kind is EventKind.STEP_WORKS:
             return stored is None
         now = self._deps.clock.now()

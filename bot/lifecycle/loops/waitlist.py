@@ -37,7 +37,7 @@ from bot.model.rental import Rental
 from bot.model.state import State
 from bot.policy.buying.budgets import is_lowered, rules_of_project, say_passed
 from bot.policy.buying.offers import likeliest_first, with_needed_script
-from bot.policy.buying.spending import check_size, check_usage, over_limits
+from bot.policy.buying.spending import check_size, check_usage, needs_approver
 from bot.policy.buying.waiting import (
     Rent,
     SayNothingFits,
@@ -71,7 +71,10 @@ entry's rental is being bought.
 
 @dataclass(eq=False, repr=False)
 class Waitlist(DueLoop[Claimed]):
-    """The loop that runs the due shared searches."""
+    """The loop that runs each shared search when it is due.
+
+    A shared search is one query to the market for all waitlist entries that ask for the same machine.
+    """
 
     name = "wishes"
     counted_as = "steps_in_flight"
@@ -146,9 +149,9 @@ async def _end(tx: Tx, deps: Deps, search_id: str, found: bool) -> None:
 async def _save(tx: Tx, deps: Deps, search: SharedSearch, waiters: Sequence[Waiter], *, others: bool) -> None:
     """Store the time at which a search is next due. Delete the search if it is no longer needed.
 
-    A search without waiting entries is still needed if `others`, that is, if a rental may return to the waitlist.
-    It is also kept until `waiting.every` has passed since its last query. A new entry then doesn't query the
-    market too soon.
+    A search with a waiting entry is needed. If `others` is true, the search is needed as well, because a rental
+    might return to the waitlist. Any search is kept until `waiting.every` has passed since its last query. A new
+    entry then doesn't query the market too soon.
     """
     now = deps.clock.now()
     again = None if search.asked_at is None else search.asked_at + deps.rules.waiting.every
@@ -218,7 +221,7 @@ async def _serve(
             break
         teammates = waiter.rental.teammates if waiter.rental is not None else waiter.request.teammates
         usable = with_needed_script(left, waiter.request, teammates, answers)
-        match turn(waiter, usable, deps.clock.now()):
+        match turn(waiter, usable, deps.clock.now(), deps.rules):
             case Rent(offer=offer):
                 confirmed = await deps.directory.ask_anew(waiter.owner)
                 if await transact(deps, _rent, deps, waiter, offer, tuple(left), owner_confirmed=confirmed):
@@ -303,7 +306,9 @@ async def _load_queued(tx: Tx, waiter: Waiter) -> tuple[Rental, Quote] | None:
 
 
 async def _check_allowed(tx: Tx, deps: Deps, rental: Rental, after: Rental) -> tuple[Demand, ...]:
-    """Check that a waiting rental may be bought now. Return the budgets that an approver must allow it to exceed.
+    """Check whether a waiting rental may be bought now.
+
+    Returns the budgets that the rental would exceed. An approver has to allow each of them to be exceeded.
 
     The rules may have changed since the rental was put on the waitlist, and its owner may have lost the right to
     rent. Raises Refused, Mistake or TooLate if the rental may not be bought.
@@ -320,7 +325,8 @@ async def _check_allowed(tx: Tx, deps: Deps, rental: Rental, after: Rental) -> t
     passed = await passed_by(tx, deps.rules, after, deps.clock.now(), whole=True)
     if passed and deps.rules.budgets.over is WhenOver.REFUSE:
         raise Refused(say_passed(passed[0]))
-    if rental.approved_by is None and over_limits(after.terms.price, terms.total, rules):
+    new = after.terms
+    if rental.approved_by is None and needs_approver(new.gpu, new.count, new.price, terms.total, rules):
         raise Refused("This now needs approval.")
     # Other rentals may have exceeded a budget with an approver's consent after this rental reserved its share.
     # Ignore these budgets, and check only the budgets that were lowered since then.

@@ -132,7 +132,7 @@ def accrued(billed: Micros, alive: Iterable[Billing], now: datetime, *, estimate
 
 
 def cost_something(bill: AccruedCost) -> bool | None:
-    """Return whether a rental cost anything, by its final bill. None if the bill is zero, but only an estimate."""
+    """Return whether a rental cost anything. None if its bill is zero so far, but contains an estimate."""
     return True if bill.amount else None if bill.estimated else False
 
 

@@ -1,6 +1,6 @@
 """Updates the budgets whenever a rental changes, in the transaction of the change.
 
-A reservation is the amount that a rental may still cost in a month. Once the cost is in the ledger, the
+A reservation is the amount that a rental can still cost in a month. Once the cost is in the ledger, the
 reservation becomes a charge. A scope is a person, a project or the team. The balance of a scope for a month is the
 sum of its reservations and its charges.
 """
@@ -94,9 +94,10 @@ def held(facts: RentalFacts, now: datetime, rules: Rules) -> dict[Month, Micros]
 
     The amount depends on the state of the rental:
 
-    - Not ready yet: its approved total minus the sum of its ledger, in each month in which it can be billed.
+    - Not ready yet: its approved total minus its costs in the ledger. Each month in which the rental can be billed
+      reserves this whole amount.
     - Ready: the most that it can cost in each month.
-    - Waiting for a decision, or ended without an approval: only what its earlier attempts may still cost.
+    - Waiting for a decision, or ended without an approval: only what its earlier purchases can still cost.
     - Over: nothing.
     """
     rental = facts.rental
@@ -121,7 +122,7 @@ def held(facts: RentalFacts, now: datetime, rules: Rules) -> dict[Month, Micros]
 
 
 def moves_money(before: Rental, after: Rental) -> bool:
-    """Return whether a change of a rental may change its reservations.
+    """Return whether this change of a rental can change the rental's reservations.
 
     Only the rental's own fields are compared, and not its attempts or its ledger.
     """
@@ -129,7 +130,7 @@ def moves_money(before: Rental, after: Rental) -> bool:
 
 
 def _money_of(rental: Rental) -> tuple[object, ...]:
-    """Return the fields of a rental that determine the amounts and the budgets of its reservations."""
+    """Return the fields of a rental that determine how much it reserves, and in which budgets."""
     request, lease, ending = rental.request, rental.lease, rental.ending
     return (
         rental.state,
@@ -148,7 +149,7 @@ def _whole(amount: Micros, since: datetime, until: datetime, rules: Rules) -> di
 
 
 def _of_machine(facts: RentalFacts, total: Micros, now: datetime, rules: Rules) -> dict[Month, Micros]:
-    """Return the most that can still be billed in each month for a rental that was ready.
+    """Return the most that can still be billed in each month for a rental whose machine has become ready.
 
     This includes the cost of its machine and the cost of its other attempts.
     """
@@ -410,9 +411,9 @@ async def _alert(tx: Tx, deps: Deps, balance: Balance, more: Difference, by: str
     """Send or schedule the budget alert that is triggered by adding `more` to a balance.
 
     If the charges alone reach the alert's threshold, the alert is sent immediately. If the threshold is reached
-    only together with reservations, the alert is scheduled for after RESERVED_FOR, because a machine that starts
-    reserves more than it is going to cost. If the balance falls below the threshold again, the scheduled alert is
-    dropped.
+    only together with reservations, the alert is sent after RESERVED_FOR. The reason for the delay is that the
+    reservation of a new machine is higher than its final cost. If the balance falls below the threshold again, the
+    scheduled alert is dropped.
 
     An alert about a project's or the team's budget is also sent to `by`, the person who changed the rental. An
     alert about a person's own budget is sent to that person instead, because `by` may not be allowed to see it.

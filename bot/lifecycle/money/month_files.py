@@ -91,8 +91,9 @@ async def is_complete(tx: Tx, rules: Rules, now: datetime, month: Month) -> bool
 async def file_months(deps: StepDeps) -> None:
     """Store the file of each month that has become complete, and send it to finance.
 
-    Does nothing while the database may lack machines that were billed in the month: before the account has been
-    compared with the store, and while buying is paused after the restore of a backup. Raises StoreBusy.
+    Does nothing until the account has been compared with the store, because the database could lack machines that
+    were billed in the month. For the same reason, it does nothing while buying is paused after the restore of a
+    backup. Raises StoreBusy.
     """
     if not deps.opened.swept:
         return

@@ -18,7 +18,7 @@ from bot.model.rental import Decider, PendingDecision, Rental
 from bot.model.request import Terms
 from bot.model.summary import Proposal
 from bot.policy.buying.budgets import rules_of_project
-from bot.policy.buying.spending import over_limits, propose
+from bot.policy.buying.spending import needs_approver, propose
 from bot.policy.team.hours import after_hours
 from bot.policy.team.rules import Rules
 from store.db import Tx
@@ -48,7 +48,8 @@ async def ask_again(
     if rental.waitlist_entry is not None and offer is None:
         # A waitlist entry keeps its price, because that is the highest price that its owner named.
         terms = changed(rental.terms, version=rental.terms.version + 1)
-        proposal = Proposal(terms=terms, over=over_limits(terms.price, terms.total, rules))
+        over = needs_approver(terms.gpu, terms.count, terms.price, terms.total, rules)
+        proposal = Proposal(terms=terms, over=over)
     after = changed(rental, terms=proposal.terms)
     passed = await passed_by(tx, rules, after, now, whole=why is Why.OVER_BUDGET)
     by_approver = (proposal.over or passed) and why is not Why.TOO_LITTLE_TIME
@@ -98,10 +99,11 @@ def pending_decision(asked: Deciders, now: datetime, rules: Rules, why: Why | No
 
 
 def others_facts(asked: Deciders) -> dict[str, Any]:
-    """Return the approvers who are away, and the people who are asked instead, for the record of an event.
+    """Return the approvers who are away, and the people who are asked instead.
 
-    Normally, approvers can be asked, and the result is empty. If all of them are away, `away` contains them, and
-    `then` contains the people who are asked instead. If nobody at all can be asked, only `away` is set.
+    The result is stored in an event. Normally, approvers can be asked, and the result is empty. If all of them are
+    away, `away` contains them, and `then` contains the people who are asked instead. If nobody at all can be
+    asked, only `away` is set.
     """
     who = asked.asked
     if who.others_instead:
@@ -110,7 +112,10 @@ def others_facts(asked: Deciders) -> dict[str, Any]:
 
 
 def allowed_by(terms: Terms) -> dict[str, Any]:
-    """Return the price, total and length that an approval of these terms allows, for the record of an event."""
+    """Return the price, total and length that an approval of these terms allows.
+
+    The result is stored in an event.
+    """
     return {
         "terms": terms.version,
         "max_rate": terms.max_rate,
@@ -120,7 +125,10 @@ def allowed_by(terms: Terms) -> dict[str, Any]:
 
 
 def terms_facts(rental: Rental, asked: Deciders | None = None) -> RequestFacts:
-    """Return the details of a request for the record of an event: what it asks for, and who has to decide."""
+    """Return the approved terms of a rental, and the people who have to decide.
+
+    The result is stored in an event.
+    """
     terms, decision = rental.terms, rental.decision
     return RequestFacts(
         **allowed_by(terms),

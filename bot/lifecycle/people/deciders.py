@@ -47,13 +47,16 @@ async def rules_now(tx: Tx, rules: Rules, requesters: Collection[str] = ()) -> R
 
 
 async def team_of(tx: Tx, rules: Rules) -> Team:
-    """Return the people and groups that may decide, as far as the store knows them."""
+    """Return the people and groups that decide requests, as far as the store knows them."""
     team, _ = await _team_and_people(tx, rules)
     return team
 
 
 async def _team_and_people(tx: Tx, rules: Rules) -> tuple[Team, list[Person]]:
-    """Return the team that may decide, and its people, including the admins, as far as the store knows them."""
+    """Return the team that decides requests, and the people in it, including the admins.
+
+    People who aren't in the store are left out.
+    """
     groups = deciding_groups(rules)
     named = {*rules.admins, *rules.approvers.people, *rules.approvers.quiet, *rules.approval.then}
     members = await tx.account.all(GROUP_MEMBERS) if groups else {}
@@ -77,7 +80,7 @@ class Deciders(NamedTuple):
 
     asked: Asked
     admins_decide: bool
-    """True if the admins are asked because no approver is left who may decide it."""
+    """True if the admins are asked because no approver is left who may decide the request."""
     available: Mapping[str, Availability]
     """The times at which people can be asked, by Slack ID.
 
@@ -131,11 +134,11 @@ async def ask_each_directly(tx: Tx, deps: Deps, message: Message, rental: Rental
 
 
 async def check_deciders(deps: Deps, directory: Directory) -> None:
-    """Look up the people and groups that may decide.
+    """Look up the people and groups that decide requests.
 
-    When the last approver has left, the admins decide. When there is an approver again, the approvers decide. The
-    people with pending requests are notified of each such change, and the admins of the first one. Raises
-    StoreBusy if the store doesn't accept the changes.
+    When the last approver has left, the admins decide, and are notified of this. When there is an approver again,
+    the approvers decide. People with pending requests are notified of both changes. Raises StoreBusy if the store
+    doesn't accept the changes.
 
     If the rules name no approvers, the admins decide. In this case, the admins and the people in `approval.then`
     are looked up as well, so that a request can show their names.

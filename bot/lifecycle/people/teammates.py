@@ -124,7 +124,8 @@ async def check_startup_script(
 ) -> None:
     """Refuse a request whose keys, probe and setup script don't fit into one startup script.
 
-    Raises Mistake. Its message states the sizes, and suggests what `reader` (a Slack ID) can do about them.
+    Raises Mistake. Its message states the sizes, and suggests what `reader` can do about them. `reader` is a Slack
+    ID.
     """
     further = further_keys(owner, teammates, await tx.people.keys_of((owner, *teammates)))
     probe_line = deps.probe_line if wants_probe(request, deps.rules) else ""

@@ -39,7 +39,7 @@ async def _bought_for(tx: Tx, machines: Iterable[UnmanagedMachine]) -> list[Rent
 
 
 async def hold_requests(tx: Tx, deps: Deps, questions: Sequence[AdminQuestion]) -> None:
-    """Stop buying for the rentals that the names of these machines contain.
+    """Stop buying for each rental whose ID is part of the name of one of these machines.
 
     Buying continues or ends once an admin has decided about the machines.
     """

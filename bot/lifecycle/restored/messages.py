@@ -1,4 +1,4 @@
-"""Handles messages in Slack about something that the restored database lacks."""
+"""Handles Slack messages that show changes or rentals that a restored database lacks."""
 
 from __future__ import annotations
 
@@ -51,10 +51,7 @@ async def ask_again(tx: Tx, deps: Deps, rental_id: str) -> None:
 
 
 async def _looks_again(tx: Tx, deps: Deps, rental: Rental) -> bool:
-    """Return whether a ready machine has been looked up since the database was opened, or will be looked up soon.
-
-    One lookup is enough, even if Slack shows newer versions of several messages about the machine.
-    """
+    """Return whether a machine has been looked up since the database was opened, or will be looked up soon."""
     if rental.running_lease.shown_later_at is not None:
         return True
     events = await tx.events.of(rental.id)

@@ -1,4 +1,4 @@
-"""The steps: for each state of a rental, one module decides and does what comes next.
+"""The steps: the code that advances a rental, depending on the rental's state.
 
 dispatch.py runs a step and saves its result.
 """

@@ -37,10 +37,10 @@ def blocked_since(snapshot: RentalSnapshot, since: datetime) -> RentalSnapshot:
 
 
 def block_since_overdue(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt) -> RentalSnapshot:
-    """Return the snapshot with buying counted as blocked since the time at which an attempt timed out.
+    """Mark buying as blocked since the time at which an attempt timed out.
 
-    This is used if the rental's steps have been failing since then. People have to be asked before anything else
-    is bought.
+    This is used if the code that advances the rental has been failing since then. People have to be asked before
+    anything else is bought.
     """
     return blocked_since(snapshot, attempt.intended_at + deps.rules.procure.provision_timeout)
 
@@ -94,10 +94,10 @@ async def wait_blocked(
     *,
     facts: HeldUpFacts | None = None,
 ) -> RentalSnapshot:
-    """Mark buying as blocked, and schedule the next try for the next poll.
+    """Mark buying as blocked, and try to buy again at the next poll of the market.
 
-    If buying wasn't blocked before, an event is added. Once buying has been blocked for BLOCKED_AT_MOST, the
-    request waits for a decision again.
+    If buying wasn't blocked before, an event is added. Once buying has been blocked for BLOCKED_AT_MOST, somebody
+    has to decide about the rental again.
     """
     before = snapshot.rental.blocked or Blocked(since=now)
     until = before.since + BLOCKED_AT_MOST

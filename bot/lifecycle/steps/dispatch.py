@@ -80,7 +80,7 @@ async def _destroy(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
 async def _stay_over(_: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     """Change nothing.
 
-    This step runs only if a resource has appeared after the rental's end and is being deleted.
+    This function is called only if a resource has appeared after the rental's end and is being deleted.
     """
     return snapshot.with_due(None)
 
@@ -124,7 +124,7 @@ async def step(deps: StepDeps, snapshot: RentalSnapshot, write_due: WriteDue) ->
 def _add_approval_notice_if_due(snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
     """Notify the owner of the approval if the machine isn't ready by `approval_notice_at`.
 
-    If it isn't that time yet, make sure that the rental is due again then.
+    If this time is still in the future, the rental is scheduled for it.
     """
     at = snapshot.rental.approval_notice_at
     if at is None:

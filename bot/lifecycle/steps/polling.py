@@ -1,4 +1,4 @@
-"""The times at which steps poll the marketplace again."""
+"""The times at which the bot polls the Compute Clear API again."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Polls are due only at multiples of this time, so that many rentals are due at on
 LONGEST_WAIT = timedelta(minutes=2)
 """The longest time that a `Retry-After` of the marketplace may postpone a poll.
 
-A resource that may be billed must not stay unattended for longer.
+A resource that can cause costs must not stay unattended for longer.
 """
 
 _random = SystemRandom()

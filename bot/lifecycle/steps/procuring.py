@@ -246,7 +246,7 @@ async def _buy_from(deps: StepDeps, snapshot: RentalSnapshot, quote: Quote) -> R
         return begun
     allowed = _allowed(deps, snapshot, offers)
     outside = [offer for offer in _untried(snapshot, offers) if offer not in allowed]
-    question = to_ask_about(outside, rental.terms)
+    question = to_ask_about(outside, rental.terms, deps.rules)
     if question is not None:
         return await asked_again(deps, snapshot, question[0], now, question[1])
     return await _fail(deps, snapshot, Why.NOTHING_LEFT, now)
@@ -304,10 +304,10 @@ def _untried(snapshot: RentalSnapshot, offers: Sequence[Offer]) -> list[Offer]:
 
 
 def _tried(snapshot: RentalSnapshot) -> tuple[Attempt, ...]:
-    """Return the attempts that count as tried.
+    """Return the attempts whose offers aren't tried again.
 
-    Usually, all attempts count. If the rental has a waitlist entry, only the attempts since it last left the
-    waitlist count.
+    Usually, these are all attempts of the rental. If the rental has a waitlist entry, they are only the attempts
+    since it last left the waitlist.
     """
     rental = snapshot.rental
     if rental.waitlist_entry is None or rental.procuring_since is None:
@@ -388,7 +388,8 @@ async def _intend(
 async def _call(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt, script: str) -> RentalSnapshot:
     """Make the single procure call of an attempt, and return the snapshot with the answer.
 
-    If the claim (this process's right to work on the rental) might end during the call, no call is made.
+    The claim is this process's right to work on the rental. If the claim might end during the call, no call is
+    made.
     """
     if not deps.claim_lasts():
         return snapshot.with_due(poll_at(deps.clock.now()))

@@ -1,6 +1,6 @@
-"""The step of a rental whose machine is starting.
+"""Advances a rental whose machine is starting.
 
-Each step asks the market (the Compute Clear API) first, and checks the timeouts only after that.
+The Compute Clear API is queried first, and the timeouts are checked only after that.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from bot.lifecycle.people.teammates import still_without_key
 from bot.lifecycle.steps.blocked_buying import block_since_overdue
 from bot.lifecycle.steps.polling import POLL, poll_at, retry_at, soonest
 from bot.lifecycle.steps.procuring import give_up
-from bot.model.attempt import NAMED, Attempt, Marker, Resource, Why
+from bot.model.attempt import NAMED, Attempt, Marker, Resource, ScriptPart, Why
 from bot.model.base import EVER
 from bot.model.event import EventKind
 from bot.model.facts import ReadyFacts
+from bot.model.job import UntilDone
 from bot.model.rental import Lease, Question
 from bot.policy.buying.spending import affordable_lease, provisioning_budget
 from bot.policy.team.hours import zone_of
@@ -75,8 +76,8 @@ async def provision(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
 def _deadline(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt, now: datetime) -> datetime:
     """Return the time by which the machine must be ready.
 
-    Usually, this is the timeout in the rules. The deadline is earlier if the approved total doesn't pay for so
-    much time, or if the end of the lease is near.
+    Usually, the timeout in the rules determines this time. The deadline is earlier if the approved total would be
+    used up before, or if the end of the lease is near.
     """
     terms = snapshot.rental.terms
     rate = hourly(snapshot.resources_of(attempt), attempt)
@@ -127,15 +128,15 @@ async def _ready(
     terms, rate = rental.terms, hourly(snapshot.resources_of(attempt), attempt)
     # Normally, the lease has its full length. It is shorter if the machine costs more than quoted, or if the
     # machine became ready while the bot was down. The lease never goes past the latest end that the owner named.
-    # The latest end of a flexible lease is limited in the same way, and so is the time for which the machine is kept
-    # if saving fails.
+    # The latest end of a flexible lease is limited in the same way.
     wanted = longest_lease(rental.request, terms.lease, now)
     afforded = affordable_lease(terms.total, snapshot.spent_at_most(now), rate, wanted, deps.rules)
     ends_at, latest_end = lease_ends(rental.request, now, now + afforded)
     kept_until: datetime | None = None
-    if terms.kept and attempt.script is not None and not attempt.script.refused:
-        last = latest_end or ends_at
-        longest = last + kept_for(last, zone_of(owner.tz if owner else None, deps.rules), deps.rules) - now
+    if terms.kept and attempt.script is not None and ScriptPart.ON_ENDING in attempt.script.parts:
+        # If saving fails, the machine is kept for as long as the terms pay, but not after the owner's hours begin.
+        last, zone = latest_end or ends_at, zone_of(owner.tz if owner is not None else None, deps.rules)
+        longest = last + kept_for(last, zone, deps.rules) - now
         afforded = affordable_lease(terms.total, snapshot.spent_at_most(now), rate, longest, deps.rules)
         kept_until = now + afforded if now + afforded > last else None
     lease = Lease(
@@ -143,6 +144,7 @@ async def _ready(
         ends_at=ends_at,
         latest_end=latest_end,
         kept_until=kept_until,
+        until_done=UntilDone(since=rental.created_at) if rental.request.until_done else None,
         notices_checked_at=now,
         seen_at=now,
         question=Question(),

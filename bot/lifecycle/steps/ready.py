@@ -1,7 +1,7 @@
-"""The step of a ready machine.
+"""Advances a rental whose machine is ready.
 
-It asks the market about the machine, and then does the first due action. bot/policy/use/ready.py plans the
-actions.
+The Compute Clear API is asked about the machine first. After that, the first action that is due is done.
+bot/policy/use/ready.py plans the actions.
 """
 
 from __future__ import annotations
@@ -21,14 +21,23 @@ from bot.lifecycle.steps.ready_machine import load_machine, question_facts, with
 from bot.model.attempt import Attempt, Why
 from bot.model.base import changed
 from bot.model.event import EventKind
-from bot.model.facts import DecisionFacts, EndFacts, PlaceFacts, QuestionFacts, StatusFacts
+from bot.model.facts import (
+    DecisionFacts,
+    EndFacts,
+    JobDoneFacts,
+    JobsEndedFacts,
+    PlaceFacts,
+    QuestionFacts,
+    StatusFacts,
+    WorkGoesOnFacts,
+)
 from bot.model.machine_use import UsageStatus, Use
 from bot.model.money import cost, cost_at_most
 from bot.model.state import State
 from bot.policy.use import ready
 from bot.policy.use.end_notices import notice_is_due
 from bot.policy.use.probe_times import Check, next_check
-from bot.policy.use.questions import after_asking, idle_cost
+from bot.policy.use.questions import after_asking, after_job_end, idle_cost
 
 CHECK_AGAIN = timedelta(seconds=30)
 """The time since the last check after which any step checks the machine again."""
@@ -87,21 +96,8 @@ def _after_action(deps: StepDeps, snapshot: RentalSnapshot, action: ready.Act, n
             facts = changed(facts, ask_before=ask_before)
             rental = changes.check_notices(rental, now) if until == lease.ends_at else rental
             return snapshot.with_rental(rental).with_event(EventKind.ENDING, now, facts)
-        case ready.TellFailure(exit_status):
-            facts = EndFacts(until=lease.ends_at, exit_status=exit_status)
-            return snapshot.with_event(EventKind.SCRIPT_FAILED, now, facts)
-        case ready.KeepAfterFailure(until, exit_status):
-            kept, rate = until - lease.ends_at, rental.rate_at_most
-            facts = EndFacts(
-                until=until,
-                since=lease.ends_at,
-                span=kept,
-                rate=rental.rate,
-                estimate=cost_at_most(rate, kept),
-                exit_status=exit_status,
-            )
-            rental = changes.keep_after_failure(rental, until, now)
-            return snapshot.with_rental(rental).with_event(EventKind.KEPT_AFTER_FAILURE, now, facts)
+        case ready.TellFailure() | ready.KeepAfterFailure():
+            return _after_failure(snapshot, action, now)
         case ready.Ask(use):
             rental = changes.note_question(rental, after_asking(lease.question, use, now))
             asked = question_facts(snapshot, use, now)
@@ -113,14 +109,61 @@ def _after_action(deps: StepDeps, snapshot: RentalSnapshot, action: ready.Act, n
             return (
                 noted if use is None else noted.with_event(unanswered, now, _unanswered_facts(snapshot, use, now))
             )
-        case ready.MoveEnd(until, use):
-            moved = StatusFacts(until=until, since=lease.ends_at, status=UsageStatus.IN_USE, use=use)
-            rental = changes.move_end(rental, until)
-            return snapshot.with_rental(rental).with_event(EventKind.END_MOVED, now, moved)
         case ready.ExpireExtension(hours):
             expired = DecisionFacts(until=lease.ends_at, hours=hours)
             rental = changes.drop_extension(rental, now)
             return snapshot.with_rental(rental).with_event(EventKind.EXTENSION_EXPIRED, now, expired)
+        case _:
+            return _after_work_action(snapshot, action, now)
+
+
+def _after_failure(
+    snapshot: RentalSnapshot, action: ready.TellFailure | ready.KeepAfterFailure, now: datetime
+) -> RentalSnapshot:
+    """Notify the owner that their script failed, and keep the machine if the action says so."""
+    rental, ends_at = snapshot.rental, snapshot.rental.running_lease.ends_at
+    if isinstance(action, ready.TellFailure):
+        facts = EndFacts(until=ends_at, exit_status=action.exit_status)
+        return snapshot.with_event(EventKind.SCRIPT_FAILED, now, facts)
+    kept = action.until - ends_at
+    facts = EndFacts(
+        until=action.until,
+        since=ends_at,
+        span=kept,
+        rate=rental.rate,
+        estimate=cost_at_most(rental.rate_at_most, kept),
+        exit_status=action.exit_status,
+    )
+    rental = changes.keep_after_failure(rental, action.until, now)
+    return snapshot.with_rental(rental).with_event(EventKind.KEPT_AFTER_FAILURE, now, facts)
+
+
+def _after_work_action(snapshot: RentalSnapshot, action: ready.WorkAct, now: datetime) -> RentalSnapshot:
+    rental, lease = snapshot.rental, snapshot.rental.running_lease
+    match action:
+        case ready.MoveEnd(until, use):
+            moved = StatusFacts(until=until, since=lease.ends_at, status=UsageStatus.IN_USE, use=use)
+            rental = changes.move_end(rental, until)
+            return snapshot.with_rental(rental).with_event(EventKind.END_MOVED, now, moved)
+        case ready.TellJobsEnded(jobs):
+            rental = changes.note_jobs_told(rental, after_job_end(lease.question, now), now)
+            bill = snapshot.spent(now)
+            ended = JobsEndedFacts(
+                jobs=jobs, until=lease.ends_at, rate=rental.rate, amount=bill.amount, estimated=bill.estimated
+            )
+            return snapshot.with_rental(rental).with_event(EventKind.JOBS_ENDED, now, ended)
+        case ready.EndWhenDone(job, until):
+            done = JobDoneFacts(**dict(_ending_facts(snapshot, until, now)), job=job)
+            rental = changes.end_when_done(rental, job, until, now)
+            return snapshot.with_rental(rental).with_event(EventKind.JOB_DONE, now, done)
+        case ready.ResumeWork(work):
+            goes_on = WorkGoesOnFacts(until=lease.last_end, work=work)
+            rental = changes.resume_work(rental, now)
+            return snapshot.with_rental(rental).with_event(EventKind.WORK_GOES_ON, now, goes_on)
+        case ready.TellNoJob():
+            none_yet = changed(question_facts(snapshot, None, now), until=lease.ends_at)
+            rental = changes.note_no_job(rental, now)
+            return snapshot.with_rental(rental).with_event(EventKind.NO_JOB, now, none_yet)
 
 
 def _lost(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
@@ -170,8 +213,8 @@ def _unanswered_facts(snapshot: RentalSnapshot, use: Use, now: datetime) -> Ques
 async def _read_host_key(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
     """Read the host key of a machine that didn't present one when it became ready.
 
-    If this step has produced an event, the key is read at the next check instead, so that the event's messages
-    aren't delayed.
+    If there is a new event about the machine, the key is read at the next check instead, so that the event's
+    messages aren't delayed.
     """
     rental = snapshot.rental
     late = now - rental.running_lease.ready_at > HOST_KEY_WITHIN and not rental.unreachable

@@ -20,7 +20,7 @@ from store.db import Tx
 
 
 async def load_machine(tx: Tx, deps: Deps, snapshot: RentalSnapshot, now: datetime) -> Machine:
-    """Return a ready machine with all data that decides its next step."""
+    """Return a ready machine with all data that decides the next action on it."""
     rental = snapshot.rental
     live, ending = snapshot.live, is_ending(rental, deps.rules, now)
     vendors = [rental.vendor] if ending and rental.vendor is not None else []

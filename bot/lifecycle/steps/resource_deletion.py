@@ -1,4 +1,4 @@
-"""Deletes the resources of attempts, and continues until the vendor has confirmed every deletion."""
+"""Deletes the machines of a rental, and continues until the vendor has confirmed every deletion."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ A resource with the status `deleting` isn't deleted again.
 
 
 def being_deleted(snapshot: RentalSnapshot) -> tuple[Attempt, ...]:
-    """Return the attempts that are being deleted and may still have resources."""
+    """Return the attempts whose machines are being deleted, but whose deletion isn't confirmed yet."""
     all_of_them = snapshot.rental.state is State.DESTROYING or snapshot.rental.state.over
     return tuple(a for a in snapshot.attempts if not a.closed and (all_of_them or a.marked_for_deletion))
 

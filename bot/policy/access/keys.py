@@ -108,7 +108,7 @@ def _is_private_der(content: bytes) -> bool:
 
 
 def _content_of(sequence: bytes) -> bytes:
-    """Return the content of a DER sequence, even if its end is missing. Empty if it isn't a DER sequence."""
+    """Return the content of a DER sequence, even if the sequence is truncated. Empty for any other content."""
     if len(sequence) < 2 or sequence[0] != _SEQUENCE:
         return b""
     length_bytes = sequence[1] - 0x80 if sequence[1] > 0x80 else 0
@@ -228,7 +228,7 @@ def kind_of(line: str) -> str:
 
 
 def _field(content: bytes, n: int) -> bytes:
-    """Return the n-th field of a public key, even if its end is missing. Field 0 is the type."""
+    """Return a field of a public key. Field 0 is the type. If the field is truncated, return the rest of it."""
     for _ in range(n):
         content = content[4 + int.from_bytes(content[:4], "big") :]
     return content[4 : 4 + int.from_bytes(content[:4], "big")]
@@ -265,13 +265,13 @@ def add_line(lines: Sequence[str]) -> str:
 
 
 def remove_line(lines: Sequence[str]) -> str:
-    """Return a shell line that deletes the keys from `~/.ssh/authorized_keys`.
+    """Return a shell command that removes public keys from `~/.ssh/authorized_keys`.
 
-    It deletes the whole lines of that file, including options and comments. The caller must leave out keys that
-    other people on the machine use as well.
+    The command deletes every line that contains one of the keys, including options and comments. The caller must
+    leave out keys that other people on the machine use as well.
 
     Raises:
-        ValueError: There are no lines, or one isn't in the format of `Key.line`.
+        ValueError: `lines` is empty, or one of the lines isn't in the format of `Key.line`.
     """
     # `sed -i` writes a new file and renames it, so if the disk is full, the old file stays and no key is lost.
     deletes = " ".join(rf"-e '\,{line.split()[1]},d'" for line in _checked(lines))

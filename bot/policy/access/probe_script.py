@@ -53,6 +53,17 @@ fi
 echo end
 """
 
+INSTALLED_PROBE_SCRIPT = PROBE_SCRIPT + (
+    "for more in health jobs; do more=/usr/local/sbin/gpubot-$more; [ ! -x $more ] || $more; done "
+    "2>/dev/null </dev/null\n"
+)
+"""The probe's script as the startup script installs it. Its last line runs two more scripts, if they are there.
+
+They print the health of the GPUs and the jobs. They run after the report's `end`, so that a bot of an earlier
+version, which reads only up to there, still understands the report. The script that people paste has no such line,
+because the two scripts come only with the startup script.
+"""
+
 
 def probe_line(public_key: str) -> str:
     """Return the line of authorized_keys that lets a key run the probe's script and no other command.

@@ -1,54 +1,65 @@
 """The startup script: one shell script that a machine runs when it starts. No I/O.
 
 A purchase sends only one SSH key in its parameter `ssh_public_key`. The script installs all other SSH keys, then
-the probe and the script that starts on-ending.sh. Finally, it runs the team's setup script. docs/startup-script.md
+the probe and the programs that belong to it. Finally, it runs the team's setup script. docs/startup-script.md
 describes the effects on the machine.
 
-Nothing that people type becomes part of the script. It contains only public keys that `read_key` has encoded, the
-probe's two scripts, and the text of a setup script. Admins write the setup scripts.
+Nothing that people type becomes part of the script. It contains only public keys that `read_key` has encoded, this
+project's own programs, and the text of a setup script. Admins write the setup scripts.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
-from posixpath import dirname
+from functools import cache
+from types import MappingProxyType
 
 from bot.errors import Mistake
-from bot.model.attempt import OwnedKey, SentScript
+from bot.model.attempt import OwnedKey, ScriptPart, SentScript
 from bot.model.base import Frozen
 from bot.model.facts import LeftOut
 from bot.model.person import Key
 from bot.model.rental import Rental
 from bot.model.text import plural, short
-from bot.policy.access.probe_script import ENDING_PATH, ENDING_SCRIPT, PROBE_SCRIPT, SCRIPT_PATH
+from bot.policy.access.jobs_script import GPUBOT_JOBS_SCRIPT, JOBS_PATH
+from bot.policy.access.probe_script import ENDING_PATH, ENDING_SCRIPT, INSTALLED_PROBE_SCRIPT, SCRIPT_PATH
+from bot.policy.access.run_script import GPUBOT_RUN_SCRIPT, RUN_PATH
 from bot.policy.team.rules import Rules
 from bot.policy.use.probing import wants_probe
 
-SCRIPT_VERSION = 3
+SCRIPT_VERSION = 4
 """The version of the script. Every change to what the script does increases it.
 
 Each attempt records the version that it sent.
 """
-LARGEST_SCRIPT = 12_000
+LARGEST_SCRIPT = 15_000
 """The largest script that is sent, in bytes.
 
 EC2 accepts 16,384 bytes of user data before encoding (docs.aws.amazon.com/AWSEC2/latest/UserGuide/user-data.html),
 and other vendors accept more. The limit here is lower, because a marketplace or vendor may add something around
 the script.
 """
+_PART_PROGRAMS: Mapping[ScriptPart, Mapping[str, str]] = MappingProxyType(
+    {
+        ScriptPart.RUN: {RUN_PATH: GPUBOT_RUN_SCRIPT, JOBS_PATH: GPUBOT_JOBS_SCRIPT},
+        ScriptPart.ON_ENDING: {ENDING_PATH: ENDING_SCRIPT},
+    }
+)
+"""The programs that each part installs: the text of each, by its path on the machine."""
+GIVES_WAY = tuple(_PART_PROGRAMS)
+"""The parts, in the order in which they are left out if the script would be too large.
+
+The keys, the probe and the setup script are never left out in favor of these.
+"""
 _DIRECTORY = "/var/lib/gpubot"
 SETUP_LOG = f"{_DIRECTORY}/setup.log"
 """The file on the machine with the output of a setup script."""
 
-_START = (
-    f"""\
+_START = """\
 #!/bin/sh
-# gpubot's boot script, version {SCRIPT_VERSION}. It runs as root when the machine starts, and may run again.
-# It holds no secrets: the vendor and everyone on this machine can read it.
-"""
-    """\
-# Each section runs in a subshell, so that a section that fails doesn't keep the next one away.
+# Most sections run in a subshell, so that a section that fails doesn't keep the next one away.
 
 file=/root/.ssh/authorized_keys
 
@@ -80,7 +91,6 @@ $missing"
   printf '%s' "$missing" >>"$file"
 }
 """
-)
 _KEYS = """
 # --- keys
 (
@@ -89,28 +99,32 @@ _KEYS = """
 END_OF_KEYS
 )
 """
+_PROGRAMS = """
+# Install the standard input as the program $1.
+add_program() {
+  mkdir -p "${1%/*}" && cat >"$1.new" && chmod 755 "$1.new" && mv "$1.new" "$1"
+}
+"""
 _PROBE = """
-# --- probe
-(
-  new={path}.new
-  mkdir -p {folder} && cat >"$new" <<'END_OF_PROBE' || exit
+if add_program {path} <<'END_OF_PROGRAM'
 {script}
-END_OF_PROBE
-  chmod 755 "$new" && mv "$new" {path} || exit
-  add_lines <<'END_OF_KEYS'
+END_OF_PROGRAM
+then
+  (
+    add_lines <<'END_OF_KEYS'
 {line}
 END_OF_KEYS
-)
+  )
+fi
 """
-_ENDING = """
-# --- on-ending.sh
-(
-  new={path}.new
-  cat >"$new" <<'END_OF_ENDING' || exit
+_PROGRAM = """
+add_program {path} <<'END_OF_PROGRAM'
 {script}
-END_OF_ENDING
-  chmod 755 "$new" && mv "$new" {path}
-)
+END_OF_PROGRAM
+"""
+_START_JOBS = f"""
+# This creates the folder of the jobs.
+{JOBS_PATH} >/dev/null 2>&1
 """
 _SETUP = """
 # --- setup
@@ -160,37 +174,88 @@ END
 """
 
 
+@cache
+def without_comments(script: str) -> str:
+    """Return a shell script without its blank lines and the lines that are comments.
+
+    The first line stays if it names the interpreter. The lines of a here-document stay as they are. Text in quotes
+    isn't recognized, so none of its lines may be blank or begin with `#`, apart from the comments of an awk
+    program.
+    """
+    kept: list[str] = []
+    delimiter: str | None = None
+    for line in script.splitlines(keepends=True):
+        text = line.strip()
+        if delimiter is not None:
+            kept.append(line)
+            delimiter = None if line.rstrip("\n") == delimiter else delimiter
+        elif (text and not text.startswith("#")) or (not kept and line.startswith("#!")):
+            kept.append(line)
+            found = _HERE_DOCUMENT.search(line)
+            delimiter = found and found[1]
+    return "".join(kept)
+
+
+_HERE_DOCUMENT = re.compile(r"<<'?(\w+)'?")
+"""Matches the beginning of a here-document, as this project's scripts write it."""
+
+
 def script_text(lines: Sequence[str], setup: str | None = None, probe_line: str = "") -> str:
     """Return the startup script. Empty if the script would have nothing to do.
 
-    If the script installs the probe, it also installs the script that starts on-ending.sh. That second script is
-    left out if the result would be too large. Apart from this, the size of the result isn't checked.
+    If the script installs the probe, it also installs the parts that fit (`parts_that_fit`). Apart from this, the
+    size of the result isn't checked.
 
     Args:
         lines: The lines of the keys to install.
         setup: The text of a setup script.
         probe_line: The probe's line of authorized_keys. If it is empty, the probe isn't installed.
     """
-    if probe_line and _size(whole := _script(lines, setup, probe_line, ending=True)) <= LARGEST_SCRIPT:
-        return whole
-    return _script(lines, setup, probe_line)
+    return _script(lines, setup, probe_line, parts_that_fit(lines, setup, probe_line))
 
 
-def _script(lines: Sequence[str], setup: str | None, probe_line: str, *, ending: bool = False) -> str:
+def parts_that_fit(lines: Sequence[str], setup: str | None, probe_line: str) -> tuple[ScriptPart, ...]:
+    """Return the parts that fit into a startup script next to its keys, its probe and its setup script.
+
+    The parts give way in the order of `GIVES_WAY`. A script without the probe has none, because the probe runs
+    their programs, or reads what these write.
+    """
+    if not probe_line:
+        return ()
+    for count in range(len(GIVES_WAY)):
+        parts = GIVES_WAY[count:]
+        if _size(_script(lines, setup, probe_line, parts)) <= LARGEST_SCRIPT:
+            return parts
+    return ()
+
+
+def _script(lines: Sequence[str], setup: str | None, probe_line: str, parts: Sequence[ScriptPart] = ()) -> str:
     sections = []
     if lines:
-        sections.append(_KEYS.format(lines="\n".join(lines)))
+        sections.append(_section(_KEYS, lines="\n".join(lines)))
     if probe_line:
-        script = PROBE_SCRIPT.removesuffix("\n")
-        folder = dirname(SCRIPT_PATH)
-        sections.append(_PROBE.format(path=SCRIPT_PATH, folder=folder, script=script, line=probe_line))
-    if ending:
-        sections.append(_ENDING.format(path=ENDING_PATH, script=ENDING_SCRIPT.removesuffix("\n")))
+        sections += [
+            without_comments(_PROGRAMS),
+            _program(SCRIPT_PATH, INSTALLED_PROBE_SCRIPT, _PROBE, probe_line),
+        ]
+    for part in reversed(parts):
+        sections += [_program(path, script) for path, script in _PART_PROGRAMS[part].items()]
+    if ScriptPart.RUN in parts:
+        sections.append(without_comments(_START_JOBS))
     # The setup script must stay the last section. If it hangs, no section after it runs.
     if setup is not None:
         text = setup.removesuffix("\n")
-        sections.append(_SETUP.format(directory=_DIRECTORY, text=text, delimiter=_delimiter(text)))
-    return _START + "".join(sections) if sections else ""
+        sections.append(_section(_SETUP, directory=_DIRECTORY, text=text, delimiter=_delimiter(text)))
+    return without_comments(_START) + "".join(sections) if sections else ""
+
+
+def _program(path: str, script: str, template: str = _PROGRAM, line: str = "") -> str:
+    return _section(template, path=path, script=without_comments(script).removesuffix("\n"), line=line)
+
+
+def _section(template: str, **texts: str) -> str:
+    """Fill in a template. Its own comments are removed, but those of the texts stay."""
+    return without_comments(template).format(**texts)
 
 
 def _delimiter(text: str) -> str:
@@ -243,7 +308,7 @@ def check_script_size(
             owner can change the request.
     """
     lines, text = [key.line for key in keys], rules.setup.get(setup or "")
-    size = _size(script_text(lines, text, probe_line))
+    size = _size(_script(lines, text, probe_line))
     if size <= LARGEST_SCRIPT:
         return
     parts = []
@@ -270,7 +335,7 @@ def keys_that_fit(keys: Sequence[OwnedKey], setup: str | None, probe_line: str =
     """
     fitting: list[OwnedKey] = []
     for key in keys:
-        if _size(script_text([*(sent.line for sent in fitting), key.line], setup, probe_line)) <= LARGEST_SCRIPT:
+        if _size(_script([*(sent.line for sent in fitting), key.line], setup, probe_line)) <= LARGEST_SCRIPT:
             fitting.append(key)
     return tuple(fitting)
 
@@ -350,14 +415,19 @@ def plan_startup_script(
     if refused:
         setup, probe_line = None, ""
     fitting = () if refused else keys_that_fit(wanted, setup, probe_line)
-    text = script_text([key.line for key in fitting], setup, probe_line)
+    lines = [key.line for key in fitting]
+    parts = parts_that_fit(lines, setup, probe_line)
+    text = _script(lines, setup, probe_line, parts)
     runs = None if setup is None else request.setup
-    sent = SentScript(version=SCRIPT_VERSION, keys=fitting, setup=runs, probe=bool(probe_line), refused=refused)
+    sent = SentScript(
+        version=SCRIPT_VERSION, keys=fitting, setup=runs, probe=bool(probe_line), parts=parts, refused=refused
+    )
     left_out = LeftOut(
         refused=refused,
         setup=None if runs else request.setup,
         probe=unseen,
         key_count=len(wanted) - len(fitting),
+        parts=tuple(part for part in GIVES_WAY if probe_line and part not in parts),
         people=tuple(person for person in rental.teammates if person in keys and not keys[person]),
     )
     return StartupScriptPlan(

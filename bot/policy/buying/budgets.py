@@ -220,10 +220,10 @@ class Room(Frozen):
     balances: tuple[Balance, ...] = ()
     """The balances of the request's owner, its project and the team.
 
-    Only the months in which the rental can bill are included.
+    Only the months in which the rental can cost money are included.
     """
     months: tuple[Month, ...] = ()
-    """The months in which the request's rental can bill."""
+    """The months in which the request's rental can cost money."""
     settled: Micros = 0
     """The cost of the rental's terminated machines. The total of the terms includes this cost."""
     held: Mapping[Month, Micros] = Field(default_factory=dict)

@@ -1,7 +1,8 @@
-"""Divides the cost of a machine by how it was used, and by month and owner.
+"""Splits the cost of a machine by usage status, month and owner.
 
-The division by use is computed from the billed amount and from the stored changes of the usage status. It is
-computed when a ledger row (a billed amount) is divided into charges, and again when somebody opens a report.
+The costs of used, connected, idle and unknown time are computed from the billed amount and from the stored changes
+of the usage status. They are computed when the amount of a ledger row is divided into charges, and again when
+somebody opens a report.
 
 The bot learns only afterwards how a machine was used. For example, it calls a machine idle half an hour after the
 last work. Charges are therefore stored after the resource was terminated. By then its usage is known, so stored
@@ -32,7 +33,7 @@ MICROSECOND = timedelta(microseconds=1)
 class BilledPart(NamedTuple):
     """The amount that a resource has billed since its last ledger row.
 
-    The resource hasn't been terminated yet, so it may bill more.
+    The resource hasn't been terminated yet, so the amount can still grow.
     """
 
     started_at: datetime
@@ -105,10 +106,11 @@ def up_to(billed: Billed, moment: datetime, amount: Micros | None = None) -> Mic
 def use_costs(
     billed: Billed, known: Sequence[Stretch], *, since: datetime | None = None, until: datetime | None = None
 ) -> UseCosts:
-    """Divide a billed amount by how the machine was used. The shares add up exactly to the amount.
+    """Split a billed amount by the usage status of the machine, for example in use or idle.
 
-    With `since` and `until`, only the amount that was billed between these two moments is divided. The shares of
-    adjoining periods, such as months, add up exactly to the shares of the whole.
+    The shares add up exactly to the amount. With `since` and `until`, only the amount that was billed between
+    these two moments is split. The shares of adjoining periods, such as months, add up exactly to the shares of
+    the whole.
 
     Args:
         known: The stretches of time with a known usage status.
@@ -172,7 +174,7 @@ def cut(
     filed: Collection[str] = (),
     kept: Collection[Charge] = (),
 ) -> tuple[Charge, ...]:
-    """Divide a ledger row (an amount that a resource has billed) into charges by month and owner.
+    """Divide the amount of a ledger row into charges by month and owner.
 
     The charges are returned oldest first. Their amounts add up exactly to the amount of the row. The last charge
     absorbs rounding differences.

@@ -57,7 +57,10 @@ def lengths_to_choose(rental: Rental, now: datetime) -> tuple[timedelta, ...]:
 
 
 def asked_length(rental: Rental, now: datetime) -> timedelta:
-    """Return the requested length, counted as in `FewerHours.length`."""
+    """Return the requested length of a lease, or the time that a requested extension adds.
+
+    The length is counted in the same way as `FewerHours.length`.
+    """
     request = rental.request
     if rental.extension is not None:
         return rental.extension.ends_at - max(rental.running_lease.ends_at, now)
@@ -69,10 +72,10 @@ def _begins(request: Request, now: datetime) -> datetime:
 
 
 def _least(rental: Rental, now: datetime) -> timedelta:
-    """Return the shortest length that an approver may choose.
+    """Return the shortest length that an approver can choose.
 
     If the end is flexible, the lease can't be cut to a time before its earliest end. An extension must end after
-    the time that is already allowed, because no approval is needed up to that time.
+    the time until which the owner can keep the machine without an approval.
     """
     request, shortest = rental.request, timedelta(seconds=1)
     if rental.extension is not None:

@@ -55,12 +55,12 @@ class FileRow:
     cost_center: str
     """The cost center of the charge's project. Empty if it has none."""
     running: bool
-    """True if the machine is still billing, so that the charge is counted up to now."""
+    """True if the machine still costs money, so that the charge is counted up to now."""
 
 
 @dataclass(frozen=True)
 class BillingMonth:
-    """The month of a file, and the marketplace account to which the month's invoice is addressed."""
+    """The month that a CSV file covers, and the marketplace account that gets the month's invoice."""
 
     month: Month
     zone: ZoneInfo
@@ -132,7 +132,7 @@ class MonthFile:
     billing: BillingMonth
     rows: tuple[FileRow, ...]
     complete: str | None
-    """The text of the month's complete file. This file contains some or all of its rows.
+    """The text of the month's complete file, of which this file contains some or all rows.
 
     None if the month isn't complete.
     """
@@ -161,7 +161,7 @@ class MonthFile:
 
     @property
     def running_count(self) -> int:
-        """Return the number of machines that are still billing."""
+        """Return the number of machines that still cost money."""
         return sum(row.running for row in self.rows)
 
     def written(self) -> str:
@@ -189,7 +189,7 @@ def _text(text: str) -> str:
 
 
 def _hours(charge: Charge) -> str:
-    """Return the hours of a charge, rounded to nine decimal places. The specification allows no exponent."""
+    """Return the hours of a charge, rounded to nine decimal places. The FOCUS format allows no exponent."""
     length = (charge.ended_at - charge.started_at) // timedelta(microseconds=1)
     return f"{Decimal(length) / _MICROSECONDS_PER_HOUR:.9f}"
 

@@ -1,4 +1,4 @@
-"""Matches offers to requests, suggests similar requests, and decides which offers an attempt may buy."""
+"""Matches offers to requests, suggests similar requests, and decides which offers a rental can buy next."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import TypeAlias
 
 from bot.model.attempt import USUAL_CHANCE, Attempt, SuccessRate, Why
 from bot.model.base import changed
-from bot.model.gpu import fits_model, has_features, same_name
+from bot.model.gpu import has_features, same_name
 from bot.model.machine_use import ProbeAnswers
 from bot.model.money import Micros
 from bot.model.offer import Offer
 from bot.model.request import Contract, OfferQuery, Request, Terms
-from bot.policy.buying.spending import provisioning_budget
+from bot.policy.buying.spending import may_substitute, provisioning_budget
 from bot.policy.team.rules import Rules
 from bot.policy.use.probing import needs_script, runs_scripts
 
@@ -126,7 +126,7 @@ def nearby(request: Request) -> list[Request]:
 
     - without the highest price, the region or the vendor, or without all three
     - any model of the GPU family instead of one model
-    - the other contract
+    - spot instead of on-demand, or on-demand instead of spot
     """
     limits = {
         "max_gpu_rate": request.max_gpu_rate is not None,
@@ -148,16 +148,19 @@ def nearby(request: Request) -> list[Request]:
 
 
 def untried(offers: Iterable[Offer], request: Request, clicked: str, attempts: Sequence[Attempt]) -> list[Offer]:
-    """Return the offers that an attempt may try next, sorted by preference.
+    """Return the offers that a rental can try to buy next, sorted by preference.
 
-    The `clicked` offer comes first, then the others, cheapest first. A place is a vendor's region with a certain
-    GPU. If an attempt has failed at a place, its offers are left out, unless the failure had a reason in
-    NEEDS_NEW_QUOTE. There is one exception: if a place refused the last attempt because of the startup script, it
-    may still sell the machine without the script. Its offers then come before all others.
+    The `clicked` offer comes first, then the others, cheapest first.
+
+    A place is a vendor's region with a certain GPU. If an earlier attempt failed at a place, the offers of that
+    place are left out. If the reason of the failure is in NEEDS_NEW_QUOTE, they are kept.
+
+    There is one exception. If a place refused the last attempt because of the startup script, the place may still
+    sell the machine without the script. The offers of that place then come before all others.
 
     Args:
         clicked: The ID of the offer that the person clicked.
-        attempts: The earlier attempts, oldest first.
+        attempts: The earlier attempts, oldest first. An attempt is one call that tries to buy an offer.
     """
     ids = {attempt.called_offer.offer_id for attempt in attempts}
     failed = {place_of(attempt.called_offer) for attempt in attempts if attempt.why not in NEEDS_NEW_QUOTE}
@@ -187,9 +190,9 @@ def with_needed_script(
 
 
 def takes_script(offer: Offer, attempts: Sequence[Attempt]) -> bool:
-    """Return whether a startup script can still be sent to the offer's place (vendor, region and GPU).
+    """Return whether a startup script can still be sent with the purchase of an offer.
 
-    False if the place has refused an attempt because of its startup script.
+    False if the same vendor and region refused an attempt for the same GPU because of its startup script.
     """
     return place_of(offer) not in _refused_script(attempts)
 
@@ -208,19 +211,19 @@ def within_terms(offers: Iterable[Offer], terms: Terms, billed: Micros, rules: R
     return [
         offer
         for offer in offers
-        if fits_model(offer.gpu, terms.gpu)
+        if may_substitute(offer.gpu, terms.gpu, rules)
         and offer.rate <= terms.max_rate
         and provisioning_budget(terms.total, billed, offer.rate, terms.lease + terms.kept, rules) >= least
     ]
 
 
-def to_ask_about(offers: Sequence[Offer], terms: Terms) -> tuple[Why, Offer] | None:
+def to_ask_about(offers: Sequence[Offer], terms: Terms, rules: Rules) -> tuple[Why, Offer] | None:
     """Return an offer for people to decide about, and the reason why the approved terms don't allow it.
 
-    This is the first offer with a GPU that the terms allow. Only its price is too high. If there is no such offer,
-    it is the first of all offers. None if there are no offers.
+    If the approved terms allow the GPU of an offer, only the price of this offer is too high. The first such offer
+    is returned. If there is none, the first of all offers is returned. None if there are no offers.
     """
-    dearer = next((offer for offer in offers if fits_model(offer.gpu, terms.gpu)), None)
+    dearer = next((offer for offer in offers if may_substitute(offer.gpu, terms.gpu, rules)), None)
     if dearer is not None:
         return Why.DEARER, dearer
     return (Why.OTHER_GPU, offers[0]) if offers else None

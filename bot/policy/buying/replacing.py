@@ -29,7 +29,7 @@ LEAST_LEASE = timedelta(hours=1)
 def may_be_replaced(rental: Rental, now: datetime, *, gpu_mismatch: bool = False) -> bool:
     """Return whether a rental may be replaced.
 
-    A rental may be replaced once, before its end, if one of these is true:
+    A rental may be replaced once, before its lease ends, if one of these is true:
 
     - The machine was lost. A machine that somebody probably destroyed on purpose doesn't count.
     - Nothing answers on the machine's SSH port.
@@ -96,7 +96,7 @@ def remainder_of(rental: Rental, spent: Micros, now: datetime, rules: Rules) -> 
     - The replacement is kept until the same time if saving fails.
     - The highest price stays the same.
     - The total is reduced by `spent`. If the old machine is still running, the total is also reduced by the cost
-      of one grace period, because the old machine bills until the new one has been bought.
+      of one grace period, because the old machine costs money until the new one has been bought.
 
     Args:
         spent: The cost by `now` of this rental and of the rentals that it replaces.
@@ -119,8 +119,8 @@ def replacing_request(rental: Rental, left: Remainder, now: datetime) -> Request
     The old machine may still be running although it doesn't work. In this case, the request no longer names a
     vendor, and the caller looks for offers of all other vendors.
     """
-    request, first = rental.request, rental.running_lease.ends_at
-    flexible_end = rental.running_lease.latest_end is not None
+    request, old = rental.request, rental.running_lease
+    first, flexible_end = old.ends_at, old.latest_end is not None and not old.ends_when_done
     lease = min(max(first - now, LEAST_LEASE), left.lease) if flexible_end else left.lease
     return changed(
         request,
@@ -128,6 +128,7 @@ def replacing_request(rental: Rental, left: Remainder, now: datetime) -> Request
         until=now + lease if request.until is not None else None,
         up_to=left.lease if flexible_end and lease < left.lease else None,
         kept=left.kept,
+        until_done=old.until_done is not None,
         vendor=None if rental.state is State.READY else request.vendor,
         teammates=rental.teammates,
         max_total=None if request.max_total is None else whole_cents(left.total),
@@ -135,7 +136,10 @@ def replacing_request(rental: Rental, left: Remainder, now: datetime) -> Request
 
 
 def shortened(request: Request, lease: timedelta) -> Request:
-    """Return a request that lasts no longer than `lease`, because the total doesn't pay for a longer one."""
+    """Return a copy of a request that asks for a lease of at most `lease`.
+
+    A longer lease would cost more than the rental's remaining budget.
+    """
     up_to = lease if request.up_to is not None and request.lease < lease else None
     return keeping.shorter(request, lease=min(request.lease, lease), up_to=up_to)
 
@@ -145,11 +149,11 @@ def propose_replacement(
 ) -> Terms | None:
     """Return the terms for buying an offer as a replacement, or None if that isn't possible.
 
-    The terms stay within the remaining time and budget of the rental and within the team's limit. The lease is
-    shorter than the remaining time if the total doesn't pay for all of it.
+    The terms stay within the remaining time and budget of the replaced rental, and within the team's limit. If the
+    remaining budget doesn't pay for all of the remaining time, the lease is shorter.
 
-    Returns None if the total doesn't even pay for LEAST_LEASE, or if the offer costs more per hour than is
-    allowed.
+    Returns None if the remaining budget doesn't even pay for LEAST_LEASE, or if the offer costs more per hour than
+    is allowed.
 
     Args:
         team_rate_left: What is left of the team's limit, in USD per hour.

@@ -259,7 +259,7 @@ def usual_day(past: Sequence[Micros]) -> Micros | None:
 
 
 class Running(NamedTuple):
-    """A machine that is billing now."""
+    """A machine that costs money now."""
 
     rate: Decimal
     """USD per hour."""

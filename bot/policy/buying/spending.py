@@ -13,14 +13,15 @@ from bot.errors import BuyingBlocked, GpubotError, Mistake, NextStep, OverBudget
 from bot.model.base import Frozen, Instant, changed
 from bot.model.budget import Demand
 from bot.model.facts import OtherOffer
+from bot.model.gpu import display_typed, fits_model, may_mean
 from bot.model.money import MICROS_PER_DOLLAR, Micros, cost, cost_at_most, micros, rate_for, whole_cents_below
-from bot.model.offer import Offer
+from bot.model.offer import Catalog, Offer
 from bot.model.person import Person
 from bot.model.records import Usage
 from bot.model.rental import Rental
 from bot.model.request import Request, Terms
 from bot.model.summary import OfferChoice, Over, Proposal
-from bot.model.text import plural, say_at_most, say_limit, span
+from bot.model.text import listed, plural, say_at_most, say_limit, span
 from bot.policy.buying.budgets import Room, say_passed
 from bot.policy.team.roles import roles_of
 from bot.policy.team.rules import Rules, WhenOver
@@ -44,10 +45,10 @@ After that time, nobody would expect the purchase any more.
 LONGEST_REASON = 200
 """The maximum length of the stored reason for a denial, in characters."""
 UNRESOLVED_COUNTS_FOR = timedelta(minutes=5)
-"""The time for which an unresolved attempt is assumed to bill.
+"""The time for which an unresolved attempt is assumed to cost money.
 
-An unresolved attempt may have bought a machine. A lookup finds that machine within about a minute, and its
-deletion takes the rest of this time.
+An attempt is unresolved if it isn't known yet what it bought. A lookup finds a bought machine within about a
+minute, and the deletion of the machine takes the rest of this time.
 """
 
 ONLY_APPROVERS = "Only approvers can decide about requests. Nothing was changed."
@@ -82,7 +83,9 @@ def needs_confirmation(terms: Terms) -> bool:
 
 
 def billed_span(lease: timedelta, kept: timedelta, rules: Rules) -> timedelta:
-    """Return the longest time that a rental with this lease can bill, from procurement to deletion.
+    """Return the longest time for which a rental with this lease can cost money.
+
+    This time begins with the purchase and ends with the deletion.
 
     Args:
         lease: The length of the lease.
@@ -113,12 +116,11 @@ def over_total(request: Request, total: Micros) -> bool:
 
 
 def provisioning_budget(total: Micros, billed: Micros, rate: Decimal, lease: timedelta, rules: Rules) -> timedelta:
-    """Return the time for which `total` can pay while a machine is getting ready.
+    """Return the longest time that a machine can take to get ready without costing more than `total`.
 
-    The total must also pay for earlier attempts (`billed`), the whole lease, and the grace period after it. If the
-    machine is kept when saving fails, `lease` includes that time. The
-    result is at most the provisioning timeout in the rules. It is negative if the total doesn't even pay for the
-    lease.
+    The total must also pay for earlier attempts (`billed`), the whole lease, and the grace period after the lease.
+    If the machine is kept when saving fails, `lease` includes that time. The result is at most the provisioning
+    timeout in the rules. If the total doesn't even pay for the lease, the result is negative.
 
     Args:
         total: The total of the approved terms.
@@ -171,8 +173,72 @@ def over_limits(rate: Decimal, total: Micros, rules: Rules) -> tuple[Over, ...]:
     return tuple(over)
 
 
+def always_needs_approval(gpu: str, count: int, rules: Rules) -> bool:
+    """Return whether requests for these GPUs need an approver whatever they cost (policy key `approval.always`).
+
+    Args:
+        gpu: A canonical name. For a request on the waitlist, this can also be a family.
+        count: The number of GPUs.
+        rules: The team's rules.
+    """
+    always = rules.approval.always
+    many = always.gpus_from is not None and count >= always.gpus_from
+    return many or any(may_mean(gpu, name) for name in always.models)
+
+
+def unknown_models(rules: Rules, catalog: Catalog) -> tuple[str, ...]:
+    """Return the names in `approval.always.models` that match no GPU in the market's catalogue.
+
+    The rule would never apply to them. A name may still be right, if the market doesn't sell that GPU yet.
+    """
+    sold = [name for family, names in catalog.gpus.items() for name in names or (family,)]
+    return tuple(name for name in rules.approval.always.models if not any(may_mean(one, name) for one in sold))
+
+
+def say_always_asked(rules: Rules) -> str:
+    """Return the requests that always need approval, such as `requests for B200, H200 or 8 GPUs`.
+
+    Empty if there are none.
+    """
+    always, most = rules.approval.always, rules.limits.per_rental_gpus
+    named = [display_typed(name) for name in always.models]
+    if always.gpus_from is not None:
+        # Nobody can ask for more GPUs than the limit, so "8 or more" would be wrong if the limit is 8.
+        more = " or more" if always.gpus_from < most else ""
+        named.append(f"{always.gpus_from}{more} GPU{'s' if more or always.gpus_from > 1 else ''}")
+    return f"requests for {listed(named, 'or')}" if named else ""
+
+
+def needs_approver(gpu: str, count: int, rate: Decimal, total: Micros, rules: Rules) -> tuple[Over, ...]:
+    """Return the reasons why an approver has to decide whether a person gets a machine. Empty if there are none.
+
+    The budgets are checked elsewhere (`within_budgets`). For a longer lease of a machine that the person already
+    has, only `over_limits` counts.
+
+    Args:
+        gpu: The GPU, as in `always_needs_approval`.
+        count: The number of GPUs.
+        rate: USD per hour for all GPUs.
+        total: The most that the machine can cost.
+        rules: The rules of the request's project.
+    """
+    always = (Over.ALWAYS,) if always_needs_approval(gpu, count, rules) else ()
+    return (*always, *over_limits(rate, total, rules))
+
+
+def may_substitute(gpu: str, clicked: str, rules: Rules) -> bool:
+    """Return whether a GPU may be bought as a substitute for the clicked GPU, without asking anybody.
+
+    In addition to `fits_model`, a GPU that always needs approval is no substitute for one that doesn't.
+    """
+    if not fits_model(gpu, clicked):
+        return False
+    models = rules.approval.always.models
+    return any(may_mean(clicked, name) for name in models) or not any(may_mean(gpu, name) for name in models)
+
+
 def over_at_price(terms: Terms, rules: Rules) -> tuple[Over, ...]:
-    """Return the `auto_approve` limits that a request exceeds at the price of the clicked offer.
+    """Return the reasons why a request needs an approver at the price of the clicked offer.
 
     The terms allow a somewhat higher rate than the price of the clicked offer. The limits are compared with the
     price of the clicked offer, and with the total at that price.
@@ -181,7 +247,8 @@ def over_at_price(terms: Terms, rules: Rules) -> tuple[Over, ...]:
     # The total is the cost of earlier attempts plus the cost of the lease at the highest rate. Find the cost of
     # the earlier attempts, and add the cost of the lease at the price of the clicked offer.
     spent = max(terms.total - cost_at_most(terms.max_rate, span), 0)
-    return over_limits(terms.price, spent + cost_at_most(terms.price, span), rules)
+    total = spent + cost_at_most(terms.price, span)
+    return needs_approver(terms.gpu, terms.count, terms.price, total, rules)
 
 
 def propose(
@@ -194,7 +261,7 @@ def propose(
     spent: Micros = 0,
     team_rate_left: Decimal | None = None,
 ) -> Proposal:
-    """Return the terms for renting the clicked offer, and the limits that its price exceeds.
+    """Return the terms for renting the clicked offer, and the reasons why they need an approver.
 
     The terms allow a somewhat higher rate than the price of the clicked offer. If the clicked offer fails, another
     offer can then be bought. If the clicked offer needs no approval, the higher rate is limited so that the terms
@@ -208,7 +275,7 @@ def propose(
             below `price`.
     """
     span = billed_span(request.longest, request.kept, rules)
-    over = over_limits(price, spent + cost_at_most(price, span), rules)
+    over = needs_approver(gpu, request.count, price, spent + cost_at_most(price, span), rules)
     caps = [price * (1 + rules.procure.dearer)]
     if request.max_gpu_rate is not None:
         caps.append(request.max_gpu_rate * request.count)
@@ -230,10 +297,14 @@ def propose_longer_lease(
 ) -> Proposal:
     """Return the next version of a running rental's terms, for a lease until `ends_at`.
 
+    An approver decides if the longer lease exceeds the `auto_approve` limits. The rule `approval.always` doesn't
+    apply, because the person already has the machine.
+
     The total is the cost so far, plus the highest possible cost until the new end, including the grace period and
-    the time for which the machine is kept if saving fails. If
-    the end is flexible, the terms already allow the machine to run until the latest time at which the lease may
-    end. Up to that time, the terms are returned unchanged.
+    the time for which the machine is kept if saving fails.
+
+    If the end is flexible, the terms already allow the machine to run until the latest time at which the lease may
+    end. If `ends_at` isn't after that time, the terms are returned unchanged.
 
     Args:
         kept: The time for which the machine is kept after the new end (`kept_for_longer_lease`).
@@ -271,8 +342,8 @@ def receipt_estimate(
 ) -> Micros | None:
     """Return the estimated cost that a receipt shows next to the actual `amount`.
 
-    The estimate is the cost of the whole `lease` at `rate`. None if the rate is unknown, if the lease didn't run
-    to its end, or if the amount differs from the estimate by at most a tenth.
+    The estimate is the cost of the whole `lease` at `rate`. None if the rate is unknown, if the machine ended
+    before its lease, or if the amount differs from the estimate by at most a tenth.
     """
     if rate is None or not ran_its_length:
         return None

@@ -61,7 +61,7 @@ def purchases_of(
     Machines of new purchases are left out, because there is no question about them yet.
 
     Args:
-        questions: The questions about purchases that aren't over yet.
+        questions: The questions to the admins about purchases. Questions whose `over_at` is set are left out.
     """
     first_with: dict[str, int] = {}
     for index, question in enumerate(questions):
@@ -83,7 +83,8 @@ def asked_twice(questions: Iterable[AdminQuestion]) -> dict[str, str]:
     is already decided stays. Otherwise, the older question stays.
 
     Args:
-        questions: The questions about purchases that aren't over, oldest first.
+        questions: The questions to the admins about purchases, oldest first. Questions whose `over_at` is set are
+            left out.
 
     Returns:
         A mapping from the ID of each redundant question to the ID of the question that stays.
@@ -135,11 +136,11 @@ class Guesses:
                     self._by_word[word].add(person.id)
 
     def owner(self, machines: Iterable[UnmanagedMachine]) -> str | None:
-        """Return the Slack ID of the person who may own these machines.
+        """Return the Slack ID of the person who probably owns these machines.
 
-        If the bot made a machine's name, the candidate is the owner in that name. Otherwise, the candidates are
-        the people whose name has a word in common with a machine's name. None unless there is exactly one
-        candidate, and this person may use the bot.
+        If the bot bought a machine, the machine's name contains the owner, who is then the candidate. Otherwise,
+        the candidates are the people whose name has a word in common with a machine's name. None unless there is
+        exactly one candidate, and this person is allowed to use the bot.
         """
         machines = tuple(machines)
         owners = {name.owner for name in names_of(machines) if name.owner is not None}

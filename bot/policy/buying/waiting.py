@@ -20,7 +20,6 @@ from pydantic import ConfigDict
 
 from bot.model.attempt import Attempt
 from bot.model.base import changed
-from bot.model.gpu import fits_model
 from bot.model.money import cost_at_most, whole_cents_below
 from bot.model.offer import Offer
 from bot.model.quote import Quote, SharedSearch, WaitlistEntry
@@ -29,7 +28,7 @@ from bot.model.request import OfferQuery, Request, Terms
 from bot.model.state import UNBOUGHT, State
 from bot.model.summary import Proposal, WaitingView
 from bot.policy.buying.offers import NEEDS_NEW_QUOTE, Place, fits, place_of
-from bot.policy.buying.spending import billed_span, over_limits, propose
+from bot.policy.buying.spending import billed_span, may_substitute, needs_approver, propose
 from bot.policy.team.hours import next_within
 from bot.policy.team.rules import Rules
 from bot.policy.use.leases import LEAST_TIME
@@ -44,14 +43,15 @@ SAY_BEFORE_START = timedelta(minutes=2)
 LONGEST_PAUSE = timedelta(minutes=10)
 """The longest time between two queries to the market while nothing fits, unless `waiting.every` is longer."""
 SOLD_OUT_FOR = timedelta(minutes=5)
-"""After a failed attempt, its waitlist entry doesn't try the same place for this time.
+"""The time during which a waitlist entry doesn't try a place again after a failed attempt there.
 
-The market may list an offer for a while after it has been sold.
+A place is a vendor's region with a certain GPU. The market may list an offer for a while after it has been sold.
 """
 PURCHASE_PAUSE = timedelta(minutes=1)
 """The shortest time between two purchases for the same waitlist entry.
 
-With each further failure at the same place, the pause doubles, up to LONGEST_PAUSE.
+With each further failure at the same place, the pause doubles, up to LONGEST_PAUSE. A place is a vendor's region
+with a certain GPU.
 """
 LATELY = timedelta(hours=3)
 """Failed purchases within this time affect when and where the next purchase is tried."""
@@ -77,7 +77,7 @@ def search_id(query: OfferQuery) -> str:
 def typed_waitlist_entry(until: datetime | None, now: datetime, rules: Rules, *, any_time: bool) -> WaitlistEntry:
     """Return the waitlist entry for a command that was just typed, before its owner clicks anything.
 
-    The entry ends at `until`, but no later than `waiting.longest` from now. An `until` in the past is ignored.
+    The entry expires at `until`, but no later than `waiting.longest` from now. An `until` in the past is ignored.
     """
     latest = now + rules.waiting.longest
     return WaitlistEntry(
@@ -96,14 +96,14 @@ def new_waitlist_entry(
 ) -> WaitlistEntry:
     """Return the waitlist entry for a request that starts to wait `now`.
 
-    The entry ends at the earliest of three times: the time that its owner typed, `waiting.longest` from now, and
-    LEAST_TIME before the machine has to end.
+    The entry expires at the earliest of three times: the time that its owner typed, `waiting.longest` from now,
+    and LEAST_TIME before the end that the owner named for the machine.
 
-    If the request has a start time, the entry always ends LEAST_TIME before the machine has to end. The machine
-    may then be rented at any time of day, because the owner chose the start time on purpose.
+    If the request has a start time, the entry always expires LEAST_TIME before that end. The machine may then be
+    rented at any time of day, because the owner chose the start time on purpose.
 
     Args:
-        typed: The waitlist entry as it was typed. None if nothing was typed.
+        typed: The waitlist entry that the owner's command contained. None if the command contained none.
         rents: True to rent a fitting offer at once, False to notify the owner.
         gpu: The canonical name of the GPU whose price the owner saw.
     """
@@ -116,9 +116,10 @@ def new_waitlist_entry(
 
 
 def waitlist_entry_for(waitlist_entry: WaitlistEntry, request: Request) -> WaitlistEntry:
-    """Return a copy of a waitlist entry that ends at least LEAST_TIME before the machine has to end.
+    """Return a waitlist entry that expires early enough for the end of the request.
 
-    The entry is shortened if necessary, because the owner may have chosen an earlier end for the request.
+    The owner may have chosen an earlier end for the request. The entry is then shortened, so that it expires at
+    least LEAST_TIME before that end.
     """
     if request.last_end is None:
         return waitlist_entry
@@ -126,9 +127,9 @@ def waitlist_entry_for(waitlist_entry: WaitlistEntry, request: Request) -> Waitl
 
 
 def ends_before_hours(waitlist_entry: WaitlistEntry, now: datetime, zone: ZoneInfo, rules: Rules) -> bool:
-    """Return whether a waitlist entry would end before the policy's hours begin in the owner's time zone.
+    """Return whether a waitlist entry would expire before the owner's next working hours begin.
 
-    If so, the market would never be queried for the entry.
+    If so, the market would never be queried for the entry. The working hours are the policy's `hours`.
 
     Args:
         zone: The owner's time zone.
@@ -169,7 +170,7 @@ def ceiling(request: Request, offers: Sequence[Offer], rules: Rules) -> Ceiling 
 def _at_most(request: Request, max_rate: Decimal, rules: Rules) -> Proposal:
     total = cost_at_most(max_rate, billed_span(request.longest, request.kept, rules))
     terms = Terms.of(request, request.gpu, price=max_rate, max_rate=max_rate, total=total)
-    return Proposal(terms=terms, over=over_limits(max_rate, total, rules))
+    return Proposal(terms=terms, over=needs_approver(request.gpu, request.count, max_rate, total, rules))
 
 
 def same_reason(one: str, other: str) -> bool:
@@ -213,8 +214,8 @@ def first_look(request: Request, rules: Rules) -> datetime | None:
     provisioning timeout is shorter than LEAD, the first query comes one provisioning timeout before the start
     time.
 
-    A machine bills as soon as it is ready, even before the start time. The total of the terms includes money for
-    this time, but for no more than one provisioning timeout.
+    A machine costs money as soon as it is ready, even before the start time. The approved total pays for at most
+    one provisioning timeout before the start time.
     """
     if request.starts_at is None:
         return None
@@ -285,7 +286,7 @@ class Rent(NamedTuple):
 
 
 class Tell(NamedTuple):
-    """Notify the owner of the waitlist entry that these offers fit."""
+    """Notify the owner of the waitlist entry about these offers, which fit the request."""
 
     offers: tuple[Offer, ...]
 
@@ -300,7 +301,7 @@ class SayNothingFits(NamedTuple):
 Turn: TypeAlias = Rent | Tell | SayNothingFits
 
 
-def turn(waiter: Waiter, offers: Sequence[Offer], now: datetime) -> Turn | None:
+def turn(waiter: Waiter, offers: Sequence[Offer], now: datetime, rules: Rules) -> Turn | None:
     """Return the action to take now for a waitlist entry, or None if there is nothing to do.
 
     Args:
@@ -318,7 +319,7 @@ def turn(waiter: Waiter, offers: Sequence[Offer], now: datetime) -> Turn | None:
         offer
         for offer in listed
         if offer.rate <= rental.terms.max_rate
-        and (waitlist_entry.gpu is None or fits_model(offer.gpu, waitlist_entry.gpu))
+        and (waitlist_entry.gpu is None or may_substitute(offer.gpu, waitlist_entry.gpu, rules))
         and place_of(offer) not in sold_out
         and offer.offer_id not in called
     ]
@@ -337,7 +338,10 @@ def turn(waiter: Waiter, offers: Sequence[Offer], now: datetime) -> Turn | None:
 
 
 def _sold_out(attempts: Iterable[Attempt], now: datetime) -> set[Place]:
-    """Return the places where an attempt failed less than SOLD_OUT_FOR ago."""
+    """Return the places where an attempt failed less than SOLD_OUT_FOR ago.
+
+    A place is a vendor's region with a certain GPU.
+    """
     return {
         place_of(attempt.called_offer)
         for attempt in attempts

@@ -1,7 +1,7 @@
 """Decides which people are asked about a request, mentioned in messages, and reminded. No I/O.
 
-Quiet approvers, whom the policy lists under `quiet`, may decide requests but are never asked to. People who are
-away aren't asked until they are back.
+Quiet approvers, whom the policy lists under `quiet`, can decide about requests but are never asked to. People who
+are away aren't asked until they are back.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Mentions(Frozen):
 
 
 class Asked(NamedTuple):
-    """The people who are asked to decide a request now."""
+    """The people who are asked to decide about a request now."""
 
     people: tuple[str, ...]
     """Slack IDs of the people who are asked: the approvers and the known members of their groups.
@@ -113,8 +113,10 @@ def reminders(
     """Return the people to remind now, each with the IDs of all rentals that wait for their decision.
 
     A person is reminded of each request once. The reminder is due when the request has waited for
-    `approval.remind`, counting only time within the person's own hours. The reminder also lists requests that
-    haven't waited that long yet. The IDs are in the order of `undecided`.
+    `approval.remind`, counting only the person's working hours. The reminder also lists requests that haven't
+    waited that long yet.
+
+    The IDs are in the order of `undecided`.
     """
     found = {}
     for person in dict.fromkeys(one for request in undecided for one in request.asked):
@@ -135,8 +137,8 @@ def others_are_due(one: Undecided, available: Mapping[str, Availability], rules:
     """Return whether to ask the people of `approval.then` now.
 
     These people are asked once: as soon as no approver is available, or if nobody has decided within
-    `approval.then_after`. Only time within the hours of at least one approver counts towards
-    `approval.then_after`.
+    `approval.then_after`. Time counts towards `approval.then_after` only while at least one approver can be asked,
+    that is, in their working hours.
     """
     if one.others_asked:
         return False

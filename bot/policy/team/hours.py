@@ -1,4 +1,4 @@
-"""The times at which people may be asked: the policy's `hours`, in each person's own time zone."""
+"""The working hours in which people may be asked: the policy's `hours`, in each person's own time zone."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from bot.policy.team.rules import Hours, Rules
 NIGHT_BEGINS = 22 * 60
 """The time at which a night begins, in minutes after midnight."""
 MORNING = 8 * 60
-"""The time at which a night ends if the policy's hours begin at midnight, in minutes after midnight."""
+"""The time at which a night ends if the policy's working hours begin at midnight, in minutes after midnight."""
 DAYS_AHEAD = 15
-"""The number of days in which the code searches for the next `hours`.
+"""The number of days in which the code searches for the next working hours.
 
-Every week has at least one day with hours. A change to daylight saving time can skip the hours of one day, but not
-those of the same day a week later.
+Every week has at least one day with working hours. A change to daylight saving time can skip the working hours of
+one day, but not those of the same day a week later.
 """
 LONGEST_WAIT = timedelta(days=366)
 """The longest time that `after_hours` looks ahead."""
@@ -27,7 +27,7 @@ LONGEST_WAIT = timedelta(days=366)
 def zone_of(name: str | None, rules: Rules) -> ZoneInfo:
     """Return a person's time zone.
 
-    If it is missing or unknown to the bot, return the team's time zone.
+    If the time zone is missing or unknown to the bot, return the team's time zone.
     """
     return known_zone(name or rules.timezone, rules.timezone)
 
@@ -41,16 +41,16 @@ def known_zone(name: str, otherwise: str = "UTC") -> ZoneInfo:
 
 
 def is_within(moment: datetime, zone: ZoneInfo, hours: Hours) -> bool:
-    """Return whether a moment is within the policy's hours, as counted in this time zone."""
+    """Return whether a moment is within the policy's working hours, as counted in this time zone."""
     local = moment.astimezone(zone)
     start, end = hours.time
     return local.weekday() in hours.days and start <= local.hour * 60 + local.minute < end
 
 
 def next_within(moment: datetime, zone: ZoneInfo, hours: Hours) -> datetime:
-    """Return the first moment within the policy's hours, at or after `moment`, in UTC.
+    """Return the first moment within the policy's working hours, at or after `moment`, in UTC.
 
-    The hours are counted in the given time zone.
+    The working hours are counted in the given time zone.
     """
     if is_within(moment, zone, hours):
         return moment
@@ -60,7 +60,7 @@ def next_within(moment: datetime, zone: ZoneInfo, hours: Hours) -> datetime:
 
 
 class Availability(NamedTuple):
-    """The times at which a person can be asked: within the hours of their time zone, unless they are away."""
+    """The times at which a person can be asked: in their working hours, unless they are away."""
 
     zone: ZoneInfo
     absences: tuple[Absence, ...] = ()
@@ -122,9 +122,9 @@ def next_start(moment: datetime, zone: ZoneInfo, hours: Hours) -> datetime:
 
 
 def next_morning(moment: datetime, zone: ZoneInfo, hours: Hours) -> datetime:
-    """Return the next time after `moment` at which the hours begin, on any day of the week, in UTC.
+    """Return the next time after `moment` at which the working hours begin, on any day of the week, in UTC.
 
-    If the hours begin at midnight, MORNING is used instead, because people don't get up at midnight.
+    If the working hours begin at midnight, MORNING is used instead, because people don't get up at midnight.
     """
     today = moment.astimezone(zone).date()
     starts = (at_time(today + timedelta(days=n), hours.time[0] or MORNING, zone) for n in range(3))
@@ -134,7 +134,7 @@ def next_morning(moment: datetime, zone: ZoneInfo, hours: Hours) -> datetime:
 def after_hours(moment: datetime, span: timedelta, people: Collection[Availability], hours: Hours) -> datetime:
     """Return the time at which `span` has passed, counting only time in which somebody can be asked.
 
-    Time counts if at least one of `people` is within their hours and not away. `people` must not be empty.
+    Time counts if at least one of `people` is in their working hours and not away. `people` must not be empty.
 
     The result is at most LONGEST_WAIT after `moment`. There is one exception: if `span` itself is longer than
     LONGEST_WAIT, the result is `span` after `moment`.
@@ -147,8 +147,9 @@ def after_hours(moment: datetime, span: timedelta, people: Collection[Availabili
             for person in people
             if is_within(moment, person.zone, hours) and not person.is_away(moment)
         ]
-        # If a change from daylight saving time sets the clocks back within the hours, the computed end of that
-        # day's hours can be before `moment`. Always move forward by at least a minute, so that this loop ends.
+        # If a change from daylight saving time sets the clocks back within the working hours, the computed end of
+        # the working hours can be before `moment`. Always move forward by at least a minute, so that this loop
+        # ends.
         end = max([*ends, moment + timedelta(minutes=1)])
         if moment + span <= end:
             return min(moment + span, latest)
@@ -159,7 +160,7 @@ def after_hours(moment: datetime, span: timedelta, people: Collection[Availabili
 def morning_after(start: datetime, end: datetime, zone: ZoneInfo, hours: Hours) -> datetime | None:
     """Return the end of the first night that overlaps the time from `start` to `end`. None if there is none.
 
-    A night begins at NIGHT_BEGINS and ends when the hours begin, on any day of the week.
+    A night begins at NIGHT_BEGINS and ends when the working hours begin, on any day of the week.
     """
     morning = next_morning(start, zone, hours)
     day = morning.astimezone(zone).date()
@@ -187,6 +188,5 @@ def _available_until(moment: datetime, person: Availability, hours: Hours) -> da
 
 
 def _end_of(day: date, zone: ZoneInfo, hours: Hours) -> datetime:
-    """Return the time at which the hours of a day end."""
     midnight = datetime.combine(day, time(), tzinfo=zone)
     return (midnight + timedelta(minutes=hours.time[1])).astimezone(UTC)

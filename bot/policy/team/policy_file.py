@@ -120,7 +120,7 @@ def _rules(text: str, read_script: ScriptReader, home_channel: str, admins: tupl
 
 
 def _asks_nobody(approvers: Approvers) -> bool:
-    """Return whether the rules name approvers but all of them are quiet.
+    """Return whether the rules name approvers but all of them are quiet, so that nobody is asked to decide.
 
     `Approvers` doesn't check this, because such rules are allowed later: if all other approvers leave the
     workspace, only quiet approvers remain.
@@ -233,7 +233,7 @@ def read_setups(paths: Any, read: ScriptReader) -> tuple[dict[str, str], dict[tu
 
     Args:
         paths: The value of the key `setup`: a path for each name, relative to the folder of the policy file.
-        read: Returns the text of the script with a path.
+        read: Returns the text of a script, given the script's path.
 
     Returns:
         The text of each script by its name, and each mistake by the path of the wrong value in the policy file.

@@ -30,22 +30,22 @@ class Roles(Frozen):
 
 
 def are_named(approvers: Approvers) -> bool:
-    """Return whether the rules name any approver, person or group."""
+    """Return whether the rules name at least one person or group as an approver."""
     return bool(approvers.people or approvers.groups)
 
 
 def approvers_of(rules: Rules) -> Approvers:
-    """Return the people and groups who decide requests.
+    """Return the people and groups who can decide about requests.
 
-    These are the approvers that the rules name, or the admins if they name none. Quiet approvers can decide in
-    both cases.
+    These are the approvers that the rules name, or the admins if the rules name no approvers. In both cases, the
+    quiet approvers are included. They can decide, but are never asked to.
     """
     named = rules.approvers
     return named if are_named(named) else Approvers(people=rules.admins, quiet=named.quiet)
 
 
 def deciding_groups(rules: Rules) -> tuple[str, ...]:
-    """Return the user groups whose members may decide requests."""
+    """Return the user groups whose members can decide about requests."""
     return tuple(dict.fromkeys((*rules.approvers.groups, *rules.approval.then_groups)))
 
 
@@ -165,8 +165,8 @@ def is_approver_or_admin(person: Person, rules: Rules) -> bool:
     """Return whether a person is an approver or an admin.
 
     Approvers and admins see the machines that weren't rented through the bot. They also see everybody's costs,
-    split by how the machines were used. Other people only see this split for their own costs and for each project.
-    Approvers and admins also decide what to do if an owner doesn't answer.
+    split by the usage status of the machines. Other people only see this split for their own costs and for each
+    project. Approvers and admins also decide what to do if an owner doesn't answer.
     """
     roles = roles_of(person, rules)
     return roles.approver or roles.admin
@@ -181,7 +181,10 @@ def may_deny(person: Person, rules: Rules) -> bool:
 
 
 def check_reads_spend(person: Person, rules: Rules) -> None:
-    """Refuse people who may see no spending: neither users of the bot nor finance. Raises Refused."""
+    """Refuse people who aren't allowed to see spending. Raises Refused.
+
+    Users of the bot and people in finance are allowed to see it.
+    """
     if not roles_of(person, rules).finance:
         check_user(person, rules)
 

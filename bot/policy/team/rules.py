@@ -19,6 +19,7 @@ from bot.policy.team.rule_values import (
     DayTimes,
     Dollars,
     Flag,
+    GpuName,
     GroupId,
     Label,
     ProjectName,
@@ -48,12 +49,15 @@ they are deactivated by mistake.
 
 
 class Approvers(Frozen):
-    """The people who decide requests over the `auto_approve` limits. If there are none, the admins decide."""
+    """The people who decide about requests that need approval.
+
+    If there are none, the admins decide.
+    """
 
     people: tuple[UserId, ...] = ()
     groups: tuple[GroupId, ...] = ()
     quiet: tuple[UserId, ...] = ()
-    """Approvers who may decide requests but are never mentioned or reminded."""
+    """Approvers who can decide about requests but are never mentioned or reminded."""
 
 
 class Finance(Frozen):
@@ -141,13 +145,23 @@ class Bill(Frozen):
     """The time zone in which the invoice's months begin and end."""
 
 
-class Approval(Frozen):
-    """The rules for requests that wait for an approver."""
+class Always(Frozen):
+    """The requests that need an approver whatever they cost. Either condition is enough."""
 
+    models: tuple[GpuName, ...] = ()
+    """GPU families, such as `H200`, or single models, as people type them in `/gpu get`."""
+    gpus_from: Count | None = Field(default=None, le=10_000)
+    """The number of GPUs from which a request needs an approver. None if the number doesn't matter."""
+
+
+class Approval(Frozen):
+    """The rules for requests that need an approver."""
+
+    always: Always = Always()
     expires: Span = timedelta(hours=8)
-    """The time after which an undecided request expires. Only time in the hours of an approver counts."""
+    """The time after which an undecided request expires. Only time in an approver's working hours counts."""
     remind: Span = timedelta(hours=1)
-    """The time after which an approver is reminded of a request. Only time in the approver's hours counts."""
+    """The time after which an approver is reminded of a request. Only time in their working hours counts."""
     then: tuple[UserOrGroupId, ...] = ()
     """The people and groups who are asked in addition if the approvers don't decide in time."""
     then_after: Span = timedelta(hours=4)
@@ -229,14 +243,17 @@ class CheckIn(Frozen):
 
 
 class Hours(Frozen):
-    """The hours in which people are asked, in their own time zones."""
+    """The working hours, in each person's own time zone.
+
+    Most questions to people are only asked in these hours.
+    """
 
     time: DayTimes = (8 * 60, 20 * 60)
     days: Weekdays = frozenset(range(5))
 
     @property
     def always(self) -> bool:
-        """True if the hours cover the whole week."""
+        """True if the working hours cover the whole week."""
         return self.time == (0, 24 * 60) and len(self.days) == 7
 
 
@@ -259,7 +276,7 @@ class Idle(Frozen):
     It can't be 0%, because every GPU would then count as used.
     """
     after: Span = timedelta(minutes=30)
-    """The time without use after which a machine counts as idle or connected."""
+    """The time without use after which a machine counts as idle, or as connected if somebody is logged in."""
     never_used: Span = timedelta(hours=1)
     """A ready machine that was never used counts as idle after this time."""
     connected: Span = timedelta(hours=2)
@@ -269,12 +286,14 @@ class Idle(Frozen):
     """
     ask_from: Dollars = Field(default=Decimal("2.00"), alias="from")
     """The amount, in USD, that a machine must have cost while idle before its owner is asked."""
+    job_counts: Span = timedelta(hours=4)
+    """The time without work after which the owner is asked about a machine although one of its jobs is running."""
     again: tuple[Span, ...] = (timedelta(hours=2), timedelta(hours=4), timedelta(hours=8))
     """The delays between the questions about one idle period, in order. The last delay repeats."""
     urgent_per_hour: Dollars = Decimal("10.00")
     """The price, in USD per hour, at or above which a machine is urgent.
 
-    The first question about an urgent machine doesn't wait for the owner's hours.
+    The first question about an urgent machine doesn't wait for the owner's working hours.
     """
     channel_after: Span | None = timedelta(hours=2)
     """The delay until the rental's message in the channel says that a question is unanswered.

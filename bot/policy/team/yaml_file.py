@@ -71,7 +71,8 @@ class Document:
 def load(text: str) -> Document:
     """Parse a YAML document.
 
-    Raises WrongPolicy with one line if the document can't be parsed to its end.
+    Raises:
+        WrongPolicy: The document can't be parsed to its end. The error has a single message.
     """
     try:
         return _Builder().build(text)
@@ -116,7 +117,7 @@ class _Open:
 
     @property
     def next_path(self) -> KeyPath | None:
-        """The path of the next value. None if the value is left out."""
+        """The key path of the next value in this list or mapping. None if the value is left out."""
         if self.path is None or self.again:
             return None
         return (*self.path, len(self.into) if isinstance(self.into, list) else self.key or "")

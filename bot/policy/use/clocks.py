@@ -47,9 +47,9 @@ def clock_difference(
     Args:
         ahead_of_database: The time by which this machine's clock is ahead of the database's. Zero with SQLite,
             which has no clock of its own.
-        ahead_of_witnesses: The same for each witness that answered in the last ten minutes.
-        before: The previous result of this function. It counts if it came from the witnesses and one of them no
-            longer answers. It then stays in effect until the other witness agrees with this machine's clock.
+        ahead_of_witnesses: The same for each witness, a server whose clock was read in the last ten minutes.
+        before: The previous result of this function. If a witness no longer answers, a difference from the
+            witnesses stays in effect until the other witness agrees with this machine's clock.
     """
     if abs(ahead_of_database) > MOST_FROM_DATABASE:
         return ClockDifference(ahead_of_database, from_database=True)
@@ -66,10 +66,13 @@ def clock_difference(
 def ahead_of_deletions(ahead_of_database: timedelta, ahead_of_witnesses: Sequence[timedelta]) -> timedelta:
     """Return the time by which this machine's clock is ahead of the clock that decides about deletions.
 
-    Normally, the database's clock decides whether a machine is overdue. There is one exception: the clock of every
-    witness that answered in the last ten minutes may be clearly behind the database's clock. Then the clock of the
-    witness that is least far behind decides. A wrong clock can therefore delay a deletion, but never make it come
-    too early.
+    Normally, the database's clock decides whether a machine is overdue. There is one exception: if the clocks of
+    all witnesses are clearly behind the database's clock, the clock of the witness that is least far behind
+    decides. A wrong clock can therefore delay a deletion, but never make the deletion come too early.
+
+    Args:
+        ahead_of_database: The time by which this machine's clock is ahead of the database's clock.
+        ahead_of_witnesses: The same for each witness, a server whose clock was read in the last ten minutes.
     """
     least = min(ahead_of_witnesses, default=ahead_of_database)
     return least if least - ahead_of_database > MOST_FROM_WITNESSES else ahead_of_database

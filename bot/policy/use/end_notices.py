@@ -22,15 +22,15 @@ Longest first.
 """
 LONG_LEASE = timedelta(hours=12)
 RECENTLY = timedelta(hours=1)
-"""After a notification of an end, further notices of the same end are skipped for this time.
+"""After the owner was notified of a lease's end, further notices of the same end are skipped for this time.
 
 The last notice is never skipped.
 """
 ASK_IN_TIME = timedelta(hours=1)
-"""The time before the end of the approvers' hours at which the owner is warned.
+"""The time before the end of the approvers' working hours at which the owner is warned.
 
-The warning is only sent if the machine ends before the approvers' next hours begin, because nobody could then
-approve an extension.
+The warning is only sent if the machine ends before the approvers' next working hours begin, because nobody could
+then approve an extension.
 """
 QUIET = timedelta(minutes=1)
 """The time before and after a notice of the end in which the owner isn't asked whether they need the machine.
@@ -51,7 +51,8 @@ from the message that the machine is ready.
 def notices_of(lease: Lease, rules: Rules) -> tuple[timedelta, ...]:
     """Return the times before the end of a lease at which its owner may be notified, longest first.
 
-    If the end can move, UNSEEN_NOTICE is included. That notice is only sent if the bot can't monitor the machine.
+    If the end is flexible and can still move to a later time, UNSEEN_NOTICE is included. That notice is only sent
+    if the bot can't monitor the machine.
     """
     usual = _usual_notices(lease, rules)
     return tuple(sorted({*usual, UNSEEN_NOTICE}, reverse=True)) if can_move(lease) else usual
@@ -78,8 +79,8 @@ def notice_is_due(lease: Lease, rules: Rules, now: datetime) -> bool:
 def ask_before(lease: Lease, approvers: Collection[Availability], rules: Rules) -> datetime | None:
     """Return the last time before the lease ends at which an approver can be asked for an extension.
 
-    If the end is flexible, this is the last time before the latest possible end. Returns None if an approver can
-    still be asked at the end itself, or if no approver can be asked before the end.
+    If the end is flexible, this is the last time before `latest_end`. Returns None if an approver can still be
+    asked at the end itself, or if no approver can be asked before the end.
     """
     end = lease.latest_end or lease.ends_at
     last = last_available(end, approvers, rules.hours)
@@ -108,7 +109,8 @@ def skips_notice(lease: Lease, notified_at: datetime | None, now: datetime, rule
     The last notice is never skipped.
 
     Args:
-        notified_at: The time of the latest notification of this end. None if there was none.
+        notified_at: The time of the owner's most recent notification of the lease's present end. None if there was
+            none.
     """
     if now >= last_notice_at(lease, rules):
         return False
@@ -118,8 +120,8 @@ def skips_notice(lease: Lease, notified_at: datetime | None, now: datetime, rule
 def may_ask_at(lease: Lease, now: datetime, rules: Rules) -> datetime:
     """Return the earliest time, `now` or later, at which the owner may be asked a question.
 
-    The question is asked at least QUIET after the last notice of the lease's end. If the next notice comes less
-    than QUIET after the question, the question waits until QUIET after that notice.
+    The question comes at least QUIET after the last notice of the lease's end. If the next notice would follow the
+    question within QUIET, the question is asked later: QUIET after that notice.
     """
     at = max(now, lease.notices_checked_at + QUIET)
     notice = next_notice(lease, rules)
@@ -132,6 +134,6 @@ def may_ask_at(lease: Lease, now: datetime, rules: Rules) -> datetime:
 def approval_notice_at(rental: Rental, approver: str | None, now: datetime) -> datetime | None:
     """Return the time at which to notify the owner that `approver` has just approved the request.
 
-    None if no approver was needed. The owner decided alone, and knows about it.
+    None if the owner decided without an approver, and therefore knows about the approval.
     """
     return None if approver in {None, rental.owner} else now + APPROVAL_NOTICE_AFTER

@@ -38,9 +38,9 @@ Without monitoring, the bot can't tell whether the machine is in use, so the end
 def first_end(request: Request, ready_at: datetime) -> datetime:
     """Return the earliest end of a lease whose machine becomes ready at `ready_at`.
 
-    If the requester named the earliest end, this is the named time. If the named time isn't after `ready_at`, the
-    earliest end is MOVES_BY after `ready_at`. If the requester named no end, the length of the lease is counted
-    from `ready_at`.
+    If the requester named a time for the earliest end, that time is returned. If the named time isn't after
+    `ready_at`, the result is MOVES_BY after `ready_at`. If the requester named no time, the result is `ready_at`
+    plus the length of the lease.
     """
     if request.until is None:
         return ready_at + request.lease
@@ -66,10 +66,10 @@ def night_end(
 ) -> NightEnd | None:
     """Return the first night in which the lease may end if the machine is rented `now`.
 
-    None if the end of the request is fixed, or if no night lies between its earliest and its latest end.
+    None if the requested end isn't flexible, or if no night lies between the earliest and the latest end.
 
     Args:
-        asked_at: The time at which the request was made, from which its hours are counted.
+        asked_at: The time at which the request was made. The length of the lease is counted from this time.
         zone: The requester's time zone.
     """
     if request.up_to is None:
@@ -84,9 +84,9 @@ def night_end(
 
 
 def last_moment(request: Request, asked_at: datetime) -> datetime:
-    """Return the latest end of a request made at `asked_at`.
+    """Return the latest time at which the lease may end, according to a request made at `asked_at`.
 
-    The computation assumes that the machine is ready at that moment.
+    If the request names only a length, the machine is assumed to be ready at `asked_at`.
     """
     return request.last_end or asked_at + request.longest
 
@@ -104,8 +104,8 @@ def kept_until(request: Request, first: datetime, asked_at: datetime) -> Request
 def was_asked_for(request: Request, lease: Lease) -> bool:
     """Return whether the present end of a lease is within the limits of the flexible end in the request.
 
-    If so, no extension with an approval was needed to reach the present end. If the request had a fixed end, the
-    result is False.
+    If so, no extension with an approval was needed to reach the present end. If the requested end wasn't flexible,
+    the result is False.
     """
     if request.up_to is None:
         return False
@@ -113,17 +113,20 @@ def was_asked_for(request: Request, lease: Lease) -> bool:
 
 
 def can_move(lease: Lease) -> bool:
-    """Return whether the end of a lease can still move because its machine is in use."""
-    return lease.latest_end is not None and lease.latest_end > lease.ends_at
+    """Return whether the end of a lease can still move because its machine is in use.
+
+    False for a lease that ends because its jobs are done: its usual end applies again as soon as work goes on.
+    """
+    return not lease.ends_when_done and lease.latest_end is not None and lease.latest_end > lease.ends_at
 
 
 def moved_end(lease: Lease, now: datetime) -> datetime | None:
-    """Return the new end of a lease whose machine is in use at its end.
+    """Return the new end of a lease whose machine is in use when the lease ends.
 
-    The end moves in steps of MOVES_BY until it is after `now`, but never past the latest end. None if the latest
-    end has passed already.
+    The end moves in steps of MOVES_BY until it is after `now`, but never past `latest_end`. None if `latest_end`
+    has passed already, or if the end isn't flexible.
     """
-    if lease.latest_end is None or lease.latest_end <= now:
+    if lease.latest_end is None or lease.latest_end <= now or lease.ends_when_done:
         return None
     steps = max((now - lease.ends_at) // MOVES_BY + 1, 1)
     return min(lease.ends_at + steps * MOVES_BY, lease.latest_end)
@@ -177,6 +180,7 @@ def are_recent(samples: Sequence[Sample], now: datetime) -> bool:
     """Return whether the newest sample is recent enough for a usage status to be valid `now`.
 
     If the last probe run is too long ago, nobody knows what has happened since. A failed probe run counts as a
-    recent sample as well, because a usage status stays valid while most probe runs fail.
+    recent sample as well. While the probe runs of most machines fail, the bot keeps the usage statuses that it
+    has.
     """
     return bool(samples) and now - samples[-1].at <= longest_gap(samples)

@@ -1,4 +1,4 @@
-"""Decides whether a machine has other GPUs than were sold. No I/O.
+"""Decides whether a machine's GPUs differ from those that were sold. No I/O.
 
 Vendors and drivers name the same GPU differently: nvidia-smi shows `nvidia-h100-sxm5-80gb` as `NVIDIA H100 80GB
 HBM3`. Therefore, names are split into words, and only these differences count: a different number of GPUs, or a
@@ -46,10 +46,11 @@ def gpu_mismatch(gpu: str, count: int, report: Report) -> bool:
 
 
 def differs(gpu: str, model: GpuModel, *, sliced: bool = False) -> bool:
-    """Return whether a machine certainly reports another GPU than `gpu`.
+    """Return whether a machine reports a GPU that certainly differs from the GPU that was sold.
 
     Args:
-        gpu: A canonical name.
+        gpu: The canonical name of the GPU that was sold.
+        model: The GPU that the machine reports.
         sliced: Whether the GPU is in MIG mode. Its memory then proves nothing.
     """
     sold, seen = _words(gpu), _words(model.name)

@@ -1,8 +1,8 @@
 """Keeping a machine past its end because its owner's `/root/on-ending.sh` failed. No I/O.
 
-If the script fails before the end of a lease, the results are probably not saved. If the request or the policy says
-so, the machine then keeps running until its owner's next hours begin, so that they can look. The terms of the rental
-pay for this time from the beginning.
+If the script fails before the end of a lease, the results are probably not saved. If the request or the policy
+says so, the machine then keeps running until its owner's next hours begin, so that they can look. The terms pay
+for this time from the beginning.
 
 The machine is kept once for each end that somebody chose. If the script fails again before the end of the time for
 which the machine is kept, the machine is destroyed.
@@ -25,8 +25,8 @@ from bot.policy.use.probing import wants_probe
 LEAST_KEPT = timedelta(hours=1)
 """The shortest time for which a machine is kept.
 
-If the owner's next hours begin sooner than that, they would have no time to look. The machine is then kept until the
-hours after those.
+If the owner's next hours begin sooner than that, they would have no time to look. The machine is then kept until
+the hours after those.
 """
 _WEEK = timedelta(days=7)
 _NOT_KEPT = timedelta(0)

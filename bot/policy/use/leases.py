@@ -38,7 +38,8 @@ def counted_from(request: Request, now: datetime) -> Request:
     removed.
 
     Raises:
-        Mistake: Too little time is left until the latest end that the requester named.
+        Mistake: Too little time is left until the end that the requester named. For a flexible end, the latest
+            time counts.
     """
     if request.starts_at is not None and request.starts_at > now:
         check_time_left(request, request.starts_at)
@@ -55,7 +56,7 @@ def counted_from(request: Request, now: datetime) -> Request:
 
 
 def without_past_end(request: Request, now: datetime, rules: Rules) -> Request:
-    """Recount the length of a request from `now`, and remove its end if the end is too soon.
+    """Recount the length of a request from `now`, and remove the requested end if it is too soon.
 
     If enough time is left until the end, the result is that of `counted_from`. If too little time is left, no
     machine would be bought. The request is then returned without start and end times, and with the default length.
@@ -66,17 +67,17 @@ def without_past_end(request: Request, now: datetime, rules: Rules) -> Request:
 
 
 def too_little_time(request: Request, now: datetime) -> bool:
-    """Return whether less than LEAST_TIME is left until the latest end that the requester named.
+    """Return whether less than LEAST_TIME is left until the end that the requester named.
 
-    False if they named no end.
+    If the requester named an earliest and a latest end, the latest end counts. False if they named no end.
     """
     return request.last_end is not None and request.last_end - now < LEAST_TIME
 
 
 def check_time_left(request: Request, now: datetime) -> None:
-    """Refuse a request if too little time is left until the latest end that the requester named.
+    """Refuse a request if too little time is left until the end that the requester named.
 
-    Raises Mistake.
+    If the requester named an earliest and a latest end, the latest end counts. Raises Mistake.
     """
     if too_little_time(request, now):
         raise Mistake(
@@ -86,15 +87,15 @@ def check_time_left(request: Request, now: datetime) -> None:
 
 
 def lease_ends(request: Request, ready_at: datetime, afforded: datetime) -> tuple[datetime, datetime | None]:
-    """Return the end of a new lease, and its latest end if the end is flexible.
+    """Return the earliest and the latest time at which a new lease may end.
 
-    Both ends are limited to `afforded` and to the latest end that the requester named.
+    Both are limited to `afforded` and to the latest time that the requester named.
 
     Args:
         afforded: The time until which the approved terms pay for the machine.
 
     Returns:
-        The end, and the latest end. The latest end is None if the end is fixed.
+        The earliest time and the latest time. If the end isn't flexible, the latest time is None.
     """
     last = afforded if request.last_end is None else min(afforded, request.last_end)
     first = last if request.up_to is None else min(first_end(request, ready_at), last)
@@ -104,10 +105,11 @@ def lease_ends(request: Request, ready_at: datetime, afforded: datetime) -> tupl
 def latest_ready(request: Request, rules: Rules) -> datetime | None:
     """Return the latest time at which a machine may become ready without ending too late for the requester.
 
-    A machine never ends before its owner has had one grace period of notice. It must therefore be ready one grace
-    period before the latest end that the requester named. For example, with a grace period of 5 minutes, a machine
-    that must end at 18:00 has to be ready at 17:55. If the grace period is longer than half of LEAST_TIME, the
-    machine only has to be ready half of LEAST_TIME before that end.
+    A machine never ends before its owner has had one grace period of notice. The machine must therefore be ready
+    one grace period before the end that the requester named. For a flexible end, this is the latest time at which
+    the lease may end. For example, with a grace period of 5 minutes, a machine that must end at 18:00 has to be
+    ready at 17:55. If the grace period is longer than half of LEAST_TIME, the machine only has to be ready half of
+    LEAST_TIME before the named end.
 
     None if the requester named no end.
     """
@@ -174,11 +176,13 @@ def may_end(
     The owner always gets at least one grace period after `readable_at` and after `first_tried_at`. If Slack
     accepts no posts, only `first_tried_at` counts, so that the machine still ends.
 
-    Returns None if the owner wasn't notified of this end and the bot hasn't tried to post about it.
+    Returns None if the owner wasn't notified of the lease's end and the bot hasn't tried to post about it.
 
     Args:
-        readable_at: The first time at which the owner could read about this end.
-        first_tried_at: The first time after the end at which the bot tried to post that one grace period is left.
+        ends_at: The end of the lease.
+        readable_at: The first time at which the owner could read that the lease ends at `ends_at`.
+        first_tried_at: The first time after `ends_at` at which the bot tried to post that the machine will be
+            destroyed in one grace period.
     """
     known_at = [at for at in (readable_at, first_tried_at) if at is not None]
     return max(ends_at, max(known_at) + rules.lease.grace) if known_at else None

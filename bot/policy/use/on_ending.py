@@ -1,7 +1,8 @@
 """Rules for the owner's script `/root/on-ending.sh`, which runs before a machine ends. No I/O.
 
-Each probe run sends the machine the time of its end. The machine starts the script STARTS_BEFORE that time, once
-for each end. A graceful destroy lets the script finish before the machine is destroyed.
+Each probe run sends the end of the lease to the machine. The machine starts the script STARTS_BEFORE that time. If
+the lease gets another end, the machine starts the script again before the new end. A graceful destroy lets the
+script finish before the machine is destroyed.
 
 The functions here decide which end to send, how long a running script delays the end, and how long a graceful
 destroy may take.
@@ -20,7 +21,7 @@ from bot.policy.use.flexible_end import are_recent
 from bot.policy.use.usage_status import has_report, with_later_work
 
 STARTS_BEFORE = timedelta(minutes=15)
-"""The time before an end at which the machine starts the script.
+"""The time before the end of a lease at which the machine starts the script.
 
 The script in `probe_script.py` contains the same value.
 """
@@ -31,9 +32,9 @@ FIRST_AT_MOST = timedelta(minutes=10)
 def end_to_tell(rental: Rental, probe_runs: Sequence[Sample], rules: Rules, now: datetime) -> EndToTell | None:
     """Return the end of the lease that a probe run should send to a ready machine now.
 
-    Returns None if the end is about to move because the machine is in use. Also returns None if this probe run has
-    to show first whether the end moves. If the end were sent in these cases, the script would save results while
-    the work is still going on.
+    Returns None if the machine is in use, so that the end is about to move to a later time. Also returns None if
+    only the result of this probe run can show whether the machine is in use. If the end were sent in these cases,
+    the script would save results while the work is still going on.
 
     After the end has passed, the machine is sent a remaining time of zero, so that the script can still start
     within the grace period.
@@ -55,9 +56,9 @@ def end_to_tell(rental: Rental, probe_runs: Sequence[Sample], rules: Rules, now:
 
 
 def was_not_told(rental: Rental, use: Use | None, probe_runs: Sequence[Sample], now: datetime) -> bool:
-    """Return whether the machine never received the current end of its lease, because the bot was down.
+    """Return whether the machine never received the present end of its lease, because the bot was down.
 
-    False if the machine has no script to run before this end.
+    False if the machine has no script to run before the lease ends.
 
     Args:
         use: The usage status. None for a machine without a probe.
@@ -71,8 +72,8 @@ def was_not_told(rental: Rental, use: Use | None, probe_runs: Sequence[Sample], 
 def wait_until(rental: Rental, rules: Rules) -> datetime | None:
     """Return the time until which the destruction may be delayed because the script is still running.
 
-    This is one grace period after the end of the lease. None if the script isn't running, or was started for
-    another end.
+    This is one grace period after the end of the lease. None if the script isn't running. Also None if the script
+    was started before the lease got its present end.
     """
     script, ends_at = rental.on_ending, rental.running_lease.ends_at
     return ends_at + rules.lease.grace if script is not None and script.runs_for(ends_at) else None
@@ -100,9 +101,11 @@ def end_after_script(
 ) -> datetime | None:
     """Return the latest time at which a machine ends if somebody destroys it gracefully now.
 
-    This is FIRST_AT_MOST from now, but no later than the time until which the approved terms pay. Returns None if
-    the script wouldn't run. There are three possible reasons: the newest probe run got no report, the machine has
-    no script that it could start, or less than a minute is left.
+    This is FIRST_AT_MOST from now. If the approved terms don't pay for that long, it is the latest time for which
+    they pay.
+
+    Returns None if the script wouldn't run. There are three possible reasons: the newest probe run got no report,
+    the machine has no script that it could start, or less than a minute is left.
 
     Args:
         use: The usage status. None for a machine without a probe.

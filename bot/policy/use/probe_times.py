@@ -14,9 +14,9 @@ from bot.policy.use.on_ending import STARTS_BEFORE
 PROBE_EVERY = {Contract.ONDEMAND: timedelta(minutes=2), Contract.SPOT: timedelta(minutes=1)}
 """The time from the start of one probe run to the start of the next, for each kind of contract."""
 WHILE_AWAITED = timedelta(seconds=30)
-"""The time between probe runs while an end is delayed by the machine's `on-ending.sh`.
+"""The time between probe runs while the machine's `on-ending.sh` delays the destruction of the machine.
 
-It is short because the machine keeps billing until a probe run sees that the script is done.
+It is short because the machine costs money until a probe run sees that the script is done.
 """
 AFTER_REFUSED = (timedelta(seconds=30), timedelta(minutes=1), timedelta(minutes=2), timedelta(minutes=5))
 """The waits after refused logins: after the first in a row, the second, the third, and all later ones.

@@ -1,7 +1,7 @@
 """Decides when to ask the owner of a ready machine whether it is still needed, and when to involve others.
 
-If nobody answers, first the rental's card (its message in the channel) says so, then the approvers are notified.
-All times are bot time, not wall-clock time.
+If nobody answers, the rental's card says so. The card is the rental's message in the channel. If there is still no
+answer, the approvers are notified. All times are bot time, not wall-clock time.
 """
 
 from __future__ import annotations
@@ -26,21 +26,29 @@ GAP = timedelta(hours=1)
 EXTENSION_SILENCE = timedelta(hours=2)
 """The time after an extension in which no question is asked, if the rules have no `check_in.after`."""
 URGENT_APPROVERS_AFTER = timedelta(hours=1)
-"""For an urgent, that is expensive, machine: the longest time from a question until approvers are notified."""
+"""The longest time from a question about an urgent machine until the approvers are notified.
+
+A machine is urgent if it is expensive.
+"""
 APPROVERS_AGAIN = timedelta(hours=24)
 """If still nobody has answered, the approvers are notified once more after this time."""
 
 
 def is_urgent(rental: Rental, rules: Rules) -> bool:
-    """Return whether a machine is so expensive that its first question doesn't wait for the owner's hours."""
+    """Return whether a machine is urgent, that is, expensive.
+
+    The first question whether such a machine is still needed doesn't wait for the owner's working hours.
+    """
     return rental.rate is not None and rental.rate >= rules.idle.urgent_per_hour
 
 
 # --- the next question
 
 
-def next_question(lease: Lease, use: Use | None, rate: Decimal | None, rules: Rules) -> datetime | None:
-    """Return the earliest time of the next question, before the owner's hours are taken into account.
+def next_question(
+    lease: Lease, use: Use | None, rate: Decimal | None, rules: Rules, *, job_counts_until: datetime | None = None
+) -> datetime | None:
+    """Return the earliest time of the next question. The result can be outside the owner's working hours.
 
     None in these cases:
 
@@ -50,9 +58,11 @@ def next_question(lease: Lease, use: Use | None, rate: Decimal | None, rules: Ru
 
     Args:
         rate: The machine's price in USD per hour. None if unknown.
+        job_counts_until: The time until which a running job postpones questions. None if no job is running.
     """
     if use is not None and use.status in NOT_COMPUTING:
         at = _not_computing_at(lease, use, rate, rules)
+        at = max(at, job_counts_until) if at is not None and job_counts_until is not None else at
     elif use is not None and use.status is UsageStatus.IN_USE:
         at = None
     else:
@@ -70,9 +80,9 @@ def in_hours(
 ) -> datetime | None:
     """Return the time at which a question that is due at `at` may be asked.
 
-    The question waits for the owner's hours. If the machine is urgent, the first question about an idle period
-    doesn't wait for them. No question is asked shortly before or after a notice of the lease's end. None if the
-    last notice of the lease's end comes before this time.
+    The question waits for the owner's working hours. If the machine is urgent, the first question about an idle
+    period doesn't wait. No question is asked shortly before or after a notice of the lease's end. If the question
+    could only be asked after the last notice of the lease's end, the result is None.
 
     Args:
         at: The current time, at which the question is due.
@@ -80,13 +90,16 @@ def in_hours(
     """
     waits = not urgent or asked_about(lease.question, use) is not None
     allowed = next_within(at, zone, rules.hours) if waits else at
-    # If the question has to wait for the owner's hours, `may_ask_at` isn't called yet, because it only knows the
-    # next notice. It is called when the question is due.
+    # If the question has to wait for the owner's working hours, `may_ask_at` isn't called yet, because it
+    # only knows the next notice. It is called when the question is due.
     return _before_last_notice(lease, may_ask_at(lease, at, rules) if allowed == at else allowed, rules)
 
 
 def _not_computing_at(lease: Lease, use: Use, rate: Decimal | None, rules: Rules) -> datetime | None:
-    """Return the time of the next question about an idle or connected machine, according to the `idle` rules."""
+    """Return the time of the next question about a machine whose GPUs aren't computing.
+
+    The `idle` rules of the policy determine this time.
+    """
     asked = asked_about(lease.question, use)
     if asked is not None and asked.times > 0:
         again = rules.idle.again[: asked.times][-1:]
@@ -116,9 +129,9 @@ def _check_in_at(lease: Lease, use: Use | None, rules: Rules) -> datetime | None
 
 
 def _is_promised(question: Question, use: Use | None) -> bool:
-    """Return whether the owner was promised a question at `quiet_until`, and the promise still counts.
+    """Return whether the bot still has to ask the owner at `quiet_until`, as it promised.
 
-    It no longer counts if the machine could still be probed at that time, because the machine was then in use.
+    If the machine could still be probed at that time, it was then in use, and the promise no longer counts.
     """
     if not question.promised or question.quiet_until is None:
         return False
@@ -130,8 +143,11 @@ def asked_about(question: Question, use: Use | None) -> Asked | None:
 
     An idle period is identified by its start.
     """
-    asked = question.asked
-    return asked if asked is not None and asked.about == idle_period_of(use) else None
+    asked, period = question.asked, idle_period_of(use)
+    if asked is None:
+        return None
+    covered = asked.after_job and asked.about is not None and period is not None and period <= asked.about
+    return asked if asked.about == period or covered else None
 
 
 def idle_period_of(use: Use | None) -> datetime | None:
@@ -161,6 +177,14 @@ def after_asking(question: Question, use: Use | None, now: datetime) -> Question
     if asked is None or asked.first_at is None:
         return Question(asked=Asked(about=idle_period_of(use), last_at=now, first_at=now))
     return Question(asked=changed(asked, last_at=now, times=asked.times + 1))
+
+
+def after_job_end(question: Question, now: datetime) -> Question:
+    """Record that the owner was told at `now` that the work on the machine has ended.
+
+    This takes the place of the first question about the idle period that begins, or has begun, with that end.
+    """
+    return changed(question, asked=Asked(about=now, after_job=True, last_at=now, first_at=now))
 
 
 def after_answer(question: Question, quiet_until: datetime, *, promised: bool) -> Question:
@@ -217,7 +241,7 @@ def asks_again_at(lease: Lease, *, zone: ZoneInfo, rules: Rules) -> datetime:
 def unanswered(rental: Rental, use: Use | None) -> Asked | None:
     """Return the record of the unanswered questions about the current idle period.
 
-    None if there are no such questions, or if the machine is neither idle nor connected.
+    None if there are no such questions, or if the usage status doesn't say that the GPUs have stopped computing.
     """
     if rental.lease is None or use is None or use.status not in NOT_COMPUTING:
         return None
@@ -226,9 +250,9 @@ def unanswered(rental: Rental, use: Use | None) -> Asked | None:
 
 
 def is_on_card(rental: Rental) -> bool:
-    """Return whether the rental's card says that a question about its idle or connected machine is unanswered.
+    """Return whether the rental's card says that nobody has answered a question about the machine.
 
-    The card only says so while the machine is ready.
+    The card only says so while the machine is ready and its GPUs aren't computing.
     """
     asked = unanswered(rental, rental.use)
     return rental.state is State.READY and asked is not None and asked.on_card
@@ -245,9 +269,10 @@ def on_card_at(asked: Asked, rules: Rules) -> datetime | None:
 
 
 def approvers_notified_at(asked: Asked, lease: Lease, *, urgent: bool, rules: Rules) -> datetime | None:
-    """Return the earliest time to notify the approvers that nobody has answered, ignoring their hours.
+    """Return the earliest time to notify the approvers that nobody has answered.
 
-    None if the last notice of the lease's end comes before this time.
+    The result can be outside the approvers' working hours. None if the last notice of the lease's end comes before
+    the result.
     """
     if asked.first_at is None:
         return None
@@ -262,8 +287,8 @@ def approvers_in_hours(
 ) -> datetime | None:
     """Return the time at which a notification that is due at `at` may be sent to the approvers.
 
-    The notification waits for the hours of at least one approver. None if the last notice of the lease's end comes
-    before the result.
+    The notification waits for the working hours of at least one approver. If the last notice of the lease's end is
+    sent before that, the notification is dropped and the result is None.
     """
     return _before_last_notice(lease, next_within_any(at, approvers, rules.hours), rules)
 

@@ -16,7 +16,8 @@ from zoneinfo import ZoneInfo
 from bot.model.attempt import Attempt, Why
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, OpenQuestion
-from bot.model.facts import EndFacts, UntilFacts
+from bot.model.facts import EndFacts, UntilFacts, WorkGoesOn
+from bot.model.job import Job
 from bot.model.machine_use import NOT_COMPUTING, OnEndingState, ProbeAnswers, Sample, Use
 from bot.model.message import Message
 from bot.model.money import Micros
@@ -28,6 +29,7 @@ from bot.policy.buying.spending import propose_longer_lease
 from bot.policy.team.hours import Availability, zone_of
 from bot.policy.team.rules import Rules
 from bot.policy.use import end_notices, flexible_end, keeping, leases, on_ending, probing, questions
+from bot.policy.use import jobs as job_rules
 from bot.policy.use.usage_status import open_connections, unseen_since, with_later_work
 
 BOUGHT = frozenset({State.PROVISIONING, State.READY})
@@ -133,16 +135,16 @@ class TellEndAgain(NamedTuple):
 class DropUsageStatus(NamedTuple):
     """Drop the usage status of a machine that no longer has a probe.
 
-    `since` is the time until which the status was known to be valid.
+    The bot knew the usage status until `since`.
     """
 
     since: datetime
 
 
 class StayInPlace(NamedTuple):
-    """Keep the machine, because its replacement ended without a machine.
+    """Keep the machine, because the rental that should replace it ended without getting a machine.
 
-    `spent` is the cost of the replacement.
+    `spent` is the cost of that other rental.
     """
 
     spent: Micros
@@ -155,8 +157,8 @@ class SkipNotice(NamedTuple):
 class GiveNotice(NamedTuple):
     """Notify the owner that the machine ends at `until`.
 
-    `until` is the end of the lease. If the owner couldn't know about that end, `until` is one grace period from
-    now.
+    Normally, `until` is the end of the lease. If the owner couldn't know about the end of the lease, `until` is
+    one grace period from now.
     """
 
     until: datetime
@@ -169,7 +171,7 @@ class GiveNotice(NamedTuple):
 
 
 class TellFailure(NamedTuple):
-    """Notify the owner that their script failed before the end."""
+    """Notify the owner that their script `/root/on-ending.sh` failed. The lease hasn't ended yet."""
 
     exit_status: int | None
 
@@ -179,6 +181,29 @@ class KeepAfterFailure(NamedTuple):
 
     until: datetime
     exit_status: int | None
+
+
+class TellJobsEnded(NamedTuple):
+    """Notify the owner that the jobs on the machine have ended, the last one first."""
+
+    jobs: tuple[Job, ...]
+
+
+class EndWhenDone(NamedTuple):
+    """Move the end of the lease to `until`, because its last job is done."""
+
+    job: Job
+    until: datetime
+
+
+class ResumeWork(NamedTuple):
+    """Give the lease back its usual end, because work goes on."""
+
+    work: WorkGoesOn
+
+
+class TellNoJob(NamedTuple):
+    """Notify the owner that no job has started, although the lease ends when its jobs are done."""
 
 
 class Ask(NamedTuple):
@@ -212,6 +237,8 @@ class ExpireExtension(NamedTuple):
     hours: timedelta
 
 
+WorkAct: TypeAlias = MoveEnd | TellJobsEnded | EndWhenDone | ResumeWork | TellNoJob
+"""The actions that follow from the work on a machine."""
 Act: TypeAlias = (
     End
     | NoteLoss
@@ -222,9 +249,9 @@ Act: TypeAlias = (
     | GiveNotice
     | TellFailure
     | KeepAfterFailure
+    | WorkAct
     | Ask
     | TellOthers
-    | MoveEnd
     | ExpireExtension
 )
 
@@ -254,11 +281,13 @@ def plan(machine: Machine, rules: Rules, now: datetime) -> Due:
 
 
 def idle_now(machine: Machine, rules: Rules, now: datetime) -> Use | None:
-    """Return the usage status of a machine that is idle or connected right now.
+    """Return the usage status of a machine whose GPUs aren't computing right now.
 
-    The status includes the connections seen by the newest probe run. Returns None if the machine is neither idle
-    nor connected. Also returns None if its status is uncertain, because the bot was down or most probe runs fail.
-    The next probe runs then show the status.
+    Such a machine is idle, or connected if somebody is logged in. The status includes the connections seen by the
+    newest probe run.
+
+    Returns None if the machine has any other status. Also returns None if its status is uncertain, because the bot
+    was down or most probe runs fail. The next probe runs then show the status.
     """
     use = machine.use
     if use is None or use.status not in NOT_COMPUTING or use != _status(machine, rules, now):
@@ -307,7 +336,7 @@ def _is_uncompared(messages: Iterable[Message]) -> bool:
 
 
 def _shown_later(machine: Machine, _: Rules, now: datetime) -> Due | None:
-    """Send another notification of the end after Slack showed a later state than the database."""
+    """Notify the owner of the end again if Slack has shown that the database is an older copy."""
     return None if machine.lease.shown_later_at is None else Due(now, TellEndAgain())
 
 
@@ -322,7 +351,7 @@ def _without_probe(machine: Machine, rules: Rules, now: datetime) -> Due | None:
 def _replaced(machine: Machine, _: Rules, now: datetime) -> Due | None:
     """Destroy the machine as soon as its replacement has been bought.
 
-    If the replacement ended without a machine, this machine stays and its owner may replace it again.
+    If the replacement ended without getting a machine, this machine stays, and its owner can replace it again.
     """
     if machine.rental.replaced_by is None:
         return None
@@ -340,8 +369,8 @@ def _replaced(machine: Machine, _: Rules, now: datetime) -> Due | None:
 def _notice(machine: Machine, rules: Rules, now: datetime) -> Due | None:
     """Notify the owner before the end of the lease.
 
-    A notice is skipped if the machine is in use and the end can still move. UNSEEN_NOTICE is only sent if the bot
-    can't monitor the machine.
+    If the end is flexible and can still move, the notice is skipped while the machine is in use. UNSEEN_NOTICE is
+    only sent if the bot can't monitor the machine.
     """
     lease, rental = machine.lease, machine.rental
     at = end_notices.next_notice(lease, rules)
@@ -362,11 +391,11 @@ def _notice(machine: Machine, rules: Rules, now: datetime) -> Due | None:
 
 
 def _ask_in_time(machine: Machine, rules: Rules, now: datetime) -> Due | None:
-    """Notify the owner ASK_IN_TIME before the approvers' hours end, while an extension can still be approved.
+    """Warn the owner of the end while the approvers are still in their working hours.
 
-    The owner is only notified if the machine ends outside the approvers' hours, and if an extension would need an
-    approver. If the machine became ready or its lease was extended after the time for this notification, the owner
-    isn't notified.
+    The warning is sent ASK_IN_TIME before these hours end, so that an extension can still be approved. It is only
+    sent if the machine ends outside these hours, and if an extension would need an approver. If the machine became
+    ready or its lease was extended after the time for the warning, the owner isn't warned.
     """
     lease, rental = machine.lease, machine.rental
     before = end_notices.ask_before(lease, machine.approvers, rules)
@@ -400,7 +429,7 @@ class _Notified(NamedTuple):
     at: tuple[datetime, ...]
     """The times at which the owner learned of the end.
 
-    They learn of it when Slack accepts a direct message that states it, or when they set the end themselves.
+    The owner learns of the end when Slack accepts a direct message that states the end, or by setting the end.
     """
     tried: tuple[datetime, ...]
     """The times at which the bot tried to notify the owner after the end had come."""
@@ -432,9 +461,9 @@ def _notified_of_end(machine: Machine) -> _Notified:
 
 
 def _script_failed(machine: Machine, rules: Rules, now: datetime) -> Due | None:
-    """Keep the machine if its script failed for this end and the terms allow to keep it.
+    """Keep the machine if its script failed before this end of the lease, and if the terms pay for that.
 
-    Otherwise, notify the owner once, while they still have time to look into it.
+    Otherwise, notify the owner once, while they still have time to look into the failure.
     """
     script, ends_at = machine.rental.on_ending, machine.lease.ends_at
     if script is None or not on_ending.ended_as(machine.rental, OnEndingState.FAILED):
@@ -449,12 +478,40 @@ def _script_failed(machine: Machine, rules: Rules, now: datetime) -> Due | None:
     return None if known else Due(now, TellFailure(script.status))
 
 
+# --- rules: jobs
+
+
+def _jobs_ended(machine: Machine, _: Rules, now: datetime) -> Due | None:
+    """Notify the owner at any hour when the last job that took a while has ended.
+
+    This takes the place of the first question about the idle period that follows.
+    """
+    jobs = job_rules.ended_to_tell(machine.rental)
+    return Due(now, TellJobsEnded(jobs)) if jobs and not _owner_left(machine) else None
+
+
+def _until_done(machine: Machine, rules: Rules, now: datetime) -> Due | None:
+    """End the lease soon if its jobs are done, and give it back its usual end if work goes on."""
+    rental, lease, samples = machine.rental, machine.lease, machine.probe_runs
+    if lease.until_done is None or rental.replaced_by is not None:
+        return None
+    if lease.ends_when_done:
+        work = job_rules.work_that_goes_on(rental, samples, rules)
+        return Due(now + LOOK_AGAIN) if work is None else Due(now, ResumeWork(work))
+    job = job_rules.done_job(rental, _status(machine, rules, now), samples, now, rules)
+    if job is not None:
+        return Due(now, EndWhenDone(job, job_rules.end_when_done(job, now, rules)))
+    at = job_rules.first_job_missing_at(lease, rental.jobs)
+    return None if at is None or _owner_left(machine) else Due(at, TellNoJob())
+
+
 # --- rules: questions about whether the machine is still needed
 
 
 def _question(machine: Machine, rules: Rules, now: datetime) -> Due | None:
     rental, lease, use = machine.rental, machine.lease, machine.use
-    at = questions.next_question(lease, use, rental.rate, rules)
+    waits = job_rules.question_waits_until(rental, use, rules) if use is not None else None
+    at = questions.next_question(lease, use, rental.rate, rules, job_counts_until=waits)
     if at is not None and at <= now:
         urgent = questions.is_urgent(rental, rules)
         at = questions.in_hours(now, lease, use, urgent=urgent, zone=_zone(machine, rules), rules=rules)
@@ -513,9 +570,9 @@ def _owner_left(machine: Machine) -> bool:
 
 
 def _end(machine: Machine, rules: Rules, now: datetime) -> Due | None:
-    """Destroy the machine at its end, provided that the owner could know about that end.
+    """Destroy the machine at the end of its lease, provided that the owner could know about this end.
 
-    If the machine is in use and its end can still move, move the end instead.
+    If the machine is in use and the end can still move to a later time, move the end instead.
     """
     rental, lease = machine.rental, machine.lease
     if lease.ends_at > now:
@@ -524,7 +581,8 @@ def _end(machine: Machine, rules: Rules, now: datetime) -> Due | None:
     if until is not None and flexible_end.seen_in_use(use, probe_runs, now):
         return Due(now, MoveEnd(until, use))
     unseen = flexible_end.is_unseen(use, probe_runs, now)
-    first_probe_run_decides = until is not None and not unseen and not flexible_end.are_recent(probe_runs, now)
+    depends_on_use = lease.ends_when_done or (until is not None and not unseen)
+    first_probe_run_decides = depends_on_use and not flexible_end.are_recent(probe_runs, now)
     notified = _notified_of_end(machine)
     if notified.uncertain and machine.just_opened:
         return Due(now + LOOK_AGAIN)
@@ -544,7 +602,7 @@ def _end(machine: Machine, rules: Rules, now: datetime) -> Due | None:
 
 
 def _after_script(machine: Machine, rules: Rules, now: datetime) -> Due | None:
-    """Finish a graceful destroy: destroy the machine when its script is done, or at the end.
+    """Finish a graceful destroy: destroy the machine when its script is done, or when the lease ends.
 
     If the database was restored, the person who chose the graceful destroy may have changed their mind after the
     backup. The owner then gets a new notification of the end, and the graceful destroy no longer applies.
@@ -572,6 +630,8 @@ Rule: TypeAlias = Callable[[Machine, Rules, datetime], Due | None]
 _ALWAYS: tuple[Rule, ...] = (_terminated, _shown_later, _without_probe, _replaced, _script_failed)
 RULES: tuple[Rule, ...] = (
     *_ALWAYS,
+    _until_done,
+    _jobs_ended,
     _notice,
     _ask_in_time,
     _question,

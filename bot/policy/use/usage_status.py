@@ -12,8 +12,8 @@ ready. All times are taken from the bot's clock, never from the machine's clock.
 - Unknown: three probe runs in a row without a usable reading, or no probe run for more than 6 minutes. Only a good
   probe run ends the unknown status, and idle time is counted from that probe run. While a machine is in use, a
   probe run that reads only some of its GPUs is also usable.
-- Undecided: there are not enough readings yet. The status is then also unknown, but without a reason (`Use.why` is
-  None).
+- Undecided: there are not enough readings yet. This is stored as an unknown status without a reason: `Use.why` is
+  None.
 """
 
 from __future__ import annotations
@@ -171,10 +171,12 @@ def recent_span(idle: Idle) -> timedelta:
 
 
 def busy_hours(highest: Iterable[tuple[datetime, int]], now: datetime) -> tuple[int | None, ...]:
-    """Return the load of a machine in each of the last 24 hours, oldest first.
+    """Return the load of a machine in each of the last 24 hours, oldest first, in percent.
 
-    The load of an hour is the mean of the highest readings of its probe runs, in percent, rounded up. It is None
-    for an hour without readings.
+    The load of an hour is the mean of its probe runs, rounded up. It is None for an hour without readings.
+
+    Args:
+        highest: For each probe run, the time and the highest reading of all GPUs in percent.
     """
     hours: list[list[int]] = [[] for _ in range(HOURS)]
     for at, reading in highest:
@@ -219,8 +221,8 @@ def unseen_since(use: Use, samples: Sequence[Sample], at: datetime, rules: Rules
     If there was none, the result is the start of the usage status.
 
     Args:
-        samples: The samples of the last `window(rules)` before `at`, oldest first, preceded by the newest older
-            sample.
+        samples: The samples of the last `window(rules)` before `at`, oldest first. If there is an older sample,
+            the newest older one comes first.
     """
     good = [sample.at for sample in samples if shows_something(sample, rules.idle)]
     if good and at - good[-1] <= longest_gap(samples):
@@ -231,10 +233,10 @@ def unseen_since(use: Use, samples: Sequence[Sample], at: datetime, rules: Rules
 def with_later_work(
     use: Use | None, samples: Sequence[Sample], *, ready_at: datetime, now: datetime, rules: Rules
 ) -> Use | None:
-    """Re-evaluate a usage status if newer samples show work. Otherwise, return it unchanged.
+    """Re-evaluate a usage status if newer samples show a computing GPU. Otherwise, return it unchanged.
 
-    While most probe runs fail, a usage status stays unchanged. Work is an exception: a sample that shows work is
-    reliable even then.
+    While most probe runs fail, a usage status stays unchanged. There is one exception: a sample that shows a
+    computing GPU is reliable even then.
 
     Args:
         samples: The same samples as for `judge`.
@@ -282,8 +284,8 @@ def judge(
     """Return the usage status of a machine that became ready at `ready_at`.
 
     Args:
-        samples: The samples of the last `window(rules)`, oldest first, preceded by the newest older sample, if
-            any. All other samples are ignored.
+        samples: The samples of the last `window(rules)`, oldest first. If there is an older sample, the newest
+            older one must come first. All other samples are ignored.
         before: The previous usage status. It contains the start of an idle period that began before these samples.
     """
     samples = _in_window(samples, now - window(rules))
@@ -329,7 +331,7 @@ def judge(
 
 
 def _in_window(samples: Sequence[Sample], begin: datetime) -> Sequence[Sample]:
-    """Return the samples since `begin`, preceded by the newest older sample."""
+    """Return the samples since `begin`. If there are older samples, the newest of them comes first."""
     first = next((n for n, sample in enumerate(samples) if sample.at >= begin), len(samples))
     return samples[max(first - 1, 0) :]
 
@@ -402,8 +404,8 @@ def _why(missed: Sequence[Sample], before: Use | None, *, not_yet: bool) -> Miss
 def _unknown_since(samples: Sequence[Sample], before: Use | None, since: datetime, rules: Rules) -> datetime:
     """Return the start of an unknown usage status.
 
-    Usually this is `since`. If the machine has been unknown without a break, it is the start of the previous
-    status.
+    Usually this is `since`. If the previous status was also unknown and no probe run has shown anything in
+    between, this is the start of the previous status.
     """
     if before is None or before.status is not UsageStatus.UNKNOWN:
         return since
@@ -453,8 +455,8 @@ def _quiet_since(work: Sequence[datetime], unbroken: _Unbroken, before: Use | No
 def _idle_period(before: Use | None, status: UsageStatus, since: datetime) -> datetime | None:
     """Return the start of the idle period to which a usage status belongs, or None if it belongs to none.
 
-    An interruption of less than 10 minutes, by work or by missing readings, doesn't end an idle period. During
-    such an interruption, the usage status therefore keeps the start of the idle period.
+    An interruption of less than 10 minutes, by work or by missing readings, doesn't end an idle period. The usage
+    status during such an interruption belongs to the idle period as well.
 
     Args:
         since: The start of the usage status.

@@ -1,0 +1,83 @@
+"""The health of a machine's GPUs: the faults that its owner is notified of, and the notes that are only shown.
+
+A machine finds them itself, with the script in bot/policy/access/health_script.py. docs/probe.md explains the
+meaning of each.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pydantic import Field
+
+from bot.model.base import Frozen
+
+MOST_GPUS = 64
+"""The maximum number of GPUs of a machine. Their indexes are below this number."""
+
+
+class GpuFaultKind(StrEnum):
+    """The kind of a fault after which a GPU can't be relied on."""
+
+    LOST = "lost"
+    """The GPU has fallen off the bus, so the driver can't reach it any more (Xid 79)."""
+    DOUBLE_BIT = "double_bit"
+    """The memory had an error that ECC can detect but not correct (Xid 48)."""
+    REMAP_FAILED = "remap_failed"
+    """A faulty row of the memory couldn't be replaced with a spare row (Xid 64)."""
+    NVLINK = "nvlink"
+    """A connection to another GPU had an error (Xid 74)."""
+    UNCONTAINED = "uncontained"
+    """A memory error wasn't contained, so it may have affected every program on the GPU (Xid 95)."""
+
+
+class GpuFault(Frozen):
+    """A fault of one GPU. It means that the machine should be replaced."""
+
+    gpu: int | None = Field(default=None, ge=0, lt=MOST_GPUS)
+    """The GPU's index in nvidia-smi when the machine became ready. None if the index is unknown."""
+    kind: GpuFaultKind
+    xid: int | None = Field(default=None, ge=1)
+    """The number of the driver's error message. None if the fault was found in another way."""
+
+    @property
+    def key(self) -> tuple[int | None, GpuFaultKind]:
+        """The GPU and the kind. Two faults with the same key are the same fault, even if only one has an `xid`."""
+        return self.gpu, self.kind
+
+
+class GpuNoteKind(StrEnum):
+    """The kind of a note about a GPU that still works."""
+
+    ROW_REMAPPED = "row_remapped"
+    """The number of faulty memory rows that were marked to be replaced with spare rows (Xid 63)."""
+    CONTAINED = "contained"
+    """The number of memory errors that affected only the program that used this memory (Xid 94)."""
+    ECC = "ecc"
+    """The number of memory errors that ECC detected since the machine became ready, corrected or not."""
+    HOT = "hot"
+    """The number of seconds for which the GPU has been slowed down because it is too hot."""
+    POWER = "power"
+    """The number of seconds for which the GPU has been slowed down because its power supply demands it."""
+
+
+class GpuNote(Frozen):
+    """A note about one GPU. People see it if they look at the machine, but nobody is notified."""
+
+    gpu: int | None = Field(default=None, ge=0, lt=MOST_GPUS)
+    """The GPU's index, as in `GpuFault.gpu`."""
+    kind: GpuNoteKind
+    value: int = Field(ge=1)
+    """A number of errors or of seconds, depending on the kind."""
+
+
+class GpuHealth(Frozen):
+    """The health of a machine's GPUs since the machine became ready, as one probe run reports it.
+
+    Both tuples are empty if all GPUs are healthy, and also if the machine can't check their health.
+    """
+
+    faults: tuple[GpuFault, ...] = ()
+    """The faults in the order of the GPUs, at most one of each kind for each GPU."""
+    notes: tuple[GpuNote, ...] = ()
+    """The notes in the order of the GPUs, at most one of each kind for each GPU."""

@@ -1,0 +1,137 @@
+"""Jobs: commands that people run on their machines with `gpubot-run`, as the probe reports them.
+
+A machine keeps a small file for each job. Anyone who can write on the machine can also write such a file, so
+nothing here is proof of anything: it is what the machine says.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from pydantic import Field
+
+from bot.model.base import Frozen, Instant
+
+ROOT = 0
+"""The user ID of root. People log in as root, so the jobs that count for `until done` are root's."""
+
+
+class JobState(StrEnum):
+    """The state of a job."""
+
+    RUNNING = "running"
+    DONE = "done"
+    """The command ended with exit status 0."""
+    FAILED = "failed"
+    """The command ended with another exit status."""
+    UNKNOWN = "unknown"
+    """The job no longer runs, and nobody knows how it ended. For example, the machine was rebooted."""
+
+
+class ReportedJob(Frozen):
+    """A job in one report of a machine. All ages are measured by the machine's own clock."""
+
+    id: str
+    """The user ID and the random part of the file's name: `0.q7Xk2`. It is unique among the jobs of a machine."""
+    uid: int = Field(ge=0)
+    """The ID of the user to whom the file belongs."""
+    name: str
+    """The program, and its script if it has one: `python train.py`. Untrusted text: escape it for display."""
+    state: JobState
+    exit_status: int | None = Field(default=None, ge=0, le=255)
+    """The exit status of a command that has ended. None if it isn't known."""
+    age: timedelta = Field(ge=timedelta(0))
+    """The time since the job began."""
+    ended_ago: timedelta | None = Field(default=None, ge=timedelta(0))
+    """The time since the job ended. None while it is running."""
+
+
+class ReportedProgress(Frozen):
+    """The newest line of progress in one report of a machine."""
+
+    text: str
+    """At most 100 characters. Untrusted text: escape it for display."""
+    age: timedelta = Field(ge=timedelta(0))
+
+
+class JobReport(Frozen):
+    """The jobs in one report of a machine, running ones first, and the newest line of progress."""
+
+    jobs: tuple[ReportedJob, ...] = ()
+    progress: ReportedProgress | None = None
+
+
+class Job(Frozen):
+    """A job on a machine, with the bot time of its beginning and its end."""
+
+    id: str
+    uid: int = Field(ge=0)
+    name: str
+    """Untrusted text: escape it for display."""
+    state: JobState
+    exit_status: int | None = Field(default=None, ge=0, le=255)
+    began_at: Instant
+    ended_at: Instant | None = None
+    """The time at which the job ended. None while it is running.
+
+    If the end isn't known, this is the last time at which the job was known to run.
+    """
+
+    @property
+    def running(self) -> bool:
+        return self.state is JobState.RUNNING
+
+    def lasted(self, now: datetime) -> timedelta:
+        """Return the time for which the job has run, or ran until its end."""
+        return max((self.ended_at or now) - self.began_at, timedelta(0))
+
+
+class Progress(Frozen):
+    """The newest line that a job printed about its progress with `gpubot-run say`."""
+
+    text: str
+    """At most 100 characters. Untrusted text: escape it for display."""
+    at: Instant
+    """The bot time at which the line was written."""
+
+
+class MachineJobs(Frozen):
+    """The jobs of a machine, according to its latest reports."""
+
+    jobs: tuple[Job, ...] = ()
+    """The running jobs, and the jobs that ended lately. In the order of the latest report."""
+    told_until: Instant | None = None
+    """The time until which the owner has been notified of all jobs that ended. None if they never were."""
+    quiet_since: Instant | None = None
+    """The time of the first report since which none of root's jobs was running.
+
+    None while such a job is running, and before the first report.
+    """
+    quiet_confirmed: bool = False
+    """True if at least two reports in a row have shown that none of root's jobs is running."""
+
+    @property
+    def running(self) -> tuple[Job, ...]:
+        return tuple(job for job in self.jobs if job.running)
+
+
+class UntilDone(Frozen):
+    """The owner's wish that a lease ends when its jobs are done.
+
+    When they are done, the end of the lease moves to an earlier time, and the previous end becomes the lease's
+    `latest_end`. If work goes on, the previous end applies again.
+    """
+
+    since: Instant
+    """The time at which this was chosen. Only jobs that began later count."""
+    done: Job | None = None
+    """The job whose end moved the end of the lease. None while the lease has its usual end."""
+    done_seen_at: Instant | None = None
+    """The time of the first report that showed no running job. Set together with `done`."""
+    told_at: Instant | None = None
+    """The time at which the owner was last notified that the jobs are done. None if they never were."""
+    resumed_at: Instant | None = None
+    """The time at which work was last seen after the end had moved, so that the previous end applied again."""
+    asked_at: Instant | None = None
+    """The time at which the owner was told that no job has started. None if they weren't."""

@@ -1,0 +1,105 @@
+"""The script that reads the files of a machine's jobs, and prints them after the probe's report. No I/O.
+
+The files are written by `bot.policy.access.run_script`, or by anybody else on the machine. docs/probe.md describes
+the output.
+"""
+
+from __future__ import annotations
+
+JOBS_PATH = "/usr/local/sbin/gpubot-jobs"
+"""The path of the script on a machine. The line that runs it is in `bot.policy.access.startup_script`."""
+
+# Everyone can create files in the folder, under any name and of any kind, while this runs. So:
+# - As root, the script only creates the folder. It reads as nobody, with `chroot --userspec` of coreutils, or with
+#   `su` where that option is missing. A link that somebody puts in place of a file after the check then shows
+#   nothing that isn't public. (`su` writes a line to the machine's log each time.)
+# - Only names of letters, digits and dots count. A name with a line break would otherwise look like two files, and
+#   the second could claim to be root's.
+# - A file counts for its owner, not for the user ID in its name, which differs in a container. A job's file must
+#   be a regular file without further links, to which only its owner can write.
+# - At most 400 bytes of at most 49 files are read. Root's running jobs come first, so that nobody can crowd them
+#   out.
+# - The name shows whether a job runs. running.* is listed before ended.*, so a job that ends at this moment is
+#   seen at least once. If it is seen twice, the end counts.
+# - A FIFO that replaces a file after the check would block. Then the script is killed, and `jobs-end` is missing.
+GPUBOT_JOBS_SCRIPT = r"""#!/bin/sh
+# gpubot's probe runs this after its report. It prints at most 8 jobs of gpubot-run, and the newest progress.
+export LC_ALL=C
+if [ "$1" != read ]; then
+  umask 022
+  [ -d /run/gpubot/jobs ] || { mkdir -p /run/gpubot/jobs && chmod 1777 /run/gpubot/jobs; } || exit
+  case $(chroot --help 2>&1) in
+    *--userspec*) exec timeout -s KILL 3 chroot --userspec=65534:65534 --groups= / "$0" read ;;
+    *) exec timeout -s KILL 3 su -s /bin/sh -c "$0 read" nobody ;;
+  esac
+fi
+
+cd /run/gpubot/jobs || exit
+files=$(for file in running.* ended.* progress.*; do
+  case $file in *[!a-zA-Z0-9.]*) ;; *) echo "$file" ;; esac
+done)
+# A command can't have more than about 2 MB of arguments.
+[ ${#files} -lt 1000000 ] || exit
+now=$(date +%s)
+echo "gpubot-jobs 1"
+# First, choose the files: 0 for running jobs of root, 1 for those of others, 2 for all that ended, 3 for progress.
+# A running job's file is touched every 30 s.
+# shellcheck disable=SC2086
+stat -c '%A %h %u %Y %n' $files </dev/null 2>/dev/null | awk -v now="$now" '
+  { split($5, name, "."); age = now - $4; if (age < 0) age = 0 }
+  name[1] == "progress" { if (/^-/) print 3, age, $3, $5; next }
+  /^-....[^w]..[^w]. 1 / {
+    print (name[1] == "running" && age < 180 ? $3 > 0 : 2), age, $3, $5
+  }' | sort -n -k 1,1 -k 2,2 | awk 'n[$1]++ < ($1 == 3 ? 1 : 16)' |
+  while read -r class age user file; do
+    echo "$class $age $user $file $(head -c 400 "$file" 2>/dev/null | tr -c '\040-\176\200-\377' ' ')"
+  done | awk -v now="$now" -v space="$(readlink /proc/self/ns/pid)" '
+  function number(text, most) { return text ~ /^[0-9]+$/ && length(text) < 11 && text + 0 <= most }
+  function since(time) { return time < now ? now - time : 0 }
+
+  # Succeed if the process runs, or if that cannot be known here.
+  function runs(pid, born, at,   file, line, all, field) {
+    file = "/proc/" pid "/stat"
+    if (at != space || (getline line <"/proc/1/stat") < 1) return 1
+    close("/proc/1/stat")
+    if (!number(pid, 9999999) || (getline line <file) < 1) return 0
+    do all = all line; while ((getline line <file) > 0)
+    close(file)
+    sub(/^.*\) /, "", all)
+    split(all, field, " ")
+    return field[20] == born && field[1] !~ /[ZX]/
+  }
+  { split($4, name, "."); text = $0; sub(/^[^ ]+ [^ ]+ [^ ]+ [^ ]+ /, "", text) }
+  $1 == 3 {
+    # At most 100 characters: only the first byte of a character counts.
+    for (i = 1; i <= length(text); i++)
+      if (!index(rest, substr(text, i, 1)) && ++seen > 100) break
+    text = substr(text, 1, i - 1)
+    sub(/ +$/, "", text)
+    if (text != "") print 3, 0, "progress", $2, text
+    next
+  }
+  $5 != "gpubot-job" || $6 != 1 || name[3] == "" || length(name[3]) > 32 || !number($10, 9999999999) { next }
+  {
+    ended = $2
+    if (name[1] == "ended") {
+      if (!number($11, 255) || !number($12, 9999999999)) next
+      state = "exit-" ($11 + 0); ended = since($12)
+    } else if ($1 == 2 || !runs($7, $8, $9)) state = "unknown"
+    else { state = "running"; ended = "-" }
+    sub(/^[^ ]+ [^ ]+ [^ ]+ [^ ]+ [^ ]+ [^ ]+ [^ ]+ [^ ]+ /, "", text)
+    gsub(/[^ -~]/, "?", text)
+    text = substr(text, 1, 100)
+    sub(/ +$/, "", text)
+    # A job that was seen twice has ended.
+    id = $3 "." name[3]
+    if (!(id in lines) || name[1] == "ended") {
+      keys[id] = (ended == "-" ? $1 : 2) " " (ended == "-" ? since($10) : ended)
+      lines[id] = "job " name[3] " " $3 " " state " " since($10) " " ended " " text
+    }
+  }
+  BEGIN { for (i = 128; i < 192; i++) rest = rest sprintf("%c", i) }
+  END { for (id in lines) print keys[id], lines[id] }' |
+  sort -n -k 1,1 -k 2,2 | awk '$1 == 3 || n++ < 8 { sub(/^[0-9]+ [0-9]+ /, ""); print }'
+echo jobs-end
+"""

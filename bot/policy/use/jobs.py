@@ -1,0 +1,261 @@
+"""Decides what follows from the jobs on a machine: messages about their end, and the end of the lease. No I/O.
+
+What a machine reports about its jobs can be forged by anyone who may write there. It therefore only brings the end
+of a lease nearer, or postpones a question. It never makes a lease longer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+from bot.errors import Mistake
+from bot.model.base import changed
+from bot.model.facts import WorkGoesOn
+from bot.model.job import ROOT, Job, JobReport, JobState, MachineJobs, Progress, ReportedJob, UntilDone
+from bot.model.machine_use import Sample, UsageStatus, Use
+from bot.model.rental import Lease, Rental
+from bot.model.request import Request
+from bot.policy.team.rules import Rules
+from bot.policy.use.flexible_end import are_recent
+from bot.policy.use.probing import wants_probe
+from bot.policy.use.usage_status import has_report, open_connections, shows_work
+
+LONG_JOB = timedelta(minutes=5)
+"""A job that lasted longer than this is worth a message when it ends."""
+MOST_KEPT = 16
+"""The maximum number of jobs that are stored for a machine."""
+LOOK_AT_FAILURE = timedelta(hours=1)
+"""The time until a machine ends after its last job failed, so that its owner can look into it."""
+TELL_AGAIN_AFTER = timedelta(hours=1)
+"""The shortest time between two notifications that the jobs on a machine are done."""
+SAME_TIME = timedelta(seconds=5)
+"""The largest difference between two times that were computed from the machine's ages for the same moment."""
+FIRST_JOB_WITHIN = timedelta(hours=2)
+"""The time after becoming ready in which a job is expected to start on a machine that ends with its jobs."""
+
+
+# --- reports
+
+
+def after_report(before: MachineJobs | None, report: JobReport, at: datetime) -> MachineJobs:
+    """Return the jobs of a machine after a report that arrived at `at` (bot time).
+
+    Jobs that were known before keep the times that were computed first, because the ages in two reports can differ
+    by a second. A job that was running and is missing from the report has an unknown end, for example because the
+    machine was rebooted.
+    """
+    before = before or MachineJobs()
+    known = {job.id: job for job in before.jobs}
+    jobs = [_reported(job, known.get(job.id), at) for job in report.jobs]
+    missing = [job for job in before.jobs if job.id not in {one.id for one in report.jobs}]
+    jobs += [
+        changed(job, state=JobState.UNKNOWN, ended_at=at) if job.running else job
+        for job in missing
+        if job.running or _is_untold(job, before)
+    ]
+    quiet = not any(job.running and job.uid == ROOT for job in jobs)
+    return MachineJobs(
+        jobs=tuple(jobs[:MOST_KEPT]),
+        told_until=before.told_until,
+        quiet_since=(before.quiet_since or at) if quiet else None,
+        quiet_confirmed=quiet and before.quiet_since is not None,
+    )
+
+
+def _reported(job: ReportedJob, known: Job | None, at: datetime) -> Job:
+    ended_at = None if job.ended_ago is None else at - job.ended_ago
+    began_at = at - job.age
+    if known is not None:
+        began_at, ended_at = known.began_at, known.ended_at or ended_at
+    if job.state is JobState.RUNNING:
+        ended_at = None
+    return Job(
+        id=job.id,
+        uid=job.uid,
+        name=job.name,
+        state=job.state,
+        exit_status=job.exit_status,
+        began_at=began_at,
+        ended_at=ended_at,
+    )
+
+
+def progress_of(report: JobReport, before: Progress | None, at: datetime) -> Progress | None:
+    """Return the newest progress after a report that arrived at `at` (bot time).
+
+    A line that was known before keeps its time unless it was clearly written again, because the ages in two
+    reports can differ by a second. None if the machine has no line of progress any more.
+    """
+    if report.progress is None:
+        return None
+    progress = Progress(text=report.progress.text, at=at - report.progress.age)
+    same = before is not None and before.text == progress.text and abs(before.at - progress.at) <= SAME_TIME
+    return before if same else progress
+
+
+def _is_untold(job: Job, jobs: MachineJobs) -> bool:
+    return job.ended_at is not None and (jobs.told_until is None or job.ended_at > jobs.told_until)
+
+
+# --- the end of the work
+
+
+def ended_to_tell(rental: Rental) -> tuple[Job, ...]:
+    """Return the jobs whose end the owner should be notified of now, newest first.
+
+    They are all jobs that ended since the last notification, if at least one of them took longer than LONG_JOB.
+    Empty while any job is running. Jobs that end the lease (`until done`) are left out, because they have a
+    message of their own.
+    """
+    jobs = rental.jobs
+    if jobs is None or jobs.running:
+        return ()
+    until_done = rental.lease.until_done if rental.lease is not None else None
+    ended = [job for job in jobs.jobs if _is_untold(job, jobs) and not _counts(job, until_done)]
+    if not any(job.ended_at is not None and job.ended_at - job.began_at > LONG_JOB for job in ended):
+        return ()
+    return newest_first(ended)
+
+
+def newest_first(jobs: Iterable[Job]) -> tuple[Job, ...]:
+    """Return jobs that have ended, the one that ended last first."""
+    return tuple(sorted(jobs, key=lambda job: job.ended_at or job.began_at, reverse=True))
+
+
+def running_job(rental: Rental) -> Job | None:
+    """Return the running job that began first. None if the machine reports no running job."""
+    return (
+        min(rental.jobs.running, key=lambda job: job.began_at, default=None) if rental.jobs is not None else None
+    )
+
+
+# --- leases that end when their jobs are done
+
+
+def check_until_done(request: Request, rules: Rules) -> None:
+    """Refuse a request whose machine should end when its jobs are done, if the bot couldn't see the jobs.
+
+    Raises Mistake.
+    """
+    if not request.until_done or wants_probe(request, rules):
+        return
+    if request.probe:
+        raise Mistake(
+            "Your team's rules switch monitoring off, so I can't see when a job is done. "
+            "Leave out `until done`, and name an end: `for 4h`."
+        )
+    raise Mistake(
+        "With `no-probe`, I can't see when a job is done. Leave out `no-probe`, or name an end: `for 4h`."
+    )
+
+
+def _counts(job: Job, until_done: UntilDone | None) -> bool:
+    """Return whether a job can end the lease.
+
+    Only root's jobs count: people log in as root, and a file of another user could be forged by a container. Jobs
+    that began before `until done` was chosen don't count.
+    """
+    return until_done is not None and job.uid == ROOT and job.began_at > until_done.since
+
+
+def last_job(rental: Rental) -> Job | None:
+    """Return the job whose end means that the lease of a ready machine should end.
+
+    This is the job that ended last. None while a job that counts is running, or if two reports in a row haven't
+    confirmed yet that none is.
+    """
+    jobs, until_done = rental.jobs, rental.running_lease.until_done
+    if jobs is None or not jobs.quiet_confirmed:
+        return None
+    ended = newest_first(job for job in jobs.jobs if _counts(job, until_done))
+    return ended[0] if ended else None
+
+
+def done_job(
+    rental: Rental, use: Use | None, samples: Sequence[Sample], now: datetime, rules: Rules
+) -> Job | None:
+    """Return the job that moves the end of the lease now, or None if the end stays where it is.
+
+    The end stays where it is in these cases:
+
+    - The newest reports are too old or incomplete.
+    - After the job's end, a GPU worked or somebody connected.
+    - The end moved before and work went on. It then moves again only after another job has ended, or once the
+      machine is idle.
+    - The owner was notified less than TELL_AGAIN_AFTER ago.
+    - The lease ends just as soon anyway.
+
+    Args:
+        use: The usage status now.
+        samples: The newest samples, oldest first.
+    """
+    lease, job = rental.running_lease, last_job(rental)
+    until_done, jobs = lease.until_done, rental.jobs
+    if job is None or until_done is None or jobs is None or until_done.done is not None:
+        return None
+    if not are_recent(samples, now) or not has_report(samples[-1]) or lease.graceful_destroy is not None:
+        return None
+    if until_done.told_at is not None and now - until_done.told_at < TELL_AGAIN_AFTER:
+        return None
+    if until_done.resumed_at is not None and (job.ended_at or job.began_at) < until_done.resumed_at:
+        if use is None or use.status is not UsageStatus.IDLE:
+            return None
+    elif jobs.quiet_since is None or work_after(samples, jobs.quiet_since, rules):
+        return None
+    return job if end_when_done(job, now, rules) < lease.ends_at else None
+
+
+def end_when_done(job: Job, now: datetime, rules: Rules) -> datetime:
+    """Return the end of a lease whose last job is done: one grace period from now, or longer if the job failed."""
+    return now + (rules.lease.grace if job.state is JobState.DONE else LOOK_AT_FAILURE)
+
+
+def work_that_goes_on(rental: Rental, samples: Sequence[Sample], rules: Rules) -> WorkGoesOn | None:
+    """Return the work that was seen after the jobs were done, or None if there was none.
+
+    If there was some, the lease gets back its usual end.
+    """
+    until_done, jobs = rental.running_lease.until_done, rental.jobs
+    if until_done is None or until_done.done_seen_at is None:
+        return None
+    if jobs is not None and any(_counts(job, until_done) for job in jobs.running):
+        return WorkGoesOn.JOB
+    return WorkGoesOn.GPU_OR_CONNECTION if work_after(samples, until_done.done_seen_at, rules) else None
+
+
+def work_after(samples: Sequence[Sample], at: datetime, rules: Rules) -> bool:
+    """Return whether samples after `at` show a working GPU, or a connection that was opened after `at`.
+
+    A connection only counts if it is older than two minutes. Internet scanners keep theirs for up to that long.
+    """
+    after = [sample for sample in samples if sample.at > at]
+    if any(shows_work(sample, rules.idle) for sample in after):
+        return True
+    known = {peer for sample in samples if sample.at <= at for peer in sample.peers}
+    opened = [changed(s, peers=tuple(peer for peer in s.peers if peer not in known)) for s in after]
+    return open_connections(opened)[0] > 0
+
+
+def first_job_missing_at(lease: Lease, jobs: MachineJobs | None) -> datetime | None:
+    """Return the time at which the owner is told that no job has started.
+
+    None if a job that counts has started, if the owner knows already, or if the lease doesn't end with its jobs.
+    """
+    until_done = lease.until_done
+    if until_done is None or until_done.asked_at is not None or until_done.done is not None:
+        return None
+    if jobs is not None and any(_counts(job, until_done) for job in jobs.jobs):
+        return None
+    return max(lease.ready_at, until_done.since) + FIRST_JOB_WITHIN
+
+
+# --- idle questions
+
+
+def question_waits_until(rental: Rental, use: Use, rules: Rules) -> datetime | None:
+    """Return the time before which the owner of a machine with a running job isn't asked whether it is needed.
+
+    This is `idle.job_counts` after the last work that was seen, or None if no job is running.
+    """
+    return use.since + rules.idle.job_counts if running_job(rental) is not None else None

@@ -1,0 +1,159 @@
+"""Messages about the jobs on a machine: their end, and the end of a lease that depends on them."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from bot.model.event import EventKind
+from bot.model.facts import JobDoneFacts, JobsEndedFacts, QuestionFacts, UntilFacts, WorkGoesOn, WorkGoesOnFacts
+from bot.model.job import Job, JobState
+from bot.model.rental import Rental
+from bot.model.state import State
+from bot.model.text import about_span, span
+from handlers.ids import Action, HoursValue, RentalValue, SpanValue
+from handlers.messages.writers import EventContext, cost_of, direct, no_longer_ready, thread, until_text
+from handlers.phrases import blocks
+from handlers.phrases.blocks import Fact, Json, Rendered, button
+from handlers.phrases.ends import on_ending_text
+from handlers.phrases.format import join, per_hour, sentence
+from handlers.phrases.job_text import exit_text, job_name
+from handlers.phrases.lease_buttons import destroy_button
+from handlers.phrases.rental_text import machine, so_far
+
+KEEP_HOURS = (1, 4)
+"""The numbers of hours for the buttons "Keep it, ask again in .."."""
+
+# --- the thread
+
+
+@thread(EventKind.JOBS_ENDED)
+def _jobs_ended(context: EventContext[JobsEndedFacts]) -> str:
+    return sentence(f"The {_job_of(context)} {_how(context.facts.jobs[0])}")
+
+
+@thread(EventKind.JOB_DONE)
+def _job_done(context: EventContext[JobDoneFacts]) -> str:
+    is_done = "is done" if context.facts.job.state is JobState.DONE else _how(context.facts.job)
+    return f"The {_job_of(context)} {is_done}, so it ends at {until_text(context)}."
+
+
+@thread(EventKind.WORK_GOES_ON)
+def _work_goes_on(context: EventContext[WorkGoesOnFacts]) -> str:
+    return f"{_what_goes_on(context)}, so {context.this_machine} ends at {until_text(context)} again."
+
+
+@thread(EventKind.KEPT_WHEN_DONE)
+def _kept_when_done(context: EventContext[UntilFacts]) -> str:
+    return (
+        f"{context.actor} is keeping {context.this_machine} until {until_text(context)}, even if its job is done."
+    )
+
+
+@thread(EventKind.NO_JOB)
+def _no_job(context: EventContext[QuestionFacts]) -> str:
+    return f"No job has started on {context.this_machine} yet."
+
+
+def _job_of(context: EventContext) -> str:
+    return f"job on {context.this_machine}"
+
+
+def _how(job: Job) -> str:
+    """Return how a job ended and after what time, such as `finished after 3 h 12 min`."""
+    verbs = {JobState.DONE: "finished", JobState.FAILED: "failed"}
+    ended_at = job.ended_at or job.began_at
+    return f"{verbs.get(job.state, 'stopped')} after {about_span(ended_at - job.began_at)}"
+
+
+def _what_goes_on(context: EventContext[WorkGoesOnFacts]) -> str:
+    if context.facts.work is WorkGoesOn.JOB:
+        return "Another job has started"
+    return "A GPU is working or somebody has connected"
+
+
+# --- to the owner
+
+
+@direct(EventKind.JOBS_ENDED)
+def _work_has_ended(context: EventContext[JobsEndedFacts]) -> Rendered:
+    rental, facts = context.rental, context.facts
+    if rental.state is not State.READY:
+        return no_longer_ready(context)
+    answer = context.outcome
+    if answer is not None:
+        return blocks.message(context.of(answer).named_text)
+    last, *others = facts.jobs
+    rate = facts.rate if facts.rate is not None else rental.rate
+    cost = so_far(cost_of(facts) or context.details.spent)
+    cost = join(per_hour(rate) if rate is not None else "", cost, by=", ")
+    return blocks.of_parts(
+        blocks.lead(
+            f"Your job on {machine(rental)} {_how(last)}.", f"The machine runs until {until_text(context)}."
+        ),
+        blocks.facts(
+            Fact("Job", f"{job_name(last)}, {exit_text(last)}", f"{job_name(last)}: {exit_text(last)}."),
+            *(Fact("Also ended", _ended(job), f"Also ended: {_ended(job)}.") for job in others),
+            Fact("Cost", cost, f"It costs {cost}."),
+        ),
+        blocks.actions(destroy_button(rental), *_keep_buttons(rental)),
+    )
+
+
+def _ended(job: Job) -> str:
+    return f"{job_name(job)}, {exit_text(job)}"
+
+
+def _keep_buttons(rental: Rental) -> list[Json]:
+    values = [HoursValue(rental_id=rental.id, span=timedelta(hours=hours)) for hours in KEEP_HOURS]
+    return [button(f"Keep it, ask again in {span(value.span)}", Action.KEEP, value) for value in values]
+
+
+@direct(EventKind.JOB_DONE)
+def _ends_when_done(context: EventContext[JobDoneFacts]) -> Rendered:
+    rental, facts, times = context.rental, context.facts, context.times
+    if rental.state is not State.READY:
+        return no_longer_ready(context)
+    answer = context.outcome
+    if answer is not None:
+        return blocks.message(context.of(answer).named_text, closed=False)
+    job, failed = facts.job, facts.job.state is not JobState.DONE
+    left = span(facts.span) if facts.span is not None else "soon"
+    at = times.at_time(facts.until, context.event.at)
+    title = f"Your job {'failed' if failed else 'is done'}: {machine(rental)} ends {at}, in {left}"
+    cost = so_far(cost_of(facts) or context.details.spent)
+    after = f"{job_name(job)}, {exit_text(job)} after {about_span((job.ended_at or job.began_at) - job.began_at)}"
+    return blocks.of_parts(
+        blocks.lead(
+            f"{title}{', so that you can look' if failed else ''}.",
+            "Copy your results off: the disk is deleted with it.",
+        ),
+        blocks.small(join(after, cost, on_ending_text(rental, times, context.event.at), by=" · ")),
+        blocks.actions(
+            button(f"Keep {rental.id}", Action.KEEP_WHEN_DONE, RentalValue(rental_id=rental.id)),
+            destroy_button(rental) if context.by_owner else None,
+        ),
+    )
+
+
+@direct(EventKind.NO_JOB)
+def _no_job_has_started(context: EventContext[QuestionFacts]) -> Rendered:
+    rental, times, facts = context.rental, context.times, context.facts
+    if rental.state is not State.READY:
+        return no_longer_ready(context)
+    answer = context.outcome
+    if answer is not None:
+        return blocks.message(context.of(answer).named_text)
+    ready_at, ends_at = rental.running_lease.ready_at, rental.running_lease.ends_at
+    waited = about_span(context.event.at - ready_at)
+    rate = f", at {per_hour(facts.rate)}," if facts.rate is not None else ""
+    text = (
+        f"No job has started on {machine(rental)} in the {waited} since it was ready. "
+        f"It keeps running{rate} until {times.time(ends_at, context.event.at)}."
+    )
+    return blocks.with_buttons(text, destroy_button(rental), _keep_until_then(rental, times.now))
+
+
+def _keep_until_then(rental: Rental, now: datetime) -> Json:
+    left = max(rental.running_lease.ends_at - now, timedelta(minutes=1))
+    value = SpanValue(rental_id=rental.id, span=timedelta(seconds=left // timedelta(seconds=1)))
+    return button("Keep it until then", Action.KEEP_FOR, value)
