@@ -73,9 +73,9 @@ def latest_ready(since: datetime, rules: Rules) -> datetime:
     return since + rules.procure.attempts * rules.procure.provision_timeout + BLOCKED_AT_MOST
 
 
-def reach_of_rent(longest: timedelta, now: datetime, rules: Rules) -> tuple[datetime, datetime]:
-    """Return the period in which a machine can be billed if it is bought now and may run for `longest`."""
-    return now, latest_ready(now, rules) + longest + rules.lease.grace
+def reach_of_rent(request: Request, now: datetime, rules: Rules) -> tuple[datetime, datetime]:
+    """Return the period in which a machine for this request can be billed if it is bought now."""
+    return now, latest_ready(now, rules) + request.longest + request.kept + rules.lease.grace
 
 
 def reach_of_waitlist_entry(
@@ -84,8 +84,9 @@ def reach_of_waitlist_entry(
     """Return the period in which the machine of a waitlist entry can be billed."""
     first = first_look(request, rules)
     if first is not None and request.last_end is not None:
-        return max(first, now), max(request.last_end, now) + rules.lease.grace
-    return now, latest_ready(max(waitlist_entry.until, now), rules) + request.longest + rules.lease.grace
+        return max(first, now), max(request.last_end, now) + request.kept + rules.lease.grace
+    ends_at = latest_ready(max(waitlist_entry.until, now), rules) + request.longest
+    return now, ends_at + request.kept + rules.lease.grace
 
 
 def held(facts: RentalFacts, now: datetime, rules: Rules) -> dict[Month, Micros]:
@@ -116,7 +117,8 @@ def held(facts: RentalFacts, now: datetime, rules: Rules) -> dict[Month, Micros]
     if rental.state is State.QUEUED and rental.waitlist_entry is not None:
         return _whole(total, *reach_of_waitlist_entry(rental.request, rental.waitlist_entry, now, rules), rules)
     ends_at = latest_ready(rental.procuring_since or now, rules) + rental.request.longest
-    return _whole(total, began, max(ends_at, rental.request.last_end or ends_at) + rules.lease.grace, rules)
+    ends_at = max(ends_at, rental.request.last_end or ends_at) + rental.terms.kept
+    return _whole(total, began, ends_at + rules.lease.grace, rules)
 
 
 def moves_money(before: Rental, after: Rental) -> bool:
@@ -133,10 +135,10 @@ def _money_of(rental: Rental) -> tuple[object, ...]:
     return (
         rental.state,
         (rental.owner, rental.project),
-        (rental.terms.total, rental.terms.max_rate, rental.rate, rental.attempts),
-        (request.longest, request.last_end, request.starts_at, rental.procuring_since),
+        (rental.terms.total, rental.terms.max_rate, rental.terms.kept, rental.rate, rental.attempts),
+        (request.longest, request.last_end, request.kept, request.starts_at, rental.procuring_since),
         rental.waitlist_entry.until if rental.waitlist_entry is not None else None,
-        lease.last_end if lease is not None else None,
+        (lease.last_end, lease.kept_until) if lease is not None else None,
         (ending.outcome, ending.since) if ending is not None else None,
         rental.replaced_by,
     )
@@ -152,7 +154,7 @@ def _of_machine(facts: RentalFacts, total: Micros, now: datetime, rules: Rules) 
     This includes the cost of its machine and the cost of its other attempts.
     """
     rental, zone, lease = facts.rental, rules.billing_zone, facts.rental.running_lease
-    ends_at = lease.last_end
+    ends_at = max(lease.last_end, lease.kept_until or lease.last_end)
     if facts.replacement_waits:
         ends_at = min(ends_at, latest_ready(now, rules))
     if rental.ending is not None:
