@@ -13,7 +13,7 @@ from bot.model.job import JobReport
 from bot.policy.access.health_script import HEALTH_PATH, HEALTH_SCRIPT
 from bot.policy.access.jobs_script import GPUBOT_JOBS_SCRIPT
 from bot.policy.access.probe_script import INSTALLED_PROBE_SCRIPT, probe_line
-from bot.policy.access.startup_script import without_comments
+from bot.policy.access.startup_script import compacted
 from bot.probe.health import read_health
 from bot.probe.jobs import read_jobs
 from bot.probe.key import new_probe_key
@@ -65,7 +65,7 @@ class Gpus:
 
     def installs(self, script: str) -> None:
         assert "/proc/uptime" in script
-        sent = without_comments(script)
+        sent = compacted(script)
         self.machine.install("gpubot-health", sent.replace("/proc/uptime", "/root/uptime"))
 
     @staticmethod
