@@ -14,7 +14,7 @@ from pydantic_core import from_json
 from sqlalchemy import Text, bindparam, false, func, or_, select, type_coerce
 
 from bot.model.machine_use import UsageStatus
-from bot.model.records import Accruing, Billing, Charged, EndedCost, LiveCost, Running
+from bot.model.records import Accruing, Billing, Charged, ChargedRate, EndedCost, LiveCost, Running
 from bot.model.state import State
 from store.mapping import IDS, Rows
 from store.tables import OWNER_CHANGED, attempts, charges, events, ledger, rentals, resources
@@ -53,6 +53,9 @@ _RUNNING = (
     select(_c.state, _c.rate, _idle.label("idle"), _undecided.label("undecided"), func.count().label("number"))
     .where(_c.live)
     .group_by(_c.state, _c.rate, _idle, _undecided)
+)
+_CHARGED_RATES = select(_c.owner, _c.project, _c.rate).where(
+    _c.live, _c.state.in_([State.PROVISIONING, State.READY]), _c.rate.is_not(None)
 )
 _ACCRUING = select(_r.rental_id).where(_r.terminated_at.is_(None)).distinct()
 _ACCRUING_OF = (
@@ -106,6 +109,13 @@ class Costs(Rows):
         # caller can add the rates.
         rows = await self._conn.execute(_RUNNING)
         return [Running(row.state, row.rate, bool(row.idle), bool(row.undecided), row.number) for row in rows]
+
+    async def charged_rates(self) -> list[ChargedRate]:
+        """Return the price of each machine that runs now, with the owner and the project that it is charged to.
+
+        Machines that are being destroyed are left out.
+        """
+        return [ChargedRate(*row) for row in await self._conn.execute(_CHARGED_RATES)]
 
     async def live_costs(self, person: str | None = None) -> list[LiveCost]:
         """Return the rentals that aren't over, oldest first, with their cost.

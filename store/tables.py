@@ -33,6 +33,7 @@ from bot.model.admin_question import Decided, Subject
 from bot.model.attempt import AttemptState, Marker, SentScript, Why
 from bot.model.budget import UNASSIGNED, MonthPart, ScopeKind
 from bot.model.event import EventKind
+from bot.model.gpu_health import GpuHealth
 from bot.model.job import MachineJobs, Progress, UntilDone
 from bot.model.machine_use import GpuUse, Missed, OnEnding, SetupProgress, Use
 from bot.model.message import MessageKind, NextCall
@@ -189,6 +190,7 @@ rentals = Table(
     _time("lease_ready_at"),
     _time("lease_ends_at"),
     _time("lease_latest_end"),
+    _time("lease_kept_until"),
     _json("lease_until_done", UntilDone),
     _time("lease_notices_checked_at"),
     _time("lease_seen_at"),
@@ -202,6 +204,7 @@ rentals = Table(
     _time("on_ending_at"),
     _json("jobs", MachineJobs),
     _json("progress", Progress),
+    _json("gpu_health", GpuHealth),
     _optional_text("replaces"),
     _optional_text("replaced_by"),
     _bool("bought_later", key="bought_after_backup"),

@@ -20,12 +20,14 @@ from bot.errors import CannotOpen, InUse, KeysUnavailable, MarketAway, StoreBusy
 from bot.market.client import ComputeClear
 from bot.market.transport import Timeouts
 from bot.model.offer import Catalog
-from bot.model.text import say_clock_gap
+from bot.model.text import listed, say_clock_gap
 from bot.net.github import github_at
 from bot.net.proxies import proxy_for
 from bot.net.sandbox_clock import clock_of
 from bot.operator.socket_file import socket_problem
+from bot.policy.buying.spending import unknown_models
 from bot.text_file import open_to_others
+from handlers.typed.vocabulary import vocabulary_of
 from store.preflight import Condition, check_database, is_pooled
 
 MAX_CLOCK_GAP = timedelta(seconds=60)
@@ -250,18 +252,24 @@ async def compute_clear(context: CheckContext, seconds: float) -> list[Finding]:
     if blocked := context.blocked_by(*NEEDED):
         return [not_checked(what, blocked) for what in (TOKEN, CATALOGUE, RESOURCES)]
     settings = context.settings
+    unknown: list[Finding] = []
+
+    def described(found: Catalog) -> str:
+        unknown.extend(_unknown_model(name, found) for name in unknown_models(context.rules, found))
+        return f"{len(found.gpus)} GPU families, {len(found.vendors)} vendors"
+
     client = ComputeClear(
         settings.compute_clear_url, settings.compute_clear_token, context.clock, Timeouts(other=seconds)
     )
     try:
         catalogue, resources = await asyncio.gather(
-            _answer(context.clock, client.catalog(), _catalogue),
+            _answer(context.clock, client.catalog(), described),
             _answer(context.clock, client.resources(), lambda found: f"{len(found)} on the account"),
         )
     finally:
         await client.aclose()
     answers = {CATALOGUE: catalogue, RESOURCES: resources}
-    findings = [_finding(what, answer, settings.compute_clear_url) for what, answer in answers.items()]
+    findings = [_finding(what, answer, settings.compute_clear_url) for what, answer in answers.items()] + unknown
     if any(isinstance(answer, TokenRefused) for answer in answers.values()):
         message = "refused. Copy it again from your Compute Clear account into COMPUTE_CLEAR_TOKEN."
         return [wrong(TOKEN, message), *findings]
@@ -292,8 +300,10 @@ async def _answer(clock: Clock, call: Awaitable[T], describe: Callable[[T], str]
     return f"{describe(found)}, in {(clock.real() - start).total_seconds():.2f} s."
 
 
-def _catalogue(found: Catalog) -> str:
-    return f"{len(found.gpus)} GPU families, {len(found.vendors)} vendors"
+def _unknown_model(name: str, catalog: Catalog) -> Finding:
+    nearest = listed(vocabulary_of(catalog).nearest_gpus(name))
+    advice = f"If that is a mistake, correct it in the policy. Similar names: {nearest}."
+    return hint("approval.always", f"Compute Clear sells no {name}, so the rule never applies to it. {advice}")
 
 
 async def clock_gap(context: CheckContext, session: aiohttp.ClientSession) -> timedelta | None:

@@ -89,6 +89,11 @@ class Demand(Frozen):
     budget: Micros
     more: Micros
     """The additional amount."""
+    used_up_at: Instant | None = None
+    """The time at which the budget will be used up at today's rate (see `used_up_at` in bot/policy).
+
+    None if that won't happen this month, or if nobody calculated it.
+    """
 
     @property
     def free(self) -> Micros:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 _MAKERS = ("nvidia", "amd", "intel", "google")
@@ -133,6 +134,39 @@ class Families:
         length = 2 if words and words[0] in _TWO_WORD_FAMILIES else 1
         derived = " ".join(words[:length]).upper()
         return self._by_family.get(name_key(derived), derived or canonical)
+
+
+# --- names in the team's rules
+
+
+def is_name(text: str) -> bool:
+    """Return whether a text can name a GPU: it has at least one word that is neither a maker nor a brand."""
+    return bool(name_key("".join(_name_words(text))))
+
+
+@lru_cache(maxsize=4096)
+def may_mean(gpu: str, name: str) -> bool:
+    """Return whether a rule about the GPU `name` also applies to a request for `gpu`.
+
+    Both names are written as people type them: a family such as `H100`, a family with features, as in `H100 80GB`,
+    or a canonical name such as `nvidia-h100-sxm5-80gb`. A rule about a family applies to all its variants. A rule
+    about one variant also applies to a request for the whole family, because that variant may be bought for it.
+    """
+    one, other = _name_words(gpu), _name_words(name)
+    return _includes(other, one) or _includes(one, other)
+
+
+def _includes(wide: Sequence[str], narrow: Sequence[str]) -> bool:
+    """Return whether the words of a name, such as `h100 80gb`, also describe a GPU whose name has more words."""
+    # People type some families without their first word: `4090` for `RTX 4090`.
+    short = [narrow[1:]] if narrow and narrow[0] in _TWO_WORD_FAMILIES else []
+    return any(
+        "".join(wide[:typed]) == "".join(words[:length])
+        and all(map(Variant("", frozenset(words[length:])).has, wide[typed:]))
+        for words in (narrow, *short)
+        for typed in range(1, len(wide) + 1)
+        for length in range(1, len(words) + 1)
+    )
 
 
 # --- variants
@@ -273,6 +307,11 @@ def _display_part(part: str) -> str:
     if memory := re.fullmatch(r"(\d+)gb", part):
         return f"{memory[1]} GB"
     return part.upper()
+
+
+def display_typed(name: str) -> str:
+    """Return a name that somebody typed, as people read it: `H100 SXM 80 GB` for `nvidia h100 sxm5 80gb`."""
+    return " ".join(map(_display_part, _name_words(name)))
 
 
 def display_variant(canonical: str, family: str) -> str:

@@ -33,7 +33,7 @@ class ReportedJob(Frozen):
     """A job in one report of a machine. All ages are measured by the machine's own clock."""
 
     id: str
-    """The random part of the file's name. It is unique among the jobs of a machine."""
+    """The user ID and the random part of the file's name: `0.q7Xk2`. It is unique among the jobs of a machine."""
     uid: int = Field(ge=0)
     """The ID of the user to whom the file belongs."""
     name: str

@@ -11,6 +11,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from bot.model.base import Frozen, Instant
+from bot.model.gpu_health import GpuHealth
 from bot.model.job import JobReport
 
 
@@ -172,6 +173,8 @@ class Report(Frozen):
     """The state of `/root/on-ending.sh`. None if the bot's script that starts it isn't on the machine."""
     missed: Missed | None = None
     """The reason why some or all GPU readings are missing. The connections may be known nevertheless."""
+    health: GpuHealth | None = None
+    """The health of the GPUs. None if the machine doesn't report it."""
     jobs: JobReport | None = None
     """The jobs on the machine. None if the machine doesn't report its jobs."""
 

@@ -50,8 +50,8 @@ class WaitlistEntry(Frozen):
     gpu: str | None = None
     """The canonical name of the GPU whose price the owner saw.
 
-    Another GPU is only rented if `fits_model` accepts it as a substitute. None if any GPU that matches the request
-    may be rented.
+    Another GPU is only rented if `may_substitute` accepts it as a substitute. None if any GPU that matches the
+    request may be rented.
     """
     budgets: dict[ScopeKind, Micros] | None = None
     """The budgets of the owner, the project and the team when the rental reserved money from them.

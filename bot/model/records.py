@@ -113,6 +113,15 @@ class Charged(NamedTuple):
         )
 
 
+class ChargedRate(NamedTuple):
+    """The hourly price of a machine that runs now, and whom it is charged to."""
+
+    owner: str
+    project: str
+    rate: Decimal
+    """USD per hour for the whole machine."""
+
+
 class AliveResource(NamedTuple):
     """A resource that hasn't been terminated."""
 

@@ -11,6 +11,7 @@ from pydantic import Field
 from bot.model.attempt import Why
 from bot.model.base import Frozen, Instant, changed
 from bot.model.budget import UNASSIGNED
+from bot.model.gpu_health import GpuHealth
 from bot.model.job import MachineJobs, Progress, UntilDone
 from bot.model.machine_use import OnEnding, SetupProgress, Use
 from bot.model.quote import WaitlistEntry
@@ -109,6 +110,12 @@ class Lease(Frozen):
 
     While the machine is in use, `ends_at` moves to later times, but never past `latest_end`. If the lease ends
     because its jobs are done, this is the end that applies again if work goes on.
+    """
+    kept_until: Instant | None = None
+    """The latest time until which the machine is kept if `/root/on-ending.sh` fails before the end of the lease.
+
+    The approved terms pay until then. None if the machine isn't kept, or if it is being kept already: `ends_at` is
+    then the time until which it is kept.
     """
     until_done: UntilDone | None = None
     """Set if the lease ends when its jobs are done."""
@@ -268,6 +275,11 @@ class Rental(Frozen):
     """The jobs on the machine. None if the machine has reported none yet."""
     progress: Progress | None = None
     """The newest progress of a job. It is stored without a new version of the rental."""
+    gpu_health: GpuHealth | None = None
+    """The health of the GPUs, with all faults that were ever reported. None if the machine hasn't reported any.
+
+    The notes are those of the latest report that had other notes than the one before.
+    """
     replaces: str | None = None
     """The ID of the rental that this one replaces."""
     replaced_by: str | None = None

@@ -154,6 +154,10 @@ class SpendReport(Frozen):
 
     None if they have no budget for this month, or if the report is about another period.
     """
+    own_used_up_at: Instant | None = None
+    """The time at which the reader's budget will be used up at today's rate. None if the month ends first."""
+    used_up_at: Instant | None = None
+    """The time at which `budget` will be used up at today's rate. None if the month ends first."""
     rows_of: RowsOf
     rows: tuple[SpendRow, ...]
     """The rows of the report, most expensive first."""

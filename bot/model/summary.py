@@ -299,8 +299,10 @@ class Shared(Frozen):
 
 
 class Over(StrEnum):
-    """A limit that a request exceeds. An approver therefore has to decide."""
+    """A limit that a request exceeds, or a rule about its GPUs. An approver therefore has to decide."""
 
+    ALWAYS = "always"
+    """The rule `approval.always`: requests for so many GPUs, or for this model, always need approval."""
     PER_HOUR = "per_hour"
     TOTAL = "total"
     BUDGET = "budget"
@@ -312,7 +314,7 @@ class Proposal(Frozen):
 
     terms: Terms
     over: tuple[Over, ...] = ()
-    """The limits that the terms exceed. If empty, the owner decides alone."""
+    """The reasons why the terms need an approver. If empty, the owner decides alone."""
     passed: tuple[Demand, ...] = ()
     """The budgets without enough headroom for the terms, in ascending order of remaining headroom."""
 
@@ -356,6 +358,8 @@ class Remainder(Frozen):
     """The GPU that was clicked."""
     lease: timedelta
     """The time until the end. For a flexible end, the time until the latest time at which the lease may end."""
+    kept: timedelta = timedelta(0)
+    """The time after the end for which the machine would be kept if saving failed."""
     max_rate: Decimal
     """USD per hour for the whole offer."""
     total: Micros

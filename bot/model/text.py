@@ -52,9 +52,9 @@ def plural(count: int, singular: str, plural_form: str | None = None) -> str:
     return f"{count} {singular if count == 1 else plural_form or singular + 's'}"
 
 
-def listed(parts: Sequence[str]) -> str:
-    """Join the parts as in a sentence: `a`, `a and b`, or `a, b and c`."""
-    return " and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))
+def listed(parts: Sequence[str], word: str = "and") -> str:
+    """Join the parts as in a sentence: `a`, `a and b`, or `a, b and c`. `word` replaces `and`."""
+    return f" {word} ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))
 
 
 # --- durations

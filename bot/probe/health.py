@@ -16,11 +16,11 @@ from bot.model.gpu_health import (
     GpuNote,
     GpuNoteKind,
 )
-from bot.probe.report import FIRST_LINE, LAST_LINE
+from bot.probe.sections import section
 
-HEALTH_FIRST, HEALTH_LAST = b"gpubot-health 1\n", b"health-end\n"
+FIRST_LINE, LAST_LINE = "gpubot-health 1", "health-end"
 LONGEST_LINE = 60
-"""The maximum length of a line in bytes."""
+"""The maximum length of a line in characters."""
 MOST_LINES = 32
 """The maximum number of faults and notes."""
 
@@ -45,41 +45,25 @@ _FAULT = re.compile(f"fault {_GPU} ([a-z0-9-]+)", re.ASCII)
 _NOTE = re.compile(f"note {_GPU} ([a-z0-9-]+) ([1-9][0-9]{{0,8}})", re.ASCII)
 
 
-def read_health(answer: bytes | bytearray) -> GpuHealth | None:
-    """Parse the health of the GPUs in a machine's answer.
+def read_health(text: bytes) -> GpuHealth | None:
+    """Parse the health of the GPUs in the text after a report.
 
-    It follows the probe's report. A line that can't be parsed is ignored, so that a later version of the script
-    may print other lines.
+    A line that can't be parsed is ignored, so that a later version of the script may print other lines.
 
-    Returns None if the answer has no such section, if the section is incomplete, or if it has too many lines or a
+    Returns None if the text has no such section, if the section is incomplete, or if it has too many lines or a
     line that is too long.
     """
-    lines = _section(answer)
+    lines = section(text, FIRST_LINE, LAST_LINE)
     if lines is None or len(lines) > MOST_LINES or any(len(line) > LONGEST_LINE for line in lines):
         return None
-    text = [line.decode(errors="replace") for line in lines]
-    return GpuHealth(faults=_read_faults(text), notes=_read_notes(text))
-
-
-def _section(answer: bytes | bytearray) -> list[bytes] | None:
-    """Return the lines between the first and the last line of the section, or None if one of the two is missing.
-
-    The section begins after the report, because a login shell may print anything before it.
-    """
-    lines, at = [line + b"\n" for line in bytes(answer).split(b"\n")[:-1]], 0
-    try:
-        for line in (FIRST_LINE, LAST_LINE, HEALTH_FIRST):
-            at = lines.index(line, at) + 1
-        return lines[at : lines.index(HEALTH_LAST, at)]
-    except ValueError:
-        return None
+    return GpuHealth(faults=_read_faults(lines), notes=_read_notes(lines))
 
 
 def _read_faults(lines: Iterable[str]) -> tuple[GpuFault, ...]:
     """Parse lines such as `fault 3 xid-79`, and combine those that describe the same fault."""
     found: dict[tuple[int | None, GpuFaultKind], GpuFault] = {}
     for line in lines:
-        match = _FAULT.fullmatch(line.rstrip("\n"))
+        match = _FAULT.fullmatch(line)
         if match is None or match[2] not in _FAULTS or not _is_gpu(match[1]):
             continue
         kind, xid = _FAULTS[match[2]]
@@ -94,7 +78,7 @@ def _read_notes(lines: Iterable[str]) -> tuple[GpuNote, ...]:
     """Parse lines such as `note 2 hot 1500`. The last one of each GPU and kind counts."""
     found: dict[tuple[int | None, GpuNoteKind], GpuNote] = {}
     for line in lines:
-        match = _NOTE.fullmatch(line.rstrip("\n"))
+        match = _NOTE.fullmatch(line)
         if match is None or match[2] not in _NOTES or not _is_gpu(match[1]):
             continue
         note = GpuNote(gpu=_index(match[1]), kind=_NOTES[match[2]], value=int(match[3]))

@@ -11,14 +11,13 @@ from datetime import timedelta
 
 from bot.model.job import JobReport, JobState, ReportedJob, ReportedProgress
 from bot.model.text import one_line
+from bot.probe.sections import section
 
-FIRST_LINE, LAST_LINE = b"gpubot-jobs 1\n", b"jobs-end\n"
+FIRST_LINE, LAST_LINE = "gpubot-jobs 1", "jobs-end"
 MOST_JOBS = 8
 """The maximum number of jobs in a report."""
 LONGEST_TEXT = 100
 """The maximum length of a job's name and of a line of progress, in characters."""
-LONGEST_SECTION = 16 * 1024
-"""The maximum length of the section in bytes. A section with eight jobs has at most 2 KiB."""
 
 _JOB = re.compile(
     r"job ([A-Za-z0-9]{1,32}) (\d{1,10}) (running|unknown|exit-(\d{1,3})) (\d{1,10}) (-|\d{1,10}) (.+)", re.ASCII
@@ -31,15 +30,12 @@ def read_jobs(text: bytes) -> JobReport | None:
 
     Returns None if there is no complete section of this version.
     """
-    begin = text.find(FIRST_LINE)
-    if begin < 0 or (begin > 0 and text[begin - 1 : begin] != b"\n"):
-        return None
-    end = text.find(b"\n" + LAST_LINE, begin)
-    if end < 0 or end - begin > LONGEST_SECTION:
+    lines = section(text, FIRST_LINE, LAST_LINE)
+    if lines is None:
         return None
     jobs: dict[str, ReportedJob] = {}
     progress: ReportedProgress | None = None
-    for line in text[begin + len(FIRST_LINE) : end + 1].decode(errors="replace").split("\n"):
+    for line in lines:
         if job := _job(line):
             jobs.setdefault(job.id, job)
         elif found := _PROGRESS.fullmatch(line):
@@ -60,7 +56,7 @@ def _job(line: str) -> ReportedJob | None:
     if not shown or running != (ended == "-") or (exit_status is not None and exit_status > 255):
         return None
     return ReportedJob(
-        id=key,
+        id=f"{uid}.{key}",
         uid=int(uid),
         name=shown,
         state=_state(state, exit_status),

@@ -24,6 +24,7 @@ from bot.model.machine_use import (
     SetupState,
 )
 from bot.model.text import one_line
+from bot.probe.health import read_health
 from bot.probe.jobs import read_jobs
 
 FIRST_LINE, LAST_LINE = b"gpubot-probe 1\n", b"end\n"
@@ -86,7 +87,8 @@ def read_report(answer: bytes | bytearray, secret: bytes) -> Report | None:
         report = _Reader(secret).read(lines)
     except _NoReport:
         return None
-    return changed(report, jobs=read_jobs(after_report(answer)))
+    after = after_report(answer)
+    return changed(report, health=read_health(after), jobs=read_jobs(after))
 
 
 def after_report(answer: bytes | bytearray) -> bytes:

@@ -39,7 +39,7 @@ from handlers.messages import offers, replies
 from handlers.messages.offers import cost_in_dialog
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Modal, Rendered
-from handlers.phrases.budget_text import limit_names, needs_approval
+from handlers.phrases.budget_text import needs_approval
 from handlers.phrases.ends import how_long_in_dialog
 from handlers.phrases.format import Reader, join, per_hour
 from handlers.phrases.rental_text import describe, place
@@ -210,9 +210,10 @@ def rent_dialog(
     offer, approval = choice.offer, ""
     if choice.needs_approval:
         rules = rules_of_project(reader.rules, quote.project)
-        limits = limit_names(over_at_price(choice.terms, rules), rules)
+        over = over_at_price(choice.terms, rules)
         approval = join(
-            needs_approval(limits, next(iter(choice.passed), None)), "Nothing is rented until someone approves."
+            needs_approval([over], rules, next(iter(choice.passed), None)),
+            "Nothing is rented until someone approves.",
         )
     return blocks.modal(
         Callback.RENT_CONFIRM,

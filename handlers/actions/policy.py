@@ -11,10 +11,12 @@ from functools import partial
 
 from bot.errors import WrongPolicy
 from bot.lifecycle.actions.account import reload_policy, show_policy
+from bot.lifecycle.deps import with_newest_rules
 from bot.model.summary import PolicyView
 from bot.model.text import listed, plural, span
 from bot.policy.buying.budgets import channels_of_named_people
-from bot.policy.team.rules import ProbeKind, Project, ReadyAnnouncement, Rules, WhenOver
+from bot.policy.buying.spending import unknown_models
+from bot.policy.team.rules import ProbeKind, Project, ReadyAnnouncement, Rules, WhenFailed, WhenOver
 from bot.policy.use.end_notices import LONG_LEASE, NOTICES, NOTICES_OF_LONG_LEASE
 from handlers.actions.calling import on, shows
 from handlers.ids import NO_VALUE, Action, NoValue
@@ -23,6 +25,8 @@ from handlers.listeners.interaction import Outcome, Reply, UserInteraction
 from handlers.messages.replies import reply
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered, button
+from handlers.phrases.budget_text import always_asked
+from handlers.phrases.ends import PATH
 from handlers.phrases.error_text import mistakes_text
 from handlers.phrases.format import (
     DAYS,
@@ -36,19 +40,22 @@ from handlers.phrases.format import (
     limit_per_hour,
     mention_group,
     person,
+    sentence,
 )
 
 
 async def reload(context: Context, interaction: UserInteraction, _: NoValue) -> Outcome:
     """Reload the policy file, and reply with the rules that have changed.
 
-    If the file contains mistakes, reply with the mistakes instead.
+    The reply also names the GPUs in the file that the market doesn't sell. If the file contains mistakes, reply
+    with the mistakes instead.
     """
     try:
         done = await reload_policy(context.deps, interaction.person)
     except WrongPolicy as wrong:
         return Reply(content=refused(wrong.lines), refused=True)
-    return Reply(content=reloaded(done.keys))
+    rules, catalog = with_newest_rules(context.deps).rules, context.catalog()
+    return Reply(content=reloaded(done.keys, unknown_models(rules, catalog) if catalog is not None else ()))
 
 
 MISTAKES_SHOWN = 10
@@ -103,9 +110,9 @@ def terminal_text(rules: Rules) -> str:
 
 
 def _in_short(rules: Rules, names: Names) -> list[str]:
-    """Return the five rules that people ask about most.
+    """Return the rules that people ask about most.
 
-    - The amount that people may rent without approval.
+    - The amount that people may rent without approval, and the GPUs that always need one.
     - The people who approve larger amounts.
     - The length of a rental.
     - The maximum number of machines.
@@ -120,6 +127,7 @@ def _in_short(rules: Rules, names: Names) -> list[str]:
     over = "needs approval" if budgets.over is WhenOver.APPROVER else "is refused"
     return [
         f"People can rent on their own up to {_alone(rules.auto_approve.per_hour, rules.auto_approve.total)}.",
+        _always(rules),
         f"Anything above that needs approval. Approvers: {named}. Admins: {admins}. Requests go to {where}."
         if named
         else f"Anything above that needs an admin's approval. Admins: {admins}. Requests go to {where}.",
@@ -129,6 +137,12 @@ def _in_short(rules: Rules, names: Names) -> list[str]:
         f"or {limit_per_hour(limits.team_per_hour)} for the whole team.",
         f"The team has {team}, and each person has {person}. A rental that would exceed a budget {over}.",
     ]
+
+
+def _always(rules: Rules) -> str:
+    always = always_asked(rules)
+    longer = "More time for a running machine doesn't, up to the limits above."
+    return join(sentence(f"{always} always need approval, whatever they cost"), longer) if always else ""
 
 
 def _changed_channels(rules: Rules) -> list[tuple[str, list[str]]]:
@@ -217,6 +231,7 @@ def _renting(rules: Rules, names: Names) -> list[str]:
     broadcast = announce.ready is ReadyAnnouncement.THREAD_BROADCAST
     return [
         _notices(rules),
+        _failed_script(rules),
         f"A machine keeps running for at least {span(rules.lease.grace)} after its owner was notified of its end.",
         f"I try up to {plural(procure.attempts, 'offer')}, each at most {percent(procure.dearer)} more expensive "
         f"than the clicked one, and give each machine {span(procure.provision_timeout)} to get ready.",
@@ -234,6 +249,14 @@ def _notices(rules: Rules) -> str:
         notices = NOTICES
         longer = f"; for rentals of {span(LONG_LEASE)} or more, {_before(NOTICES_OF_LONG_LEASE)}"
     return f"The owner of a machine is notified {_before(notices) if notices else 'only at'} its end{longer}."
+
+
+def _failed_script(rules: Rules) -> str:
+    """Return a sentence about machines whose `/root/on-ending.sh` fails before their end."""
+    failed = f"If a machine's {PATH} fails before the end"
+    if rules.on_ending.failed is WhenFailed.KEEP:
+        return f"{failed}, the machine keeps running until its owner's next hours begin."
+    return f"{failed}, the machine still ends, unless its request said keep-if-failed."
 
 
 def _before(notices: Sequence[timedelta]) -> str:
@@ -319,13 +342,16 @@ def shown(view: PolicyView, reader: Reader) -> Rendered:
     )
 
 
-def reloaded(keys: Sequence[str]) -> Rendered:
-    """Return the reply after the policy file was read again. It lists the changes in the rules."""
-    if not keys:
-        return reply("I read the policy file again. Nothing has changed.")
-    return reply(
-        f"I read the policy file again. Changed: {escape(', '.join(keys), 500)}. /gpu policy shows all rules."
-    )
+def reloaded(keys: Sequence[str], unknown: Sequence[str] = ()) -> Rendered:
+    """Return the reply after the policy file was read again. It lists the changes in the rules.
+
+    `unknown` are the GPUs in `approval.always` that the market doesn't sell.
+    """
+    changed = "Nothing has changed."
+    if keys:
+        changed = f"Changed: {escape(', '.join(keys), 500)}. /gpu policy shows all rules."
+    names = f"approval.always names GPUs that Compute Clear doesn't sell: {escape(', '.join(unknown), 500)}."
+    return reply(join(f"I read the policy file again. {changed}", names if unknown else ""))
 
 
 def refused(lines: Sequence[str]) -> Rendered:

@@ -251,14 +251,16 @@ async def replace(context: Context, interaction: UserInteraction, value: RentalV
         context,
         interaction,
         _replace(interaction, value),
-        dialog=lambda wanted, _: replace_confirm(wanted.plan.rental, wanted.plan.left, asks_why=False),
+        dialog=lambda wanted, reader: replace_confirm(
+            wanted.plan.rental, wanted.plan.left, reader.rules, asks_why=False
+        ),
     )
 
 
 async def ask_why(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:
     """Open the dialog that asks what doesn't work on the machine."""
     plan = (await preview(context.deps, interaction.person, _replace(interaction, value))).plan
-    return OpenModal(modal=replace_confirm(plan.rental, plan.left, asks_why=True))
+    return OpenModal(modal=replace_confirm(plan.rental, plan.left, context.deps.rules, asks_why=True))
 
 
 def _replace(interaction: UserInteraction, value: RentalValue) -> Replace:

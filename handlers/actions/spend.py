@@ -25,7 +25,7 @@ from handlers.messages import replies
 from handlers.messages.money import file_on_its_way
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Rendered, button
-from handlers.phrases.budget_text import estimated_text, invoice_differences
+from handlers.phrases.budget_text import estimated_text, invoice_differences, used_up_text
 from handlers.phrases.format import (
     Reader,
     about_dollars,
@@ -186,17 +186,24 @@ def _budget(budget: Micros | None) -> str:
 def _forecast(shown: SpendReport, reader: Reader) -> str:
     """Return a sentence such as `At this rate, the team will have spent about $9,120 by the 30th`.
 
+    If a budget in the report will be used up this month at today's rate, the sentence says when instead: `At
+    today's rate, your budget will be used up on Nov 24`. Only one of these sentences is shown, because they
+    assume different rates: one that of the machines that run now, the other that of a usual day.
+
     Empty if there is no forecast.
     """
-    if shown.forecast is None:
-        return ""
     match shown.scope.kind:
         case ScopeKind.TEAM:
-            who = "the team"
+            who, whose = "the team", "the team's budget"
         case ScopeKind.PROJECT:
-            who = "the project"
+            who, whose = "the project", "the project's budget"
+        case ScopeKind.PERSON if shown.scope.name == reader.id:
+            who, whose = "you", "your budget"
         case ScopeKind.PERSON:
-            who = "you" if shown.scope.name == reader.id else "they"
+            who, whose = "they", "their budget"
+    used_up = used_up_text({"your budget": shown.own_used_up_at, whose: shown.used_up_at}, reader.times)
+    if used_up or shown.forecast is None:
+        return used_up
     last = day_of(shown.period.end - MICROSECOND, reader.rules.billing_zone).day
     day = f"{last}{'st' if last == 31 else 'th'}"
     return f"At this rate, {who} will have spent about {about_dollars(shown.forecast)} by the {day}."

@@ -23,8 +23,10 @@ from bot.lifecycle.actions.queries import (
 from bot.lifecycle.actions.spend import file_for
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.money.budgets import demands_of, if_approved
+from bot.lifecycle.money.used_up import alerted_budget_used_up_at, with_used_up_at
 from bot.lifecycle.people.deciders import deciders, requesters_of, rules_now
 from bot.model.base import EVER, changed
+from bot.model.event import Event
 from bot.model.message import DestinationKind, Message, MessageKind
 from bot.model.person import Person
 from bot.model.quote import QuoteState
@@ -100,6 +102,7 @@ async def _approval(tx: Tx, deps: Deps, message: Message) -> Rendered | None:
     details = await details_for_message(tx, rental, reader.now)
     if rental.undecided_terms is not None:
         demands = await demands_of(tx, deps.rules, if_approved(rental, reader.now), reader.now)
+        demands = await with_used_up_at(tx, deps.rules, demands, reader.now)
         details = changed(details, demands=demands)
     event = readable_event(event, everything=False)
     return message_to_approvers(EventContext(event, details, reader, asks=asks))
@@ -134,16 +137,19 @@ async def _is_newest(tx: Tx, message: Message) -> bool:
 
 
 async def _alert(tx: Tx, deps: Deps, message: Message) -> Rendered | None:
-    event = await tx.events.get(message.event_id or 0)
-    if event is None:
+    stored = await tx.events.get(message.event_id or 0)
+    if stored is None:
         return None
-    event, other, other_alert = readable_event(event, everything=False), None, None
-    if Needs.OTHER_END in alert.needs.get(event.kind, Needs.NOTHING):
+    event: Event[Any] = readable_event(stored, everything=False)
+    needs, other, other_alert, used_up_at = alert.needs.get(event.kind, Needs.NOTHING), None, None, None
+    _, reader = await _reader(tx, deps, message)
+    if Needs.OTHER_END in needs:
         other = await tx.events.other_end_of_pause(event)
         other_alert = await tx.messages.alert_of(other.id, message.to) if other is not None else None
+    if Needs.USED_UP in needs:
+        used_up_at = await alerted_budget_used_up_at(tx, deps.rules, event.facts, reader.now)
     names = await tx.people.names([one for end in (event, other) if end for one in alert.names(end)])
-    _, reader = await _reader(tx, deps, message)
-    return alert_message(AlertContext(event, reader, names, other, other_alert))
+    return alert_message(AlertContext(event, reader, names, other, other_alert, used_up_at))
 
 
 async def _question(tx: Tx, deps: Deps, message: Message) -> Rendered | None:

@@ -26,6 +26,7 @@ from handlers.messages.render import history_text
 from handlers.messages.waiting import start_text, waiting_text
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Part, Rendered, button, paragraph, small, text_of
+from handlers.phrases.budget_text import always_asked
 from handlers.phrases.ends import ends_fact, on_ending_text, until_decided
 from handlers.phrases.format import (
     Reader,
@@ -342,6 +343,8 @@ def help_(commands: Sequence[tuple[str, str]], roles: Roles, *, rules: Rules) ->
     limits = rules.auto_approve
     most = f"{limit_per_hour(limits.per_hour)} or {limit(limits.total)} per rental"
     ask = f"Above {most}, your request needs approval." if roles.user else ""
+    always = always_asked(rules) if roles.user else ""
+    ask = join(ask, sentence(f"{always} always do") if always else "")
     return blocks.of_parts(paragraph("\n".join(lines)), small(ELSEWHERE, ask), closed=True)
 
 

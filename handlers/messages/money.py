@@ -16,10 +16,10 @@ from bot.model.text import listed, plural
 from bot.policy.buying.budgets import say_month, split_budget
 from bot.policy.buying.focus import MonthFile
 from bot.policy.team.rules import WhenOver
-from handlers.messages.writers import AlertContext, alert
+from handlers.messages.writers import AlertContext, Needs, alert
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered
-from handlers.phrases.budget_text import invoice_differences, month_name, scope_name
+from handlers.phrases.budget_text import invoice_differences, month_name, scope_name, used_up_text
 from handlers.phrases.format import about_dollars, dollars, escape, identifier, join, per_hour, percent, person
 from handlers.phrases.lease_buttons import show_button
 from handlers.phrases.rental_text import machines
@@ -90,7 +90,7 @@ def _not_confirmed(count: int) -> str:
 # --- alerts about the month and the day
 
 
-@alert(EventKind.BUDGET_ALERT, names=lambda event: [event.facts.balance.scope.name])
+@alert(EventKind.BUDGET_ALERT, needs=Needs.USED_UP, names=lambda event: [event.facts.balance.scope.name])
 def _budget_alert(context: AlertContext[BudgetAlertFacts]) -> Rendered:
     """Render the alert that a large part of a budget is spent or reserved, and what happens next.
 
@@ -112,7 +112,8 @@ def _budget_alert(context: AlertContext[BudgetAlertFacts]) -> Rendered:
     for_whom = "" if balance.scope.kind is ScopeKind.TEAM else f" for {who}"
     then = f"nothing more can be rented{for_whom}" if refuse else f"every new rental{for_whom} needs approval"
     when = "From now on," if full else "At 100%,"
-    return blocks.message(f"{reached}: {parts}. Nothing is stopped. {when} {then}.")
+    used_up = used_up_text({"the budget": context.used_up_at}, context.times)
+    return blocks.message(join(f"{reached}: {parts}.", used_up, f"Nothing is stopped. {when} {then}."))
 
 
 @alert(EventKind.UNUSUAL_DAY, names=lambda event: [one.owner for one in event.facts.dearest])

@@ -31,7 +31,6 @@ from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Part, Rendered, button
 from handlers.phrases.budget_text import (
     cap_text,
-    limit_names,
     needs_approval,
     not_of_channel,
     total_of_time,
@@ -253,6 +252,7 @@ def _understood(view: QuoteView, times: Times, *, everything: bool) -> list[Part
         "" if quote.project == UNASSIGNED else f"project {escape(quote.project, 40)}",
         f"setup {escape(request.setup)}" if request.setup else "",
         "" if request.probe else "no-probe, so usage isn't monitored",
+        "kept if saving fails" if request.kept else "",
         f"shared with {people_text(view.teammates)}" if view.teammates else "",
     ]
     sold_as = contract(request.contract) if everything or request.contract is Contract.SPOT else ""
@@ -336,7 +336,10 @@ def _cost(choice: OfferChoice, quote: Quote, *, everything: bool) -> str:
     sold_out = (
         f"If this offer sells out, I'll take another up to {highest_price}." if _may_cost_more(choice) else ""
     )
-    return join(f"{text} including startup and shutdown.", sold_out)
+    including = (
+        "startup, shutdown, and keeping it if saving fails" if choice.terms.kept else "startup and shutdown"
+    )
+    return join(f"{text} including {including}.", sold_out)
 
 
 def _most(choice: OfferChoice, rules: Rules, subject: str, offer: str = "this offer") -> str:
@@ -346,10 +349,12 @@ def _most(choice: OfferChoice, rules: Rules, subject: str, offer: str = "this of
     as `this offer`.
     """
     terms = choice.terms
-    billed = billed_span(terms.lease, rules)
+    billed = billed_span(terms.lease, terms.kept, rules)
     before = terms.total - cost_at_most(terms.max_rate, billed)
     spent = f", plus the {dollars(before)} spent before" if in_cents([before]) > [0] else ""
-    start_and_end = f"{span(terms.lease)} plus {span(billed - terms.lease)} to start and shut down"
+    start_and_end = f"{span(terms.lease)} plus {span(billed - terms.lease - terms.kept)} to start and shut down"
+    if terms.kept:
+        start_and_end += f", plus {about_span(terms.kept)} if saving fails"
     dearer = f"If {offer} sells out, I'll take another up to {highest(terms)}." if _may_cost_more(choice) else ""
     return join(f"{subject} for {start_and_end}, at up to {highest(terms)}{spent}.", dearer)
 
@@ -409,14 +414,15 @@ def _approval_needed(choices: Sequence[OfferChoice], rules: Rules) -> str:
     if not needing:
         return ""
     overs = {choice.over for choice in needing}
-    limits = limit_names(frozenset().union(*overs), rules, differ=len(overs) > 1)
     passed = next((choice.passed[0] for choice in needing if choice.passed), None)
     if len(needing) == len(rentable):
-        return needs_approval(limits, passed, it_is="each offer is" if len(overs) > 1 else "the price is")
+        differ = len(overs) > 1 and len({Over.ALWAYS in over for over in overs}) == 1
+        return needs_approval(overs, rules, passed, it_is="each offer is" if differ else "the price is")
     prices = [*dict.fromkeys(per_hour(choice.offer.rate) for choice in needing)]
+    which, it_is = f"{listed(prices)} need approval", "they're"
     if len(prices) == 1:
-        return needs_approval(limits, passed, f"{prices[0]} needs approval", "it's")
-    return needs_approval(limits, passed, f"{listed(prices)} need approval", "they're")
+        which, it_is = f"{prices[0]} needs approval", "it's"
+    return needs_approval(overs, rules, passed, which=which, it_is=it_is)
 
 
 def _actions(quote: Quote, hidden: int, everything: bool) -> list[Json]:

@@ -6,13 +6,16 @@ from datetime import datetime
 
 from bot.model.rental import Rental
 from bot.model.state import State
-from bot.model.summary import Remainder
+from bot.model.summary import Over, Remainder
 from bot.model.text import say_at_most, span
 from bot.policy.buying.replacing import may_be_replaced
+from bot.policy.buying.spending import always_needs_approval
+from bot.policy.team.rules import Rules
 from handlers.ids import Action, Callback, Field, RentalValue
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Modal, button
-from handlers.phrases.format import highest, limit_per_hour
+from handlers.phrases.budget_text import needs_approval
+from handlers.phrases.format import highest, join, limit_per_hour
 from handlers.phrases.rental_text import machines, vendor
 
 
@@ -35,12 +38,16 @@ def button_while_it_runs(rental: Rental, now: datetime, *, gpu_mismatch: bool = 
     return replace_button(rental) if rental.unreachable or gpu_mismatch else not_working_button(rental)
 
 
-def replace_confirm(rental: Rental, left: Remainder, *, asks_why: bool) -> Modal:
+def replace_confirm(rental: Rental, left: Remainder, rules: Rules, *, asks_why: bool) -> Modal:
     """Render the dialog in which the owner confirms that a machine should be replaced.
 
     With `asks_why`, the dialog has a field in which the owner says what doesn't work.
     """
     terms, replaced, loses = remainder_text(rental.request.count, left), "the next matching offer", None
+    approval, always = "", always_needs_approval(left.gpu, rental.request.count, rules)
+    if always:
+        approval = needs_approval([(Over.ALWAYS,)], rules, None)
+        approval = join(approval, "Nothing is rented until someone approves.")
     if rental.state is State.READY:
         replaced = f"the next offer from a vendor other than {vendor(rental.vendor)}"
         loses = blocks.alert(
@@ -54,9 +61,9 @@ def replace_confirm(rental: Rental, left: Remainder, *, asks_why: bool) -> Modal
         Callback.REPLACE,
         f"Replace {rental.id}?",
         loses,
-        blocks.section(f"I'll rent {replaced}: {terms}"),
+        blocks.section(join(f"I'll rent {replaced}: {terms}", approval)),
         why if asks_why else None,
-        submit=f"Replace {rental.id}",
+        submit="Ask" if always else f"Replace {rental.id}",
         value=RentalValue(rental_id=rental.id),
     )
 

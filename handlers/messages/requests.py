@@ -84,6 +84,7 @@ OTHERS_SHOWN = 3
 def _asked(context: EventContext[RequestFacts]) -> str:
     facts = context.facts
     what = f"approval of {context.this_request}" if context.named else "approval"
+    what += f" to replace {escape(facts.name, 20)}" if facts.name is not None else ""
     terms = join(terms_text(facts), total_text(facts), by=", ")
     asked = f"{context.actor} asked for {what}{f': {terms}' if terms else ''}."
     return join(asked, asked_by_event(facts, context.details))
@@ -290,6 +291,7 @@ def _request(context: EventContext[DecidersFacts], pings: str) -> Sequence[Part]
         blocks.paragraph(
             join(
                 wants(details, rental.owner, what),
+                f"It would replace {rental.replaces}." if rental.replaces is not None else "",
                 why_undecided(details),
                 over_total_text(rental.request, terms.total),
                 pings,
@@ -298,7 +300,7 @@ def _request(context: EventContext[DecidersFacts], pings: str) -> Sequence[Part]
         blocks.facts(
             _price(rental),
             limits_fact(over_at_price(terms, rules), rules),
-            budget_fact(details.demands, details.names),
+            budget_fact(details.demands, details.names, times),
             _also_running(details, times),
         ),
         blocks.small(join(changed, others, until_decided(rental, times))),
@@ -354,7 +356,7 @@ def _extension(context: EventContext[Any], extension: Extension, pings: str) -> 
                 f"It costs {per_hour(rate)}, {spent}, and then up to {total} in all. {until}",
             ),
             limits_fact(over_limits(terms.price, terms.total, limits), limits),
-            budget_fact(details.demands, details.names),
+            budget_fact(details.demands, details.names, times),
             _also_running(details, times),
         ),
     )

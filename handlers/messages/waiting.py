@@ -25,7 +25,6 @@ from handlers.messages import replies
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Modal, Part, Rendered, button
 from handlers.phrases.budget_text import (
-    limit_names,
     needs_approval,
     not_of_channel,
     over_total_text,
@@ -131,7 +130,7 @@ def search_hours(waitlist_entry: WaitlistEntry | None, rules: Rules) -> str:
 
 def _who_decides(wait: WaitPreview | DearerRent, rules: Rules) -> str:
     """Return `*Needs approval*: the price is over the limit of $10.00/h`. Empty if no approval is needed."""
-    return needs_approval(limit_names(wait.over, rules), next(iter(wait.passed), None)) if wait.over else ""
+    return needs_approval([wait.over], rules, next(iter(wait.passed), None)) if wait.over else ""
 
 
 # --- a start time

@@ -197,6 +197,8 @@ class Needs(Flag):
     An alert about a pause needs the event that ended the pause. An alert about the end of a pause needs the event
     that began the pause. The reader's alert about that event is loaded too.
     """
+    USED_UP = auto()
+    """The time at which the budget in an alert will be used up at today's rate."""
 
 
 class AlertContext(NamedTuple, Generic[F_co]):
@@ -216,6 +218,8 @@ class AlertContext(NamedTuple, Generic[F_co]):
     """
     other_alert: Message | None = None
     """The reader's alert about the event `other_end`. None if the reader got no such alert."""
+    used_up_at: datetime | None = None
+    """The time at which the alert's budget will be used up at today's rate. None if the month ends first."""
 
     @property
     def facts(self) -> F_co:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 
 from bot.model.budget import UNASSIGNED, Demand, Month, Scope, ScopeKind
 from bot.model.money import Micros, cost
@@ -11,10 +12,11 @@ from bot.model.request import Request, Terms
 from bot.model.summary import Over
 from bot.model.text import say_at_most, span
 from bot.policy.buying.budgets import project_of_channel, say_month, say_passed
-from bot.policy.buying.spending import over_total
+from bot.policy.buying.spending import over_total, say_always_asked
 from bot.policy.team.rules import Rules
 from handlers.phrases.blocks import Fact
 from handlers.phrases.format import (
+    Times,
     as_written,
     channel,
     dollars,
@@ -26,6 +28,7 @@ from handlers.phrases.format import (
     per_hour,
     person,
     price,
+    sentence,
 )
 
 
@@ -69,18 +72,42 @@ def not_of_channel(quote: Quote, rules: Rules) -> str:
 BUDGETS_SHOWN = 3
 
 
-def budget_fact(demands: Sequence[Demand], names: Mapping[str, str]) -> Fact | None:
+def used_up_text(used_up_at: Mapping[str, datetime | None], times: Times) -> str:
+    """Return a sentence such as `At today's rate, the budget will be used up tomorrow at about 14:00`.
+
+    Further budgets follow: `At today's rate, your budget will be used up tomorrow at about 14:00, and the team's
+    budget on Nov 28.` A budget is left out if it has no such time, or if its time has passed because the
+    message was delayed. Empty if no budget is left.
+
+    Args:
+        used_up_at: For each budget, such as `your budget`, the time at which it will be used up.
+        times: Formats times for the reader.
+    """
+    whens = [
+        (budget, times.about_when(at)) for budget, at in used_up_at.items() if at is not None and at > times.now
+    ]
+    if not whens:
+        return ""
+    (first, when), *others = whens
+    more = "".join(f", and {budget} {also}" for budget, also in others)
+    return f"At today's rate, {first} will be used up {when}{more}."
+
+
+def budget_fact(demands: Sequence[Demand], names: Mapping[str, str], times: Times) -> Fact | None:
     """Return the amount left in each budget now, and the amount left if the pending request is approved.
 
-    An example is `vision: $1,210.40 left in November, $1,072.86 after this`. None if there are no budgets.
+    An example is `vision: $1,210.40 left in November, $1,072.86 after this`. If the budget will be used up this
+    month at today's rate, the time follows. None if there are no budgets.
     """
     lines, sentences = [], []
     for demand in demands[:BUDGETS_SHOWN]:
         who, month = scope_name(demand.balance.scope, names), say_month(demand.balance.month)
         left, after = say_at_most(max(demand.free, 0)), demand.free - demand.more
         then = f"{dollars(after)} after this" if after >= 0 else f"{say_at_most(-after)} too little for this"
-        lines.append(f"{who}: {left} left in {month}, {then}")
+        used_up = used_up_text({"the budget": demand.used_up_at}, times)
+        lines.append(join(f"{who}: {left} left in {month}, {then}", used_up, by=". "))
         sentences.append(f"{who} has {left} of {say_at_most(demand.budget)} left in {month}, {then}.")
+        sentences.append(used_up)
     return Fact("Budget", join_lines(*lines), join(*sentences)) if lines else None
 
 
@@ -147,9 +174,26 @@ def over_total_text(request: Request, total: Micros) -> str:
 
 
 def limits_fact(over: Collection[Over], rules: Rules) -> Fact:
-    """Return the exceeded limits, such as `the limit of $10.00/h`. If none is exceeded, the fact is empty."""
+    """Return the reasons why a request needs approval, such as `the limit of $10.00/h`. Empty if there are none.
+
+    If the rule `approval.always` is among the reasons, the fact begins with it: `requests for H200 always need
+    approval`.
+    """
     names = limit_names(over, rules)
-    return Fact("Exceeds", f"the {names}" if names else "", f"The request exceeds the {names}." if names else "")
+    exceeds = f"exceeds the {names}" if names else ""
+    if Over.ALWAYS in over:
+        always = f"{always_asked(rules)} always need approval"
+        rule = join(always, f"and this one {exceeds}" if names else "", by=", ")
+        return Fact("Team rule", rule, sentence(rule))
+    return Fact("Exceeds", f"the {names}" if names else "", f"The request {exceeds}." if names else "")
+
+
+def always_asked(rules: Rules) -> str:
+    """Return the requests that always need approval, such as `requests for B200, H200 or 8 GPUs`.
+
+    Empty if there are none.
+    """
+    return escape(say_always_asked(rules), 300)
 
 
 def price_fact(terms: Terms) -> Fact:
@@ -184,15 +228,29 @@ def _limit_amounts(over: Collection[Over], rules: Rules) -> list[str]:
 
 
 def needs_approval(
-    limits: str, passed: Demand | None, which: str = "Needs approval", it_is: str = "the price is"
+    overs: Collection[Collection[Over]],
+    rules: Rules,
+    passed: Demand | None,
+    *,
+    which: str = "Needs approval",
+    it_is: str = "the price is",
 ) -> str:
     """Return `*Needs approval*: the price is over the limit of $10.00/h.`, and what is left of an exceeded budget.
 
+    If the rule `approval.always` applies, the text is `*Needs approval*: requests for B200, H200 or 8 GPUs always
+    do.`
+
     Args:
-        limits: The exceeded limits from `limit_names`.
+        overs: The reasons for each offer that needs approval.
+        rules: The rules of the request's project.
         passed: The exceeded budget, if any.
         which: The bold text at the beginning. It can name the offers that need approval.
         it_is: The subject and the verb for the limits, such as `the price is` or `they're`.
     """
-    why = f"*{which}*: {it_is} over the {limits}." if limits else f"*{which}.*"
-    return join(why, say_passed(passed) if passed is not None else "")
+    reasons = frozenset().union(*overs)
+    limits = limit_names(reasons, rules, differ=len({frozenset(over) - {Over.ALWAYS} for over in overs}) > 1)
+    by_rule = f"{always_asked(rules)} always do" if Over.ALWAYS in reasons else ""
+    # If the offers are of different models, the rule may apply to some of them only.
+    and_or = ", and " if all(Over.ALWAYS in over for over in overs) else ", or "
+    why = join(by_rule, f"{it_is} over the {limits}" if limits else "", by=and_or)
+    return join(f"*{which}*: {why}." if why else f"*{which}.*", say_passed(passed) if passed is not None else "")

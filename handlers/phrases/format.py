@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 
@@ -258,6 +258,23 @@ class Times(Frozen):
         """Return a time with a preposition, to append to a verb: `at 18:40` or `tomorrow at 01:44`."""
         shown = self.time(moment, *also)
         return f"at {shown}" if shown == time_token(moment) else shown
+
+    def about_when(self, moment: datetime) -> str:
+        """Return an estimated time in the future, to follow a verb. It is never later than the estimate.
+
+        It is `within an hour`, or a full hour such as `at about 14:00` or `tomorrow at about 14:00`. From two days
+        on, it is only the day, such as `on Nov 24`.
+        """
+        if moment - self.now < timedelta(hours=1):
+            return "within an hour"
+        local = moment.astimezone(known_zone(self.zone)).replace(minute=0, second=0, microsecond=0)
+        stamp = int(local.timestamp())
+        if moment - self.now >= timedelta(days=2):
+            return f"on <!date^{stamp}^{{date_short_pretty}}|{local:%a %d %b}>"
+        if self._day(local) == self._day(self.now):
+            return f"at about {time_token(local)}"
+        plain = f"on {local.astimezone(UTC):%a %d %b at about %H:%M} UTC"
+        return f"<!date^{stamp}^{{date_short_pretty}} at about {{time}}|{plain}>"
 
     @staticmethod
     def date_and_time(moment: datetime) -> str:

@@ -46,3 +46,12 @@ async def test_a_failing_endpoint_does_not_affect_the_other(installation: Instal
     await installation.market("faults", endpoint="list_resources", kind="garbage")
     (line,) = await installation.not_ok()
     assert line.startswith("not ok  Compute Clear resources: I can't read Compute Clear's answer.")
+
+
+async def test_a_gpu_in_the_policy_that_nobody_sells_is_a_hint(installation: Installation) -> None:
+    installation.policy("approval: {always: {models: [h200, H1000]}}\n")
+    found = await installation.examine()
+    assert [f.line() for f in found if f.what == "approval.always"] == [
+        "hint    approval.always: Compute Clear sells no H1000, so the rule never applies to it. "
+        "If that is a mistake, correct it in the policy. Similar names: H100, H200 and A100."
+    ]

@@ -10,7 +10,7 @@ from bot.lifecycle.people.deciders import check_deciders, deciders
 from bot.model.base import changed
 from bot.model.facts import RequestFacts
 from bot.model.state import State
-from bot.policy.team.rules import Approvers
+from bot.policy.team.rules import Always, Approval, Approvers
 from handlers.ids import Callback
 from sandbox.slack.default import ANA, APPROVALS, APPROVERS, BEN, CLEO, TRAINING
 from tests.handlers.rental_states import H, asked, change_request, let_the_owner_decide, question
@@ -29,6 +29,22 @@ async def test_an_approver_confirms_a_high_total_in_a_dialog(tmp_path: Path) -> 
         assert dialog is not None
         assert dialog["submit"].startswith("Approve up to $")
         assert (await ours.submit(BEN))["ok"]
+        approved = await ours.rental(rental.id)
+        assert (approved.state, approved.approved_by) == (State.PROCURING, BEN)
+
+
+async def test_a_cheap_request_for_a_gpu_that_always_needs_approval_is_decided(tmp_path: Path) -> None:
+    rules = changed(RULES, approval=Approval(always=Always(models=("B200", "h100"), gpus_from=8)))
+    async with team(tmp_path, rules=rules) as ours:
+        offers = await ours.offered(ANA, an_offer("o1", "1.10"))
+        assert "Needs approval: requests for B200, H100 or 8 GPUs always do." in offers["reads"]
+        await ours.click(ANA, offers, "Ask for $1.10/h")
+        (rental,) = await ours.rentals()
+        assert rental.state is State.AWAITING_APPROVAL
+        await ours.deliver()
+        shown = " ".join((asked := await question(ours))["reads"].split())
+        assert "Team rule requests for B200, H100 or 8 GPUs always need approval" in shown
+        await ours.click(BEN, asked, "Approve up to")
         approved = await ours.rental(rental.id)
         assert (approved.state, approved.approved_by) == (State.PROCURING, BEN)
 

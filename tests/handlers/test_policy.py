@@ -127,6 +127,17 @@ async def test_a_file_with_mistakes_changes_nothing_and_admins_are_notified_once
         assert "mistakes" not in await ours.command(CLEO, "policy")
 
 
+async def test_an_unknown_gpu_in_the_file_is_accepted_and_reported(tmp_path: Path) -> None:
+    path = policy(tmp_path)
+    async with team(tmp_path, policy=path) as ours:
+        path.write_text(FIRST + "approval: {always: {models: [H200, H20, 'B 300']}}\n", encoding="utf-8")
+        assert await ours.command(CLEO, "policy reload") == (
+            "I read the policy file again. Changed: approval.always.models. /gpu policy shows all rules. "
+            "approval.always names GPUs that Compute Clear doesn't sell: H20, B 300."
+        )
+        assert "Requests for H200, H20 or B 300 always need approval" in await ours.command(ANA, "policy")
+
+
 async def test_only_admins_can_reload_the_file(tmp_path: Path) -> None:
     path = policy(tmp_path)
     async with team(tmp_path, policy=path) as ours:

@@ -16,9 +16,10 @@ from bot.model.facts import EndedFacts
 from bot.model.records import Change
 from bot.model.rental import Rental
 from bot.model.state import State
+from bot.policy.team.rules import Always, Approval
 from sandbox.slack.default import ANA, BEN
-from tests.handlers.rental_states import H, running
-from tests.handlers.team import NOON, Team, an_offer, team
+from tests.handlers.rental_states import H, make_ready, question, running
+from tests.handlers.team import NOON, RULES, Team, an_offer, team
 
 ANAS_MESSAGES = "D0ANA0000"
 
@@ -67,6 +68,35 @@ async def test_an_expensive_replacement_is_confirmed_and_reserved_for_the_owner(
         assert "up to $2.47/h for 5 h, at most $80.00 in all." in dialog["reads"]
         assert (await ours.submit(ANA))["ok"]
         assert [quote.replaces_rental for quote in await ours.quotes(ANA)] == [rental.id]
+
+
+async def test_a_replacement_that_always_needs_approval_names_the_rule_to_everyone(tmp_path: Path) -> None:
+    rules = changed(RULES, approval=Approval(always=Always(models=("H100",))))
+    async with team(tmp_path, rules=rules) as ours:
+        await ours.click(ANA, await ours.offered(ANA, an_offer("o1", "2.15")), "Ask for")
+        await ours.deliver()
+        await ours.click(BEN, await question(ours), "Approve up to")
+        (approved,) = await ours.rentals()
+        rental = await make_ready(ours, approved)
+        await ours.click(ANA, await ours.look(ANA, ANAS_MESSAGES, "is ready"), "It doesn't work")
+        dialog = await ours.modal(ANA)
+        assert dialog is not None
+        assert "Needs approval: requests for H100 always do. Nothing is rented until" in dialog["reads"]
+        assert (dialog["submit"], (await ours.submit(ANA, reason="no GPU"))["ok"]) == ("Ask", True)
+        quote = next(one for one in await ours.quotes(ANA) if one.replaces_rental == rental.id)
+        found = changed(quote, offers=(an_offer("o2", "2.40", vendor="nebius", expires_at=NOON + 2 * H),))
+        new = await transact(ours.deps, rent_replacement, ours.deps, found)
+        assert new is not None
+        await ours.deliver_all()
+        asked = await question(ours)
+        shown = " ".join(asked["reads"].split())
+        assert f"It would replace {rental.id}." in shown
+        assert "Team rule requests for H100 always need approval" in shown
+        assert f"{new.id}" in (await ours.card(new))["reads"]
+        await ours.click(BEN, asked, "Approve up to")
+        approved = await ours.rental(new.id)
+        assert (approved.state, approved.approved_by) == (State.PROCURING, BEN)
+        assert (await ours.rental(rental.id)).state is State.READY
 
 
 async def test_the_reason_for_a_replacement_is_requested_and_posted_as_text(tmp_path: Path) -> None:

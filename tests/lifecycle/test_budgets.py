@@ -18,16 +18,18 @@ from bot.lifecycle.changes.snapshot import load_snapshot
 from bot.lifecycle.loops.selfcheck import check_balances
 from bot.lifecycle.money.budgets import ALERTS_JOB, correct, count_again
 from bot.lifecycle.money.spend import check_budget_alerts
+from bot.lifecycle.money.used_up import alerted_budget_used_up_at
 from bot.model.base import changed
 from bot.model.budget import TEAM, UNASSIGNED, Balance, Scope, ScopeKind
 from bot.model.event import Event
 from bot.model.event import EventKind as E
+from bot.model.facts import BudgetAlertFacts
 from bot.model.money import Micros, cost_at_most
 from bot.model.person import OPERATOR
 from bot.model.records import PolicyFile, PolicyVersion
 from bot.model.state import State
 from bot.model.summary import Over
-from bot.policy.buying.budgets import projects_to_name
+from bot.policy.buying.budgets import projects_to_name, used_up_at
 from bot.policy.team.rules import Approval, AutoApprove, Bill, Budgets, Project, Rules, WhenOver
 from tests.lifecycle.test_step_failures import execute
 from tests.lifecycle.test_steps_startup_script import new_key
@@ -275,6 +277,28 @@ async def test_a_reservation_that_shrinks_within_minutes_causes_no_alert(sqlite_
         assert (await money(here, "vision"))[0] < 20_000_000
         assert (await balance(here, "vision")).alert_due_at is None
         assert await alerts_after(here, 10 * MINUTE) == []
+
+
+async def test_a_budget_is_used_up_at_the_rate_of_what_runs_now(url: str) -> None:
+    """Alerts and reports name the same time. What running machines have cost until now counts as spent."""
+    async with world(url, rules=rules(team=Decimal(50))) as here:
+        ended, running = await here.ready(), await here.ready()
+        await here.be_down(HOUR)
+        await here.until(await here.destroy(ended), State.DESTROYED)
+        shown = await spend.report(here.deps, ANA, TEAM, "month")
+        assert running.rate is not None
+        assert (await money(here, TEAM))[1] < shown.whole.amount
+        assert shown.used_up_at == used_up_at(
+            50_000_000, shown.whole.amount, running.rate, here.now, here.deps.rules.billing_zone
+        )
+        alerted = [
+            BudgetAlertFacts(balance=await balance(here, TEAM, one), total=50_000_000) for one in (MONTH, NEXT)
+        ]
+        async with here.deps.store.read() as tx:
+            found = [await alerted_budget_used_up_at(tx, here.deps.rules, one, here.now) for one in alerted]
+        assert found == [shown.used_up_at, None]
+        await here.until(await here.destroy(running), State.DESTROYED)
+        assert (await spend.report(here.deps, ANA, TEAM, "month")).used_up_at is None
 
 
 async def test_spent_money_causes_an_immediate_alert(sqlite_url: str) -> None:

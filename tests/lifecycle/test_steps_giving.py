@@ -28,7 +28,7 @@ from bot.model.records import Change
 from bot.model.rental import Rental
 from bot.model.request import Contract
 from bot.model.state import State
-from bot.policy.team.rules import Access, AutoApprove, Budgets, Limits, Project
+from bot.policy.team.rules import Access, Always, Approval, AutoApprove, Budgets, Limits, Project
 from bot.policy.use.giving import TAKE_WITHIN
 from tests.lifecycle.adopting import change_owner
 from tests.lifecycle.test_budgets import money
@@ -283,6 +283,14 @@ async def test_accepting_a_machine_is_checked_like_renting_the_remaining_time(he
     here.restart(replace(here.deps, rules=changed(rules, auto_approve=AutoApprove(per_hour=Decimal(1)))))
     assert "would need approval" in str(await refusal(here, rental))
     with pytest.raises(Refused, match="Instead, share it with Cleo"):
+        await give(here, rental, CLEO)
+    always = Approval(always=Always(models=("h100",)))
+    here.restart(replace(here.deps, rules=changed(rules, approval=always)))
+    assert str(await refusal(here, rental)) == (
+        f"In your team, requests for H100 always need approval, and so would a new owner of {rental.id}. "
+        "Nothing was changed. Instead, ask Ben to share it with you."
+    )
+    with pytest.raises(Refused, match="requests for H100 always need approval"):
         await give(here, rental, CLEO)
     here.restart(replace(here.deps, rules=rules))
     async with here.deps.store.write() as tx:

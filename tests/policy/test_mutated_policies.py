@@ -44,6 +44,11 @@ PLANTED = {
     "procure.dearer": ["procure:\n  dearer: 101%", "procure: {dearer: !x 5%}"],
     "approvers.people.0": ["approvers:\n  people: [ben]", "approvers:\n  people:\n  - S0ML"],
     "self_aproval": ["self_aproval: true"],
+    "approval.always.models.1": [
+        "approval:\n  always: {models: [H200, -]}",
+        "approval: {always: {models: [B200, [H200]]}}",
+    ],
+    "approval.always.gpu_from": ["approval: {always: {gpu_from: 8}}"],
     "use.guests": ["use: {guests: perhaps}", "use:\n  guests: true\n  guests: false"],
     "idle.form": ["idle: {form: 2.00}"],
     "announce.ready": ["announce: {ready: shout}"],

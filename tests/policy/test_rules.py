@@ -33,14 +33,15 @@ use: {channels: [C0GPUS], groups: [S0ML], guests: true}
 auto_approve: {per_hour: 12.50, total: "80"}
 limits: {per_rental_gpus: 16, per_person_rentals: 2, team_per_hour: 250.75}
 self_approval: true
-approval: {expires: 1h30m, remind: 30m, then: [U0DORA, S0ML], then_after: 2h}
+approval: {always: {models: [b200, 4090, "A100 SXM 80GB"], gpus_from: 8}, expires: 1h30m, remind: 30m,
+           then: [U0DORA, S0ML], then_after: 2h}
 procure: {attempts: 3, dearer: 7.5%, provision_timeout: 20m}
 lease: {default: 2h, max: 2d, notices: [10m, 1h], grace: 5m}
 keys: {per_person: 3, github: false}
 check_in: {after: 90m}
 hours: {time: "09:30-24:00", days: "mon,wed,sat-sun"}
-idle: {probe: none, gpu_below: 10%, after: 20m, never_used: 40m, connected: 3h, from: 5.50, again: [1h, 3h],
-       urgent_per_hour: 20.00, channel_after: null, approvers_after: 5h}
+idle: {probe: none, gpu_below: 10%, after: 20m, never_used: 40m, connected: 3h, job_counts: 6h, from: 5.50,
+       again: [1h, 3h], urgent_per_hour: 20.00, channel_after: null, approvers_after: 5h}
 announce: {ready: thread, address_in_channel: true}
 projects:
   vision: {channels: [C0VISION], people: [U0ANA], budget: 3000.00, cost_center: 4711, auto_approve: {total: 50}}
@@ -74,10 +75,15 @@ def keys(kind: type[BaseModel]) -> dict[str, Any]:
     return found
 
 
+def names(value: Any) -> dict[str, Any] | None:
+    """Return the keys in a value of the file, each with its nested keys."""
+    return {name: names(part) for name, part in value.items()} if isinstance(value, dict) else None
+
+
 def test_every_key_of_the_file_is_read(tmp_path: Path) -> None:
     rules = read(tmp_path, EVERY_KEY)
     written = yaml.safe_load(EVERY_KEY)
-    named = {name: dict.fromkeys(value) if isinstance(value, dict) else None for name, value in written.items()}
+    named = {name: names(value) for name, value in written.items()}
     elsewhere = {"home_channel", "setup"}  # See GPUBOT_CHANNEL and test_setups.py.
     named["projects"] = None  # Each key is the name of a project.
     assert named == {name: parts for name, parts in keys(Rules).items() if name not in elsewhere}
@@ -94,6 +100,7 @@ def test_every_key_of_the_file_is_read(tmp_path: Path) -> None:
     approval = rules.approval
     assert (approval.expires, approval.remind, approval.then_after) == (90 * MINUTE, 30 * MINUTE, 2 * HOUR)
     assert approval.then == ("U0DORA", "S0ML")
+    assert (approval.always.models, approval.always.gpus_from) == (("b200", "4090", "A100 SXM 80GB"), 8)
     vision = rules.projects["vision"]
     assert (vision.channels, vision.people, vision.cost_center) == (("C0VISION",), ("U0ANA",), "4711")
     assert (vision.budget, vision.auto_approve) == (Decimal(3000), AutoApprove(total=Decimal(50)))
@@ -117,7 +124,7 @@ def test_every_key_of_the_file_is_read(tmp_path: Path) -> None:
     assert (rules.idle.probe, rules.idle.gpu_below) == (ProbeKind.NONE, Decimal("0.1"))
     assert (rules.idle.after, rules.idle.never_used, rules.idle.connected) == (20 * MINUTE, 40 * MINUTE, 3 * HOUR)
     assert (rules.idle.ask_from, rules.idle.again) == (Decimal("5.5"), (HOUR, 3 * HOUR))
-    assert rules.idle.urgent_per_hour == Decimal(20)
+    assert (rules.idle.job_counts, rules.idle.urgent_per_hour) == (6 * HOUR, Decimal(20))
     assert (rules.idle.channel_after, rules.idle.approvers_after) == (None, 5 * HOUR)
     assert rules.announce.ready is ReadyAnnouncement.THREAD
     assert rules.announce.address_in_channel
@@ -181,6 +188,17 @@ def test_defaults_apply_without_a_file_or_with_an_empty_one(tmp_path: Path, text
         ("lease: {notices: [2h, 0m]}", "lease.notices.1"),
         ("approvers: {quiet: [S0ML]}", "approvers.quiet.0"),
         ("approval: {then: [C0GPUS]}", "approval.then.0"),
+        ("approval: {always: [H200]}", "approval.always"),
+        ("approval: {always: {models: H200}}", "approval.always.models"),
+        ("approval: {always: {models: [nvidia]}}", "approval.always.models.0"),
+        ("approval: {always: {models: ['']}}", "approval.always.models.0"),
+        ("approval: {always: {models: ['<!channel>']}}", "approval.always.models.0"),
+        ("approval: {always: {models: [H100, {H200: 8}]}}", "approval.always.models.1"),
+        ("approval: {always: {models: [true]}}", "approval.always.models.0"),
+        (f"approval: {{always: {{models: [{'H' * 41}]}}}}", "approval.always.models.0"),
+        ("approval: {always: {gpus_from: 0}}", "approval.always.gpus_from"),
+        ("approval: {always: {gpus_from: many}}", "approval.always.gpus_from"),
+        ("approval: {always: {gpus: 8}}", "approval.always.gpus"),
         ("projects: {unassigned: {}}", "projects.unassigned"),
         ("projects: {a b: {}}", "projects.a b"),
         ("projects: {vision: {budget: 0}}", "projects.vision.budget"),
@@ -268,6 +286,10 @@ def test_an_invalid_value_gives_one_line_that_names_its_key(tmp_path: Path, text
         ("procure: {attempts: 200}", "procure.attempts: it must be at most 100."),
         ("announce: {ready: shout}", "announce.ready: write 'thread_broadcast' or 'thread'."),
         ("self_approval: maybe", "self_approval: write true or false."),
+        (
+            "approval: {always: {models: [nvidia]}}",
+            "approval.always.models.0: write a GPU as people type it in /gpu get, such as H200.",
+        ),
     ],
 )
 def test_the_line_for_an_invalid_value_shows_the_correct_form(tmp_path: Path, text: str, words: str) -> None:

@@ -90,23 +90,23 @@ def waiter(
 
 def test_the_cheapest_offer_up_to_the_highest_price_is_rented() -> None:
     offers = [offer("2.10"), offer("2.50"), offer("3.10")]
-    assert turn(waiter(request(), "2.60"), offers, NOON) == Rent(offers[0])
-    assert turn(waiter(request(), "2.10"), offers, NOON) == Rent(offers[0])
-    assert turn(waiter(request(), "2.09"), offers, NOON) is None
+    assert turn(waiter(request(), "2.60"), offers, NOON, RULES) == Rent(offers[0])
+    assert turn(waiter(request(), "2.10"), offers, NOON, RULES) == Rent(offers[0])
+    assert turn(waiter(request(), "2.09"), offers, NOON, RULES) is None
 
 
 def test_a_waitlist_entry_accepts_any_model_unless_one_was_named() -> None:
     pcie, sxm = offer("2.00", "nvidia-h100-pcie-80gb"), offer("2.40")
-    assert turn(waiter(request(), "9"), [pcie, sxm], NOON) == Rent(pcie)
-    assert turn(waiter(request(features=("sxm",)), "9"), [pcie, sxm], NOON) == Rent(sxm)
-    assert turn(waiter(start(), "9", gpu="nvidia-h100-sxm5-80gb"), [pcie, sxm], START) == Rent(sxm)
+    assert turn(waiter(request(), "9"), [pcie, sxm], NOON, RULES) == Rent(pcie)
+    assert turn(waiter(request(features=("sxm",)), "9"), [pcie, sxm], NOON, RULES) == Rent(sxm)
+    assert turn(waiter(start(), "9", gpu="nvidia-h100-sxm5-80gb"), [pcie, sxm], START, RULES) == Rent(sxm)
 
 
 def test_people_waiting_for_a_notification_learn_of_all_fitting_offers() -> None:
     offers = [offer("2.10"), offer("2.50"), offer("3.10")]
-    assert turn(waiter(request(max_gpu_rate=Decimal("2.5"))), offers, NOON) == Tell((offers[0], offers[1]))
-    assert turn(waiter(request(max_gpu_rate=Decimal(2))), offers, NOON) is None
-    assert turn(waiter(request(region="US")), offers, NOON) is None
+    assert turn(waiter(request(max_gpu_rate=Decimal("2.5"))), offers, NOON, RULES) == Tell((offers[0], offers[1]))
+    assert turn(waiter(request(max_gpu_rate=Decimal(2))), offers, NOON, RULES) is None
+    assert turn(waiter(request(region="US")), offers, NOON, RULES) is None
 
 
 def test_a_place_that_was_sold_out_is_left_out_for_a_while() -> None:
@@ -114,11 +114,11 @@ def test_a_place_that_was_sold_out_is_left_out_for_a_while() -> None:
     tried = make.attempt(offer=here, state=AttemptState.UNKNOWN, why=Why.SOLD_OUT, intended_at=NOON)
     one = waiter(request(), "9", attempts=(tried,))
     again = changed(here, offer_id="nebius-again")
-    assert turn(one, [again, there], NOON + MINUTE) == Rent(there)
-    assert turn(one, [again, there], NOON + 6 * MINUTE) == Rent(again)
+    assert turn(one, [again, there], NOON + MINUTE, RULES) == Rent(there)
+    assert turn(one, [again, there], NOON + 6 * MINUTE, RULES) == Rent(again)
     outage = changed(one, attempts=(changed(tried, why=Why.OUTAGE),))
-    assert turn(outage, [again, there], NOON + MINUTE) == Rent(again)
-    assert turn(outage, [here, there], NOON + MINUTE) == Rent(there), "the same offer can't be bought again"
+    assert turn(outage, [again, there], NOON + MINUTE, RULES) == Rent(again)
+    assert turn(outage, [here, there], NOON + MINUTE, RULES) == Rent(there), "the same offer can't be bought again"
 
 
 def failed(*places: tuple[str, int], why: Why = Why.EXPIRED) -> tuple[Attempt, ...]:
@@ -135,10 +135,10 @@ def test_a_cheap_place_that_keeps_failing_does_not_block_others() -> None:
     here, there = offer("2.10"), offer("2.50", vendor="lambda")
     once = waiter(request(), "9", attempts=failed(("nebius", 0)))
     twice = waiter(request(), "9", attempts=failed(("nebius", 0), ("nebius", 5)))
-    assert turn(once, [here, there], NOON + 10 * MINUTE) == Rent(here)
-    assert turn(twice, [here, there], NOON + 10 * MINUTE) == Rent(there)
-    assert turn(twice, [here], NOON + 10 * MINUTE) == Rent(here)
-    assert turn(twice, [here, there], NOON + 5 * HOUR) == Rent(here), "it failed long ago"
+    assert turn(once, [here, there], NOON + 10 * MINUTE, RULES) == Rent(here)
+    assert turn(twice, [here, there], NOON + 10 * MINUTE, RULES) == Rent(there)
+    assert turn(twice, [here], NOON + 10 * MINUTE, RULES) == Rent(here)
+    assert turn(twice, [here, there], NOON + 5 * HOUR, RULES) == Rent(here), "it failed long ago"
 
 
 @pytest.mark.parametrize(
@@ -158,8 +158,8 @@ def test_purchases_become_rarer_as_places_keep_failing(places: list[tuple[str, i
     attempts, last = failed(*places), NOON + places[-1][1] * MINUTE
     one, free = waiter(request(), "9", attempts=attempts), [offer("2.50", vendor="lambda")]
     assert next_purchase(attempts, last) == last + pause * MINUTE
-    assert turn(one, free, last + pause * MINUTE - timedelta(seconds=1)) is None
-    assert turn(one, free, last + pause * MINUTE) == Rent(free[0])
+    assert turn(one, free, last + pause * MINUTE - timedelta(seconds=1), RULES) is None
+    assert turn(one, free, last + pause * MINUTE, RULES) == Rent(free[0])
     asked = search(asked_at=last)
     assert next_question(asked, [one], last, RULES) == last + pause * MINUTE
 
@@ -173,11 +173,11 @@ def test_two_minutes_before_the_start_the_owner_is_notified_once(
 ) -> None:
     """The notification shows the cheapest offer that is available."""
     one = waiter(start(), "2.00", told=told)
-    done = turn(one, [offer("2.50"), offer("3.10")], START + minutes * MINUTE)
+    done = turn(one, [offer("2.50"), offer("3.10")], START + minutes * MINUTE, RULES)
     assert done == (SayNothingFits(offer("2.50")) if expected else None)
     if expected:
-        assert turn(one, [], START) == SayNothingFits(None)
-        assert turn(one, [offer("1.90")], START) == Rent(offer("1.90"))
+        assert turn(one, [], START, RULES) == SayNothingFits(None)
+        assert turn(one, [offer("1.90")], START, RULES) == Rent(offer("1.90"))
 
 
 # --- order and times

@@ -8,12 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.model.base import changed
 from bot.model.gpu_health import GpuFault, GpuFaultKind, GpuHealth, GpuNote, GpuNoteKind
 from bot.probe.health import read_health
-from bot.probe.report import is_complete, read_report
+from bot.probe.report import after_report, is_complete, read_report
 
 REPORT = "gpubot-probe 1\npeers 0\ngpu 0, 98\nnvidia-smi 0\nend\n"
 LOST = GpuFault(gpu=3, kind=GpuFaultKind.LOST, xid=79)
+
+
+def read(answer: bytes) -> GpuHealth | None:
+    """Parse the health in a machine's whole answer."""
+    return read_health(after_report(answer))
 
 
 def answer(*lines: str) -> bytes:
@@ -24,12 +30,12 @@ def answer(*lines: str) -> bytes:
 def test_the_section_in_the_docs_is_readable() -> None:
     page = Path("docs/probe.md").read_text(encoding="utf-8")
     shown = [line.strip() for line in page.splitlines() if line.startswith("    ")]
-    found = read_health("\n".join([*shown[shown.index("gpubot-probe 1") :], ""]).encode())
+    found = read("\n".join([*shown[shown.index("gpubot-probe 1") :], ""]).encode())
     assert found == GpuHealth(faults=(LOST,), notes=(GpuNote(gpu=2, kind=GpuNoteKind.HOT, value=1500),))
 
 
 def test_faults_and_notes_are_read_in_the_order_of_the_gpus() -> None:
-    assert read_health(
+    assert read(
         answer(
             "fault - xid-74",
             "fault 3 xid-79",
@@ -62,13 +68,13 @@ def test_faults_and_notes_are_read_in_the_order_of_the_gpus() -> None:
 
 @pytest.mark.parametrize("lines", [("fault 3 lost", "fault 3 xid-79"), ("fault 3 xid-79", "fault 3 lost")])
 def test_two_lines_about_the_same_fault_are_one_fault(lines: tuple[str, ...]) -> None:
-    found = read_health(answer(*lines))
+    found = read(answer(*lines))
     assert found == GpuHealth(faults=(LOST,))
     assert LOST.key == GpuFault(gpu=3, kind=GpuFaultKind.LOST).key
 
 
 def test_a_section_without_lines_has_nothing_to_say() -> None:
-    assert read_health(answer()) == GpuHealth()
+    assert read(answer()) == GpuHealth()
 
 
 @pytest.mark.parametrize(
@@ -97,7 +103,7 @@ def test_a_section_without_lines_has_nothing_to_say() -> None:
     ],
 )
 def test_a_line_that_the_script_never_prints_is_ignored(line: str) -> None:
-    assert read_health(answer(line, "fault 3 xid-79")) == GpuHealth(faults=(LOST,))
+    assert read(answer(line, "fault 3 xid-79")) == GpuHealth(faults=(LOST,))
 
 
 @pytest.mark.parametrize(
@@ -115,16 +121,19 @@ def test_a_line_that_the_script_never_prints_is_ignored(line: str) -> None:
     ],
 )
 def test_anything_else_than_a_complete_section_after_the_report_says_nothing(text: str) -> None:
-    assert read_health(text.encode()) is None
+    assert read(text.encode()) is None
 
 
-def test_the_report_is_read_as_if_the_section_were_missing() -> None:
+def test_the_section_changes_nothing_else_in_the_report() -> None:
     found = answer("fault 3 xid-79")
     assert is_complete(found)
-    assert read_report(found, b"") == read_report(REPORT.encode(), b"")
+    report, without = read_report(found, b""), read_report(REPORT.encode(), b"")
+    assert report is not None
+    assert without is not None
+    assert changed(report, health=None) == without
 
 
 @given(st.binary(max_size=300), st.binary(max_size=60))
 def test_no_answer_makes_the_reader_fail(line: bytes, after: bytes) -> None:
-    found = read_health(REPORT.encode() + b"gpubot-health 1\n" + line + b"\nhealth-end\n" + after)
+    found = read(REPORT.encode() + b"gpubot-health 1\n" + line + b"\nhealth-end\n" + after)
     assert found is None or isinstance(found, GpuHealth)

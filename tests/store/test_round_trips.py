@@ -20,6 +20,7 @@ from bot.model.admin_question import AdminQuestion
 from bot.model.attempt import AdoptedMachine, Attempt, AttemptState, LedgerRow, Resource
 from bot.model.base import changed
 from bot.model.event import EFFECTS, Event, EventKind
+from bot.model.gpu_health import GpuFault, GpuFaultKind, GpuHealth, GpuNote, GpuNoteKind
 from bot.model.job import Job, JobState
 from bot.model.machine_use import GpuUse, OnEnding, OnEndingRefused, OnEndingState
 from bot.model.message import Destination, Message, MessageKind, stored_destination, to_person
@@ -71,6 +72,12 @@ BASICS: dict[Any, SearchStrategy[Any]] = {
         why=st.none() | st.sampled_from(OnEndingRefused),
     ),
     Destination: TEXT.map(stored_destination),
+    GpuHealth: st.just(
+        GpuHealth(
+            faults=(GpuFault(gpu=3, kind=GpuFaultKind.LOST, xid=79),),
+            notes=(GpuNote(gpu=2, kind=GpuNoteKind.HOT, value=1500),),
+        )
+    ),
     Job: st.builds(
         Job,
         id=TEXT,
@@ -195,7 +202,9 @@ async def test_a_rental_and_its_rows_are_read_as_they_were_written(
     ours = {"rental_id": name}
     quote_id = name if attempt.offer else None
     rental = changed(rental, id=name, quote_id=quote_id)
-    fixed = {field: getattr(rental, field) for field in ("id", "quote_id", "created_at", "card_channel")}
+    fixed = {
+        field: getattr(rental, field) for field in ("id", "quote_id", "created_at", "card_channel", "progress")
+    }
     later = changed(later, **fixed, version=rental.version + 1)
     rental, later = _with_lease(rental), _with_lease(later)
     if later.lease is not None and rental.lease is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from inline_snapshot import snapshot
@@ -209,6 +210,20 @@ The team has spent or reserved 87% of its $3,000.00 budget for November: $2,101.
       running machines can cost $510.22 more. Nothing is stopped. At 100%, every new rental needs
       approval.
 """)
+
+
+def test_a_budget_alert_says_when_the_budget_will_be_used_up() -> None:
+    team = Balance(scope=TEAM, month="2026-11", spent=2_101_850_000, reserved=510_220_000)
+    facts = facts_for(K.BUDGET_ALERT, balance=team, total=3_000_000_000)
+    event = Event(rental_id=None, kind=K.BUDGET_ALERT, at=NOW, facts=facts)
+    alert = AlertContext(event, reading(NOW), {}, used_up_at=NOW + timedelta(hours=26))
+    assert message(alert_message(alert), NOW) == snapshot("""\
+The team has spent or reserved 87% of its $3,000.00 budget for November: $2,101.85 is spent, and
+      running machines can cost $510.22 more. At today's rate, the budget will be used up tomorrow
+      at about 15:00. Nothing is stopped. At 100%, every new rental needs approval.\
+""")
+    late = alert._replace(reader=reading(NOW + timedelta(hours=27)))
+    assert "today's rate" not in message(alert_message(late), NOW)
 
 
 def test_an_alert_about_an_unusual_day_has_a_button_per_expensive_rental() -> None:

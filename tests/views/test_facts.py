@@ -103,7 +103,8 @@ def _approval() -> Rendered | None:
     asked = changed(ASKED, facts=changed(ASKED.facts, read_at=clock(14, 3), other=other))
     vision = Scope(kind=ScopeKind.PROJECT, name="vision")
     balance = Balance(scope=vision, month="2026-11", reserved=89_600_000, spent=1_700_000_000)
-    demand = Demand(balance=balance, budget=3_000_000_000, more=137_540_000)
+    used_up_at = clock(16, 0, day=28)
+    demand = Demand(balance=balance, budget=3_000_000_000, more=137_540_000, used_up_at=used_up_at)
     return outbox(MessageKind.APPROVAL, changed(waiting(asked), demands=(demand,)), clock(14, 5), asked, shown=0)
 
 
@@ -199,6 +200,7 @@ CASES: Mapping[str, tuple[Callable[[], Rendered | None], Facts]] = {
             ),
             "the budget": "$1,210.40",
             "what is left of it": "$1,072.86 after this",
+            "when it is used up": "At today's rate, the budget will be used up on Nov 28.",
             "what the requester already has": "1x A100 (a2bc3)",
             "the alternative": "$19.36/h, Nebius eu-north1",
             "when the prices were read": "14:03",

@@ -131,6 +131,20 @@ def test_only_times_on_other_days_show_their_day() -> None:
     )
 
 
+def test_an_estimated_time_is_to_the_hour_within_two_days_and_then_to_the_day() -> None:
+    times = format.Times(now=clock(12, 0), zone="Asia/Kolkata")
+    seen = (clock(12, 59), clock(13, 50), clock(18, 40), clock(11, 59, day=26), clock(12, 0, day=26))
+    assert [times.about_when(each) for each in seen] == snapshot(
+        [
+            "within an hour",
+            "at about <!date^1795527000^{time}|13:30 UTC>",
+            "<!date^1795545000^{date_short_pretty} at about {time}|on Tue 24 Nov at about 18:30 UTC>",
+            "<!date^1795692600^{date_short_pretty} at about {time}|on Thu 26 Nov at about 11:30 UTC>",
+            "on <!date^1795692600^{date_short_pretty}|Thu 26 Nov>",
+        ]
+    )
+
+
 def test_the_day_is_determined_in_the_readers_time_zone() -> None:
     tokyo = format.Times(now=clock(12, 0), zone="Asia/Tokyo")
     assert "{date_short_pretty}" in tokyo.time(clock(16, 0))

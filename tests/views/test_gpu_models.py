@@ -23,6 +23,7 @@ from tests.views.stories import (
     NEBIUS,
     QUOTE,
     READY_EVENT,
+    RULES,
     SCALEWAY,
     H,
     clock,
@@ -241,7 +242,7 @@ def test_replacements_and_extensions_name_the_model_of_their_machine() -> None:
     )
     longer = bought(extension=more, terms=terms(gpu=SXM_40))
     assert page(
-        dialog(replacing.replace_confirm(bought().rental, left, asks_why=False), clock(14, 40)),
+        dialog(replacing.replace_confirm(bought().rental, left, RULES, asks_why=False), clock(14, 40)),
         dialog(approve_dialog(longer, reader=reading(clock(18, 10))), clock(18, 10)),
     ) == snapshot("""\
 

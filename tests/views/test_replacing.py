@@ -23,6 +23,7 @@ from tests.views.stories import (
     NEBIUS,
     QUOTE,
     READY_EVENT,
+    RULES,
     H,
     M,
     clock,
@@ -266,9 +267,9 @@ Starting: 1x H100 (f6rat) in EU for Ana. $2.15/h, $0.06 so far.
 def test_the_replace_dialog_explains_the_rental_and_the_fate_of_the_old_machine() -> None:
     lost = gone(state=State.LOST, why=Why.VENDOR_TOOK_IT).rental
     views = [
-        replacing.replace_confirm(lost, LEFT, asks_why=False),
-        replacing.replace_confirm(ready().rental, LEFT, asks_why=False),
-        replacing.replace_confirm(ready().rental, LEFT, asks_why=True),
+        replacing.replace_confirm(lost, LEFT, RULES, asks_why=False),
+        replacing.replace_confirm(ready().rental, LEFT, RULES, asks_why=False),
+        replacing.replace_confirm(ready().rental, LEFT, RULES, asks_why=True),
     ]
     assert page(*(dialog(view, clock(15, 12)) for view in views)) == snapshot("""\
 

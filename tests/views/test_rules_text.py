@@ -42,6 +42,8 @@ OTHERS = {
     "limits.per_person_rentals": "2",
     "limits.team_per_hour": "250.75",
     "self_approval": "true",
+    "approval.always.models": "[B200]",
+    "approval.always.gpus_from": "8",
     "approval.expires": "9h",
     "approval.remind": "30m",
     "approval.then": "[U0DORA, S0ML]",
@@ -142,6 +144,15 @@ def test_the_rules_begin_with_the_five_most_important_ones() -> None:
         "  The team has no budget, and each person has a budget of $500.00 a month. A rental that would exceed a "
         "budget needs approval.",
         "Who",
+    ]
+
+
+def test_the_gpus_that_always_need_approval_are_named_next_to_the_limits() -> None:
+    lines = words({"approval": {"always": {"models": ["b200", "H200"], "gpus_from": 8}}}).splitlines()
+    assert lines[1:3] == [
+        "  People can rent on their own up to $10.00/h and $100.00 per rental.",
+        "  Requests for B200, H200 or 8 GPUs always need approval, whatever they cost. "
+        "More time for a running machine doesn't, up to the limits above.",
     ]
 
 

@@ -19,6 +19,7 @@ from handlers.phrases.format import Reader
 from handlers.phrases.tables import bar_chart, number_cell, table, text_cell
 from tests.slack_limits import problems_of_message
 from tests.views import strategies as some
+from tests.views.screens import read
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 NOVEMBER = Period(
@@ -102,6 +103,21 @@ def test_the_headline_has_the_idle_share_if_the_table_does() -> None:
     )
     hidden = spend.report(changed(shown, sees_use=False), READER)
     assert hidden.text == "November so far: you've spent $2.52 on 3 rentals, $0.40 of it on idle machines."
+
+
+def test_the_time_at_which_a_budget_is_used_up_takes_the_place_of_the_forecast() -> None:
+    """The two assume different rates, so a report with both of them could contradict itself."""
+    both = report(forecast=9_120 * DOLLAR, own_budget=500 * DOLLAR, own_used_up_at=NOON + timedelta(hours=30))
+    shown = changed(both, used_up_at=NOON + timedelta(days=4))
+    mine = changed(shown, scope=Scope(kind=ScopeKind.PERSON, name="U0ANA"), used_up_at=both.own_used_up_at)
+    texts = [read(spend.report(one, READER).text, NOON) for one in (both, shown, mine)]
+    assert [text.split(" At today's rate, ")[1] for text in texts] == [
+        "your budget will be used up tomorrow at about 18:00.",
+        "your budget will be used up tomorrow at about 18:00, and the team's budget on Nov 28.",
+        "your budget will be used up tomorrow at about 18:00.",
+    ]
+    assert not any("by the 30th" in text for text in texts)
+    assert "by the 30th" in spend.report(changed(both, own_used_up_at=None), READER).text
 
 
 MONEY = st.integers(0, 10**12)

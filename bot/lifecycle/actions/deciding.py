@@ -49,8 +49,8 @@ from bot.policy.buying.spending import (
     check_lease,
     check_size,
     check_usage,
+    needs_approver,
     needs_confirmation,
-    over_limits,
 )
 from bot.policy.team.roles import check_user, is_owner, may_deny, may_withdraw, sees_money
 from bot.policy.team.rules import Rules, WhenOver
@@ -315,7 +315,8 @@ def check_may_decide(person: Person, rental: Rental, rules: Rules) -> bool:
         if not is_owner(person.id, rental.owner):
             raise Refused(f"Only the person who asked can decide about {rental.id}. Nothing was changed.")
         check_user(person, rules)
-        if over_limits(rental.terms.price, rental.terms.total, rules_of_project(rules, rental.project)):
+        terms, own = rental.terms, rules_of_project(rules, rental.project)
+        if needs_approver(terms.gpu, terms.count, terms.price, terms.total, own):
             raise Refused(
                 f"The request {rental.id} now needs approval.", next_step=NextStep.WITHDRAW_AND_ASK_AGAIN
             )

@@ -24,7 +24,7 @@ from bot.model.rental import Rental
 from bot.model.summary import IdleMachine, Over, RentalDetails
 from bot.model.text import say_limit
 from bot.policy.buying.budgets import rules_of_owner, say_passed
-from bot.policy.buying.spending import CONFIRM_ABOVE, check_person_rentals
+from bot.policy.buying.spending import CONFIRM_ABOVE, check_person_rentals, say_always_asked
 from bot.policy.team.roles import check_user, is_owner, may_be_let_in, may_use
 from bot.policy.team.rules import Rules
 from bot.policy.use.giving import (
@@ -137,7 +137,7 @@ class Give(OnRental[tuple[Rental, str]], id="give"):
 
     Raises:
         Mistake: The ID is unknown, or the machine already belongs to the person.
-        Refused: The rental is somebody else's, or its remaining cost would need approval.
+        Refused: The rental is somebody else's, or a new owner would need approval.
         NoTeammate: The person may not use the bot.
         TooLate: The machine can't be transferred now; see `check_givable`.
     """
@@ -291,17 +291,18 @@ def _acceptance(rental: Rental, person_id: str, now: datetime) -> Event:
 def _check_limits(
     rental: Rental, left: Left, rules: Rules, *, alternative: str, next_step: NextStep | None = None
 ) -> None:
-    """Refuse a transfer if the remaining cost of the rental would need approval. Raises Refused.
+    """Refuse a transfer if a new owner of the rental would need approval. Raises Refused.
 
     The message of the error suggests the `alternative`.
     """
     if not left.over:
         return
-    most = rules.auto_approve
-    limits = {Over.PER_HOUR: f"{say_limit(most.per_hour)}/h", Over.TOTAL: f"{say_limit(most.total)} in all"}
-    over = " and ".join(limits[one] for one in left.over)
-    raise Refused(
-        f"The time left on {rental.id} can cost more than {over}, so a new owner would need approval. "
-        f"Nothing was changed. Instead, {alternative}.",
-        next_step=next_step,
-    )
+    if Over.ALWAYS in left.over:
+        always = f"In your team, {say_always_asked(rules)} always need approval"
+        why = f"{always}, and so would a new owner of {rental.id}."
+    else:
+        most = rules.auto_approve
+        limits = {Over.PER_HOUR: f"{say_limit(most.per_hour)}/h", Over.TOTAL: f"{say_limit(most.total)} in all"}
+        over = " and ".join(limits[one] for one in left.over)
+        why = f"The time left on {rental.id} can cost more than {over}, so a new owner would need approval."
+    raise Refused(f"{why} Nothing was changed. Instead, {alternative}.", next_step=next_step)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from bot.errors import Mistake, Refused, TooLate
 from bot.lifecycle.deps import Deps
@@ -13,13 +14,14 @@ from bot.lifecycle.money.spend import (
     months_of_usual_day,
     unmanaged_machine_count,
 )
+from bot.lifecycle.money.used_up import rates_now
 from bot.model.budget import TEAM, UNASSIGNED, Charge, MonthPart, Scope, ScopeKind
 from bot.model.message import MessageKind, queued, to_person
 from bot.model.money import Micros
 from bot.model.person import Person
 from bot.model.spend import OwnerMonth, PeriodKind, RowsOf, SpendReport, SpendRow, Spent
 from bot.policy.buying import spend as policy
-from bot.policy.buying.budgets import budget_of
+from bot.policy.buying.budgets import budget_of, used_up_at
 from bot.policy.buying.focus import MonthFile
 from bot.policy.buying.months import month_of, months_between
 from bot.policy.buying.spend import days_of, in_period, period_of, points
@@ -67,16 +69,26 @@ async def report(
         names = await tx.people.names(shown) if chosen is RowsOf.PEOPLE else {}
         rentals = await tx.rentals.get_many(shown) if chosen is RowsOf.RENTALS else {}
         unmanaged_count = await unmanaged_machine_count(tx)
+        rates = await rates_now(tx) if this_month else {}
     own_budget, budget = _budgets(person, scope, rules) if this_month else (None, None)
     own_scope = Scope(kind=ScopeKind.PERSON, name=person.id)
-    own = [charge for charge in charges if charge.owner == person.id]
+    own = policy.whole([charge for charge in charges if charge.owner == person.id], period)
+    whole = policy.whole(charges, period)
+
+    def used_up(of_budget: Micros | None, spent: Spent, whose: Scope) -> datetime | None:
+        if of_budget is None or whose not in rates:
+            return None
+        return used_up_at(of_budget, spent.amount, rates[whose], now, zone)
+
     return SpendReport(
         scope=scope,
         period=period,
-        own=policy.whole(own, period),
-        whole=policy.whole(charges, period),
+        own=own,
+        whole=whole,
         own_budget=own_budget,
         budget=budget,
+        own_used_up_at=used_up(own_budget, own, own_scope),
+        used_up_at=used_up(budget, whole, scope),
         rows_of=chosen,
         rows=tuple(SpendRow(key=key, spent=spent[key]) for key in shown),
         rest=sum((spent[key] for key in keys[MOST_ROWS:]), start=Spent()) if keys[MOST_ROWS:] else None,

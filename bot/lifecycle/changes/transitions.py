@@ -74,7 +74,7 @@ def new_rental(
 
     With a `decision`, the rental first waits for that decision. Without a decision but with a `waitlist_entry`,
     the rental waits for an offer. With neither, a machine is bought immediately. A rental that `replaces` another
-    rental keeps the approver of that rental.
+    rental keeps the approver of that rental, unless it needs a new decision.
     """
     state, due_at = (State.PROCURING, now) if waitlist_entry is None else (State.QUEUED, waitlist_entry.until)
     return Rental(
@@ -91,7 +91,7 @@ def new_rental(
         decision=decision,
         waitlist_entry=waitlist_entry,
         created_at=now,
-        approved_by=replaces.approved_by if replaces is not None else None,
+        approved_by=replaces.approved_by if replaces is not None and decision is None else None,
         replaces=replaces.id if replaces is not None else None,
         procuring_since=now if decision is None and waitlist_entry is None else None,
         due_at=due_at if decision is None else decision.expires_at,

@@ -37,7 +37,7 @@ from bot.model.rental import Rental
 from bot.model.state import State
 from bot.policy.buying.budgets import is_lowered, rules_of_project, say_passed
 from bot.policy.buying.offers import likeliest_first, with_needed_script
-from bot.policy.buying.spending import check_size, check_usage, over_limits
+from bot.policy.buying.spending import check_size, check_usage, needs_approver
 from bot.policy.buying.waiting import (
     Rent,
     SayNothingFits,
@@ -52,6 +52,7 @@ from bot.policy.buying.waiting import (
 from bot.policy.team.hours import zone_of
 from bot.policy.team.roles import check_user
 from bot.policy.team.rules import WhenOver
+from bot.policy.use.keeping import with_kept
 from store.claims import DueTable
 from store.db import Tx, Written
 
@@ -220,14 +221,15 @@ async def _serve(
             break
         teammates = waiter.rental.teammates if waiter.rental is not None else waiter.request.teammates
         usable = with_needed_script(left, waiter.request, teammates, answers)
-        match turn(waiter, usable, deps.clock.now()):
+        match turn(waiter, usable, deps.clock.now(), deps.rules):
             case Rent(offer=offer):
                 confirmed = await deps.directory.ask_anew(waiter.owner)
                 if await transact(deps, _rent, deps, waiter, offer, tuple(left), owner_confirmed=confirmed):
                     found = True
                     left.remove(offer)
             case Tell(offers=fitting):
-                quote = changed(waiter.quote, state=QuoteState.FOUND, offers=fitting, nearby=())
+                request = with_kept(waiter.quote.request, deps.clock.now(), waiter.zone, deps.rules)
+                quote = changed(waiter.quote, state=QuoteState.FOUND, request=request, offers=fitting, nearby=())
                 await transact(deps, _notify_outcome, deps, quote)
                 found = True
             case SayNothingFits(cheapest=cheapest):
@@ -323,7 +325,8 @@ async def _check_allowed(tx: Tx, deps: Deps, rental: Rental, after: Rental) -> t
     passed = await passed_by(tx, deps.rules, after, deps.clock.now(), whole=True)
     if passed and deps.rules.budgets.over is WhenOver.REFUSE:
         raise Refused(say_passed(passed[0]))
-    if rental.approved_by is None and over_limits(after.terms.price, terms.total, rules):
+    new = after.terms
+    if rental.approved_by is None and needs_approver(new.gpu, new.count, new.price, terms.total, rules):
         raise Refused("This now needs approval.")
     # Other rentals may have exceeded a budget with an approver's consent after this rental reserved its share.
     # Ignore these budgets, and check only the budgets that were lowered since then.

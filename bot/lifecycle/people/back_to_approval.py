@@ -18,7 +18,7 @@ from bot.model.rental import Decider, PendingDecision, Rental
 from bot.model.request import Terms
 from bot.model.summary import Proposal
 from bot.policy.buying.budgets import rules_of_project
-from bot.policy.buying.spending import over_limits, propose
+from bot.policy.buying.spending import needs_approver, propose
 from bot.policy.team.hours import after_hours
 from bot.policy.team.rules import Rules
 from store.db import Tx
@@ -48,7 +48,8 @@ async def ask_again(
     if rental.waitlist_entry is not None and offer is None:
         # A waitlist entry keeps its price, because that is the highest price that its owner named.
         terms = changed(rental.terms, version=rental.terms.version + 1)
-        proposal = Proposal(terms=terms, over=over_limits(terms.price, terms.total, rules))
+        over = needs_approver(terms.gpu, terms.count, terms.price, terms.total, rules)
+        proposal = Proposal(terms=terms, over=over)
     after = changed(rental, terms=proposal.terms)
     passed = await passed_by(tx, rules, after, now, whole=why is Why.OVER_BUDGET)
     by_approver = (proposal.over or passed) and why is not Why.TOO_LITTLE_TIME

@@ -246,7 +246,7 @@ async def _buy_from(deps: StepDeps, snapshot: RentalSnapshot, quote: Quote) -> R
         return begun
     allowed = _allowed(deps, snapshot, offers)
     outside = [offer for offer in _untried(snapshot, offers) if offer not in allowed]
-    question = to_ask_about(outside, rental.terms)
+    question = to_ask_about(outside, rental.terms, deps.rules)
     if question is not None:
         return await asked_again(deps, snapshot, question[0], now, question[1])
     return await _fail(deps, snapshot, Why.NOTHING_LEFT, now)

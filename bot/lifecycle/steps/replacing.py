@@ -11,13 +11,14 @@ from bot.lifecycle.changes.snapshot import load_snapshot
 from bot.lifecycle.deps import Deps, free_id, known_rental
 from bot.lifecycle.money.budgets import passed_by
 from bot.lifecycle.money.buying_blocks import check_buying
-from bot.lifecycle.people.back_to_approval import terms_facts
+from bot.lifecycle.people.back_to_approval import pending_decision, terms_facts
+from bot.lifecycle.people.deciders import Deciders, deciders
 from bot.lifecycle.people.teammates import check_key, check_startup_script, let_in, with_startup_script
 from bot.model.attempt import Why
 from bot.model.base import EVER, changed
 from bot.model.event import Event, EventKind, facts_in
 from bot.model.facts import PlaceFacts
-from bot.model.gpu import fits_model
+from bot.model.offer import Offer
 from bot.model.person import Person
 from bot.model.quote import Quote
 from bot.model.records import Change
@@ -36,7 +37,13 @@ from bot.policy.buying.replacing import (
     replacing_request,
     shortened,
 )
-from bot.policy.buying.spending import NOT_RENTED, check_size, check_usage
+from bot.policy.buying.spending import (
+    NOT_RENTED,
+    always_needs_approval,
+    check_size,
+    check_usage,
+    may_substitute,
+)
 from bot.policy.team.roles import check_user, is_owner
 from store.db import Tx
 
@@ -84,8 +91,9 @@ async def checked_request(tx: Tx, deps: Deps, rental: Rental, left: Remainder, n
 async def rent_replacement(tx: Tx, deps: Deps, quote: Quote) -> Rental | None:
     """Rent a quote's first offer that fits into the remaining time and budget of the rental to be replaced.
 
-    No new approval is needed. If the old machine is still running, the new one comes from another vendor, and the
-    old one is destroyed once the new one has been bought.
+    The approval of the old machine also covers the new one. Only if such machines always need approval (policy key
+    `approval.always`), an approver decides about the replacement as well. If the old machine is still running, the
+    new one comes from another vendor, and the old one is destroyed once the new one has been bought.
 
     Returns the replacement, or None if no offer fits. If an earlier click has already created the replacement,
     the existing replacement is returned. Raises Refused, Mistake or TooLate if the rules no longer allow the
@@ -107,13 +115,16 @@ async def rent_replacement(tx: Tx, deps: Deps, quote: Quote) -> Rental | None:
     fitting = [
         offer
         for offer in quote.offers
-        if offer.expires_at > now and fits(offer, request) and fits_model(offer.gpu, left.gpu)
+        if offer.expires_at > now and fits(offer, request) and may_substitute(offer.gpu, left.gpu, deps.rules)
     ]
     offers = await with_startup_script(tx, fitting, request, request.teammates)
     if not offers:
         return None
     usage = await tx.rentals.usage(quote.owner, without=quote.replaces_rental)
     team_left = check_usage(offers[0].rate, usage, deps.rules)
+    asked = None
+    if always_needs_approval(left.gpu, request.count, deps.rules):
+        asked = await deciders(tx, deps.rules, [person.id], now)
     for offer in offers:
         terms = propose_replacement(offer, request, left, team_left, deps.rules)
         if terms is None:
@@ -124,27 +135,29 @@ async def rent_replacement(tx: Tx, deps: Deps, quote: Quote) -> Rental | None:
             rental_id=await free_id(tx, deps),
             card_channel=rental.card_channel,
             terms=terms,
-            decision=None,
+            decision=pending_decision(asked, now, deps.rules) if asked is not None else None,
             now=now,
             replaces=rental,
         )
-        await _take_place(tx, deps, rental, new)
+        await _take_place(tx, deps, rental, new, offer=offer, asked=asked)
         # Keep the quote due: if the process dies before the answer is stored, the next search stores the answer.
         await tx.quotes.save(changed(quote, rental_id=new.id, due_at=quote.created_at))
         return new
     return None
 
 
-async def _take_place(tx: Tx, deps: Deps, rental: Rental, new: Rental) -> None:
+async def _take_place(
+    tx: Tx, deps: Deps, rental: Rental, new: Rental, *, offer: Offer, asked: Deciders | None
+) -> None:
     now = deps.clock.now()
     facts = PlaceFacts(name=new.id, why=Why.VENDOR_TOOK_IT if rental.lost else None)
     replaced = Event(rental_id=rental.id, kind=EventKind.REPLACED, at=now, actor=new.owner, facts=facts)
     started = Event(
         rental_id=new.id,
-        kind=EventKind.STARTED,
+        kind=EventKind.STARTED if asked is None else EventKind.ASKED,
         at=now,
         actor=new.owner,
-        facts=changed(terms_facts(new), name=rental.id),
+        facts=changed(terms_facts(new, asked), name=rental.id, read_at=None if asked is None else offer.read_at),
     )
     await apply(tx, deps, Change(rental, lease_changes.note_replaced(rental, new.id, now), (replaced,)))
     passed = await passed_by(tx, deps.rules, new, now)

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from calendar import month_name
 from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
+from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
 from bot.errors import Mistake, Refused
 from bot.model.base import Frozen, changed
 from bot.model.budget import UNASSIGNED, Balance, Demand, Month, Scope, ScopeKind, scopes_of
-from bot.model.money import Micros, in_cents, micros
+from bot.model.money import MICROS_PER_DOLLAR, Micros, in_cents, micros
 from bot.model.person import Person
 from bot.model.text import say_at_most
+from bot.policy.buying.months import month_end, month_of
 from bot.policy.team.roles import roles_of
 from bot.policy.team.rules import Rules
 
@@ -244,3 +248,30 @@ def new_alert(balance: Balance, rules: Rules) -> int | None:
     percents = (int(share * 100) for share in rules.budgets.alerts)
     reached = [percent for percent in percents if used * 100 >= Decimal(budget) * percent]
     return reached[-1] if reached and reached[-1] > balance.alerted else None
+
+
+def used_up_at(budget: Micros, spent: Micros, rate: Decimal, now: datetime, zone: ZoneInfo) -> datetime | None:
+    """Return the time at which a budget of this month will be used up at today's rate, in UTC.
+
+    A budget is used up when the money that is spent reaches it. Today's rate is the price of the machines that run
+    now. Reserved money doesn't count, because it is the most that machines can cost until their ends, and most of
+    them end earlier. The ends of the machines don't count either: when one ends, people usually rent the next.
+
+    None if the month ends first, if no machine runs, or if the budget is used up already.
+
+    Args:
+        budget: The budget of the person, the project or the team.
+        spent: What they have spent this month, including the cost of running machines until now.
+        rate: The sum of the hourly prices of the machines that run now and are charged to them, in USD.
+        now: The current time.
+        zone: The `billing.timezone`, in which the month ends.
+    """
+    left = budget - spent
+    if left <= 0 or rate <= 0:
+        return None
+    hours = Fraction(left, MICROS_PER_DOLLAR) / Fraction(rate)
+    end = month_end(month_of(now, zone), zone)
+    # Compare before adding, because a small rate can lead to a date beyond the year 9999.
+    if hours >= Fraction((end - now) // timedelta(microseconds=1), 3_600_000_000):
+        return None
+    return now + timedelta(microseconds=int(hours * 3_600_000_000))

@@ -8,12 +8,12 @@ from typing import TypeAlias
 
 from bot.model.attempt import USUAL_CHANCE, Attempt, SuccessRate, Why
 from bot.model.base import changed
-from bot.model.gpu import fits_model, has_features, same_name
+from bot.model.gpu import has_features, same_name
 from bot.model.machine_use import ProbeAnswers
 from bot.model.money import Micros
 from bot.model.offer import Offer
 from bot.model.request import Contract, OfferQuery, Request, Terms
-from bot.policy.buying.spending import provisioning_budget
+from bot.policy.buying.spending import may_substitute, provisioning_budget
 from bot.policy.team.rules import Rules
 from bot.policy.use.probing import needs_script, runs_scripts
 
@@ -211,19 +211,19 @@ def within_terms(offers: Iterable[Offer], terms: Terms, billed: Micros, rules: R
     return [
         offer
         for offer in offers
-        if fits_model(offer.gpu, terms.gpu)
+        if may_substitute(offer.gpu, terms.gpu, rules)
         and offer.rate <= terms.max_rate
-        and provisioning_budget(terms.total, billed, offer.rate, terms.lease, rules) >= least
+        and provisioning_budget(terms.total, billed, offer.rate, terms.lease + terms.kept, rules) >= least
     ]
 
 
-def to_ask_about(offers: Sequence[Offer], terms: Terms) -> tuple[Why, Offer] | None:
+def to_ask_about(offers: Sequence[Offer], terms: Terms, rules: Rules) -> tuple[Why, Offer] | None:
     """Return an offer for people to decide about, and the reason why the approved terms don't allow it.
 
     If the approved terms allow the GPU of an offer, only the price of this offer is too high. The first such offer
     is returned. If there is none, the first of all offers is returned. None if there are no offers.
     """
-    dearer = next((offer for offer in offers if fits_model(offer.gpu, terms.gpu)), None)
+    dearer = next((offer for offer in offers if may_substitute(offer.gpu, terms.gpu, rules)), None)
     if dearer is not None:
         return Why.DEARER, dearer
     return (Why.OTHER_GPU, offers[0]) if offers else None

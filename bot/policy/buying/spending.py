@@ -13,18 +13,20 @@ from bot.errors import BuyingBlocked, GpubotError, Mistake, NextStep, OverBudget
 from bot.model.base import Frozen, Instant, changed
 from bot.model.budget import Demand
 from bot.model.facts import OtherOffer
+from bot.model.gpu import display_typed, fits_model, may_mean
 from bot.model.money import MICROS_PER_DOLLAR, Micros, cost, cost_at_most, micros, rate_for, whole_cents_below
-from bot.model.offer import Offer
+from bot.model.offer import Catalog, Offer
 from bot.model.person import Person
 from bot.model.records import Usage
 from bot.model.rental import Rental
 from bot.model.request import Request, Terms
 from bot.model.summary import OfferChoice, Over, Proposal
-from bot.model.text import plural, say_at_most, say_limit, span
+from bot.model.text import listed, plural, say_at_most, say_limit, span
 from bot.policy.buying.budgets import Room, say_passed
 from bot.policy.team.roles import roles_of
 from bot.policy.team.rules import Rules, WhenOver
 from bot.policy.use.flexible_end import already_allowed
+from bot.policy.use.keeping import shorter
 
 _HOUR = timedelta(hours=1)
 _LEAST_GPU_RATE = Decimal("0.0001")
@@ -80,12 +82,17 @@ def needs_confirmation(terms: Terms) -> bool:
 # --- times that an amount pays for
 
 
-def billed_span(lease: timedelta, rules: Rules) -> timedelta:
+def billed_span(lease: timedelta, kept: timedelta, rules: Rules) -> timedelta:
     """Return the longest time for which a rental with this lease can cost money.
 
     This time begins with the purchase and ends with the deletion.
+
+    Args:
+        lease: The length of the lease.
+        kept: The time for which the machine is kept if saving fails, as in `Terms.kept`.
+        rules: The rules, with the provisioning timeout and the grace period.
     """
-    return lease + rules.procure.provision_timeout + rules.lease.grace
+    return lease + kept + rules.procure.provision_timeout + rules.lease.grace
 
 
 def with_price_of_total(request: Request, rules: Rules) -> Request:
@@ -98,7 +105,7 @@ def with_price_of_total(request: Request, rules: Rules) -> Request:
     """
     if request.max_total is None:
         return request
-    hours = _hours(billed_span(request.longest, rules))
+    hours = _hours(billed_span(request.longest, request.kept, rules))
     gpu_rate = Fraction(request.max_total, MICROS_PER_DOLLAR) / request.count / hours
     return changed(request, max_gpu_rate=max(Decimal(math.floor(gpu_rate * 10_000)).scaleb(-4), _LEAST_GPU_RATE))
 
@@ -112,8 +119,8 @@ def provisioning_budget(total: Micros, billed: Micros, rate: Decimal, lease: tim
     """Return the longest time that a machine can take to get ready without costing more than `total`.
 
     The total must also pay for earlier attempts (`billed`), the whole lease, and the grace period after the lease.
-    The result is at most the provisioning timeout in the rules. If the total doesn't even pay for the lease, the
-    result is negative.
+    If the machine is kept when saving fails, `lease` includes that time. The result is at most the provisioning
+    timeout in the rules. If the total doesn't even pay for the lease, the result is negative.
 
     Args:
         total: The total of the approved terms.
@@ -166,17 +173,82 @@ def over_limits(rate: Decimal, total: Micros, rules: Rules) -> tuple[Over, ...]:
     return tuple(over)
 
 
+def always_needs_approval(gpu: str, count: int, rules: Rules) -> bool:
+    """Return whether requests for these GPUs need an approver whatever they cost (policy key `approval.always`).
+
+    Args:
+        gpu: A canonical name. For a request on the waitlist, this can also be a family.
+        count: The number of GPUs.
+        rules: The team's rules.
+    """
+    always = rules.approval.always
+    many = always.gpus_from is not None and count >= always.gpus_from
+    return many or any(may_mean(gpu, name) for name in always.models)
+
+
+def unknown_models(rules: Rules, catalog: Catalog) -> tuple[str, ...]:
+    """Return the names in `approval.always.models` that match no GPU in the market's catalogue.
+
+    The rule would never apply to them. A name may still be right, if the market doesn't sell that GPU yet.
+    """
+    sold = [name for family, names in catalog.gpus.items() for name in names or (family,)]
+    return tuple(name for name in rules.approval.always.models if not any(may_mean(one, name) for one in sold))
+
+
+def say_always_asked(rules: Rules) -> str:
+    """Return the requests that always need approval, such as `requests for B200, H200 or 8 GPUs`.
+
+    Empty if there are none.
+    """
+    always, most = rules.approval.always, rules.limits.per_rental_gpus
+    named = [display_typed(name) for name in always.models]
+    if always.gpus_from is not None:
+        # Nobody can ask for more GPUs than the limit, so "8 or more" would be wrong if the limit is 8.
+        more = " or more" if always.gpus_from < most else ""
+        named.append(f"{always.gpus_from}{more} GPU{'s' if more or always.gpus_from > 1 else ''}")
+    return f"requests for {listed(named, 'or')}" if named else ""
+
+
+def needs_approver(gpu: str, count: int, rate: Decimal, total: Micros, rules: Rules) -> tuple[Over, ...]:
+    """Return the reasons why an approver has to decide whether a person gets a machine. Empty if there are none.
+
+    The budgets are checked elsewhere (`within_budgets`). For a longer lease of a machine that the person already
+    has, only `over_limits` counts.
+
+    Args:
+        gpu: The GPU, as in `always_needs_approval`.
+        count: The number of GPUs.
+        rate: USD per hour for all GPUs.
+        total: The most that the machine can cost.
+        rules: The rules of the request's project.
+    """
+    always = (Over.ALWAYS,) if always_needs_approval(gpu, count, rules) else ()
+    return (*always, *over_limits(rate, total, rules))
+
+
+def may_substitute(gpu: str, clicked: str, rules: Rules) -> bool:
+    """Return whether a GPU may be bought as a substitute for the clicked GPU, without asking anybody.
+
+    In addition to `fits_model`, a GPU that always needs approval is no substitute for one that doesn't.
+    """
+    if not fits_model(gpu, clicked):
+        return False
+    models = rules.approval.always.models
+    return any(may_mean(clicked, name) for name in models) or not any(may_mean(gpu, name) for name in models)
+
+
 def over_at_price(terms: Terms, rules: Rules) -> tuple[Over, ...]:
-    """Return the `auto_approve` limits that a request exceeds at the price of the clicked offer.
+    """Return the reasons why a request needs an approver at the price of the clicked offer.
 
     The terms allow a somewhat higher rate than the price of the clicked offer. The limits are compared with the
     price of the clicked offer, and with the total at that price.
     """
-    span = billed_span(terms.lease, rules)
+    span = billed_span(terms.lease, terms.kept, rules)
     # The total is the cost of earlier attempts plus the cost of the lease at the highest rate. Find the cost of
     # the earlier attempts, and add the cost of the lease at the price of the clicked offer.
     spent = max(terms.total - cost_at_most(terms.max_rate, span), 0)
-    return over_limits(terms.price, spent + cost_at_most(terms.price, span), rules)
+    total = spent + cost_at_most(terms.price, span)
+    return needs_approver(terms.gpu, terms.count, terms.price, total, rules)
 
 
 def propose(
@@ -189,7 +261,7 @@ def propose(
     spent: Micros = 0,
     team_rate_left: Decimal | None = None,
 ) -> Proposal:
-    """Return the terms for renting the clicked offer, and the limits that its price exceeds.
+    """Return the terms for renting the clicked offer, and the reasons why they need an approver.
 
     The terms allow a somewhat higher rate than the price of the clicked offer. If the clicked offer fails, another
     offer can then be bought. If the clicked offer needs no approval, the higher rate is limited so that the terms
@@ -202,8 +274,8 @@ def propose(
         team_rate_left: What is left of the team's limit, in USD per hour. The caller has checked that it isn't
             below `price`.
     """
-    span = billed_span(request.longest, rules)
-    over = over_limits(price, spent + cost_at_most(price, span), rules)
+    span = billed_span(request.longest, request.kept, rules)
+    over = needs_approver(gpu, request.count, price, spent + cost_at_most(price, span), rules)
     caps = [price * (1 + rules.procure.dearer)]
     if request.max_gpu_rate is not None:
         caps.append(request.max_gpu_rate * request.count)
@@ -221,16 +293,21 @@ def propose(
 
 
 def propose_longer_lease(
-    rental: Rental, ends_at: datetime, *, spent: Micros, now: datetime, rules: Rules
+    rental: Rental, ends_at: datetime, *, kept: timedelta, spent: Micros, now: datetime, rules: Rules
 ) -> Proposal:
     """Return the next version of a running rental's terms, for a lease until `ends_at`.
 
-    The total is the cost so far, plus the highest possible cost until the new end, including the grace period.
+    An approver decides if the longer lease exceeds the `auto_approve` limits. The rule `approval.always` doesn't
+    apply, because the person already has the machine.
+
+    The total is the cost so far, plus the highest possible cost until the new end, including the grace period and
+    the time for which the machine is kept if saving fails.
 
     If the end is flexible, the terms already allow the machine to run until the latest time at which the lease may
     end. If `ends_at` isn't after that time, the terms are returned unchanged.
 
     Args:
+        kept: The time for which the machine is kept after the new end (`kept_for_longer_lease`).
         spent: The highest possible cost of the rental by `now`.
 
     Raises:
@@ -239,10 +316,10 @@ def propose_longer_lease(
     if already_allowed(rental.running_lease, ends_at):
         return Proposal(terms=rental.terms)
     rate, before = rental.rate_at_most, rental.unextended
-    total = spent + cost_at_most(rate, ends_at - now + rules.lease.grace)
+    total = spent + cost_at_most(rate, ends_at - now + kept + rules.lease.grace)
     lease = ends_at - rental.running_lease.ready_at
     return Proposal(
-        terms=changed(before, version=before.version + 1, lease=lease, total=total, price=rate),
+        terms=changed(before, version=before.version + 1, lease=lease, kept=kept, total=total, price=rate),
         over=over_limits(rate, total, rules),
     )
 
@@ -455,8 +532,8 @@ class Limits:
         fits, too_long = 0, math.ceil(request.longest / _HOUR)
         while too_long - fits > 1:
             hours = (fits + too_long) // 2
-            shorter = changed(request, lease=hours * _HOUR, until=None, up_to=None)
-            total = self._proposal(shorter, offer).terms.total
+            fewer = shorter(request, lease=hours * _HOUR, until=None, up_to=None)
+            total = self._proposal(fewer, offer).terms.total
             fits, too_long = (fits, hours) if self.room.passed(total, self.rules) else (hours, too_long)
         return fits * _HOUR or None
 

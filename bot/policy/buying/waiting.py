@@ -20,7 +20,6 @@ from pydantic import ConfigDict
 
 from bot.model.attempt import Attempt
 from bot.model.base import changed
-from bot.model.gpu import fits_model
 from bot.model.money import cost_at_most, whole_cents_below
 from bot.model.offer import Offer
 from bot.model.quote import Quote, SharedSearch, WaitlistEntry
@@ -29,7 +28,7 @@ from bot.model.request import OfferQuery, Request, Terms
 from bot.model.state import UNBOUGHT, State
 from bot.model.summary import Proposal, WaitingView
 from bot.policy.buying.offers import NEEDS_NEW_QUOTE, Place, fits, place_of
-from bot.policy.buying.spending import billed_span, over_limits, propose
+from bot.policy.buying.spending import billed_span, may_substitute, needs_approver, propose
 from bot.policy.team.hours import next_within
 from bot.policy.team.rules import Rules
 from bot.policy.use.leases import LEAST_TIME
@@ -169,9 +168,9 @@ def ceiling(request: Request, offers: Sequence[Offer], rules: Rules) -> Ceiling 
 
 
 def _at_most(request: Request, max_rate: Decimal, rules: Rules) -> Proposal:
-    total = cost_at_most(max_rate, billed_span(request.longest, rules))
+    total = cost_at_most(max_rate, billed_span(request.longest, request.kept, rules))
     terms = Terms.of(request, request.gpu, price=max_rate, max_rate=max_rate, total=total)
-    return Proposal(terms=terms, over=over_limits(max_rate, total, rules))
+    return Proposal(terms=terms, over=needs_approver(request.gpu, request.count, max_rate, total, rules))
 
 
 def same_reason(one: str, other: str) -> bool:
@@ -302,7 +301,7 @@ class SayNothingFits(NamedTuple):
 Turn: TypeAlias = Rent | Tell | SayNothingFits
 
 
-def turn(waiter: Waiter, offers: Sequence[Offer], now: datetime) -> Turn | None:
+def turn(waiter: Waiter, offers: Sequence[Offer], now: datetime, rules: Rules) -> Turn | None:
     """Return the action to take now for a waitlist entry, or None if there is nothing to do.
 
     Args:
@@ -320,7 +319,7 @@ def turn(waiter: Waiter, offers: Sequence[Offer], now: datetime) -> Turn | None:
         offer
         for offer in listed
         if offer.rate <= rental.terms.max_rate
-        and (waitlist_entry.gpu is None or fits_model(offer.gpu, waitlist_entry.gpu))
+        and (waitlist_entry.gpu is None or may_substitute(offer.gpu, waitlist_entry.gpu, rules))
         and place_of(offer) not in sold_out
         and offer.offer_id not in called
     ]

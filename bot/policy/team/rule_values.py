@@ -14,12 +14,14 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from bot.model.budget import UNASSIGNED
+from bot.model.gpu import is_name
 from bot.model.text import one_line
 
 LONGEST_SPAN = timedelta(days=366)
 """The longest duration in a policy. It is short enough to be added to any date."""
 _SPAN = re.compile(r"(?:([0-9]+)d)? ?(?:([0-9]+)h)? ?(?:([0-9]+)m)? ?(?:([0-9]+)s)?")
 _UNITS = (timedelta(days=1), timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1))
+_GPU_NAME = re.compile(r"[A-Za-z0-9 _.-]{1,40}")
 _QUOTED_NUMBER = re.compile(r"(?:0|[1-9][0-9]{0,11})(?:\.[0-9]{1,9})?")
 _DAY_TIMES = re.compile(r"([0-9]{1,2}):([0-9]{2}) ?- ?([0-9]{1,2}):([0-9]{2})")
 _WEEK_TIME = re.compile(r"([a-z]{3}) +([0-9]{1,2}):([0-9]{2})")
@@ -162,6 +164,15 @@ def _label(value: Any) -> Any:
     return value
 
 
+def _gpu_name(value: Any) -> Any:
+    """Check that a value can name a GPU. A number such as 4090 is converted to text."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if not isinstance(value, str) or not _GPU_NAME.fullmatch(value) or not is_name(value):
+        raise ValueError("write a GPU as people type it in /gpu get, such as H200")
+    return value
+
+
 def _project_name(value: str) -> str:
     if value == UNASSIGNED:
         raise ValueError(f"{UNASSIGNED} is what belongs to no project; choose another name")
@@ -192,6 +203,8 @@ ChannelId = Annotated[str, Field(pattern=CHANNEL_ID)]
 USER_OR_GROUP_ID = r"^[UWS][A-Z0-9]+$"
 UserOrGroupId = Annotated[str, Field(pattern=USER_OR_GROUP_ID)]
 PROJECT_NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,29}$"
+GpuName = Annotated[str, BeforeValidator(_gpu_name)]
+"""A GPU family or model, as people type it. It may be unknown to the market (`spending.unknown_models`)."""
 ProjectName = Annotated[str, Field(pattern=PROJECT_NAME), AfterValidator(_project_name)]
 Label = Annotated[str, BeforeValidator(_label)]
 Zone = Annotated[str, BeforeValidator(_zone)]

@@ -19,6 +19,7 @@ from bot.policy.team.rule_values import (
     DayTimes,
     Dollars,
     Flag,
+    GpuName,
     GroupId,
     Label,
     ProjectName,
@@ -48,7 +49,7 @@ they are deactivated by mistake.
 
 
 class Approvers(Frozen):
-    """The people who decide about requests over the `auto_approve` limits.
+    """The people who decide about requests that need approval.
 
     If there are none, the admins decide.
     """
@@ -144,9 +145,19 @@ class Bill(Frozen):
     """The time zone in which the invoice's months begin and end."""
 
 
-class Approval(Frozen):
-    """The rules for requests that wait for an approver."""
+class Always(Frozen):
+    """The requests that need an approver whatever they cost. Either condition is enough."""
 
+    models: tuple[GpuName, ...] = ()
+    """GPU families, such as `H200`, or single models, as people type them in `/gpu get`."""
+    gpus_from: Count | None = Field(default=None, le=10_000)
+    """The number of GPUs from which a request needs an approver. None if the number doesn't matter."""
+
+
+class Approval(Frozen):
+    """The rules for requests that need an approver."""
+
+    always: Always = Always()
     expires: Span = timedelta(hours=8)
     """The time after which an undecided request expires. Only time in an approver's working hours counts."""
     remind: Span = timedelta(hours=1)
@@ -201,6 +212,22 @@ class Lease(Frozen):
         if self.grace > self.max:
             raise ValueError("grace is longer than max; machines would run on for longer than they were rented")
         return self
+
+
+class WhenFailed(StrEnum):
+    """What happens to a machine at its end if its `/root/on-ending.sh` has failed."""
+
+    END = "end"
+    """It is destroyed, as if the script had finished."""
+    KEEP = "keep"
+    """It keeps running until its owner's next hours begin."""
+
+
+class OnEnding(Frozen):
+    """The rules for the owner's script `/root/on-ending.sh`, which runs before a machine ends."""
+
+    failed: WhenFailed = WhenFailed.END
+    """The rule for a script that failed. A request can ask to keep its machine in any case."""
 
 
 class Keys(Frozen):
@@ -349,6 +376,7 @@ class Rules(Frozen):
     approval: Approval = Approval()
     procure: Procure = Procure()
     lease: Lease = Lease()
+    on_ending: OnEnding = OnEnding()
     keys: Keys = Keys()
     check_in: CheckIn = CheckIn()
     hours: Hours = Hours()

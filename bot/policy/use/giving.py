@@ -18,7 +18,7 @@ from bot.model.request import Request
 from bot.model.state import State
 from bot.model.summary import Over
 from bot.policy.buying.offers import fits
-from bot.policy.buying.spending import over_limits
+from bot.policy.buying.spending import needs_approver
 from bot.policy.team.rules import Rules
 
 ASK_EVERY = timedelta(hours=1)
@@ -90,7 +90,7 @@ class Left(Frozen):
     total: Micros
     """The highest possible remaining cost, including the grace period after the end."""
     over: tuple[Over, ...]
-    """The `auto_approve` limits that the rate or the total exceeds."""
+    """The reasons why a new owner would need an approver."""
 
 
 def left_of(rental: Rental, now: datetime, rules: Rules) -> Left:
@@ -103,7 +103,8 @@ def left_of(rental: Rental, now: datetime, rules: Rules) -> Left:
     rate = rental.rate_at_most
     ends_at = lease.latest_end or lease.ends_at
     total = cost_at_most(rate, max(ends_at - now, timedelta(0)) + rules.lease.grace)
-    return Left(rate=rate, ends_at=ends_at, total=total, over=over_limits(rate, total, rules))
+    over = needs_approver(rental.gpu or rental.terms.gpu, rental.request.count, rate, total, rules)
+    return Left(rate=rate, ends_at=ends_at, total=total, over=over)
 
 
 def check_givable(rental: Rental, attempts: Iterable[Attempt], now: datetime) -> None:

@@ -1,4 +1,7 @@
-"""The jobs on machines, their progress, and leases that end when their jobs are done."""
+"""The jobs on machines, their progress, leases that end when their jobs are done, and the health of GPUs.
+
+Also the time until which a machine is kept if its `/root/on-ending.sh` fails.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,10 @@ from alembic import op
 revision = "v0700"
 down_revision = "v0600"
 
-_COLUMNS = ("jobs", "progress", "lease_until_done")
+_COLUMNS = ("jobs", "progress", "gpu_health", "lease_until_done")
 
 
 def upgrade() -> None:
     for name in _COLUMNS:
         op.add_column("rentals", sa.Column(name, sa.Text()))
+    op.add_column("rentals", sa.Column("lease_kept_until", sa.DateTime(timezone=True)))
