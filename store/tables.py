@@ -190,6 +190,7 @@ rentals = Table(
     _time("lease_ready_at"),
     _time("lease_ends_at"),
     _time("lease_latest_end"),
+    _time("lease_kept_until"),
     _json("lease_until_done", UntilDone),
     _time("lease_notices_checked_at"),
     _time("lease_seen_at"),

@@ -125,6 +125,8 @@ class EventKind(StrEnum):
     """Somebody destroyed the machine gracefully: it ends when its `/root/on-ending.sh` has finished."""
     SCRIPT_FAILED = "script_failed"
     """The owner's script `/root/on-ending.sh` failed before the lease ended."""
+    KEPT_AFTER_FAILURE = "kept_after_failure"
+    """The owner's script failed before the lease ended, so the machine is kept until the owner's next hours."""
     JOBS_ENDED = "jobs_ended"
     """The jobs on the machine have ended, and none is running any more."""
     JOB_DONE = "job_done"
@@ -551,6 +553,7 @@ EFFECTS: dict[EventKind, Effects[Any]] = {
         resolves=(_Q.NEEDED, _Q.UNANSWERED, _Q.EXTENSION),
     ),
     _E.SCRIPT_FAILED: Effects(EndFacts, direct=_OWNER, asks=_Q.END),
+    _E.KEPT_AFTER_FAILURE: Effects(EndFacts, direct=_OWNER, asks=_Q.END, resolves=(_Q.END,), lengthens=True),
     _E.JOBS_ENDED: Effects(JobsEndedFacts, direct=_OWNER, asks=_Q.NEEDED, resolves=(_Q.NEEDED,)),
     _E.JOB_DONE: Effects(
         JobDoneFacts,

@@ -322,8 +322,12 @@ class EndFacts(BillFacts, UntilFacts):
 
     until: Instant
     since: Instant | None = None
+    """The end before which the script failed, if the machine is kept until `until` because of that."""
     span: timedelta | None = None
+    """The time until the machine ends. If it is kept after a failure, the time for which it is kept."""
     rate: Decimal | None = None
+    estimate: Micros | None = None
+    """The most that the machine costs while it is kept after a failure."""
     status: UsageStatus | None = Field(default=None, alias="verdict")
     """The usage status. If the status is UNKNOWN, the end of the lease doesn't move."""
     vendor: str | None = None

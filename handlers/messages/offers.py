@@ -253,6 +253,7 @@ def _understood(view: QuoteView, times: Times, *, everything: bool) -> list[Part
         "" if quote.project == UNASSIGNED else f"project {escape(quote.project, 40)}",
         f"setup {escape(request.setup)}" if request.setup else "",
         "" if request.probe else "no-probe, so usage isn't monitored",
+        "kept if saving fails" if request.kept else "",
         f"shared with {people_text(view.teammates)}" if view.teammates else "",
     ]
     sold_as = contract(request.contract) if everything or request.contract is Contract.SPOT else ""
@@ -337,7 +338,10 @@ def _cost(choice: OfferChoice, quote: Quote, *, everything: bool) -> str:
     sold_out = (
         f"If this offer sells out, I'll take another up to {highest_price}." if _may_cost_more(choice) else ""
     )
-    return join(f"{text} including startup and shutdown.", sold_out)
+    including = (
+        "startup, shutdown, and keeping it if saving fails" if choice.terms.kept else "startup and shutdown"
+    )
+    return join(f"{text} including {including}.", sold_out)
 
 
 def _most(choice: OfferChoice, rules: Rules, subject: str, offer: str = "this offer") -> str:
@@ -347,10 +351,12 @@ def _most(choice: OfferChoice, rules: Rules, subject: str, offer: str = "this of
     as `this offer`.
     """
     terms = choice.terms
-    billed = billed_span(terms.lease, rules)
+    billed = billed_span(terms.lease, terms.kept, rules)
     before = terms.total - cost_at_most(terms.max_rate, billed)
     spent = f", plus the {dollars(before)} spent before" if in_cents([before]) > [0] else ""
-    start_and_end = f"{span(terms.lease)} plus {span(billed - terms.lease)} to start and shut down"
+    start_and_end = f"{span(terms.lease)} plus {span(billed - terms.lease - terms.kept)} to start and shut down"
+    if terms.kept:
+        start_and_end += f", plus {about_span(terms.kept)} if saving fails"
     dearer = f"If {offer} sells out, I'll take another up to {highest(terms)}." if _may_cost_more(choice) else ""
     return join(f"{subject} for {start_and_end}, at up to {highest(terms)}{spent}.", dearer)
 

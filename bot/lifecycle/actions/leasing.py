@@ -43,6 +43,7 @@ from bot.policy.team.roles import check_user, decides_at_once, is_approver_or_ad
 from bot.policy.team.rules import Rules
 from bot.policy.use.flexible_end import already_allowed
 from bot.policy.use.giving import who_waits
+from bot.policy.use.keeping import kept_for_longer_lease
 from bot.policy.use.leases import extension_left
 from bot.policy.use.probe_times import soonest_probe_run
 from bot.policy.use.questions import after_answer, after_extension, asks_again_at, unanswered
@@ -177,7 +178,8 @@ class Extend(Action[AskedLease, LongerLease, Extended], id="extend"):
         spent = (await load_snapshot(tx, rental)).spent_at_most(now)
         owner = await tx.people.get(rental.owner, EVER) or Person(id=rental.owner, name="")
         rules = rules_of_owner(deps.rules, rental.project, owner)
-        proposal = propose_longer_lease(rental, ends_at, spent=spent, now=now, rules=rules)
+        kept = kept_for_longer_lease(rental, ends_at, zone_of(owner.tz, rules), rules)
+        proposal = propose_longer_lease(rental, ends_at, kept=kept, spent=spent, now=now, rules=rules)
         passed: tuple[Demand, ...] = ()
         if not already_allowed(lease, ends_at):
             after = lease_changes.extend(
