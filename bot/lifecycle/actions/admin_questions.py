@@ -276,7 +276,7 @@ class ReadoptAll(OnParts[list[Rental]], id="put_all_back", notes_seen=False):
 
     Raises:
         Refused: The person isn't an admin, or no machine can be re-adopted.
-        TooLate: All parts have been decided.
+        TooLate: The question has been answered for all machines.
     """
 
     async def do(self, tx: Tx, deps: Deps, person: Person, plan: list[AdminQuestion]) -> list[Rental]:

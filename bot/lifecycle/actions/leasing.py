@@ -413,7 +413,7 @@ class OnUnanswered(Direct[Rental, Rental], notes_seen=False):
 
 
 class AskOwnerAgain(OnUnanswered, id="ask_owner_again"):
-    """Ask the owner of a rental again, as soon as it is within the owner's working hours.
+    """Ask the owner of a rental again, during the owner's working hours.
 
     In addition to the errors of `OnUnanswered`, this raises TooLate if the owner has left the workspace.
     """

@@ -1,4 +1,4 @@
-"""The reasons for which nothing may be bought at the moment."""
+"""Finds out whether buying is blocked at the moment, and why."""
 
 from __future__ import annotations
 
