@@ -130,9 +130,9 @@ USUAL_CHANCE = Fraction(8, 10)
 
 
 class SuccessRate(Frozen):
-    """The number of machines that became ready, out of one vendor's last ten purchases of a GPU.
+    """The number of machines that became ready, out of the bot's last ten purchases of a GPU from one vendor.
 
-    Purchases that a person or the market ended before their machine was ready aren't counted.
+    A purchase isn't counted if a person or the market ended it before the machine was ready.
     """
 
     ready: int
@@ -304,8 +304,8 @@ class Attempt(Frozen):
     def live(self) -> bool:
         """True if the attempt has the rental's machine, or can still get it.
 
-        An attempt is no longer live once its deletion has been accepted. An orphan, that is, an attempt whose
-        machines are only deleted, is never live.
+        An attempt is no longer live once the vendor has accepted its deletion. An orphaned attempt is never live:
+        if it has a machine, the machine is deleted and never used.
 
         A rental has at most one live attempt.
         """

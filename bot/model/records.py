@@ -160,7 +160,7 @@ class Running(NamedTuple):
 
 
 class LiveCost(NamedTuple):
-    """The values of a live rental from which the total cost of many rentals is computed."""
+    """The values from which the cost of one live rental is computed."""
 
     rental_id: str
     owner: str

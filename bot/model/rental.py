@@ -220,7 +220,7 @@ class Rental(Frozen):
     """
     approved_by: str | None = None
     approval_notice_at: Instant | None = None
-    """The time at which to notify the owner of the approval, unless the machine is ready by then.
+    """The time at which to tell the owner that the request was approved, unless the machine is ready by then.
 
     None if no such notice is needed.
     """
