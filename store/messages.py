@@ -286,7 +286,7 @@ class Messages(Rows):
         await insert_new(self._conn, messages, row)
 
     async def show(self, rental_id: str, *, transition: bool) -> None:
-        """Schedule an edit of the messages about a rental that the bot keeps up to date, because the rental changed.
+        """Schedule an edit of a rental's messages, because the rental changed. Closed messages aren't edited.
 
         Edits that show a `transition` are sent before edits that only show progress.
         """

@@ -118,7 +118,7 @@ class Marker(StrEnum):
 
 
 REPORTED_FAILED = frozenset({Why.SOLD_OUT, Why.ANSWERED_FAILED})
-"""The reasons with which the market reports a failed purchase. The purchase may still have created a resource."""
+"""The reasons for a failure that the market itself reports. The purchase may still have created a resource."""
 
 
 ENDED_BY_VENDOR = REPORTED_FAILED | {Why.REFUSED, Why.VENDOR_FAILED, Why.TOO_SLOW}
@@ -304,8 +304,8 @@ class Attempt(Frozen):
     def live(self) -> bool:
         """True if the attempt has the rental's machine, or can still get it.
 
-        An attempt is no longer live once the vendor has accepted its deletion. An orphaned attempt is never live:
-        if it has a machine, the machine is deleted and never used.
+        An attempt is no longer live once the vendor has accepted its deletion. An orphaned attempt is never
+        live, because the bot only deletes the machines of such an attempt.
 
         A rental has at most one live attempt.
         """
@@ -320,7 +320,7 @@ class Attempt(Frozen):
     def unresolved(self) -> bool:
         """True if the attempt is an orphan whose machines can still cost money.
 
-        The machines of an orphan never become the rental's machine. They are only deleted.
+        The machines of an orphan never become the rental's machine. The bot only deletes them.
         """
         return self.orphaned and not self.closed
 

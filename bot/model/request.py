@@ -123,7 +123,7 @@ class Request(OfferQuery):
     def last_end(self) -> datetime | None:
         """The end that the person named. None if they named no end.
 
-        For a flexible end, this is the latest time at which the lease may end.
+        For a flexible end, this is the latest end of the lease.
         """
         if self.until is None or self.up_to is None:
             return self.until

@@ -131,7 +131,7 @@ async def save(tx: Tx, deps: Deps, before: AdminQuestion, after: AdminQuestion) 
     question as well.
 
     If the database was restored from a backup, a question can be about machines that were bought after that
-    backup. When such a question is closed, `close_request` handles the requests for these machines.
+    backup. When such a question is closed, `close_request` decides whether the requests for these machines end.
     """
     await tx.questions.save(before, after)
     if before.open and not after.open and isinstance(after.about, Purchase):

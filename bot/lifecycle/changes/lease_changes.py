@@ -129,7 +129,7 @@ def drop_extension(rental: Rental, now: datetime) -> Rental:
 
 
 def _until(lease: Lease, ends_at: datetime, terms: Terms, now: datetime) -> Lease:
-    """Return the lease with another end, for which these terms pay. A graceful destroy is cancelled.
+    """Return the lease with another end, which these terms cover. A graceful destroy is cancelled.
 
     If the lease was going to end because its jobs are done, the new end doesn't depend on jobs.
     """

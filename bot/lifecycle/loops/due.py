@@ -103,7 +103,7 @@ class DueLoop(Part, ABC, Generic[R]):
         """Work on a claimed row, and end its claim.
 
         If this raises an error, the loop calls `failed` and postpones the row. While `claim_lasts` returns False,
-        nothing may be bought or deleted.
+        the work must not buy or delete anything.
         """
 
     async def failed(self, row: R, error: Exception) -> None:

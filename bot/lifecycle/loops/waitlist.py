@@ -240,7 +240,7 @@ async def _serve(
 
 
 async def _notify_outcome(tx: Tx, deps: Deps, quote: Quote) -> None:
-    """End a waitlist entry, and notify its owner of the offers, or that there were none."""
+    """End a waitlist entry, and tell the entry's owner which offers were found, if any."""
     stored = await tx.quotes.get(quote.id)
     if stored is None or stored.waits_for is None or stored.rental_id is not None:
         return
