@@ -56,7 +56,7 @@ class ReportedProgress(Frozen):
 
 
 class JobReport(Frozen):
-    """The jobs in one report that a machine has sent, running ones first, and the newest line of progress."""
+    """The jobs in one report of a machine, running ones first, and the newest line of progress."""
 
     jobs: tuple[ReportedJob, ...] = ()
     progress: ReportedProgress | None = None

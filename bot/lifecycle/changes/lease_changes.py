@@ -131,7 +131,7 @@ def drop_extension(rental: Rental, now: datetime) -> Rental:
 def _until(lease: Lease, ends_at: datetime, terms: Terms, now: datetime) -> Lease:
     """Return the lease with another end, which these terms cover. A graceful destroy is cancelled.
 
-    If the lease was going to end because its jobs are done, the new end doesn't depend on jobs.
+    If the lease was going to end because the machine's jobs are done, the new end doesn't depend on jobs.
     """
     lease = _with_fixed_end(lease) if lease.ends_when_done else lease
     kept_until = lease.kept_until
@@ -158,7 +158,7 @@ def _with_fixed_end(lease: Lease) -> Lease:
 
 
 def end_when_done(rental: Rental, job: Job, ends_at: datetime, now: datetime) -> Rental:
-    """Move the end of the lease to `ends_at`, because its jobs are done, and record that the owner is notified.
+    """Move the end of the lease to `ends_at`, because the jobs are done, and record that the owner is notified.
 
     The previous end becomes the lease's latest end.
     """
@@ -171,7 +171,7 @@ def end_when_done(rental: Rental, job: Job, ends_at: datetime, now: datetime) ->
 
 
 def resume_work(rental: Rental, now: datetime) -> Rental:
-    """Give the lease back its usual end, because work goes on after its jobs seemed to be done."""
+    """Restore the usual end of the lease, because work goes on after the jobs seemed to be done."""
     lease = rental.running_lease
     resumed = changed(lease.until_done or UntilDone(since=now), done=None, done_seen_at=None, resumed_at=now)
     return alter(
