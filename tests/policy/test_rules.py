@@ -41,8 +41,8 @@ on_ending: {failed: keep}
 keys: {per_person: 3, github: false}
 check_in: {after: 90m}
 hours: {time: "09:30-24:00", days: "mon,wed,sat-sun"}
-idle: {probe: none, gpu_below: 10%, after: 20m, never_used: 40m, connected: 3h, from: 5.50, again: [1h, 3h],
-       urgent_per_hour: 20.00, channel_after: null, approvers_after: 5h}
+idle: {probe: none, gpu_below: 10%, after: 20m, never_used: 40m, connected: 3h, job_counts: 6h, from: 5.50,
+       again: [1h, 3h], urgent_per_hour: 20.00, channel_after: null, approvers_after: 5h}
 announce: {ready: thread, address_in_channel: true}
 projects:
   vision: {channels: [C0VISION], people: [U0ANA], budget: 3000.00, cost_center: 4711, auto_approve: {total: 50}}
@@ -126,7 +126,7 @@ def test_every_key_of_the_file_is_read(tmp_path: Path) -> None:
     assert (rules.idle.probe, rules.idle.gpu_below) == (ProbeKind.NONE, Decimal("0.1"))
     assert (rules.idle.after, rules.idle.never_used, rules.idle.connected) == (20 * MINUTE, 40 * MINUTE, 3 * HOUR)
     assert (rules.idle.ask_from, rules.idle.again) == (Decimal("5.5"), (HOUR, 3 * HOUR))
-    assert rules.idle.urgent_per_hour == Decimal(20)
+    assert (rules.idle.job_counts, rules.idle.urgent_per_hour) == (6 * HOUR, Decimal(20))
     assert (rules.idle.channel_after, rules.idle.approvers_after) == (None, 5 * HOUR)
     assert rules.announce.ready is ReadyAnnouncement.THREAD
     assert rules.announce.address_in_channel

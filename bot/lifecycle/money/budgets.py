@@ -55,7 +55,7 @@ class RentalFacts:
     resources: Sequence[Resource] = ()
     ledger: Sequence[LedgerRow] = ()
     replacement_waits: bool = False
-    """True if another rental is replacing this one and isn't over."""
+    """True if another rental is replacing this one, isn't over, and doesn't wait for a decision."""
     owner_changes: Sequence[Event] = ()
     """The events that transferred the rental to another owner, oldest first."""
 
@@ -328,8 +328,8 @@ async def settle(
 ) -> None:
     """Charge the new ledger rows of a rental, and update its reservations and the balances.
 
-    The caller must hold the spending lock, and must have stored the rental in its current state. If the rental is
-    over and was a replacement, the rental that it replaced is settled too.
+    The caller must hold the spending lock, and must have stored the rental in its current state. If a replacement
+    waits for a decision, begins to be bought or is over, the rental that it replaces is settled too.
 
     Args:
         by: The person whose click changed the rental. They also get the budget alerts that the change triggers.
@@ -355,7 +355,8 @@ async def settle(
         if balance is None:
             raise Stale
         await _alert(tx, deps, balance, more, by)
-    replaced = await tx.rentals.get(rental.replaces) if rental.state.over and rental.replaces is not None else None
+    turns = rental.state.over or rental.state in {State.AWAITING_APPROVAL, State.PROCURING}
+    replaced = await tx.rentals.get(rental.replaces) if turns and rental.replaces is not None else None
     if replaced is not None:
         await settle(tx, deps, replaced, by=by)
 
@@ -396,7 +397,7 @@ async def _facts_of(tx: Tx, rental: Rental) -> RentalFacts:
     if rental.replaced_by is not None:
         other = await tx.rentals.get(rental.replaced_by)
         # A rental can name its replacement before the replacement is stored, so `other` may be None.
-        waits = other is None or not other.state.over
+        waits = other is None or not (other.state.over or other.state is State.AWAITING_APPROVAL)
     if not rental.attempts:
         return RentalFacts(rental)
     facts = (await tx.rentals.facts_of([rental.id]))[rental.id]
@@ -515,6 +516,8 @@ async def demands_of(
     reserved: dict[Month, Micros] = defaultdict(int)
     for one in await tx.budgets.reservations(after.id):
         reserved[one.month] += one.amount
+    for month, amount in (await _released_by(tx, after, now, rules)).items():
+        reserved[month] += amount
     balances = await _balances(tx, after.owner, after.project, {**more, **reserved})
     if whole:
         return demands(
@@ -523,6 +526,22 @@ async def demands_of(
     return demands(
         {month: more.get(month, 0) - reserved[month] for month in {**more, **reserved}}, balances, rules
     )
+
+
+async def _released_by(tx: Tx, after: Rental, now: datetime, rules: Rules) -> dict[Month, Micros]:
+    """Return the reservations that the replaced machine no longer needs once its replacement is being bought.
+
+    Empty if the rental replaces no running machine, or if it still waits for a decision.
+    """
+    replaced = await tx.rentals.get(after.replaces) if after.replaces is not None else None
+    if replaced is None or replaced.state is not State.READY or after.state is State.AWAITING_APPROVAL:
+        return {}
+    left = held(replace(await _facts_of(tx, replaced), replacement_waits=True), now, rules)
+    return {
+        one.month: max(one.amount - left.get(one.month, 0), 0)
+        for one in await tx.budgets.reservations(replaced.id)
+        if one.owner == replaced.owner
+    }
 
 
 async def demands_on_new_owner(
