@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -36,7 +37,7 @@ def at(day: int, hour: int, minute: int = 0) -> datetime:
     return datetime(2026, 11, day, hour, minute, tzinfo=BERLIN).astimezone(UTC)
 
 
-def asked(**fields: object) -> Request:
+def asked(**fields: Any) -> Request:
     return Request(**{"gpu": "H100", "lease": 6 * HOUR, "keep_if_failed": True, **fields})
 
 

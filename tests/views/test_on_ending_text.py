@@ -17,7 +17,7 @@ from bot.model.summary import RentalDetails
 from handlers.actions.rentals import destroy_dialog
 from handlers.messages import lists, replies, ssh_lines
 from handlers.messages.render import history_text
-from tests.views.screens import card, dialog, direct, message, page, thread
+from tests.views.screens import card, dialog, direct, message, page, read, thread
 from tests.views.stories import ANA, BEN, READY_EVENT, M, clock, gone, happened, lease, reading, ready
 
 K = EventKind
@@ -187,8 +187,9 @@ def test_the_card_shows_the_time_and_outcome_of_the_script() -> None:
 
 def test_a_kept_machine_is_said_to_keep_running_and_what_that_costs() -> None:
     until = clock(8, 0, day=25)
-    facts = {"since": END, "estimate": 32_266_667, "exit_status": 1}
-    kept = happened(K.KEPT_AFTER_FAILURE, clock(18, 26), id=13, until=until, **facts)
+    kept = happened(
+        *(K.KEPT_AFTER_FAILURE, clock(18, 26)), id=13, until=until, since=END, estimate=32_266_667, exit_status=1
+    )
     before = machine(S.THERE, clock(13, 0), NOTICE, lease=changed(lease(END), kept_until=until))
     after = machine(FAILED, clock(18, 26), NOTICE, kept, lease=lease(until))
     assert page(
@@ -196,7 +197,7 @@ def test_a_kept_machine_is_said_to_keep_running_and_what_that_costs() -> None:
         direct(kept, after, clock(18, 26)),
         direct(NOTICE, after, clock(18, 26)),
         thread(kept, after),
-        history_text(kept, after, reading(clock(18, 30)), money=False),
+        read(history_text(kept, after, reading(clock(18, 30)), money=False), clock(18, 30)),
     ) == snapshot("""\
 
 *Your 1x H100 (k7mq2) ends at 18:40, in 30 min.* Copy your results off: the disk is deleted with it.
@@ -213,7 +214,7 @@ def test_a_kept_machine_is_said_to_keep_running_and_what_that_costs() -> None:
 
 (nothing)
 
-The script /root/on-ending.sh failed on this machine (exit 1), so it keeps running until <!date^1795593600^{date_short_pretty} at {time}|Wed 25 Nov 08:00 UTC>.
+The script /root/on-ending.sh failed on this machine (exit 1), so it keeps running until tomorrow at 08:00.
 """)
 
 
