@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from bot.clock import Clock
 from bot.lifecycle.outside import Prober
 from bot.model.base import changed
+from bot.model.job import ROOT, Job, JobReport, JobState, Progress, ReportedJob, ReportedProgress
 from bot.model.machine_use import (
     EndToTell,
     GpuModel,
@@ -58,6 +59,60 @@ class Script:
         return OnEnding(state=state, end=last[0], status=self._status or None)
 
 
+class Jobs:
+    """The simulated jobs of a machine with gpubot-run."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._jobs: list[Job] = []
+        self._progress: Progress | None = None
+
+    def start(self, name: str = "python train.py", *, uid: int = ROOT) -> str:
+        """Start a job, and return its ID."""
+        job = Job(
+            id=f"{uid}.job{len(self._jobs)}",
+            uid=uid,
+            name=name,
+            state=JobState.RUNNING,
+            began_at=self._clock.now(),
+        )
+        self._jobs.append(job)
+        return job.id
+
+    def end(self, job_id: str, status: int | None = 0) -> None:
+        """Let a job end with an exit status. None: nobody knows how it ended."""
+        state = JobState.UNKNOWN if status is None else JobState.FAILED if status else JobState.DONE
+        ended = {"state": state, "exit_status": status, "ended_at": self._clock.now()}
+        self._jobs = [changed(job, **ended) if job.id == job_id else job for job in self._jobs]
+
+    def say(self, text: str) -> None:
+        """Let a job print a line of progress."""
+        self._progress = Progress(text=text, at=self._clock.now())
+
+    def reboot(self) -> None:
+        """Lose all jobs and the progress, like a machine that is rebooted."""
+        self._jobs, self._progress = [], None
+
+    def report(self) -> JobReport:
+        now, said = self._clock.now(), self._progress
+        jobs = [
+            ReportedJob(
+                id=job.id,
+                uid=job.uid,
+                name=job.name,
+                state=job.state,
+                exit_status=job.exit_status,
+                age=now - job.began_at,
+                ended_ago=None if job.ended_at is None else now - job.ended_at,
+            )
+            for job in self._jobs
+        ]
+        progress = None if said is None else ReportedProgress(text=said.text, age=now - said.at)
+        return JobReport(
+            jobs=tuple(sorted(jobs, key=lambda job: job.ended_ago or timedelta(0))), progress=progress
+        )
+
+
 class Machine:
     """One machine. Initially, its probe answers, its only GPU is idle and nobody is connected."""
 
@@ -72,6 +127,8 @@ class Machine:
         """The number of probe runs so far."""
         self.announced: list[EndToTell | None] = []
         """The end that each probe run announced to the machine."""
+        self.jobs: Jobs | None = None
+        """The machine's jobs. None: it has no gpubot-run, so it reports none."""
         self.script: Script | None = None
         """The machine's `/root/on-ending.sh`. None: a test decides what the machine reports about it."""
         self.arrived = asyncio.Event()
@@ -129,6 +186,8 @@ class Machine:
         report = self.report
         if self.script is not None:
             report = changed(report, on_ending=self.script.report(ending))
+        if self.jobs is not None:
+            report = changed(report, jobs=self.jobs.report())
         return ProbeResult(report=report, host_key=shown)
 
 
