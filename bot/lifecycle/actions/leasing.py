@@ -206,7 +206,7 @@ class Extend(Action[AskedLease, LongerLease, Extended], id="extend"):
         return LongerLease(rental=rental, ends_at=ends_at, span=span, proposal=proposal)
 
     def confirms(self, plan: LongerLease) -> bool:
-        return extension_needs_confirmation(plan.rental, plan.ends_at, plan.span)
+        return extension_needs_confirmation(plan.rental, plan.ends_at, plan.span, plan.proposal.terms.kept)
 
     def shown(self, plan: LongerLease) -> Rental:
         return plan.rental
