@@ -31,6 +31,7 @@ from bot.model.facts import (
     EndFacts,
     ExtensionFacts,
     Facts,
+    GpuFaultFacts,
     GpuMismatchFacts,
     HeldUpFacts,
     HostKeyFacts,
@@ -152,8 +153,10 @@ class EventKind(StrEnum):
     """Someone said that they installed the probe by hand."""
     GPU_MISMATCH = "not_as_sold"
     """The machine's GPUs aren't those that were sold."""
+    GPU_FAULT = "gpu_fault"
+    """A GPU of the machine has a fault that wasn't reported before."""
     KEPT_AS_IT_IS = "kept_as_it_is"
-    """The owner keeps the machine although its GPUs aren't those that were sold."""
+    """The machine is kept although its GPUs aren't those that were sold, or are faulty."""
     NOT_WORKING = "not_working"
     """The owner said that the machine doesn't work, and wants another machine in its place."""
     REPLACED = "replaced"
@@ -403,7 +406,7 @@ class OpenQuestion(Enum):
     END = auto()
     """For the owner: should the machine run longer?"""
     GPU_MISMATCH_OPEN = auto()
-    """For the owner: do they keep a machine whose GPUs aren't those that were sold?"""
+    """For the owner: do they keep a machine whose GPUs aren't those that were sold, or are faulty?"""
     OWNER = auto()
     """For the admins: who becomes the owner of the rental of somebody who left?"""
     WANTED = auto()
@@ -572,6 +575,9 @@ EFFECTS: dict[EventKind, Effects[Any]] = {
     _E.LEFT_ALONE: Effects(AgainFacts, thread=always, resolves=(_Q.NEEDED, _Q.UNANSWERED)),
     _E.PROBE_INSTALLED: Effects(),
     _E.GPU_MISMATCH: Effects(GpuMismatchFacts, direct=_OWNER, asks=_Q.GPU_MISMATCH_OPEN),
+    _E.GPU_FAULT: Effects(
+        GpuFaultFacts, direct=_OWNER, asks=_Q.GPU_MISMATCH_OPEN, resolves=(_Q.GPU_MISMATCH_OPEN,)
+    ),
     _E.KEPT_AS_IT_IS: Effects(resolves=(_Q.GPU_MISMATCH_OPEN,)),
     _E.NOT_WORKING: Effects(SaidFacts, thread=always),
     _E.REPLACED: Effects(PlaceFacts, thread=always),

@@ -20,6 +20,7 @@ from bot.errors import BuyingBlock
 from bot.model.attempt import ScriptPart, Why
 from bot.model.base import Frozen, Instant, changed
 from bot.model.budget import Balance, Demand
+from bot.model.gpu_health import GpuFault
 from bot.model.job import Job
 from bot.model.machine_use import GpusSeen, UsageStatus, Use
 from bot.model.money import Micros
@@ -380,6 +381,12 @@ class GpuMismatchFacts(Facts):
     gpu: str
     count: int
     gpus_seen: GpusSeen
+
+
+class GpuFaultFacts(Facts):
+    """The faults of GPUs that a probe run reported, without those that had been reported before."""
+
+    faults: tuple[GpuFault, ...]
 
 
 class TeammatesFacts(PeopleFacts):

@@ -7,6 +7,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 
 from bot.errors import BuyingBlocked, Mistake
+from bot.model.attempt import SuccessRate
 from bot.model.budget import UNASSIGNED, ScopeKind
 from bot.model.money import cost, cost_at_most, in_cents
 from bot.model.offer import Offer
@@ -280,6 +281,11 @@ def _without_script(setup: str | None) -> str:
     return f"No startup script at this vendor: only your default key works{no_setup}, and I can't monitor usage."
 
 
+def _poor(rate: SuccessRate) -> str:
+    without = " without a GPU fault" if rate.faulty else ""
+    return f"Only {rate.ready} of its last {rate.of} machines became ready{without}."
+
+
 def _offer_line(choice: OfferChoice, about: str, *, best: bool, everything: bool) -> str:
     """Return the line about an offer. `about` is a text about the machine.
 
@@ -292,11 +298,7 @@ def _offer_line(choice: OfferChoice, about: str, *, best: bool, everything: bool
     line = join(f"*{per_hour(offer.rate)}*{each} {where}", about, by=", ")
     says_ready = best and usual is not None and (everything or usual > SLOW)
     ready = f"Usually ready in {about_span(usual)}." if usual is not None and says_ready else ""
-    poor = (
-        f"Only {success_rate.ready} of its last {success_rate.of} machines became ready."
-        if success_rate is not None and success_rate.poor
-        else ""
-    )
+    poor = _poor(success_rate) if success_rate is not None and success_rate.poor else ""
     return join(with_full_stop(line), ready, poor) if ready or poor else line
 
 

@@ -33,7 +33,7 @@ def may_be_replaced(rental: Rental, now: datetime, *, gpu_mismatch: bool = False
 
     - The machine was lost. A machine that somebody probably destroyed on purpose doesn't count.
     - Nothing answers on the machine's SSH port.
-    - The machine doesn't have the GPUs that were sold (`gpu_mismatch`).
+    - The machine doesn't have the GPUs that were sold, or one of its GPUs is faulty (`gpu_mismatch`).
     - The machine has been ready for less than FIRST_HOUR.
     """
     return _why_not(rental, now, gpu_mismatch) is None
@@ -80,7 +80,7 @@ def _last_end(rental: Rental) -> datetime:
 
 
 def had_gpu_mismatch(events: Sequence[Event]) -> bool:
-    """Return whether the first probe run found GPUs other than those that were sold.
+    """Return whether a probe run found GPUs other than those that were sold, or a faulty GPU.
 
     False once the owner has decided to keep the machine.
     """

@@ -17,4 +17,5 @@ _COLUMNS = ("jobs", "progress", "gpu_health", "lease_until_done")
 def upgrade() -> None:
     for name in _COLUMNS:
         op.add_column("rentals", sa.Column(name, sa.Text()))
+    op.add_column("attempts", sa.Column("gpu_fault_at", sa.DateTime(timezone=True)))
     op.add_column("rentals", sa.Column("lease_kept_until", sa.DateTime(timezone=True)))
