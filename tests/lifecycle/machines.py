@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from bot.clock import Clock
 from bot.lifecycle.outside import Prober
 from bot.model.base import changed
+from bot.model.job import ROOT, JobReport, JobState, ReportedJob, ReportedProgress
 from bot.model.machine_use import (
     EndToTell,
     GpuModel,
@@ -58,6 +59,52 @@ class Script:
         return OnEnding(state=state, end=last[0], status=self._status or None)
 
 
+class JobFiles:
+    """The files of `gpubot-run` on a simulated machine."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._jobs: list[tuple[str, str, int, datetime, timedelta | None, int]] = []
+        self._said: tuple[str, datetime] | None = None
+        self._number = 0
+
+    def start(
+        self, name: str = "python train.py", lasts: timedelta | None = None, status: int = 0, *, uid: int = ROOT
+    ) -> None:
+        """Start a job now. It ends after `lasts` with this exit status, or never if `lasts` is None."""
+        self._number += 1
+        self._jobs.append((f"{uid}.{self._number}", name, uid, self._clock.now(), lasts, status))
+
+    def say(self, text: str) -> None:
+        """Print a line of progress now."""
+        self._said = (text, self._clock.now())
+
+    def vanish(self) -> None:
+        """Remove all files, as a reboot does."""
+        self._jobs, self._said = [], None
+
+    def report(self) -> JobReport:
+        """Return the machine's report about its jobs, running ones first."""
+        now = self._clock.now()
+        jobs = [
+            ReportedJob(
+                id=key,
+                uid=uid,
+                name=name,
+                state=JobState.RUNNING if runs else JobState.FAILED if status else JobState.DONE,
+                exit_status=None if runs else status,
+                age=now - began,
+                ended_ago=None if runs or lasts is None else now - began - lasts,
+            )
+            for key, name, uid, began, lasts, status in self._jobs
+            for runs in (lasts is None or now < began + lasts,)
+        ]
+        said = ReportedProgress(text=self._said[0], age=now - self._said[1]) if self._said else None
+        return JobReport(
+            jobs=tuple(sorted(jobs, key=lambda job: job.state is not JobState.RUNNING)), progress=said
+        )
+
+
 class Machine:
     """One machine. Initially, its probe answers, its only GPU is idle and nobody is connected."""
 
@@ -74,6 +121,8 @@ class Machine:
         """The end that each probe run announced to the machine."""
         self.script: Script | None = None
         """The machine's `/root/on-ending.sh`. None: a test decides what the machine reports about it."""
+        self.jobs: JobFiles | None = None
+        """The files of `gpubot-run`. None: the machine reports nothing about jobs."""
         self.arrived = asyncio.Event()
         """Set by each probe run."""
         self._may_answer = asyncio.Event()
@@ -129,6 +178,8 @@ class Machine:
         report = self.report
         if self.script is not None:
             report = changed(report, on_ending=self.script.report(ending))
+        if self.jobs is not None:
+            report = changed(report, jobs=self.jobs.report())
         return ProbeResult(report=report, host_key=shown)
 
 

@@ -40,8 +40,8 @@ lease: {default: 2h, max: 2d, notices: [10m, 1h], grace: 5m}
 keys: {per_person: 3, github: false}
 check_in: {after: 90m}
 hours: {time: "09:30-24:00", days: "mon,wed,sat-sun"}
-idle: {probe: none, gpu_below: 10%, after: 20m, never_used: 40m, connected: 3h, from: 5.50, again: [1h, 3h],
-       urgent_per_hour: 20.00, channel_after: null, approvers_after: 5h}
+idle: {probe: none, gpu_below: 10%, after: 20m, never_used: 40m, connected: 3h, job_counts: 6h, from: 5.50,
+       again: [1h, 3h], urgent_per_hour: 20.00, channel_after: null, approvers_after: 5h}
 announce: {ready: thread, address_in_channel: true}
 projects:
   vision: {channels: [C0VISION], people: [U0ANA], budget: 3000.00, cost_center: 4711, auto_approve: {total: 50}}
@@ -123,6 +123,7 @@ def test_every_key_of_the_file_is_read(tmp_path: Path) -> None:
     assert (rules.hours.time, rules.hours.days) == ((9 * 60 + 30, 24 * 60), frozenset({0, 2, 5, 6}))
     assert (rules.idle.probe, rules.idle.gpu_below) == (ProbeKind.NONE, Decimal("0.1"))
     assert (rules.idle.after, rules.idle.never_used, rules.idle.connected) == (20 * MINUTE, 40 * MINUTE, 3 * HOUR)
+    assert rules.idle.job_counts == 6 * HOUR
     assert (rules.idle.ask_from, rules.idle.again) == (Decimal("5.5"), (HOUR, 3 * HOUR))
     assert rules.idle.urgent_per_hour == Decimal(20)
     assert (rules.idle.channel_after, rules.idle.approvers_after) == (None, 5 * HOUR)
