@@ -12,6 +12,7 @@ from bot.model.base import changed
 from bot.model.event import Event, EventKind
 from bot.model.job import Job, JobState, MachineJobs, Progress
 from bot.model.machine_use import GpuUse, UsageStatus, Use
+from bot.model.message import MessageKind
 from bot.model.rental import Asked, Question
 from bot.model.state import State
 from bot.model.summary import RentalDetails
@@ -19,7 +20,7 @@ from handlers.messages import lists
 from handlers.messages.card import REFRESH_PROGRESS_EVERY
 from handlers.messages.card import card as card_of
 from handlers.phrases.blocks import Rendered
-from tests.views.screens import approval, card, direct, message, page
+from tests.views.screens import approval, card, direct, message, outbox, page
 from tests.views.stories import ANA, CARL, H, M, clock, happened, lease, listed, reading, ready
 from tests.views.test_limits import assert_valid
 
@@ -280,13 +281,20 @@ def test_show_lists_all_jobs_and_the_newest_progress() -> None:
 @pytest.mark.parametrize("text", [HOSTILE, "x" * 100, "`" * 100, "<" * 100])
 def test_hostile_names_and_progress_are_shown_as_plain_text(text: str) -> None:
     job, said = changed(RUNNING, name=text), Progress(text=text, at=NOW)
-    details = working(job, *[changed(TRAIN, id=f"0.{n}", name=text) for n in range(15)], progress=said)
+    others = [changed(TRAIN, id=f"0.{n}", name=text) for n in range(15)]
+    details = working(job, *others, progress=said)
     rendered = [
         card_of(details, reading(NOW)),
         lists.show(details, reading(NOW, ANA)),
         lists.listing(listed(details), reading(NOW, ANA), everyone=False),
     ]
-    for one in rendered:
+    told = outbox(MessageKind.DIRECT, ready(), NOW, ended(*others), to=ANA)
+    idle = Use(status=UsageStatus.IDLE, since=clock(12, 12), gpus=(GpuUse(index=0, highest=0),))
+    asked = happened(K.STILL_NEEDED, NOW, id=20, status=idle.status, use=idle, span=4 * H, job=job)
+    question = outbox(MessageKind.DIRECT, ready(use=idle), NOW, asked, to=ANA)
+    assert told is not None
+    assert question is not None
+    for one in (*rendered, told, question):
         assert_valid(one)
         assert "\x1b" not in str(one)
         assert "<!channel>" not in str(one)
