@@ -182,7 +182,7 @@ def at_time(day: date, minutes: int, zone: ZoneInfo) -> datetime:
 
 
 def _available_until(moment: datetime, person: Availability, hours: Hours) -> datetime:
-    """Return the time until which a person can still be asked. They must be available at this moment."""
+    """Return the time until which a person can still be asked. They must be available at `moment`."""
     away = (one.since for one in person.absences if one.since > moment)
     return min([_end_of(moment.astimezone(person.zone).date(), person.zone, hours), *away])
 

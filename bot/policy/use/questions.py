@@ -131,7 +131,7 @@ def _check_in_at(lease: Lease, use: Use | None, rules: Rules) -> datetime | None
 def _is_promised(question: Question, use: Use | None) -> bool:
     """Return whether the bot still has to ask the owner at `quiet_until`, as it promised.
 
-    If the machine could still be probed at that time, it was then in use, and the promise no longer counts.
+    The promise no longer counts if the current usage status began after `quiet_until`.
     """
     if not question.promised or question.quiet_until is None:
         return False
@@ -182,7 +182,7 @@ def after_asking(question: Question, use: Use | None, now: datetime) -> Question
 def after_job_end(question: Question, now: datetime) -> Question:
     """Record that the owner was told at `now` that the work on the machine has ended.
 
-    This takes the place of the first question about the idle period that begins, or has begun, with that end.
+    The message takes the place of the first question about the idle period after this work.
     """
     return changed(question, asked=Asked(about=now, after_job=True, last_at=now, first_at=now))
 
@@ -271,8 +271,8 @@ def on_card_at(asked: Asked, rules: Rules) -> datetime | None:
 def approvers_notified_at(asked: Asked, lease: Lease, *, urgent: bool, rules: Rules) -> datetime | None:
     """Return the earliest time to notify the approvers that nobody has answered.
 
-    The result can be outside the approvers' working hours. None if the last notice of the lease's end comes before
-    the result.
+    The result can be outside the approvers' working hours. None if the owner gets the last notice of the lease's
+    end by that time.
     """
     if asked.first_at is None:
         return None

@@ -125,10 +125,10 @@ class NoteLoss(NamedTuple):
 
 
 class TellEndAgain(NamedTuple):
-    """Send the owner another notification of the end, after the database was restored from a backup.
+    """Notify the owner of the lease's end again, after the database was restored from a backup.
 
-    Slack shows a message from after the backup. The message may state a later end than the database. Once this
-    notification is sent, earlier notifications no longer count.
+    Slack shows a message that was sent after the backup. In this message, the lease may end later than in the
+    database. Once the owner is notified again, earlier notices no longer count.
     """
 
 
@@ -151,7 +151,7 @@ class StayInPlace(NamedTuple):
 
 
 class SkipNotice(NamedTuple):
-    """Skip the notice of the end that is due now."""
+    """Don't send the notice of the lease's end that is due now."""
 
 
 class GiveNotice(NamedTuple):
@@ -184,9 +184,10 @@ class KeepAfterFailure(NamedTuple):
 
 
 class TellJobsEnded(NamedTuple):
-    """Notify the owner that the jobs on the machine have ended, the last one first."""
+    """Notify the owner that the jobs on the machine have ended."""
 
     jobs: tuple[Job, ...]
+    """The jobs that ended since the last notification, newest first."""
 
 
 class EndWhenDone(NamedTuple):
@@ -197,7 +198,7 @@ class EndWhenDone(NamedTuple):
 
 
 class ResumeWork(NamedTuple):
-    """Give the lease back its usual end, because work goes on."""
+    """Restore the usual end of the lease, because there is work on the machine after its jobs were done."""
 
     work: WorkGoesOn
 
@@ -297,7 +298,7 @@ def idle_now(machine: Machine, rules: Rules, now: datetime) -> Use | None:
 
 
 def _status(machine: Machine, rules: Rules, now: datetime) -> Use | None:
-    """Return the stored usage status, updated if later probe runs have seen work."""
+    """Return the stored usage status, updated if later probe runs show that the GPUs were working."""
     return with_later_work(machine.use, machine.probe_runs, ready_at=machine.lease.ready_at, now=now, rules=rules)
 
 
@@ -336,7 +337,7 @@ def _is_uncompared(messages: Iterable[Message]) -> bool:
 
 
 def _shown_later(machine: Machine, _: Rules, now: datetime) -> Due | None:
-    """Notify the owner of the end again if Slack has shown that the database is an older copy."""
+    """Notify the owner of the lease's end again if Slack has shown that the database is an older copy."""
     return None if machine.lease.shown_later_at is None else Due(now, TellEndAgain())
 
 
@@ -461,9 +462,9 @@ def _notified_of_end(machine: Machine) -> _Notified:
 
 
 def _script_failed(machine: Machine, rules: Rules, now: datetime) -> Due | None:
-    """Keep the machine if its script failed before this end of the lease, and if the terms pay for that.
+    """Keep the machine if its script failed before the lease ends, and if the approved terms pay for more time.
 
-    Otherwise, notify the owner once, while they still have time to look into the failure.
+    If the machine can't be kept, the owner is notified once, while they still have time to look into the failure.
     """
     script, ends_at = machine.rental.on_ending, machine.lease.ends_at
     if script is None or not on_ending.ended_as(machine.rental, OnEndingState.FAILED):
@@ -482,9 +483,10 @@ def _script_failed(machine: Machine, rules: Rules, now: datetime) -> Due | None:
 
 
 def _jobs_ended(machine: Machine, _: Rules, now: datetime) -> Due | None:
-    """Notify the owner at any hour when the last job that took a while has ended.
+    """Notify the owner as soon as the last job has ended, even outside their working hours.
 
-    This takes the place of the first question about the idle period that follows.
+    There is no message if all jobs were short. The message takes the place of the first question about the idle
+    period that follows.
     """
     jobs = job_rules.ended_to_tell(machine.rental)
     return Due(now, TellJobsEnded(jobs)) if jobs and not _owner_left(machine) else None
