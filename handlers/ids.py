@@ -319,7 +319,7 @@ class ExtendValue(Value):
 class UntilValue(Value):
     """A rental and the new end of its lease: `k7mq2:1763982000`.
 
-    A second click changes nothing, because the lease ends at that time already.
+    If a person clicks the button twice, the second click changes nothing, because the lease already ends then.
     """
 
     SHAPE: ClassVar[str] = f"{_group('rental_id')}:{_group('by', _TIME)}"

@@ -78,9 +78,10 @@ def does(
     replaces_original: bool = False,
     unless_shown: bool = False,
 ) -> ValueHandler[Value]:
-    """Return the handler of a button or dialog whose value has the same fields as its action.
+    """Return the handler of a button or dialog that carries out an action.
 
-    `make` creates the action from these fields. The other parameters are those of `carry_out`.
+    `make` creates the action. Its keyword arguments are the fields in the value of the button or dialog. The other
+    parameters are those of `carry_out`.
     """
 
     async def handler(context: Context, interaction: UserInteraction, value: Value) -> Outcome:

@@ -1,4 +1,4 @@
-"""Brings Slack up to date with the outbox, the stored messages that have to be posted, edited or answered.
+"""Brings Slack up to date with the outbox. It contains the messages that have to be posted, edited or answered.
 
 - `loop`: decides which messages are sent now, in which order, and how many at a time.
 - `content`: renders the current content of a message.

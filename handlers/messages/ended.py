@@ -79,7 +79,7 @@ def _lost(context: EventContext[EndedFacts]) -> str:
 
 @direct(EventKind.LOST)
 def _replace_it(context: EventContext) -> Rendered:
-    """Render the message that a machine was lost, usually because the vendor took it back.
+    """Render the message saying that a machine was lost, usually because the vendor took it back.
 
     Until the lease would have ended, the message has a button that replaces the machine. With another button, the
     owner asks to be notified as soon as there is an offer.
@@ -119,7 +119,7 @@ def _who_destroys(context: EventContext[EndedFacts]) -> str:
 
 @direct(EventKind.DESTROYING)
 def _somebody_destroys_it(context: EventContext) -> Rendered:
-    """Render the message that a machine is being destroyed, with the person or the reason.
+    """Render the message saying that a machine is being destroyed, and by whom or why.
 
     Once the machine is terminated, the message shows the receipt instead.
     """

@@ -149,9 +149,9 @@ def is_open(context: EventContext[QuestionFacts]) -> bool:
 
 
 def question_parts(context: EventContext[QuestionFacts], asked: str = "") -> tuple[Part, Part]:
-    """Return the question to the owner about whether they still need the machine, without its buttons.
+    """Return the text that asks the owner whether they still need the machine, without the buttons.
 
-    The parts contain the reason for the question, the GPU load, the cost and the end of the lease. `asked` is the
+    The text contains the reason for the question, the GPU load, the cost and the end of the lease. `asked` is the
     title. By default, it is a question such as `Still using your 1x H100 (k7mq2)?`
     """
     facts, rental = context.facts, context.rental
@@ -210,9 +210,10 @@ def _quiet(facts: QuestionFacts) -> str:
 
 
 def _evidence(context: EventContext[QuestionFacts]) -> tuple[Fact, ...]:
-    """Return facts about an idle machine: the load of its GPUs and the number of connections.
+    """Return the load of an idle machine's GPUs and the number of connections.
 
-    Empty if the text of the question already contains these facts.
+    The question to the owner shows them as the reason why the bot asks. Empty if the machine wasn't idle when the
+    owner was asked.
     """
     use, now, times = context.facts.use, context.rental.use, context.times
     if use is None or context.facts.status is not UsageStatus.IDLE:

@@ -124,9 +124,10 @@ def _undecided(context: EventContext[RequestFacts], needs: str) -> str:
 
 
 def _cost_by_then(facts: BillFacts) -> str | None:
-    """Return a sentence with the cost at the time of the event. None if the event doesn't contain it.
+    """Return a sentence with the cost at the time of the event. None if the event doesn't contain the cost.
 
-    Earlier messages may have said that a machine was perhaps rented. This sentence corrects them.
+    Earlier messages may have said that a machine was perhaps rented. If the cost is zero, the sentence says that
+    nothing is rented.
     """
     cost = cost_of(facts)
     if cost is None:

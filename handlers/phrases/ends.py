@@ -40,7 +40,7 @@ def how_long(request: Request, times: Times) -> str:
 
 
 def how_long_in_dialog(request: Request, now: datetime) -> str:
-    """Return the requested time of a machine, for a dialog: `ending in 5 h 50 min`, or `8 h, starting in 14 h`.
+    """Return the length of a request, for a dialog: `ending in 5 h 50 min`, or `8 h, starting in 14 h`.
 
     The text contains no clock times, because dialogs can't show them in the reader's time zone.
     """
@@ -97,8 +97,8 @@ def keeps_running(rental: Rental) -> bool:
 def ends_fact(rental: Rental, times: Times, *posted: datetime) -> Fact:
     """Return the line that says when the lease of a ready machine ends. If the end can still move, it says so.
 
-    `posted` contains the time at which the message was posted. It is left out if the message is new. If the lease
-    ends on a later day than today or than the post, the line includes the day.
+    `posted` contains the time at which the message was posted. It is left out if the message is new. The line also
+    names the day, unless the message was posted today and the lease ends today.
     """
     lease, longer = rental.running_lease, rental.extension
     first, said = times.time(lease.ends_at, *posted), it_ends(rental, lease.ends_at, times, *posted)
@@ -199,7 +199,7 @@ def clock_time(at: datetime, now: datetime, zone: str) -> str:
 
 
 def end_text(at: datetime, zone: str) -> str:
-    """Return an end in the form in which a person types it after `until` or `up to`: `2026-11-27 18:00`.
+    """Return the end of a lease as a person types it after `until` or `up to`: `2026-11-27 18:00`.
 
     The time is in the person's `zone`. The date is included, so that the text means the same on a later day.
     """
@@ -242,8 +242,8 @@ def on_ending_text(rental: Rental, times: Times, *posted: datetime) -> str:
     """Return a sentence about the state of a machine's on-ending script. Empty if there is no script.
 
     An example is `The script /root/on-ending.sh starts at 18:25.` If the message has been posted, `posted`
-    contains the time. The sentence includes the day of each time that isn't on the same day as now and as the
-    post.
+    contains the time of the post. If the message was posted today, times of today are shown without the day. All
+    other times are shown with the day.
     """
     script, lease = rental.on_ending, rental.lease
     if script is None or lease is None or script.state is OnEndingState.NONE:

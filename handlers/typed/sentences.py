@@ -21,7 +21,7 @@ from handlers.typed.vocabulary import Vocabulary
 
 
 class Topic(StrEnum):
-    """The topic of a sentence. It is used only if no command has the same meaning as the sentence."""
+    """The topic of a sentence, such as money. A sentence that means a command has no topic."""
 
     TIME = "time"
     MONEY = "money"

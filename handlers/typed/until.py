@@ -118,7 +118,7 @@ class UnclearEnd(Exception):
     def said(self, before: str = "") -> str:
         """Return the reason, followed by the suggested ends.
 
-        Each end is preceded by `before`, such as `until `.
+        `before` is written in front of each end. For example, it is `until ` with a space at its end.
         """
         return f"{self.words} Try: {', or '.join(before + end for end in self.ends)}" if self.ends else self.words
 

@@ -228,7 +228,7 @@ def kind_of(line: str) -> str:
 
 
 def _field(content: bytes, n: int) -> bytes:
-    """Return one field of a public key. Field 0 is the type. A truncated field is returned as far as it goes."""
+    """Return one field of a public key. Field 0 is the type. If the field is truncated, its end is missing."""
     for _ in range(n):
         content = content[4 + int.from_bytes(content[:4], "big") :]
     return content[4 : 4 + int.from_bytes(content[:4], "big")]

@@ -435,7 +435,7 @@ class _Notified(NamedTuple):
     tried: tuple[datetime, ...]
     """The times at which the bot tried to notify the owner after the end had come."""
     uncertain: bool
-    """True if a message about the end still has to be compared with Slack, where it may state another end."""
+    """True if a message about the lease's end must still be compared with Slack. Slack may show another end."""
 
 
 def _notified_of_end(machine: Machine) -> _Notified:

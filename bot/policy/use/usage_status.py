@@ -296,7 +296,7 @@ def judge(
     worked = bool(work) or (before is not None and before.worked)
     works = bool(work) and now - work[-1] < idle.after
     # A GPU without a reading may be working. While another GPU works, this makes no difference, so incomplete
-    # probe runs are good enough. Once all other GPUs have stopped, an incomplete probe run could make a busy
+    # probe runs are sufficient. Once all other GPUs have stopped, an incomplete probe run could make a busy
     # machine look idle.
     good = partial(shows_a_part if works else shows_something, idle=idle)
     unbroken = _without_break(samples, gap, ready_at=ready_at, before=before, now=now, good=good)
