@@ -305,7 +305,7 @@ class ExtendValue(Value):
     """A rental, the time to add to its lease, and the end of the lease that the reader saw.
 
     For example `k7mq2:2:1763982000` for 2 hours, or `k7mq2:5400s:1763982000`. A second click is refused, because
-    the first click has changed the end.
+    the first click has changed the lease's end.
     """
 
     SHAPE: ClassVar[str] = f"{_group('rental_id')}:{_group('by', f'{_HOURS}|{_SECONDS}')}:{_group('shown_end')}"
@@ -313,7 +313,7 @@ class ExtendValue(Value):
     rental_id: str
     by: Span
     shown_end: Moment | None
-    """The end that the reader saw. None for a typed command, because nothing has shown an end to the person."""
+    """The lease's end that the reader saw. None for a typed command."""
 
 
 class UntilValue(Value):

@@ -466,7 +466,7 @@ def _choice(
 async def open_form(context: Context, interaction: UserInteraction, value: FormValue = NO_VALUE) -> Outcome:
     """Open the request form, filled in from the earlier search or request that the form changes.
 
-    Raises Refused if this person may not make requests in this channel.
+    Raises Refused if the person may not make requests in the channel.
     """
     earlier = await changed_quote(context, interaction, value)
     asked_in = channel_of(interaction, earlier)

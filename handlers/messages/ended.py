@@ -198,7 +198,9 @@ def _orphaned_resource(context: EventContext[DeletionFacts]) -> str:
 
 @thread(EventKind.ORPHAN_TERMINATED)
 def _orphan_terminated(context: EventContext[DeletionFacts]) -> str:
-    """Return sentences about the end and the cost of an orphan, a machine that its rental didn't need.
+    """Return sentences about the termination and the cost of an orphan.
+
+    An orphan is a machine that the rental didn't need.
 
     Usually, the text contains the total cost of the rental. If the vendor had reported that the purchase failed,
     it contains the cost of this machine alone.

@@ -1,4 +1,4 @@
-"""Describes budgets, what is left of them, and limits for prices and costs."""
+"""Describes budgets, the money that is left in them, and limits for prices and costs."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Describes the length of requests and the end of leases.
 
-A request contains either a number of hours, which start when the machine is ready, or an end that its owner typed.
-A flexible end consists of an earliest and a latest end. The lease ends at the earliest end if the machine is idle,
-and at the latest end if the machine stays busy.
+A request contains either a number of hours, which start when the machine is ready, or an end time that its owner
+typed. A flexible end consists of an earliest and a latest end. The lease ends at the earliest end if the machine
+is idle, and at the latest end if the machine stays busy.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def how_long(request: Request, times: Times) -> str:
     Examples:
     - `6 h from when it's ready`;
     - `6 h from when it's ready, or up to 12 h if its GPUs are busy`, with a flexible end;
-    - `until today at 18:00 (5 h 55 min)`, if the request contains an end;
+    - `until today at 18:00 (5 h 55 min)`, if the request contains an end time;
     - `until today at 18:00 (5 h 55 min), or today at 20:00 at the latest if its GPUs are busy`, if that end is
       flexible;
     - `from tomorrow at 09:00 until tomorrow at 17:00 (8 h)`, if the request also contains a start time.

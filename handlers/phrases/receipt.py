@@ -83,7 +83,7 @@ def _deletion(details: RentalDetails) -> Fact | None:
 
 
 def receipt_small_print(details: RentalDetails, reader: Reader) -> Part:
-    """Return the sentences in small type, such as the notice that the invoice may differ from the cost."""
+    """Return the sentences in small type, such as INVOICE_DECIDES."""
     return blocks.small(
         INVOICE_DECIDES if reader.id and not cost_nothing_text(details) else "",
         on_ending_text(details.rental, reader.times),

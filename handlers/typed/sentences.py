@@ -112,9 +112,9 @@ def read_sentence(typed: str, context: ParseContext, vocabulary: Vocabulary) -> 
 
 
 def _ends(text: str, context: ParseContext) -> tuple[datetime, ...]:
-    """Return the end that a text means. If the time lacks am or pm, return both possible ends.
+    """Return the end time that a text means. If the time lacks am or pm, return both possible times.
 
-    Ends that have passed are left out. Raises Mistake if no end remains, or if the text contains no time.
+    Times that have passed are left out. Raises Mistake if no time remains, or if the text contains no time.
     """
     try:
         return (parse_end(text, context.now, context.zone).at,)

@@ -38,9 +38,9 @@ After a failure for such a reason, the market is queried for new offers before a
 Place: TypeAlias = tuple[str, str | None, str]
 """The place where a machine is sold: its vendor, the vendor's region, and the GPU."""
 LEAST_TIME = timedelta(minutes=3)
-"""The shortest provisioning time for which the approved total must pay, in addition to the lease.
+"""The shortest provisioning time that the approved total must cover, together with the lease.
 
-If the total doesn't pay for both, no attempt is begun.
+If the total doesn't cover both, the bot doesn't try to buy a machine.
 """
 
 

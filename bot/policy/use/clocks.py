@@ -75,7 +75,8 @@ def ahead_of_deletions(ahead_of_database: timedelta, ahead_of_witnesses: Sequenc
 
     Args:
         ahead_of_database: The time by which this machine's clock is ahead of the database's clock.
-        ahead_of_witnesses: The same for each witness, a server whose clock was read in the last ten minutes.
+        ahead_of_witnesses: The time by which this machine's clock is ahead of each witness. A witness is a server
+            whose clock was read in the last ten minutes.
     """
     least = min(ahead_of_witnesses, default=ahead_of_database)
     return least if least - ahead_of_database > MOST_FROM_WITNESSES else ahead_of_database

@@ -33,7 +33,7 @@ The warning is only sent if the machine ends before the approvers' next working 
 then approve an extension.
 """
 QUIET = timedelta(minutes=1)
-"""The time before and after a notice of the end in which the owner isn't asked whether they need the machine.
+"""The time before and after a notice of the lease's end in which the owner isn't asked any question.
 
 Two messages within such a short time would read as one.
 """
@@ -41,7 +41,7 @@ APPROVAL_NOTICE_AFTER = timedelta(minutes=15)
 """The delay between an approval and notifying the owner of it.
 
 If the machine becomes ready within this time, the notification is skipped. The owner then learns of the approval
-from the message that the machine is ready.
+from the message saying that the machine is ready.
 """
 
 
@@ -96,7 +96,7 @@ def usual_notice_is_due(lease: Lease, now: datetime, rules: Rules) -> bool:
 
 
 def last_notice_at(lease: Lease, rules: Rules) -> datetime:
-    """Return the time of the last notice of the end, or the end itself if there are no notices.
+    """Return the time of the last notice of the lease's end, or the end itself if there are no notices.
 
     UNSEEN_NOTICE is only sent if the bot can't monitor the machine. It counts only if there are no other notices.
     """

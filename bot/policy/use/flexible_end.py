@@ -142,10 +142,11 @@ def later_end(lease: Lease, ends_at: datetime) -> datetime | None:
 
 
 def already_allowed(lease: Lease, ends_at: datetime) -> bool:
-    """Return whether an end needs no further approval, because the approved terms already cover it.
+    """Return whether a lease may end at `ends_at` without another approval.
 
-    A flexible end can move up to `latest_end` without an approval. While a machine is being destroyed gracefully,
-    the lease can be extended without an approval up to the end that it had before the graceful destroy was chosen.
+    A flexible end can move up to `latest_end` without another approval. While a machine is being destroyed
+    gracefully, the lease can be extended up to the end that it had before the graceful destroy was chosen. This
+    needs no approval either.
     """
     has_later = lease.graceful_destroy is not None or lease.latest_end is not None
     return has_later and ends_at <= lease.last_end

@@ -42,7 +42,7 @@ def is_kept(request: Request, rules: Rules) -> bool:
 
 
 def kept_for(ends_at: datetime, zone: ZoneInfo, rules: Rules) -> timedelta:
-    """Return the time for which a machine is kept whose script fails before the end `ends_at`.
+    """Return the time for which a machine is kept if its script fails before the lease ends.
 
     Args:
         ends_at: The end of the lease.

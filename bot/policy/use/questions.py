@@ -54,7 +54,7 @@ def next_question(
 
     - The machine is in use.
     - The rules switch this question off.
-    - The last notice of the end comes first, and asks the same thing.
+    - The last notice of the lease's end comes first, and asks the same thing.
 
     Args:
         rate: The machine's price in USD per hour. None if unknown.

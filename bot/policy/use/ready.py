@@ -65,18 +65,24 @@ class Machine:
     probe_runs: Sequence[Sample] = ()
     """The samples needed to determine the current usage status (`usage_status.window`), oldest first."""
     history: Sequence[Event] = ()
-    """The rental's events, oldest first. Only loaded near the end (see `is_ending`), because there can be many."""
+    """The rental's events, oldest first.
+
+    Only loaded near the end of the lease (see `is_ending`), because there can be many events.
+    """
     direct: Sequence[Message] = ()
     """The direct messages about the machine.
 
-    Only loaded near the end (see `is_ending`), or if the machine has been terminated.
+    Only loaded near the end of the lease (see `is_ending`), or if the machine has been terminated.
     """
     owner: Person | None = None
     """The owner, as last stored. None if the store has no record of them."""
     approvers: Collection[Availability] = ()
     """The times at which each approver can be asked. There is at least one approver."""
     answers: ProbeAnswers | None = None
-    """The probe's answers on the vendor's most recent machines. Only loaded near the end (see `is_ending`)."""
+    """The probe's answers on the vendor's most recent machines.
+
+    Only loaded near the end of the lease (see `is_ending`).
+    """
     replacement: Replacement | None = None
     spent: Micros = 0
     """The highest possible cost of the rental so far."""
@@ -177,7 +183,7 @@ class TellFailure(NamedTuple):
 
 
 class KeepAfterFailure(NamedTuple):
-    """Keep the machine until `until`, because the owner's script failed before the end. Notify the owner."""
+    """Keep the machine until `until`, because the owner's script failed. Notify the owner."""
 
     until: datetime
     exit_status: int | None
@@ -428,12 +434,12 @@ class _Notified(NamedTuple):
     """A record of how the owner was notified of the end of the lease."""
 
     at: tuple[datetime, ...]
-    """The times at which the owner learned of the end.
+    """The times at which the owner learned of the lease's end.
 
-    The owner learns of the end when Slack accepts a direct message that states the end, or by setting the end.
+    The owner learns of the end by setting it, or when Slack accepts a direct message that states it.
     """
     tried: tuple[datetime, ...]
-    """The times at which the bot tried to notify the owner after the end had come."""
+    """The times at which the bot tried to notify the owner after the lease had ended."""
     uncertain: bool
     """True if a message about the lease's end must still be compared with Slack. Slack may show another end."""
 
@@ -441,8 +447,8 @@ class _Notified(NamedTuple):
 def _notified_of_end(machine: Machine) -> _Notified:
     """Return a record of how the owner was notified of the end of the lease.
 
-    If the end is flexible, the message that the machine is ready doesn't count as a notification. If the bot has
-    found that the database is a restored backup, only notifications that were sent after this discovery count.
+    If the end is flexible, the message saying that the machine is ready doesn't count as a notification. If the
+    bot has found that the database is a restored backup, only notifications after this discovery count.
     """
     lease, owner = machine.lease, machine.rental.owner
     again = max((event.id for event in machine.history if event.kind is EventKind.ENDS_AGAIN), default=0)
