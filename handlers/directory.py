@@ -253,7 +253,7 @@ class People:
         """Forget the cached information about a person, because Slack reported that it has changed.
 
         Slack also reports a change whenever somebody sets their status. To avoid a write for each of these events,
-        this writes only if the person is cached. Raises StoreBusy.
+        the function writes only if the person is cached. Raises StoreBusy.
         """
         self._changes[user_id] += 1
         async with self._deps.store.read() as tx:

@@ -99,7 +99,7 @@ def readopted(admin: str, machine: str) -> str:
 
 @question(EventKind.BOUGHT_AFTER_BACKUP)
 def machines_bought_after_backup(context: QuestionContext) -> Rendered:
-    """Render the question to the admins about the machines that were bought after the backup."""
+    """Render the message asking the admins about the machines that were bought after the backup."""
     about, view, times = context.view.question.about, context.view, context.times
     if not isinstance(about, Purchases):
         raise TypeError(f"question {view.question.id} is about no purchases")

@@ -313,7 +313,7 @@ def _is_still_needed(context: EventContext[KeptFacts]) -> Rendered:
 
 @approvers(EventKind.NOBODY_ANSWERS)
 def _owner_does_not_answer(context: EventContext[QuestionFacts]) -> Rendered:
-    """Render the question to the approvers about an idle machine whose owner doesn't respond.
+    """Render the message telling the approvers about an idle machine whose owner doesn't respond.
 
     The message has a button for each possible decision. Once somebody has decided, it shows the decision. If the
     bot asks more than once while the machine is idle, it mentions the approvers only the first time.

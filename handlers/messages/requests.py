@@ -237,9 +237,10 @@ def _started(context: EventContext[RequestFacts]) -> str:
     EventKind.EXTENSION_ASKED,
 )
 def approval(context: EventContext[DecidersFacts | ExtensionFacts | RequestFacts]) -> Rendered:
-    """Render the question to the approvers while it is open. Later, render the decision.
+    """Render the message that asks the approvers to decide about a request.
 
-    If the owner has changed the request since the event, the message shows the newest version of the request.
+    Once somebody has decided, the message shows the decision. If the owner has changed the request since the
+    event, the message shows the newest version of the request.
     """
     details, rental, asks = context.details, context.rental, context.asks
     asked = newest_version(context.event, details.events)

@@ -47,7 +47,7 @@ LONGEST_REASON = 200
 UNRESOLVED_COUNTS_FOR = timedelta(minutes=5)
 """The time for which an unresolved attempt is assumed to cost money.
 
-An attempt is unresolved while the bot doesn't know whether it bought a machine. A lookup finds a bought machine
+An attempt is unresolved while the bot doesn't know yet what it bought. A lookup finds a bought machine
 within about a minute, and the deletion of the machine takes the rest of this time.
 """
 

@@ -110,10 +110,10 @@ def next_within_any(moment: datetime, people: Collection[Availability], hours: H
 
 
 def next_start(moment: datetime, zone: ZoneInfo, hours: Hours) -> datetime:
-    """Return the first time at or after `moment` at which the policy's hours begin, in UTC.
+    """Return the first time at or after `moment` at which the working hours of the policy begin, in UTC.
 
-    Unlike `next_within`, this isn't `moment` itself if `moment` is within the hours. If the hours begin at
-    midnight, MORNING is used instead, because people don't get up at midnight.
+    If `moment` is within the working hours, the result isn't `moment`, unlike with `next_within`. If the working
+    hours begin at midnight, MORNING is used instead, because people don't get up at midnight.
     """
     today = moment.astimezone(zone).date()
     days = (today + timedelta(days=n) for n in range(DAYS_AHEAD))

@@ -39,7 +39,7 @@ FIRST_JOB_WITHIN = timedelta(hours=2)
 
 
 def after_report(before: MachineJobs | None, report: JobReport, at: datetime) -> MachineJobs:
-    """Return the jobs of a machine after a report that arrived at `at` (bot time).
+    """Return the jobs of a machine after a report that arrived at `at`, by the bot's clock.
 
     A report says how long ago each job began and ended. Two reports about the same job can differ by a second. A
     job that was known before therefore keeps the times that were computed first.
@@ -84,7 +84,7 @@ def _reported(job: ReportedJob, known: Job | None, at: datetime) -> Job:
 
 
 def progress_of(report: JobReport, before: Progress | None, at: datetime) -> Progress | None:
-    """Return the newest progress after a report that arrived at `at` (bot time).
+    """Return the newest progress after a report that arrived at `at`, by the bot's clock.
 
     A report says how long ago the line of progress was written. Two reports about the same line can differ by a
     second. A line that was known before therefore keeps its time, unless it was clearly written again. None if the

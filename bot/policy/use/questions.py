@@ -1,7 +1,7 @@
 """Decides when to ask the owner of a ready machine whether it is still needed, and when to involve others.
 
 If nobody answers, the rental's card says so. The card is the rental's message in the channel. If there is still no
-answer, the approvers are notified. All times are bot time, not wall-clock time.
+answer, the approvers are notified. All times are bot time, not wall-clock time. The sandbox can move bot time.
 """
 
 from __future__ import annotations
