@@ -482,7 +482,7 @@ class Delivery(Part):
         return await self.poster.find(message, card, since)
 
     async def _post(self, message: Message, rendered: Rendered) -> Result:
-        """Mark a message as being posted in the database, then post it.
+        """Mark the stored message as being posted, then post it.
 
         If the process crashes after the mark is stored, the post may or may not exist. The next process therefore
         searches the conversation for the post before it posts again.

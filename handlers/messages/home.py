@@ -1,4 +1,4 @@
-"""The app's Home tab. It shows a person's machines, their budgets, and the requests that await their decision.
+"""The app's Home tab. It shows the machines and budgets of a person, and the requests that await their decision.
 
 A view has at most 100 blocks (docs.slack.dev/reference/views), and a limited number of characters in all
 (`blocks.SUM_OF_TEXT`). Therefore each line is shortened, and rentals are split into pages.

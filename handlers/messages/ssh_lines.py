@@ -257,7 +257,7 @@ def _work(keys: _Named) -> str:
 
 
 def _sent(keys: _Named, details: RentalDetails, reader: Reader) -> str:
-    """Return a clause saying whether the keys work that the bot sent in the startup script."""
+    """Return a clause saying whether the keys in the startup script work."""
     attempt = details.current
     if attempt is None:
         return ""

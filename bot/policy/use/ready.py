@@ -499,7 +499,7 @@ def _jobs_ended(machine: Machine, _: Rules, now: datetime) -> Due | None:
 
 
 def _until_done(machine: Machine, rules: Rules, now: datetime) -> Due | None:
-    """End the lease soon if its jobs are done, and give it back its usual end if work goes on."""
+    """End the lease soon if its jobs are done. If there is work after that, restore its usual end."""
     rental, lease, samples = machine.rental, machine.lease, machine.probe_runs
     if lease.until_done is None or rental.replaced_by is not None:
         return None
