@@ -282,7 +282,7 @@ def _without_script(setup: str | None) -> str:
 
 
 def _poor(rate: SuccessRate) -> str:
-    without = " without a GPU fault" if rate.faulty else ""
+    without = " and had no GPU fault" if rate.faulty else ""
     return f"Only {rate.ready} of its last {rate.of} machines became ready{without}."
 
 
