@@ -297,6 +297,8 @@ class QuestionFacts(UseFacts, BillFacts):
     rate: Decimal | None = None
     estimate: Micros | None = None
     """The cost until the end of the lease."""
+    job: Job | None = None
+    """The job that is running although the machine does no work. None if no job is running."""
 
 
 class JobsEndedFacts(BillFacts, UntilFacts):
