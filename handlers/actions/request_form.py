@@ -349,7 +349,8 @@ def _if_failed_box(wanted: Request, rules: Rules) -> Json | None:
     """
     if rules.idle.probe is ProbeKind.NONE or rules.on_ending.failed is WhenFailed.KEEP:
         return None
-    box = option("Keep the machine until my next working hours", KEEP_IF_FAILED)
+    until = "the next morning" if rules.hours.always else "my next working hours"
+    box = option(f"Keep the machine until {until}", KEEP_IF_FAILED)
     return blocks.checkboxes(
         Field.IF_FAILED,
         f"If saving fails ({PATH})",

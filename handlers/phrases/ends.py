@@ -11,10 +11,10 @@ from datetime import datetime, timedelta
 
 from bot.model.machine_use import OnEndingRefused, OnEndingState, UsageStatus
 from bot.model.rental import Rental
-from bot.model.request import Request
+from bot.model.request import Request, Terms
 from bot.model.state import State
 from bot.model.summary import RentalDetails
-from bot.model.text import span
+from bot.model.text import about_span, span
 from bot.policy.team.hours import known_zone
 from bot.policy.use.flexible_end import can_move, first_end, was_asked_for
 from bot.policy.use.on_ending import STARTS_BEFORE
@@ -264,6 +264,14 @@ def on_ending_text(rental: Rental, times: Times, *posted: datetime) -> str:
     check = f", so check the machine before {times.time(lease.ends_at, *posted)}"
     failed = f"The script {PATH} failed{at}{exit_text(script.status)}"
     return f"{failed}{check if ready and lease.ends_at > times.now else ''}."
+
+
+def keeping_text(terms: Terms) -> str:
+    """Return `This includes 13 h 20 min more, if saving fails.` about the highest cost.
+
+    Empty if the machine isn't kept when its on-ending script fails.
+    """
+    return f"This includes {about_span(terms.kept)} more, if saving fails ({PATH})." if terms.kept else ""
 
 
 def can_have_one(rental: Rental) -> str:
