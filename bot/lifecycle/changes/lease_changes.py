@@ -21,16 +21,18 @@ from bot.model.rental import Extension, GracefulDestroy, Lease, Question, Rental
 from bot.model.request import Terms
 from bot.model.state import State
 from bot.policy.use.flexible_end import already_allowed, later_end
+from bot.policy.use.jobs import resumed, with_fixed_end
 
 
 def keep(rental: Rental, question: Question, now: datetime) -> Rental:
     """Record that someone still needs the rental. The end of the lease doesn't change.
 
-    If a graceful destroy had begun, it is cancelled, and the lease gets back its previous end.
+    If a graceful destroy had begun, it is cancelled, and the lease gets back its previous end. If the lease was to
+    end because its jobs are done, it gets back its usual end, which no longer depends on jobs.
     """
-    return alter(
-        rental, lease=changed(_not_destroyed(rental.running_lease), seen_at=now, question=question), due_at=now
-    )
+    lease = _not_destroyed(rental.running_lease)
+    lease = with_fixed_end(lease) if lease.ends_when_done else lease
+    return alter(rental, lease=changed(lease, seen_at=now, question=question), due_at=now)
 
 
 def check_notices(rental: Rental, now: datetime) -> Rental:
@@ -133,7 +135,7 @@ def _until(lease: Lease, ends_at: datetime, terms: Terms, now: datetime) -> Leas
 
     If the lease was going to end because the machine's jobs are done, the new end doesn't depend on jobs.
     """
-    lease = _with_fixed_end(lease) if lease.ends_when_done else lease
+    lease = with_fixed_end(_not_destroyed(lease)) if lease.ends_when_done else lease
     kept_until = lease.kept_until
     if not already_allowed(lease, ends_at):
         kept_until = ends_at + terms.kept if terms.kept else None
@@ -145,13 +147,6 @@ def _until(lease: Lease, ends_at: datetime, terms: Terms, now: datetime) -> Leas
         notices_checked_at=now,
         graceful_destroy=None,
     )
-
-
-def _with_fixed_end(lease: Lease) -> Lease:
-    """Return the lease with its usual end, which no longer depends on jobs."""
-    if not lease.ends_when_done:
-        return changed(lease, until_done=None)
-    return changed(lease, ends_at=lease.last_end, latest_end=None, until_done=None)
 
 
 # --- leases that end when their jobs are done
@@ -172,16 +167,12 @@ def end_when_done(rental: Rental, job: Job, ends_at: datetime, now: datetime) ->
 
 def resume_work(rental: Rental, now: datetime) -> Rental:
     """Restore the usual end of the lease, because work goes on after the jobs seemed to be done."""
-    lease = rental.running_lease
-    resumed = changed(lease.until_done or UntilDone(since=now), done=None, done_seen_at=None, resumed_at=now)
-    return alter(
-        rental, lease=changed(lease, ends_at=lease.last_end, latest_end=None, until_done=resumed), due_at=now
-    )
+    return alter(rental, lease=resumed(rental.running_lease, now), due_at=now)
 
 
 def keep_to_last_end(rental: Rental, question: Question, now: datetime) -> Rental:
     """Restore the usual end of the lease, because a person wants to keep the machine after its jobs are done."""
-    lease = _with_fixed_end(_not_destroyed(rental.running_lease))
+    lease = with_fixed_end(_not_destroyed(rental.running_lease))
     return alter(rental, lease=changed(lease, seen_at=now, question=question), due_at=now)
 
 
