@@ -55,6 +55,7 @@ _SHAPES: Mapping[str, str] = MappingProxyType(
         "period": "today|week|20[0-9]{2}-(?:0[1-9]|1[0-2])",
         "scope": "(?:person|project|team):[A-Za-z0-9_-]{0,30}",
         "rows": "people|projects|rentals",
+        "script": "probe|ending|run|jobs|health",
     }
 )
 """The pattern that each field of a value must match, by the name of the field."""
@@ -205,6 +206,22 @@ class QuestionValue(Value):
 
     question_id: str
     version: int
+
+
+class ScriptName(StrEnum):
+    """The scripts that the bot installs on machines. The program `gpubot-health` is HEALTH, for example."""
+
+    PROBE = "probe"
+    ENDING = "ending"
+    RUN = "run"
+    JOBS = "jobs"
+    HEALTH = "health"
+
+
+class ScriptValue(Value):
+    """A script that the bot installs on machines: `health`."""
+
+    script: ScriptName
 
 
 # --- the values of rentals, quotes and offers
@@ -540,6 +557,7 @@ class Action:
     OWNER_SPEND = ActionId("owner_spend", RentalValue)
     HOME_PAGE = ActionId("home_page", PageValue)
     SHOW_TEAM = ActionId("show_team", NoValue)
+    SHOW_SCRIPT = ActionId("show_script", ScriptValue)
 
 
 class CallbackId(Generic[V]):
