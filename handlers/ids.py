@@ -230,6 +230,7 @@ class Field(StrEnum):
     SETUP = "setup"
     PROJECT = "project"
     PROBE = "probe"
+    IF_FAILED = "if_failed"
     NOTE = "note"
     HOURS = "hours"
     LENGTH = "length"

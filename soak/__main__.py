@@ -49,16 +49,23 @@ async def soak(episodes: list[Plan], folder: Path) -> list[Outcome]:
 
 
 async def month(seed: int) -> int:
-    """Simulate a month with 50 people and 400 rentals, and print the cost of idle machines.
+    """Simulate a month with 50 people and 400 rentals twice, and print the cost of idle machines.
 
-    Returns the exit status: 1 if a check found something.
+    In the second simulation, people start their work with gpubot-run. Returns the exit status: 1 if a check found
+    something.
     """
-    with tempfile.TemporaryDirectory(prefix="gpubot-month-") as folder:
-        plan = plan_use(seed, people=50, rentals=400, days=30)
-        record = await simulate(f"sqlite:///{folder}/month.sqlite", plan)
-    findings = check(record)
-    sys.stdout.write("\n".join([table(record), "", *findings, f"{len(findings)} findings"]) + "\n")
-    return 1 if findings else 0
+    plan, found = plan_use(seed, people=50, rentals=400, days=30), 0
+    for jobs in (False, True):
+        with tempfile.TemporaryDirectory(prefix="gpubot-month-") as folder:
+            record = await simulate(f"sqlite:///{folder}/month.sqlite", plan, jobs=jobs)
+        findings = check(record)
+        found += len(findings)
+        title = f"## {'With' if jobs else 'Without'} jobs"
+        sys.stdout.write(
+            "\n".join([title, "", table(record), "", *findings, f"{len(findings)} findings\n"]) + "\n"
+        )
+        sys.stdout.flush()
+    return 1 if found else 0
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ These rows record what has really happened, so the rows are written even if the 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 from statistics import median
 from typing import Any
 
@@ -78,7 +79,7 @@ _TIMES_TO_READY = (
 )
 _newest_first = func.row_number().over(partition_by=(_a.vendor, _a.gpu), order_by=_a.intended_at.desc())
 _purchases = (
-    select(_a.vendor, _a.gpu, _a.ready_at, _newest_first.label("place"))
+    select(_a.vendor, _a.gpu, _a.ready_at, _a.gpu_fault_at, _newest_first.label("place"))
     .where(
         _a.vendor.in_(bindparam("vendors", expanding=True)),
         _a.gpu.in_(bindparam("gpus", expanding=True)),
@@ -88,11 +89,20 @@ _purchases = (
 )
 _p = _purchases.c
 _SUCCESS_RATES = (
-    select(_p.vendor, _p.gpu, func.count(_p.ready_at).label("ready"), func.count().label("of"))
+    select(
+        _p.vendor,
+        _p.gpu,
+        func.count(_p.ready_at).label("were_ready"),
+        func.count(_p.gpu_fault_at).label("faulty"),
+        func.count().label("of"),
+    )
     .where(_p.place <= _LAST_PURCHASES)
     .group_by(_p.vendor, _p.gpu)
 )
 _UPDATE_ATTEMPT = update(attempts).where(_a.rental_id == bindparam("key"), _a.n == bindparam("attempt_n"))
+_GPU_FAULT = _UPDATE_ATTEMPT.where(_a.ready_at.is_not(None), _a.gpu_fault_at.is_(None)).values(
+    gpu_fault_at=param(_a.gpu_fault_at, "found_at")
+)
 _HAS_LIVE = select_by(_a.rental_id).where(_a.live).with_only_columns(_a.n)
 
 
@@ -142,6 +152,15 @@ class Attempts(Rows):
         """
         newest = {"key": rental.id, "attempt_n": rental.attempts, "ready_at": rental.running_lease.ready_at}
         await self._conn.execute(_UPDATE_ATTEMPT, newest)
+
+    async def write_gpu_fault(self, rental: Rental, now: datetime) -> None:
+        """Record, for `success_rates`, that a GPU of a ready machine is faulty.
+
+        A machine counts only once, whatever is found later. The time of the first fault is stored with the newest
+        attempt (purchase) of the rental.
+        """
+        newest = {"key": rental.id, "attempt_n": rental.attempts, "found_at": now}
+        await self._conn.execute(_GPU_FAULT, newest)
 
     async def _write_attempts(self, reported: Sequence[Attempt], rental_id: str, *, with_intents: bool) -> None:
         stored = await self._conn.execute(_LOCKED_ATTEMPTS, {"key": rental_id})
@@ -271,9 +290,10 @@ class Attempts(Rows):
         return median(seconds) if len(seconds) >= _FEWEST else None
 
     async def success_rates(self, places: Collection[tuple[str, str]]) -> dict[tuple[str, str], SuccessRate]:
-        """Return a success rate for each GPU and vendor: the share of purchases that became a ready machine.
+        """Return a success rate for each GPU and vendor: the share of purchases that became a working machine.
 
-        Only the last ten purchases of the GPU from the vendor count.
+        A machine works if it became ready, and `write_gpu_fault` has recorded no fault of its GPUs. Only the last
+        ten purchases of the GPU from the vendor count.
 
         Args:
             places: Pairs of vendor and GPU to look up.
@@ -286,7 +306,10 @@ class Attempts(Rows):
             return {}
         wanted = {"vendors": sorted({vendor for vendor, _ in places}), "gpus": sorted({gpu for _, gpu in places})}
         rows = await self._conn.execute(_SUCCESS_RATES, wanted)
-        return {(row.vendor, row.gpu): SuccessRate(ready=row.ready, of=row.of) for row in rows}
+        return {
+            (row.vendor, row.gpu): SuccessRate(ready=row.were_ready - row.faulty, of=row.of, faulty=row.faulty)
+            for row in rows
+        }
 
 
 # --- merging a report with the stored row. A step may have worked with an outdated version of an attempt or

@@ -29,6 +29,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.errors import Stale
 from bot.model.attempt import AttemptState
 from bot.model.base import Frozen, changed
+from bot.model.gpu_health import GpuHealth
 from bot.model.job import Progress
 from bot.model.money import in_dollars, micros
 from bot.model.records import Change, ClaimedRental, Usage
@@ -104,12 +105,16 @@ _DEFER = (
     )
 )
 
-_CONSTANT = frozenset({"id", "created_at", "card_channel", "progress"})
+_CONSTANT = frozenset({"id", "created_at", "card_channel", "progress", "gpu_health"})
 """Columns that `apply` never updates.
 
-Only `Messages.redirect` updates `card_channel`, and only `Rentals.note_progress` updates `progress`.
+Only `Messages.redirect` updates `card_channel`, only `Rentals.note_progress` updates `progress`, and only
+`Rentals.note_gpu_health` updates `gpu_health`.
 """
 _NOTE_PROGRESS = update(rentals).where(_c.id == bindparam("key")).values(progress=param(_c.progress, "newest"))
+_NOTE_GPU_HEALTH = (
+    update(rentals).where(_c.id == bindparam("key")).values(gpu_health=param(_c.gpu_health, "newest"))
+)
 _RELEASED = and_(bindparam("releases", type_=Boolean), claims.held(rentals))
 _next = param(_c.due_at, "next_due")
 _seen = param(_c.lease_seen_at, "seen")
@@ -231,6 +236,14 @@ class Rentals(Attempts, Costs, claims.DueTable[ClaimedRental]):
         Live messages show it with their next edit or refresh.
         """
         await self._conn.execute(_NOTE_PROGRESS, {"key": rental_id, "newest": progress})
+
+    async def note_gpu_health(self, rental_id: str, health: GpuHealth) -> None:
+        """Store the health of a machine's GPUs, without a new version of the rental.
+
+        Some of its numbers, such as the length of a slowdown, grow with every report, and no message shows them by
+        itself.
+        """
+        await self._conn.execute(_NOTE_GPU_HEALTH, {"key": rental_id, "newest": health})
 
     async def states(self) -> dict[State, int]:
         """Return the number of rentals in each state. Rentals that are over don't count."""

@@ -190,6 +190,7 @@ rentals = Table(
     _time("lease_ready_at"),
     _time("lease_ends_at"),
     _time("lease_latest_end"),
+    _time("lease_kept_until"),
     _json("lease_until_done", UntilDone),
     _time("lease_notices_checked_at"),
     _time("lease_seen_at"),
@@ -256,6 +257,7 @@ attempts = Table(
     Column("rate", DecimalText, nullable=False),  # used for resources whose rate the API doesn't report
     _bool("live"),  # for the unique index: a rental has at most one live attempt
     _time("ready_at"),  # the time at which the rental became ready
+    _time("gpu_fault_at"),  # the time at which a GPU of the machine was first found to be faulty
 )
 Index("attempts_offer", attempts.c.offer_id, unique=True)
 Index("attempts_name", attempts.c.resource_name, unique=True)

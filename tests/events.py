@@ -9,6 +9,7 @@ from bot.model.attempt import Why
 from bot.model.budget import TEAM, Balance
 from bot.model.event import EFFECTS, EventKind
 from bot.model.facts import WorkGoesOn
+from bot.model.gpu_health import GpuFault, GpuFaultKind
 from bot.model.job import Job, JobState
 from bot.model.machine_use import GpusSeen, UsageStatus
 from bot.model.spend import Digest
@@ -32,6 +33,7 @@ _USUAL: dict[str, Any] = {
     "end": State.DESTROYED,
     "terms": 1,
     "estimate": 0,
+    "faults": (GpuFault(gpu=3, kind=GpuFaultKind.LOST, xid=79),),
     "gpu": "nvidia-h100-sxm5-80gb",
     "gpus_seen": GpusSeen(count=0, models=()),
     "host_key": "SHA256:new",

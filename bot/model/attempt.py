@@ -130,22 +130,26 @@ USUAL_CHANCE = Fraction(8, 10)
 
 
 class SuccessRate(Frozen):
-    """The number of machines that became ready, out of one vendor's last ten purchases of a GPU.
+    """The number of successful purchases, out of one vendor's last ten purchases of a GPU.
+
+    A purchase succeeded if its machine became ready, and none of its GPUs was found to be faulty later.
 
     Purchases that a person or the market ended before their machine was ready aren't counted.
     """
 
     ready: int
     of: int
+    faulty: int = 0
+    """The number of machines that became ready, but then had a GPU fault. `ready` doesn't include them."""
 
     @property
     def chance(self) -> Fraction:
-        """The share of purchases whose machines became ready. USUAL_CHANCE if there were fewer than five."""
+        """The share of successful purchases. USUAL_CHANCE if there were fewer than five purchases."""
         return Fraction(self.ready, self.of) if self.of >= 5 else USUAL_CHANCE
 
     @property
     def poor(self) -> bool:
-        """True if these machines became ready less often than usual."""
+        """True if these purchases succeeded less often than usual."""
         return self.chance < USUAL_CHANCE
 
 

@@ -31,6 +31,7 @@ from bot.model.facts import (
     EndFacts,
     ExtensionFacts,
     Facts,
+    GpuFaultFacts,
     GpuMismatchFacts,
     HeldUpFacts,
     HostKeyFacts,
@@ -124,6 +125,8 @@ class EventKind(StrEnum):
     """Somebody destroyed the machine gracefully: it ends when its `/root/on-ending.sh` has finished."""
     SCRIPT_FAILED = "script_failed"
     """The owner's script `/root/on-ending.sh` failed before the lease ended."""
+    KEPT_AFTER_FAILURE = "kept_after_failure"
+    """The owner's script failed before the lease ended, so the machine is kept until the owner's next hours."""
     JOBS_ENDED = "jobs_ended"
     """The jobs on the machine have ended, and none is running any more."""
     JOB_DONE = "job_done"
@@ -150,8 +153,10 @@ class EventKind(StrEnum):
     """Someone said that they installed the probe by hand."""
     GPU_MISMATCH = "not_as_sold"
     """The machine's GPUs aren't those that were sold."""
+    GPU_FAULT = "gpu_fault"
+    """A GPU of the machine has a fault that wasn't reported before."""
     KEPT_AS_IT_IS = "kept_as_it_is"
-    """The owner keeps the machine although its GPUs aren't those that were sold."""
+    """The machine is kept although its GPUs aren't those that were sold, or are faulty."""
     NOT_WORKING = "not_working"
     """The owner said that the machine doesn't work, and wants another machine in its place."""
     REPLACED = "replaced"
@@ -401,7 +406,7 @@ class OpenQuestion(Enum):
     END = auto()
     """For the owner: should the machine run longer?"""
     GPU_MISMATCH_OPEN = auto()
-    """For the owner: do they keep a machine whose GPUs aren't those that were sold?"""
+    """For the owner: do they keep a machine whose GPUs aren't those that were sold, or are faulty?"""
     OWNER = auto()
     """For the admins: who becomes the owner of the rental of somebody who left?"""
     WANTED = auto()
@@ -548,6 +553,7 @@ EFFECTS: dict[EventKind, Effects[Any]] = {
         resolves=(_Q.NEEDED, _Q.UNANSWERED, _Q.EXTENSION),
     ),
     _E.SCRIPT_FAILED: Effects(EndFacts, direct=_OWNER, asks=_Q.END),
+    _E.KEPT_AFTER_FAILURE: Effects(EndFacts, direct=_OWNER, asks=_Q.END, resolves=(_Q.END,), lengthens=True),
     _E.JOBS_ENDED: Effects(JobsEndedFacts, direct=_OWNER, asks=_Q.NEEDED, resolves=(_Q.NEEDED,)),
     _E.JOB_DONE: Effects(
         JobDoneFacts,
@@ -569,6 +575,9 @@ EFFECTS: dict[EventKind, Effects[Any]] = {
     _E.LEFT_ALONE: Effects(AgainFacts, thread=always, resolves=(_Q.NEEDED, _Q.UNANSWERED)),
     _E.PROBE_INSTALLED: Effects(),
     _E.GPU_MISMATCH: Effects(GpuMismatchFacts, direct=_OWNER, asks=_Q.GPU_MISMATCH_OPEN),
+    _E.GPU_FAULT: Effects(
+        GpuFaultFacts, direct=_OWNER, asks=_Q.GPU_MISMATCH_OPEN, resolves=(_Q.GPU_MISMATCH_OPEN,)
+    ),
     _E.KEPT_AS_IT_IS: Effects(resolves=(_Q.GPU_MISMATCH_OPEN,)),
     _E.NOT_WORKING: Effects(SaidFacts, thread=always),
     _E.REPLACED: Effects(PlaceFacts, thread=always),

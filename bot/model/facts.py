@@ -20,6 +20,7 @@ from bot.errors import BuyingBlock
 from bot.model.attempt import ScriptPart, Why
 from bot.model.base import Frozen, Instant, changed
 from bot.model.budget import Balance, Demand
+from bot.model.gpu_health import GpuFault
 from bot.model.job import Job
 from bot.model.machine_use import GpusSeen, UsageStatus, Use
 from bot.model.money import Micros
@@ -323,8 +324,12 @@ class EndFacts(BillFacts, UntilFacts):
 
     until: Instant
     since: Instant | None = None
+    """The end before which the script failed, if the machine is kept until `until` because of that."""
     span: timedelta | None = None
+    """The time until the machine ends. If it is kept after a failure, the time for which it is kept."""
     rate: Decimal | None = None
+    estimate: Micros | None = None
+    """The most that the machine costs while it is kept after a failure."""
     status: UsageStatus | None = Field(default=None, alias="verdict")
     """The usage status. If the status is UNKNOWN, the end of the lease doesn't move."""
     vendor: str | None = None
@@ -378,6 +383,12 @@ class GpuMismatchFacts(Facts):
     gpu: str
     count: int
     gpus_seen: GpusSeen
+
+
+class GpuFaultFacts(Facts):
+    """The faults of GPUs that a probe run reported, without those that had been reported before."""
+
+    faults: tuple[GpuFault, ...]
 
 
 class TeammatesFacts(PeopleFacts):

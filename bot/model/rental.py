@@ -111,6 +111,12 @@ class Lease(Frozen):
     While the machine is in use, `ends_at` moves to later times, but never past `latest_end`. If the lease ends
     because its jobs are done, this is the end that applies again if work goes on.
     """
+    kept_until: Instant | None = None
+    """The latest time until which the machine is kept if `/root/on-ending.sh` fails before the end of the lease.
+
+    The approved terms pay until then. None if the machine isn't kept, or if it is being kept already: `ends_at` is
+    then the time until which it is kept.
+    """
     until_done: UntilDone | None = None
     """Set if the lease ends when its jobs are done."""
     notices_checked_at: Instant

@@ -96,6 +96,13 @@ class Request(OfferQuery):
     """
     probe: bool = True
     """True if the bot may check whether the machine is used. False if the person typed `no-probe`."""
+    keep_if_failed: bool = False
+    """True if the person typed `keep-if-failed`, so that the machine is kept if its `/root/on-ending.sh` fails."""
+    kept: timedelta = timedelta(0)
+    """The longest time for which the machine is kept after its lease if its `/root/on-ending.sh` fails.
+
+    The highest cost includes this time. Zero if the machine isn't kept. See `bot/policy/use/keeping.py`.
+    """
     note: str = ""
     """The note that the person typed. Untrusted text: escape it for display."""
 
@@ -142,6 +149,8 @@ class Terms(Frozen):
     max_rate: Decimal
     """The highest acceptable price, in USD per hour for the whole offer."""
     lease: timedelta
+    kept: timedelta = timedelta(0)
+    """The longest time for which the machine is kept after its lease if its `/root/on-ending.sh` fails."""
     total: Micros
     """The most that the rental can cost from procurement to deletion, including earlier attempts."""
 
@@ -178,5 +187,6 @@ class Terms(Frozen):
             price=price,
             max_rate=max_rate,
             lease=request.longest if lease is None else lease,
+            kept=request.kept,
             total=total,
         )

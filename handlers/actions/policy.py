@@ -16,7 +16,7 @@ from bot.model.summary import PolicyView
 from bot.model.text import listed, plural, span
 from bot.policy.buying.budgets import channels_of_named_people
 from bot.policy.buying.spending import unknown_models
-from bot.policy.team.rules import ProbeKind, Project, ReadyAnnouncement, Rules, WhenOver
+from bot.policy.team.rules import ProbeKind, Project, ReadyAnnouncement, Rules, WhenFailed, WhenOver
 from bot.policy.use.end_notices import LONG_LEASE, NOTICES, NOTICES_OF_LONG_LEASE
 from handlers.actions.calling import on, shows
 from handlers.ids import NO_VALUE, Action, NoValue
@@ -26,6 +26,7 @@ from handlers.messages.replies import reply
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered, button
 from handlers.phrases.budget_text import always_asked
+from handlers.phrases.ends import PATH
 from handlers.phrases.error_text import mistakes_text
 from handlers.phrases.format import (
     DAYS,
@@ -230,6 +231,7 @@ def _renting(rules: Rules, names: Names) -> list[str]:
     broadcast = announce.ready is ReadyAnnouncement.THREAD_BROADCAST
     return [
         _notices(rules),
+        _failed_script(rules),
         f"A machine keeps running for at least {span(rules.lease.grace)} after its owner was notified of its end.",
         f"I try up to {plural(procure.attempts, 'offer')}, each at most {percent(procure.dearer)} more expensive "
         f"than the clicked one, and give each machine {span(procure.provision_timeout)} to get ready.",
@@ -247,6 +249,14 @@ def _notices(rules: Rules) -> str:
         notices = NOTICES
         longer = f"; for rentals of {span(LONG_LEASE)} or more, {_before(NOTICES_OF_LONG_LEASE)}"
     return f"The owner of a machine is notified {_before(notices) if notices else 'only at'} its end{longer}."
+
+
+def _failed_script(rules: Rules) -> str:
+    """Return a sentence about machines whose `/root/on-ending.sh` fails before their end."""
+    failed = f"If a machine's {PATH} fails before the end"
+    if rules.on_ending.failed is WhenFailed.KEEP:
+        return f"{failed}, the machine keeps running until its owner's next hours begin."
+    return f"{failed}, the machine still ends, unless its request said keep-if-failed."
 
 
 def _before(notices: Sequence[timedelta]) -> str:

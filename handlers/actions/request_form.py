@@ -20,7 +20,7 @@ from bot.model.request import Contract, Request
 from bot.model.text import say_rate, say_span, span
 from bot.policy.buying.budgets import projects_to_name
 from bot.policy.team.roles import MOST_TEAMMATES
-from bot.policy.team.rules import Hours, ProbeKind, Rules
+from bot.policy.team.rules import Hours, ProbeKind, Rules, WhenFailed
 from bot.policy.use.leases import without_past_end
 from handlers.actions.calling import below, on
 from handlers.actions.offers import ask_for, changed_quote, channel_of
@@ -32,13 +32,23 @@ from handlers.messages.offers import request_text
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Modal, option, section
 from handlers.phrases.budget_text import cap_text
-from handlers.phrases.ends import end_text
+from handlers.phrases.ends import PATH, end_text
 from handlers.phrases.error_text import error_text
 from handlers.phrases.format import Reader, clean, dollars, escape, join, per_hour
 from handlers.phrases.format import price as price_of
 from handlers.phrases.rental_text import contract, gpu, vendor
 from handlers.slack_api.web_api import NO_ANSWER, error_code
-from handlers.typed.form import ANY, ANY_TIME, BY_CHANNEL, NO_PROBE, NO_SETUP, NOW, InvalidForm, read_form
+from handlers.typed.form import (
+    ANY,
+    ANY_TIME,
+    BY_CHANNEL,
+    KEEP_IF_FAILED,
+    NO_PROBE,
+    NO_SETUP,
+    NOW,
+    InvalidForm,
+    read_form,
+)
 
 UPDATE_TIMEOUT = 3
 """Wall-clock seconds allowed for the call to Slack that updates the form."""
@@ -251,6 +261,7 @@ def form_dialog(
         _setup_select(wanted.setup, rules),
         _project_select(wanted.project, projects),
         _no_probe_box(wanted, rules),
+        _if_failed_box(wanted, rules),
         *_waits(waitlist_entry, wanted, now, zone, new=not isinstance(value, VersionValue), hours=rules.hours),
         blocks.text_input(
             Field.NOTE,
@@ -328,6 +339,23 @@ def _no_probe_box(wanted: Request, rules: Rules) -> Json | None:
     box = option(label, NO_PROBE)
     return blocks.checkboxes(
         Field.PROBE, "Monitoring", [box], chosen=[] if wanted.probe else [box], required=False
+    )
+
+
+def _if_failed_box(wanted: Request, rules: Rules) -> Json | None:
+    """Return the checkbox for `keep-if-failed`.
+
+    None if the rules keep every machine, or if they switch the probe off, so that nobody sees a failure.
+    """
+    if rules.idle.probe is ProbeKind.NONE or rules.on_ending.failed is WhenFailed.KEEP:
+        return None
+    box = option("Keep the machine until my next working hours", KEEP_IF_FAILED)
+    return blocks.checkboxes(
+        Field.IF_FAILED,
+        f"If saving fails ({PATH})",
+        [box],
+        chosen=[box] if wanted.keep_if_failed else [],
+        required=False,
     )
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from bot.errors import NextStep
 from bot.model.attempt import REPORTED_FAILED, Why
 from bot.model.base import changed
 from bot.model.event import EventKind
-from bot.model.facts import DeletionFacts, EndedFacts, GpuMismatchFacts, PlaceFacts, SaidFacts
+from bot.model.facts import DeletionFacts, EndedFacts, GpuFaultFacts, GpuMismatchFacts, PlaceFacts, SaidFacts
+from bot.model.gpu_health import GpuFaultKind
 from bot.model.request import Contract
 from bot.model.state import State
-from bot.model.text import listed, span
+from bot.model.text import listed, plural, span
 from bot.policy.buying.replacing import may_be_replaced
 from handlers.ids import Action, RentalValue
 from handlers.messages.replacing import button_while_it_runs, replace_button
@@ -24,7 +27,7 @@ from handlers.messages.writers import (
     thread,
 )
 from handlers.phrases import blocks
-from handlers.phrases.blocks import Rendered, button
+from handlers.phrases.blocks import Part, Rendered, button
 from handlers.phrases.error_text import NEXT_STEPS
 from handlers.phrases.format import (
     dollars,
@@ -32,11 +35,13 @@ from handlers.phrases.format import (
     first_few,
     identifier,
     join,
+    join_lines,
     per_hour,
     person,
     sentence,
     with_full_stop,
 )
+from handlers.phrases.health_text import consequence_text, fault_text, xid_text
 from handlers.phrases.lease_buttons import show_button
 from handlers.phrases.receipt import receipt_parts
 from handlers.phrases.rental_text import (
@@ -58,6 +63,8 @@ from handlers.phrases.use_text import idle_part
 
 NONE_LEFT = frozenset({Why.SOLD_OUT, Why.NOTHING_LEFT, Why.DEARER, Why.OTHER_GPU, Why.TOO_MANY_ATTEMPTS})
 """Reasons why a request failed although a matching machine may become available later."""
+FAULTS_SHOWN = 8
+"""The maximum number of faults of GPUs that a message names."""
 RESOURCES_NAMED = 8
 """The maximum number of machines that an alarm names. A rental never has more machines."""
 
@@ -315,17 +322,67 @@ def _gpu_mismatch(context: EventContext[GpuMismatchFacts]) -> str:
 
 
 @direct(EventKind.GPU_MISMATCH)
-def _keep_or_replace(context: EventContext[GpuMismatchFacts]) -> Rendered:
-    rental, text = context.rental, context.named_text
+def _other_gpus(context: EventContext[GpuMismatchFacts]) -> Rendered:
+    return _keep_or_replace(context, context.named_text)
+
+
+@thread(EventKind.GPU_FAULT)
+def _gpu_fault(context: EventContext[GpuFaultFacts]) -> str:
+    return join(*(f"{text}{xid}." for text, xid in _faults(context)))
+
+
+@direct(EventKind.GPU_FAULT)
+def _faulty_gpus(context: EventContext[GpuFaultFacts]) -> Rendered:
+    """Render the message that GPUs of a machine are faulty, and what this means for the jobs on them."""
+    faults, told = context.facts.faults, set[GpuFaultKind]()
+    lines, plain = [], []
+    for fault, (text, xid) in zip(faults, _faults(context._replace(named=True)), strict=False):
+        means = "" if fault.kind in told else consequence_text(fault)
+        told.add(fault.kind)
+        lines.append(join(f"*{text}*{xid}.", means))
+        plain.append(join(f"{text}{xid}.", means))
+    more = len(faults) - len(lines)
+    if more > 0:
+        rest = f"{plural(more, 'more fault')}: /gpu show {context.rental.id}"
+        lines.append(rest)
+        plain.append(rest)
+    return _keep_or_replace(context, join_lines(*lines), join_lines(*plain))
+
+
+def _faults(context: EventContext[GpuFaultFacts]) -> list[tuple[str, str]]:
+    """Return the first FAULTS_SHOWN faults, each with the number of the driver's error.
+
+    The first one also says which machine all of them are about.
+    """
+    faults = context.facts.faults[:FAULTS_SHOWN]
+    whose = [f"of {context.this_machine}", *[""] * (len(faults) - 1)]
+    return [(fault_text(fault, of), xid_text(fault)) for fault, of in zip(faults, whose, strict=False)]
+
+
+def _keep_or_replace(context: EventContext[Any], text: str, plain: str = "") -> Rendered:
+    """Render the question whether the owner keeps a machine with other GPUs than were sold, or with faulty ones.
+
+    Args:
+        context: The event.
+        text: The sentences about the GPUs.
+        plain: The same sentences without markup, for the fallback text. By default, `text` is used.
+    """
+    rental, outcome = context.rental, context.outcome
     if rental.state is not State.READY:
         return no_longer_ready(context)
-    if context.outcome is not None:
-        return blocks.message(f"{text} You decided to keep it.")
-    if rental.replaced_by is not None:
-        return blocks.message(f"{text} {new_one_text(rental)}", closed=False)
+    then = ""
+    if outcome is not None and outcome.kind is EventKind.GPU_FAULT:
+        then = f"I sent you a newer message about this {context.times.at_time(outcome.at)}."
+    elif outcome is not None:
+        then = "You decided to keep it."
+    elif rental.replaced_by is not None:
+        then = new_one_text(rental)
+    said = Part(join(plain or text, then), blocks.section(join(text, then)))
+    if then:
+        return blocks.of_parts(said, closed=outcome is not None)
     replace = button_while_it_runs(rental, context.reader.now, gpu_mismatch=True)
     keep = button("Keep it", Action.KEEP_AS_IT_IS, RentalValue(rental_id=rental.id))
-    return blocks.with_buttons(text, replace, keep)
+    return blocks.of_parts(said, blocks.actions(keep, replace))
 
 
 @thread(EventKind.KEPT_AS_IT_IS)

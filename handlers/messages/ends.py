@@ -9,7 +9,7 @@ from bot.model.facts import DecisionFacts, EndFacts, ExtensionFacts, StatusFacts
 from bot.model.machine_use import UsageStatus
 from bot.model.rental import Rental
 from bot.model.state import State
-from bot.model.text import about_span, span
+from bot.model.text import about_span, say_at_most, span
 from bot.policy.access.probe_script import ENDING_LOG
 from bot.policy.use.flexible_end import can_move
 from handlers.messages.backups import ends_again
@@ -40,8 +40,13 @@ from handlers.phrases.format import Times, actor, join, sentence
 from handlers.phrases.lease_buttons import destroy_button, extend_button, keep_button, needs_approver
 from handlers.phrases.rental_text import asked_by_event, machine, vendor
 
-_ABOUT_THE_END = (EventKind.ENDING, EventKind.ENDS_AGAIN, EventKind.GRACEFUL_DESTROY, EventKind.SCRIPT_FAILED)
+_ABOUT_THE_END = (
+    *(EventKind.ENDING, EventKind.ENDS_AGAIN, EventKind.GRACEFUL_DESTROY),
+    *(EventKind.SCRIPT_FAILED, EventKind.KEPT_AFTER_FAILURE),
+)
 """The kinds of events whose messages tell the owner when the lease ends."""
+_FAILED = frozenset({EventKind.SCRIPT_FAILED, EventKind.KEPT_AFTER_FAILURE})
+"""The kinds of events whose messages say that the on-ending script failed."""
 
 MORE_TIME_REQUESTED = "More time has been requested, and is waiting for approval."
 
@@ -62,6 +67,11 @@ def _graceful_destroy(context: EventContext[EndFacts]) -> str:
 @thread(EventKind.SCRIPT_FAILED)
 def _script_failed(context: EventContext[EndFacts]) -> str:
     return f"The script {PATH} failed on {context.this_machine}{exit_text(context.facts.exit_status)}."
+
+
+@thread(EventKind.KEPT_AFTER_FAILURE)
+def _kept_after_failure(context: EventContext[EndFacts]) -> str:
+    return f"{_script_failed(context).removesuffix('.')}, so it keeps running until {until_text(context)}."
 
 
 @thread(EventKind.END_MOVED)
@@ -101,7 +111,7 @@ def _it_ends(context: EventContext[EndFacts]) -> Rendered:
         ended = f"{context.machine} ends {times.at_time(until)}."
         return blocks.message(f"{sentence(ended)} I sent a newer notice {times.at_time(again.at)}.")
     more = extend_button(rental, reader, spent=details.spent.amount, money=details.sees_money)
-    failed = event.kind is EventKind.SCRIPT_FAILED
+    failed = event.kind in _FAILED
     return blocks.of_parts(
         blocks.lead(_title(context), *_what_follows(context, needs_approval=_needs_approval(context, more))),
         blocks.small("" if failed else on_ending_text(rental, times, event.at)),
@@ -122,9 +132,11 @@ def _title(context: EventContext[EndFacts]) -> str:
     event, times, until, name = context.event, context.times, context.facts.until, context.machine
     if event.kind is EventKind.ENDS_AGAIN:
         return ends_again(context, name)
-    if event.kind is EventKind.SCRIPT_FAILED:
+    if event.kind in _FAILED:
         failed = f"The script {PATH} failed on {machine(context.rental)} {times.at_time(event.at)}"
-        return f"{failed}{exit_text(event.facts.exit_status)}."
+        failed += exit_text(event.facts.exit_status)
+        kept = event.kind is EventKind.KEPT_AFTER_FAILURE
+        return f"{failed}, so it keeps running until {times.time(until, event.at)}." if kept else f"{failed}."
     # Count the remaining time from the event, so that it stays the same in later edits. If an outage delayed the
     # message, count from the time of the post.
     posted_at = context.posted_at or times.now
@@ -139,8 +151,9 @@ def _what_follows(context: EventContext[EndFacts], *, needs_approval: bool) -> l
     event, rental, times = context.event, context.rental, context.times
     until, ask_before = times.at_time(event.facts.until, event.at), event.facts.ask_before
     disk = "Copy your results off: the disk is deleted with it."
-    said, failed = [], event.kind is EventKind.SCRIPT_FAILED
-    if failed:
+    said = []
+    if event.kind in _FAILED:
+        said.append(_cost_of_keeping(event.facts))
         disk = f"To see why, read {ENDING_LOG} before the disk is deleted {until}."
     elif event.kind is EventKind.ENDING and event.facts.status is UsageStatus.UNKNOWN:
         whose = f"{vendor(event.facts.vendor)}'s machines" if event.facts.vendor is not None else "it"
@@ -157,6 +170,11 @@ def _what_follows(context: EventContext[EndFacts], *, needs_approval: bool) -> l
     return said
 
 
+def _cost_of_keeping(facts: EndFacts) -> str:
+    """Return `That costs up to $32.30.` Empty unless the machine is kept after a failure."""
+    return "" if facts.estimate is None else f"That costs up to {say_at_most(facts.estimate)}."
+
+
 def _ask_in_time(before: datetime, rental: Rental, times: Times) -> str:
     """Return a sentence with the time until which the owner can request more time."""
     lease = rental.running_lease
@@ -169,7 +187,8 @@ def _ask_in_time(before: datetime, rental: Rental, times: Times) -> str:
 def _longer(context: EventContext) -> str:
     """Return the reason why the lease ends later than the notice said.
 
-    Examples are `Extended`, `Extended by Ben`, `More time approved by Ben`, and for a flexible end `In use`.
+    Examples are `Extended`, `Extended by Ben`, `More time approved by Ben`, and for a flexible end `In use`. If
+    the machine was kept because its script failed, it is `Kept, because saving failed`.
     """
     details = context.details
     longer = [e for e in events_after(context.event, details.events) if e.effects.lengthens]
@@ -178,6 +197,8 @@ def _longer(context: EventContext) -> str:
     last = longer[-1]
     if last.kind is EventKind.END_MOVED:
         return "In use"
+    if last.kind is EventKind.KEPT_AFTER_FAILURE:
+        return "Kept, because saving failed"
     by = f" by {actor(details.names, last)}"
     if last.kind in {EventKind.EXTENSION_APPROVED, EventKind.EXTENDED_BY_OPERATOR}:
         return f"More time approved{by}"

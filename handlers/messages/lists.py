@@ -43,6 +43,7 @@ from handlers.phrases.format import (
     per_hour,
     sentence,
 )
+from handlers.phrases.health_text import health_text
 from handlers.phrases.job_text import jobs_now, work_now
 from handlers.phrases.lease_buttons import decision_buttons, destroy_button, extend_button, stop_button
 from handlers.phrases.rental_text import (
@@ -271,6 +272,7 @@ def show_parts(details: RentalDetails, reader: Reader) -> list[Part | Json | Non
         paragraph(join_lines(head, used, jobs_now(rental, times))),
         blocks.context(f"GPU load over the last day  {marks}" if marks else ""),
         small(join(*facts)),
+        small(health_text(rental.gpu_health) if rental.gpu_health and rental.state is State.READY else ""),
         *(small("\n".join(history[n : n + 10])) for n in range(0, len(history), 10)),
     ]
 

@@ -7,6 +7,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 
 from bot.errors import BuyingBlocked, Mistake
+from bot.model.attempt import SuccessRate
 from bot.model.budget import UNASSIGNED, ScopeKind
 from bot.model.money import cost, cost_at_most, in_cents
 from bot.model.offer import Offer
@@ -252,6 +253,7 @@ def _understood(view: QuoteView, times: Times, *, everything: bool) -> list[Part
         "" if quote.project == UNASSIGNED else f"project {escape(quote.project, 40)}",
         f"setup {escape(request.setup)}" if request.setup else "",
         "" if request.probe else "no-probe, so usage isn't monitored",
+        "kept if saving fails" if request.kept else "",
         f"shared with {people_text(view.teammates)}" if view.teammates else "",
     ]
     sold_as = contract(request.contract) if everything or request.contract is Contract.SPOT else ""
@@ -279,6 +281,11 @@ def _without_script(setup: str | None) -> str:
     return f"No startup script at this vendor: only your default key works{no_setup}, and I can't monitor usage."
 
 
+def _poor(rate: SuccessRate) -> str:
+    without = " without a GPU fault" if rate.faulty else ""
+    return f"Only {rate.ready} of its last {rate.of} machines became ready{without}."
+
+
 def _offer_line(choice: OfferChoice, about: str, *, best: bool, everything: bool) -> str:
     """Return the line about an offer. `about` is a text about the machine.
 
@@ -291,11 +298,7 @@ def _offer_line(choice: OfferChoice, about: str, *, best: bool, everything: bool
     line = join(f"*{per_hour(offer.rate)}*{each} {where}", about, by=", ")
     says_ready = best and usual is not None and (everything or usual > SLOW)
     ready = f"Usually ready in {about_span(usual)}." if usual is not None and says_ready else ""
-    poor = (
-        f"Only {success_rate.ready} of its last {success_rate.of} machines became ready."
-        if success_rate is not None and success_rate.poor
-        else ""
-    )
+    poor = _poor(success_rate) if success_rate is not None and success_rate.poor else ""
     return join(with_full_stop(line), ready, poor) if ready or poor else line
 
 
@@ -335,7 +338,10 @@ def _cost(choice: OfferChoice, quote: Quote, *, everything: bool) -> str:
     sold_out = (
         f"If this offer sells out, I'll take another up to {highest_price}." if _may_cost_more(choice) else ""
     )
-    return join(f"{text} including startup and shutdown.", sold_out)
+    including = (
+        "startup, shutdown, and keeping it if saving fails" if choice.terms.kept else "startup and shutdown"
+    )
+    return join(f"{text} including {including}.", sold_out)
 
 
 def _most(choice: OfferChoice, rules: Rules, subject: str, offer: str = "this offer") -> str:
@@ -345,10 +351,12 @@ def _most(choice: OfferChoice, rules: Rules, subject: str, offer: str = "this of
     as `this offer`.
     """
     terms = choice.terms
-    billed = billed_span(terms.lease, rules)
+    billed = billed_span(terms.lease, terms.kept, rules)
     before = terms.total - cost_at_most(terms.max_rate, billed)
     spent = f", plus the {dollars(before)} spent before" if in_cents([before]) > [0] else ""
-    start_and_end = f"{span(terms.lease)} plus {span(billed - terms.lease)} to start and shut down"
+    start_and_end = f"{span(terms.lease)} plus {span(billed - terms.lease - terms.kept)} to start and shut down"
+    if terms.kept:
+        start_and_end += f", plus {about_span(terms.kept)} if saving fails"
     dearer = f"If {offer} sells out, I'll take another up to {highest(terms)}." if _may_cost_more(choice) else ""
     return join(f"{subject} for {start_and_end}, at up to {highest(terms)}{spent}.", dearer)
 

@@ -52,7 +52,7 @@ def replace_confirm(rental: Rental, left: Remainder, rules: Rules, *, asks_why: 
         replaced = f"the next offer from a vendor other than {vendor(rental.vendor)}"
         loses = blocks.alert(
             f"Once a new machine is rented, {rental.id} is destroyed and its disk is deleted. "
-            f"If none can be rented, {rental.id} keeps running."
+            f"If none can be rented, {rental.id} stays."
         )
     why = blocks.text_input(
         Field.REASON, "What doesn't work?", hint="Everyone in the card's channel can read this", longest=200

@@ -286,10 +286,15 @@ def _to_come(rental: Rental, times: Times, *posted: datetime) -> str:
     if lease.graceful_destroy is not None:
         return ""  # `graceful_destroy_text` already mentions the script
     if can_move(lease):
-        return f"The script {PATH} starts {span(STARTS_BEFORE)} before the end."
-    if starts_at > times.now:
-        return f"The script {PATH} starts {times.at_time(starts_at, *posted)}."
-    return f"The script {PATH} hasn't started yet."
+        starts = f"The script {PATH} starts {span(STARTS_BEFORE)} before the end."
+    elif starts_at > times.now:
+        starts = f"The script {PATH} starts {times.at_time(starts_at, *posted)}."
+    else:
+        starts = f"The script {PATH} hasn't started yet."
+    if lease.kept_until is None:
+        return starts
+    until = times.time(lease.kept_until, *posted)
+    return f"{starts} If it fails, the machine keeps running, until {until} at the latest."
 
 
 def graceful_destroy_text(details: RentalDetails, times: Times, *posted: datetime, name: str = "it") -> str:

@@ -9,7 +9,9 @@ from bot.model.rental import Rental
 from bot.model.text import say_at_most, span
 from bot.policy.buying.fewer_hours import lengths_to_choose
 from bot.policy.buying.spending import billed_span, propose_longer_lease
+from bot.policy.team.hours import zone_of
 from bot.policy.team.rules import Rules
+from bot.policy.use.keeping import kept_for_longer_lease
 from bot.policy.use.leases import may_extend_by
 from handlers.ids import Action, ExtendValue, QuoteValue, RentalValue, UntilValue, VersionValue
 from handlers.phrases.blocks import Json, button
@@ -25,7 +27,9 @@ def needs_approver(rental: Rental, reader: Reader, *, spent: Micros, longer: tim
     """
     now = reader.now
     ends_at = max(rental.running_lease.ends_at, now) + (_go_on_by(rental, now, longer) or longer)
-    return bool(propose_longer_lease(rental, ends_at, spent=spent, now=now, rules=reader.rules).over)
+    kept = kept_for_longer_lease(rental, ends_at, zone_of(reader.zone, reader.rules), reader.rules)
+    proposal = propose_longer_lease(rental, ends_at, kept=kept, spent=spent, now=now, rules=reader.rules)
+    return bool(proposal.over)
 
 
 def extend_button(
@@ -79,7 +83,8 @@ def longer_cost(rental: Rental, longer: timedelta, rules: Rules) -> str:
     if rate is None:
         return ""
     about = f", about {dollars(cost(rate, longer))}"
-    if typed is None or cost_at_most(rate, billed_span(lease.ends_at + longer - lease.ready_at, rules)) <= typed:
+    billed = billed_span(lease.ends_at + longer - lease.ready_at, rental.terms.kept, rules)
+    if typed is None or cost_at_most(rate, billed) <= typed:
         return about
     return f"{about}, over the request's {dollars(typed)}"
 

@@ -118,13 +118,18 @@ class Part(Enum):
     """The time until which the person waits."""
     BUSY = "while busy"
     NO_PROBE = "no-probe"
+    KEEP_IF_FAILED = "keep-if-failed"
+    """True if the machine is kept if its `/root/on-ending.sh` fails."""
     ANY_TIME = "any time"
     """True if a machine may be rented for the waiting person even outside of the team's working hours."""
     PEOPLE = "people"
 
 
+KEPT_UNSEEN = "I can't keep the machine if I don't see whether saving failed."
 _OTHER_NAMES = {Part.LEASE: "length", Part.LATEST_END: "later end", Part.WAITS: "end"}
-_CHECKED_LATER = {Part.FEATURE, Part.START, Part.WAITS, Part.BUSY, Part.NO_PROBE, Part.ANY_TIME, Part.PEOPLE}
+_CHECKED_LATER = {Part.FEATURE, Part.START, Part.WAITS, Part.PEOPLE} | {
+    *(Part.BUSY, Part.NO_PROBE, Part.KEEP_IF_FAILED, Part.ANY_TIME)
+}
 """The parts that may have several values during the first check of `build`.
 
 All other parts must have at most one value. Several people, for example, don't contradict each other.
@@ -336,7 +341,13 @@ class _Builder:
             partial(self._only, part) for part in Part if part not in _CHECKED_LATER
         ]
         steps += (self._check_gpu, self._read_count, self._read_start, self._read_end, self._read_later_end)
-        steps += (self._check_people, self._read_gpu, self._read_price, self._read_waits_until)
+        steps += (
+            self._check_people,
+            self._check_keep_if_failed,
+            self._read_gpu,
+            self._read_price,
+            self._read_waits_until,
+        )
         for step in steps:
             try:
                 step()
@@ -368,6 +379,7 @@ class _Builder:
             setup=draft.first(Part.SETUP),
             project=draft.first(Part.PROJECT),
             probe=not draft[Part.NO_PROBE],
+            keep_if_failed=bool(draft[Part.KEEP_IF_FAILED]),
             note=draft.note,
         )
         return Built(request, self.waits_until, self.doubtful)
@@ -527,6 +539,16 @@ class _Builder:
             message = "I can't move the machine's end if I don't see whether its GPUs are busy."
             raise self._wrong(Part.LATEST, message, *(one_end | {part: [end]} for end in possible))
         self.up_to = latest
+
+    def _check_keep_if_failed(self) -> None:
+        """Refuse to keep a machine if nobody would see that its script failed."""
+        draft, sees_use = self.draft, self.context.sees_use
+        if not draft[Part.KEEP_IF_FAILED] or (sees_use and not draft[Part.NO_PROBE]):
+            return
+        instead: tuple[Values, ...] = ({Part.KEEP_IF_FAILED: []},)
+        if sees_use:
+            instead = ({Part.NO_PROBE: []}, *instead)
+        raise self._wrong(Part.KEEP_IF_FAILED, KEPT_UNSEEN, *instead)
 
     def _check_length(self, part: Part, lease: timedelta) -> None:
         longest = self.context.rules.lease.max

@@ -17,6 +17,7 @@ from bot.policy.use.leases import LEAST_TIME
 from handlers.ids import Field
 from handlers.typed.amounts import DURATION, NUMBER, Money, parse_duration
 from handlers.typed.draft import (
+    KEPT_UNSEEN,
     MAX_CAP,
     Built,
     Get,
@@ -42,6 +43,7 @@ BY_CHANNEL = "-"
 No setup script has this name.
 """
 NO_PROBE = "no-probe"
+KEEP_IF_FAILED = "keep-if-failed"
 NOW = "now"
 ANY_TIME = "any-time"
 
@@ -58,6 +60,7 @@ _FIELDS = {
     Part.LATEST: Field.UP_TO,
     Part.LATEST_END: Field.UP_TO,
     Part.PRICE: Field.CAP,
+    Part.KEEP_IF_FAILED: Field.IF_FAILED,
     Part.WAITS: Field.WAITS,
 }
 """The form's input for each part of a request. An error about the part appears below this input.
@@ -155,6 +158,7 @@ def _names(
         Part.SETUP: [] if setup == NO_SETUP else [setup],
         Part.PROJECT: [] if project == BY_CHANNEL else [project],
         Part.NO_PROBE: [True] if inputs.get(Field.PROBE) == NO_PROBE else [],
+        Part.KEEP_IF_FAILED: [True] if inputs.get(Field.IF_FAILED) == KEEP_IF_FAILED else [],
     }
 
 
@@ -221,6 +225,8 @@ def _correction(problem: Problem, draft: RequestDraft, context: ParseContext) ->
                 else _longer_than(draft.first(Part.LEASE))
             )
         return f"Type a time of at most {longest}, such as 12h or {'until 10:00' if draft[Part.END] else '2d'}."
+    if part is Part.KEEP_IF_FAILED:
+        return f"{KEPT_UNSEEN} Choose only one of the two."
     if unclear is not None and part is not None and (part is Part.END or draft.first(part)):
         return unclear.said("until " if part is Part.END else "")
     if part is Part.START:

@@ -196,6 +196,7 @@ def request_text(
         request.setup and f"setup {request.setup}",
         request.project and f"for project {request.project}",
         None if request.probe else "no-probe",
+        "keep-if-failed" if request.keep_if_failed else None,
         None if request.starts_at is None else f"at {end_text(request.starts_at, zone)}",
         length,
         *more,

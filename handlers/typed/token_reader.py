@@ -59,7 +59,7 @@ _VALUES_AFTER: dict[str, tuple[Kind, ...]] = {
 _OPTION_KINDS = frozenset(
     {TokenKind.KEY, Part.GPU, Part.REGION, TokenKind.PLACE, Part.CONTRACT, Part.VENDOR}
     | {TokenKind.AT_MOST, TokenKind.BELOW, TokenKind.AT_LEAST, TokenKind.EXCLUDES, TokenKind.PRICE, TokenKind.NOW}
-    | {Part.SETUP, Part.PROJECT, Part.NO_PROBE}
+    | {Part.SETUP, Part.PROJECT, Part.NO_PROBE, Part.KEEP_IF_FAILED}
 )
 _OPTION_WORDS = frozenset({"for", "gpu", "gpus", "type"})
 _VERBS = frozenset({"get", "rent", "need", "want", "give", "find", "book", "grab", "show", "let", "for", "with"})

@@ -122,6 +122,10 @@ _COURTESIES = (
 _PHRASES: dict[Kind, tuple[str, ...]] = {
     Part.BUSY: ("while busy", "while it is busy", "while in use", "while it is in use", "while used"),
     Part.NO_PROBE: ("no-probe", "no probe", "noprobe", "without probe", "without a probe"),
+    Part.KEEP_IF_FAILED: (
+        *("keep-if-failed", "keep if failed", "keep if it fails", "keep it if it fails"),
+        *("keep if saving fails", "keep it if saving fails", "keep the machine if saving fails"),
+    ),
     Part.ANY_TIME: ("any time", "anytime", "at any time", "whatever time", "at any hour", "day or night"),
     TokenKind.AT_MOST: (
         "max", "maximum", "up to", "at most", "at max", "no more than", "not more than", "not over", "<=",

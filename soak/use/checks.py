@@ -56,6 +56,17 @@ def destroyed_by_itself(record: Record) -> Iterator[str]:
                 yield f"{life.rental.id} was destroyed at {event.at} by nobody"
 
 
+def ended_at_work(record: Record) -> Iterator[str]:
+    """Check that a machine that ended because its jobs were done didn't work after its last job."""
+    for life in record.lives:
+        done = [event.at for event in life.events if event.kind is EventKind.JOB_DONE]
+        if not done or not life.rental.running_lease.ends_when_done:
+            continue
+        late = [moment for moment in life.computed if moment > done[-1] + STEP]
+        if late or not any(moment <= done[-1] for moment in life.jobs_end):
+            yield f"{life.rental.id} ended because its job was done at {done[-1]}, and it worked at {late}"
+
+
 def asked_outside_hours(record: Record) -> Iterator[str]:
     """Check that people get questions only in their hours: the times at which they want to get questions.
 
@@ -129,6 +140,7 @@ CHECKS: dict[str, Callable[[Record], Iterable[str]]] = {
     for one in (
         outlives_its_lease,
         destroyed_by_itself,
+        ended_at_work,
         asked_outside_hours,
         asked_twice,
         asked_too_early,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
 
@@ -75,6 +75,8 @@ class PlannedRental:
     answer: Answer
     answers_after: timedelta
     decision: Decision
+    until_done: bool = False
+    """True if the owner rents it until its job is done. This only counts if people start their work as jobs."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,11 @@ def plan_use(seed: int, *, people: int, rentals: int, days: int) -> UsePlan:
     zones = [rng.choice(list(ZONES)) for _ in range(people)]
     works = _works(rentals, rng)
     planned = [_rental(rng, zones, days, *both) for both in zip(lengths, works, strict=True)]
+    # A third of the machines that would be forgotten are rented until their job is done.
+    planned = [
+        replace(one, until_done=one.work is Work.FORGOTTEN and number % 3 == 0)
+        for number, one in enumerate(planned)
+    ]
     return UsePlan(
         days=days,
         zones=tuple(zones),

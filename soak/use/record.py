@@ -27,6 +27,8 @@ class Life:
     computed: tuple[datetime, ...]
     """The times of the steps at which the machine computed."""
     cost: UseCosts
+    jobs_end: tuple[datetime, ...] = ()
+    """The times at which jobs ended on the machine."""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 from bot.lifecycle.actions import ending, leasing
 from bot.lifecycle.actions.action import carry_out
@@ -25,9 +26,12 @@ from bot.policy.use.questions import unanswered
 from soak.use.checks import STEP
 from soak.use.plan import Answer, Decision, PlannedRental, UsePlan, Work
 from soak.use.record import Life, Record, Unmanaged
+from tests.lifecycle.machines import Jobs
 from tests.lifecycle.world import BEN, PROBE, RULES, World, world
 
 HOUR = timedelta(hours=1)
+AWAKE = (7, 23)
+"""The local hours between which people react to messages."""
 BURST_EVERY, REST_EVERY = timedelta(minutes=15), timedelta(hours=2)
 DECIDES_AFTER = HOUR
 GENEROUS = changed(
@@ -45,19 +49,26 @@ class Running:
     planned: PlannedRental
     rental: Rental
     computed: list[datetime] = field(default_factory=list)
+    job: str | None = None
+    """The ID of the job that is running."""
+    jobs_end: list[datetime] = field(default_factory=list)
 
 
-async def simulate(url: str, plan: UsePlan, rules: Rules = GENEROUS) -> Record:
-    """Run a plan on a new database at `url` until every lease is over, and return what happened."""
+async def simulate(url: str, plan: UsePlan, rules: Rules = GENEROUS, *, jobs: bool = False) -> Record:
+    """Run a plan on a new database at `url` until every lease is over, and return what happened.
+
+    With `jobs`, people start their work with gpubot-run, so that the bot learns when it ends.
+    """
     async with world(url, rules=rules, probe_line=PROBE) as here:
-        return await Simulation(here, plan).run()
+        return await Simulation(here, plan, jobs=jobs).run()
 
 
 class Simulation:
     """Simulates people, machines and the bot step by step."""
 
-    def __init__(self, here: World, plan: UsePlan) -> None:
+    def __init__(self, here: World, plan: UsePlan, *, jobs: bool = False) -> None:
         self._here = here
+        self._jobs = jobs
         self._plan = plan
         self._began = here.now
         self._people = [Person(id=f"U0P{n:03}", name=f"P{n}", tz=zone) for n, zone in enumerate(plan.zones)]
@@ -127,6 +138,7 @@ class Simulation:
                 lease=planned.lease,
                 count=planned.gpus,
                 probe=planned.work is not Work.NO_PROBE,
+                until_done=self._jobs and planned.until_done,
             )
             self._running.append(Running(planned, rental))
         while self._to_add and self._to_add[0] <= passed:
@@ -145,14 +157,29 @@ class Simulation:
         works = _works(planned, ran)
         if works:
             one.computed.append(here.now)
+        if self._jobs:
+            self._run_jobs(one, works=works or planned.work is Work.SERVES)
         peers = ("peer",) if planned.work is Work.EDITOR_OPEN else ()
         machine.use(*[97 if works else 0] * planned.gpus, peers=peers)
 
+    def _run_jobs(self, one: Running, *, works: bool) -> None:
+        """Start a job when the machine begins to work, and end it when the work ends."""
+        here = self._here
+        machine = here.machines[one.rental]
+        machine.jobs = machine.jobs or Jobs(here.clock)
+        if works and one.job is None:
+            one.job = machine.jobs.start()
+        elif not works and one.job is not None:
+            machine.jobs.end(one.job)
+            one.job = None
+            one.jobs_end.append(here.now)
+
     async def _act(self, one: Running) -> None:
-        """Let the owner and an approver react as planned."""
+        """Let the owner and an approver react as planned, while the owner is awake."""
         here, planned, deps = self._here, one.planned, self._here.deps
         asked = one.rental.running_lease.question.asked
-        if asked is None or asked.first_at is None:
+        local = here.now.astimezone(ZoneInfo(self._plan.zones[planned.person]))
+        if asked is None or asked.first_at is None or not AWAKE[0] <= local.hour < AWAKE[1]:
             return
         owner = self._people[planned.person]
         if here.now >= asked.last_at + planned.answers_after:
@@ -192,6 +219,7 @@ class Simulation:
                     zone=zone_of(self._plan.zones[one.planned.person], here.deps.rules),
                     computed=tuple(one.computed),
                     cost=cost_by_use(snapshot, events, here.now),
+                    jobs_end=tuple(one.jobs_end),
                 )
             )
         notified = {

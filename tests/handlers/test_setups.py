@@ -104,7 +104,7 @@ async def test_keys_and_a_setup_that_exceed_the_limit_are_refused(tmp_path: Path
                 await tx.people.add_key(ANA, key)
         reply = await ours.command(ANA, "get H100 setup torch")
         assert reply == (
-            "The startup script would be 16.4 kB, and 15 kB is the limit. It has 12 keys besides the default one "
+            "The startup script would be 16.3 kB, and 15 kB is the limit. It has 12 keys besides the default one "
             '(8.8 kB) and setup "torch" (5.8 kB). Leave out the setup or a teammate, or remove a key.'
         )
         assert await ours.quotes(ANA) == []

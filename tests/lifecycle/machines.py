@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from bot.clock import Clock
 from bot.lifecycle.outside import Prober
 from bot.model.base import changed
-from bot.model.job import ROOT, JobReport, JobState, ReportedJob, ReportedProgress
+from bot.model.job import ROOT, Job, JobReport, JobState, Progress, ReportedJob, ReportedProgress
 from bot.model.machine_use import (
     EndToTell,
     GpuModel,
@@ -59,49 +59,67 @@ class Script:
         return OnEnding(state=state, end=last[0], status=self._status or None)
 
 
-class JobFiles:
-    """The files of `gpubot-run` on a simulated machine."""
+class Jobs:
+    """The simulated jobs of a machine with gpubot-run."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._jobs: list[tuple[str, str, int, datetime, timedelta | None, int]] = []
-        self._said: tuple[str, datetime] | None = None
-        self._number = 0
+        self._jobs: list[Job] = []
+        self._progress: Progress | None = None
+        self._planned: dict[str, tuple[datetime, int]] = {}
+        """The time and the exit status with which jobs will end, by ID."""
 
     def start(
-        self, name: str = "python train.py", lasts: timedelta | None = None, status: int = 0, *, uid: int = ROOT
-    ) -> None:
-        """Start a job now. It ends after `lasts` with this exit status, or never if `lasts` is None."""
-        self._number += 1
-        self._jobs.append((f"{uid}.{self._number}", name, uid, self._clock.now(), lasts, status))
+        self, name: str = "python train.py", *, uid: int = ROOT, lasts: timedelta | None = None, status: int = 0
+    ) -> str:
+        """Start a job, and return its ID. With `lasts`, it ends after this time with this exit status."""
+        job = Job(
+            id=f"{uid}.job{len(self._jobs)}",
+            uid=uid,
+            name=name,
+            state=JobState.RUNNING,
+            began_at=self._clock.now(),
+        )
+        self._jobs.append(job)
+        if lasts is not None:
+            self._planned[job.id] = job.began_at + lasts, status
+        return job.id
+
+    def end(self, job_id: str, status: int | None = 0, at: datetime | None = None) -> None:
+        """Let a job end with an exit status, now or at a past time. None: nobody knows how it ended."""
+        state = JobState.UNKNOWN if status is None else JobState.FAILED if status else JobState.DONE
+        ended = {"state": state, "exit_status": status, "ended_at": at or self._clock.now()}
+        self._jobs = [changed(job, **ended) if job.id == job_id else job for job in self._jobs]
 
     def say(self, text: str) -> None:
-        """Print a line of progress now."""
-        self._said = (text, self._clock.now())
+        """Let a job print a line of progress."""
+        self._progress = Progress(text=text, at=self._clock.now())
 
-    def vanish(self) -> None:
-        """Remove all files, as a reboot does."""
-        self._jobs, self._said = [], None
+    def reboot(self) -> None:
+        """Lose all jobs and the progress, like a machine that is rebooted."""
+        self._jobs, self._progress = [], None
 
     def report(self) -> JobReport:
-        """Return the machine's report about its jobs, running ones first."""
-        now = self._clock.now()
+        now, said = self._clock.now(), self._progress
+        for job_id, (at, status) in list(self._planned.items()):
+            if at <= now:
+                self.end(job_id, status, at)
+                del self._planned[job_id]
         jobs = [
             ReportedJob(
-                id=key,
-                uid=uid,
-                name=name,
-                state=JobState.RUNNING if runs else JobState.FAILED if status else JobState.DONE,
-                exit_status=None if runs else status,
-                age=now - began,
-                ended_ago=None if runs or lasts is None else now - began - lasts,
+                id=job.id,
+                uid=job.uid,
+                name=job.name,
+                state=job.state,
+                exit_status=job.exit_status,
+                age=now - job.began_at,
+                ended_ago=None if job.ended_at is None else now - job.ended_at,
             )
-            for key, name, uid, began, lasts, status in self._jobs
-            for runs in (lasts is None or now < began + lasts,)
+            for job in self._jobs
         ]
-        said = ReportedProgress(text=self._said[0], age=now - self._said[1]) if self._said else None
+        progress = None if said is None else ReportedProgress(text=said.text, age=now - said.at)
         return JobReport(
-            jobs=tuple(sorted(jobs, key=lambda job: job.state is not JobState.RUNNING)), progress=said
+            jobs=tuple(sorted(jobs, key=lambda job: job.ended_ago or timedelta(0))), progress=progress
         )
 
 
@@ -119,10 +137,10 @@ class Machine:
         """The number of probe runs so far."""
         self.announced: list[EndToTell | None] = []
         """The end that each probe run announced to the machine."""
+        self.jobs: Jobs | None = None
+        """The machine's jobs. None: it has no gpubot-run, so it reports none."""
         self.script: Script | None = None
         """The machine's `/root/on-ending.sh`. None: a test decides what the machine reports about it."""
-        self.jobs: JobFiles | None = None
-        """The files of `gpubot-run`. None: the machine reports nothing about jobs."""
         self.arrived = asyncio.Event()
         """Set by each probe run."""
         self._may_answer = asyncio.Event()

@@ -38,6 +38,7 @@ def test_the_owner_is_pinged_only_for_urgent_events() -> None:
         E.STILL_NEEDED,
         E.HOST_KEY_CHANGED,
         E.GPU_MISMATCH,
+        E.GPU_FAULT,
         E.ADOPTED,
         E.OWNER_CHANGED,
         E.ASKED_FOR,

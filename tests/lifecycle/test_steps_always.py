@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from bot.model.base import changed
 from bot.model.event import EventKind as E
 from bot.model.rental import Decider, Rental
 from bot.model.state import State
-from bot.policy.team.rules import Always, Approval, Rules
+from bot.policy.team.rules import Always, Approval, Budgets, Rules, WhenOver
 from tests.lifecycle.checks import check, check_delivered
 from tests.lifecycle.leases import end_of
 from tests.lifecycle.test_steps_replacing import click, lost, replaced
@@ -150,3 +151,23 @@ async def test_the_replacement_of_a_lost_machine_may_be_approved_for_fewer_hours
     await carry_out(here.deps, BEN, deciding.Approve(new.id, new.terms.version, length=2 * HOUR))
     new = await here.until(new, State.READY)
     assert (new.request.lease, new.approved_by) == (2 * HOUR, BEN.id)
+
+
+async def test_until_a_replacement_is_approved_the_old_machine_stays_reserved(here: World) -> None:
+    """The budget has no room for two whole machines."""
+    budget = Budgets(person=Decimal(25), over=WhenOver.REFUSE)
+    use(here, changed(ALWAYS, budgets=budget))
+    rental = await ready(here, lease=6 * HOUR)
+    before = await reserved(here, rental)
+    new = await replaced(here, rental, reason="no GPU in it")
+    assert (await reserved(here, rental), await reserved(here, new)) == (before, 0)
+    await carry_out(here.deps, BEN, deciding.Approve(new.id, new.terms.version))
+    assert await reserved(here, rental) < before
+    assert await reserved(here, new) == new.terms.total
+    assert before + new.terms.total > 25_000_000
+    await here.until(rental, State.DESTROYED)
+
+
+async def reserved(here: World, rental: Rental) -> int:
+    async with here.deps.store.read() as tx:
+        return sum(one.amount for one in await tx.budgets.reservations(rental.id))

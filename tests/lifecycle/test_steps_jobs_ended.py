@@ -20,7 +20,7 @@ from bot.policy.team.rules import AutoApprove
 from tests.databases import beside
 from tests.lifecycle.engine import Engine
 from tests.lifecycle.leases import count, direct_messages, end_of
-from tests.lifecycle.machines import JobFiles
+from tests.lifecycle.machines import Jobs
 from tests.lifecycle.world import ANA, HOUR, MINUTE, PROBE, World, world
 from tests.sandbox.compute_world import NOON
 
@@ -38,12 +38,12 @@ async def here(sqlite_url: str) -> AsyncIterator[World]:
         yield made
 
 
-async def with_jobs(here: World, **fields: object) -> tuple[Rental, JobFiles]:
+async def with_jobs(here: World, **fields: object) -> tuple[Rental, Jobs]:
     """Return a rental that is ready for 30 hours, and the jobs of its machine. Its GPU works."""
     rental = await here.ready(**{"lease": 30 * HOUR, **fields})
     machine = here.machines[rental]
     machine.use(98)
-    machine.jobs = JobFiles(here.clock)
+    machine.jobs = Jobs(here.clock)
     await here.pass_time(4 * MINUTE)
     return await here.rental(rental.id), machine.jobs
 
@@ -135,7 +135,7 @@ async def test_a_reboot_ends_a_job_in_an_unknown_way(here: World) -> None:
     jobs.say("step 1")
     await here.pass_time(HOUR)
     assert (await here.rental(rental.id)).progress is not None
-    jobs.vanish()
+    jobs.reboot()
     await here.pass_time(4 * MINUTE)
     ((_, _, states),) = await told(here, rental)
     assert states == [JobState.UNKNOWN]

@@ -310,7 +310,7 @@ async def add_large_keys(here: World, person: Person, count: int = 12) -> None:
 
 
 SIZES = (
-    "The startup script would be 16.3 kB, and 15 kB is the limit. It has 12 keys besides the default one (8.7 kB) "
+    "The startup script would be 16.2 kB, and 15 kB is the limit. It has 12 keys besides the default one (8.7 kB) "
     'and setup "torch" (5.8 kB). '
 )
 

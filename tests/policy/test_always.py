@@ -168,8 +168,10 @@ def test_more_time_for_a_covered_machine_needs_approval_only_over_the_limits() -
     rental, now = ready().rental, clock(15, 0)
     ends_at = rental.running_lease.ends_at
     rules = always("H100", gpus_from=1)
-    assert propose_longer_lease(rental, ends_at + H, spent=0, now=now, rules=rules).over == ()
-    assert propose_longer_lease(rental, ends_at + 99 * H, spent=0, now=now, rules=rules).over == (Over.TOTAL,)
+    assert propose_longer_lease(rental, ends_at + H, kept=0 * H, spent=0, now=now, rules=rules).over == ()
+    assert propose_longer_lease(rental, ends_at + 99 * H, kept=0 * H, spent=0, now=now, rules=rules).over == (
+        Over.TOTAL,
+    )
 
 
 # --- the next offer, if the clicked one sells out

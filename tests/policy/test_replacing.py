@@ -110,7 +110,7 @@ def test_a_replacement_is_shortened_to_stay_within_price_and_total() -> None:
     whole = proposed("2.42", left)
     assert whole is not None
     assert (whole.lease, whole.price, whole.max_rate) == (4 * H, Decimal("2.42"), Decimal("2.47"))
-    assert whole.total == cost_at_most(Decimal("2.47"), billed_span(4 * H, RULES))
+    assert whole.total == cost_at_most(Decimal("2.47"), billed_span(4 * H, 0 * H, RULES))
     shorter = proposed("2.40", changed(left, total=6_000_000))
     assert shorter is not None
     assert (shorter.lease, shorter.total) == (2 * H, 6_000_000)

@@ -133,7 +133,7 @@ def test_the_cost_of_earlier_attempts_counts_towards_the_total() -> None:
 
 
 def test_a_lease_can_bill_from_procurement_to_deletion() -> None:
-    assert billed_span(6 * HOUR, RULES) == timedelta(hours=6, minutes=30)
+    assert billed_span(6 * HOUR, timedelta(0), RULES) == timedelta(hours=6, minutes=30)
 
 
 @pytest.mark.parametrize(
@@ -163,11 +163,11 @@ def running(terms: Terms, rate: str) -> Rental:
 def test_an_extension_is_judged_by_its_past_and_future_cost() -> None:
     rental = running(propose(request(), GPU, Decimal("2.15"), RULES).terms, "2.42")
     end, now = START + 8 * HOUR, START + 6 * HOUR
-    proposal = propose_longer_lease(rental, end, spent=10_000_000, now=now, rules=RULES)
+    proposal = propose_longer_lease(rental, end, kept=timedelta(0), spent=10_000_000, now=now, rules=RULES)
     assert proposal.over == ()
     assert (proposal.terms.version, proposal.terms.lease) == (2, 8 * HOUR)
     assert proposal.terms.total == 10_000_000 + cost(Decimal("2.42"), 2 * HOUR + RULES.lease.grace)
-    much = propose_longer_lease(rental, end, spent=98_000_000, now=now, rules=RULES)
+    much = propose_longer_lease(rental, end, kept=timedelta(0), spent=98_000_000, now=now, rules=RULES)
     assert much.over == (Over.TOTAL,)
 
 
@@ -260,7 +260,7 @@ def test_terms_that_need_no_approver_stay_within_all_limits(
 @given(RATES, LEASES, ANY_RULES, SPENT)
 def test_a_total_is_never_below_the_exact_cost(price: Decimal, lease: timedelta, rules: Rules, spent: int) -> None:
     terms = propose(request(lease=lease), GPU, price, rules, spent=spent).terms
-    seconds = Fraction(int(billed_span(lease, rules).total_seconds()))
+    seconds = Fraction(int(billed_span(lease, timedelta(0), rules).total_seconds()))
     exact = Fraction(terms.max_rate) * 1_000_000 * seconds / 3600
     assert 0 <= terms.total - spent - exact < 1
 
@@ -280,7 +280,9 @@ def test_the_total_of_an_extension_is_never_below_its_exact_cost(
 ) -> None:
     rental = running(propose(request(lease=HOUR), GPU, rate, RULES).terms, str(rate))
     now = START + 6 * HOUR
-    total = propose_longer_lease(rental, now + until_end, spent=spent, now=now, rules=RULES).terms.total
+    total = propose_longer_lease(
+        rental, now + until_end, kept=timedelta(0), spent=spent, now=now, rules=RULES
+    ).terms.total
     seconds = Fraction(int((until_end + RULES.lease.grace).total_seconds()))
     assert 0 <= total - spent - Fraction(rate) * 1_000_000 * seconds / 3600 < 1
 

@@ -17,6 +17,7 @@ from bot.errors import Mistake
 from bot.model.attempt import OwnedKey, ScriptPart
 from bot.model.base import changed
 from bot.model.person import Key
+from bot.policy.access.health_script import HEALTH_PATH, HEALTH_SCRIPT
 from bot.policy.access.jobs_script import GPUBOT_JOBS_SCRIPT, JOBS_PATH
 from bot.policy.access.keys import LARGEST_RSA, read_key
 from bot.policy.access.probe_script import (
@@ -28,14 +29,13 @@ from bot.policy.access.probe_script import (
 )
 from bot.policy.access.run_script import GPUBOT_RUN_SCRIPT, RUN_PATH
 from bot.policy.access.startup_script import (
-    GIVES_WAY,
     LARGEST_SCRIPT,
     check_script_size,
+    compacted,
     further_keys,
     keys_that_fit,
     parts_that_fit,
     script_text,
-    without_comments,
 )
 from bot.policy.team.policy_file import LARGEST_SETUP
 from bot.policy.team.rules import Rules
@@ -104,6 +104,7 @@ def test_a_section_without_contents_is_left_out() -> None:
         "run": RUN_PATH,
         "jobs": JOBS_PATH,
         "on-ending.sh": ENDING_PATH,
+        "health": HEALTH_PATH,
         "setup": "END_OF_SETUP",
     }
     sections = {
@@ -122,8 +123,8 @@ def test_a_section_without_contents_is_left_out() -> None:
         "keys": ["keys"],
         "setup": ["setup"],
         "both": ["keys", "setup"],
-        "probe": ["keys", "probe", "run", "jobs", "on-ending.sh"],
-        "all": ["keys", "probe", "run", "jobs", "on-ending.sh", "setup"],
+        "probe": ["keys", "probe", "run", "jobs", "on-ending.sh", "health"],
+        "all": ["keys", "probe", "run", "jobs", "on-ending.sh", "health", "setup"],
     }
     assert key_lines(script_text(lines, SETUP)) == lines
 
@@ -183,29 +184,34 @@ def test_ten_typical_keys_fit_together_with_the_largest_setup() -> None:
 
 
 def test_the_parts_give_way_in_their_order_before_keys_or_the_setup() -> None:
-    setup = SETUP.ljust(LARGEST_SETUP, "#")
+    setup = SETUP.ljust(500, "#")
     seen = []
-    for count in range(60):
+    for count in range(0, 140, 4):
         keys = [one.line for one in sent(ANA, *(key(f"key-{n}") for n in range(count)))]
         script = script_text(keys, setup, PROBE_LINE)
         parts = parts_that_fit(keys, setup, PROBE_LINE)
         assert len(script.encode()) <= LARGEST_SCRIPT
         assert key_lines(script) == keys or not keys
         assert setup in script
-        assert without_comments(INSTALLED_PROBE_SCRIPT) in script
-        assert (without_comments(GPUBOT_RUN_SCRIPT) in script) == (ScriptPart.RUN in parts)
-        assert (without_comments(GPUBOT_JOBS_SCRIPT) in script) == (ScriptPart.RUN in parts)
-        assert (without_comments(ENDING_SCRIPT) in script) == (ScriptPart.ON_ENDING in parts)
+        assert compacted(INSTALLED_PROBE_SCRIPT) in script
+        assert (compacted(HEALTH_SCRIPT) in script) == (ScriptPart.HEALTH in parts)
+        assert (compacted(GPUBOT_RUN_SCRIPT) in script) == (ScriptPart.RUN in parts)
+        assert (compacted(GPUBOT_JOBS_SCRIPT) in script) == (ScriptPart.RUN in parts)
+        assert (compacted(ENDING_SCRIPT) in script) == (ScriptPart.ON_ENDING in parts)
         seen.append(parts)
-    assert list(dict.fromkeys(seen)) == [(ScriptPart.ON_ENDING,), ()]
-    assert parts_that_fit([], SETUP, PROBE_LINE) == GIVES_WAY
+    assert list(dict.fromkeys(seen)) == [
+        (ScriptPart.HEALTH, ScriptPart.RUN, ScriptPart.ON_ENDING),
+        (ScriptPart.RUN, ScriptPart.ON_ENDING),
+        (ScriptPart.ON_ENDING,),
+        (),
+    ]
     assert parts_that_fit([], SETUP, "") == ()
 
 
-def test_comments_and_blank_lines_are_removed_except_in_here_documents() -> None:
-    script = "#!/bin/sh\n# one\n\ncat <<'END'\n#!/bin/sh\n\n# two\n END\nEND\n  # three\necho '#' # four\n"
-    assert without_comments(script) == ("#!/bin/sh\ncat <<'END'\n#!/bin/sh\n\n# two\n END\nEND\necho '#' # four\n")
-    assert without_comments("true\n#!/bin/sh\n") == "true\n"
+def test_comments_and_indentation_are_removed_except_in_here_documents() -> None:
+    script = "#!/bin/sh\n# one\n\n  cat <<'END'\n#!/bin/sh\n\n# two\n END\nEND\n  # three\necho '#' # four\n"
+    assert compacted(script) == ("#!/bin/sh\ncat <<'END'\n#!/bin/sh\n\n# two\n END\nEND\necho '#' # four\n")
+    assert compacted("true\n#!/bin/sh\n") == "true\n"
 
 
 def test_the_setup_script_keeps_its_comments_and_blank_lines() -> None:
@@ -219,7 +225,7 @@ def test_the_setup_script_keeps_its_comments_and_blank_lines() -> None:
         (
             rsa(12),
             "torch",
-            "The startup script would be 16.5 kB, and 15 kB is the limit. It has 12 keys besides the default one "
+            "The startup script would be 16.4 kB, and 15 kB is the limit. It has 12 keys besides the default one "
             '(8.7 kB) and setup "torch" (6 kB). Leave out the setup or a teammate, or remove a key.',
         ),
         (
@@ -231,7 +237,7 @@ def test_the_setup_script_keeps_its_comments_and_blank_lines() -> None:
         (
             rsa(1, 6 * LARGEST_RSA),
             None,
-            "The startup script would be 17.1 kB, and 15 kB is the limit. It has 1 key besides the default one "
+            "The startup script would be 17 kB, and 15 kB is the limit. It has 1 key besides the default one "
             "(16.5 kB). Leave out the setup or a teammate, or remove a key.",
         ),
     ],

@@ -15,8 +15,8 @@ from bot.policy.access.startup_script import (
     LARGEST_SCRIPT,
     SCRIPT_VERSION,
     StartupScriptPlan,
+    compacted,
     plan_startup_script,
-    without_comments,
 )
 from bot.policy.team.policy_file import LARGEST_SETUP
 from bot.policy.team.rules import Idle, ProbeKind, Rules
@@ -74,7 +74,7 @@ def test_a_place_that_accepts_no_script_gets_none() -> None:
 def test_a_purchase_with_one_key_and_no_setup_sends_the_probe() -> None:
     plan = plan_startup_script(rental(), {ANA: [key("laptop")]}, RULES, probe_line=PROBE_LINE)
     assert plan.sent == SentScript(version=SCRIPT_VERSION, probe=True, parts=GIVES_WAY)
-    assert without_comments(INSTALLED_PROBE_SCRIPT) in plan.text
+    assert compacted(INSTALLED_PROBE_SCRIPT) in plan.text
     assert f"\n{PROBE_LINE}\n" in plan.text
     assert plan.left_out is None
 
@@ -104,7 +104,7 @@ def test_a_machine_should_have_a_probe_if_it_can_be_installed() -> None:
 
 
 def test_keys_that_do_not_fit_next_to_the_probe_are_left_out() -> None:
-    huge = Key(line="ssh-rsa " + "A" * (LARGEST_SCRIPT - 2000), comment="huge", fingerprint="SHA256:huge")
+    huge = Key(line="ssh-rsa " + "A" * (LARGEST_SCRIPT - 1800), comment="huge", fingerprint="SHA256:huge")
     plan = plan_startup_script(rental(), {ANA: [key("laptop"), huge]}, RULES, probe_line=PROBE_LINE)
     assert plan.sent == SentScript(version=SCRIPT_VERSION, probe=True, parts=GIVES_WAY)
     assert plan.left_out == LeftOut(key_count=1)

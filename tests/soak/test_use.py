@@ -15,8 +15,10 @@ from zoneinfo import ZoneInfo
 import pytest
 from inline_snapshot import snapshot
 
+from bot.model.base import changed
 from bot.model.budget import UseCosts
 from bot.model.event import Event, EventKind
+from bot.model.job import UntilDone
 from bot.model.machine_use import UsageStatus, Use
 from bot.model.state import State
 from bot.policy.team.rules import Rules
@@ -49,19 +51,23 @@ def folder(tmp_path: Path) -> Iterator[Path]:
         yield Path(made)
 
 
-async def test_a_day_of_5_people_and_8_rentals(folder: Path) -> None:
+@pytest.mark.parametrize("jobs", [False, True])
+async def test_a_day_of_5_people_and_8_rentals(folder: Path, *, jobs: bool) -> None:
     """A small version of `make soak MONTH=1`, which simulates a month with 50 people and 400 rentals.
 
     With this seed, every kind of answer happens, although the machines run for fewer hours than with most seeds.
     """
     plan = plan_use(3398, people=5, rentals=10, days=1)
     plan = replace(plan, rentals=tuple(one for one in plan.rentals if one.lease <= LONG))
-    record = await simulate(f"sqlite:///{folder}/day.sqlite", plan)
+    record = await simulate(f"sqlite:///{folder}/day.sqlite", plan, jobs=jobs)
     assert check(record) == []
     assert len(record.lives) == 8
     assert len(record.unmanaged) == len(plan.unmanaged)
     happened = {event.kind for life in record.lives for event in life.events}
-    assert happened >= {E.USE_CHANGED, E.STILL_NEEDED, E.KEPT, E.EXTENDED, E.NOBODY_ANSWERS}
+    if jobs:
+        assert happened >= {E.JOBS_ENDED, E.JOB_DONE}
+    else:
+        assert happened >= {E.USE_CHANGED, E.STILL_NEEDED, E.KEPT, E.EXTENDED, E.NOBODY_ANSWERS}
 
 
 def test_a_plan_depends_on_its_seed_and_contains_every_kind_of_use() -> None:
@@ -95,6 +101,16 @@ def record(
     return Record(rules=Rules(), lives=(life,), unmanaged=(Unmanaged(READY, READY + 10 * MINUTE),), left_alive=0)
 
 
+def when_done(*, computed: datetime = READY, job_ended: datetime = READY + HOUR) -> Record:
+    """Return the record of a machine that ended because its job was done."""
+    found = record(event(E.JOB_DONE, ASKED), computed=(computed,))
+    (life,) = found.lives
+    job = facts_for(E.JOB_DONE).job
+    lease = changed(life.rental.running_lease, until_done=UntilDone(since=READY, done=job), latest_end=ENDS + HOUR)
+    life = replace(life, rental=changed(life.rental, lease=lease), jobs_end=(job_ended,))
+    return replace(found, lives=(life,))
+
+
 ASKED = READY + 2 * HOUR
 NIGHT, MORNING = READY + 14 * HOUR, READY + 23 * HOUR
 FINE = (
@@ -110,12 +126,15 @@ def test_no_check_finds_anything_if_there_is_no_problem() -> None:
     assert check(record(*FINE)) == []
     assert check(record(question(NIGHT), question(MORNING), rate="10.00")) == []
     assert check(record(*FINE, computed=(READY + HOUR, ASKED + 5 * HOUR))) == []
+    assert check(when_done()) == []
 
 
 FAULTS = [
     ("outlives_its_lease", record(over_at=ENDS + HOUR)),
     ("outlives_its_lease", record(event(E.DESTROYING, ENDS + 21 * MINUTE), over_at=ENDS + 22 * MINUTE)),
     ("destroyed_by_itself", record(event(E.DESTROYING, ENDS - MINUTE))),
+    ("ended_at_work", when_done(computed=ASKED + HOUR)),
+    ("ended_at_work", when_done(job_ended=ASKED + HOUR)),
     ("asked_outside_hours", record(question(NIGHT))),
     ("asked_outside_hours", record(question(NIGHT - 10 * HOUR), question(NIGHT), rate="10.00")),
     ("asked_twice", record(question(ASKED), question(ASKED + HOUR, None), question(ASKED + 100 * MINUTE))),

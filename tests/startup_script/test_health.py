@@ -9,10 +9,19 @@ from pathlib import Path
 import pytest
 
 from bot.model.gpu_health import GpuFault, GpuFaultKind, GpuHealth, GpuNote, GpuNoteKind
+from bot.model.job import JobReport
 from bot.policy.access.health_script import HEALTH_PATH, HEALTH_SCRIPT
+from bot.policy.access.jobs_script import GPUBOT_JOBS_SCRIPT
+from bot.policy.access.probe_script import INSTALLED_PROBE_SCRIPT, probe_line
+from bot.policy.access.startup_script import compacted
 from bot.probe.health import read_health
+from bot.probe.jobs import read_jobs
+from bot.probe.key import new_probe_key
+from bot.probe.prober import SshProber
+from bot.probe.report import after_report
+from tests.probe.reader_of_0_1_0 import lines_of_report
 from tests.programs import program
-from tests.ssh_server import Machine, new_machine, run
+from tests.ssh_server import Machine, SshServer, new_machine, run
 
 LISTED = "index,pci.bus_id"
 ECC = "pci.bus_id,ecc.errors.corrected.volatile.total,ecc.errors.uncorrected.volatile.total"
@@ -56,7 +65,8 @@ class Gpus:
 
     def installs(self, script: str) -> None:
         assert "/proc/uptime" in script
-        self.machine.install("gpubot-health", script.replace("/proc/uptime", "/root/uptime"))
+        sent = compacted(script)
+        self.machine.install("gpubot-health", sent.replace("/proc/uptime", "/root/uptime"))
 
     @staticmethod
     def bus(index: int) -> str:
@@ -167,6 +177,39 @@ async def test_faults_and_notes_since_the_first_run_are_printed(tmp_path: Path, 
     )
 
 
+async def test_a_probe_run_over_ssh_returns_the_health_with_its_report(
+    machine: Machine, server: SshServer
+) -> None:
+    gpus, key = Gpus(machine), new_probe_key()
+    gpus.each(REMAPPED, "0", {2: "1"})
+    (machine.root / "uptime").write_text("1000.42 1000.00\n")
+    machine.install("gpubot-probe", INSTALLED_PROBE_SCRIPT)
+    machine.authorized_keys.parent.mkdir(mode=0o700)
+    machine.authorized_keys.write_text(f"{probe_line(key.public_line)}\n")
+    machine.authorized_keys.chmod(0o600)
+
+    result = await SshProber(key).run_probe("127.0.0.1", server.port, None)
+    assert result.report is not None
+    assert result.report.health == GpuHealth(faults=(GpuFault(gpu=2, kind=GpuFaultKind.REMAP_FAILED),))
+
+
+async def test_0_1_0_reads_the_report_and_ignores_health_and_jobs_after_it(gpus: Gpus) -> None:
+    gpus.each(REMAPPED, "0", {2: "1"})
+    (gpus.machine.root / "uptime").write_text("1000.42 1000.00\n")
+    gpus.machine.install("gpubot-probe", INSTALLED_PROBE_SCRIPT)
+    gpus.machine.install("gpubot-jobs", GPUBOT_JOBS_SCRIPT)
+    status, output = await gpus.machine.run("gpubot-probe", SSH_CONNECTION="198.51.100.4 51234 10.0.0.4 1")
+    assert status == 0
+
+    answer = output.encode()
+    assert read_health(after_report(answer)) == GpuHealth(
+        faults=(GpuFault(gpu=2, kind=GpuFaultKind.REMAP_FAILED),)
+    )
+    assert read_jobs(after_report(answer)) == JobReport()
+    lines = output.splitlines()
+    assert lines_of_report(answer) == lines[1 : lines.index("end")]
+
+
 async def test_the_gpus_are_read_every_10_min_and_faults_stay(gpus: Gpus) -> None:
     await gpus.prints(1000)
     calls = gpus.calls
@@ -227,10 +270,14 @@ async def test_a_gpu_that_nvidia_smi_calls_lost_is_lost_at_once(gpus: Gpus, word
     assert await gpus.prints(1600) == await gpus.prints(2200) == ["fault 2 lost"]
 
 
-async def test_a_driver_that_answers_nothing_proves_no_loss(gpus: Gpus) -> None:
+@pytest.mark.parametrize(
+    ("answer", "status"),
+    [("Failed to initialize NVML: Driver/library version mismatch", 18), ("0, 00000000:0A:00.0", 255)],
+)
+async def test_a_list_that_nvidia_smi_cannot_finish_proves_no_loss(gpus: Gpus, answer: str, status: int) -> None:
     await gpus.prints(1000)
-    gpus.answers(LISTED, "Failed to initialize NVML: Driver/library version mismatch")
-    gpus.status(18)
+    gpus.answers(LISTED, answer)
+    gpus.status(status)
     assert await gpus.prints(1600) == await gpus.prints(2200) == []
 
 
@@ -288,7 +335,7 @@ async def test_a_machine_without_nvidia_smi_prints_nothing(gpus: Gpus) -> None:
 
 async def test_a_hanging_driver_hides_no_errors_in_the_log(gpus: Gpus) -> None:
     await gpus.prints(1000)
-    shorter = HEALTH_SCRIPT.replace("timeout -s KILL 3 ", "timeout -s KILL 1 ")
+    shorter = HEALTH_SCRIPT.replace("timeout -s KILL 4 ", "timeout -s KILL 1 ")
     assert shorter != HEALTH_SCRIPT
     gpus.installs(shorter)
     gpus.machine.install("nvidia-smi", "#!/bin/sh\necho run >>/root/calls\ntrap '' TERM\nsleep 1000\nsleep 1000\n")
@@ -349,7 +396,7 @@ async def test_at_most_32_lines_are_printed_and_faults_come_first(gpus: Gpus) ->
 
 
 async def test_the_script_is_small_and_clean(tmp_path: Path) -> None:
-    assert len(HEALTH_SCRIPT.encode()) <= 5200, "it shares the startup script with the other scripts and the keys"
+    assert len(HEALTH_SCRIPT.encode()) <= 4700, "it shares the startup script with the other scripts and the keys"
     assert max(len(line) for line in HEALTH_SCRIPT.splitlines()) <= 115
     file = tmp_path / "health.sh"
     file.write_text(HEALTH_SCRIPT)

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot.policy.access.probe_script import INSTALLED_PROBE_SCRIPT, PROBE_SCRIPT, install_lines, probe_line
-from bot.policy.access.startup_script import script_text, without_comments
+from bot.policy.access.startup_script import compacted, script_text
 from tests.ssh_server import Machine, SshServer, new_key, public_line
 
 Shell = tuple[str, ...]
@@ -160,6 +160,7 @@ async def test_the_bots_key_can_only_run_the_probe(
         "gpubot-probe": "0o100755",
         "gpubot-ending": "0o100755",
         "gpubot-jobs": "0o100755",
+        "gpubot-health": "0o100755",
     }
     assert oct((machine.bin / "gpubot-run").stat().st_mode) == "0o100755"
     assert await server.lets_in(team.laptop)
@@ -171,7 +172,7 @@ async def test_a_newer_probe_replaces_an_older_one(
     (machine.sbin / "gpubot-probe").write_text("#!/bin/sh\necho older\n")
     await startup_script(machine, shell, script_text([], None, team.probe))
     assert await team.probe_answers(server)
-    assert (machine.sbin / "gpubot-probe").read_text() == without_comments(INSTALLED_PROBE_SCRIPT)
+    assert (machine.sbin / "gpubot-probe").read_text() == compacted(INSTALLED_PROBE_SCRIPT)
 
 
 async def test_the_lines_that_owners_paste_install_the_probe_once(

@@ -22,7 +22,7 @@ from bot.policy.access.probe_script import (
     install_lines,
     probe_line,
 )
-from bot.policy.access.startup_script import script_text, without_comments
+from bot.policy.access.startup_script import compacted, script_text
 from bot.probe.key import ProbeKey, new_probe_key
 from bot.probe.prober import SshProber
 from tests.programs import program
@@ -380,7 +380,7 @@ async def test_a_machine_without_the_on_ending_part_is_probed_as_before(
 
 async def test_the_script_is_small_and_clean_and_everyone_can_read_it(ending: Ending, tmp_path: Path) -> None:
     installed = ending.machine.sbin / "gpubot-ending"
-    assert installed.read_text() == without_comments(ENDING_SCRIPT)
+    assert installed.read_text() == compacted(ENDING_SCRIPT)
     assert stat.S_IMODE(installed.stat().st_mode) == 0o755
     assert max(len(line) for line in ENDING_SCRIPT.splitlines()) <= 115
     file = tmp_path / "ending.sh"

@@ -188,5 +188,6 @@ async def make_older(url: str) -> None:
     connection = await asyncpg.connect(url)
     for column in ("jobs", "progress", "gpu_health", "lease_until_done"):
         await connection.execute(f"ALTER TABLE rentals DROP COLUMN {column}")
+    await connection.execute("ALTER TABLE attempts DROP COLUMN gpu_fault_at")
     await connection.execute("UPDATE alembic_version SET version_num = 'v0600'")
     await connection.close()

@@ -202,9 +202,8 @@ async def test_a_rental_and_its_rows_are_read_as_they_were_written(
     ours = {"rental_id": name}
     quote_id = name if attempt.offer else None
     rental = changed(rental, id=name, quote_id=quote_id)
-    fixed = {
-        field: getattr(rental, field) for field in ("id", "quote_id", "created_at", "card_channel", "progress")
-    }
+    constant = ("id", "quote_id", "created_at", "card_channel", "progress", "gpu_health")
+    fixed = {field: getattr(rental, field) for field in constant}
     later = changed(later, **fixed, version=rental.version + 1)
     rental, later = _with_lease(rental), _with_lease(later)
     if later.lease is not None and rental.lease is not None:

@@ -15,6 +15,7 @@ from bot.model.base import changed
 from bot.model.budget import TEAM, Balance
 from bot.model.event import EFFECTS, Event, EventKind
 from bot.model.facts import DearRental, WorkGoesOn
+from bot.model.gpu_health import MOST_GPUS, GpuFault, GpuFaultKind
 from bot.model.job import Job, JobState, MachineJobs, Progress
 from bot.model.machine_use import GpusSeen, OnEnding, OnEndingRefused, OnEndingState, UsageStatus
 from bot.model.offer import Catalog, Offer
@@ -36,6 +37,7 @@ from bot.model.rental import (
 from bot.model.request import Contract, Request, Terms
 from bot.model.state import ENDS, State
 from bot.model.summary import AccruedCost, IdleMachine, OfferChoice, Over, RentalDetails, RentalSummary
+from bot.policy.use.gpu_faults import MOST_FAULTS
 
 NASTY = (
     "<!channel>",
@@ -266,7 +268,14 @@ ledger_rows = st.builds(
     amount=amount,
     estimated=st.booleans(),
 )
+gpu_faults = st.builds(
+    GpuFault,
+    gpu=st.none() | st.integers(0, MOST_GPUS - 1),
+    kind=st.sampled_from(GpuFaultKind),
+    xid=st.none() | st.integers(1, 200),
+)
 FACTS = {
+    "faults": st.lists(gpu_faults, min_size=1, max_size=MOST_FAULTS).map(tuple),
     "job": jobs,
     "jobs": st.lists(jobs, min_size=1, max_size=16).map(tuple),
     "work": st.sampled_from(WorkGoesOn),

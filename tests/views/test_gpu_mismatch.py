@@ -36,17 +36,17 @@ def test_the_owner_reads_which_gpus_were_sold_and_found() -> None:
     ) == snapshot("""\
 
 Your 8x H100 (k7mq2) was sold with 8 GPUs, but I see only 7.
-[Replace k7mq2, up to $2.47/h] [Keep it]
+[Keep it] [Replace k7mq2, up to $2.47/h]
 
 Your 8x H100 (k7mq2) was sold with 8 GPUs, but I see only 7.
-[Replace k7mq2, up to $2.47/h] [Keep it]
+[Keep it] [Replace k7mq2, up to $2.47/h]
 
 Your 8x H100 (k7mq2) was sold as 8x H100 SXM 80 GB, but I see 7x NVIDIA H100 80GB HBM3 with 80 GB
       and 1x NVIDIA A100-SXM4-40GB with 40 GB.
-[Replace k7mq2, up to $2.47/h] [Keep it]
+[Keep it] [Replace k7mq2, up to $2.47/h]
 
 Your 8x H100 (k7mq2) was sold as 8x H100 SXM 80 GB, but I see 7x <!channel> *A100* 'x'.
-[Replace k7mq2, up to $2.47/h] [Keep it]
+[Keep it] [Replace k7mq2, up to $2.47/h]
 """)
 
 

@@ -166,7 +166,9 @@ def test_the_question_names_the_running_job_that_postponed_it() -> None:
         happened(K.STILL_NEEDED, NOW, id=20, status=use.status, use=use, since=use.since, span=4 * H, job=RUNNING)
         for use in (idle, connected)
     ]
-    assert page(*(shown(one, ready(use=one.facts.use)) for one in questions)) == snapshot("""\
+    assert page(
+        *(shown(one, ready(use=use)) for one, use in zip(questions, (idle, connected), strict=True))
+    ) == snapshot("""\
 
 (fallback) It costs $2.42/h, $4.96 so far. Its GPU has been at 0% since 12:12. Nobody is connected.
       It ends at 18:40.

@@ -279,14 +279,14 @@ I'll rent the next matching offer: 1x H100, up to $2.47/h for 3 h 28 min, at mos
 
 == Replace k7mq2? ==
 ! Once a new machine is rented, k7mq2 is destroyed and its disk is deleted. If none can be rented,
-      k7mq2 keeps running.
+      k7mq2 stays.
 I'll rent the next offer from a vendor other than Nebius: 1x H100, up to $2.47/h for 3 h 28 min, at
       most $8.95 in all.
 [Replace k7mq2] [Go back]
 
 == Replace k7mq2? ==
 ! Once a new machine is rented, k7mq2 is destroyed and its disk is deleted. If none can be rented,
-      k7mq2 keeps running.
+      k7mq2 stays.
 I'll rent the next offer from a vendor other than Nebius: 1x H100, up to $2.47/h for 3 h 28 min, at
       most $8.95 in all.
 What doesn't work?: ()

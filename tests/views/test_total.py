@@ -76,7 +76,7 @@ def test_the_extend_dialogs_say_if_they_exceed_the_total() -> None:
     choose = dialog(extend_form(details, reading(now)), now)
     assert "(2 h, about $4.84, over the request's $15.00)" in " ".join(choose.split())
     rental, ends_at = details.rental, clock(20, 40)
-    longer = propose_longer_lease(rental, ends_at, spent=4_960_000, now=now, rules=RULES)
+    longer = propose_longer_lease(rental, ends_at, kept=0 * H, spent=4_960_000, now=now, rules=RULES)
     value = UntilValue(rental_id=rental.id, by=ends_at)
     asked = LongerLease(rental=rental, ends_at=ends_at, span=2 * H, proposal=longer)
     confirm = dialog(extend_dialog(details, asked, value, reading(now)), now)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, ClassVar
+from typing import Any
 
 from bot.errors import DuplicateExtension, Mistake, NextStep, Refused, TooLate
 from bot.lifecycle.actions.action import Action, By, Direct, Done
@@ -23,7 +23,7 @@ from bot.lifecycle.people.back_to_approval import allowed_by, others_facts
 from bot.lifecycle.people.deciders import deciders, requesters_of
 from bot.model.base import EVER
 from bot.model.budget import Demand
-from bot.model.event import Event, EventKind
+from bot.model.event import Event, EventKind, OpenQuestion, open_question
 from bot.model.facts import AgainFacts, ExtensionFacts, KeptFacts, UntilFacts
 from bot.model.person import Person
 from bot.model.records import Change
@@ -43,6 +43,7 @@ from bot.policy.team.roles import check_user, decides_at_once, is_approver_or_ad
 from bot.policy.team.rules import Rules
 from bot.policy.use.flexible_end import already_allowed
 from bot.policy.use.giving import who_waits
+from bot.policy.use.keeping import kept_for_longer_lease
 from bot.policy.use.leases import extension_left
 from bot.policy.use.probe_times import soonest_probe_run
 from bot.policy.use.questions import after_answer, after_extension, asks_again_at, unanswered
@@ -177,7 +178,8 @@ class Extend(Action[AskedLease, LongerLease, Extended], id="extend"):
         spent = (await load_snapshot(tx, rental)).spent_at_most(now)
         owner = await tx.people.get(rental.owner, EVER) or Person(id=rental.owner, name="")
         rules = rules_of_owner(deps.rules, rental.project, owner)
-        proposal = propose_longer_lease(rental, ends_at, spent=spent, now=now, rules=rules)
+        kept = kept_for_longer_lease(rental, ends_at, zone_of(owner.tz, rules), rules)
+        proposal = propose_longer_lease(rental, ends_at, kept=kept, spent=spent, now=now, rules=rules)
         passed: tuple[Demand, ...] = ()
         if not already_allowed(lease, ends_at):
             after = lease_changes.extend(
@@ -309,38 +311,39 @@ def said_just_now(
     )
 
 
-class SayOnce(OnReady[Rental]):
-    """Record a person's statement about a machine, unless it was recorded before.
+class KeepAsItIs(OnReady[Rental], id="keep_as_it_is"):
+    """Keep a machine although its GPUs aren't those that were sold, or are faulty.
 
-    The person makes the statement with a button. It is recorded as an event. If the rental already has an event of
-    this kind, nothing is written. Returns the rental. Raises the same errors as `load_extendable`.
+    Nothing is written if no such question is open. Each new fault asks the question again, so a machine can be
+    kept several times. Returns the rental. Raises the same errors as `load_extendable`.
     """
 
-    kind: ClassVar[EventKind]
-
     async def do(self, tx: Tx, deps: Deps, person: Person, plan: Rental) -> Rental:
-        if any(event.kind is self.kind for event in await tx.events.of(plan.id)):
+        if open_question(await tx.events.of(plan.id), OpenQuestion.GPU_MISMATCH_OPEN) is None:
             return plan
-        event = Event(rental_id=plan.id, kind=self.kind, at=deps.clock.now(), actor=person.id)
-        return await apply(tx, deps, Change(plan, alter(plan), (event,)))
+        return await _record(tx, deps, person, plan, EventKind.KEPT_AS_IT_IS)
 
 
-class KeepAsItIs(SayOnce, id="keep_as_it_is"):
-    """Keep a machine although its GPUs aren't those that were sold."""
+class ProbeNow(OnReady[Rental], id="probe_installed"):
+    """Probe a machine as soon as possible, because a person says that they have installed the probe on it.
 
-    kind: ClassVar[EventKind] = EventKind.KEPT_AS_IT_IS
-
-
-class ProbeNow(SayOnce, id="probe_installed"):
-    """Probe a machine as soon as possible, because a person says that they have installed the probe on it."""
-
-    kind: ClassVar[EventKind] = EventKind.PROBE_INSTALLED
+    Only the first such statement about a rental is recorded. Returns the rental. Raises the same errors as
+    `load_extendable`.
+    """
 
     async def do(self, tx: Tx, deps: Deps, person: Person, plan: Rental) -> Rental:
-        rental = await super().do(tx, deps, person, plan)
+        rental = plan
+        if all(event.kind is not EventKind.PROBE_INSTALLED for event in await tx.events.of(plan.id)):
+            rental = await _record(tx, deps, person, plan, EventKind.PROBE_INSTALLED)
         last = (await tx.samples.newest_of([rental.id])).get(rental.id)
         await tx.probe_runs.make_due(rental.id, soonest_probe_run(last, deps.clock.now()))
         return rental
+
+
+async def _record(tx: Tx, deps: Deps, person: Person, rental: Rental, kind: EventKind) -> Rental:
+    """Record a person's statement about a machine as an event of this kind."""
+    event = Event(rental_id=rental.id, kind=kind, at=deps.clock.now(), actor=person.id)
+    return await apply(tx, deps, Change(rental, alter(rental), (event,)))
 
 
 async def load_extendable(tx: Tx, deps: Deps, person: Person, rental_id: str) -> Rental:

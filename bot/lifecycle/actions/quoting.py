@@ -28,8 +28,10 @@ from bot.model.state import State
 from bot.policy.access.startup_script import check_setup
 from bot.policy.buying.budgets import project_of
 from bot.policy.buying.spending import check_size, with_price_of_total
+from bot.policy.team.hours import zone_of
 from bot.policy.team.roles import check_user, is_owner, may_use_in
 from bot.policy.use.flexible_end import kept_until, last_moment
+from bot.policy.use.keeping import with_kept
 from bot.policy.use.leases import counted_from, too_little_time, without_past_end
 from store.db import Tx
 
@@ -135,6 +137,7 @@ def new_quote(
     now = deps.clock.now()
     request = counted_from(request, now)
     if replaces_rental is None:
+        request = with_kept(request, now, zone_of(person.tz, deps.rules), deps.rules)
         request = with_price_of_total(request, deps.rules)
     return Quote(
         id=deps.new_id(12),
@@ -300,6 +303,7 @@ async def cheapest(deps: Deps, prices: Prices, person: Person, request: Request)
     """
     check_user(person, deps.rules)
     check_size(request, deps.rules)
+    request = with_kept(request, deps.clock.now(), zone_of(person.tz, deps.rules), deps.rules)
     try:
         async with asyncio.timeout(prices.answer_within):
             return next(iter(await prices.shared.get(with_price_of_total(request, deps.rules))), None)

@@ -66,7 +66,7 @@ async def load_limits(
             rules,
             owner=owner,
             project=project,
-            reach=reach_of_rent(request.longest, now, rules),
+            reach=reach_of_rent(request, now, rules),
             rental=rental,
         ),
         block=await buying_blocked(tx),

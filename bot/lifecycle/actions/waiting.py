@@ -24,7 +24,7 @@ from bot.lifecycle.people.back_to_approval import pending_decision, terms_facts
 from bot.lifecycle.people.deciders import deciders
 from bot.lifecycle.people.teammates import check_key, check_startup_script, let_in
 from bot.lifecycle.people.undecided import end_request
-from bot.model.base import changed
+from bot.model.base import EVER, changed
 from bot.model.event import Event, EventKind
 from bot.model.offer import Offer
 from bot.model.person import Person
@@ -46,8 +46,10 @@ from bot.policy.buying.spending import (
     within_budgets,
 )
 from bot.policy.buying.waiting import ceiling, new_waitlist_entry, search_id, shared_query, still_waits
+from bot.policy.team.hours import zone_of
 from bot.policy.team.roles import check_user, is_owner, may_destroy
 from bot.policy.team.rules import Rules
+from bot.policy.use.keeping import with_kept
 from bot.policy.use.leases import check_time_left, counted_from
 from store.db import Tx
 
@@ -87,7 +89,8 @@ class TellMe(Direct[Quote, Quote], id="tell_me"):
         quote, now = plan, deps.clock.now()
         if quote.rental_id is None and quote.waits_for is not None:
             return quote
-        request = with_price_of_total(counted_from(quote.request, now), deps.rules)
+        request = with_kept(counted_from(quote.request, now), now, zone_of(person.tz, deps.rules), deps.rules)
+        request = with_price_of_total(request, deps.rules)
         if quote.rental_id is not None:
             own = await _views(tx, await tx.quotes.waiting_of(person.id))
             same = [view.quote for view in own if view.rental is None and view.quote.request == request]
@@ -109,7 +112,8 @@ class WaitAgain(TellMe, id="wait_again"):
         if plan.rental_id is None and plan.waits_for is not None:
             return plan
         quote, now, old = await _copy(tx, deps, plan), deps.clock.now(), plan.waitlist_entry
-        request = with_price_of_total(counted_from(quote.request, now), deps.rules)
+        request = with_kept(counted_from(quote.request, now), now, zone_of(person.tz, deps.rules), deps.rules)
+        request = with_price_of_total(request, deps.rules)
         if old is not None and old.since is not None:
             old = changed(old, until=now + (old.until - old.since))
         waitlist_entry = new_waitlist_entry(request, old, now, deps.rules, rents=False)
@@ -143,7 +147,10 @@ async def load_wait(tx: Tx, deps: Deps, quote: Quote, gpu_rate: Decimal | None =
     price is known. Raises Refused or Mistake if the rules don't allow such an entry.
     """
     now, rules = deps.clock.now(), rules_of_project(deps.rules, quote.project)
-    request = with_price_of_total(counted_from(quote.request, now), rules)
+    owner = await tx.people.get(quote.owner, EVER)
+    zone = zone_of(owner.tz if owner is not None else None, rules)
+    request = with_kept(counted_from(quote.request, now), now, zone, rules, begins_later=True)
+    request = with_price_of_total(request, rules)
     if gpu_rate is not None:
         if not (gpu_rate.is_finite() and 0 < gpu_rate < _HIGHEST):
             raise Mistake("I can't use that price. Nothing was rented. Type dollars per GPU-hour, such as 2.50.")

@@ -20,7 +20,7 @@ from bot.model.machine_use import OnEnding, Use
 from bot.model.rental import Extension, GracefulDestroy, Lease, Question, Rental
 from bot.model.request import Terms
 from bot.model.state import State
-from bot.policy.use.flexible_end import later_end
+from bot.policy.use.flexible_end import already_allowed, later_end
 
 
 def keep(rental: Rental, question: Question, now: datetime) -> Rental:
@@ -57,6 +57,19 @@ def move_end(rental: Rental, ends_at: datetime) -> Rental:
     return alter(rental, lease=changed(lease, ends_at=ends_at, latest_end=later_end(lease, ends_at)))
 
 
+def keep_after_failure(rental: Rental, until: datetime, now: datetime) -> Rental:
+    """Keep the machine until `until`, because its `/root/on-ending.sh` failed before the end of the lease.
+
+    It isn't kept again if the script also fails before `until`. If the lease ended because its jobs are done, its
+    end no longer depends on jobs.
+    """
+    lease = rental.running_lease
+    latest_end = None if lease.ends_when_done else later_end(lease, until)
+    until_done = None if lease.ends_when_done else lease.until_done
+    lease = changed(lease, ends_at=until, latest_end=latest_end, until_done=until_done, kept_until=None)
+    return alter(rental, lease=changed(lease, notices_checked_at=now))
+
+
 def extend(
     rental: Rental,
     *,
@@ -69,7 +82,7 @@ def extend(
 
     A pending request for more time keeps waiting for its approver.
     """
-    lease = changed(_until(rental.running_lease, ends_at, now), seen_at=now, question=question)
+    lease = changed(_until(rental.running_lease, ends_at, terms, now), seen_at=now, question=question)
     return alter(rental, terms=terms, lease=lease, due_at=now)
 
 
@@ -85,7 +98,7 @@ def ask_extension(rental: Rental, extension: Extension, question: Question, now:
 
 def approve_extension(rental: Rental, extension: Extension, *, approver: str, now: datetime) -> Rental:
     """Extend the lease as an approver has allowed."""
-    lease = _until(rental.running_lease, extension.ends_at, now)
+    lease = _until(rental.running_lease, extension.ends_at, extension.terms, now)
     return alter(
         rental,
         terms=extension.terms,
@@ -115,14 +128,23 @@ def drop_extension(rental: Rental, now: datetime) -> Rental:
     return alter(rental, terms=rental.unextended, extension=None, due_at=now)
 
 
-def _until(lease: Lease, ends_at: datetime, now: datetime) -> Lease:
-    """Return the lease with another end. A graceful destroy is cancelled.
+def _until(lease: Lease, ends_at: datetime, terms: Terms, now: datetime) -> Lease:
+    """Return the lease with another end, for which these terms pay. A graceful destroy is cancelled.
 
     If the lease ended because its jobs are done, its end no longer depends on jobs.
     """
     lease = _with_fixed_end(lease) if lease.ends_when_done else lease
-    later = later_end(lease, ends_at)
-    return changed(lease, ends_at=ends_at, latest_end=later, notices_checked_at=now, graceful_destroy=None)
+    kept_until = lease.kept_until
+    if not already_allowed(lease, ends_at):
+        kept_until = ends_at + terms.kept if terms.kept else None
+    return changed(
+        lease,
+        ends_at=ends_at,
+        latest_end=later_end(lease, ends_at),
+        kept_until=kept_until,
+        notices_checked_at=now,
+        graceful_destroy=None,
+    )
 
 
 def _with_fixed_end(lease: Lease) -> Lease:

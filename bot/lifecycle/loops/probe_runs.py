@@ -22,7 +22,8 @@ from bot.lifecycle.loops.running import ignore
 from bot.model.attempt import Attempt
 from bot.model.base import Frozen, Instant, changed
 from bot.model.event import Event, EventKind, facts_in
-from bot.model.facts import GpuMismatchFacts, HostKeyFacts, StatusFacts
+from bot.model.facts import GpuFaultFacts, GpuMismatchFacts, HostKeyFacts, StatusFacts
+from bot.model.gpu_health import GpuHealth
 from bot.model.job import JobReport, MachineJobs
 from bot.model.machine_use import EndToTell, GpusSeen, Missed, ProbeResult, Report, Sample, UsageStatus
 from bot.model.records import Change, Claimed
@@ -30,6 +31,7 @@ from bot.model.rental import Rental
 from bot.model.state import State
 from bot.policy.team.rules import ProbeKind
 from bot.policy.use.flexible_end import can_move
+from bot.policy.use.gpu_faults import health_after, new_faults
 from bot.policy.use.gpu_mismatch import gpu_mismatch
 from bot.policy.use.jobs import after_report, progress_of, shown_progress
 from bot.policy.use.on_ending import end_to_tell, is_awaited
@@ -284,6 +286,7 @@ async def run_probe(deps: StepDeps, claimed: Claimed, faults: ProbeFaults) -> st
             after, compared = await with_report(tx, after, result.report, earlier, sample.at)
             after = await with_jobs(tx, after, result.report.jobs, sample.at)
             events += compared
+            events += await with_health(tx, rental, result.report.health, sample.at)
         if not faults.are_ours(sample.at):
             after, status_changes = _with_new_status(deps, after, earlier, sample)
             events += status_changes
@@ -445,6 +448,26 @@ async def with_jobs(tx: Tx, rental: Rental, report: JobReport | None, now: datet
     jobs = after_report(rental.jobs, report, now)
     unchanged = jobs == (rental.jobs or MachineJobs(quiet_since=jobs.quiet_since))
     return rental if unchanged else note_jobs(rental, jobs, now)
+
+
+async def with_health(tx: Tx, rental: Rental, reported: GpuHealth | None, now: datetime) -> tuple[Event[Any], ...]:
+    """Store what a probe run reported about the health of a machine's GPUs. None if it reported nothing.
+
+    The first fault of a machine counts against its vendor's success rate.
+
+    Returns:
+        An event with the faults that haven't been reported before, or nothing if there are none.
+    """
+    if reported is None:
+        return ()
+    known = rental.gpu_health or GpuHealth()
+    found, health = new_faults(known, reported), health_after(known, reported)
+    if health != known:
+        await tx.rentals.note_gpu_health(rental.id, health)
+    if not found:
+        return ()
+    await tx.rentals.write_gpu_fault(rental, now)
+    return (Event(rental_id=rental.id, kind=EventKind.GPU_FAULT, at=now, facts=GpuFaultFacts(faults=found)),)
 
 
 async def note_unreachable(tx: Tx, rental: Rental, probe_runs: Sequence[Sample], now: datetime) -> None:

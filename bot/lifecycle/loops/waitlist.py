@@ -52,6 +52,7 @@ from bot.policy.buying.waiting import (
 from bot.policy.team.hours import zone_of
 from bot.policy.team.roles import check_user
 from bot.policy.team.rules import WhenOver
+from bot.policy.use.keeping import with_kept
 from store.claims import DueTable
 from store.db import Tx, Written
 
@@ -227,7 +228,8 @@ async def _serve(
                     found = True
                     left.remove(offer)
             case Tell(offers=fitting):
-                quote = changed(waiter.quote, state=QuoteState.FOUND, offers=fitting, nearby=())
+                request = with_kept(waiter.quote.request, deps.clock.now(), waiter.zone, deps.rules)
+                quote = changed(waiter.quote, state=QuoteState.FOUND, request=request, offers=fitting, nearby=())
                 await transact(deps, _notify_outcome, deps, quote)
                 found = True
             case SayNothingFits(cheapest=cheapest):

@@ -55,7 +55,7 @@ class RentalFacts:
     resources: Sequence[Resource] = ()
     ledger: Sequence[LedgerRow] = ()
     replacement_waits: bool = False
-    """True if another rental is replacing this one and isn't over."""
+    """True if another rental is replacing this one, isn't over, and doesn't wait for a decision."""
     owner_changes: Sequence[Event] = ()
     """The events that transferred the rental to another owner, oldest first."""
 
@@ -73,9 +73,9 @@ def latest_ready(since: datetime, rules: Rules) -> datetime:
     return since + rules.procure.attempts * rules.procure.provision_timeout + BLOCKED_AT_MOST
 
 
-def reach_of_rent(longest: timedelta, now: datetime, rules: Rules) -> tuple[datetime, datetime]:
-    """Return the period in which a machine can be billed if it is bought now and may run for `longest`."""
-    return now, latest_ready(now, rules) + longest + rules.lease.grace
+def reach_of_rent(request: Request, now: datetime, rules: Rules) -> tuple[datetime, datetime]:
+    """Return the period in which a machine for this request can be billed if it is bought now."""
+    return now, latest_ready(now, rules) + request.longest + request.kept + rules.lease.grace
 
 
 def reach_of_waitlist_entry(
@@ -84,8 +84,9 @@ def reach_of_waitlist_entry(
     """Return the period in which the machine of a waitlist entry can be billed."""
     first = first_look(request, rules)
     if first is not None and request.last_end is not None:
-        return max(first, now), max(request.last_end, now) + rules.lease.grace
-    return now, latest_ready(max(waitlist_entry.until, now), rules) + request.longest + rules.lease.grace
+        return max(first, now), max(request.last_end, now) + request.kept + rules.lease.grace
+    ends_at = latest_ready(max(waitlist_entry.until, now), rules) + request.longest
+    return now, ends_at + request.kept + rules.lease.grace
 
 
 def held(facts: RentalFacts, now: datetime, rules: Rules) -> dict[Month, Micros]:
@@ -116,7 +117,8 @@ def held(facts: RentalFacts, now: datetime, rules: Rules) -> dict[Month, Micros]
     if rental.state is State.QUEUED and rental.waitlist_entry is not None:
         return _whole(total, *reach_of_waitlist_entry(rental.request, rental.waitlist_entry, now, rules), rules)
     ends_at = latest_ready(rental.procuring_since or now, rules) + rental.request.longest
-    return _whole(total, began, max(ends_at, rental.request.last_end or ends_at) + rules.lease.grace, rules)
+    ends_at = max(ends_at, rental.request.last_end or ends_at) + rental.terms.kept
+    return _whole(total, began, ends_at + rules.lease.grace, rules)
 
 
 def moves_money(before: Rental, after: Rental) -> bool:
@@ -133,10 +135,10 @@ def _money_of(rental: Rental) -> tuple[object, ...]:
     return (
         rental.state,
         (rental.owner, rental.project),
-        (rental.terms.total, rental.terms.max_rate, rental.rate, rental.attempts),
-        (request.longest, request.last_end, request.starts_at, rental.procuring_since),
+        (rental.terms.total, rental.terms.max_rate, rental.terms.kept, rental.rate, rental.attempts),
+        (request.longest, request.last_end, request.kept, request.starts_at, rental.procuring_since),
         rental.waitlist_entry.until if rental.waitlist_entry is not None else None,
-        lease.last_end if lease is not None else None,
+        (lease.last_end, lease.kept_until) if lease is not None else None,
         (ending.outcome, ending.since) if ending is not None else None,
         rental.replaced_by,
     )
@@ -152,7 +154,7 @@ def _of_machine(facts: RentalFacts, total: Micros, now: datetime, rules: Rules) 
     This includes the cost of its machine and the cost of its other attempts.
     """
     rental, zone, lease = facts.rental, rules.billing_zone, facts.rental.running_lease
-    ends_at = lease.last_end
+    ends_at = max(lease.last_end, lease.kept_until or lease.last_end)
     if facts.replacement_waits:
         ends_at = min(ends_at, latest_ready(now, rules))
     if rental.ending is not None:
@@ -326,8 +328,8 @@ async def settle(
 ) -> None:
     """Charge the new ledger rows of a rental, and update its reservations and the balances.
 
-    The caller must hold the spending lock, and must have stored the rental in its current state. If the rental is
-    over and was a replacement, the rental that it replaced is settled too.
+    The caller must hold the spending lock, and must have stored the rental in its current state. If a replacement
+    waits for a decision, begins to be bought or is over, the rental that it replaces is settled too.
 
     Args:
         by: The person whose click changed the rental. They also get the budget alerts that the change triggers.
@@ -353,7 +355,8 @@ async def settle(
         if balance is None:
             raise Stale
         await _alert(tx, deps, balance, more, by)
-    replaced = await tx.rentals.get(rental.replaces) if rental.state.over and rental.replaces is not None else None
+    turns = rental.state.over or rental.state in {State.AWAITING_APPROVAL, State.PROCURING}
+    replaced = await tx.rentals.get(rental.replaces) if turns and rental.replaces is not None else None
     if replaced is not None:
         await settle(tx, deps, replaced, by=by)
 
@@ -394,7 +397,7 @@ async def _facts_of(tx: Tx, rental: Rental) -> RentalFacts:
     if rental.replaced_by is not None:
         other = await tx.rentals.get(rental.replaced_by)
         # A rental can name its replacement before the replacement is stored, so `other` may be None.
-        waits = other is None or not other.state.over
+        waits = other is None or not (other.state.over or other.state is State.AWAITING_APPROVAL)
     if not rental.attempts:
         return RentalFacts(rental)
     facts = (await tx.rentals.facts_of([rental.id]))[rental.id]
@@ -513,6 +516,8 @@ async def demands_of(
     reserved: dict[Month, Micros] = defaultdict(int)
     for one in await tx.budgets.reservations(after.id):
         reserved[one.month] += one.amount
+    for month, amount in (await _released_by(tx, after, now, rules)).items():
+        reserved[month] += amount
     balances = await _balances(tx, after.owner, after.project, {**more, **reserved})
     if whole:
         return demands(
@@ -521,6 +526,22 @@ async def demands_of(
     return demands(
         {month: more.get(month, 0) - reserved[month] for month in {**more, **reserved}}, balances, rules
     )
+
+
+async def _released_by(tx: Tx, after: Rental, now: datetime, rules: Rules) -> dict[Month, Micros]:
+    """Return the reservations that the replaced machine no longer needs once its replacement is being bought.
+
+    Empty if the rental replaces no running machine, or if it still waits for a decision.
+    """
+    replaced = await tx.rentals.get(after.replaces) if after.replaces is not None else None
+    if replaced is None or replaced.state is not State.READY or after.state is State.AWAITING_APPROVAL:
+        return {}
+    left = held(replace(await _facts_of(tx, replaced), replacement_waits=True), now, rules)
+    return {
+        one.month: max(one.amount - left.get(one.month, 0), 0)
+        for one in await tx.budgets.reservations(replaced.id)
+        if one.owner == replaced.owner
+    }
 
 
 async def demands_on_new_owner(

@@ -17,12 +17,15 @@ from bot.lifecycle.people.teammates import still_without_key
 from bot.lifecycle.steps.blocked_buying import block_since_overdue
 from bot.lifecycle.steps.polling import POLL, poll_at, retry_at, soonest
 from bot.lifecycle.steps.procuring import give_up
-from bot.model.attempt import NAMED, Attempt, Marker, Resource, Why
+from bot.model.attempt import NAMED, Attempt, Marker, Resource, ScriptPart, Why
+from bot.model.base import EVER
 from bot.model.event import EventKind
 from bot.model.facts import ReadyFacts
 from bot.model.job import UntilDone
 from bot.model.rental import Lease, Question
 from bot.policy.buying.spending import affordable_lease, provisioning_budget
+from bot.policy.team.hours import zone_of
+from bot.policy.use.keeping import kept_for
 from bot.policy.use.leases import latest_ready, lease_ends, longest_lease
 
 PROBE_AGAIN = timedelta(seconds=3)
@@ -78,7 +81,8 @@ def _deadline(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt, now: d
     """
     terms = snapshot.rental.terms
     rate = hourly(snapshot.resources_of(attempt), attempt)
-    left = provisioning_budget(terms.total, snapshot.spent_at_most(now), rate, terms.lease, deps.rules)
+    longest = terms.lease + terms.kept
+    left = provisioning_budget(terms.total, snapshot.spent_at_most(now), rate, longest, deps.rules)
     deadline = min((snapshot.rental.accepted_at or now) + deps.rules.procure.provision_timeout, now + left)
     latest = latest_ready(snapshot.rental.request, deps.rules)
     return deadline if latest is None else min(deadline, latest)
@@ -119,6 +123,7 @@ async def _ready(
     await deps.directory.refresh(snapshot.rental.teammates)
     async with deps.store.read() as tx:
         without_key = await still_without_key(tx, snapshot.rental)
+        owner = await tx.people.get(snapshot.rental.owner, EVER)
     now, rental, attempt = deps.clock.now(), snapshot.rental, snapshot.attempts[-1]
     terms, rate = rental.terms, hourly(snapshot.resources_of(attempt), attempt)
     # Normally, the lease has its full length. It is shorter if the machine costs more than quoted, or if the
@@ -127,10 +132,18 @@ async def _ready(
     wanted = longest_lease(rental.request, terms.lease, now)
     afforded = affordable_lease(terms.total, snapshot.spent_at_most(now), rate, wanted, deps.rules)
     ends_at, latest_end = lease_ends(rental.request, now, now + afforded)
+    kept_until: datetime | None = None
+    if terms.kept and attempt.script is not None and ScriptPart.ON_ENDING in attempt.script.parts:
+        # If saving fails, the machine is kept for as long as the terms pay, but not after the owner's hours begin.
+        last, zone = latest_end or ends_at, zone_of(owner.tz if owner is not None else None, deps.rules)
+        longest = last + kept_for(last, zone, deps.rules) - now
+        afforded = affordable_lease(terms.total, snapshot.spent_at_most(now), rate, longest, deps.rules)
+        kept_until = now + afforded if now + afforded > last else None
     lease = Lease(
         ready_at=now,
         ends_at=ends_at,
         latest_end=latest_end,
+        kept_until=kept_until,
         until_done=UntilDone(since=rental.created_at) if rental.request.until_done else None,
         notices_checked_at=now,
         seen_at=now,

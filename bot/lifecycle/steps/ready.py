@@ -32,7 +32,7 @@ from bot.model.facts import (
     WorkGoesOnFacts,
 )
 from bot.model.machine_use import UsageStatus, Use
-from bot.model.money import cost
+from bot.model.money import cost, cost_at_most
 from bot.model.state import State
 from bot.policy.use import ready
 from bot.policy.use.end_notices import notice_is_due
@@ -96,9 +96,8 @@ def _after_action(deps: StepDeps, snapshot: RentalSnapshot, action: ready.Act, n
             facts = changed(facts, ask_before=ask_before)
             rental = changes.check_notices(rental, now) if until == lease.ends_at else rental
             return snapshot.with_rental(rental).with_event(EventKind.ENDING, now, facts)
-        case ready.TellFailure(exit_status):
-            facts = EndFacts(until=lease.ends_at, exit_status=exit_status)
-            return snapshot.with_event(EventKind.SCRIPT_FAILED, now, facts)
+        case ready.TellFailure() | ready.KeepAfterFailure():
+            return _after_failure(snapshot, action, now)
         case ready.Ask(use):
             rental = changes.note_question(rental, after_asking(lease.question, use, now))
             asked = question_facts(snapshot, use, now)
@@ -116,6 +115,27 @@ def _after_action(deps: StepDeps, snapshot: RentalSnapshot, action: ready.Act, n
             return snapshot.with_rental(rental).with_event(EventKind.EXTENSION_EXPIRED, now, expired)
         case _:
             return _after_work_action(snapshot, action, now)
+
+
+def _after_failure(
+    snapshot: RentalSnapshot, action: ready.TellFailure | ready.KeepAfterFailure, now: datetime
+) -> RentalSnapshot:
+    """Notify the owner that their script failed, and keep the machine if the action says so."""
+    rental, ends_at = snapshot.rental, snapshot.rental.running_lease.ends_at
+    if isinstance(action, ready.TellFailure):
+        facts = EndFacts(until=ends_at, exit_status=action.exit_status)
+        return snapshot.with_event(EventKind.SCRIPT_FAILED, now, facts)
+    kept = action.until - ends_at
+    facts = EndFacts(
+        until=action.until,
+        since=ends_at,
+        span=kept,
+        rate=rental.rate,
+        estimate=cost_at_most(rental.rate_at_most, kept),
+        exit_status=action.exit_status,
+    )
+    rental = changes.keep_after_failure(rental, action.until, now)
+    return snapshot.with_rental(rental).with_event(EventKind.KEPT_AFTER_FAILURE, now, facts)
 
 
 def _after_work_action(snapshot: RentalSnapshot, action: ready.WorkAct, now: datetime) -> RentalSnapshot:

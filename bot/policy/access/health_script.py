@@ -19,39 +19,36 @@ HEALTH_PATH = "/usr/local/sbin/gpubot-health"
 # are all lines that are in the log at the first reading.
 # The reasons for a slowdown are bits of a hexadecimal number. 0x20 and 0x40 mean heat, and 0x80 means that the
 # power supply slows the GPU down (docs.nvidia.com/deploy/nvml-api, NvmlClocksEventReasons).
-# `s` is the state between two readings. Its keys are a kind and a bus ID:
+# `s` is the state between two readings. Its keys are a kind and a bus ID, or ":" if there is none:
 # - "gpu": the index
 # - an Xid: the number of its lines in the log
 # - "base" and "ecc": the number of ECC errors at the first reading, and since then
 # - "gone": 1 if the GPU was missing in the last reading, 2 if it is lost
 # - "hot" and "power": the time since which it has been slow
-# - "log", without a bus ID: the time of the last line that was read
+# - "log": the time of the last line that was read
 HEALTH_SCRIPT = r"""#!/bin/sh
 # gpubot's probe runs this. It prints which faults the machine's NVIDIA GPUs had since the first run, and what else
 # there is to know about their health. It checks the GPUs about every 10 min, and otherwise prints the last result.
 export LC_ALL=C
+exec 2>/dev/null
 state=/run/gpubot/health new=/run/gpubot/health.$$
 
-case $1 in
-  log)
-    # The driver's errors in the kernel's log, then the time of its last line.
-    { dmesg | grep '^\[ *[0-9]' || journalctl -kqo short-monotonic --no-pager; } 2>/dev/null |
-      awk '/NVRM: Xid/ { print } { last = $0 } END { sub(/\].*/, "]", last); print last }'
-    exit ;;
-  smi)
-    ask() { nvidia-smi "$@" --format=csv,noheader 2>&1 </dev/null; }
-    (ask --query-gpu=index,pci.bus_id; echo "listed $?") &
-    ask --query-gpu=pci.bus_id,ecc.errors.corrected.volatile.total,ecc.errors.uncorrected.volatile.total &
-    (ask --query-gpu=pci.bus_id,clocks_throttle_reasons.active ||
-      ask --query-gpu=pci.bus_id,clocks_event_reasons.active) &
-    ask --query-remapped-rows=gpu_bus_id,remapped_rows.failure &
-    wait
-    exit ;;
-esac
+if [ "$1" = read ]; then
+  # The driver's errors in the kernel's log, then the time of its last line.
+  { timeout 1 dmesg | grep '^\[ *[0-9]' || timeout 1 journalctl -kqo short-monotonic --no-pager; } |
+    awk '/NVRM: Xid/ { print } { last = $0 } END { sub(/].*/, "]", last); print last }'
+  ask() { nvidia-smi "$@" --format=csv,noheader 2>&1; }
+  (ask --query-gpu=index,pci.bus_id; echo "listed $?") &
+  ask --query-gpu=pci.bus_id,ecc.errors.corrected.volatile.total,ecc.errors.uncorrected.volatile.total &
+  (ask --query-gpu=pci.bus_id,clocks_throttle_reasons.active ||
+    ask --query-gpu=pci.bus_id,clocks_event_reasons.active) &
+  ask --query-remapped-rows=gpu_bus_id,remapped_rows.failure &
+  wait
+  exit
+fi
 
 echo "gpubot-health 1"
 trap 'echo health-end' EXIT
-exec 2>/dev/null
 umask 022
 command -v nvidia-smi >/dev/null && mkdir -p /run/gpubot && read -r now _ </proc/uptime || exit 0
 now=${now%.*}
@@ -59,93 +56,89 @@ read -r due at <$state || due=0 at=0
 # The machine was restarted, but /run was kept.
 [ "$at" -le "$now" ] || { rm -f $state && due=0; }
 if [ "$now" -ge "$due" ]; then
-  # A driver can hang, so this takes at most 4 s.
-  timeout -s KILL 1 sh "$0" log >$new
-  timeout -s KILL 3 sh "$0" smi >>$new
+  # A driver can hang.
+  timeout -s KILL 4 sh "$0" read >$new
   { cat $state; echo new; cat $new; } | awk -v now="$now" -v at="$at" '
-    function bus(id) { id = tolower(id); sub(/^0+/, "", id); sub(/\.[0-9a-f]+,?$/, "", id); return id }
-    function fault(kind) { faults = faults "fault " gpu " " kind "\n" }
-    function note(kind, value) { notes = notes "note " gpu " " kind " " value "\n" }
-    function errors(count, code) {
-      if (count) { if (code == 63 || code == 94) note("xid-" code, count); else fault("xid-" code) }
-    }
-    function slowed(key, kind) {
-      if (!(key in slow)) s[key] = ""
-      # After a long time without a reading, nobody knows whether the GPU was slow all the time.
-      else if (!s[key] || now - at > 900) s[key] = now
-      else if (now - s[key] >= 600) note(kind, now - s[key])
-    }
-    BEGIN { codes = split("48 63 64 74 79 94 95", code, " "); soon = 570 }
+  function bus(id) { sub(/^0+/, "", id); sub(/[.,)].*/, "", id); return id }
+  function fault(kind, is) { if (is) faults = faults "fault " gpu " " kind "\n" }
+  function note(kind, number) { if (number) notes = notes "note " gpu " " kind " " number "\n" }
+  function slowed(kind, id) {
+    key = kind " " id
+    if (!(key in slow)) s[key] = ""
+    # After a long time without a reading, nobody knows whether the GPU was slow all the time.
+    else if (!s[key] || now - at > 900) s[key] = now
+    else if (now - s[key] >= 600) note(kind, now - s[key])
+  }
+  function report(id) {
+    fault("lost", s["gone " id] == 2)
+    for (i = 1; i <= 5; i++) fault("xid-" told[i], s[told[i] " " id])
+    fault("remap-failed", s["remap " id])
+    note("xid-63", s["63 " id])
+    note("xid-94", s["94 " id])
+    note("ecc", s["ecc " id])
+    slowed("hot", id)
+    slowed("power", id)
+  }
+  BEGIN { split("48 64 74 79 95", told, " "); soon = 570 }
 
-    # The state after the last reading.
-    $0 == "new" { fresh = 1; next }
-    !fresh {
-      if (/:/) s[$1 " " $2] = $3
-      if ($1 == "gpu") { ids[$3] = $2; known = 1 }
-      next
-    }
+  # The state after the last reading.
+  $0 == "new" { fresh = 1; next }
+  !fresh {
+    if (/:/) s[$1 " " $2] = $3
+    if ($1 == "gpu") { ids[$3] = $2; known = 1 }
+    next
+  }
 
-    # The log, such as "[ 12.345678] NVRM: Xid (PCI:0000:cb:00): 79, pid=1, GPU has fallen off the bus."
-    /^\[/ {
-      time = substr($0, 2) + 0
-      if (time > newest) newest = time
-      if (("log :" in s) && time > s["log :"] && sub(/.*NVRM: Xid \((PCI:)?/, "")) {
-        id = $0
-        sub(/[ )].*/, "", id)
-        sub(/^[^)]*\): */, "")
-        s[$0 + 0 " " bus(id)]++
-      }
-      next
-    }
+  # The log, such as "[ 12.345678] NVRM: Xid (PCI:0000:cb:00): 79, pid=1, GPU has fallen off the bus."
+  { $0 = tolower($0) }
+  /^\[/ {
+    time = substr($0, 2) + 0
+    if (time > newest) newest = time
+    if (("log :" in s) && time > s["log :"] && sub(/.*nvrm: xid \((pci:)?/, "") && match($0, /\): /))
+      s[substr($0, RSTART + 3) + 0 " " (known ? bus($1) : ":")]++
+    next
+  }
 
-    # The answers of nvidia-smi.
-    /GPU is lost|handle.*Unknown Error/ && match($0, /[0-9A-Fa-f]+:[0-9A-Fa-f]+:[0-9A-Fa-f]+\.[0-9]/) {
-      named = lost[bus(substr($0, RSTART, RLENGTH))] = 1
-      next
-    }
-    /^No devices were found/ { none = 1 }
-    /^[0-9]+, [0-9A-Fa-f]+:/ { listed[bus($2)] = $1 + 0; rows = 1 }
-    $1 == "listed" { complete = (rows && $2 == 0) || none }
-    /^[0-9A-Fa-f]+:[0-9A-Fa-f]+:[0-9A-Fa-f]+\.[0-9], / {
-      id = bus($1)
-      if ($2 ~ /^0x/) {
-        digit = tolower(substr($2, length($2) - 1, 1))
-        if (digit ~ /[2-7a-f]/) slow["hot " id] = soon = 60
-        if (digit ~ /[89a-f]/) slow["power " id] = soon = 60
-      } else if (/, [0-9]+, [0-9]/) {
-        count = $2 + $3
-        if (!(("base " id) in s)) s["base " id] = count
-        if (count < s["base " id]) s["base " id] = 0
-        s["ecc " id] = count - s["base " id]
-      } else if ($2 == 1 || $2 == "Yes") s["remap " id] = 1
-    }
+  # The answers of nvidia-smi.
+  /gpu is lost|handle.*unknown error/ && match($0, /[0-9a-f]+:[0-9a-f]+:[0-9a-f.]+/) {
+    named = lost[bus(substr($0, RSTART, RLENGTH))] = 1
+    next
+  }
+  /^no devices were found/ { none = 1 }
+  /^[0-9]+, / { listed[bus($2)] = $1; rows = 1 }
+  $1 == "listed" { complete = (rows && $2 == 0) || none }
+  /^[0-9a-f]+:/ {
+    id = bus($1)
+    if ($2 ~ /^0x/) {
+      digit = substr($2, length($2) - 1, 1)
+      if (digit ~ /[2-7a-f]/) slow["hot " id] = soon = 60
+      if (digit ~ /[89a-f]/) slow["power " id] = soon = 60
+    } else if (/, [0-9]+, [0-9]/) {
+      count = $2 + $3
+      if (!(("base " id) in s)) s["base " id] = count
+      if (count < s["base " id]) s["base " id] = 0
+      s["ecc " id] = count - s["base " id]
+    } else if ($2 == 1 || $2 == "yes") s["remap " id] = 1
+  }
 
-    END {
-      if (!known && complete) for (id in listed) { ids[listed[id]] = id; known = 1 }
-      for (gpu = 0; gpu < 64; gpu++) if (gpu in ids) {
-        id = ids[gpu]
-        s["gpu " id] = gpu
-        # A GPU that is only missing, without an error, counts as lost if the next run misses it too.
-        if (id in lost) s["gone " id] = 2
-        else if (complete && !named) s["gone " id] = (id in listed) ? 0 : s["gone " id] ? 2 : 1
-        if (s["gone " id] == 1) soon = 60
-        if (s["gone " id] == 2) fault("lost")
-        for (i = 1; i <= codes; i++) errors(s[code[i] " " id], code[i])
-        if (s["remap " id]) fault("remap-failed")
-        if (s["ecc " id]) note("ecc", s["ecc " id])
-        slowed("hot " id, "hot")
-        slowed("power " id, "power")
-      }
-      if (!known) {
-        gpu = "-"
-        for (key in s) { split(key, part, " "); total[part[1]] += s[key] }
-        for (i = 1; i <= codes; i++) errors(total[code[i]], code[i])
-      }
-      print now + soon, now
-      if (newest > s["log :"] + 0) s["log :"] = sprintf("%.6f", newest)
-      for (key in s) if (s[key] != "") print key, s[key]
-      printf "%s%s", faults, notes
-    }' >$new.state && mv $new.state $state
+  END {
+    if (!known && complete) for (id in listed) ids[listed[id] + 0] = id
+    gpu = "-"
+    report(":")
+    for (gpu = 0; gpu < 64; gpu++) if (gpu in ids) {
+      id = ids[gpu]
+      s["gpu " id] = gpu
+      # A GPU that is only missing, without an error, counts as lost if the next run misses it too.
+      if (id in lost) s["gone " id] = 2
+      else if (complete && !named) s["gone " id] = (id in listed) ? 0 : s["gone " id] ? 2 : 1
+      if (s["gone " id] == 1) soon = 60
+      report(id)
+    }
+    print now + soon, now
+    if (newest > s["log :"] + 0) s["log :"] = sprintf("%.6f", newest)
+    for (key in s) if (s[key] != "") print key, s[key]
+    printf "%s%s", faults, notes
+  }' >$new.state && mv $new.state $state
   rm -f $new $new.state
 fi
 grep '^[fn]' $state | head -n 32

@@ -13,8 +13,8 @@ JOBS_DIRECTORY = "/run/gpubot/jobs"
 
 # People run this script as root, in a folder in which everyone can create files and links. So it never opens a
 # file that exists: it creates a file with a random name, which fails if the name is taken (`set -C`, O_EXCL), and
-# renames it. `mv -T` replaces a link, where a plain `mv` would follow it into a folder. `touch -h` doesn't follow
-# it either.
+# renames it. A plain `mv` would follow a link into another folder, but `mv -T` of coreutils replaces the link, and
+# that of BusyBox fails. `touch -h` doesn't follow it either.
 # The command must run as it would without gpubot-run:
 # - The environment stays the same, because no variable is set outside a subshell, except $_gpubot. A person may
 #   have exported a variable of any other name.
@@ -32,6 +32,7 @@ GPUBOT_RUN_SCRIPT = r"""#!/bin/sh
 # Create the file $1 in the folder of the jobs, with the text $2, or replace it.
 put() (
   cd /run/gpubot/jobs && umask 022 && new=new.$(mktemp -u XXXXXXXXXX) || exit
+  [ ! -L "$1" ] || rm -f "$1"
   (set -C && printf '%s\n' "$2" >"$new") && mv -fT "$new" "$1" && exit
   rm -f "$new"
   exit 1

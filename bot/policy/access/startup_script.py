@@ -23,6 +23,7 @@ from bot.model.facts import LeftOut
 from bot.model.person import Key
 from bot.model.rental import Rental
 from bot.model.text import plural, short
+from bot.policy.access.health_script import HEALTH_PATH, HEALTH_SCRIPT
 from bot.policy.access.jobs_script import GPUBOT_JOBS_SCRIPT, JOBS_PATH
 from bot.policy.access.probe_script import ENDING_PATH, ENDING_SCRIPT, INSTALLED_PROBE_SCRIPT, SCRIPT_PATH
 from bot.policy.access.run_script import GPUBOT_RUN_SCRIPT, RUN_PATH
@@ -43,6 +44,7 @@ the script.
 """
 _PART_PROGRAMS: Mapping[ScriptPart, Mapping[str, str]] = MappingProxyType(
     {
+        ScriptPart.HEALTH: {HEALTH_PATH: HEALTH_SCRIPT},
         ScriptPart.RUN: {RUN_PATH: GPUBOT_RUN_SCRIPT, JOBS_PATH: GPUBOT_JOBS_SCRIPT},
         ScriptPart.ON_ENDING: {ENDING_PATH: ENDING_SCRIPT},
     }
@@ -175,22 +177,22 @@ END
 
 
 @cache
-def without_comments(script: str) -> str:
-    """Return a shell script without its blank lines and the lines that are comments.
+def compacted(script: str) -> str:
+    """Return a shell script without comments on lines of their own, blank lines and indentation.
 
     The first line stays if it names the interpreter. The lines of a here-document stay as they are. Text in quotes
-    isn't recognized, so none of its lines may be blank or begin with `#`, apart from the comments of an awk
-    program.
+    isn't recognized: it may be the program of awk, but no other text with blank or indented lines, or with lines
+    that begin with `#`.
     """
     kept: list[str] = []
     delimiter: str | None = None
     for line in script.splitlines(keepends=True):
-        text = line.strip()
+        text = line.lstrip(" ")
         if delimiter is not None:
             kept.append(line)
             delimiter = None if line.rstrip("\n") == delimiter else delimiter
-        elif (text and not text.startswith("#")) or (not kept and line.startswith("#!")):
-            kept.append(line)
+        elif not text.startswith(("#", "\n")) or (not kept and line.startswith("#!")):
+            kept.append(text)
             found = _HERE_DOCUMENT.search(line)
             delimiter = found and found[1]
     return "".join(kept)
@@ -235,27 +237,27 @@ def _script(lines: Sequence[str], setup: str | None, probe_line: str, parts: Seq
         sections.append(_section(_KEYS, lines="\n".join(lines)))
     if probe_line:
         sections += [
-            without_comments(_PROGRAMS),
+            compacted(_PROGRAMS),
             _program(SCRIPT_PATH, INSTALLED_PROBE_SCRIPT, _PROBE, probe_line),
         ]
     for part in reversed(parts):
         sections += [_program(path, script) for path, script in _PART_PROGRAMS[part].items()]
     if ScriptPart.RUN in parts:
-        sections.append(without_comments(_START_JOBS))
+        sections.append(compacted(_START_JOBS))
     # The setup script must stay the last section. If it hangs, no section after it runs.
     if setup is not None:
         text = setup.removesuffix("\n")
         sections.append(_section(_SETUP, directory=_DIRECTORY, text=text, delimiter=_delimiter(text)))
-    return without_comments(_START) + "".join(sections) if sections else ""
+    return compacted(_START) + "".join(sections) if sections else ""
 
 
 def _program(path: str, script: str, template: str = _PROGRAM, line: str = "") -> str:
-    return _section(template, path=path, script=without_comments(script).removesuffix("\n"), line=line)
+    return _section(template, path=path, script=compacted(script).removesuffix("\n"), line=line)
 
 
 def _section(template: str, **texts: str) -> str:
-    """Fill in a template. Its own comments are removed, but those of the texts stay."""
-    return without_comments(template).format(**texts)
+    """Fill in a template. The template is compacted, but the texts stay as they are."""
+    return compacted(template).format(**texts)
 
 
 def _delimiter(text: str) -> str:

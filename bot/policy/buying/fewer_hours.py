@@ -16,6 +16,7 @@ from bot.model.rental import Rental
 from bot.model.request import Request, Terms
 from bot.policy.buying.spending import billed_span, propose_longer_lease
 from bot.policy.team.rules import Rules
+from bot.policy.use.keeping import shorter
 from bot.policy.use.leases import LEAST_TIME
 
 HOURS = (48, 24, 12, 8, 4, 2, 1)
@@ -106,17 +107,19 @@ def shortened(rental: Rental, length: timedelta, *, spent: Micros, now: datetime
     ends_at: datetime | None = None
     if rental.extension is None:
         request = _shorter_request(request, length, now)
-        lease, price = request.longest, terms.price
-        total = spent + cost_at_most(terms.max_rate, billed_span(lease, rules))
+        lease, kept, price = request.longest, request.kept, terms.price
+        total = spent + cost_at_most(terms.max_rate, billed_span(lease, request.kept, rules))
     else:
         ends_at = max(rental.running_lease.ends_at, now) + length
-        proposed = propose_longer_lease(rental, ends_at, spent=spent, now=now, rules=rules).terms
+        # A machine that ends earlier is kept until the same time at the latest.
+        kept = terms.kept + (rental.extension.ends_at - ends_at) if terms.kept else terms.kept
+        proposed = propose_longer_lease(rental, ends_at, kept=kept, spent=spent, now=now, rules=rules).terms
         lease, price, total = proposed.lease, proposed.price, proposed.total
     return FewerHours(
         length=length,
         asked=asked,
         request=request,
-        terms=changed(terms, lease=lease, price=price, total=min(total, terms.total)),
+        terms=changed(terms, lease=lease, kept=kept, price=price, total=min(total, terms.total)),
         ends_at=ends_at,
     )
 
@@ -124,10 +127,10 @@ def shortened(rental: Rental, length: timedelta, *, spent: Micros, now: datetime
 def _shorter_request(request: Request, length: timedelta, now: datetime) -> Request:
     if request.until is None:
         if request.up_to is None:
-            return changed(request, lease=length)
-        return changed(request, up_to=length if length > request.lease else None)
+            return shorter(request, lease=length)
+        return shorter(request, up_to=length if length > request.lease else None)
     last = _begins(request, now) + length
     if request.up_to is None:
-        return changed(request, until=last, lease=length)
+        return shorter(request, until=last, lease=length)
     more = last - request.until
-    return changed(request, up_to=request.lease + more if more > timedelta(0) else None)
+    return shorter(request, up_to=request.lease + more if more > timedelta(0) else None)

@@ -213,7 +213,7 @@ def within_terms(offers: Iterable[Offer], terms: Terms, billed: Micros, rules: R
         for offer in offers
         if may_substitute(offer.gpu, terms.gpu, rules)
         and offer.rate <= terms.max_rate
-        and provisioning_budget(terms.total, billed, offer.rate, terms.lease, rules) >= least
+        and provisioning_budget(terms.total, billed, offer.rate, terms.lease + terms.kept, rules) >= least
     ]
 
 

@@ -18,6 +18,7 @@ from bot.model.state import State
 from bot.model.summary import Remainder
 from bot.policy.buying.spending import affordable_lease, billed_span, provisioning_budget
 from bot.policy.team.rules import Rules
+from bot.policy.use import keeping
 
 FIRST_HOUR = timedelta(hours=1)
 """The time during which an owner may report that a newly ready machine doesn't work."""
@@ -32,7 +33,7 @@ def may_be_replaced(rental: Rental, now: datetime, *, gpu_mismatch: bool = False
 
     - The machine was lost. A machine that somebody probably destroyed on purpose doesn't count.
     - Nothing answers on the machine's SSH port.
-    - The machine doesn't have the GPUs that were sold (`gpu_mismatch`).
+    - The machine doesn't have the GPUs that were sold, or one of its GPUs is faulty (`gpu_mismatch`).
     - The machine has been ready for less than FIRST_HOUR.
     """
     return _why_not(rental, now, gpu_mismatch) is None
@@ -79,7 +80,7 @@ def _last_end(rental: Rental) -> datetime:
 
 
 def had_gpu_mismatch(events: Sequence[Event]) -> bool:
-    """Return whether the first probe run found GPUs other than those that were sold.
+    """Return whether a probe run found GPUs other than those that were sold, or a faulty GPU.
 
     False once the owner has decided to keep the machine.
     """
@@ -92,6 +93,7 @@ def remainder_of(rental: Rental, spent: Micros, now: datetime, rules: Rules) -> 
     The replacement gets these limits:
 
     - The lease is the time until the end, at least LEAST_LEASE and at most the longest lease in the rules.
+    - The replacement is kept until the same time if saving fails.
     - The highest price stays the same.
     - The total is reduced by `spent`. If the old machine is still running, the total is also reduced by the cost
       of one grace period, because the old machine costs money until the new one has been bought.
@@ -100,11 +102,12 @@ def remainder_of(rental: Rental, spent: Micros, now: datetime, rules: Rules) -> 
         spent: The cost by `now` of this rental and of the rentals that it replaces.
     """
     lease = min(max(_last_end(rental) - now, LEAST_LEASE), rules.lease.max)
-    rate = rental.rate_at_most
+    rate, until = rental.rate_at_most, rental.running_lease.kept_until
     more = cost_at_most(rate, rules.lease.grace) if rental.state is State.READY else 0
     return Remainder(
         gpu=rental.terms.gpu,
         lease=lease,
+        kept=timedelta(0) if until is None else max(until - _last_end(rental), timedelta(0)),
         max_rate=rental.terms.max_rate,
         total=max(rental.terms.total - spent - more, 0),
     )
@@ -124,6 +127,7 @@ def replacing_request(rental: Rental, left: Remainder, now: datetime) -> Request
         lease=lease,
         until=now + lease if request.until is not None else None,
         up_to=left.lease if flexible_end and lease < left.lease else None,
+        kept=left.kept,
         until_done=old.until_done is not None,
         vendor=None if rental.state is State.READY else request.vendor,
         teammates=rental.teammates,
@@ -137,7 +141,7 @@ def shortened(request: Request, lease: timedelta) -> Request:
     A longer lease would cost more than the rental's remaining budget.
     """
     up_to = lease if request.up_to is not None and request.lease < lease else None
-    return changed(request, lease=min(request.lease, lease), up_to=up_to)
+    return keeping.shorter(request, lease=min(request.lease, lease), up_to=up_to)
 
 
 def propose_replacement(
@@ -160,5 +164,5 @@ def propose_replacement(
     pays = provisioning_budget(left.total, 0, offer.rate, lease, rules) >= rules.procure.provision_timeout
     if offer.rate > max_rate or lease < min(LEAST_LEASE, left.lease) or not pays:
         return None
-    total = min(left.total, cost_at_most(max_rate, billed_span(lease, rules)))
+    total = min(left.total, cost_at_most(max_rate, billed_span(lease, request.kept, rules)))
     return Terms.of(request, left.gpu, price=offer.rate, max_rate=max_rate, total=total, lease=lease)

@@ -26,6 +26,7 @@ from bot.policy.buying.budgets import Room, say_passed
 from bot.policy.team.roles import roles_of
 from bot.policy.team.rules import Rules, WhenOver
 from bot.policy.use.flexible_end import already_allowed
+from bot.policy.use.keeping import shorter
 
 _HOUR = timedelta(hours=1)
 _LEAST_GPU_RATE = Decimal("0.0001")
@@ -81,12 +82,17 @@ def needs_confirmation(terms: Terms) -> bool:
 # --- times that an amount pays for
 
 
-def billed_span(lease: timedelta, rules: Rules) -> timedelta:
+def billed_span(lease: timedelta, kept: timedelta, rules: Rules) -> timedelta:
     """Return the longest time for which a rental with this lease can cost money.
 
     This time begins with the purchase and ends with the deletion.
+
+    Args:
+        lease: The length of the lease.
+        kept: The time for which the machine is kept if saving fails, as in `Terms.kept`.
+        rules: The rules, with the provisioning timeout and the grace period.
     """
-    return lease + rules.procure.provision_timeout + rules.lease.grace
+    return lease + kept + rules.procure.provision_timeout + rules.lease.grace
 
 
 def with_price_of_total(request: Request, rules: Rules) -> Request:
@@ -99,7 +105,7 @@ def with_price_of_total(request: Request, rules: Rules) -> Request:
     """
     if request.max_total is None:
         return request
-    hours = _hours(billed_span(request.longest, rules))
+    hours = _hours(billed_span(request.longest, request.kept, rules))
     gpu_rate = Fraction(request.max_total, MICROS_PER_DOLLAR) / request.count / hours
     return changed(request, max_gpu_rate=max(Decimal(math.floor(gpu_rate * 10_000)).scaleb(-4), _LEAST_GPU_RATE))
 
@@ -113,8 +119,8 @@ def provisioning_budget(total: Micros, billed: Micros, rate: Decimal, lease: tim
     """Return the longest time that a machine can take to get ready without costing more than `total`.
 
     The total must also pay for earlier attempts (`billed`), the whole lease, and the grace period after the lease.
-    The result is at most the provisioning timeout in the rules. If the total doesn't even pay for the lease, the
-    result is negative.
+    If the machine is kept when saving fails, `lease` includes that time. The result is at most the provisioning
+    timeout in the rules. If the total doesn't even pay for the lease, the result is negative.
 
     Args:
         total: The total of the approved terms.
@@ -237,7 +243,7 @@ def over_at_price(terms: Terms, rules: Rules) -> tuple[Over, ...]:
     The terms allow a somewhat higher rate than the price of the clicked offer. The limits are compared with the
     price of the clicked offer, and with the total at that price.
     """
-    span = billed_span(terms.lease, rules)
+    span = billed_span(terms.lease, terms.kept, rules)
     # The total is the cost of earlier attempts plus the cost of the lease at the highest rate. Find the cost of
     # the earlier attempts, and add the cost of the lease at the price of the clicked offer.
     spent = max(terms.total - cost_at_most(terms.max_rate, span), 0)
@@ -268,7 +274,7 @@ def propose(
         team_rate_left: What is left of the team's limit, in USD per hour. The caller has checked that it isn't
             below `price`.
     """
-    span = billed_span(request.longest, rules)
+    span = billed_span(request.longest, request.kept, rules)
     over = needs_approver(gpu, request.count, price, spent + cost_at_most(price, span), rules)
     caps = [price * (1 + rules.procure.dearer)]
     if request.max_gpu_rate is not None:
@@ -287,19 +293,21 @@ def propose(
 
 
 def propose_longer_lease(
-    rental: Rental, ends_at: datetime, *, spent: Micros, now: datetime, rules: Rules
+    rental: Rental, ends_at: datetime, *, kept: timedelta, spent: Micros, now: datetime, rules: Rules
 ) -> Proposal:
     """Return the next version of a running rental's terms, for a lease until `ends_at`.
 
     An approver decides if the longer lease exceeds the `auto_approve` limits. The rule `approval.always` doesn't
     apply, because the person already has the machine.
 
-    The total is the cost so far, plus the highest possible cost until the new end, including the grace period.
+    The total is the cost so far, plus the highest possible cost until the new end, including the grace period and
+    the time for which the machine is kept if saving fails.
 
     If the end is flexible, the terms already allow the machine to run until the latest time at which the lease may
     end. If `ends_at` isn't after that time, the terms are returned unchanged.
 
     Args:
+        kept: The time for which the machine is kept after the new end (`kept_for_longer_lease`).
         spent: The highest possible cost of the rental by `now`.
 
     Raises:
@@ -308,10 +316,10 @@ def propose_longer_lease(
     if already_allowed(rental.running_lease, ends_at):
         return Proposal(terms=rental.terms)
     rate, before = rental.rate_at_most, rental.unextended
-    total = spent + cost_at_most(rate, ends_at - now + rules.lease.grace)
+    total = spent + cost_at_most(rate, ends_at - now + kept + rules.lease.grace)
     lease = ends_at - rental.running_lease.ready_at
     return Proposal(
-        terms=changed(before, version=before.version + 1, lease=lease, total=total, price=rate),
+        terms=changed(before, version=before.version + 1, lease=lease, kept=kept, total=total, price=rate),
         over=over_limits(rate, total, rules),
     )
 
@@ -524,8 +532,8 @@ class Limits:
         fits, too_long = 0, math.ceil(request.longest / _HOUR)
         while too_long - fits > 1:
             hours = (fits + too_long) // 2
-            shorter = changed(request, lease=hours * _HOUR, until=None, up_to=None)
-            total = self._proposal(shorter, offer).terms.total
+            fewer = shorter(request, lease=hours * _HOUR, until=None, up_to=None)
+            total = self._proposal(fewer, offer).terms.total
             fits, too_long = (fits, hours) if self.room.passed(total, self.rules) else (hours, too_long)
         return fits * _HOUR or None
 

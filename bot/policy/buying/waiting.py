@@ -168,7 +168,7 @@ def ceiling(request: Request, offers: Sequence[Offer], rules: Rules) -> Ceiling 
 
 
 def _at_most(request: Request, max_rate: Decimal, rules: Rules) -> Proposal:
-    total = cost_at_most(max_rate, billed_span(request.longest, rules))
+    total = cost_at_most(max_rate, billed_span(request.longest, request.kept, rules))
     terms = Terms.of(request, request.gpu, price=max_rate, max_rate=max_rate, total=total)
     return Proposal(terms=terms, over=needs_approver(request.gpu, request.count, max_rate, total, rules))
 

@@ -109,6 +109,18 @@ def next_within_any(moment: datetime, people: Collection[Availability], hours: H
     return min(next_available(moment, person, hours) for person in people)
 
 
+def next_start(moment: datetime, zone: ZoneInfo, hours: Hours) -> datetime:
+    """Return the first time at or after `moment` at which the policy's hours begin, in UTC.
+
+    Unlike `next_within`, this isn't `moment` itself if `moment` is within the hours. If the hours begin at
+    midnight, MORNING is used instead, because people don't get up at midnight.
+    """
+    today = moment.astimezone(zone).date()
+    days = (today + timedelta(days=n) for n in range(DAYS_AHEAD))
+    starts = (at_time(day, hours.time[0] or MORNING, zone) for day in days if day.weekday() in hours.days)
+    return next(start for start in starts if start >= moment)
+
+
 def next_morning(moment: datetime, zone: ZoneInfo, hours: Hours) -> datetime:
     """Return the next time after `moment` at which the working hours begin, on any day of the week, in UTC.
 

@@ -214,6 +214,22 @@ class Lease(Frozen):
         return self
 
 
+class WhenFailed(StrEnum):
+    """What happens to a machine at its end if its `/root/on-ending.sh` has failed."""
+
+    END = "end"
+    """It is destroyed, as if the script had finished."""
+    KEEP = "keep"
+    """It keeps running until its owner's next hours begin."""
+
+
+class OnEnding(Frozen):
+    """The rules for the owner's script `/root/on-ending.sh`, which runs before a machine ends."""
+
+    failed: WhenFailed = WhenFailed.END
+    """The rule for a script that failed. A request can ask to keep its machine in any case."""
+
+
 class Keys(Frozen):
     per_person: Count = Field(default=10, le=100)
     """The maximum number of SSH keys per person."""
@@ -360,6 +376,7 @@ class Rules(Frozen):
     approval: Approval = Approval()
     procure: Procure = Procure()
     lease: Lease = Lease()
+    on_ending: OnEnding = OnEnding()
     keys: Keys = Keys()
     check_in: CheckIn = CheckIn()
     hours: Hours = Hours()

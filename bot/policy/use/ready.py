@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple, TypeAlias
+from zoneinfo import ZoneInfo
 
 from bot.model.attempt import Attempt, Why
 from bot.model.base import changed
@@ -27,7 +28,7 @@ from bot.policy.buying.budgets import rules_of_owner
 from bot.policy.buying.spending import propose_longer_lease
 from bot.policy.team.hours import Availability, zone_of
 from bot.policy.team.rules import Rules
-from bot.policy.use import end_notices, flexible_end, leases, on_ending, probing, questions
+from bot.policy.use import end_notices, flexible_end, keeping, leases, on_ending, probing, questions
 from bot.policy.use import jobs as job_rules
 from bot.policy.use.usage_status import open_connections, unseen_since, with_later_work
 
@@ -175,6 +176,13 @@ class TellFailure(NamedTuple):
     exit_status: int | None
 
 
+class KeepAfterFailure(NamedTuple):
+    """Keep the machine until `until`, because the owner's script failed before the end. Notify the owner."""
+
+    until: datetime
+    exit_status: int | None
+
+
 class TellJobsEnded(NamedTuple):
     """Notify the owner that the jobs on the machine have ended, the last one first."""
 
@@ -240,6 +248,7 @@ Act: TypeAlias = (
     | SkipNotice
     | GiveNotice
     | TellFailure
+    | KeepAfterFailure
     | WorkAct
     | Ask
     | TellOthers
@@ -409,7 +418,9 @@ def _more_is_asked_for(machine: Machine, rules: Rules, now: datetime) -> bool:
         return False
     owner = machine.owner or Person(id=rental.owner, name="")
     own_rules = rules_of_owner(rules, rental.project, owner)
-    return bool(propose_longer_lease(rental, end, spent=machine.spent, now=now, rules=own_rules).over)
+    kept = keeping.kept_for_longer_lease(rental, end, _zone(machine, rules), rules)
+    proposal = propose_longer_lease(rental, end, kept=kept, spent=machine.spent, now=now, rules=own_rules)
+    return bool(proposal.over)
 
 
 class _Notified(NamedTuple):
@@ -449,13 +460,18 @@ def _notified_of_end(machine: Machine) -> _Notified:
     )
 
 
-def _script_failed(machine: Machine, _: Rules, now: datetime) -> Due | None:
-    """Notify the owner once that their script failed before this end of the lease.
+def _script_failed(machine: Machine, rules: Rules, now: datetime) -> Due | None:
+    """Keep the machine if its script failed before this end of the lease, and if the terms pay for that.
 
-    The owner still has time to look into the failure.
+    Otherwise, notify the owner once, while they still have time to look into the failure.
     """
     script, ends_at = machine.rental.on_ending, machine.lease.ends_at
-    if script is None or ends_at <= now or not on_ending.ended_as(machine.rental, OnEndingState.FAILED):
+    if script is None or not on_ending.ended_as(machine.rental, OnEndingState.FAILED):
+        return None
+    until = keeping.kept_until(machine.lease, now, _zone(machine, rules), rules)
+    if until is not None:
+        return Due(now, KeepAfterFailure(until, script.status))
+    if ends_at <= now:
         return None
     failed = (event.facts for event in machine.history if event.kind is EventKind.SCRIPT_FAILED)
     known = any(isinstance(facts, EndFacts) and facts.until == ends_at for facts in failed)
@@ -497,8 +513,8 @@ def _question(machine: Machine, rules: Rules, now: datetime) -> Due | None:
     waits = job_rules.question_waits_until(rental, use, rules) if use is not None else None
     at = questions.next_question(lease, use, rental.rate, rules, job_counts_until=waits)
     if at is not None and at <= now:
-        zone = zone_of(machine.owner.tz if machine.owner else None, rules)
-        at = questions.in_hours(now, lease, use, urgent=questions.is_urgent(rental, rules), zone=zone, rules=rules)
+        urgent = questions.is_urgent(rental, rules)
+        at = questions.in_hours(now, lease, use, urgent=urgent, zone=_zone(machine, rules), rules=rules)
         at = None if _owner_left(machine) else at
     shown = _with_open_connections(use, machine) if use is not None else None
     return _once_seen(at, Ask(shown), machine, rules, now)
@@ -535,6 +551,11 @@ def _once_seen(at: datetime | None, act: Act, machine: Machine, rules: Rules, no
     use = machine.use
     waits = at <= now and use is not None and use.status in NOT_COMPUTING and not idle_now(machine, rules, now)
     return None if waits else Due(at, act)
+
+
+def _zone(machine: Machine, rules: Rules) -> ZoneInfo:
+    """Return the owner's time zone."""
+    return zone_of(machine.owner.tz if machine.owner else None, rules)
 
 
 def _owner_left(machine: Machine) -> bool:

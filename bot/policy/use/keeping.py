@@ -1,0 +1,117 @@
+"""Keeping a machine past its end because its owner's `/root/on-ending.sh` failed. No I/O.
+
+If the script fails before the end of a lease, the results are probably not saved. If the request or the policy
+says so, the machine then keeps running until its owner's next hours begin, so that they can look. The terms pay
+for this time from the beginning.
+
+The machine is kept once for each end that somebody chose. If the script fails again before the end of the time for
+which the machine is kept, the machine is destroyed.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from bot.model.base import changed
+from bot.model.rental import Lease, Rental
+from bot.model.request import Request
+from bot.policy.team.hours import next_start
+from bot.policy.team.rules import Rules, WhenFailed
+from bot.policy.use.probing import wants_probe
+
+LEAST_KEPT = timedelta(hours=1)
+"""The shortest time for which a machine is kept.
+
+If the owner's next hours begin sooner than that, they would have no time to look. The machine is then kept until
+the hours after those.
+"""
+_WEEK = timedelta(days=7)
+_NOT_KEPT = timedelta(0)
+
+
+def is_kept(request: Request, rules: Rules) -> bool:
+    """Return whether a machine for this request is kept if its script fails.
+
+    Without a probe, nobody would see that the script failed, so the machine isn't kept.
+    """
+    asked = request.keep_if_failed or rules.on_ending.failed is WhenFailed.KEEP
+    return asked and wants_probe(request, rules)
+
+
+def kept_for(ends_at: datetime, zone: ZoneInfo, rules: Rules) -> timedelta:
+    """Return the time for which a machine is kept whose script fails before the end `ends_at`.
+
+    Args:
+        ends_at: The end of the lease.
+        zone: The owner's time zone, in which their hours are counted.
+        rules: The rules with these hours.
+    """
+    return next_start(ends_at + LEAST_KEPT, zone, rules.hours) - ends_at
+
+
+def with_kept(
+    request: Request, now: datetime, zone: ZoneInfo, rules: Rules, *, begins_later: bool = False
+) -> Request:
+    """Return a request with the longest time for which its machine is kept.
+
+    The end of the lease is only known once the machine is ready. This function assumes that the machine is ready
+    as late as possible. If it then turns out that the hours begin even later, for example because an approver
+    decided hours later, the machine is kept for as long as the approved total pays.
+
+    Call this whenever the length of a request may have changed, before `with_price_of_total`.
+
+    Args:
+        request: The request.
+        now: The current time.
+        zone: The requester's time zone.
+        rules: The rules, with the provisioning timeout and the hours.
+        begins_later: True if the machine is rented at an unknown later time. The longest time between the
+            beginnings of the hours is then used, unless the request names its end.
+    """
+    if not is_kept(request, rules):
+        return changed(request, kept=_NOT_KEPT) if request.kept else request
+    if begins_later and request.last_end is None:
+        return changed(request, kept=_longest(now, zone, rules))
+    last = request.last_end or now + request.longest + rules.procure.provision_timeout
+    return changed(request, kept=kept_for(last, zone, rules))
+
+
+def _longest(now: datetime, zone: ZoneInfo, rules: Rules) -> timedelta:
+    """Return the longest time for which a machine can be kept, whenever it ends."""
+    starts = [next_start(now, zone, rules.hours)]
+    while starts[-1] - starts[0] < _WEEK:
+        starts.append(next_start(starts[-1] + timedelta(minutes=1), zone, rules.hours))
+    return max(later - start for start, later in pairwise(starts)) + LEAST_KEPT
+
+
+def shorter(request: Request, **fields: Any) -> Request:
+    """Return a copy of a request with a shorter length.
+
+    A machine that ends earlier is kept until the same time at the latest, so it is kept for longer.
+    """
+    found = changed(request, **fields)
+    return changed(found, kept=request.kept + (request.longest - found.longest)) if request.kept else found
+
+
+def kept_for_longer_lease(rental: Rental, ends_at: datetime, zone: ZoneInfo, rules: Rules) -> timedelta:
+    """Return the time for which a running machine is kept if its lease is extended to `ends_at`.
+
+    Zero if the machine isn't kept, or if it has no script that could fail, because it doesn't start any.
+    """
+    kept = is_kept(rental.request, rules) and rental.on_ending is not None
+    return kept_for(ends_at, zone, rules) if kept else _NOT_KEPT
+
+
+def kept_until(lease: Lease, now: datetime, zone: ZoneInfo, rules: Rules) -> datetime | None:
+    """Return the time until which a machine is kept if its script has failed before the present end of its lease.
+
+    This is never later than the time until which the approved terms pay. None if the machine isn't kept. A machine
+    that is being destroyed gracefully isn't kept, because the person who destroys it has decided.
+    """
+    if lease.kept_until is None or lease.graceful_destroy is not None:
+        return None
+    until = min(lease.ends_at + kept_for(lease.ends_at, zone, rules), lease.kept_until)
+    return until if until > max(lease.ends_at, now) else None
