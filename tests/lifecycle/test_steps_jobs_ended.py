@@ -135,7 +135,7 @@ async def test_a_reboot_ends_a_job_in_an_unknown_way(here: World) -> None:
     jobs.say("step 1")
     await here.pass_time(HOUR)
     assert (await here.rental(rental.id)).progress is not None
-    jobs.reboot()
+    jobs.vanish()
     await here.pass_time(4 * MINUTE)
     ((_, _, states),) = await told(here, rental)
     assert states == [JobState.UNKNOWN]

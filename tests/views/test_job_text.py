@@ -162,13 +162,18 @@ def test_approvers_still_decide_if_the_message_about_a_job_was_the_first_questio
 def test_the_question_names_the_running_job_that_postponed_it() -> None:
     idle = Use(status=UsageStatus.IDLE, since=clock(12, 12), gpus=(GpuUse(index=0, highest=0),))
     connected = changed(idle, status=UsageStatus.CONNECTED, connections=1)
-    questions = [
-        happened(K.STILL_NEEDED, NOW, id=20, status=use.status, use=use, since=use.since, span=4 * H, job=RUNNING)
-        for use in (idle, connected)
-    ]
-    assert page(
-        *(shown(one, ready(use=use)) for one, use in zip(questions, (idle, connected), strict=True))
-    ) == snapshot("""\
+
+    def asked(use: Use) -> str:
+        facts: dict[str, Any] = {
+            "status": use.status,
+            "use": use,
+            "since": use.since,
+            "span": 4 * H,
+            "job": RUNNING,
+        }
+        return shown(happened(K.STILL_NEEDED, NOW, id=20, **facts), ready(use=use))
+
+    assert page(asked(idle), asked(connected)) == snapshot("""\
 
 (fallback) It costs $2.42/h, $4.96 so far. Its GPU has been at 0% since 12:12. Nobody is connected.
       It ends at 18:40.

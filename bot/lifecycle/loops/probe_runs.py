@@ -107,7 +107,7 @@ class ProbeFaults:
         self._outcomes[rental_id] = now, failed
 
     def forget(self, rental_id: str) -> None:
-        """Forget the outcome of a machine that is no longer probed, or whose usage status is unknown."""
+        """Forget the last probe run of a machine that is no longer probed, or whose usage status is unknown."""
         self._outcomes.pop(rental_id, None)
 
     def are_ours(self, now: datetime) -> bool:
@@ -234,7 +234,7 @@ class ProbeRuns(DueLoop[Claimed]):
 
 
 class Target(Frozen):
-    """The SSH server of a machine, and the end of the lease that is announced there."""
+    """The SSH server of a machine, and the end of the lease that a probe run announces to the machine."""
 
     host: str
     port: int

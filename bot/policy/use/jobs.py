@@ -218,7 +218,7 @@ def done_job(
     until_done, jobs = lease.until_done, rental.jobs
     if job is None or until_done is None or jobs is None or until_done.done is not None:
         return None
-    if not are_recent(samples, now) or not has_report(samples[-1]) or lease.graceful_destroy is not None:
+    if not are_seen(samples, now) or lease.graceful_destroy is not None:
         return None
     if until_done.told_at is not None and now - until_done.told_at < TELL_AGAIN_AFTER:
         return None
@@ -228,6 +228,14 @@ def done_job(
     elif jobs.quiet_since is None or work_after(samples, jobs.quiet_since, rules):
         return None
     return job if end_when_done(job, now, rules) < lease.ends_at else None
+
+
+def are_seen(samples: Sequence[Sample], now: datetime) -> bool:
+    """Return whether the newest sample is recent and has a report, so that the bot knows the machine's jobs.
+
+    `samples` are the newest ones, oldest first.
+    """
+    return are_recent(samples, now) and has_report(samples[-1])
 
 
 def end_when_done(job: Job, now: datetime, rules: Rules) -> datetime:
@@ -259,6 +267,29 @@ def work_after(samples: Sequence[Sample], at: datetime, rules: Rules) -> bool:
     known = {peer for sample in samples if sample.at <= at for peer in sample.peers}
     opened = [changed(s, peers=tuple(peer for peer in s.peers if peer not in known)) for s in after]
     return open_connections(opened)[0] > 0
+
+
+def resumed(lease: Lease, now: datetime) -> Lease:
+    """Return the lease with its usual end, if it was to end earlier because its jobs are done.
+
+    It still ends when its jobs are done. A graceful destroy isn't cancelled.
+    """
+    until_done = lease.until_done
+    if until_done is None or not lease.ends_when_done:
+        return lease
+    until_done = changed(until_done, done=None, done_seen_at=None, resumed_at=now)
+    if lease.graceful_destroy is not None:
+        destroy = changed(lease.graceful_destroy, ends_at=lease.last_end, latest_end=None)
+        return changed(lease, graceful_destroy=destroy, until_done=until_done)
+    return changed(lease, ends_at=lease.last_end, latest_end=None, until_done=until_done)
+
+
+def with_fixed_end(lease: Lease) -> Lease:
+    """Return the lease with its usual end, which no longer depends on jobs.
+
+    A graceful destroy isn't cancelled.
+    """
+    return changed(resumed(lease, lease.seen_at), until_done=None)
 
 
 def first_job_missing_at(lease: Lease, jobs: MachineJobs | None) -> datetime | None:
