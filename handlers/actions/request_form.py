@@ -140,6 +140,10 @@ def price_text(request: Request, offer: Offer | None) -> str:
     """
     if offer is None:
         return f"Nobody offers this right now: {_wanted(request)}. You can still search for similar offers."
+    if request.until_done:
+        whole = f"up to about {dollars(cost(offer.rate, request.lease))} for the whole {span(request.lease)}"
+        each = f" ({price_of(offer.gpu_rate)} per GPU)" if request.count > 1 else ""
+        return f"*From {per_hour(offer.rate)}{each}*, {whole}: {_wanted(request)}, at {vendor(offer.vendor)}."
     longest = ""
     if request.longest > request.lease:
         longest = f" or {dollars(cost(offer.rate, request.longest))} for {span(request.longest)}"
@@ -349,7 +353,8 @@ def _if_failed_box(wanted: Request, rules: Rules) -> Json | None:
     """
     if rules.idle.probe is ProbeKind.NONE or rules.on_ending.failed is WhenFailed.KEEP:
         return None
-    box = option("Keep the machine until my next working hours", KEEP_IF_FAILED)
+    until = "the next morning" if rules.hours.always else "my next working hours"
+    box = option(f"Keep the machine until {until}", KEEP_IF_FAILED)
     return blocks.checkboxes(
         Field.IF_FAILED,
         f"If saving fails ({PATH})",

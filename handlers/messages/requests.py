@@ -36,7 +36,7 @@ from handlers.messages.writers import (
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Fact, Part, Rendered, button
 from handlers.phrases.budget_text import budget_fact, limits_fact, over_total_text, price_fact
-from handlers.phrases.ends import hours_text, how_long, until_decided
+from handlers.phrases.ends import ITS_JOB, hours_text, how_long, keeping_text, until_decided
 from handlers.phrases.format import (
     Reader,
     Times,
@@ -303,7 +303,7 @@ def _request(context: EventContext[DecidersFacts], pings: str) -> Sequence[Part]
             budget_fact(details.demands, details.names, times),
             _also_running(details, times),
         ),
-        blocks.small(join(changed, others, until_decided(rental, times))),
+        blocks.small(join(keeping_text(terms), changed, others, until_decided(rental, times))),
     )
 
 
@@ -318,7 +318,9 @@ def wants(details: RentalDetails, asker: str, what: str) -> str:
 
 def _length(rental: Rental, times: Times) -> str:
     if rental.request.until is not None:
-        return how_long(rental.request, times)
+        return how_long(rental.request, times, ITS_JOB)
+    if rental.request.until_done:
+        return hours_text(rental.request, ITS_JOB)
     return f"for {span(rental.terms.lease) if rental.request.up_to is None else hours_text(rental.request)}"
 
 
@@ -359,6 +361,7 @@ def _extension(context: EventContext[Any], extension: Extension, pings: str) -> 
             budget_fact(details.demands, details.names, times),
             _also_running(details, times),
         ),
+        blocks.small(keeping_text(terms)),
     )
 
 

@@ -224,6 +224,7 @@ _REWRITES: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
     (r"(?:(until|till?|by|before|at|@|on|to|max|most|maximum|from) (?:at |on )?)?"
      rf"({DAY} {CLEAR_TIME}|{CLEAR_TIME} (?:on )?{DAY})",
      lambda found: f"at {found[2]}" if (found[1] or "from").lower() == "from" else found[0]),
+    (r"(?:until|till?) (?:it ?s|it is|(?:the|my|your|our|all) (?:jobs?|work) (?:is|are)) done", "until done"),
     (r"(?:until|till?) (?:\w+ ){0,3}?(?:(?:m|is|are|re) (?:done|finished|over)|finish(?:es)?|ends|stops)",
      "while busy"),
     (r"end of (?:the )?day", "today"),

@@ -16,7 +16,7 @@ from bot.model.budget import TEAM, Balance
 from bot.model.event import EFFECTS, Event, EventKind
 from bot.model.facts import DearRental, WorkGoesOn
 from bot.model.gpu_health import MOST_GPUS, GpuFault, GpuFaultKind
-from bot.model.job import Job, JobState
+from bot.model.job import Job, JobState, MachineJobs, Progress
 from bot.model.machine_use import GpusSeen, OnEnding, OnEndingRefused, OnEndingState, UsageStatus
 from bot.model.offer import Catalog, Offer
 from bot.model.person import Key
@@ -168,6 +168,18 @@ on_endings = st.builds(
     status=st.none() | st.integers(0, 255),
     why=st.none() | st.sampled_from(OnEndingRefused),
 )
+jobs = st.builds(
+    Job,
+    id=st.just("q7Xk2"),
+    uid=st.integers(0, 2000),
+    name=text,
+    state=st.sampled_from(JobState),
+    exit_status=st.none() | st.integers(0, 255),
+    began_at=moment,
+    ended_at=st.none() | moment,
+)
+machine_jobs = st.builds(MachineJobs, jobs=st.lists(jobs, max_size=16).map(tuple))
+progresses = st.builds(Progress, text=text, at=moment)
 alarms = st.builds(Alarm, at=moment, count=st.integers(0, 3), acknowledged_by=st.none() | user)
 
 
@@ -199,6 +211,8 @@ def rentals_in(state: State) -> st.SearchStrategy[Rental]:
         lease=leases if state is State.READY else st.none() | leases if ends else st.none(),
         on_ending=st.none() | on_endings,
         on_ending_at=st.none() | moment,
+        jobs=st.none() | machine_jobs,
+        progress=st.none() | progresses,
         extension=st.none() | extensions if state is State.READY else st.none(),
         ending=endings if ends else st.none(),
         alarm=st.none() | alarms,
@@ -253,16 +267,6 @@ ledger_rows = st.builds(
     rate=rate,
     amount=amount,
     estimated=st.booleans(),
-)
-jobs = st.builds(
-    Job,
-    id=st.just("q7Xk2"),
-    uid=st.integers(0, 2000),
-    name=text,
-    state=st.sampled_from(JobState),
-    exit_status=st.none() | st.integers(0, 255),
-    began_at=moment,
-    ended_at=st.none() | moment,
 )
 gpu_faults = st.builds(
     GpuFault,

@@ -324,17 +324,22 @@ def propose_longer_lease(
     )
 
 
-def extension_needs_confirmation(rental: Rental, ends_at: datetime, span: timedelta) -> bool:
+def extension_needs_confirmation(rental: Rental, ends_at: datetime, span: timedelta, kept: timedelta) -> bool:
     """Return whether a dialog asks for confirmation before extending the lease to `ends_at`.
 
     If the end is flexible, the owner has already accepted the latest time at which the lease may end. Up to that
     time, no confirmation is needed.
 
     Args:
+        rental: The rental before the extension.
+        ends_at: The new end of the lease.
         span: The time by which the lease is extended.
+        kept: The time for which the machine is kept after the new end if saving fails.
     """
-    added = cost_at_most(rental.rate_at_most, span)
-    return added > CONFIRM_ABOVE and not already_allowed(rental.running_lease, ends_at)
+    lease = rental.running_lease
+    longest = max(span, ends_at + kept - (lease.kept_until or lease.last_end)) if kept else span
+    added = cost_at_most(rental.rate_at_most, longest)
+    return added > CONFIRM_ABOVE and not already_allowed(lease, ends_at)
 
 
 def receipt_estimate(

@@ -16,6 +16,7 @@ from bot.model.job import ROOT, Job, JobReport, JobState, MachineJobs, Progress,
 from bot.model.machine_use import Sample, UsageStatus, Use
 from bot.model.rental import Lease, Rental
 from bot.model.request import Request
+from bot.model.state import State
 from bot.policy.team.rules import Rules
 from bot.policy.use.flexible_end import are_recent
 from bot.policy.use.probing import wants_probe
@@ -31,6 +32,8 @@ TELL_AGAIN_AFTER = timedelta(hours=1)
 """The shortest time between two notifications that the jobs on a machine are done."""
 SAME_TIME = timedelta(seconds=5)
 """The largest difference between two times that were computed from the machine's ages for the same moment."""
+PROGRESS_LASTS = timedelta(days=1)
+"""The time for which people see a line of progress after it was written."""
 FIRST_JOB_WITHIN = timedelta(hours=2)
 """The time after becoming ready in which a job is expected to start on a machine that ends with its jobs."""
 
@@ -94,6 +97,17 @@ def progress_of(report: JobReport, before: Progress | None, at: datetime) -> Pro
     return before if same else progress
 
 
+def shown_progress(rental: Rental, now: datetime) -> Progress | None:
+    """Return the newest progress of a ready machine.
+
+    None if there is none, or if it is older than PROGRESS_LASTS.
+    """
+    progress = rental.progress
+    if rental.state is not State.READY or progress is None or now - progress.at > PROGRESS_LASTS:
+        return None
+    return progress
+
+
 def _is_untold(job: Job, jobs: MachineJobs) -> bool:
     return job.ended_at is not None and (jobs.told_until is None or job.ended_at > jobs.told_until)
 
@@ -113,9 +127,19 @@ def ended_to_tell(rental: Rental) -> tuple[Job, ...]:
         return ()
     until_done = rental.lease.until_done if rental.lease is not None else None
     ended = [job for job in jobs.jobs if _is_untold(job, jobs) and not _counts(job, until_done)]
-    if not any(job.ended_at is not None and job.ended_at - job.began_at > LONG_JOB for job in ended):
-        return ()
-    return newest_first(ended)
+    return newest_first(ended) if any(map(_took_long, ended)) else ()
+
+
+def main_job(ended: Sequence[Job]) -> Job:
+    """Return the job that a message about these ended jobs is mainly about.
+
+    This is the first job in the list that took longer than LONG_JOB. If none did, it is the first one.
+    """
+    return next(filter(_took_long, ended), ended[0])
+
+
+def _took_long(job: Job) -> bool:
+    return job.ended_at is not None and job.ended_at - job.began_at > LONG_JOB
 
 
 def newest_first(jobs: Iterable[Job]) -> tuple[Job, ...]:
@@ -194,7 +218,7 @@ def done_job(
     until_done, jobs = lease.until_done, rental.jobs
     if job is None or until_done is None or jobs is None or until_done.done is not None:
         return None
-    if not are_recent(samples, now) or not has_report(samples[-1]) or lease.graceful_destroy is not None:
+    if not are_seen(samples, now) or lease.graceful_destroy is not None:
         return None
     if until_done.told_at is not None and now - until_done.told_at < TELL_AGAIN_AFTER:
         return None
@@ -204,6 +228,14 @@ def done_job(
     elif jobs.quiet_since is None or work_after(samples, jobs.quiet_since, rules):
         return None
     return job if end_when_done(job, now, rules) < lease.ends_at else None
+
+
+def are_seen(samples: Sequence[Sample], now: datetime) -> bool:
+    """Return whether the newest sample is recent and has a report, so that the bot knows the machine's jobs.
+
+    `samples` are the newest ones, oldest first.
+    """
+    return are_recent(samples, now) and has_report(samples[-1])
 
 
 def end_when_done(job: Job, now: datetime, rules: Rules) -> datetime:
@@ -235,6 +267,29 @@ def work_after(samples: Sequence[Sample], at: datetime, rules: Rules) -> bool:
     known = {peer for sample in samples if sample.at <= at for peer in sample.peers}
     opened = [changed(s, peers=tuple(peer for peer in s.peers if peer not in known)) for s in after]
     return open_connections(opened)[0] > 0
+
+
+def resumed(lease: Lease, now: datetime) -> Lease:
+    """Return the lease with its usual end, if it was to end earlier because its jobs are done.
+
+    It still ends when its jobs are done. A graceful destroy isn't cancelled.
+    """
+    until_done = lease.until_done
+    if until_done is None or not lease.ends_when_done:
+        return lease
+    until_done = changed(until_done, done=None, done_seen_at=None, resumed_at=now)
+    if lease.graceful_destroy is not None:
+        destroy = changed(lease.graceful_destroy, ends_at=lease.last_end, latest_end=None)
+        return changed(lease, graceful_destroy=destroy, until_done=until_done)
+    return changed(lease, ends_at=lease.last_end, latest_end=None, until_done=until_done)
+
+
+def with_fixed_end(lease: Lease) -> Lease:
+    """Return the lease with its usual end, which no longer depends on jobs.
+
+    A graceful destroy isn't cancelled.
+    """
+    return changed(resumed(lease, lease.seen_at), until_done=None)
 
 
 def first_job_missing_at(lease: Lease, jobs: MachineJobs | None) -> datetime | None:

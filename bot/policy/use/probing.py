@@ -75,9 +75,10 @@ def runs_scripts(answers: ProbeAnswers | None) -> bool:
 def needs_script(request: Request, teammates: Collection[str]) -> bool:
     """Return whether a request needs the startup script.
 
-    The script is needed to give teammates access and to run a setup script.
+    The script gives teammates access, runs a setup script, and installs `gpubot-run`, without which the bot can't
+    see when a job is done.
     """
-    return bool(teammates) or request.setup is not None
+    return bool(teammates) or request.setup is not None or request.until_done
 
 
 def startup_script_ran(rental: Rental) -> bool:

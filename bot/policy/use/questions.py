@@ -143,11 +143,18 @@ def asked_about(question: Question, use: Use | None) -> Asked | None:
 
     An idle period is identified by its start.
     """
-    asked, period = question.asked, idle_period_of(use)
-    if asked is None:
-        return None
-    covered = asked.after_job and asked.about is not None and period is not None and period <= asked.about
-    return asked if asked.about == period or covered else None
+    return question.asked if question.asked is not None and is_about(question.asked, use) else None
+
+
+def is_about(asked: Asked, use: Use | None) -> bool:
+    """Return whether questions were about the idle period to which a usage status belongs.
+
+    If the first question was a message that a job had ended, it was about the idle period that had begun by then.
+    """
+    period = idle_period_of(use)
+    if asked.after_job and asked.about is not None and period is not None:
+        return period <= asked.about
+    return asked.about == period
 
 
 def idle_period_of(use: Use | None) -> datetime | None:
@@ -182,9 +189,12 @@ def after_asking(question: Question, use: Use | None, now: datetime) -> Question
 def after_job_end(question: Question, now: datetime) -> Question:
     """Record that the owner was told at `now` that the work on the machine has ended.
 
-    This takes the place of the first question about the idle period that begins, or has begun, with that end.
+    This takes the place of the first question about the idle period that begins, or has begun, with that end. If
+    an earlier answer still delays questions, that answer stands, and nobody else is notified.
     """
-    return changed(question, asked=Asked(about=now, after_job=True, last_at=now, first_at=now))
+    told = Asked(about=now, after_job=True, last_at=now, first_at=now)
+    answered = question.quiet_until is not None and question.quiet_until > now
+    return changed(question, asked=_answered(told) if answered else told)
 
 
 def after_answer(question: Question, quiet_until: datetime, *, promised: bool) -> Question:

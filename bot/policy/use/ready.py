@@ -370,11 +370,12 @@ def _notice(machine: Machine, rules: Rules, now: datetime) -> Due | None:
     """Notify the owner before the end of the lease.
 
     If the end is flexible and can still move, the notice is skipped while the machine is in use. UNSEEN_NOTICE is
-    only sent if the bot can't monitor the machine.
+    only sent if the bot can't monitor the machine. If the lease ends because its jobs are done, the message about
+    the jobs was the notice.
     """
     lease, rental = machine.lease, machine.rental
     at = end_notices.next_notice(lease, rules)
-    if at is None or lease.ends_at <= now:
+    if at is None or lease.ends_at <= now or lease.ends_when_done:
         return None
     if not end_notices.notice_is_due(lease, rules, now):
         return Due(at)
@@ -400,6 +401,8 @@ def _ask_in_time(machine: Machine, rules: Rules, now: datetime) -> Due | None:
     lease, rental = machine.lease, machine.rental
     before = end_notices.ask_before(lease, machine.approvers, rules)
     if before is None or lease.ends_at <= now or before <= now or rental.extension is not None:
+        return None
+    if lease.ends_when_done:
         return None
     at = before - end_notices.ASK_IN_TIME
     if at <= lease.notices_checked_at:
@@ -502,7 +505,9 @@ def _until_done(machine: Machine, rules: Rules, now: datetime) -> Due | None:
     if job is not None:
         return Due(now, EndWhenDone(job, job_rules.end_when_done(job, now, rules)))
     at = job_rules.first_job_missing_at(lease, rental.jobs)
-    return None if at is None or _owner_left(machine) else Due(at, TellNoJob())
+    if at is None or _owner_left(machine):
+        return None
+    return Due(at, TellNoJob()) if at > now or job_rules.are_seen(samples, now) else Due(now + LOOK_AGAIN)
 
 
 # --- rules: questions about whether the machine is still needed
@@ -510,6 +515,8 @@ def _until_done(machine: Machine, rules: Rules, now: datetime) -> Due | None:
 
 def _question(machine: Machine, rules: Rules, now: datetime) -> Due | None:
     rental, lease, use = machine.rental, machine.lease, machine.use
+    if lease.ends_when_done:
+        return None
     waits = job_rules.question_waits_until(rental, use, rules) if use is not None else None
     at = questions.next_question(lease, use, rental.rate, rules, job_counts_until=waits)
     if at is not None and at <= now:
