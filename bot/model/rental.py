@@ -106,10 +106,10 @@ class Lease(Frozen):
     ready_at: Instant
     ends_at: Instant
     latest_end: Instant | None = None
-    """For a flexible end, the latest time at which the lease may end. None if the end is fixed.
+    """The latest end of a lease with a flexible end. None if the end is fixed.
 
-    While the machine is in use, `ends_at` moves to later times, but never past `latest_end`. If the lease ends
-    because its jobs are done, this is the end that applies again if work goes on.
+    While the machine is in use, `ends_at` moves to later times, but never past `latest_end`. If the lease is about
+    to end because its jobs are done, but work goes on, `ends_at` moves back to this time.
     """
     kept_until: Instant | None = None
     """The latest time until which the machine is kept if `/root/on-ending.sh` fails before the end of the lease.
@@ -222,7 +222,7 @@ class Rental(Frozen):
     """
     approved_by: str | None = None
     approval_notice_at: Instant | None = None
-    """The time at which to notify the owner of the approval, unless the machine is ready by then.
+    """The time at which to tell the owner that the request was approved, unless the machine is ready by then.
 
     None if no such notice is needed.
     """
@@ -350,7 +350,7 @@ class Rental(Frozen):
 
     @property
     def needs_later_end(self) -> bool:
-        """True if the request can't be approved with its present end. The owner then has to name a later end."""
+        """True if the request's end is too early for an approval. The owner then has to name a later end."""
         return self.decision is not None and self.decision.why is Why.TOO_LITTLE_TIME
 
     @property

@@ -359,7 +359,7 @@ class Remainder(Frozen):
     gpu: str
     """The GPU that was clicked."""
     lease: timedelta
-    """The time until the end. For a flexible end, the time until the latest time at which the lease may end."""
+    """The time until the end. For a flexible end, the time until the latest end."""
     kept: timedelta = timedelta(0)
     """The time after the end for which the machine would be kept if saving failed."""
     max_rate: Decimal

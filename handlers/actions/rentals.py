@@ -28,7 +28,7 @@ from handlers.messages.replacing import replace_confirm
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Modal, Rendered, option
 from handlers.phrases.budget_text import over_total_text
-from handlers.phrases.ends import PATH, read_as_utc, start_with_gpubot_run
+from handlers.phrases.ends import PATH, keeping_text, read_as_utc, start_with_gpubot_run
 from handlers.phrases.format import Reader, dollars, join
 from handlers.phrases.lease_buttons import end_when_done_button, extend_by_button, extend_until_button, longer_cost
 from handlers.phrases.rental_text import machine, owner, so_far
@@ -266,7 +266,8 @@ def extend_dialog(
     if details.sees_money:
         warning = f"This can cost up to {say_at_most(terms.total)} in all."
         lines[0] = f"{lines[0]} That adds about {dollars(cost(rate, longer.span))} to the cost."
-        lines.append(join(f"It has cost {so_far(details.spent)}.", over_total_text(rental.request, terms.total)))
+        spent = f"It has cost {so_far(details.spent)}."
+        lines.append(join(spent, over_total_text(rental.request, terms.total), keeping_text(terms)))
     if over:
         passed, mine = longer.proposal.passed, reader.id == rental.owner
         why = "The extension needs approval, because its cost is over the limits."

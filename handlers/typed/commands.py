@@ -525,6 +525,10 @@ HELP = (
         "/gpu get H100 for 6h up to 12h",
         "ends after 6 h, or 12 h at the latest if its GPUs are busy",
     ),
+    (
+        "/gpu get H100 keep-if-failed",
+        "keeps it until your next hours if its /root/on-ending.sh fails before the end",
+    ),
     ("/gpu get H100 EU now", "rents the cheapest at once if it needs no approval and I understood every word"),
     (
         "/gpu get H100 at 9:00 tomorrow for 8h",

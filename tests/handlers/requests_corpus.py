@@ -776,6 +776,9 @@ get h100 setup torch for 6 hous | ! Try: /gpu get H100 setup torch
 get h100 setups | ! I don't know "setups"
 get h100 -- setup torch | = H100 -- setup torch
 get h100 no-probe | = H100 no-probe
+get h100 keep-if-failed | = H100 keep-if-failed
+get h100 eu keep it if saving fails for 6h | = H100 EU keep-if-failed for 6h
+get h100 keep if failed no-probe | ! if I don't see whether saving failed. Try: /gpu get H100 keep-if-failed
 get h100 eu no probe for 6h | = H100 EU no-probe for 6h
 get h100 --no-probe setup torch now | = H100 setup torch no-probe
 get no-probe 8xh100 without a probe | = 8x H100 no-probe

@@ -54,6 +54,7 @@ def test_the_owner_is_pinged_only_for_urgent_events() -> None:
         E.NOTHING_FITS,
         E.GRACEFUL_DESTROY,
         E.SCRIPT_FAILED,
+        E.KEPT_AFTER_FAILURE,
         E.JOBS_ENDED,
         E.JOB_DONE,
         E.NO_JOB,

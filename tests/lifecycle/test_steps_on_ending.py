@@ -6,7 +6,7 @@ Both the end of its lease and a graceful destroy run the script first.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -18,6 +18,7 @@ from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import EventKind as E
 from bot.model.machine_use import Missed, OnEnding, OnEndingState
+from bot.model.money import Micros, cost_at_most
 from bot.model.person import Person
 from bot.model.rental import Rental
 from bot.model.state import State
@@ -45,6 +46,12 @@ async def with_script(
     script = here.machines[rental].script = Script(here.clock, lasts, status)
     await here.pass_time(4 * MINUTE)
     return await here.rental(rental.id), script
+
+
+async def reserved(here: World, rental: Rental) -> Micros:
+    """Return the amount that a rental has reserved in this month's budgets."""
+    async with here.deps.store.read() as tx:
+        return sum(one.amount for one in await tx.budgets.reservations(rental.id))
 
 
 def named(end: datetime) -> datetime:
@@ -99,6 +106,43 @@ async def test_the_owner_gets_one_message_about_a_failed_script(here: World) -> 
     assert (failed.facts.exit_status, failed.facts.until) == (3, end_of(rental))
     assert await count(here, rental, E.SCRIPT_FAILED) == 1
     assert await direct_messages(here, rental) == pings + 1
+
+
+async def test_a_machine_whose_script_failed_is_kept_once_until_its_owners_hours(here: World) -> None:
+    """The owner is told once what that costs, and the approved total and the budgets have contained it."""
+    rental, script = await with_script(here, MINUTE, 3, lease=9 * HOUR, keep_if_failed=True)
+    end, hours = end_of(rental), datetime(2026, 11, 25, 8, tzinfo=UTC)
+    assert rental.running_lease.kept_until == hours
+    assert await reserved(here, rental) >= cost_at_most(rental.rate_at_most, hours + GRACE - here.now)
+    await go_to(here, end - GRACE)
+    pings = await direct_messages(here, rental)
+    await here.pass_time(5 * MINUTE)
+    kept = await here.last_event(rental, E.KEPT_AFTER_FAILURE)
+    assert (kept.facts.since, kept.facts.until, kept.facts.exit_status) == (end, hours, 3)
+    assert kept.facts.estimate == cost_at_most(rental.rate_at_most, hours - end)
+    assert await direct_messages(here, rental) == pings + 1
+    assert end_of(await here.rental(rental.id)) == hours
+    assert await seen_destroyed_at(here, rental) == hours
+    assert [one for one, _ in script.starts] == [named(end), hours]
+    counts = [await count(here, rental, kind) for kind in (E.KEPT_AFTER_FAILURE, E.SCRIPT_FAILED)]
+    assert counts == [1, 1]
+    assert 0 < ((await here.last_event(rental, E.ENDED)).facts.amount or 0) <= rental.terms.total
+
+
+async def test_a_later_end_within_the_paid_time_still_keeps_the_machine_if_saving_fails(here: World) -> None:
+    rental, _ = await with_script(here, MINUTE, 3, lease=9 * HOUR, keep_if_failed=True)
+    longer = await here.extend(rental, HOUR)
+    assert longer.running_lease.kept_until == rental.running_lease.kept_until
+    assert longer.terms.total <= rental.terms.total
+    await go_to(here, end_of(longer) - 5 * MINUTE)
+    assert end_of(await here.rental(rental.id)) == longer.running_lease.kept_until
+
+
+async def test_a_graceful_destroy_does_not_keep_a_machine_whose_script_fails(here: World) -> None:
+    rental, _ = await with_script(here, MINUTE, 3, keep_if_failed=True)
+    rental = await destroyed_gracefully(here, rental)
+    assert await seen_destroyed_at(here, rental) == end_of(rental)
+    assert await count(here, rental, E.KEPT_AFTER_FAILURE) == 0
 
 
 async def test_the_script_does_not_run_before_an_end_that_moves(

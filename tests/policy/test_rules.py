@@ -20,7 +20,7 @@ from bot.errors import Mistake, WrongPolicy
 from bot.model.base import changed
 from bot.model.records import PolicyFile
 from bot.policy.team.policy_file import PolicySource
-from bot.policy.team.rules import AutoApprove, ProbeKind, ReadyAnnouncement, Rules, WhenOver
+from bot.policy.team.rules import AutoApprove, ProbeKind, ReadyAnnouncement, Rules, WhenFailed, WhenOver
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 
@@ -37,6 +37,7 @@ approval: {always: {models: [b200, 4090, "A100 SXM 80GB"], gpus_from: 8}, expire
            then: [U0DORA, S0ML], then_after: 2h}
 procure: {attempts: 3, dearer: 7.5%, provision_timeout: 20m}
 lease: {default: 2h, max: 2d, notices: [10m, 1h], grace: 5m}
+on_ending: {failed: keep}
 keys: {per_person: 3, github: false}
 check_in: {after: 90m}
 hours: {time: "09:30-24:00", days: "mon,wed,sat-sun"}
@@ -118,11 +119,13 @@ def test_every_key_of_the_file_is_read(tmp_path: Path) -> None:
     assert rules.procure.provision_timeout == 20 * MINUTE
     assert (rules.lease.default, rules.lease.max, rules.lease.grace) == (2 * HOUR, 48 * HOUR, 5 * MINUTE)
     assert rules.lease.notices == (HOUR, 10 * MINUTE)
+    assert rules.on_ending.failed is WhenFailed.KEEP
     assert (rules.keys.per_person, rules.keys.github) == (3, False)
     assert rules.check_in.after == 90 * MINUTE
     assert (rules.hours.time, rules.hours.days) == ((9 * 60 + 30, 24 * 60), frozenset({0, 2, 5, 6}))
     assert (rules.idle.probe, rules.idle.gpu_below) == (ProbeKind.NONE, Decimal("0.1"))
     assert (rules.idle.after, rules.idle.never_used, rules.idle.connected) == (20 * MINUTE, 40 * MINUTE, 3 * HOUR)
+    assert rules.idle.job_counts == 6 * HOUR
     assert (rules.idle.ask_from, rules.idle.again) == (Decimal("5.5"), (HOUR, 3 * HOUR))
     assert (rules.idle.job_counts, rules.idle.urgent_per_hour) == (6 * HOUR, Decimal(20))
     assert (rules.idle.channel_after, rules.idle.approvers_after) == (None, 5 * HOUR)

@@ -381,7 +381,7 @@ def test_an_extension_that_adds_more_than_fifty_dollars_needs_confirmation(
         lease = changed(lease, latest_end=START + timedelta(hours=latest))
     rental = make.rental("k7mq2", state=State.READY, rate=Decimal(rate), lease=lease)
     begins, span = end + timedelta(hours=late), timedelta(hours=hours)
-    assert extension_needs_confirmation(rental, begins + span, span) is confirms
+    assert extension_needs_confirmation(rental, begins + span, span, timedelta(0)) is confirms
 
 
 def test_the_cheapest_offer_that_may_be_rented_is_recommended() -> None:

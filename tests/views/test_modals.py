@@ -174,6 +174,7 @@ Longest time, if the GPUs are still busy: ()
 Looking up the price of 1x H100 PCIe 80 GB in EU, from Nebius, on demand, under $3.00 per GPU-hour.
 Share with: ()
 Monitoring: [ ] Don't check whether the machine is used
+If saving fails (/root/on-ending.sh): [ ] Keep the machine until my next working hours
 If nothing fits, wait until: ()
 Also: [ ] Rent the cheapest offer at once if it needs no approval | [ ] While waiting, look for
       offers day and night
@@ -194,6 +195,7 @@ Longest time, if the GPUs are still busy: ()
 Choose a GPU to see its price.
 Share with: ()
 Monitoring: [ ] Don't check whether the machine is used
+If saving fails (/root/on-ending.sh): [ ] Keep the machine until my next working hours
 If nothing fits, wait until: ()
 Also: [ ] Rent the cheapest offer at once if it needs no approval | [ ] While waiting, look for
       offers day and night

@@ -16,7 +16,8 @@ from bot.model.rental import GracefulDestroy
 from bot.model.summary import RentalDetails
 from handlers.actions.rentals import destroy_dialog
 from handlers.messages import lists, replies, ssh_lines
-from tests.views.screens import card, dialog, direct, message, page, thread
+from handlers.messages.render import history_text
+from tests.views.screens import card, dialog, direct, message, page, read, thread
 from tests.views.stories import ANA, BEN, READY_EVENT, M, clock, gone, happened, lease, reading, ready
 
 K = EventKind
@@ -181,6 +182,39 @@ def test_the_card_shows_the_time_and_outcome_of_the_script() -> None:
   The machine won't run its script /root/on-ending.sh: others can write to the script or to /root.
       Type chmod go-w /root /root/on-ending.sh on the machine.
 [Extend] [Details] [Destroy k7mq2]
+""")
+
+
+def test_a_kept_machine_is_said_to_keep_running_and_what_that_costs() -> None:
+    until = clock(8, 0, day=25)
+    kept = happened(
+        *(K.KEPT_AFTER_FAILURE, clock(18, 26)), id=13, until=until, since=END, estimate=32_266_667, exit_status=1
+    )
+    before = machine(S.THERE, clock(13, 0), NOTICE, lease=changed(lease(END), kept_until=until))
+    after = machine(FAILED, clock(18, 26), NOTICE, kept, lease=lease(until))
+    assert page(
+        direct(NOTICE, before, clock(18, 10)),
+        direct(kept, after, clock(18, 26)),
+        direct(NOTICE, after, clock(18, 26)),
+        thread(kept, after),
+        read(history_text(kept, after, reading(clock(18, 30)), money=False), clock(18, 30)),
+    ) == snapshot("""\
+
+*Your 1x H100 (k7mq2) ends at 18:40, in 30 min.* Copy your results off: the disk is deleted with it.
+  The script /root/on-ending.sh starts at 18:25. If it fails, the machine keeps running, until
+      tomorrow at 08:00 at the latest.
+[Extend 2 h, about $4.84] [Destroy k7mq2]
+
+*The script /root/on-ending.sh failed on 1x H100 (k7mq2) at 18:26 (exit 1), so it keeps running
+      until tomorrow at 08:00.* That costs up to $32.27. To see why, read
+      /var/lib/gpubot/on-ending.log before the disk is deleted tomorrow at 08:00.
+[Extend 2 h, about $4.84] [Destroy k7mq2]
+
+*Kept, because saving failed: 1x H100 (k7mq2)*. It ends tomorrow at 08:00.
+
+(nothing)
+
+The script /root/on-ending.sh failed on this machine (exit 1), so it keeps running until tomorrow at 08:00.
 """)
 
 

@@ -82,6 +82,7 @@ OTHERS = {
     "budgets.team": "9000",
     "budgets.person": "500.50",
     "budgets.alerts": "[50%]",
+    "on_ending.failed": "keep",
     "budgets.over": "refuse",
     "budgets.unusual_from": "40",
     "billing.account": "acme-1",

@@ -227,7 +227,7 @@ class Extend(Action[AskedLease, LongerLease, Extended], id="extend"):
         )
 
     def confirms(self, plan: LongerLease) -> bool:
-        return extension_needs_confirmation(plan.rental, plan.ends_at, plan.span)
+        return extension_needs_confirmation(plan.rental, plan.ends_at, plan.span, plan.proposal.terms.kept)
 
     def shown(self, plan: LongerLease) -> Rental:
         return plan.rental
@@ -464,7 +464,7 @@ class OnUnanswered(Direct[Rental, Rental], notes_seen=False):
 
 
 class AskOwnerAgain(OnUnanswered, id="ask_owner_again"):
-    """Ask the owner of a rental again, as soon as it is within the owner's working hours.
+    """Ask the owner of a rental again, during the owner's working hours.
 
     In addition to the errors of `OnUnanswered`, this raises TooLate if the owner has left the workspace.
     """

@@ -1,12 +1,12 @@
 """Changes to a rental that don't change the rental's state.
 
-They concern the lease, the replacement, and the facts about the machine.
+They concern the lease, the rental that replaces this one, and the facts about the machine.
 
 Each function returns the next version of a rental. None of them writes to the store.
 
-In a graceful destroy, the machine's `/root/on-ending.sh` may finish before the machine is destroyed. A flexible
-lease has a present end and a latest end. While the machine is in use, the bot moves the present end, but never
-past the latest end.
+A graceful destroy waits for the machine's `/root/on-ending.sh` to finish before the machine is destroyed. A
+flexible lease has a present end and a latest end. While the machine is in use, the bot moves the present end, but
+never past the latest end.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def extend(
 
 
 def ask_extension(rental: Rental, extension: Extension, question: Question, now: datetime) -> Rental:
-    """Make a longer lease wait for an approver, and record that someone still needs the rental.
+    """Store a request for a longer lease that an approver has to decide. Record that someone needs the rental.
 
     The end of the lease doesn't change yet. If a graceful destroy had begun, it is cancelled, and the lease gets
     back its previous end.
@@ -141,10 +141,10 @@ def drop_extension(rental: Rental, now: datetime) -> Rental:
 
 
 def _until(lease: Lease, ends_at: datetime, terms: Terms, now: datetime, *, until_done: bool) -> Lease:
-    """Return the lease with another end, for which these terms pay. A graceful destroy is cancelled.
+    """Return the lease with another end, which these terms cover. A graceful destroy is cancelled.
 
-    If the lease ended because its jobs are done, its end no longer depends on jobs. With `until_done`, it depends
-    on jobs that begin from now on.
+    If the lease was going to end because the machine's jobs are done, the new end doesn't depend on jobs. With
+    `until_done`, it depends on jobs that begin from now on.
     """
     if until_done:
         lease = until_done_from(_not_destroyed(lease), now)
@@ -167,7 +167,7 @@ def _until(lease: Lease, ends_at: datetime, terms: Terms, now: datetime, *, unti
 
 
 def end_when_done(rental: Rental, job: Job, ends_at: datetime, now: datetime) -> Rental:
-    """Move the end of the lease to `ends_at`, because its jobs are done, and note that the owner is notified.
+    """Move the end of the lease to `ends_at`, because the jobs are done, and record that the owner is notified.
 
     The previous end becomes the lease's latest end.
     """
@@ -180,25 +180,25 @@ def end_when_done(rental: Rental, job: Job, ends_at: datetime, now: datetime) ->
 
 
 def resume_work(rental: Rental, now: datetime) -> Rental:
-    """Give the lease back its usual end, because work goes on after its jobs seemed to be done."""
+    """Restore the usual end of the lease, because work goes on after the jobs seemed to be done."""
     return alter(rental, lease=resumed(rental.running_lease, now), due_at=now)
 
 
 def keep_to_last_end(rental: Rental, question: Question, now: datetime) -> Rental:
-    """Give the lease back its usual end, which no longer depends on jobs, because a person wants to keep it."""
+    """Restore the usual end of the lease, because a person wants to keep the machine after its jobs are done."""
     lease = with_fixed_end(_not_destroyed(rental.running_lease))
     return alter(rental, lease=changed(lease, seen_at=now, question=question), due_at=now)
 
 
 def note_no_job(rental: Rental, now: datetime) -> Rental:
-    """Note that the owner was told that no job has started."""
+    """Record that the owner was told that no job has started."""
     lease = rental.running_lease
     asked = changed(lease.until_done or UntilDone(since=now), asked_at=now)
     return alter(rental, lease=changed(lease, until_done=asked))
 
 
 def note_jobs_told(rental: Rental, question: Question, now: datetime) -> Rental:
-    """Note that the owner was notified of all jobs that have ended by now."""
+    """Record that the owner was notified of all jobs that have ended by now."""
     jobs = changed(rental.jobs or MachineJobs(), told_until=now)
     return alter(rental, jobs=jobs, lease=changed(rental.running_lease, question=question))
 
@@ -246,8 +246,8 @@ def note_host_key(rental: Rental, host_key: str) -> Rental:
 def note_use(rental: Rental, use: Use, now: datetime) -> Rental:
     """Store a changed usage status.
 
-    The rental's step, the code that advances the rental, is scheduled now, because the usage status affects the
-    next question to the owner and the end of the lease.
+    The rental becomes due now, because the usage status affects the next question to the owner and the end of the
+    lease.
     """
     return alter(rental, use=use, due_at=now)
 
@@ -255,8 +255,7 @@ def note_use(rental: Rental, use: Use, now: datetime) -> Rental:
 def note_on_ending(rental: Rental, on_ending: OnEnding | None, now: datetime) -> Rental:
     """Store what the machine reported about its `/root/on-ending.sh`.
 
-    The rental's step, the code that advances the rental, is scheduled now, because the machine's end can depend on
-    the script.
+    The rental becomes due now, because the machine's end can depend on the script.
     """
     at = None if on_ending is None else now
     return alter(rental, on_ending=on_ending, on_ending_at=at, due_at=now)
@@ -265,7 +264,7 @@ def note_on_ending(rental: Rental, on_ending: OnEnding | None, now: datetime) ->
 def note_jobs(rental: Rental, jobs: MachineJobs, now: datetime) -> Rental:
     """Store what the machine reported about its jobs.
 
-    The rental's step is scheduled now, because the next message to the owner and the end of the lease may depend
-    on the jobs.
+    The rental becomes due now, because the next message to the owner and the end of the lease can depend on the
+    jobs.
     """
     return alter(rental, jobs=jobs, due_at=now)

@@ -418,7 +418,7 @@ async def _alert(tx: Tx, deps: Deps, balance: Balance, more: Difference, by: str
 
     An alert about a project's or the team's budget is also sent to `by`, the person who changed the rental. An
     alert about a person's own budget is sent to that person instead, because `by` may not be allowed to see it.
-    The operator gets no messages.
+    If `by` is the operator, nobody gets a copy, because the operator has no Slack account.
     """
     reader = balance.scope.name if by is not None and balance.scope.kind is ScopeKind.PERSON else by
     reader = None if reader == OPERATOR.id else reader
