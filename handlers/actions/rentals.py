@@ -18,6 +18,7 @@ from bot.policy.buying.budgets import say_passed
 from bot.policy.buying.spending import CONFIRM_ABOVE, LongerLease
 from bot.policy.team.rules import Rules
 from bot.policy.use.flexible_end import already_allowed, can_move
+from bot.policy.use.jobs import shows_jobs
 from bot.policy.use.leases import may_extend_by
 from handlers.actions.calling import carry_out, does, on, shows
 from handlers.ids import Action, Callback, EndValue, ExtendValue, Field, RentalValue, UntilDoneValue, UntilValue
@@ -207,13 +208,13 @@ def extend_form(details: RentalDetails, reader: Reader) -> Modal:
     """Return the dialog with the extensions that the rules allow. If there are none, the dialog says why."""
     rental, rules, now = details.rental, reader.rules, reader.now
     name = f"{owner(details)}'s {machine(rental)}"
-    choices, box = extension_hours(rental, rules, now), _until_done_box(rental)
-    if not choices and (box is None or rental.extension is not None):
+    choices = extension_hours(rental, rules, now)
+    if not choices:
         why = f"A lease is at most {span(rules.lease.max)}, so {name} can't be extended."
         if rental.extension is not None:
             why = f"More time has already been requested for {name}, and is waiting for approval."
         return blocks.notice(f"Extend {rental.id}?", why)
-    lease = rental.running_lease
+    lease, box = rental.running_lease, _until_done_box(details, rules)
     ends = f"It ends in {span(lease.ends_at - now)}"
     if lease.latest_end is not None and can_move(lease):
         ends += f", or in {span(lease.latest_end - now)} at the latest if its GPUs are busy"
@@ -228,7 +229,7 @@ def extend_form(details: RentalDetails, reader: Reader) -> Modal:
                 *(option(_extension_label(details, hours, rules, now), str(hours)) for hours in choices),
                 *([] if box is None else [option("no longer than now", "0")]),
             ],
-            chosen=str(2 if 2 in choices else next(iter(choices), 0)),
+            chosen=str(2 if 2 in choices else choices[0]),
         ),
         box,
         submit=f"Extend {rental.id}",
@@ -236,10 +237,14 @@ def extend_form(details: RentalDetails, reader: Reader) -> Modal:
     )
 
 
-def _until_done_box(rental: Rental) -> Json | None:
-    """Return the checkbox that ends the machine when its job is done. None if this is chosen already."""
-    lease = rental.running_lease
-    if not rental.request.probe or (lease.until_done is not None and not lease.ends_when_done):
+def _until_done_box(details: RentalDetails, rules: Rules) -> Json | None:
+    """Return the checkbox that ends the machine when its job is done.
+
+    None if this was chosen already, or if the bot can't see the machine's jobs.
+    """
+    rental, lease = details.rental, details.rental.running_lease
+    chosen = lease.until_done is not None and not lease.ends_when_done
+    if chosen or not shows_jobs(rental, details.attempts, rules):
         return None
     box = option("End when the job is done", UNTIL_DONE)
     label = "If the work is done earlier (started with gpubot-run from now on)"

@@ -105,7 +105,7 @@ def _it_ends(context: EventContext[EndFacts]) -> Rendered:
         return blocks.with_buttons(text, keep_button(rental), destroy)
     if until < lease.ends_at:
         # Don't close the newest message, because it shows the receipt once the machine has ended.
-        longer = blocks.lead(f"{_longer(context)}: {machine(rental)}", ends_fact(rental, times).sentence)
+        longer = blocks.lead(f"{why_longer(context)}: {machine(rental)}", ends_fact(rental, times).sentence)
         return blocks.of_parts(longer, closed=again is not None)
     if again is not None:
         ended = f"{context.machine} ends {times.at_time(until)}."
@@ -137,13 +137,18 @@ def _title(context: EventContext[EndFacts]) -> str:
         failed += exit_text(event.facts.exit_status)
         kept = event.kind is EventKind.KEPT_AFTER_FAILURE
         return f"{failed}, so it keeps running until {times.time(until, event.at)}." if kept else f"{failed}."
+    return sentence(f"{name} ends {soon(context)}")
+
+
+def soon(context: EventContext[EndFacts]) -> str:
+    """Return the end in a notice, and the time until then: `at 18:40, in 30 min`."""
+    event, times, until = context.event, context.times, context.facts.until
     # Count the remaining time from the event, so that it stays the same in later edits. If an outage delayed the
     # message, count from the time of the post.
     posted_at = context.posted_at or times.now
     left = until - (posted_at if posted_at - event.at >= timedelta(minutes=1) else event.at)
     at = times.at_time(until, event.at)
-    soon = f"{at}, in {about_span(left)}" if left >= timedelta(minutes=1) else f"{at}, which is now"
-    return sentence(f"{name} ends {soon}")
+    return f"{at}, in {about_span(left)}" if left >= timedelta(minutes=1) else f"{at}, which is now"
 
 
 def _what_follows(context: EventContext[EndFacts], *, needs_approval: bool) -> list[str]:
@@ -184,7 +189,7 @@ def _ask_in_time(before: datetime, rental: Rental, times: Times) -> str:
     )
 
 
-def _longer(context: EventContext) -> str:
+def why_longer(context: EventContext) -> str:
     """Return the reason why the lease ends later than the notice said.
 
     Examples are `Extended`, `Extended by Ben`, `More time approved by Ben`, and for a flexible end `In use`. If
@@ -199,10 +204,13 @@ def _longer(context: EventContext) -> str:
         return "In use"
     if last.kind is EventKind.KEPT_AFTER_FAILURE:
         return "Kept, because saving failed"
+    if last.kind is EventKind.WORK_GOES_ON:
+        return "In use again"
     by = f" by {actor(details.names, last)}"
     if last.kind in {EventKind.EXTENSION_APPROVED, EventKind.EXTENDED_BY_OPERATOR}:
         return f"More time approved{by}"
-    return "Extended" if last.actor == details.rental.owner else f"Extended{by}"
+    how = "Kept" if last.kind is EventKind.KEPT_WHEN_DONE else "Extended"
+    return how if last.actor == details.rental.owner else f"{how}{by}"
 
 
 def is_outdated(context: EventContext) -> bool:

@@ -12,19 +12,22 @@ from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.text import about_span, span
 from bot.policy.use.jobs import main_job, running_job
-from handlers.ids import Action, HoursValue, RentalValue, SpanValue
+from handlers.ids import Action, HoursValue, SpanValue
+from handlers.messages.ends import soon, why_longer
 from handlers.messages.needed import answered
 from handlers.messages.writers import EventContext, cost_of, direct, no_longer_ready, thread, until_text
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Fact, Json, Rendered, button
 from handlers.phrases.ends import ends_fact, on_ending_text
 from handlers.phrases.format import first_few, join, per_hour, sentence
-from handlers.phrases.job_text import JOBS_SHOWN, ended_text, exit_text, job_name
-from handlers.phrases.lease_buttons import destroy_button
+from handlers.phrases.job_text import JOBS_SHOWN, ended_text
+from handlers.phrases.lease_buttons import destroy_button, keep_button
 from handlers.phrases.rental_text import machine, so_far
 
 KEEP_HOURS = (1, 4)
 """The numbers of hours for the buttons "Keep it, ask again in .."."""
+
+_TO_LOOK = ", so that you can look"
 
 # --- the thread
 
@@ -37,12 +40,12 @@ def _jobs_ended(context: EventContext[JobsEndedFacts]) -> str:
 @thread(EventKind.JOB_DONE)
 def _job_done(context: EventContext[JobDoneFacts]) -> str:
     is_done = "is done" if context.facts.job.state is JobState.DONE else _how(context.facts.job)
-    return f"The {_job_of(context)} {is_done}, so it ends at {until_text(context)}."
+    return f"The {_job_of(context)} {is_done}, so the machine ends {_at(context)}."
 
 
 @thread(EventKind.WORK_GOES_ON)
 def _work_goes_on(context: EventContext[WorkGoesOnFacts]) -> str:
-    return f"{_what_goes_on(context)}, so {context.this_machine} ends at {until_text(context)} again."
+    return f"{_what_goes_on(context)}, so {context.this_machine} ends {_at(context)} again."
 
 
 @thread(EventKind.KEPT_WHEN_DONE)
@@ -55,6 +58,10 @@ def _kept_when_done(context: EventContext[UntilFacts]) -> str:
 @thread(EventKind.NO_JOB)
 def _no_job(context: EventContext[QuestionFacts]) -> str:
     return f"No job has started on {context.this_machine} yet."
+
+
+def _at(context: EventContext[JobDoneFacts | WorkGoesOnFacts]) -> str:
+    return context.times.at_time(context.facts.until)
 
 
 def _job_of(context: EventContext) -> str:
@@ -101,7 +108,7 @@ def _work_has_ended(context: EventContext[JobsEndedFacts]) -> Rendered:
     return blocks.of_parts(
         blocks.lead(
             f"Your job on {machine(rental)} {_how(main)}.",
-            f"The machine runs until {ends_fact(rental, context.times, context.event.at).value}.",
+            _runs_until(context),
         ),
         blocks.facts(
             Fact("Job", ended_text(main)),
@@ -110,6 +117,11 @@ def _work_has_ended(context: EventContext[JobsEndedFacts]) -> Rendered:
         ),
         blocks.actions(destroy_button(rental), *_keep_buttons(rental)),
     )
+
+
+def _runs_until(context: EventContext) -> str:
+    ends = ends_fact(context.rental, context.times, context.event.at)
+    return ends.sentence if context.rental.running_lease.until_done else f"The machine runs until {ends.value}."
 
 
 def _works_again(context: EventContext[JobsEndedFacts]) -> str:
@@ -129,28 +141,34 @@ def _keep_buttons(rental: Rental) -> list[Json]:
 
 @direct(EventKind.JOB_DONE)
 def _ends_when_done(context: EventContext[JobDoneFacts]) -> Rendered:
-    rental, facts, times = context.rental, context.facts, context.times
+    """Notify the owner and the teammates that the machine ends soon, because its last job is done.
+
+    Once work goes on, or somebody keeps or extends the machine, the message says so.
+    """
+    rental, facts, times, details = context.rental, context.facts, context.times, context.details
     if rental.state is not State.READY:
         return no_longer_ready(context)
     answer = context.outcome
     if answer is not None:
+        # Don't close the message, because it shows the receipt once the machine has ended.
         return blocks.message(context.of(answer).named_text, closed=False)
-    job, failed = facts.job, facts.job.state is not JobState.DONE
-    left = span(facts.span) if facts.span is not None else "soon"
-    at = times.at_time(facts.until, context.event.at)
-    title = f"Your job {'failed' if failed else 'is done'}: {machine(rental)} ends {at}, in {left}"
-    cost = so_far(cost_of(facts) or context.details.spent)
-    after = f"{job_name(job)}, {exit_text(job)} after {about_span((job.ended_at or job.began_at) - job.began_at)}"
+    if facts.until < rental.running_lease.ends_at:
+        longer = f"{why_longer(context)}: {machine(rental)}"
+        return blocks.of_parts(blocks.lead(longer, ends_fact(rental, times).sentence), closed=False)
+    job, whose = facts.job, "Your" if context.by_owner else "The"
+    ended, look = {JobState.DONE: ("is done", ""), JobState.FAILED: ("failed", _TO_LOOK)}.get(
+        job.state, ("stopped", _TO_LOOK)
+    )
+    cost = (cost_of(facts) or details.spent) if details.sees_money else None
+    lasted = about_span((job.ended_at or job.began_at) - job.began_at)
+    script = on_ending_text(rental, times, context.event.at)
     return blocks.of_parts(
         blocks.lead(
-            f"{title}{', so that you can look' if failed else ''}.",
+            f"{whose} job {ended}: {machine(rental)} ends {soon(context)}{look}.",
             "Copy your results off: the disk is deleted with it.",
         ),
-        blocks.small(join(after, cost, on_ending_text(rental, times, context.event.at), by=" · ")),
-        blocks.actions(
-            button(f"Keep {rental.id}", Action.KEEP_WHEN_DONE, RentalValue(rental_id=rental.id)),
-            destroy_button(rental) if context.by_owner else None,
-        ),
+        blocks.small(join(f"{ended_text(job)} after {lasted}", so_far(cost) if cost else "", script, by=" · ")),
+        blocks.actions(keep_button(rental), destroy_button(rental) if context.by_owner else None),
     )
 
 
@@ -162,12 +180,18 @@ def _no_job_has_started(context: EventContext[QuestionFacts]) -> Rendered:
     answer = context.outcome
     if answer is not None:
         return blocks.message(context.of(answer).named_text)
-    ready_at, ends_at = rental.running_lease.ready_at, rental.running_lease.ends_at
-    waited = about_span(context.event.at - ready_at)
+    started = running_job(rental)
+    if started is not None and started.began_at > context.event.at:
+        started_at = times.time(started.began_at)
+        return blocks.message(f"A job has been running on {machine(rental)} since {started_at}.", closed=False)
+    lease, until_done = rental.running_lease, rental.running_lease.until_done
+    since = lease.ready_at if until_done is None else max(lease.ready_at, until_done.since)
+    waited = about_span(context.event.at - since)
+    when = f"the {waited} since it was ready" if since == lease.ready_at else f"the last {waited}"
     rate = f", at {per_hour(facts.rate)}," if facts.rate is not None else ""
     text = (
-        f"No job has started on {machine(rental)} in the {waited} since it was ready. "
-        f"It keeps running{rate} until {times.time(ends_at, context.event.at)}."
+        f"No job has started on {machine(rental)} in {when}. "
+        f"It keeps running{rate} until {times.time(lease.ends_at, context.event.at)}."
     )
     return blocks.with_buttons(text, destroy_button(rental), _keep_until_then(rental, times.now))
 

@@ -56,8 +56,9 @@ def _needs_it(context: EventContext[KeptFacts]) -> str:
 
 
 def _asks_again(context: EventContext[KeptFacts]) -> str:
-    facts, moves = context.facts, end_moves(context.rental)
-    return ask_again_text(facts.until, facts.since, context.times, moves=moves)
+    facts, rental = context.facts, context.rental
+    until_done = rental.lease is not None and rental.lease.until_done is not None
+    return ask_again_text(facts.until, facts.since, context.times, moves=end_moves(rental), until_done=until_done)
 
 
 @thread(EventKind.STILL_NEEDED)

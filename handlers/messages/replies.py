@@ -211,7 +211,14 @@ def still_needed(rental: Rental, asks_again_at: datetime | None, reader: Reader)
     The reply says when the bot asks again whether the machine is needed, and that the lease isn't extended.
     `asks_again_at` is None if the bot won't ask again.
     """
-    again = ask_again_text(asks_again_at, rental.running_lease.ends_at, reader.times, moves=end_moves(rental))
+    lease = rental.running_lease
+    again = ask_again_text(
+        asks_again_at,
+        lease.ends_at,
+        reader.times,
+        moves=end_moves(rental),
+        until_done=lease.until_done is not None,
+    )
     return reply(f"You said that you still need {machine(rental)}. {again}", extend_button(rental, reader))
 
 

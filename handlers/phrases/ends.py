@@ -278,15 +278,19 @@ def end_text(at: datetime, zone: str) -> str:
     return f"{at.astimezone(known_zone(zone)):%Y-%m-%d %H:%M}"
 
 
-def ask_again_text(until: datetime | None, ends: datetime | None, times: Times, *, moves: bool) -> str:
+def ask_again_text(
+    until: datetime | None, ends: datetime | None, times: Times, *, moves: bool, until_done: bool = False
+) -> str:
     """Return sentences saying when the bot asks again whether a machine is needed, and when the lease ends.
 
-    `until` is None if the bot doesn't ask again. `moves` is true if the end is flexible.
+    `until` is None if the bot doesn't ask again. `moves` is true if the end is flexible, and `until_done` if the
+    machine ends earlier when its job is done.
     """
     again = f"I'll ask again {times.at_time(until)}." if until is not None else "I won't ask again."
     if ends is None:
         return again
     still = f"It still ends {times.at_time(ends)}{' unless its GPUs are busy then' if moves else ''}"
+    still = f"{still}, or when its job is done" if until_done else still
     if until is None or until >= ends:
         return f"{still}, and I won't ask again before that."
     return f"{again} {still}."

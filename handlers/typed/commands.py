@@ -526,6 +526,10 @@ HELP = (
         "ends after 6 h, or 12 h at the latest if its GPUs are busy",
     ),
     (
+        "/gpu get H100 until done up to 12h",
+        "ends when the job that you start with gpubot-run is done, or after 12 h",
+    ),
+    (
         "/gpu get H100 keep-if-failed",
         "keeps it until your next hours if its /root/on-ending.sh fails before the end",
     ),

@@ -69,11 +69,17 @@ class Jobs:
         self._started = 0
 
     def start(
-        self, name: str = "python train.py", lasts: timedelta | None = None, status: int = 0, *, uid: int = ROOT
+        self,
+        name: str = "python train.py",
+        lasts: timedelta | None = None,
+        status: int | None = 0,
+        *,
+        uid: int = ROOT,
     ) -> str:
         """Start a job now, and return its ID.
 
-        It ends after `lasts` with this exit status. If `lasts` is None, it runs until a test ends it.
+        It ends after `lasts` with this exit status (None: nobody knows how). If `lasts` is None, it runs until a
+        test ends it.
         """
         self._started += 1
         now = self._clock.now()

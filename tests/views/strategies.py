@@ -16,7 +16,7 @@ from bot.model.budget import TEAM, Balance
 from bot.model.event import EFFECTS, Event, EventKind
 from bot.model.facts import DearRental, WorkGoesOn
 from bot.model.gpu_health import MOST_GPUS, GpuFault, GpuFaultKind, GpuHealth, GpuNote, GpuNoteKind
-from bot.model.job import Job, JobState, MachineJobs, Progress
+from bot.model.job import Job, JobState, MachineJobs, Progress, UntilDone
 from bot.model.machine_use import GpusSeen, OnEnding, OnEndingRefused, OnEndingState, UsageStatus
 from bot.model.offer import Catalog, Offer
 from bot.model.person import Key
@@ -91,6 +91,7 @@ requests = st.builds(
     until=st.none() | moment,
     starts_at=st.none() | moment,
     up_to=st.none() | span,
+    until_done=st.booleans(),
     teammates=teammates,
     note=text,
 )
@@ -139,11 +140,22 @@ waitings = st.builds(
     why=st.none() | st.sampled_from(Why),
     expires_at=moment,
 )
+jobs = st.builds(
+    Job,
+    id=st.just("q7Xk2"),
+    uid=st.integers(0, 2000),
+    name=text,
+    state=st.sampled_from(JobState),
+    exit_status=st.none() | st.integers(0, 255),
+    began_at=moment,
+    ended_at=st.none() | moment,
+)
 leases = st.builds(
     Lease,
     ready_at=moment,
     ends_at=moment,
     latest_end=st.none() | moment,
+    until_done=st.none() | st.builds(UntilDone, since=moment, done=st.none() | jobs),
     graceful_destroy=st.none()
     | st.builds(GracefulDestroy, by=user, ends_at=moment, latest_end=st.none() | moment),
     notices_checked_at=moment,
@@ -167,16 +179,6 @@ on_endings = st.builds(
     end=st.none() | moment,
     status=st.none() | st.integers(0, 255),
     why=st.none() | st.sampled_from(OnEndingRefused),
-)
-jobs = st.builds(
-    Job,
-    id=st.just("q7Xk2"),
-    uid=st.integers(0, 2000),
-    name=text,
-    state=st.sampled_from(JobState),
-    exit_status=st.none() | st.integers(0, 255),
-    began_at=moment,
-    ended_at=st.none() | moment,
 )
 machine_jobs = st.builds(MachineJobs, jobs=st.lists(jobs, max_size=16).map(tuple))
 progresses = st.builds(Progress, text=text, at=moment)

@@ -318,6 +318,8 @@ def test_help_shows_pausing_to_admins_only_and_limits_to_users_only() -> None:
 /gpu get H100 EU: shows offers. Also: 8xH100, spot, under $3/GPU/h, for 6h, until fri 18:00, from
       nebius, -- a note
 /gpu get H100 for 6h up to 12h: ends after 6 h, or 12 h at the latest if its GPUs are busy
+/gpu get H100 until done up to 12h: ends when the job that you start with gpubot-run is done, or
+      after 12 h
 /gpu get H100 keep-if-failed: keeps it until your next hours if its /root/on-ending.sh fails before
       the end
 /gpu get H100 EU now: rents the cheapest at once if it needs no approval and I understood every word
@@ -348,6 +350,8 @@ def test_help_shows_pausing_to_admins_only_and_limits_to_users_only() -> None:
 /gpu get H100 EU: shows offers. Also: 8xH100, spot, under $3/GPU/h, for 6h, until fri 18:00, from
       nebius, -- a note
 /gpu get H100 for 6h up to 12h: ends after 6 h, or 12 h at the latest if its GPUs are busy
+/gpu get H100 until done up to 12h: ends when the job that you start with gpubot-run is done, or
+      after 12 h
 /gpu get H100 keep-if-failed: keeps it until your next hours if its /root/on-ending.sh fails before
       the end
 /gpu get H100 EU now: rents the cheapest at once if it needs no approval and I understood every word

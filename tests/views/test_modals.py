@@ -171,6 +171,7 @@ Highest price, in dollars per GPU-hour: (3.00)
 Starts at: ()
 For how long: (6h)
 Longest time, if the GPUs are still busy: ()
+If the work is done earlier (started with gpubot-run): [ ] End when the job is done
 Looking up the price of 1x H100 PCIe 80 GB in EU, from Nebius, on demand, under $3.00 per GPU-hour.
 Share with: ()
 Monitoring: [ ] Don't check whether the machine is used
@@ -192,6 +193,7 @@ Highest price, in dollars per GPU-hour: ()
 Starts at: ()
 For how long: (4h)
 Longest time, if the GPUs are still busy: ()
+If the work is done earlier (started with gpubot-run): [ ] End when the job is done
 Choose a GPU to see its price.
 Share with: ()
 Monitoring: [ ] Don't check whether the machine is used

@@ -43,7 +43,7 @@ from bot.policy.team.roles import check_user, decides_at_once, is_approver_or_ad
 from bot.policy.team.rules import Rules
 from bot.policy.use.flexible_end import already_allowed
 from bot.policy.use.giving import who_waits
-from bot.policy.use.jobs import check_runs_jobs
+from bot.policy.use.jobs import check_shows_jobs
 from bot.policy.use.keeping import kept_for_longer_lease
 from bot.policy.use.leases import extension_left
 from bot.policy.use.probe_times import soonest_probe_run
@@ -191,8 +191,7 @@ class Extend(Action[AskedLease, LongerLease, Extended], id="extend"):
         lease = rental.running_lease
         events = await tx.events.of(rental.id)
         if self.until_done:
-            attempts = await tx.rentals.attempts(rental.id)
-            check_runs_jobs(rental, next((one for one in attempts if one.live), None), deps.rules)
+            check_shows_jobs(rental, await tx.rentals.attempts(rental.id), deps.rules)
         ends_at = _asked_end(self, rental, events, By(person, deps.rules, now))
         spent = (await load_snapshot(tx, rental)).spent_at_most(now)
         owner = await tx.people.get(rental.owner, EVER) or Person(id=rental.owner, name="")

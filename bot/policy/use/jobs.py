@@ -301,20 +301,20 @@ def until_done_from(lease: Lease, now: datetime) -> Lease:
     return changed(lease, ends_at=lease.last_end, latest_end=None, until_done=until_done)
 
 
-def check_runs_jobs(rental: Rental, attempt: Attempt | None, rules: Rules) -> None:
-    """Refuse to let a running machine end with its jobs if the bot can't see them.
+def shows_jobs(rental: Rental, attempts: Iterable[Attempt], rules: Rules) -> bool:
+    """Return whether the bot can see the jobs on a ready machine.
 
-    It sees them if the startup script has installed `gpubot-run`, or if the machine has reported a job.
-
-    Args:
-        attempt: The attempt that has the machine.
-
-    Raises:
-        Mistake: The bot can't see the machine's jobs.
+    It can if the startup script has installed `gpubot-run`, or if the machine has reported a job.
     """
+    attempt = next((one for one in attempts if one.live), None)
     sent = attempt.script if attempt is not None else None
     has_run = sent is not None and ScriptPart.RUN in sent.parts
-    if has_probe(rental, attempt, rules) and (has_run or rental.jobs is not None):
+    return has_probe(rental, attempt, rules) and (has_run or rental.jobs is not None)
+
+
+def check_shows_jobs(rental: Rental, attempts: Iterable[Attempt], rules: Rules) -> None:
+    """Refuse to let a ready machine end when its jobs are done if the bot can't see them. Raises Mistake."""
+    if shows_jobs(rental, attempts, rules):
         return
     raise Mistake(f"I can't see the jobs on {rental.id}, because it has no gpubot-run. Nothing was changed.")
 
