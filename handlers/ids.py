@@ -322,7 +322,7 @@ class ExtendValue(Value):
     """A rental, the time to add to its lease, and the end of the lease that the reader saw.
 
     For example `k7mq2:2:1763982000` for 2 hours, or `k7mq2:5400s:1763982000`. A second click is refused, because
-    the first click has changed the end.
+    the first click has changed the lease's end.
     """
 
     SHAPE: ClassVar[str] = f"{_group('rental_id')}:{_group('by', f'{_HOURS}|{_SECONDS}')}:{_group('shown_end')}"
@@ -330,13 +330,13 @@ class ExtendValue(Value):
     rental_id: str
     by: Span
     shown_end: Moment | None
-    """The end that the reader saw. None for a typed command, because nothing has shown an end to the person."""
+    """The lease's end that the reader saw. None for a typed command."""
 
 
 class UntilValue(Value):
     """A rental and the new end of its lease: `k7mq2:1763982000`.
 
-    A second click changes nothing, because the lease ends at that time already.
+    If a person clicks the button twice, the second click changes nothing, because the lease already ends then.
     """
 
     SHAPE: ClassVar[str] = f"{_group('rental_id')}:{_group('by', _TIME)}"

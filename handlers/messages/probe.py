@@ -143,7 +143,7 @@ def by_hand(details: RentalDetails, reader: Reader, probe_line: str) -> list[str
 
 
 def looks_now(rental: Rental) -> Rendered:
-    """Render the reply to a click on [I pasted it]. `/gpu show` shows no usage until the next probe run."""
+    """Render the reply to a click on [I pasted it]."""
     return blocks.message(f"I'll check within a minute. After that, /gpu ssh {rental.id} shows whether it worked.")
 
 
