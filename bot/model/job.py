@@ -75,7 +75,8 @@ class Job(Frozen):
     ended_at: Instant | None = None
     """The time at which the job ended. None while it is running.
 
-    If the end isn't known, this is the last time at which the job was known to run.
+    If the end isn't known, this is the last time at which the machine saw the job run. If the machine no longer
+    reports the job, it is the time of the first report without it.
     """
 
     @property

@@ -158,10 +158,10 @@ def no_price(request: Request, why: str) -> str:
 
 
 def with_line(view: Mapping[str, Any], text: str) -> Json | None:
-    """Return an update of an open form, with a new text in both lines for the price.
+    """Return an update of an open form, in which `text` replaces the shown price.
 
     `view` is the form as Slack sent it. The update contains the same inputs, so Slack keeps what the person has
-    entered. None if the form has no lines for the price. This happens if an older version of the bot opened it.
+    entered. None if the form shows no price. This happens if an older version of the bot opened it.
     """
     shown = parts(view, "blocks")
     if not any(block.get("block_id") == PRICE for block in shown):
@@ -471,7 +471,7 @@ def _choice(
 async def open_form(context: Context, interaction: UserInteraction, value: FormValue = NO_VALUE) -> Outcome:
     """Open the request form, filled in from the earlier search or request that the form changes.
 
-    Raises Refused if this person may not make requests in this channel.
+    Raises Refused if the person may not make requests in the channel.
     """
     earlier = await changed_quote(context, interaction, value)
     asked_in = channel_of(interaction, earlier)

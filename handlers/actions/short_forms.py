@@ -195,7 +195,7 @@ async def keep_longer(
     """Ask whether to extend the rental. `command` contains the length of the extension, or the new end.
 
     A text such as "until 6" can mean 6:00 or 18:00. The reply offers both ends, except an end to which the lease
-    can't be extended. If no end remains, this raises the same errors as `Extend`.
+    can't be extended. If no end remains, the function raises the same errors as `Extend`.
     """
     ends = command.untils or (command.duration or timedelta(0),)
     previews, refused = [], None

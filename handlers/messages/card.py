@@ -300,9 +300,9 @@ def _ready(details: RentalDetails, reader: Reader) -> list[Part]:
 
 
 def _in_steps(use: Use, times: Times) -> Times:
-    """Return `times` for a slightly earlier time, so that the idle time on the card is a round one.
+    """Return a copy of `times` with a slightly earlier current time, so that the card shows a round idle time.
 
-    The usage status has then lasted for a multiple of REFRESH_IDLE_EVERY.
+    At that time, the usage status has lasted for a multiple of REFRESH_IDLE_EVERY.
     """
     return changed(times, now=times.now - (times.now - use.since) % REFRESH_IDLE_EVERY)
 

@@ -88,7 +88,7 @@ def _ends(context: EventContext[UntilFacts]) -> str:
 
 @direct(*_ABOUT_THE_END)
 def _it_ends(context: EventContext[EndFacts]) -> Rendered:
-    """Render the notice that a lease ends soon, with a button for more time.
+    """Render the notice saying that a lease ends soon, with a button for more time.
 
     If the lease has been extended, the message shows the new end. If there is a newer notice, the message points
     to that notice.
@@ -206,7 +206,7 @@ def _longer(context: EventContext) -> str:
 
 
 def is_outdated(context: EventContext) -> bool:
-    """Return whether an event is an outdated notice that a machine will be destroyed.
+    """Return whether an event is an outdated notice of the destruction of a machine.
 
     A notice is outdated if the time that it announces has passed and a newer notice exists. An outage of Slack can
     delay a notice until it is outdated. The bot then doesn't post it any more.

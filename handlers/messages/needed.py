@@ -150,9 +150,9 @@ def is_open(context: EventContext[QuestionFacts]) -> bool:
 
 
 def question_parts(context: EventContext[QuestionFacts], asked: str = "") -> tuple[Part, Part]:
-    """Return the question to the owner about whether they still need the machine, without its buttons.
+    """Return the text that asks the owner whether they still need the machine, without the buttons.
 
-    The parts contain the reason for the question, the GPU load, the cost and the end of the lease. `asked` is the
+    The text contains the reason for the question, the GPU load, the cost and the end of the lease. `asked` is the
     title. By default, it is a question such as `Still using your 1x H100 (k7mq2)?`
     """
     facts, rental = context.facts, context.rental
@@ -214,9 +214,10 @@ def _quiet(facts: QuestionFacts) -> str:
 
 
 def _evidence(context: EventContext[QuestionFacts]) -> tuple[Fact, ...]:
-    """Return facts about an idle machine: the load of its GPUs and the number of connections.
+    """Return the load of an idle machine's GPUs and the number of connections.
 
-    Empty if the text of the question already contains these facts.
+    The question to the owner shows them as the reason why the bot asks. Empty if the machine wasn't idle when the
+    owner was asked.
     """
     use, now, times = context.facts.use, context.rental.use, context.times
     if use is None or context.facts.status is not UsageStatus.IDLE:
@@ -329,7 +330,7 @@ def _is_still_needed(context: EventContext[KeptFacts]) -> Rendered:
 
 @approvers(EventKind.NOBODY_ANSWERS)
 def _owner_does_not_answer(context: EventContext[QuestionFacts]) -> Rendered:
-    """Render the question to the approvers about an idle machine whose owner doesn't respond.
+    """Render the message telling the approvers about an idle machine whose owner doesn't respond.
 
     The message has a button for each possible decision. Once somebody has decided, it shows the decision. If the
     bot asks more than once while the machine is idle, it mentions the approvers only the first time.

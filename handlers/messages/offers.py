@@ -244,7 +244,7 @@ def most_shown(*, everything: bool) -> int:
 def _understood(view: QuoteView, times: Times, *, everything: bool) -> list[Part]:
     """Return the request as the bot understood it: `*8x H100 in EU* · under $2.50 per GPU-hour · 6 h`.
 
-    Other options of the request follow in small print.
+    Other options of the request follow in small type.
     """
     quote, request = view.quote, view.quote.request
     asked = request_text(request) + (f" from {vendor(request.vendor)}" if request.vendor else "")

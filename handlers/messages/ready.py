@@ -127,7 +127,7 @@ def log_in_message(
     """Render a message that says how its reader logs in to a machine.
 
     `lead` is the first part, such as a header, and `lines` follow below it. `facts` are shown next to the SSH
-    command. `also` contains more sentences in small print. `last` is a paragraph above the buttons.
+    command. `also` contains more sentences in small type. `last` is a paragraph above the buttons.
     """
     return blocks.of_parts(
         lead,

@@ -191,7 +191,7 @@ def _about(rental: Rental, longer: timedelta) -> str:
 def extended_just_now(rental: Rental, longer: timedelta, reader: Reader) -> Rendered:
     """Render the reply to a `/gpu extend` that was ignored, because the same command had just extended the lease.
 
-    The reply has a button for people who meant the second command. It extends the lease once more.
+    The reply has a button that extends the lease once more, in case the person repeated the command on purpose.
     """
     ends_at = f"It ends {reader.times.at_time(rental.lease.ends_at)}." if rental.lease else ""
     text = f"You extended {machine(rental)} by {span(longer)} just now, so nothing more was added."

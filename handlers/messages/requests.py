@@ -124,9 +124,10 @@ def _undecided(context: EventContext[RequestFacts], needs: str) -> str:
 
 
 def _cost_by_then(facts: BillFacts) -> str | None:
-    """Return a sentence with the cost at the time of the event. None if the event doesn't contain it.
+    """Return a sentence with the cost at the time of the event. None if the event doesn't contain the cost.
 
-    Earlier messages may have said that a machine was perhaps rented. This sentence corrects them.
+    Earlier messages may have said that a machine was perhaps rented. If the cost is zero, the sentence says that
+    nothing is rented.
     """
     cost = cost_of(facts)
     if cost is None:
@@ -236,9 +237,10 @@ def _started(context: EventContext[RequestFacts]) -> str:
     EventKind.EXTENSION_ASKED,
 )
 def approval(context: EventContext[DecidersFacts | ExtensionFacts | RequestFacts]) -> Rendered:
-    """Render the question to the approvers while it is open. Later, render the decision.
+    """Render the message that asks the approvers to decide about a request.
 
-    If the owner has changed the request since the event, the message shows the newest version of the request.
+    Once somebody has decided, the message shows the decision. If the owner has changed the request since the
+    event, the message shows the newest version of the request.
     """
     details, rental, asks = context.details, context.rental, context.asks
     asked = newest_version(context.event, details.events)

@@ -1,8 +1,8 @@
 """Describes the length of requests and the end of leases.
 
-A request contains either a number of hours, which start when the machine is ready, or an end that its owner typed.
-A flexible end consists of an earliest and a latest end. The lease ends at the earliest end if the machine is idle,
-and at the latest end if the machine stays busy.
+A request contains either a number of hours, which start when the machine is ready, or an end time that its owner
+typed. A flexible end consists of an earliest and a latest end. The lease ends at the earliest end if the machine
+is idle, and at the latest end if the machine stays busy.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def how_long(request: Request, times: Times, job: str = YOUR_JOB) -> str:
     Examples:
     - `6 h from when it's ready`;
     - `6 h from when it's ready, or up to 12 h if its GPUs are busy`, with a flexible end;
-    - `until today at 18:00 (5 h 55 min)`, if the request contains an end;
+    - `until today at 18:00 (5 h 55 min)`, if the request contains an end time;
     - `until today at 18:00 (5 h 55 min), or today at 20:00 at the latest if its GPUs are busy`, if that end is
       flexible;
     - `from tomorrow at 09:00 until tomorrow at 17:00 (8 h)`, if the request also contains a start time;
@@ -56,7 +56,7 @@ def how_long(request: Request, times: Times, job: str = YOUR_JOB) -> str:
 
 
 def how_long_in_dialog(request: Request, now: datetime, job: str = YOUR_JOB) -> str:
-    """Return the requested time of a machine, for a dialog: `ending in 5 h 50 min`, or `8 h, starting in 14 h`.
+    """Return the length of a request, for a dialog: `ending in 5 h 50 min`, or `8 h, starting in 14 h`.
 
     The text contains no clock times, because dialogs can't show them in the reader's time zone. `job` is the job
     whose end ends the machine, as the reader calls it.
@@ -154,8 +154,8 @@ def keeps_running(rental: Rental) -> bool:
 def ends_fact(rental: Rental, times: Times, *posted: datetime) -> Fact:
     """Return the line that says when the lease of a ready machine ends. If the end can still move, it says so.
 
-    `posted` contains the time at which the message was posted. It is left out if the message is new. If the lease
-    ends on a later day than today or than the post, the line includes the day.
+    `posted` contains the time at which the message was posted. It is left out if the message is new. The line also
+    names the day, unless the message was posted today and the lease ends today.
     """
     lease, longer = rental.running_lease, rental.extension
     first, said = times.time(lease.ends_at, *posted), it_ends(rental, lease.ends_at, times, *posted)
@@ -271,7 +271,7 @@ def clock_time(at: datetime, now: datetime, zone: str) -> str:
 
 
 def end_text(at: datetime, zone: str) -> str:
-    """Return an end in the form in which a person types it after `until` or `up to`: `2026-11-27 18:00`.
+    """Return the end of a lease as a person types it after `until` or `up to`: `2026-11-27 18:00`.
 
     The time is in the person's `zone`. The date is included, so that the text means the same on a later day.
     """
@@ -314,8 +314,8 @@ def on_ending_text(rental: Rental, times: Times, *posted: datetime) -> str:
     """Return a sentence about the state of a machine's on-ending script. Empty if there is no script.
 
     An example is `The script /root/on-ending.sh starts at 18:25.` If the message has been posted, `posted`
-    contains the time. The sentence includes the day of each time that isn't on the same day as now and as the
-    post.
+    contains the time of the post. If the message was posted today, times of today are shown without the day. All
+    other times are shown with the day.
     """
     script, lease = rental.on_ending, rental.lease
     if script is None or lease is None or script.state is OnEndingState.NONE:

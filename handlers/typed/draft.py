@@ -213,7 +213,7 @@ class Built(NamedTuple):
 
 @dataclass
 class RequestDraft:
-    """The parts of a request, such as the GPU and the price, as far as they are known."""
+    """The known parts of a request, such as the GPU and the price."""
 
     values: Values = field(default_factory=dict)
     people: Mentioned = NOBODY
@@ -651,9 +651,9 @@ class _Builder:
         People can type the price of the whole rental as an amount per GPU. It is then multiplied by the number of
         GPUs.
 
-        To check whether a price for the whole rental is possible, this divides it by the number of GPUs and hours.
-        The result is only an estimate, because the vendor also charges for the time in which a machine starts and
-        ends.
+        To check whether a price for the whole rental is possible, the price is divided by the number of GPUs and
+        hours. The result is only an estimate, because the vendor also charges for the time in which a machine
+        starts and ends.
         """
         price = self.draft.first(Part.PRICE)
         if price is None:

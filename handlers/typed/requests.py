@@ -54,7 +54,7 @@ def parse_request(
 
     Raises:
         RequestMistake: A part of the text can't be read, or has two possible meanings.
-        Mistake: There are too many people.
+        Mistake: The text mentions too many people.
     """
     vocabulary = vocabulary_of(catalog)
     asked, note = _split_note(text, vocabulary)

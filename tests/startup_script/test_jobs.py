@@ -257,6 +257,32 @@ async def test_the_installed_probe_prints_the_jobs_after_its_report(
     assert [(job.uid, job.name, job.exit_status) for job in found.jobs] == [(0, "sh", 3)]
 
 
+async def test_a_probe_run_over_ssh_stays_small_next_to_hostile_files(
+    machine: Machine, server: SshServer, tmp_path: Path
+) -> None:
+    """Over SSH, a process that hangs would keep the connection open."""
+    bot = new_key(tmp_path / "bot")
+    async with machine.up():
+        (machine.var_lib / "user-data").write_text(script_text([], None, probe_line(public_line(bot))))
+        assert await machine.run("sh", "/var/lib/user-data") == (0, "")
+        assert await machine.run("gpubot-run", "sh", "-c", "exit 3") == (3, "")
+        jobs = Jobs(machine)
+        for n in range(100):
+            await put(jobs, f"running.2000.R{n}", running(name="x" * 500), user=EVE)
+            await put(jobs, f"progress.{n}", "x" * 5_000, user=EVE)
+        for n, make in enumerate(("mkfifo", "mkdir", "ln -s /dev/zero", "truncate -s 1G")):
+            for name in ("running.0.H", "ended.0.H", "progress.200"):
+                assert await jobs.sh(f"cd {JOBS_DIRECTORY} && {make} {name}{n}", EVE) == (0, "")
+        status, printed = await server.login(bot, "another command")
+    _, _, after = printed.partition("\nend\n")
+    found = read_jobs(after.encode())
+    assert status == 0
+    assert len(printed) <= 3_000
+    assert found is not None
+    assert len(found.jobs) == 8
+    assert {job.uid for job in found.jobs} == {EVE}
+
+
 async def test_the_scripts_are_clean_and_know_each_other(tmp_path: Path) -> None:
     assert INSTALLED_PROBE_SCRIPT.startswith(PROBE_SCRIPT)
     (line,) = INSTALLED_PROBE_SCRIPT.removeprefix(PROBE_SCRIPT).splitlines()

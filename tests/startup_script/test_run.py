@@ -259,8 +259,9 @@ async def test_a_hang_up_of_the_terminal_ends_the_command(jobs: Jobs, server: Ss
     assert await jobs.until_file("told") == "term\n"
 
 
-async def test_nohup_protects_a_command_from_a_hang_up(jobs: Jobs) -> None:
-    process = await jobs.begin(f"nohup gpubot-run sh -c 'echo >/root/ready; {WAITS}; exit 4'")
+@pytest.mark.parametrize("start", ["nohup gpubot-run", "gpubot-run nohup"])
+async def test_nohup_protects_a_command_from_a_hang_up(jobs: Jobs, start: str) -> None:
+    process = await jobs.begin(f"{start} sh -c 'echo >/root/ready; {WAITS}; exit 4'")
     await jobs.until_file("ready")
     assert await jobs.sh(f"kill -HUP -{process}") == (0, "")
     await go(jobs)

@@ -15,7 +15,7 @@ from bot.model.base import changed
 from bot.model.budget import TEAM, Balance
 from bot.model.event import EFFECTS, Event, EventKind
 from bot.model.facts import DearRental, WorkGoesOn
-from bot.model.gpu_health import MOST_GPUS, GpuFault, GpuFaultKind
+from bot.model.gpu_health import MOST_GPUS, GpuFault, GpuFaultKind, GpuHealth, GpuNote, GpuNoteKind
 from bot.model.job import Job, JobState, MachineJobs, Progress
 from bot.model.machine_use import GpusSeen, OnEnding, OnEndingRefused, OnEndingState, UsageStatus
 from bot.model.offer import Catalog, Offer
@@ -180,6 +180,23 @@ jobs = st.builds(
 )
 machine_jobs = st.builds(MachineJobs, jobs=st.lists(jobs, max_size=16).map(tuple))
 progresses = st.builds(Progress, text=text, at=moment)
+gpu_faults = st.builds(
+    GpuFault,
+    gpu=st.none() | st.integers(0, MOST_GPUS - 1),
+    kind=st.sampled_from(GpuFaultKind),
+    xid=st.none() | st.integers(1, 200),
+)
+gpu_notes = st.builds(
+    GpuNote,
+    gpu=st.none() | st.integers(0, MOST_GPUS - 1),
+    kind=st.sampled_from(GpuNoteKind),
+    value=st.integers(1, 999_999_999),
+)
+gpu_healths = st.builds(
+    GpuHealth,
+    faults=st.lists(gpu_faults, max_size=MOST_FAULTS).map(tuple),
+    notes=st.lists(gpu_notes, max_size=32).map(tuple),
+)
 alarms = st.builds(Alarm, at=moment, count=st.integers(0, 3), acknowledged_by=st.none() | user)
 
 
@@ -213,6 +230,7 @@ def rentals_in(state: State) -> st.SearchStrategy[Rental]:
         on_ending_at=st.none() | moment,
         jobs=st.none() | machine_jobs,
         progress=st.none() | progresses,
+        gpu_health=st.none() | gpu_healths,
         extension=st.none() | extensions if state is State.READY else st.none(),
         ending=endings if ends else st.none(),
         alarm=st.none() | alarms,
@@ -267,12 +285,6 @@ ledger_rows = st.builds(
     rate=rate,
     amount=amount,
     estimated=st.booleans(),
-)
-gpu_faults = st.builds(
-    GpuFault,
-    gpu=st.none() | st.integers(0, MOST_GPUS - 1),
-    kind=st.sampled_from(GpuFaultKind),
-    xid=st.none() | st.integers(1, 200),
 )
 FACTS = {
     "faults": st.lists(gpu_faults, min_size=1, max_size=MOST_FAULTS).map(tuple),

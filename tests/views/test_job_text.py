@@ -19,9 +19,12 @@ from bot.model.summary import RentalDetails
 from handlers.messages import lists
 from handlers.messages.card import REFRESH_PROGRESS_EVERY
 from handlers.messages.card import card as card_of
+from handlers.messages.home import home_tab
 from handlers.phrases.blocks import Rendered
 from tests.views.screens import approval, card, direct, message, outbox, page
 from tests.views.stories import ANA, CARL, H, M, clock, happened, lease, listed, reading, ready
+from tests.views.test_home import home_of
+from tests.views.test_home import shown as shown_on_home
 from tests.views.test_limits import assert_valid
 
 K = EventKind
@@ -268,6 +271,11 @@ def test_lists_show_the_running_job_and_its_progress_to_those_who_may_see_them()
 
 (fallback) Ready: 1x H100 (k7mq2) in EU. It ends at 18:40. $2.42/h, $4.96 so far.
 """)
+
+
+def test_home_shows_the_running_job_and_its_progress() -> None:
+    tab = home_tab(home_of(working(RUNNING)), reading(NOW, ANA))
+    assert "Job: python train.py, step 1200 of 8000, loss 2.1 (1 min ago)." in "\n".join(shown_on_home(tab, NOW))
 
 
 def test_show_lists_all_jobs_and_the_newest_progress() -> None:

@@ -51,9 +51,9 @@ def fits_request(attempt: Attempt, request: Request) -> bool:
 
 
 def asked_last(events: Iterable[Event], now: datetime) -> Event | None:
-    """Return the most recent event by which somebody asked for the machine.
+    """Return the most recent event in which a colleague asked the owner to hand over the machine.
 
-    None if nobody asked for it within the last ASK_EVERY.
+    None if nobody did so within the last ASK_EVERY.
     """
     found = [event for event in events if event.kind is EventKind.ASKED_FOR and now - event.at < ASK_EVERY]
     return found[-1] if found else None

@@ -1,7 +1,7 @@
 """Decides what follows from the jobs on a machine: messages about their end, and the end of the lease. No I/O.
 
-What a machine reports about its jobs can be forged by anyone who may write there. It therefore only brings the end
-of a lease nearer, or postpones a question. It never makes a lease longer.
+Anyone with write access to a machine can forge its reports about jobs. A report therefore only brings the end of a
+lease nearer, or postpones a question. A report never makes a lease longer.
 """
 
 from __future__ import annotations
@@ -42,11 +42,13 @@ FIRST_JOB_WITHIN = timedelta(hours=2)
 
 
 def after_report(before: MachineJobs | None, report: JobReport, at: datetime) -> MachineJobs:
-    """Return the jobs of a machine after a report that arrived at `at` (bot time).
+    """Return the jobs of a machine after a report that arrived at `at`, by the bot's clock.
 
-    Jobs that were known before keep the times that were computed first, because the ages in two reports can differ
-    by a second. A job that was running and is missing from the report has an unknown end, for example because the
-    machine was rebooted.
+    A report says how long ago each job began and ended. Two reports about the same job can differ by a second. A
+    job that was known before therefore keeps the times that were computed first.
+
+    If a running job is missing from the report, its end is unknown. This happens if the machine was rebooted, for
+    example.
     """
     before = before or MachineJobs()
     known = {job.id: job for job in before.jobs}
@@ -85,10 +87,11 @@ def _reported(job: ReportedJob, known: Job | None, at: datetime) -> Job:
 
 
 def progress_of(report: JobReport, before: Progress | None, at: datetime) -> Progress | None:
-    """Return the newest progress after a report that arrived at `at` (bot time).
+    """Return the newest progress after a report that arrived at `at`, by the bot's clock.
 
-    A line that was known before keeps its time unless it was clearly written again, because the ages in two
-    reports can differ by a second. None if the machine has no line of progress any more.
+    A report says how long ago the line of progress was written. Two reports about the same line can differ by a
+    second. A line that was known before therefore keeps its time, unless it was clearly written again. None if the
+    machine no longer has a line of progress.
     """
     if report.progress is None:
         return None
@@ -158,10 +161,7 @@ def running_job(rental: Rental) -> Job | None:
 
 
 def check_until_done(request: Request, rules: Rules) -> None:
-    """Refuse a request whose machine should end when its jobs are done, if the bot couldn't see the jobs.
-
-    Raises Mistake.
-    """
+    """Refuse a request with `until done` if the bot couldn't see the jobs on the machine. Raises Mistake."""
     if not request.until_done or wants_probe(request, rules):
         return
     if request.probe:
@@ -186,8 +186,8 @@ def _counts(job: Job, until_done: UntilDone | None) -> bool:
 def last_job(rental: Rental) -> Job | None:
     """Return the job whose end means that the lease of a ready machine should end.
 
-    This is the job that ended last. None while a job that counts is running, or if two reports in a row haven't
-    confirmed yet that none is.
+    This is the job that ended last, among root's jobs that began after `until done` was chosen. None if there is
+    no such job. None as well until two reports in a row have shown that root has no running job.
     """
     jobs, until_done = rental.jobs, rental.running_lease.until_done
     if jobs is None or not jobs.quiet_confirmed:
@@ -309,8 +309,8 @@ def first_job_missing_at(lease: Lease, jobs: MachineJobs | None) -> datetime | N
 
 
 def question_waits_until(rental: Rental, use: Use, rules: Rules) -> datetime | None:
-    """Return the time before which the owner of a machine with a running job isn't asked whether it is needed.
+    """Return the time before which the owner isn't asked whether they still need a machine with a running job.
 
-    This is `idle.job_counts` after the last work that was seen, or None if no job is running.
+    This is `idle.job_counts` after the last work that was seen. None if no job is running.
     """
     return use.since + rules.idle.job_counts if running_job(rental) is not None else None

@@ -84,8 +84,10 @@ def needs_script(request: Request, teammates: Collection[str]) -> bool:
 def startup_script_ran(rental: Rental) -> bool:
     """Return whether it is certain that the startup script has run.
 
-    This is certain in two cases: the probe reports the progress of the setup script, or the probe answered before
-    the owner was asked to install it by hand.
+    This is certain in two cases:
+
+    - The probe reports the progress of the owner's setup script.
+    - The probe answered before the owner was asked to install the probe by hand.
     """
     if rental.lease is None or rental.probe_answered_at is None:
         return False
