@@ -133,10 +133,10 @@ def _until(lease: Lease, ends_at: datetime, terms: Terms, now: datetime) -> Leas
 
     If the lease ended because its jobs are done, its end no longer depends on jobs.
     """
-    lease = _with_fixed_end(lease) if lease.ends_when_done else lease
     kept_until = lease.kept_until
     if not already_allowed(lease, ends_at):
         kept_until = ends_at + terms.kept if terms.kept else None
+    lease = _with_fixed_end(lease) if lease.ends_when_done else lease
     return changed(
         lease,
         ends_at=ends_at,
