@@ -256,7 +256,7 @@ class Witnesses(NamedTuple):
     slack: Witness
 
     def ahead(self) -> list[timedelta]:
-        """Return the smallest possible difference between this machine's clock and the clock of each server.
+        """Return one difference for each server: the smallest possible one to this machine's clock.
 
         A difference is positive if this machine's clock is ahead. Servers without a recent reading are left out.
         """

@@ -23,6 +23,7 @@ from bot.errors import GpubotError, Mistake
 from bot.policy.team.policy_file import PolicySource
 from demo.dialogs import Dialogs
 from demo.laptop import Laptop
+from demo.machines import LINES
 from demo.own_policy import add_cast
 from demo.play import GITHUB_NAME, HOME, PEOPLE, Play
 from demo.printing import Printer, as_text, of_message
@@ -39,7 +40,7 @@ from demo.processes import (
 )
 from handlers.typed.commands import ADMIN_HELP, APPROVER_HELP
 from handlers.typed.commands import HELP as MEMBER_HELP
-from sandbox.client import ControlError, Machine, MachineFault, SandboxClient, SeenMessage
+from sandbox.client import ControlError, SandboxClient, SeenMessage
 
 READ_EVERY = 1.0
 """Wall-clock seconds between two reads of new messages, or of the ledger."""
@@ -64,6 +65,10 @@ A line begins with who does it:
   ana 1=6h                Ana fills in field 1 of the dialog that she has open
   ana ok, ana close       Ana sends the dialog off, or closes it
   use k7mq2 98            the GPUs of k7mq2 compute at 98 %; also: use k7mq2 0 connected, use k7mq2 hang
+  job k7mq2 train.py      a job starts, and keeps the GPUs at 98 %; then: job k7mq2 say step 5 of 9,
+                          and at its end job k7mq2 exit 0, or exit 137
+  break k7mq2 3 xid 79    GPU 3 falls off the bus; also: break k7mq2 3 lost, break k7mq2 3 hot
+  reboot k7mq2            k7mq2 restarts: its jobs are gone, and its GPUs work
   vanish k7mq2            the vendor takes k7mq2 back
   +2h, +1h30m             two hours pass, or one and a half (d, h, m, s)
   help, quit"""
@@ -111,10 +116,8 @@ class Console:
             self.say_help()
         elif typed.startswith("+"):
             await self.play.passes(read_span(typed))
-        elif who == "use":
-            self.printer.say(await change_use(self.play.sandbox, rest))
-        elif who == "vanish":
-            self.printer.say(await reclaim(self.play.sandbox, rest))
+        elif who in LINES:
+            self.printer.say(await LINES[who](self.play.sandbox, rest))
         elif name in self.play.people:
             try:
                 await self._run_for(name, rest)
@@ -358,59 +361,3 @@ def _read_input(loop: asyncio.AbstractEventLoop, lines: asyncio.Queue[str | None
         if rest:
             loop.call_soon_threadsafe(lines.put_nowait, rest.decode(errors="replace"))
         loop.call_soon_threadsafe(lines.put_nowait, None)
-
-
-# --- the lines of `gpubot sandbox` that change the use of a machine, or make its vendor reclaim it
-
-
-USE = re.compile(r"(?P<percent>\d{1,3})\s*%?(?P<connected>\s+connected)?|(?P<fault>[a-z_]+)")
-FORMS = f"use k7mq2 98, use k7mq2 0 connected, or use k7mq2 and one of {', '.join(MachineFault)}"
-
-
-def read_use(text: str) -> dict[str, Any]:
-    """Parse a text like `98`, `0 connected` or `hang` as a phase: the use of a machine for some time.
-
-    Raises Mistake if the text isn't valid.
-    """
-    found = USE.fullmatch(text)
-    if found and found["fault"] in set(MachineFault):
-        return {"fault": found["fault"]}
-    if found and found["percent"] and int(found["percent"]) <= 100:
-        return {"all": int(found["percent"]), "connections": 1 if found["connected"] else 0}
-    raise Mistake(f"A machine's use is set as {FORMS}.")
-
-
-async def change_use(sandbox: SandboxClient, text: str) -> str:
-    """Set the use of a machine starting now, and return a sentence that describes it.
-
-    Raises Mistake if the text is invalid.
-    """
-    name, _, rest = text.partition(" ")
-    phase = read_use(rest.strip())
-    machine = await _machine(sandbox, name)
-    use = (await sandbox.use(machine.resource_id, phase)).use
-    if use.fault:
-        return f"{machine.name}: {use.fault}."
-    gpus = ", ".join(f"{percent} %" for percent in use.gpus)
-    return f"{machine.name}: GPUs at {gpus}, {'one' if use.connections else 'no'} connection."
-
-
-async def reclaim(sandbox: SandboxClient, name: str) -> str:
-    """Make the vendor reclaim a machine, and return a sentence that says so.
-
-    Raises Mistake if there is no such machine.
-    """
-    machine = await _machine(sandbox, name)
-    await sandbox.vanish(machine.resource_id, "deleted")
-    return f"{machine.vendor} takes {machine.name} back."
-
-
-async def _machine(sandbox: SandboxClient, name: str) -> Machine:
-    """Return the running machine with this name, or the newest running machine of the rental with this ID."""
-    running = [machine for machine in (await sandbox.account()).resources if machine.alive]
-    named = {machine.name: machine for machine in running}
-    named |= {machine.name.split("-")[1]: machine for machine in running if machine.name.startswith("gpubot-")}
-    if name not in named:
-        there = ", ".join(machine.name for machine in running) or "no machine"
-        raise Mistake(f'No machine "{name}" is there. There is: {there}.')
-    return named[name]

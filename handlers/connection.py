@@ -322,7 +322,10 @@ class Connection(Part):
             await self.context.deps.clock.pause(ASIDE_EVERY)
 
     async def _note_refusal(self, setting: str) -> None:
-        """Record and log that Slack refuses the token of this setting, unless that is already recorded."""
+        """Record and log that Slack refuses a token, unless this is already recorded.
+
+        `setting` is the name of the token's setting, such as `SLACK_BOT_TOKEN`.
+        """
         if self.refused is not None and self.refused.setting == setting:
             return
         self.refused = TokenRefusal(setting, self.context.deps.clock.now())

@@ -168,7 +168,7 @@ class People:
         """Look up people who are named in a request, so that the store has recent information about them.
 
         Raises:
-            NoTeammate: Slack doesn't show one of these people to the bot.
+            NoTeammate: Slack doesn't show one of the people to the bot.
             Outage: Slack doesn't answer in time.
             StoreBusy: The database is busy.
         """
@@ -184,7 +184,7 @@ class People:
                 raise result
 
     async def refresh(self, user_ids: Collection[str]) -> None:
-        """Look up these people concurrently, within about LOOKUP_TIMEOUT.
+        """Look up several people concurrently, within about LOOKUP_TIMEOUT.
 
         A person's stored information stays unchanged if it is recent, or if Slack doesn't answer. Never raises.
         """
@@ -253,7 +253,7 @@ class People:
         """Forget the cached information about a person, because Slack reported that it has changed.
 
         Slack also reports a change whenever somebody sets their status. To avoid a write for each of these events,
-        this writes only if the person is cached. Raises StoreBusy.
+        the function writes only if the person is cached. Raises StoreBusy.
         """
         self._changes[user_id] += 1
         async with self._deps.store.read() as tx:

@@ -55,6 +55,7 @@ _SHAPES: Mapping[str, str] = MappingProxyType(
         "period": "today|week|20[0-9]{2}-(?:0[1-9]|1[0-2])",
         "scope": "(?:person|project|team):[A-Za-z0-9_-]{0,30}",
         "rows": "people|projects|rentals",
+        "script": "probe|ending|run|jobs|health",
     }
 )
 """The pattern that each field of a value must match, by the name of the field."""
@@ -207,6 +208,22 @@ class QuestionValue(Value):
     version: int
 
 
+class ScriptName(StrEnum):
+    """The scripts that the bot installs on machines. The program `gpubot-health` is HEALTH, for example."""
+
+    PROBE = "probe"
+    ENDING = "ending"
+    RUN = "run"
+    JOBS = "jobs"
+    HEALTH = "health"
+
+
+class ScriptValue(Value):
+    """A script that the bot installs on machines: `health`."""
+
+    script: ScriptName
+
+
 # --- the values of rentals, quotes and offers
 
 
@@ -230,6 +247,7 @@ class Field(StrEnum):
     SETUP = "setup"
     PROJECT = "project"
     PROBE = "probe"
+    UNTIL_DONE = "until_done"
     IF_FAILED = "if_failed"
     NOTE = "note"
     HOURS = "hours"
@@ -305,7 +323,7 @@ class ExtendValue(Value):
     """A rental, the time to add to its lease, and the end of the lease that the reader saw.
 
     For example `k7mq2:2:1763982000` for 2 hours, or `k7mq2:5400s:1763982000`. A second click is refused, because
-    the first click has changed the end.
+    the first click has changed the lease's end.
     """
 
     SHAPE: ClassVar[str] = f"{_group('rental_id')}:{_group('by', f'{_HOURS}|{_SECONDS}')}:{_group('shown_end')}"
@@ -313,13 +331,25 @@ class ExtendValue(Value):
     rental_id: str
     by: Span
     shown_end: Moment | None
-    """The end that the reader saw. None for a typed command, because nothing has shown an end to the person."""
+    """The lease's end that the reader saw. None for a typed command."""
 
 
 class UntilValue(Value):
     """A rental and the new end of its lease: `k7mq2:1763982000`.
 
-    A second click changes nothing, because the lease ends at that time already.
+    If a person clicks the button twice, the second click changes nothing, because the lease already ends then.
+    """
+
+    SHAPE: ClassVar[str] = f"{_group('rental_id')}:{_group('by', _TIME)}"
+
+    rental_id: str
+    by: Moment
+
+
+class UntilDoneValue(Value):
+    """A rental that should end when its jobs are done, and its latest end: `k7mq2:1763982000`.
+
+    A second click changes nothing, because the machine already ends when its jobs are done.
     """
 
     SHAPE: ClassVar[str] = f"{_group('rental_id')}:{_group('by', _TIME)}"
@@ -518,6 +548,7 @@ class Action:
     EXTEND_FORM = ActionId("extend_form", RentalValue)
     EXTEND = ActionId("extend", ExtendValue)
     EXTEND_UNTIL = ActionId("extend_until", UntilValue)
+    END_WHEN_DONE = ActionId("end_when_done", UntilDoneValue)
     KEEP = ActionId("keep", HoursValue, answers=True)
     KEEP_FOR = ActionId("keep_for", SpanValue, answers=True)
     KEEP_WHEN_DONE = ActionId("keep_when_done", RentalValue, answers=True)
@@ -540,6 +571,7 @@ class Action:
     OWNER_SPEND = ActionId("owner_spend", RentalValue)
     HOME_PAGE = ActionId("home_page", PageValue)
     SHOW_TEAM = ActionId("show_team", NoValue)
+    SHOW_SCRIPT = ActionId("show_script", ScriptValue)
 
 
 class CallbackId(Generic[V]):
@@ -579,8 +611,8 @@ class Callback:
     FEWER_HOURS = CallbackId("fewer_hours_form", VersionValue, confirms=True)
     DENY = CallbackId("deny_form", VersionValue, confirms=True)
     EXTEND = CallbackId("extend_lease", EndValue)
-    EXTEND_CONFIRM: CallbackId[ExtendValue | UntilValue] = CallbackId(
-        "extend_confirm", ExtendValue, UntilValue, confirms=True
+    EXTEND_CONFIRM: CallbackId[ExtendValue | UntilValue | UntilDoneValue] = CallbackId(
+        "extend_confirm", ExtendValue, UntilValue, UntilDoneValue, confirms=True
     )
     ADD_TEAMMATE = CallbackId("add_teammates", VersionValue)
     TAKE_CONFIRM = CallbackId("take_confirm", EndValue, confirms=True)

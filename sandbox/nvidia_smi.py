@@ -15,6 +15,8 @@ class Gpu:
     name: str
     memory_mib: int
     uuid: str
+    slot: int = 0
+    """Its place in the machine, which stays the same if another GPU is lost."""
 
 
 def gpu_list(gpus: Sequence[Gpu]) -> str:
@@ -38,8 +40,8 @@ def reading(gpu: Gpu, percent: int | None) -> Reading:
     return Reading(percent, gpu.memory_mib * 3 // 4, 100 + 6 * (percent or 0))
 
 
-def gpu_table(gpus: Sequence[Gpu], percent: Callable[[int], int | None], now: datetime) -> str:
-    """Return the output of `nvidia-smi`. `percent` returns the utilization of the GPU with a given index."""
+def gpu_table(gpus: Sequence[Gpu], percent: Callable[[Gpu], int | None], now: datetime) -> str:
+    """Return the output of `nvidia-smi`. `percent` returns the utilization of a GPU."""
     width = sum(_WIDTHS) + len(_WIDTHS) - 1
     line = "+" + "+".join("-" * column for column in _WIDTHS) + "+"
     rows = [
@@ -53,10 +55,12 @@ def gpu_table(gpus: Sequence[Gpu], percent: Callable[[int], int | None], now: da
     ]
     processes = []
     for n, gpu in enumerate(gpus):
-        shown = reading(gpu, percent(n))
+        shown = reading(gpu, percent(gpu))
         share = "   N/A" if shown.percent is None else f"{shown.percent:5d}%"
         rows += [
-            _row((f" {n:3d}  {gpu.name:<30} On", f" 00000000:{n + 1:02X}:00.0 Off", "                    0")),
+            _row(
+                (f" {n:3d}  {gpu.name:<30} On", f" 00000000:{gpu.slot + 1:02X}:00.0 Off", "                    0")
+            ),
             _row(
                 (
                     f" N/A   31C    P0    {shown.watts:3d}W / 700W",

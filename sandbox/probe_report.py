@@ -14,12 +14,16 @@ READINGS = 5
 """The number of readings of each GPU in a report. They are one second apart."""
 _KILLED = 137
 """The exit status of a command that was killed because it took too long."""
+_NONE_FOUND = 6
+"""The exit status of nvidia-smi if there is no GPU (nvidia-smi(1), RETURN VALUE)."""
 GARBAGE = "Welcome to \x1b[1;32mUbuntu\x1b[0m!\n\x00\udcff\udcfe gpubot-probe\n" + "?" * 200 + "\n"
 """Output that is not a report. Some of its bytes aren't valid UTF-8."""
 
 
 def report(info: HostInfo, own: tuple[Peer, Peer], others: Sequence[Peer], now: datetime) -> str:
     """Return the report of a probe run that ends at `now`, with the readings of the last few seconds.
+
+    The health of the GPUs and the jobs follow it, if the programs for them are installed.
 
     Args:
         info: The state of the machine.
@@ -46,12 +50,17 @@ def report(info: HostInfo, own: tuple[Peer, Peer], others: Sequence[Peer], now: 
         case _:
             moments = [now - timedelta(seconds=back) for back in reversed(range(READINGS))]
             lines += [
-                gpu_row(n, gpu, info.use.at(moment).percent(n))
-                for moment in moments
-                for n, gpu in enumerate(info.gpus)
+                gpu_row(n, gpu, info.percent(gpu, moment)) for moment in moments for n, gpu in enumerate(info.gpus)
             ]
-            lines.append("nvidia-smi 0")
-    return "\n".join([*lines, "end"]) + "\n"
+            lines.append("nvidia-smi 0" if info.gpus else f"nvidia-smi {_NONE_FOUND}")
+    return "\n".join([*lines, "end"]) + "\n" + _further_sections(info, now)
+
+
+def _further_sections(info: HostInfo, now: datetime) -> str:
+    """Return what the programs print that the probe runs after its report. Empty if none are installed."""
+    works = info.use.at(now).fault not in {Fault.NO_NVIDIA_SMI, Fault.NVIDIA_SMI_HANGS}
+    health = "" if info.health is None else info.health.report(len(info.hardware), now, works=works)
+    return health + ("" if info.jobs is None else info.jobs.report(now))
 
 
 def gpu_row(index: int, gpu: Gpu, percent: int | None) -> str:

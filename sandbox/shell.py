@@ -78,7 +78,7 @@ class Shell:
                 return gpu_list(info.gpus), 0
             if arguments:
                 return f"Invalid combination of input arguments: {' '.join(arguments)}\n", 2
-            return gpu_table(info.gpus, phase.percent, now), 0
+            return gpu_table(info.gpus, lambda gpu: info.percent(gpu, now), now), 0
         if name == info.probe:
             return self._report(info, now)
         if name == "uptime":

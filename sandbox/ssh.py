@@ -94,12 +94,16 @@ class SshHost:
         if self._listener is not None:
             self._listener.close()
             self._listener = None
+        self.disconnect()
+        # Let the aborted connections finish.
+        await real_sleep(0)
+
+    def disconnect(self) -> None:
+        """Abort every connection, as if the machine were restarted."""
         for connection in list(self._connections):
             connection.abort()
         for writer in list(self._silent_connections):
             writer.transport.abort()
-        # Let the aborted connections finish.
-        await real_sleep(0)
 
     def change_host_keys(self, host_keys: Sequence[asyncssh.SSHKey]) -> None:
         """Present these host keys to every new connection."""

@@ -194,8 +194,8 @@ class Attempts(Rows):
         """Store the new `read_at` time of resources that Compute Clear has reported unchanged.
 
         If another report has marked a resource as terminated in the meantime, the more recent of the two reports
-        counts. A resource that is stored as terminated may therefore become alive again. The version of the rental
-        stays the same; only Home tabs are updated.
+        counts. A resource that is stored as terminated can therefore become alive again. The version of the rental
+        stays the same, so the rental's messages aren't updated.
         """
         if not read_again:
             return
@@ -340,7 +340,7 @@ def merge_resource(stored: Resource, reported: Resource) -> Resource:
 
     The API may report a field once and leave it out of later answers.
     """
-    # Once a resource is stored as terminated, only a more recent answer of the API can prove that it is alive.
+    # Once a resource is stored as terminated, only a more recent answer from the API can prove that it is alive.
     terminated_at = (
         reported.terminated_at
         if reported.read_at > stored.read_at

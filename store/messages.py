@@ -222,9 +222,9 @@ _COMPARE_CARDS = (
 )
 """Makes delivery compare cards (the main messages of rentals) with what Slack shows.
 
-Only the cards of rentals that may still buy a machine are compared. The bot buys no machine for such a rental
-before its card has been compared. If Slack shows a newer version of the card, the database is an old backup, and
-the machine may have been bought already.
+Only the cards of rentals for which the bot might still buy a machine are compared. The bot buys no machine for
+such a rental before its card has been compared. If Slack shows a newer version of the card, the database is an old
+backup, and the machine may have been bought already.
 """
 _not_over = admin_questions.c.over_at.is_(None)
 _SHOW_ALL_AGAIN = (
@@ -239,7 +239,7 @@ _SHOW_ALL_AGAIN = (
         )
     ),
 )
-"""Schedules an edit of all messages that are kept up to date.
+"""Schedules an edit of all messages that the bot keeps up to date.
 
 Messages about rentals and questions that are over are left out.
 """
@@ -286,7 +286,7 @@ class Messages(Rows):
         await insert_new(self._conn, messages, row)
 
     async def show(self, rental_id: str, *, transition: bool) -> None:
-        """Schedule an edit of all messages about a rental that are kept up to date, because the rental changed.
+        """Schedule an edit of a rental's messages, because the rental changed. Closed messages aren't edited.
 
         Edits that show a `transition` are sent before edits that only show progress.
         """
@@ -300,7 +300,7 @@ class Messages(Rows):
         await self._conn.execute(_REOPEN_NEWEST, {"key": rental_id, "reader": to_person(reader)})
 
     async def show_question(self, question_id: str) -> None:
-        """Schedule an edit of all messages that show this question to an admin and are still kept up to date."""
+        """Schedule an edit of the messages that show this question to an admin and that the bot still updates."""
         await self._conn.execute(_SHOW_QUESTION, self._change(key=question_id, transition=True))
 
     async def show_quote(self, quote_id: str) -> None:
@@ -312,7 +312,7 @@ class Messages(Rows):
         await self._conn.execute(_SHOW_QUOTE, self._change(key=quote_id))
 
     async def show_reminders(self) -> None:
-        """Schedule an edit of all reminders to approvers that are kept up to date."""
+        """Schedule an edit of all reminders to approvers."""
         await self._conn.execute(_SHOW_REMINDERS, self._change(transition=True))
 
     async def open_home(self, reader: str, shown: str) -> None:
@@ -345,7 +345,7 @@ class Messages(Rows):
         return bool(await self._conn.scalar(_ANY_HOME))
 
     async def show_all_again(self) -> None:
-        """Schedule an edit of every message that is kept up to date, even if its content seems unchanged.
+        """Schedule an edit of every message that the bot keeps up to date, even if the content seems unchanged.
 
         This is called when nobody knows what Slack shows, such as after a restart. Messages about rentals and
         questions that are over are left alone. A message that asks a question, or that shows the end of a lease,
@@ -361,7 +361,7 @@ class Messages(Rows):
         return await self._first(Message, _GET, key=message_id)
 
     async def alert_of(self, event_id: int, to: Destination) -> Message | None:
-        """Return the alert about an event to this person or channel, or None if there is none."""
+        """Return the alert that this person or channel gets about an event. None if there is none."""
         return await self._first(Message, _ALERT, event=event_id, reader=to)
 
     async def due(self, real_now: datetime, limit: int, without: Unsendable | None = None) -> list[Message]:

@@ -137,8 +137,8 @@ async def upgrade(engine: AsyncEngine, url: str, *, asked: bool) -> None:
         asked: Whether a person requested this with `gpubot migrate`. If not, `check_start` may refuse.
 
     Raises:
-        CannotOpen: There is no space for a copy, `check_start` refused, or the database can't be used and waiting
-            won't help.
+        CannotOpen: There is no space for a copy, `check_start` refused, or the database has a problem that won't
+            go away by itself.
         StoreBusy: The database doesn't respond at the moment.
     """
     with startup_errors():

@@ -272,9 +272,9 @@ class Rentals(Attempts, Costs, claims.DueTable[ClaimedRental]):
     async def usage(self, owner: str, *, without: str | None = None) -> Usage:
         """Return the number of a person's live rentals, and the hourly rate of the whole team.
 
-        The bot compares these values with the limits. Rentals that wait for an offer don't count. If an abandoned
-        purchase of a live rental may have bought a machine, the rate includes this machine. A transaction that
-        writes must call `lock_spending` first.
+        The bot compares these values with the limits. Rentals that wait for an offer don't count. A live rental
+        can have an earlier purchase that the bot gave up, although it may have bought a machine. The rate includes
+        this machine. A transaction that writes must call `lock_spending` first.
 
         Args:
             owner: The person whose rentals are counted.

@@ -113,7 +113,7 @@ class ProbeAnswers(Rows):
             await insert_new(self._conn, probe_answers, row, conflict_on="rental_id")
 
     async def of_vendors(self, vendors: Collection[str]) -> dict[str, Answers]:
-        """Return, by vendor, the time of the last answer of a probe and the machines that were unreachable since.
+        """Return, by vendor, the last time a machine answered a probe, and the machines unreachable since then.
 
         Vendors without records are left out.
         """

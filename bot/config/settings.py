@@ -245,10 +245,10 @@ def ids_in(text: str) -> tuple[str, ...]:
 
 
 def check_clock(clock_url: str | None, *servers: str) -> None:
-    """Raise ValueError if a command uses a sandbox's clock and any server is on another machine.
+    """Raise ValueError if a command uses a sandbox's clock, but not only servers on this machine.
 
-    The server of the clock itself must also be on this machine. If the command doesn't use a sandbox's clock, all
-    servers are allowed.
+    If `clock_url` is None, the command doesn't use a sandbox's clock, so nothing is checked. Otherwise, the
+    clock's own address and the addresses in `servers` must all be on this machine.
     """
     if clock_url is not None and not all(map(is_loopback, (clock_url, *servers))):
         raise ValueError("another clock is only allowed for a sandbox on this machine")
@@ -271,8 +271,8 @@ def read_needed(*names: str) -> Settings:
 
     Raises Mistake if one of these settings is missing or wrong.
 
-    `.env` is allowed as a name too. Mistake is then also raised if the file `.env` can't be read. Pass this name
-    if a setting has a default: otherwise, the default would replace a value in an unreadable file.
+    If `names` contains `.env`, the function also raises Mistake for a file `.env` that can't be read. Pass `.env`
+    if a setting has a default. Otherwise, the default would silently replace a value in an unreadable file.
     """
     settings, wrong = read_partly(Settings)
     for name in names:

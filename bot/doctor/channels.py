@@ -92,8 +92,8 @@ async def channel(client: AsyncWebClient, handle: str, what: str, configured: Co
 async def approvers(context: CheckContext, client: AsyncWebClient) -> list[Finding]:
     """Check whether the approvers are in the channel in which requests are posted.
 
-    An approver who isn't a member of the channel isn't notified of requests. The result is empty if the approvers
-    or the channel can't be determined, because a setting is missing or wrong.
+    An approver who isn't a member of the channel isn't notified of requests. If a missing or wrong setting hides
+    the approvers or the channel, nothing is checked, and the list is empty.
     """
     rules = context.rules
     needed = [] if rules.approvers.people or rules.approvers.groups else ["GPUBOT_ADMINS"]

@@ -93,7 +93,7 @@ class Opened:
     """The IDs of resources that were missing or deleted when they were first looked up after that time."""
 
     def again(self, clock: Clock) -> None:
-        """Reset these values, because the database was opened or reopened."""
+        """Record that the database was opened or reopened now. The checks made before are forgotten."""
         self.at, self.real, self.swept = clock.now(), clock.real(), False
         self.gone.clear()
 
@@ -151,7 +151,7 @@ class StepDeps(Deps):
     on_attempt: Callable[[Attempt], None] = lambda _: None
     """Called with an attempt after its new state has been written."""
     claim_lasts: Callable[[], bool] = lambda: True
-    """Returns whether the step's claim is certain to last for one more call.
+    """Returns whether the step's claim is certain to last until another call to a service has ended.
 
     A claim is a process's right to work on the rental for a limited time. If the claim might end during the call,
     the step buys and deletes nothing, because another process may already be working on the rental.

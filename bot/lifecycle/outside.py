@@ -210,6 +210,6 @@ class Directory(Protocol):
     async def members(self, group: str) -> frozenset[str] | None:
         """Return the members of a user group. Never raises.
 
-        The result is empty if Slack says definitively that no such group is visible to the bot, and None if Slack
+        The set is empty if Slack says definitively that no such group is visible to the bot. Returns None if Slack
         doesn't respond within a second of wall-clock time.
         """

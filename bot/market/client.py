@@ -29,7 +29,7 @@ T = TypeVar("T")
 _log = structlog.get_logger("gpubot.market")
 
 LARGEST_DISCOVERY = 1024 * 1024
-"""The maximum size in bytes of an answer of a discovery endpoint, which normally lists a few hundred names.
+"""The maximum size in bytes of an answer from a discovery endpoint, which normally lists a few hundred names.
 
 The limit is low because decoded JSON takes several times as much memory.
 """

@@ -161,7 +161,7 @@ def gpus(body: object) -> dict[str, tuple[str, ...]]:
 
 
 def names(body: object) -> tuple[str, ...]:
-    """Return the names in an answer of a discovery endpoint.
+    """Return the names in an answer from a discovery endpoint.
 
     The answer is a list of strings, a list of objects with a `name`, or an object whose only field is a list of
     either kind. Raises UnusableAnswer for anything else, or if there are no names.
@@ -400,7 +400,7 @@ def _is_part(body: object, count: int) -> bool:
 
 
 def deletion(body: object) -> bool:
-    """Check the answer of an accepted deletion, and return True.
+    """Check the market's answer to a deletion that it has accepted, and return True.
 
     Raises UnusableAnswer if the answer isn't an object.
     """

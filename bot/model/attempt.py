@@ -118,7 +118,7 @@ class Marker(StrEnum):
 
 
 REPORTED_FAILED = frozenset({Why.SOLD_OUT, Why.ANSWERED_FAILED})
-"""The reasons with which the market reports a failed purchase. The purchase may still have created a resource."""
+"""The reasons for a failure that the market itself reports. The purchase may still have created a resource."""
 
 
 ENDED_BY_VENDOR = REPORTED_FAILED | {Why.REFUSED, Why.VENDOR_FAILED, Why.TOO_SLOW}
@@ -130,11 +130,11 @@ USUAL_CHANCE = Fraction(8, 10)
 
 
 class SuccessRate(Frozen):
-    """The number of successful purchases, out of one vendor's last ten purchases of a GPU.
+    """The number of successful purchases, out of the bot's last ten purchases of a GPU from one vendor.
 
-    A purchase succeeded if its machine became ready, and none of its GPUs was found to be faulty later.
+    A purchase succeeded if its machine became ready, and none of the machine's GPUs was found to be faulty later.
 
-    Purchases that a person or the market ended before their machine was ready aren't counted.
+    A purchase isn't counted if a person or the market ended it before the machine was ready.
     """
 
     ready: int
@@ -308,8 +308,8 @@ class Attempt(Frozen):
     def live(self) -> bool:
         """True if the attempt has the rental's machine, or can still get it.
 
-        An attempt is no longer live once its deletion has been accepted. An orphan, that is, an attempt whose
-        machines are only deleted, is never live.
+        An attempt is no longer live once the vendor has accepted its deletion. An orphaned attempt is never
+        live, because the bot only deletes the machines of such an attempt.
 
         A rental has at most one live attempt.
         """
@@ -324,7 +324,7 @@ class Attempt(Frozen):
     def unresolved(self) -> bool:
         """True if the attempt is an orphan whose machines can still cost money.
 
-        The machines of an orphan never become the rental's machine. They are only deleted.
+        The machines of an orphan never become the rental's machine. The bot only deletes them.
         """
         return self.orphaned and not self.closed
 

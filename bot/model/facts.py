@@ -166,15 +166,17 @@ class ExtensionFacts(DecisionFacts, DecidersFacts):
     since: Instant
     """The previous end. It stays in force while an approver decides."""
     span: timedelta
+    until_done: bool = False
+    """True if the machine then also ends when its jobs are done. `span` may then be zero."""
 
 
 # --- until the machine is ready
 
 
 class OfferFacts(UntilFacts):
-    """An offer for a queued rental. `offer` is its ID.
+    """An offer for a queued rental: one that fits the request or, if there is none, the cheapest one.
 
-    The offer fits the request. If no offer fits, it is the cheapest offer.
+    `offer` is the ID of the offer.
     """
 
     vendor: str | None = None
@@ -297,6 +299,8 @@ class QuestionFacts(UseFacts, BillFacts):
     rate: Decimal | None = None
     estimate: Micros | None = None
     """The cost until the end of the lease."""
+    job: Job | None = None
+    """The job that is running although the machine does no work. None if no job is running."""
 
 
 class JobsEndedFacts(BillFacts, UntilFacts):
@@ -356,7 +360,7 @@ class WorkGoesOn(StrEnum):
 
 
 class WorkGoesOnFacts(UntilFacts):
-    """Work that goes on, so that the lease ends at `until` again."""
+    """Work that goes on after the jobs seemed to be done. The end of the lease therefore moves back to `until`."""
 
     until: Instant
     work: WorkGoesOn
@@ -446,7 +450,11 @@ class EndedFacts(SaidFacts, BillFacts):
 
 
 class DeletionFacts(BillFacts):
-    """Resources that may still cost money, or no longer do. `why` is set if their attempt failed."""
+    """Resources that are being deleted, or have been deleted.
+
+    Until the vendor confirms the deletion, the resources can still cost money. If the purchase of the resources
+    failed, `why` is the reason.
+    """
 
     vendor: str
     resource_id: str | None = None
@@ -499,9 +507,9 @@ class AccountFacts(Facts):
 
 
 class DearRental(Frozen):
-    """The cost of a rental on an unusually expensive day, and its GPUs.
+    """The cost of a rental on an unusually expensive day, and the rental's GPUs.
 
-    Events that earlier versions stored lack the GPUs.
+    In old events, `count` is 0 and `gpu` is empty, because earlier versions of the bot didn't store the GPUs.
     """
 
     rental_id: str

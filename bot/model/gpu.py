@@ -174,7 +174,10 @@ def _includes(wide: Sequence[str], narrow: Sequence[str]) -> bool:
 
 @dataclass(frozen=True)
 class Variant:
-    """A canonical name and its features: the parts after the family, such as `sxm5` and `80gb`."""
+    """The canonical name of a GPU and its features.
+
+    For example, `nvidia-h100-sxm5-80gb` has the features `sxm5` and `80gb`.
+    """
 
     name: str
     features: frozenset[str]

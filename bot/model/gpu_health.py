@@ -1,7 +1,7 @@
 """The health of a machine's GPUs: the faults that its owner is notified of, and the notes that are only shown.
 
-A machine finds them itself, with the script in bot/policy/access/health_script.py. docs/probe.md explains the
-meaning of each.
+The script in bot/policy/access/health_script.py runs on the machine and finds both. docs/probe.md explains the
+meaning of each fault and note.
 """
 
 from __future__ import annotations

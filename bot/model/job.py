@@ -30,7 +30,7 @@ class JobState(StrEnum):
 
 
 class ReportedJob(Frozen):
-    """A job in one report of a machine. All ages are measured by the machine's own clock."""
+    """A job in one report that a machine has sent. The machine's own clock measures `age` and `ended_ago`."""
 
     id: str
     """The user ID and the random part of the file's name: `0.q7Xk2`. It is unique among the jobs of a machine."""
@@ -48,7 +48,7 @@ class ReportedJob(Frozen):
 
 
 class ReportedProgress(Frozen):
-    """The newest line of progress in one report of a machine."""
+    """The newest line of progress in one report that a machine has sent."""
 
     text: str
     """At most 100 characters. Untrusted text: escape it for display."""
@@ -63,7 +63,7 @@ class JobReport(Frozen):
 
 
 class Job(Frozen):
-    """A job on a machine, with the bot time of its beginning and its end."""
+    """A job on a machine. Its beginning and its end are in bot time: the bot's clock, which a sandbox can move."""
 
     id: str
     uid: int = Field(ge=0)
@@ -75,7 +75,8 @@ class Job(Frozen):
     ended_at: Instant | None = None
     """The time at which the job ended. None while it is running.
 
-    If the end isn't known, this is the last time at which the job was known to run.
+    If the end isn't known, this is the last time at which the machine saw the job run. If the machine no longer
+    reports the job, it is the time of the first report without it.
     """
 
     @property

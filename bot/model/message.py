@@ -223,7 +223,7 @@ class Message(Frozen):
     ts: str | None = None
     """Slack's ID of the post within its channel. None until the message is known to be posted."""
     posted_at: Instant | None = None
-    """The bot time at which Slack accepted the message."""
+    """The time at which Slack accepted the message, by the bot's clock, which the sandbox can move."""
     sending: bool = False
     """True if a post was begun and its outcome is unknown.
 
@@ -242,7 +242,7 @@ class Message(Frozen):
     due_at: Instant | None = None
     """The wall-clock time at which delivery next handles the message. None if Slack is up to date."""
     refresh_at: Instant | None = None
-    """The bot time at which to update the elapsed time that the message shows. None if it shows no elapsed time.
+    """The time at which to update the elapsed time that the message shows. None if it shows no elapsed time.
 
     Slack's rate limits allow few edits, so messages with a `due_at` are sent first.
     """

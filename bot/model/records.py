@@ -160,7 +160,7 @@ class Running(NamedTuple):
 
 
 class LiveCost(NamedTuple):
-    """The values of a live rental from which the total cost of many rentals is computed."""
+    """The values from which the cost of one live rental is computed."""
 
     rental_id: str
     owner: str
@@ -244,7 +244,7 @@ class WatchedResource(EndTimes):
     orphaned: bool
     """True if the resource belongs to an orphaned attempt.
 
-    The resource then never becomes the rental's machine, and is only deleted.
+    Such a resource never becomes the rental's machine. The bot only deletes it.
     """
     latest_end: Instant | None
 
@@ -303,7 +303,7 @@ class Unsendable(Frozen):
     calls: frozenset[NextCall] = frozenset()
     """The calls to Slack that can't be made now. A message whose next call is one of these is left out."""
     edits_again: bool = False
-    """True to leave out edits that may only repeat what Slack already shows."""
+    """True to leave out edits that could turn out to repeat what Slack already shows."""
     channels: frozenset[str] = frozenset()
     """The IDs of channels and people to whom nothing can be posted at the moment."""
     passed: frozenset[int] = frozenset()

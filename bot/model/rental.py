@@ -106,10 +106,10 @@ class Lease(Frozen):
     ready_at: Instant
     ends_at: Instant
     latest_end: Instant | None = None
-    """For a flexible end, the latest time at which the lease may end. None if the end is fixed.
+    """The latest end of a lease with a flexible end. None if the end is fixed.
 
-    While the machine is in use, `ends_at` moves to later times, but never past `latest_end`. If the lease ends
-    because its jobs are done, this is the end that applies again if work goes on.
+    While the machine is in use, `ends_at` moves to later times, but never past `latest_end`. If the lease is about
+    to end because its jobs are done, but work goes on, `ends_at` moves back to this time.
     """
     kept_until: Instant | None = None
     """The latest time until which the machine is kept if `/root/on-ending.sh` fails before the end of the lease.
@@ -147,6 +147,14 @@ class Lease(Frozen):
         before = self.graceful_destroy or self
         return before.latest_end or before.ends_at
 
+    @property
+    def paid_until(self) -> datetime:
+        """The latest time until which the machine may run without an extension.
+
+        Unlike `last_end`, this includes the time for which the machine is kept if `/root/on-ending.sh` fails.
+        """
+        return max(self.last_end, self.kept_until or self.last_end)
+
 
 class Extension(Frozen):
     """A request for a longer lease that waits for an approver.
@@ -159,6 +167,8 @@ class Extension(Frozen):
     """The new end, if the extension is approved."""
     asked_by: str
     asked_at: Instant
+    until_done: bool = False
+    """True if the machine should then also end when its jobs are done."""
 
 
 class Ending(Frozen):
@@ -220,7 +230,7 @@ class Rental(Frozen):
     """
     approved_by: str | None = None
     approval_notice_at: Instant | None = None
-    """The time at which to notify the owner of the approval, unless the machine is ready by then.
+    """The time at which to tell the owner that the request was approved, unless the machine is ready by then.
 
     None if no such notice is needed.
     """
@@ -348,7 +358,7 @@ class Rental(Frozen):
 
     @property
     def needs_later_end(self) -> bool:
-        """True if the request can't be approved with its present end. The owner then has to name a later end."""
+        """True if the request's end is too early for an approval. The owner then has to name a later end."""
         return self.decision is not None and self.decision.why is Why.TOO_LITTLE_TIME
 
     @property

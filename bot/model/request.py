@@ -115,7 +115,7 @@ class Request(OfferQuery):
     def longest(self) -> timedelta:
         """The longest time that the machine can run without an extension.
 
-        For a flexible end, that is the time until the latest time at which the lease may end.
+        For a flexible end, the machine can run until the latest end of the lease.
         """
         return self.lease if self.up_to is None else max(self.up_to, self.lease)
 
@@ -123,7 +123,7 @@ class Request(OfferQuery):
     def last_end(self) -> datetime | None:
         """The end that the person named. None if they named no end.
 
-        For a flexible end, this is the latest time at which the lease may end.
+        For a flexible end, this is the latest end of the lease.
         """
         if self.until is None or self.up_to is None:
             return self.until

@@ -195,7 +195,9 @@ class Extended(Frozen):
 
     rental: Rental
     span: timedelta
-    """The additional time."""
+    """The additional time. It may be zero if the machine now ends when its jobs are done."""
+    until_done: bool = False
+    """True if the person chose that the machine ends when its jobs are done."""
     waits: bool
     """True if the extension waits for an approver."""
     asked: PeopleAsked | None
@@ -357,7 +359,7 @@ class Remainder(Frozen):
     gpu: str
     """The GPU that was clicked."""
     lease: timedelta
-    """The time until the end. For a flexible end, the time until the latest time at which the lease may end."""
+    """The time until the end. For a flexible end, the time until the latest end."""
     kept: timedelta = timedelta(0)
     """The time after the end for which the machine would be kept if saving failed."""
     max_rate: Decimal

@@ -55,8 +55,8 @@ async def serve(
         clock: The clock for waiting requests.
         report: Returns the answer of /health.
         exposition: Returns the answer of /metrics.
-        works: Returns whether work is in progress. While there is work, `report` isn't called for requests that
-            wait for the end of the work.
+        works: Returns whether work is in progress. While a request waits for the end of the work, `report`
+            isn't called for that request.
         ready: Returns whether Slack's requests can be sent to this process. Without this function, /ready isn't
             served.
         machines: The answer of /machines. If None, /machines isn't served.

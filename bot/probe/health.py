@@ -46,12 +46,11 @@ _NOTE = re.compile(f"note {_GPU} ([a-z0-9-]+) ([1-9][0-9]{{0,8}})", re.ASCII)
 
 
 def read_health(text: bytes) -> GpuHealth | None:
-    """Parse the health of the GPUs in the text after a report.
+    """Parse the section about the health of the GPUs, which a machine prints after the probe's report.
 
-    A line that can't be parsed is ignored, so that a later version of the script may print other lines.
+    A line that can't be parsed is ignored, so that a later version of the script can print other lines.
 
-    Returns None if the text has no such section, if the section is incomplete, or if it has too many lines or a
-    line that is too long.
+    Returns None if the section is missing or incomplete, or if it has too many lines or a line that is too long.
     """
     lines = section(text, FIRST_LINE, LAST_LINE)
     if lines is None or len(lines) > MOST_LINES or any(len(line) > LONGEST_LINE for line in lines):
@@ -75,7 +74,10 @@ def _read_faults(lines: Iterable[str]) -> tuple[GpuFault, ...]:
 
 
 def _read_notes(lines: Iterable[str]) -> tuple[GpuNote, ...]:
-    """Parse lines such as `note 2 hot 1500`. The last one of each GPU and kind counts."""
+    """Parse lines such as `note 2 hot 1500`.
+
+    If several lines have the same GPU and kind of note, only the last of these lines counts.
+    """
     found: dict[tuple[int | None, GpuNoteKind], GpuNote] = {}
     for line in lines:
         match = _NOTE.fullmatch(line)

@@ -26,9 +26,9 @@ _PROGRESS = re.compile(r"progress (\d{1,10}) (.+)", re.ASCII)
 
 
 def read_jobs(text: bytes) -> JobReport | None:
-    """Parse the section with the jobs in the text after a report.
+    """Parse the section about the jobs, which a machine prints after the probe's report.
 
-    Returns None if there is no complete section of this version.
+    Returns None if `text` has no complete section in this version of the format.
     """
     lines = section(text, FIRST_LINE, LAST_LINE)
     if lines is None:

@@ -93,6 +93,7 @@ class SshProber:
         seconds: float = SECONDS,
         host_key_seconds: float = HOST_KEY_SECONDS,
         probe_run_seconds: float = PROBE_RUN_SECONDS,
+        after_report_seconds: float = AFTER_REPORT_SECONDS,
     ) -> None:
         """Create a prober.
 
@@ -101,6 +102,7 @@ class SshProber:
             seconds: The time limit of each call (wall clock).
             host_key_seconds: The time limit of `host_key`, if it is shorter than `seconds`.
             probe_run_seconds: The time limit of `run_probe`.
+            after_report_seconds: The time for which `run_probe` waits for the rest of the answer after the report.
         """
         # asyncssh looks up the name of the local user, although it doesn't need the name here. In a container, the
         # user may not have a name, and the lookup would fail.
@@ -111,6 +113,7 @@ class SshProber:
         self._seconds = seconds
         self._host_key_seconds = min(seconds, host_key_seconds)
         self._probe_run_seconds = probe_run_seconds
+        self._after_report_seconds = after_report_seconds
 
     async def banner(self, host: str, port: int, vendor: str | None = None) -> bool:
         try:
@@ -167,7 +170,15 @@ class SshProber:
             async with asyncio.timeout(self._probe_run_seconds):
                 with await self._connector.connected(host, port, vendor) as sock:
                     tunnel = LimitedConnection(sock, PROBE_RUN_BYTES)
-                    await _run_script(host, port, client, session, tunnel, command=ask_for(ending))
+                    await _run_script(
+                        host,
+                        port,
+                        client,
+                        session,
+                        tunnel,
+                        command=ask_for(ending),
+                        after_report_seconds=self._after_report_seconds,
+                    )
         except Exception as caught:
             # Catch everything, because what a server sends can make asyncssh raise any exception.
             error = caught
@@ -292,7 +303,14 @@ def _why(client: _Client, error: Exception | None) -> Missed:
 
 
 async def _run_script(
-    host: str, port: int, client: _Client, session: _Session, tunnel: LimitedConnection, *, command: str
+    host: str,
+    port: int,
+    client: _Client,
+    session: _Session,
+    tunnel: LimitedConnection,
+    *,
+    command: str,
+    after_report_seconds: float,
 ) -> None:
     connection = await asyncssh.connect(
         host,
@@ -325,7 +343,7 @@ async def _run_script(
         )
         await session.complete.wait()
         with suppress(TimeoutError):
-            async with asyncio.timeout(AFTER_REPORT_SECONDS):
+            async with asyncio.timeout(after_report_seconds):
                 await session.over.wait()
     finally:
         connection.abort()

@@ -27,7 +27,7 @@ from bot.watchdog.settings import WatchdogSettings
 from bot.watchdog.state import Account, BotAnswer, Living, Trouble
 
 SECONDS = 30.0
-"""The time in seconds (wall clock) to wait for an answer of the bot or of Slack.
+"""The time in seconds (wall clock) to wait for an answer from the bot or from Slack.
 
 It is long so that a bot that is merely slow doesn't count as unreachable.
 """
@@ -176,7 +176,7 @@ def _unsigned_answer(status: int, headers: Mapping[str, str]) -> BotAnswer:
 
 
 def _slack_error(content: bytes) -> str | None:
-    """Return the error in an answer of a webhook or of Slack's Web API, or None if the call succeeded."""
+    """Return the error in an answer from a webhook or from Slack's Web API, or None if the call succeeded."""
     text = content.decode(errors="replace").strip()
     try:
         body = json.loads(text)

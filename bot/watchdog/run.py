@@ -88,7 +88,7 @@ class Watchdog:
         """The readings of the wall clock and of the monotonic clock at this process's last poll."""
 
     def begin(self) -> None:
-        """Read the state file. Raises Unusable if it can't be read and written."""
+        """Read the state file. Raises Unusable if the file can't be read, or can't be written."""
         self._state, aside = self._file.read()
         if aside is not None:
             log.error("watchdog.file_put_aside", file=str(aside))

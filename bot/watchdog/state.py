@@ -27,7 +27,7 @@ LARGEST_FILE = 16 * 1024 * 1024
 
 
 class Trouble(StrEnum):
-    """The kinds of problems that a poll can find with the bot."""
+    """The ways in which the bot can fail the check that the watchdog makes every minute."""
 
     NOT_WELL = "not_well"
     """The bot has answered, and reports that it isn't working properly."""

@@ -4,9 +4,9 @@ Each action has one handler in this package. The action's button, dialog and typ
 handler. It creates the action and passes it to `carry_out`, together with two functions. One returns the dialog in
 which the person confirms the action. The other returns the reply after the action.
 
-Many handlers need no code of their own. `does` creates the handler if a button's value has the same fields as its
-action. `shows` creates the handler of a button that only shows something. The constant `ON` of each module maps
-buttons and dialogs to their handlers.
+Many handlers need no code of their own. `does` creates the handler of a button or dialog whose value contains all
+arguments of an action. `shows` creates the handler of a button that only shows something. The constant `ON` of
+each module maps buttons and dialogs to their handlers.
 """
 
 from __future__ import annotations
@@ -78,9 +78,10 @@ def does(
     replaces_original: bool = False,
     unless_shown: bool = False,
 ) -> ValueHandler[Value]:
-    """Return the handler of a button or dialog whose value has the same fields as its action.
+    """Return the handler of a button or dialog that carries out an action.
 
-    `make` creates the action from these fields. The other parameters are those of `carry_out`.
+    `make` creates the action. Its keyword arguments are the fields in the value of the button or dialog. The other
+    parameters are those of `carry_out`.
     """
 
     async def handler(context: Context, interaction: UserInteraction, value: Value) -> Outcome:

@@ -23,7 +23,7 @@ from handlers.typed.form import InvalidForm
 async def open_form(context: Context, interaction: UserInteraction, _: NoValue = NO_VALUE) -> Outcome:
     """Open the dialog that asks for a GitHub user name.
 
-    Raises Refused if this person may not add keys from GitHub.
+    Raises Refused if the person may not add keys from GitHub.
     """
     check_may_take(context.deps, interaction.person)
     return OpenModal(modal=name_form())
@@ -41,7 +41,7 @@ async def _look(context: Context, interaction: UserInteraction, name: str) -> Gi
 
 
 def _check_pace(context: Context, interaction: UserInteraction) -> None:
-    """Refuse a lookup if this person looks up keys more often than `Context.github` allows.
+    """Refuse a lookup if the person looks up keys more often than `Context.github` allows.
 
     Without this limit, one person could use up GitHub's rate limit, and GitHub would refuse everybody's lookups.
     Raises Refused.

@@ -174,7 +174,7 @@ def channel_of(interaction: UserInteraction, earlier: Quote | None) -> str:
 async def rent(context: Context, interaction: UserInteraction, value: OfferValue) -> Outcome:
     """Rent an offer, or request approval for it.
 
-    If this person is already renting the same kind of machine, the reply asks whether they want a second machine.
+    If the person is already renting the same kind of machine, the reply asks whether they want a second machine.
     Nothing is rented until they have confirmed this.
     """
 

@@ -75,7 +75,7 @@ class Names:
         return listed([*map(self.person, people), *(f"the group {self.group(one)}" for one in groups)])
 
     def channels(self, channels: Sequence[str]) -> str:
-        """Return these channels as a text such as `#gpus and #training`."""
+        """Return the names of channels as a text such as `#gpus and #training`."""
         return listed([*map(self.channel, channels)])
 
 

@@ -46,6 +46,7 @@ from handlers.typed.form import (
     NO_PROBE,
     NO_SETUP,
     NOW,
+    UNTIL_DONE,
     InvalidForm,
     read_form,
 )
@@ -140,6 +141,10 @@ def price_text(request: Request, offer: Offer | None) -> str:
     """
     if offer is None:
         return f"Nobody offers this right now: {_wanted(request)}. You can still search for similar offers."
+    if request.until_done:
+        whole = f"up to about {dollars(cost(offer.rate, request.lease))} for the whole {span(request.lease)}"
+        each = f" ({price_of(offer.gpu_rate)} per GPU)" if request.count > 1 else ""
+        return f"*From {per_hour(offer.rate)}{each}*, {whole}: {_wanted(request)}, at {vendor(offer.vendor)}."
     longest = ""
     if request.longest > request.lease:
         longest = f" or {dollars(cost(offer.rate, request.longest))} for {span(request.longest)}"
@@ -154,10 +159,10 @@ def no_price(request: Request, why: str) -> str:
 
 
 def with_line(view: Mapping[str, Any], text: str) -> Json | None:
-    """Return an update of an open form, with a new text in both lines for the price.
+    """Return an update of an open form, in which `text` replaces the shown price.
 
     `view` is the form as Slack sent it. The update contains the same inputs, so Slack keeps what the person has
-    entered. None if the form has no lines for the price. This happens if an older version of the bot opened it.
+    entered. None if the form shows no price. This happens if an older version of the bot opened it.
     """
     shown = parts(view, "blocks")
     if not any(block.get("block_id") == PRICE for block in shown):
@@ -249,6 +254,7 @@ def form_dialog(
             )
         ),
         _up_to(wanted, rules, zone),
+        _until_done_box(wanted, rules),
         price_line(_first_line(catalog, request), PRICE_AGAIN),
         blocks.people_select(
             Field.TEAMMATES,
@@ -306,6 +312,16 @@ def _up_to(wanted: Request, rules: Rules, zone: str) -> Json | None:
         longest=40,
         required=False,
     )
+
+
+def _until_done_box(wanted: Request, rules: Rules) -> Json | None:
+    """Return the checkbox for `until done`, or None if the rules don't let the bot see the machine's jobs."""
+    if rules.idle.probe is ProbeKind.NONE:
+        return None
+    box = option("End when the job is done", UNTIL_DONE)
+    label = "If the work is done earlier (started with gpubot-run)"
+    chosen = [box] if wanted.until_done else []
+    return blocks.heard(blocks.checkboxes(Field.UNTIL_DONE, label, [box], chosen=chosen, required=False))
 
 
 def _setup_select(chosen: str | None, rules: Rules) -> Json | None:
@@ -467,7 +483,7 @@ def _choice(
 async def open_form(context: Context, interaction: UserInteraction, value: FormValue = NO_VALUE) -> Outcome:
     """Open the request form, filled in from the earlier search or request that the form changes.
 
-    Raises Refused if this person may not make requests in this channel.
+    Raises Refused if the person may not make requests in the channel.
     """
     earlier = await changed_quote(context, interaction, value)
     asked_in = channel_of(interaction, earlier)

@@ -23,7 +23,7 @@ from handlers.messages.writers import EventContext
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Modal, Rendered, option
 from handlers.phrases.budget_text import limits_fact, over_total_text, price_fact
-from handlers.phrases.ends import hours_text, how_long_in_dialog
+from handlers.phrases.ends import ITS_JOB, hours_text, how_long_in_dialog
 from handlers.phrases.format import Reader, escape, join, per_hour, person
 from handlers.phrases.rental_text import machine, machine_in, owner, so_far
 from handlers.typed.form import read_length
@@ -119,8 +119,8 @@ def _asked_for(details: RentalDetails, now: datetime) -> str:
         whose = "" if extension.asked_by == rental.owner else f"{owner(details)}'s "
         return wants(details, extension.asked_by, f"{longer} more for {whose}{machine(rental)}")
     what = f"{machine_in(rental)} for {span(rental.terms.lease)}"
-    if rental.request.until is not None or rental.request.up_to is not None:
-        what = f"{machine_in(rental)}, {how_long_in_dialog(rental.request, now)}"
+    if rental.request.until is not None or rental.request.up_to is not None or rental.request.until_done:
+        what = f"{machine_in(rental)}, {how_long_in_dialog(rental.request, now, ITS_JOB)}"
     return wants(details, rental.owner, what)
 
 

@@ -1,4 +1,6 @@
-"""Brings Slack up to date with the outbox, the stored messages that have to be posted, edited or answered.
+"""Brings Slack up to date with the outbox.
+
+The outbox contains the stored messages that have to be posted, edited or answered in Slack. These are the modules:
 
 - `loop`: decides which messages are sent now, in which order, and how many at a time.
 - `content`: renders the current content of a message.

@@ -326,11 +326,11 @@ class Delivery(Part):
                 return
 
     async def _start_refreshes(self, tx: Tx, now: datetime, bot_now: datetime) -> datetime | None:
-        """Start the refreshes that are due, as far as the limits allow.
+        """Start the refreshes that are due, and return the time of the earliest one by the bot's clock.
 
-        A refresh is an edit that only updates the elapsed time in a message. Returns the time of the earliest
-        refresh, by the bot's clock. This includes refreshes that are due but had to wait. None if no message needs
-        a refresh.
+        A refresh is an edit that only updates the elapsed time in a message. Refreshes wait while a rate limit is
+        reached or too many messages are being sent. The result includes refreshes that are due but had to wait.
+        None if no message needs a refresh.
         """
         first = await tx.messages.next_refresh()
         if first is None or first > bot_now or not self.may_refresh(now):
@@ -482,9 +482,9 @@ class Delivery(Part):
         return await self.poster.find(message, card, since)
 
     async def _post(self, message: Message, rendered: Rendered) -> Result:
-        """Store that a post has begun, then make the post.
+        """Mark the stored message as being posted, then post it.
 
-        If the process crashes after the first step, the post may or may not exist. The next process therefore
+        If the process crashes after the mark is stored, the post may or may not exist. The next process therefore
         searches the conversation for the post before it posts again.
         """
         sending = changed(message, sending=True)

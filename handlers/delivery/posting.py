@@ -505,7 +505,7 @@ def _retried(message: Message, now: datetime) -> Message:
 
 
 def _waiting(message: Message, until: datetime | None) -> Message:
-    """Return the message scheduled for `until`.
+    """Return a copy of the message that is next due at `until`.
 
     `tries` is set to 0, so that the message doesn't count as failed. Failed messages are sent as soon as an outage
     of Slack ends, but this message must wait until `until`.

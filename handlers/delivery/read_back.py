@@ -269,9 +269,9 @@ def _is_ours(post: Mapping[str, Any]) -> bool:
 def _is_of(metadata: Mapping[str, Any], message: Message) -> bool:
     """Return whether a post with this metadata shows the message.
 
-    Comparing the IDs isn't enough: after a backup is restored, IDs are assigned a second time. The first version
-    of a message is computed from the time at which it was queued, and later versions are higher. So if the version
-    of a post is lower than the first version, the post shows another message that had the same ID.
+    Comparing the IDs isn't enough: after a backup is restored, IDs are assigned a second time. The time at which a
+    message was queued determines its first version, and versions only increase. If a post's version is lower than
+    the first version of the message, the post therefore shows another message that had the same ID.
 
     Posts from older releases of the bot have no version. For them, only the IDs are compared.
     """

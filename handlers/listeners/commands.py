@@ -13,7 +13,7 @@ from bot.policy.team.roles import check_user, roles_of
 from handlers.actions import github_keys, keys, offers, policy, short_forms, spend
 from handlers.actions.calling import carry_out, on
 from handlers.actions.request_form import open_form
-from handlers.ids import NO_VALUE, UNREADABLE, Action, Callback, LineValue, NoValue, PageValue
+from handlers.ids import NO_VALUE, UNREADABLE, Action, Callback, LineValue, NoValue, PageValue, ScriptValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import OpenModal, Outcome, Reply, UserInteraction
 from handlers.messages import lists, probe, replies
@@ -158,7 +158,7 @@ async def _list(context: Context, interaction: UserInteraction, *, everyone: boo
     )
 
 
-# --- buttons of the Home tab
+# --- buttons of the Home tab and of `/gpu probe`
 
 
 async def show_team(context: Context, interaction: UserInteraction, _: NoValue) -> Outcome:
@@ -172,6 +172,11 @@ def team_dialog(listing: Rendered) -> Modal:
     )
 
 
+async def show_script(_: Context, __: UserInteraction, value: ScriptValue) -> Outcome:
+    """Open the text of a script that the bot installs on machines."""
+    return OpenModal(modal=probe.script_dialog(value.script))
+
+
 async def turn_page(context: Context, interaction: UserInteraction, value: PageValue) -> Outcome:
     await home.turn_page(context.deps, interaction.person, value.page)
     return None
@@ -180,5 +185,6 @@ async def turn_page(context: Context, interaction: UserInteraction, value: PageV
 ON = (
     on(Action.SHOW_LINE, show_line),
     on(Action.SHOW_TEAM, show_team),
+    on(Action.SHOW_SCRIPT, show_script),
     on(Action.HOME_PAGE, turn_page),
 )

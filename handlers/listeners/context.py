@@ -100,7 +100,7 @@ class OpenForms:
         return turn
 
     def is_newest(self, turn: Turn) -> bool:
-        """Return whether this choice of the person is still the newest one in its form."""
+        """Return whether nobody has made a later choice in the same form."""
         return self._newest.get(turn.view_id) is turn
 
     def updated(self, turn: Turn, view_hash: str) -> None:

@@ -198,7 +198,7 @@ def _begin_rest(
 async def _call_slack(
     context: Context, interaction: Interaction, reply: Reply | None, opening: OpenModal | None
 ) -> None:
-    """Send the reply and open the modal, as far as there are any.
+    """Send the reply if there is one, and open the modal if there is one.
 
     Normally, the reply is stored and delivered later. `reply` is only set if it couldn't be stored.
     """

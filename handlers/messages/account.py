@@ -148,7 +148,7 @@ def _step_alert(context: AlertContext[AlertFacts]) -> Rendered:
 
 
 def _step_text(event: Event[AlertFacts], it: str, times: Times) -> str:
-    """Return sentences about an error that stops the bot's work on a rental, or about the end of the error.
+    """Return sentences about an error that stops the bot's work on a rental, or that no longer does.
 
     If the bot has requested the deletion of a machine that should have ended, the text says that instead. `it` is
     the name of the rental or machine.

@@ -260,7 +260,7 @@ def _many(about: Purchases, view: AdminQuestionView, times: Times) -> Rendered:
 
 
 def repeated(view: AdminQuestionView) -> bool:
-    """Return whether another message already asks about all machines in this question."""
+    """Return whether the admins were already asked about each of the question's machines in another message."""
     return bool(view.parts) and all(one.purchase.same_as is not None for one in view.parts)
 
 

@@ -49,9 +49,9 @@ def unknown_rental(rental_id: str) -> Rendered:
 
 
 def question_unknown() -> Rendered:
-    """Render the text that replaces an unknown question to the admins.
+    """Render the text that replaces a question to the admins, if the database doesn't contain the question.
 
-    The question was asked after the backup, so the restored database doesn't contain it.
+    The question was asked after the backup that was restored.
     """
     return blocks.message(
         f"This question is missing from my database, which was restored from an older backup. {_LIST}"
@@ -99,7 +99,7 @@ def readopted(admin: str, machine: str) -> str:
 
 @question(EventKind.BOUGHT_AFTER_BACKUP)
 def machines_bought_after_backup(context: QuestionContext) -> Rendered:
-    """Render the question to the admins about the machines that were bought after the backup."""
+    """Render the message asking the admins about the machines that were bought after the backup."""
     about, view, times = context.view.question.about, context.view, context.times
     if not isinstance(about, Purchases):
         raise TypeError(f"question {view.question.id} is about no purchases")
@@ -151,7 +151,7 @@ def _moved(about: Purchases, view: AdminQuestionView) -> str:
 
 
 def _undecided(question: AdminQuestion, view: AdminQuestionView, times: Times) -> str:
-    """Return the line about a machine for which an admin still has to decide.
+    """Return the line about a machine that awaits an admin's decision.
 
     An example is `8x H100 (f6rat), Ana's, since 09:14 at $18.40/h, $27.60 so far.`
     """

@@ -177,7 +177,7 @@ def _nothing_fits(context: EventContext[OfferFacts]) -> str:
 
 @direct(EventKind.NOTHING_FITS)
 def _rent_dearer(context: EventContext[OfferFacts]) -> Rendered:
-    """Render the message that no offer has matched yet.
+    """Render the message saying that the bot has found no matching offer yet.
 
     If there are only offers above the highest price of the request, the message has a button that rents the
     cheapest offer.

@@ -17,6 +17,7 @@ from bot.model.summary import RentalDetails
 from bot.model.text import about_span, plural, say_at_most, span
 from bot.policy.access.keys import keys_still_go_in
 from bot.policy.buying.replacing import may_be_replaced
+from bot.policy.use.jobs import shown_progress
 from bot.policy.use.questions import is_on_card
 from handlers.ids import Action, RentalValue, VersionValue
 from handlers.messages.replacing import NO_SSH_ANSWER
@@ -45,6 +46,7 @@ from handlers.phrases.format import (
     person,
     sentence,
 )
+from handlers.phrases.job_text import progress_now
 from handlers.phrases.lease_buttons import destroy_button, extend_form_button, stop_button
 from handlers.phrases.receipt import receipt_parts
 from handlers.phrases.rental_text import (
@@ -75,6 +77,11 @@ REFRESH_IDLE_EVERY = timedelta(minutes=15)
 
 The idle time on the card is rounded down to a multiple of this time. Without the rounding, each check of the
 machine would change the card, and each change is an edit in Slack.
+"""
+REFRESH_PROGRESS_EVERY = timedelta(minutes=5)
+"""The time between two edits of the card of a machine whose jobs print their progress.
+
+There is no edit if the newest progress is still the same.
 """
 REFRESH_AFTER_END = timedelta(seconds=10)
 """The time after the end of a lease at which the card is edited if the machine is still running.
@@ -125,6 +132,8 @@ def _refresh_after(details: RentalDetails, now: datetime) -> timedelta | None:
     if _is_starting(details) and rental.procuring_since is not None:
         return REFRESH_EVERY
     refreshes = [REFRESH_IDLE_EVERY] if is_on_card(rental) else []
+    if shown_progress(rental, now) is not None:
+        refreshes.append(REFRESH_PROGRESS_EVERY)
     if rental.state is State.READY and rental.running_lease.ends_at > now:
         refreshes.append(rental.running_lease.ends_at + REFRESH_AFTER_END - now)
     return min(refreshes, default=None)
@@ -256,6 +265,7 @@ def _ready(details: RentalDetails, reader: Reader) -> list[Part]:
     use = rental.use if is_on_card(rental) else None
     usage = status_text(use, _in_steps(use, times)) if use else ""
     since_text = f"since {times.time(since, posted)}" if since else ""
+    progress = progress_now(rental, times) if use is None else ""
     price = join(per_hour(rental.rate) if rental.rate else "", since_text)
     past = at_its_end(rental, times.now)
     graceful_destroy = "" if past is not None else graceful_destroy_text(details, times, posted)
@@ -264,6 +274,7 @@ def _ready(details: RentalDetails, reader: Reader) -> list[Part]:
     shown = (
         end,
         Fact("Price", price, f"It {'has cost' if since else 'costs'} {price}."),
+        Fact("Job", progress),
         Fact("Usage", usage, sentence(usage)),
     )
     longer = rental.extension
@@ -289,9 +300,9 @@ def _ready(details: RentalDetails, reader: Reader) -> list[Part]:
 
 
 def _in_steps(use: Use, times: Times) -> Times:
-    """Return `times` for a slightly earlier time, so that the idle time on the card is a round one.
+    """Return a copy of `times` with a slightly earlier current time, so that the card shows a round idle time.
 
-    The usage status has then lasted for a multiple of REFRESH_IDLE_EVERY.
+    At that time, the usage status has lasted for a multiple of REFRESH_IDLE_EVERY.
     """
     return changed(times, now=times.now - (times.now - use.since) % REFRESH_IDLE_EVERY)
 

@@ -86,7 +86,7 @@ def _lost(context: EventContext[EndedFacts]) -> str:
 
 @direct(EventKind.LOST)
 def _replace_it(context: EventContext) -> Rendered:
-    """Render the message that a machine was lost, usually because the vendor took it back.
+    """Render the message saying that a machine was lost, usually because the vendor took it back.
 
     Until the lease would have ended, the message has a button that replaces the machine. With another button, the
     owner asks to be notified as soon as there is an offer.
@@ -126,7 +126,7 @@ def _who_destroys(context: EventContext[EndedFacts]) -> str:
 
 @direct(EventKind.DESTROYING)
 def _somebody_destroys_it(context: EventContext) -> Rendered:
-    """Render the message that a machine is being destroyed, with the person or the reason.
+    """Render the message saying that a machine is being destroyed, and by whom or why.
 
     Once the machine is terminated, the message shows the receipt instead.
     """
@@ -205,7 +205,9 @@ def _orphaned_resource(context: EventContext[DeletionFacts]) -> str:
 
 @thread(EventKind.ORPHAN_TERMINATED)
 def _orphan_terminated(context: EventContext[DeletionFacts]) -> str:
-    """Return sentences about the end and the cost of an orphan, a machine that its rental didn't need.
+    """Return sentences about the termination and the cost of an orphan.
+
+    An orphan is a machine that the rental didn't need.
 
     Usually, the text contains the total cost of the rental. If the vendor had reported that the purchase failed,
     it contains the cost of this machine alone.

@@ -88,7 +88,7 @@ def _ends(context: EventContext[UntilFacts]) -> str:
 
 @direct(*_ABOUT_THE_END)
 def _it_ends(context: EventContext[EndFacts]) -> Rendered:
-    """Render the notice that a lease ends soon, with a button for more time.
+    """Render the notice saying that a lease ends soon, with a button for more time.
 
     If the lease has been extended, the message shows the new end. If there is a newer notice, the message points
     to that notice.
@@ -206,7 +206,7 @@ def _longer(context: EventContext) -> str:
 
 
 def is_outdated(context: EventContext) -> bool:
-    """Return whether an event is an outdated notice that a machine will be destroyed.
+    """Return whether an event is an outdated notice of the destruction of a machine.
 
     A notice is outdated if the time that it announces has passed and a newer notice exists. An outage of Slack can
     delay a notice until it is outdated. The bot then doesn't post it any more.
@@ -221,6 +221,10 @@ def is_outdated(context: EventContext) -> bool:
 
 @thread(EventKind.EXTENDED)
 def _extended(context: EventContext[ExtensionFacts]) -> str:
+    if context.facts.until_done:
+        at = context.times.at_time(context.facts.until)
+        chose = f"{context.actor} chose that {context.this_machine} ends when its job is done"
+        return f"{chose}, {at} at the latest."
     extended = f"{context.actor} extended {context.this_machine} by {span(context.facts.span)}."
     return f"{extended} It now {_ends(context)}."
 
@@ -228,6 +232,7 @@ def _extended(context: EventContext[ExtensionFacts]) -> str:
 @thread(EventKind.EXTENSION_ASKED)
 def _extension_asked(context: EventContext[ExtensionFacts]) -> str:
     facts, until = context.facts, until_text(context)
+    until = f"{until} or until its job is done" if facts.until_done else until
     wants = f"{context.actor} asked for {span(facts.span)} more on {context.this_machine}, until {until}."
     return join(wants, asked_by_event(facts, context.details) or "That needs approval.", _unless_approved(context))
 

@@ -1,4 +1,4 @@
-"""The app's Home tab. It shows a person's machines, requests to decide, and budgets.
+"""The app's Home tab. It shows the machines and budgets of a person, and the requests that await their decision.
 
 A view has at most 100 blocks (docs.slack.dev/reference/views), and a limited number of characters in all
 (`blocks.SUM_OF_TEXT`). Therefore each line is shortened, and rentals are split into pages.
@@ -84,7 +84,7 @@ def _line(markup: str, accessory: Json | None = None) -> Json:
 
 
 def _to_decide(shown: HomeView, reader: Reader) -> list[Json | None]:
-    """Return the requests that the reader has to decide, with buttons for the decision."""
+    """Return the requests that await the reader's decision, with buttons for it."""
     if not shown.live.to_decide:
         return []
     more = shown.live.more_to_decide

@@ -7,16 +7,19 @@ from datetime import datetime, timedelta
 from bot.model.event import EventKind
 from bot.model.facts import JobDoneFacts, JobsEndedFacts, QuestionFacts, UntilFacts, WorkGoesOn, WorkGoesOnFacts
 from bot.model.job import Job, JobState
+from bot.model.machine_use import UsageStatus
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.text import about_span, span
+from bot.policy.use.jobs import main_job, running_job
 from handlers.ids import Action, HoursValue, RentalValue, SpanValue
+from handlers.messages.needed import answered
 from handlers.messages.writers import EventContext, cost_of, direct, no_longer_ready, thread, until_text
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Fact, Json, Rendered, button
-from handlers.phrases.ends import on_ending_text
-from handlers.phrases.format import join, per_hour, sentence
-from handlers.phrases.job_text import exit_text, job_name
+from handlers.phrases.ends import ends_fact, on_ending_text
+from handlers.phrases.format import first_few, join, per_hour, sentence
+from handlers.phrases.job_text import JOBS_SHOWN, ended_text, exit_text, job_name
 from handlers.phrases.lease_buttons import destroy_button
 from handlers.phrases.rental_text import machine, so_far
 
@@ -28,7 +31,7 @@ KEEP_HOURS = (1, 4)
 
 @thread(EventKind.JOBS_ENDED)
 def _jobs_ended(context: EventContext[JobsEndedFacts]) -> str:
-    return sentence(f"The {_job_of(context)} {_how(context.facts.jobs[0])}")
+    return sentence(f"The {_job_of(context)} {_how(main_job(context.facts.jobs))}")
 
 
 @thread(EventKind.JOB_DONE)
@@ -76,31 +79,47 @@ def _what_goes_on(context: EventContext[WorkGoesOnFacts]) -> str:
 
 @direct(EventKind.JOBS_ENDED)
 def _work_has_ended(context: EventContext[JobsEndedFacts]) -> Rendered:
+    """Notify the owner that the jobs on their machine have ended, and ask whether the machine is still needed.
+
+    Once somebody has answered, the message shows the answer. While the machine works again, it says so instead.
+    """
     rental, facts = context.rental, context.facts
     if rental.state is not State.READY:
         return no_longer_ready(context)
     answer = context.outcome
     if answer is not None:
-        return blocks.message(context.of(answer).named_text)
-    last, *others = facts.jobs
+        return answered(context, answer)
+    works = _works_again(context)
+    if works:
+        # Don't close the message. If the work is short, there is no new message, and the buttons are shown again.
+        return blocks.message(works, closed=False)
+    main = main_job(facts.jobs)
+    others = "; ".join(first_few([ended_text(job) for job in facts.jobs if job is not main], JOBS_SHOWN))
     rate = facts.rate if facts.rate is not None else rental.rate
     cost = so_far(cost_of(facts) or context.details.spent)
     cost = join(per_hour(rate) if rate is not None else "", cost, by=", ")
     return blocks.of_parts(
         blocks.lead(
-            f"Your job on {machine(rental)} {_how(last)}.", f"The machine runs until {until_text(context)}."
+            f"Your job on {machine(rental)} {_how(main)}.",
+            f"The machine runs until {ends_fact(rental, context.times, context.event.at).value}.",
         ),
         blocks.facts(
-            Fact("Job", f"{job_name(last)}, {exit_text(last)}", f"{job_name(last)}: {exit_text(last)}."),
-            *(Fact("Also ended", _ended(job), f"Also ended: {_ended(job)}.") for job in others),
+            Fact("Job", ended_text(main)),
+            Fact("Also ended", others),
             Fact("Cost", cost, f"It costs {cost}."),
         ),
         blocks.actions(destroy_button(rental), *_keep_buttons(rental)),
     )
 
 
-def _ended(job: Job) -> str:
-    return f"{job_name(job)}, {exit_text(job)}"
+def _works_again(context: EventContext[JobsEndedFacts]) -> str:
+    """Return a sentence saying that the machine works again. Empty if it doesn't."""
+    use, job, times = context.rental.use, running_job(context.rental), context.times
+    if job is not None and job.began_at > context.event.at:
+        return f"Another job has been running on {machine(context.rental)} since {times.time(job.began_at)}."
+    if use is not None and use.status is UsageStatus.IN_USE and use.since > context.event.at:
+        return sentence(f"{context.machine} has been in use again since {times.time(use.since)}")
+    return ""
 
 
 def _keep_buttons(rental: Rental) -> list[Json]:

@@ -44,6 +44,7 @@ from handlers.phrases.format import (
     sentence,
 )
 from handlers.phrases.health_text import health_text
+from handlers.phrases.job_text import jobs_now, work_now
 from handlers.phrases.lease_buttons import decision_buttons, destroy_button, extend_button, stop_button
 from handlers.phrases.rental_text import (
     contract,
@@ -217,7 +218,7 @@ def line(details: RentalSummary, *, owned: bool, times: Times, use: bool = True)
         details: The rental.
         owned: Whether to leave out the owner, because the reader already knows that the rental is theirs.
         times: Formats times for the reader.
-        use: Whether to include the usage status of the machine.
+        use: Whether to include the usage status and the work of the machine.
     """
     rental = details.rental
     whom = "" if owned else f" for {people(details)}"
@@ -231,7 +232,8 @@ def line(details: RentalSummary, *, owned: bool, times: Times, use: bool = True)
     costs = f"{join(rate, so_far(details.spent), by=', ')}." if money and rental.attempts else ""
     known = current_use(rental) if use else None
     status = f"{status_text(known, times)}." if known else ""
-    return join(f"{state_word(details)}: {_name(rental)}{whom}.", status, until, costs)
+    work = work_now(rental, times) if use else ""
+    return join(f"{state_word(details)}: {_name(rental)}{whom}.", status, work, until, costs)
 
 
 def show(details: RentalDetails, reader: Reader) -> Rendered:
@@ -267,7 +269,7 @@ def show_parts(details: RentalDetails, reader: Reader) -> list[Part | Json | Non
         history.insert(0, plural(earlier, "earlier event isn't shown.", "earlier events aren't shown."))
     marks = day_marks(details.recent_use) if used and details.recent_use else ""
     return [
-        paragraph(join_lines(head, used)),
+        paragraph(join_lines(head, used, jobs_now(rental, times))),
         blocks.context(f"GPU load over the last day  {marks}" if marks else ""),
         small(join(*facts)),
         small(health_text(rental.gpu_health) if rental.gpu_health and rental.state is State.READY else ""),

@@ -11,13 +11,13 @@ from typing import Any
 
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, events_after, facts_in
-from bot.model.facts import AgainFacts, KeptFacts, QuestionFacts, StatusFacts
+from bot.model.facts import AgainFacts, JobsEndedFacts, KeptFacts, QuestionFacts, StatusFacts
 from bot.model.machine_use import NOT_COMPUTING, Missed, UsageStatus, Use
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.summary import RentalDetails
 from bot.model.text import about_span, span
-from bot.policy.use.questions import idle_period_of, unanswered
+from bot.policy.use.questions import idle_period_of, is_about, unanswered
 from handlers.ids import Action, HoursValue, RentalValue
 from handlers.messages.ends import MORE_TIME_REQUESTED
 from handlers.messages.writers import EventContext, approvers, cost_of, direct, no_longer_ready, thread
@@ -25,6 +25,7 @@ from handlers.phrases import blocks
 from handlers.phrases.blocks import Fact, Json, Part, Rendered, button
 from handlers.phrases.ends import ask_again_text, end_moves, ends_fact
 from handlers.phrases.format import Times, dollars, join, per_hour, person, sentence
+from handlers.phrases.job_text import job_name
 from handlers.phrases.lease_buttons import destroy_button, extend_button
 from handlers.phrases.rental_text import first_after, how_it_ended, machine, mentions, so_far
 from handlers.phrases.use_text import connections_text, percents, status_then, unseen_text, without_work
@@ -127,7 +128,7 @@ def _question(context: EventContext[QuestionFacts]) -> Rendered:
         return no_longer_ready(context)
     answer = context.outcome
     if answer is not None:
-        return _answered(context, answer)
+        return answered(context, answer)
     used = _used_again(context)
     if used is not None:
         # Don't close the message. If the machine was in use only for a moment, its idle period goes on, and the
@@ -149,9 +150,9 @@ def is_open(context: EventContext[QuestionFacts]) -> bool:
 
 
 def question_parts(context: EventContext[QuestionFacts], asked: str = "") -> tuple[Part, Part]:
-    """Return the question to the owner about whether they still need the machine, without its buttons.
+    """Return the text that asks the owner whether they still need the machine, without the buttons.
 
-    The parts contain the reason for the question, the GPU load, the cost and the end of the lease. `asked` is the
+    The text contains the reason for the question, the GPU load, the cost and the end of the lease. `asked` is the
     title. By default, it is a question such as `Still using your 1x H100 (k7mq2)?`
     """
     facts, rental = context.facts, context.rental
@@ -185,14 +186,17 @@ def keep_buttons(rental: Rental) -> list[Json]:
 def _why_asked(context: EventContext[QuestionFacts]) -> str:
     """Return a sentence with the reason for the question, such as `It's been idle for 35 min`.
 
-    If the machine can't be monitored, the reason says so.
+    If a job is running or the machine can't be monitored, the reason says so.
     """
     facts, use, times = context.facts, context.facts.use, context.times
+    running = f"A job is running ({job_name(facts.job)}), but its" if facts.job is not None else "Its"
+    how_long = f" for {about_span(facts.span)}" if facts.span is not None else ""
     if facts.status is UsageStatus.CONNECTED and use is not None:
         connected = connections_text(use, "SSH connection")
         now = f"{connected} open" if use.connections or use.new_connections else f"{connected} now"
-        how_long = f" for {about_span(facts.span)}" if facts.span is not None else ""
-        return f"Its GPUs have been at {percents(_highest(use))}{how_long}, with {now}."
+        return f"{running} GPUs have been at {percents(_highest(use))}{how_long}, with {now}."
+    if facts.status is UsageStatus.IDLE and use is not None and facts.job is not None:
+        return f"{running} GPUs have been at {percents(_highest(use))}{how_long}."
     if facts.status in NOT_COMPUTING:
         return f"It's been {_lower(without_work(facts.status, facts.span))}."
     if use is None:
@@ -210,9 +214,10 @@ def _quiet(facts: QuestionFacts) -> str:
 
 
 def _evidence(context: EventContext[QuestionFacts]) -> tuple[Fact, ...]:
-    """Return facts about an idle machine: the load of its GPUs and the number of connections.
+    """Return the load of an idle machine's GPUs and the number of connections.
 
-    Empty if the text of the question already contains these facts.
+    The question to the owner shows them as the reason why the bot asks. Empty if the machine wasn't idle when the
+    owner was asked.
     """
     use, now, times = context.facts.use, context.rental.use, context.times
     if use is None or context.facts.status is not UsageStatus.IDLE:
@@ -261,13 +266,13 @@ def _used_again(context: EventContext[QuestionFacts]) -> str | None:
     )
 
 
-def _answered(context: EventContext[QuestionFacts], answer: Event[Any]) -> Rendered:
+def answered(context: EventContext[QuestionFacts | JobsEndedFacts], answer: Event[Any]) -> Rendered:
+    """Render a question about whether a machine is still needed after the event that resolved it."""
     if answer.kind is EventKind.STILL_NEEDED:
         again = f"I asked again {context.times.at_time(answer.at)} whether you still need {context.machine}."
         # If the machine was used after the first question, the owner had no reason to answer.
-        same_idle_period = idle_period_of(answer.facts.use) == idle_period_of(context.facts.use)
-        no_answer = "You didn't answer. "
-        return blocks.message(f"{no_answer if same_idle_period else ''}{again}")
+        no_answer = "You didn't answer. " if _is_about_same_period(context, answer) else ""
+        return blocks.message(f"{no_answer}{again}")
     if answer.kind is EventKind.KEPT:
         return _answered_by_kept(context, answer)
     names = context.details.names
@@ -275,6 +280,19 @@ def _answered(context: EventContext[QuestionFacts], answer: Event[Any]) -> Rende
         names = {**names, context.reader.id: "You"}
     to_you = context._replace(details=changed(context.details, names=names))
     return blocks.message(to_you.of(answer).named_text)
+
+
+def _is_about_same_period(
+    context: EventContext[QuestionFacts | JobsEndedFacts], later: Event[QuestionFacts]
+) -> bool:
+    """Return whether a later question is about the same idle period as this one.
+
+    A message about the end of jobs is about the idle period that had begun by then.
+    """
+    period = idle_period_of(later.facts.use)
+    if isinstance(context.facts, JobsEndedFacts):
+        return period is not None and period <= context.event.at
+    return period == idle_period_of(context.facts.use)
 
 
 def _answered_by_kept(context: EventContext, answer: Event[KeptFacts]) -> Rendered:
@@ -312,7 +330,7 @@ def _is_still_needed(context: EventContext[KeptFacts]) -> Rendered:
 
 @approvers(EventKind.NOBODY_ANSWERS)
 def _owner_does_not_answer(context: EventContext[QuestionFacts]) -> Rendered:
-    """Render the question to the approvers about an idle machine whose owner doesn't respond.
+    """Render the message telling the approvers about an idle machine whose owner doesn't respond.
 
     The message has a button for each possible decision. Once somebody has decided, it shows the decision. If the
     bot asks more than once while the machine is idle, it mentions the approvers only the first time.
@@ -324,7 +342,7 @@ def _owner_does_not_answer(context: EventContext[QuestionFacts]) -> Rendered:
     if rental.state is not State.READY:
         return blocks.message(how_it_ended(details, whose, times))
     asked = unanswered(rental, rental.use)
-    if asked is None or asked.about != idle_period_of(event.facts.use):
+    if asked is None or not is_about(asked, event.facts.use):
         # Don't close the message. If the machine was in use only for a moment, its idle period goes on, and the
         # buttons are shown again. A new idle period gets a message of its own.
         return blocks.message(_no_longer_asked(whose, rental.use, times), closed=False)

@@ -37,7 +37,7 @@ from handlers.phrases.budget_text import (
     total_of_time,
     whose_budget,
 )
-from handlers.phrases.ends import clock_time, hours_text, how_long, read_as_utc
+from handlers.phrases.ends import clock_time, ends_with_jobs, hours_text, how_long, read_as_utc
 from handlers.phrases.error_text import paused_by, refusal_text
 from handlers.phrases.format import (
     Reader,
@@ -137,7 +137,7 @@ def found(view: QuoteView, reader: Reader, *, everything: bool = False) -> Rende
         line = _offer_line(choice, about, best=is_best, everything=everything)
         if choice.refused is None or refused:
             cost = _cost(choice, quote, everything=everything) if is_best else ""
-            no_script = "" if choice.runs_script else _without_script(quote.request.setup)
+            no_script = "" if choice.runs_script else _without_script(quote.request)
             text = join_lines(line, cost, no_script)
         else:
             text = join_lines(line, f"You can't rent this offer now. {refusal_text(choice.refused)}")
@@ -151,6 +151,7 @@ def found(view: QuoteView, reader: Reader, *, everything: bool = False) -> Rende
         blocks.paragraph(join(_not_replaced(view.to_replace), _left(view))),
         *_understood(view, times, everything=everything),
         blocks.small(read_as_utc(reader.zone) if quote.request.until else ""),
+        blocks.small(ends_with_jobs(quote.request, rules, times)),
         blocks.paragraph(refused),
         blocks.paragraph(_approval_needed(shown, rules_of_project(rules, quote.project))),
         *offers,
@@ -243,7 +244,7 @@ def most_shown(*, everything: bool) -> int:
 def _understood(view: QuoteView, times: Times, *, everything: bool) -> list[Part]:
     """Return the request as the bot understood it: `*8x H100 in EU* · under $2.50 per GPU-hour · 6 h`.
 
-    Other options of the request follow in small print.
+    Other options of the request follow in small type.
     """
     quote, request = view.quote, view.quote.request
     asked = request_text(request) + (f" from {vendor(request.vendor)}" if request.vendor else "")
@@ -275,14 +276,16 @@ def _refused_for_all(choices: Sequence[OfferChoice], times: Times) -> str:
     return f"You can't rent any of these offers now. {only}" if only is not None else ""
 
 
-def _without_script(setup: str | None) -> str:
+def _without_script(request: Request) -> str:
     """Return a sentence saying what won't work on machines that run no startup script."""
-    no_setup = f", setup {escape(setup)} doesn't run" if setup else ""
-    return f"No startup script at this vendor: only your default key works{no_setup}, and I can't monitor usage."
+    no_setup = f", setup {escape(request.setup)} doesn't run" if request.setup else ""
+    unseen = "I can't monitor usage, and I can't see when your job is done" if request.until_done else ""
+    unseen = unseen or "I can't monitor usage"
+    return f"No startup script at this vendor: only your default key works{no_setup}, and {unseen}."
 
 
 def _poor(rate: SuccessRate) -> str:
-    without = " without a GPU fault" if rate.faulty else ""
+    without = " and had no GPU fault" if rate.faulty else ""
     return f"Only {rate.ready} of its last {rate.of} machines became ready{without}."
 
 
@@ -332,6 +335,8 @@ def _about(choice: OfferChoice, quote: Quote) -> str:
 def _cost(choice: OfferChoice, quote: Quote, *, everything: bool) -> str:
     """Return the estimated and the highest cost of an offer for the whole lease."""
     text = f"{_about(choice, quote)}, *at most {say_at_most(choice.terms.total)}*"
+    if quote.request.until_done:
+        text = f"*At most {say_at_most(choice.terms.total)}* for the whole {span(quote.request.lease)}"
     if everything:
         return f"{text}."
     highest_price = highest(choice.terms)
@@ -341,7 +346,8 @@ def _cost(choice: OfferChoice, quote: Quote, *, everything: bool) -> str:
     including = (
         "startup, shutdown, and keeping it if saving fails" if choice.terms.kept else "startup and shutdown"
     )
-    return join(f"{text} including {including}.", sold_out)
+    comma = "," if quote.request.until_done else ""
+    return join(f"{text}{comma} including {including}.", sold_out)
 
 
 def _most(choice: OfferChoice, rules: Rules, subject: str, offer: str = "this offer") -> str:
@@ -363,7 +369,9 @@ def _most(choice: OfferChoice, rules: Rules, subject: str, offer: str = "this of
 
 def cost_in_dialog(choice: OfferChoice, quote: Quote, rules: Rules) -> str:
     """Return the estimated cost of an offer over the lease, and an explanation of the highest cost."""
-    return join(f"{_about(choice, quote)}.", _most(choice, rules, f"{say_at_most(choice.terms.total)} is"))
+    most = _most(choice, rules, f"{say_at_most(choice.terms.total)} is")
+    # A machine that ends with its job usually costs less than for the whole time, and nobody knows how much less.
+    return most if quote.request.until_done else join(f"{_about(choice, quote)}.", most)
 
 
 def _night(quote: Quote, best: OfferChoice | None, reader: Reader) -> tuple[str, Json | None]:

@@ -2,39 +2,97 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from bot.model.rental import Rental
 from bot.model.summary import RentalDetails
 from bot.model.text import span
-from bot.policy.access.probe_script import ENDING_PATH, ENDING_SCRIPT, PROBE_SCRIPT, SCRIPT_PATH, install_lines
+from bot.policy.access.health_script import HEALTH_PATH, HEALTH_SCRIPT
+from bot.policy.access.jobs_script import GPUBOT_JOBS_SCRIPT, JOBS_PATH
+from bot.policy.access.probe_script import (
+    ENDING_PATH,
+    ENDING_SCRIPT,
+    INSTALLED_PROBE_SCRIPT,
+    SCRIPT_PATH,
+    install_lines,
+)
+from bot.policy.access.run_script import GPUBOT_RUN_SCRIPT, RUN_PATH
 from bot.policy.team.rules import ProbeKind, Rules
 from bot.policy.use.probe_times import PROBE_EVERY
 from bot.policy.use.probing import awaits_probe, has_probe, is_refused, owner_must_install
+from handlers.ids import NO_VALUE, Action, Callback, ScriptName, ScriptValue
 from handlers.phrases import blocks
-from handlers.phrases.blocks import Rendered
+from handlers.phrases.blocks import Modal, Rendered, button
 from handlers.phrases.ends import PATH
 from handlers.phrases.format import Reader, literal
 
 _SEES = "GPU load and SSH connections"
 
 
+SCRIPTS: Mapping[ScriptName, tuple[str, str]] = MappingProxyType(
+    {
+        ScriptName.PROBE: (SCRIPT_PATH, INSTALLED_PROBE_SCRIPT),
+        ScriptName.ENDING: (ENDING_PATH, ENDING_SCRIPT),
+        ScriptName.RUN: (RUN_PATH, GPUBOT_RUN_SCRIPT),
+        ScriptName.JOBS: (JOBS_PATH, GPUBOT_JOBS_SCRIPT),
+        ScriptName.HEALTH: (HEALTH_PATH, HEALTH_SCRIPT),
+    }
+)
+"""The path on a machine and the text of each script that the bot installs there."""
+
+
 def probe(rules: Rules) -> Rendered:
     """Render the answer to `/gpu probe`.
 
-    The answer says what the bot checks on machines and what the bot sends to machines. It also shows the two
-    scripts that the bot installs on each machine for this.
+    The answer says what the bot checks on machines and what the bot sends to machines. For this, the bot installs
+    scripts on machines. The answer has a button for each script, which opens the script's text.
     """
     if rules.idle.probe is ProbeKind.NONE:
         return blocks.message(
             "Your team's rules switch monitoring off, so I don't check whether machines are used."
         )
     text = (
-        f"I log in to each machine every few minutes to check {_SEES}, and to tell it when it will end. "
-        f"Before that, the machine runs its owner's {PATH}, if there is one. My key can run only the first of "
-        f"these scripts, {SCRIPT_PATH}, which runs the second, {ENDING_PATH}. /gpu get H100 no-probe "
-        "leaves both out."
+        "I log in to each machine every few minutes to check GPU load, GPU health, SSH connections and jobs, and "
+        f"to tell it when it will end. Before that, the machine runs its owner's {PATH}, if there is one. My key "
+        f"can run only {SCRIPT_PATH}, which runs gpubot-ending, gpubot-health and gpubot-jobs. People use "
+        "gpubot-run to start jobs that I can see. /gpu get H100 no-probe leaves out all of these scripts."
     )
-    parts = [text, *map(code_block, (PROBE_SCRIPT, ENDING_SCRIPT))]
-    return blocks.of_parts(*map(blocks.paragraph, parts), closed=True)
+    buttons = [
+        button(_program(path), Action.SHOW_SCRIPT, ScriptValue(script=name)) for name, (path, _) in SCRIPTS.items()
+    ]
+    return blocks.with_buttons(text, *buttons)
+
+
+def script_dialog(name: ScriptName) -> Modal:
+    """Render the dialog that shows one of the scripts that the bot installs on machines.
+
+    The startup script installs a compacted text that does the same, because its size is limited.
+    """
+    path, text = SCRIPTS[name]
+    return blocks.modal(
+        Callback.NOTICE,
+        _program(path),
+        blocks.context(f"{path}. Machines get it without comments and indentation."),
+        *(blocks.section(code_block(part)) for part in _parts(text)),
+        submit=None,
+        close="Close",
+        value=NO_VALUE,
+    )
+
+
+def _program(path: str) -> str:
+    return path.rsplit("/", 1)[-1]
+
+
+def _parts(text: str) -> list[str]:
+    """Split a script between lines, so that each part fits into a paragraph as a code block."""
+    parts = [""]
+    for line in text.splitlines(keepends=True):
+        if len(code_block(parts[-1] + line)) > blocks.SECTION_TEXT:
+            parts.append("")
+        parts[-1] += line
+    return parts
 
 
 def monitored(details: RentalDetails, rules: Rules) -> str:
@@ -85,7 +143,7 @@ def by_hand(details: RentalDetails, reader: Reader, probe_line: str) -> list[str
 
 
 def looks_now(rental: Rental) -> Rendered:
-    """Render the reply to a click on [I pasted it]. `/gpu show` shows no usage until the next probe run."""
+    """Render the reply to a click on [I pasted it]."""
     return blocks.message(f"I'll check within a minute. After that, /gpu ssh {rental.id} shows whether it worked.")
 
 

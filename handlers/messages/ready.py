@@ -21,7 +21,7 @@ from handlers.messages.ssh_lines import add_your_key, keys_fact, log_in_parts, s
 from handlers.messages.writers import EventContext, direct, no_longer_ready, said_once, sentence_case, thread
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Fact, Json, Part, Rendered, button
-from handlers.phrases.ends import ends_fact, graceful_destroy_text, on_ending_text
+from handlers.phrases.ends import ends_fact, graceful_destroy_text, on_ending_text, start_with_gpubot_run
 from handlers.phrases.format import identifier, join, join_lines, per_hour, person
 from handlers.phrases.lease_buttons import destroy_button, extend_form_button
 from handlers.phrases.rental_text import machine, names_of, owner, people_text, place, without_key_text
@@ -46,7 +46,7 @@ def _yours_is_ready(context: EventContext) -> Rendered:
         return _shared_with_you(context)
     if rental.state is not State.READY:
         return no_longer_ready(context)
-    new = rental.replaced_by
+    new, ends_with_job = rental.replaced_by, rental.running_lease.until_done is not None
     facts = [_ends(context), _price(rental), keys_fact(details, context.reader), _place(rental)]
     return log_in_message(
         context,
@@ -54,6 +54,7 @@ def _yours_is_ready(context: EventContext) -> Rendered:
         [
             f"{NO_SSH_ANSWER} It may need another minute." if rental.unreachable else "",
             join(graceful_destroy_text(details, times, posted), on_ending_text(rental, times, posted)),
+            start_with_gpubot_run(context.reader.rules) if ends_with_job else "",
             f"The machine {new} will replace this one, which keeps running until {new} is rented." if new else "",
         ],
         facts,
@@ -126,7 +127,7 @@ def log_in_message(
     """Render a message that says how its reader logs in to a machine.
 
     `lead` is the first part, such as a header, and `lines` follow below it. `facts` are shown next to the SSH
-    command. `also` contains more sentences in small print. `last` is a paragraph above the buttons.
+    command. `also` contains more sentences in small type. `last` is a paragraph above the buttons.
     """
     return blocks.of_parts(
         lead,

@@ -65,7 +65,7 @@ def history_text(event: Event, details: RentalDetails, reader: Reader, *, money:
 
 
 def message_to_approvers(context: EventContext) -> Rendered:
-    """Render the question to the approvers. Once it has been decided, render the decision."""
+    """Render the message that asks the approvers. Once they have decided, it shows the decision."""
     shown = approvers.get(context.event.kind, requests.approval)(context)
     return shown if context.event.kind is EventKind.NOBODY_ANSWERS else _refreshed(shown, context)
 

@@ -36,7 +36,7 @@ from handlers.messages.writers import (
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Fact, Part, Rendered, button
 from handlers.phrases.budget_text import budget_fact, limits_fact, over_total_text, price_fact
-from handlers.phrases.ends import hours_text, how_long, keeping_text, until_decided
+from handlers.phrases.ends import ITS_JOB, hours_text, how_long, keeping_text, until_decided
 from handlers.phrases.format import (
     Reader,
     Times,
@@ -124,9 +124,10 @@ def _undecided(context: EventContext[RequestFacts], needs: str) -> str:
 
 
 def _cost_by_then(facts: BillFacts) -> str | None:
-    """Return a sentence with the cost at the time of the event. None if the event doesn't contain it.
+    """Return a sentence with the cost at the time of the event. None if the event doesn't contain the cost.
 
-    Earlier messages may have said that a machine was perhaps rented. This sentence corrects them.
+    Earlier messages may have said that a machine was perhaps rented. If the cost is zero, the sentence says that
+    nothing is rented.
     """
     cost = cost_of(facts)
     if cost is None:
@@ -236,9 +237,10 @@ def _started(context: EventContext[RequestFacts]) -> str:
     EventKind.EXTENSION_ASKED,
 )
 def approval(context: EventContext[DecidersFacts | ExtensionFacts | RequestFacts]) -> Rendered:
-    """Render the question to the approvers while it is open. Later, render the decision.
+    """Render the message that asks the approvers to decide about a request.
 
-    If the owner has changed the request since the event, the message shows the newest version of the request.
+    Once somebody has decided, the message shows the decision. If the owner has changed the request since the
+    event, the message shows the newest version of the request.
     """
     details, rental, asks = context.details, context.rental, context.asks
     asked = newest_version(context.event, details.events)
@@ -318,7 +320,9 @@ def wants(details: RentalDetails, asker: str, what: str) -> str:
 
 def _length(rental: Rental, times: Times) -> str:
     if rental.request.until is not None:
-        return how_long(rental.request, times)
+        return how_long(rental.request, times, ITS_JOB)
+    if rental.request.until_done:
+        return hours_text(rental.request, ITS_JOB)
     return f"for {span(rental.terms.lease) if rental.request.up_to is None else hours_text(rental.request)}"
 
 

@@ -111,7 +111,7 @@ def log_in_parts(
     """Return the parts that say how the reader logs in. Empty if the reader may not log in.
 
     The parts contain the SSH command, the lines in `facts`, and a warning that the disk will be deleted. Sentences
-    about the host key, the setup script and monitoring follow in small print, together with `also`.
+    about the host key, the setup script and monitoring follow in small type, together with `also`.
 
     With `briefly`, the warning and the setup script are left out, because an earlier message contains them.
     """
@@ -190,9 +190,11 @@ def _locked_out(details: RentalDetails, attempt: Attempt) -> bool:
 
 
 def _owners_keys(details: RentalDetails, reader: Reader) -> tuple[list[str], Sequence[OwnedKey]]:
-    """Return clauses saying which keys work, and the keys that don't work or may not work.
+    """Describe to the machine's owner which keys work.
 
-    The text is for the machine's owner, who can add the missing keys by pasting a shell line on the machine.
+    Returns:
+        Clauses about the keys, and the keys that don't work or might not work. The owner can add these keys by
+            pasting a shell line on the machine.
     """
     rental, attempt, owner = details.rental, details.current, details.rental.owner
     if attempt is None:
@@ -255,7 +257,7 @@ def _work(keys: _Named) -> str:
 
 
 def _sent(keys: _Named, details: RentalDetails, reader: Reader) -> str:
-    """Return a clause saying whether some keys work. The bot sent all of them in the startup script."""
+    """Return a clause saying whether the keys in the startup script work."""
     attempt = details.current
     if attempt is None:
         return ""
@@ -304,10 +306,10 @@ def _setup_log(details: RentalDetails) -> str:
 
 
 def _names(keys: Sequence[OwnedKey], details: RentalDetails, first: Sequence[str] = ()) -> _Named:
-    """Name some keys in a text to the machine's owner, such as `your key "you@desk" and Ben's keys`.
+    """Return names of keys for a text to the machine's owner, such as `your key "you@desk" and Ben's keys`.
 
-    `keys` can belong to the owner and to other people. `first` are the names of additional keys of the owner,
-    which the text names before all others.
+    `keys` can belong to the owner and to other people. `first` contains the names of additional keys of the owner,
+    which come before all others.
     """
     reader = details.rental.owner
     own = _own_names([key for key in keys if key.person == reader], details, reader)

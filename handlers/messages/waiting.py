@@ -142,7 +142,7 @@ NOT_OFFERED = "Nobody offers it right now"
 def starts(view: QuoteView, understood: Sequence[Part], reader: Reader) -> Rendered:
     """Render the answer to a request with a start time.
 
-    `understood` are the parts above the answer, which repeat the request.
+    The message begins with `understood`, the parts that repeat the request.
     """
     quote, wait, rent = view.quote, view.wait, None
     if view.wait_refused is not None:

@@ -253,9 +253,9 @@ def _actor(event: Event) -> tuple[str, ...]:
 
 
 class Audience(dict[EventKind, Callable[[C], R]]):
-    """The functions that compose the messages for one audience, such as the readers of a thread.
+    """The writers of the messages for one audience, such as the people who read a thread.
 
-    They are called writers, and there is one for each kind of event. A writer takes a context of type `C`, and
+    A writer is a function that composes the message about one kind of event. It takes a context of type `C`, and
     returns the message as type `R`.
     """
 
@@ -272,7 +272,7 @@ class Audience(dict[EventKind, Callable[[C], R]]):
     ) -> Callable[[W], W]:
         """Register the decorated function as the writer for the given kinds of events.
 
-        A writer is a function that composes a message. Two things are loaded before the bot calls it:
+        Two things are loaded before the bot calls the writer:
 
         - the additional data in `needs`;
         - the display names of some people. `names` returns the Slack IDs of these people.
@@ -318,7 +318,10 @@ def no_longer_ready(context: EventContext) -> Rendered:
 
 
 def until_text(context: EventContext[UntilFacts]) -> str:
-    """Return the end that the event contains, such as `18:40`. It is `as before` if the event contains none."""
+    """Return the time until which the event's fact applies, such as `18:40`.
+
+    Usually, this is the new end of the lease. If the event contains no time, the text is `as before`.
+    """
     return context.times.time(context.facts.until) if context.facts.until else "as before"
 
 

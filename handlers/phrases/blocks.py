@@ -124,7 +124,7 @@ def lines(*markups: str) -> Json:
 
 
 def context(*markups: str) -> Json | None:
-    """Return small print. None if all texts are empty."""
+    """Return a block that Slack shows in small gray type. None if all texts are empty."""
     shown = [mrkdwn(markup) for markup in markups if markup][:CONTEXT_ELEMENTS]
     return {"type": "context", "elements": shown} if shown else None
 
@@ -154,8 +154,9 @@ def button(label: str, action: ActionId[V], value: V, *, about: str = "", style:
 def named(shown: Json, *subject: str) -> Json:
     """Add a description for screen readers to a button, such as `Extend 2 h, k7mq2, 1x H100 EU`.
 
-    The description is the label, followed by the parts of the subject that the label doesn't contain. If the label
-    is too long, it is cut between words, so that an amount never loses digits.
+    `subject` describes the thing that the button changes, such as a rental's ID and its GPU. The description is
+    the label, followed by each text in `subject` that the label doesn't contain. If the label is too long, it is
+    cut between words, so that an amount never loses digits.
 
     Slack supports `accessibility_label` only for buttons, with at most 75 characters
     (docs.slack.dev/reference/block-kit/block-elements/button-element).
@@ -227,7 +228,7 @@ def lead(title: str, *sentences: str, by: str = " ") -> Part:
 
 
 def small(*texts: str) -> Part:
-    """Return small print. If there is no text, return an empty part."""
+    """Return a part that Slack shows in small gray type. If there is no text, the part is empty."""
     return Part(join_lines(*texts), context(*texts))
 
 

@@ -1,4 +1,4 @@
-"""Describes budgets, what is left of them, and limits for prices and costs."""
+"""Describes budgets, the money that is left in them, and limits for prices and costs."""
 
 from __future__ import annotations
 
@@ -174,10 +174,10 @@ def over_total_text(request: Request, total: Micros) -> str:
 
 
 def limits_fact(over: Collection[Over], rules: Rules) -> Fact:
-    """Return the reasons why a request needs approval, such as `the limit of $10.00/h`. Empty if there are none.
+    """Return the reasons why a request needs approval, such as `the limit of $10.00/h`, as a labeled line.
 
-    If the rule `approval.always` is among the reasons, the fact begins with it: `requests for H200 always need
-    approval`.
+    The line is empty if there are no reasons. If the rule `approval.always` is among the reasons, the line begins
+    with it: `requests for H200 always need approval`.
     """
     names = limit_names(over, rules)
     exceeds = f"exceeds the {names}" if names else ""
@@ -235,7 +235,10 @@ def needs_approval(
     which: str = "Needs approval",
     it_is: str = "the price is",
 ) -> str:
-    """Return `*Needs approval*: the price is over the limit of $10.00/h.`, and what is left of an exceeded budget.
+    """Return a text with the reasons why offers need approval.
+
+    An example is `*Needs approval*: the price is over the limit of $10.00/h.` If the request exceeds a budget, a
+    sentence about the money that is left in this budget follows.
 
     If the rule `approval.always` applies, the text is `*Needs approval*: requests for B200, H200 or 8 GPUs always
     do.`

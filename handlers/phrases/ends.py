@@ -1,14 +1,15 @@
 """Describes the length of requests and the end of leases.
 
-A request contains either a number of hours, which start when the machine is ready, or an end that its owner typed.
-A flexible end consists of an earliest and a latest end. The lease ends at the earliest end if the machine is idle,
-and at the latest end if the machine stays busy.
+A request contains either a number of hours, which start when the machine is ready, or an end time that its owner
+typed. A flexible end consists of an earliest and a latest end. The lease ends at the earliest end if the machine
+is idle, and at the latest end if the machine stays busy.
 """
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from bot.model.job import Job, JobState
 from bot.model.machine_use import OnEndingRefused, OnEndingState, UsageStatus
 from bot.model.rental import Rental
 from bot.model.request import Request, Terms
@@ -16,34 +17,54 @@ from bot.model.state import State
 from bot.model.summary import RentalDetails
 from bot.model.text import about_span, span
 from bot.policy.team.hours import known_zone
+from bot.policy.team.rules import Rules
 from bot.policy.use.flexible_end import can_move, first_end, was_asked_for
+from bot.policy.use.jobs import LOOK_AT_FAILURE
 from bot.policy.use.on_ending import STARTS_BEFORE
 from handlers.phrases.blocks import Fact
 from handlers.phrases.format import Times, join, person, sentence
 
+YOUR_JOB = "your job"
+ITS_JOB = "its job"
 
-def how_long(request: Request, times: Times) -> str:
+
+def how_long(request: Request, times: Times, job: str = YOUR_JOB) -> str:
     """Return the length of a request: its hours or its end, and its start time if the request has one.
+
+    `job` is the job whose end ends the machine, as the reader calls it.
 
     Examples:
     - `6 h from when it's ready`;
     - `6 h from when it's ready, or up to 12 h if its GPUs are busy`, with a flexible end;
-    - `until today at 18:00 (5 h 55 min)`, if the request contains an end;
+    - `until today at 18:00 (5 h 55 min)`, if the request contains an end time;
     - `until today at 18:00 (5 h 55 min), or today at 20:00 at the latest if its GPUs are busy`, if that end is
       flexible;
-    - `from tomorrow at 09:00 until tomorrow at 17:00 (8 h)`, if the request also contains a start time.
+    - `from tomorrow at 09:00 until tomorrow at 17:00 (8 h)`, if the request also contains a start time;
+    - `until your job is done, 12 h at most`, if the machine ends with its jobs;
+    - `until your job is done, today at 18:00 at the latest (5 h 55 min)`, if such a request contains a time.
     """
+    if request.until_done:
+        latest = _at_most(request.lease, job)
+        if request.until is not None:
+            at = times.date_and_time(request.until)
+            latest = f"until {job} is done, {at} at the latest ({span(request.lease)})"
+        return f"{_from_start(request)}{latest}"
     if request.until is None or request.last_end is None:
         return f"{span(request.lease)} from when it's ready{_if_busy(request)}"
     first = f"{_from_start(request)}until {times.date_and_time(request.until)} ({span(request.lease)})"
     return f"{first}{_if_busy(request, times.date_and_time(request.last_end))}"
 
 
-def how_long_in_dialog(request: Request, now: datetime) -> str:
-    """Return the requested time of a machine, for a dialog: `ending in 5 h 50 min`, or `8 h, starting in 14 h`.
+def how_long_in_dialog(request: Request, now: datetime, job: str = YOUR_JOB) -> str:
+    """Return the length of a request, for a dialog: `ending in 5 h 50 min`, or `8 h, starting in 14 h`.
 
-    The text contains no clock times, because dialogs can't show them in the reader's time zone.
+    The text contains no clock times, because dialogs can't show them in the reader's time zone. `job` is the job
+    whose end ends the machine, as the reader calls it.
     """
+    if request.until_done:
+        if request.starts_at is not None and request.starts_at > now:
+            return f"{_at_most(request.lease, job)}, starting in {span(request.starts_at - now)}"
+        return _at_most(request.lease if request.until is None else request.until - now, job)
     if request.until is None or request.last_end is None:
         return f"{span(request.lease)} from when it's ready{_if_busy(request)}"
     if request.starts_at is not None and request.starts_at > now:
@@ -52,8 +73,14 @@ def how_long_in_dialog(request: Request, now: datetime) -> str:
     return f"ending in {span(request.until - now)}{_if_busy(request, later)}"
 
 
-def hours_text(request: Request) -> str:
-    """Return the hours of a request: `6 h`, or `6 h, or up to 12 h if its GPUs are busy`."""
+def hours_text(request: Request, job: str = YOUR_JOB) -> str:
+    """Return the hours of a request: `6 h`, or `6 h, or up to 12 h if its GPUs are busy`.
+
+    If the machine ends with its jobs, the text is `until your job is done, 12 h at most`. `job` is the job whose
+    end ends the machine, as the reader calls it.
+    """
+    if request.until_done:
+        return _at_most(request.lease, job)
     return f"{span(request.lease)}{_if_busy(request)}"
 
 
@@ -66,7 +93,37 @@ def until_named(request: Request) -> str:
     if request.until is None or request.last_end is None:
         return ""
     last = Times.date_and_time(request.last_end)
+    if request.until_done:
+        return f", running {_from_start(request)}until {YOUR_JOB} is done, {last} at the latest"
     return f", running {_from_start(request)}until {Times.date_and_time(request.until)}{_if_busy(request, last)}"
+
+
+def ends_with_jobs(request: Request, rules: Rules, times: Times) -> str:
+    """Return sentences saying when the requested machine ends if it ends with its jobs. Otherwise empty."""
+    if not request.until_done:
+        return ""
+    last = f"after {span(request.lease)}"
+    if request.until is not None and request.starts_at is None:
+        last = times.at_time(request.until)
+    return f"{start_with_gpubot_run(rules, last)} Its disk is deleted then."
+
+
+def start_with_gpubot_run(rules: Rules, last: str = "") -> str:
+    """Return sentences about the jobs of a machine that ends with them.
+
+    `last` says when the machine ends in any case, such as `after 12 h`. It is left out if it is empty.
+    """
+    ends = [f"{span(rules.lease.grace)} after its last job succeeds", f"{span(LOOK_AT_FAILURE)} after it fails"]
+    ends += [f"{last} in any case"] if last else []
+    *first, final = ends
+    return (
+        "Start your work with gpubot-run, so that I know when it's done. "
+        f"The machine ends {', '.join(first)}, and {final}."
+    )
+
+
+def _at_most(lease: timedelta, job: str) -> str:
+    return f"until {job} is done, {span(lease)} at most"
 
 
 def _from_start(request: Request) -> str:
@@ -97,13 +154,16 @@ def keeps_running(rental: Rental) -> bool:
 def ends_fact(rental: Rental, times: Times, *posted: datetime) -> Fact:
     """Return the line that says when the lease of a ready machine ends. If the end can still move, it says so.
 
-    `posted` contains the time at which the message was posted. It is left out if the message is new. If the lease
-    ends on a later day than today or than the post, the line includes the day.
+    `posted` contains the time at which the message was posted. It is left out if the message is new. The line also
+    names the day, unless the message was posted today and the lease ends today.
     """
     lease, longer = rental.running_lease, rental.extension
     first, said = times.time(lease.ends_at, *posted), it_ends(rental, lease.ends_at, times, *posted)
     busy, approved = "", ""
-    if lease.latest_end is not None and can_move(lease):
+    if lease.until_done is not None and lease.graceful_destroy is None:
+        done = lease.until_done.done
+        first = f"when its job is done, {first} at the latest" if done is None else f"{first}, {_since_done(done)}"
+    elif lease.latest_end is not None and can_move(lease):
         busy = f"or {times.time(lease.latest_end, *posted)} at the latest if its GPUs are busy"
     elif keeps_running(rental):
         busy, said = "even if its GPUs are busy", f"{said} It can't keep running after that."
@@ -118,13 +178,25 @@ def it_ends(rental: Rental, ends_at: datetime, times: Times, *posted: datetime, 
     """Return a sentence with the end of a machine, such as `It ends at 18:40`.
 
     For a flexible end, an example is `It ends at 18:40, or tomorrow at 00:40 at the latest if its GPUs are busy.`
+    If the machine ends with its jobs, an example is `It ends at 16:15, since its job is done.`
 
     `unless` is a clause that precedes the sentence, such as `unless someone approves, `.
     """
-    ends, latest = f"{unless}it ends {times.at_time(ends_at, *posted)}", rental.running_lease.latest_end
-    if latest is not None and latest > ends_at:
+    lease = rental.running_lease
+    ends, latest = f"{unless}it ends {times.at_time(ends_at, *posted)}", lease.latest_end
+    if lease.until_done is not None and lease.graceful_destroy is None and lease.ends_at == ends_at:
+        done, at = lease.until_done.done, times.at_time(ends_at, *posted)
+        when_done = f"{unless}it ends when its job is done, {at} at the latest"
+        ends = when_done if done is None else f"{ends}, {_since_done(done)}"
+    elif latest is not None and latest > ends_at:
         ends += f", or {times.at_time(latest, *posted)} at the latest if its GPUs are busy"
     return sentence(ends)
+
+
+def _since_done(job: Job) -> str:
+    """Return the reason why a machine ends before its usual end."""
+    ended = {JobState.DONE: "is done", JobState.FAILED: "failed"}
+    return f"since its job {ended.get(job.state, 'stopped')}"
 
 
 def if_busy_then(rental: Rental, ends_at: datetime, times: Times, *posted: datetime) -> str:
@@ -133,7 +205,7 @@ def if_busy_then(rental: Rental, ends_at: datetime, times: Times, *posted: datet
     Empty if the end isn't flexible.
     """
     latest = rental.running_lease.latest_end
-    if latest is None or latest <= ends_at:
+    if latest is None or latest <= ends_at or rental.running_lease.ends_when_done:
         return ""
     return f"If its GPUs are busy then, it keeps running, until {times.time(latest, *posted)} at the latest."
 
@@ -199,7 +271,7 @@ def clock_time(at: datetime, now: datetime, zone: str) -> str:
 
 
 def end_text(at: datetime, zone: str) -> str:
-    """Return an end in the form in which a person types it after `until` or `up to`: `2026-11-27 18:00`.
+    """Return the end of a lease as a person types it after `until` or `up to`: `2026-11-27 18:00`.
 
     The time is in the person's `zone`. The date is included, so that the text means the same on a later day.
     """
@@ -242,8 +314,8 @@ def on_ending_text(rental: Rental, times: Times, *posted: datetime) -> str:
     """Return a sentence about the state of a machine's on-ending script. Empty if there is no script.
 
     An example is `The script /root/on-ending.sh starts at 18:25.` If the message has been posted, `posted`
-    contains the time. The sentence includes the day of each time that isn't on the same day as now and as the
-    post.
+    contains the time of the post. If the message was posted today, times of today are shown without the day. All
+    other times are shown with the day.
     """
     script, lease = rental.on_ending, rental.lease
     if script is None or lease is None or script.state is OnEndingState.NONE:

@@ -231,6 +231,15 @@ def time_token(moment: datetime) -> str:
     return f"<!date^{int(moment.timestamp())}^{{time}}|{moment.astimezone(UTC):%H:%M} UTC>"
 
 
+def ago(moment: datetime) -> str:
+    """Return the time since a moment, such as `1 minute ago`.
+
+    Slack computes it when it shows the text, so the text stays the same while time passes. A client that doesn't
+    support date tokens shows the moment instead.
+    """
+    return f"<!date^{int(moment.timestamp())}^{{ago}}|{moment.astimezone(UTC):%a %d %b %H:%M} UTC>"
+
+
 class Times(Frozen):
     """Formats times as date tokens, which Slack shows to each reader in the reader's own time zone.
 

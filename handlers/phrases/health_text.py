@@ -47,7 +47,7 @@ def fault_text(fault: GpuFault, whose: str = "") -> str:
 
 
 def xid_text(fault: GpuFault) -> str:
-    """Return the number of the driver's error as it follows a fault: ` (Xid 79)`. Empty if there is none."""
+    """Return the driver's error number to append to a fault: ` (Xid 79)`. Empty if the fault has no number."""
     return "" if fault.xid is None else f" (Xid {fault.xid})"
 
 

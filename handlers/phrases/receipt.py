@@ -27,7 +27,7 @@ from handlers.phrases.rental_text import (
 from handlers.phrases.use_text import use_in_cents
 
 INVOICE_DECIDES = "Computed from price and time; the invoice may differ."
-"""The small print below a cost that the bot computed. It is shown to the owner, but not on the card."""
+"""The sentence below a cost that the bot computed. It is shown to the owner in small type, but not on the card."""
 
 
 def receipt_parts(details: RentalDetails, name: str, reader: Reader) -> tuple[Part, ...]:
@@ -42,7 +42,7 @@ def receipt_parts(details: RentalDetails, name: str, reader: Reader) -> tuple[Pa
 def receipt_title(details: RentalDetails, name: str, reader: Reader) -> Part:
     """Return the title of a receipt: `*Ended at 18:41: 1x H100 SXM 80 GB (k7mq2)*`.
 
-    The next line contains the reason for the end and names the replacement, as far as these are known.
+    If the bot knows the reason for the end or the replacement machine, the next line names them.
     """
     title = f"{over_text(details, reader.times)}: {name}"
     why = join(why_ended(details), stopped_at_night(details, reader), new_one_text(details.rental))
@@ -83,7 +83,7 @@ def _deletion(details: RentalDetails) -> Fact | None:
 
 
 def receipt_small_print(details: RentalDetails, reader: Reader) -> Part:
-    """Return the small print, such as the notice that the invoice may differ from the computed cost."""
+    """Return the sentences in small type, such as INVOICE_DECIDES."""
     return blocks.small(
         INVOICE_DECIDES if reader.id and not cost_nothing_text(details) else "",
         on_ending_text(details.rental, reader.times),

@@ -219,7 +219,7 @@ _REASONS: dict[Why, str] = {
 
 
 WHILE_AWAY = frozenset({Why.ENDED_WHILE_AWAY, Why.ENDED_SINCE_BACKUP})
-"""The reasons for an end while the bot wasn't running. The exact time of such an end is unknown."""
+"""The reasons why machines ended while the bot wasn't running. The exact time of their end is unknown."""
 
 
 def reason(why: Why, vendor_name: str | None = None) -> str:
@@ -397,7 +397,7 @@ def how_it_ended(details: RentalDetails, name: str, times: Times) -> str:
 
 
 def over_text(details: RentalDetails, times: Times) -> str:
-    """Return a clause about the end: `Ended by Ben at 18:41`, or `Ended before 18:41, while I was away`."""
+    """Return a clause about the end of a rental, such as `Ended by Ben at 18:41`."""
     rental, ending = details.rental, details.rental.ending
     over_at = rental.over_at if rental.state.over else None
     if over_at and rental.state is State.LOST and ending is not None and ending.why in WHILE_AWAY:

@@ -50,9 +50,9 @@ def count_of(message: Mapping[str, Any]) -> int | None:
 def _connection(app: AsyncApp, app_token: str, *gates: Gate) -> AsyncSocketModeHandler:
     """Return a connection to Slack, whose payloads are counted until they are acknowledged.
 
-    A payload is a command, a click or an event. `gates` count the payloads, so that the connection isn't closed
-    before all acknowledgements are sent. The listener also counts each payload, but stops counting when it
-    returns. The acknowledgement is sent shortly afterwards.
+    A payload is a command, a click or an event. `gates` count the payloads, so that the bot doesn't close the
+    connection before it has sent all acknowledgements. The listener's own count isn't enough, because the listener
+    returns shortly before the acknowledgement is sent.
     """
     connection = AsyncSocketModeHandler(app, app_token)
 

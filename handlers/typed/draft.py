@@ -46,6 +46,9 @@ _SENTENCE_END = re.compile(r"(?<=[.?]) (?=[A-Z])")
 _NUMBER = re.compile(r"\d+")
 _HOUR = timedelta(hours=1)
 _AT_THE_LATEST = "The machine ends when its GPUs stop. By when at the latest?"
+_NO_PROBE_SEES_NO_JOB = (
+    'With "no-probe", I can\'t see when a job is done. Leave out "no-probe", or type another end:'
+)
 T = TypeVar("T")
 
 
@@ -117,6 +120,8 @@ class Part(Enum):
     WAITS = "end of waiting"
     """The time until which the person waits."""
     BUSY = "while busy"
+    DONE = "until done"
+    """True if the machine ends when its jobs are done. A length or an end after `up to` is then the latest end."""
     NO_PROBE = "no-probe"
     KEEP_IF_FAILED = "keep-if-failed"
     """True if the machine is kept if its `/root/on-ending.sh` fails."""
@@ -128,7 +133,7 @@ class Part(Enum):
 KEPT_UNSEEN = "I can't keep the machine if I don't see whether saving failed."
 _OTHER_NAMES = {Part.LEASE: "length", Part.LATEST_END: "later end", Part.WAITS: "end"}
 _CHECKED_LATER = {Part.FEATURE, Part.START, Part.WAITS, Part.PEOPLE} | {
-    *(Part.BUSY, Part.NO_PROBE, Part.KEEP_IF_FAILED, Part.ANY_TIME)
+    *(Part.BUSY, Part.DONE, Part.NO_PROBE, Part.KEEP_IF_FAILED, Part.ANY_TIME)
 }
 """The parts that may have several values during the first check of `build`.
 
@@ -208,7 +213,7 @@ class Built(NamedTuple):
 
 @dataclass
 class RequestDraft:
-    """The parts of a request, such as the GPU and the price, as far as they are known."""
+    """The known parts of a request, such as the GPU and the price."""
 
     values: Values = field(default_factory=dict)
     people: Mentioned = NOBODY
@@ -260,7 +265,8 @@ class RequestDraft:
     @property
     def timed(self) -> bool:
         """True if a length or an end of the rental was given."""
-        return any(self.values.get(part) for part in (Part.LEASE, Part.LATEST, Part.END, Part.LATEST_END))
+        parts = (Part.LEASE, Part.LATEST, Part.END, Part.LATEST_END, Part.DONE)
+        return any(self.values.get(part) for part in parts)
 
     def is_total(self, price: Money) -> bool:
         """Return whether a price is for the whole rental, as in `$20 for 10h` and `10h for $20`.
@@ -340,7 +346,8 @@ class _Builder:
         steps: list[Callable[[], object]] = [
             partial(self._only, part) for part in Part if part not in _CHECKED_LATER
         ]
-        steps += (self._check_gpu, self._read_count, self._read_start, self._read_end, self._read_later_end)
+        ends = (self._read_longest,) if draft[Part.DONE] else (self._read_end, self._read_later_end)
+        steps += (self._check_gpu, self._read_count, self._read_start, *ends)
         steps += (
             self._check_people,
             self._check_keep_if_failed,
@@ -375,6 +382,7 @@ class _Builder:
             until=self.until if self.starts_at is None else self.starts_at + self.lease,
             starts_at=self.starts_at,
             up_to=self.up_to,
+            until_done=bool(draft[Part.DONE]),
             teammates=draft.people.people,
             setup=draft.first(Part.SETUP),
             project=draft.first(Part.PROJECT),
@@ -493,18 +501,74 @@ class _Builder:
         if lease is not None:
             message = "Type a length or an end, not both."
             raise self._wrong(Part.END, message, {Part.END: [], Part.LATEST_END: []}, {Part.LEASE: []})
-        read = self._time(Part.END, partial(parse_later_end, end, self._begins, context.now, context.zone))
+        self._read_fixed_end(Part.END, end)
+
+    def _read_fixed_end(self, part: Part, end: str) -> None:
+        """Determine the time of an end that doesn't depend on anything else, and the length until then."""
+        context = self.context
+        typed = f"until {end}" if part is Part.END else f"up to {end}"
+        read = self._time(part, partial(parse_later_end, end, self._begins, context.now, context.zone))
         length = read.at - self._begins
         if length > context.rules.lease.max:
             longest = say_span(context.rules.lease.max)
-            raise self._wrong(Part.END, f'"until {end}" is too far in the future. A lease is at most {longest}.')
+            raise self._wrong(part, f'"{typed}" is too far in the future. A lease is at most {longest}.')
         if self.starts_at is not None and length < LEAST_LEASE:
-            message = f'"until {end}" isn\'t after the start, {draft.first(Part.START)}.'
-            raise self._wrong(Part.END, message, too_early=True)
+            message = f'"{typed}" isn\'t after the start, {self.draft.first(Part.START)}.'
+            raise self._wrong(part, message, too_early=True)
         self.until, self.lease = read.at, length
         # The end is doubtful if it is tomorrow only because its time has already passed today, or if it was read
         # as UTC because the person's time zone is unknown.
         self.doubtful |= (read.rolled and self.starts_at is None) or not context.zone
+
+    def _read_longest(self) -> None:
+        """Determine how long a machine that ends when its jobs are done may run at most.
+
+        This is the length or the end after `up to`. If there is none, it is the longest lease that the rules
+        allow.
+        """
+        draft, context = self.draft, self.context
+        self._check_only_end()
+        end = draft.first(Part.LATEST_END)
+        if not context.sees_use or draft[Part.NO_PROBE]:
+            fixed: Values = {Part.DONE: [], Part.LATEST: [], Part.LATEST_END: []}
+            fixed |= {Part.LEASE: draft[Part.LATEST], Part.END: draft[Part.LATEST_END]}
+            if not context.sees_use:
+                message = "Your team's rules switch monitoring off, so I can't see when a job is done."
+                raise self._wrong(Part.DONE, message, fixed)
+            raise self._wrong(Part.DONE, _NO_PROBE_SEES_NO_JOB, {Part.NO_PROBE: []}, fixed)
+        if draft.waiting and end is not None:
+            message = "If you wait, type a length instead of an end. Try: until done up to 12h"
+            raise self._wrong(Part.LATEST_END, message)
+        if end is not None:
+            self._read_fixed_end(Part.LATEST_END, end)
+            return
+        latest = draft.first(Part.LATEST)
+        lease = context.rules.lease.max if latest is None else latest
+        self._check_length(Part.LATEST, lease)
+        self.lease = lease
+
+    def _check_only_end(self) -> None:
+        """Refuse a request that ends when its jobs are done, and names another end as well."""
+        draft = self.draft
+        lease, end, latest = draft.first(Part.LEASE), draft.first(Part.END), draft.first(Part.LATEST)
+        later = bool(draft[Part.LATEST_END])
+        if latest is not None and later:
+            one_each: tuple[Values, ...] = ({Part.LATEST_END: []}, {Part.LATEST: []})
+            raise self._wrong(Part.LATEST_END, "Type one later end at a time.", *one_each)
+        with_done: Values = {Part.LEASE: [], Part.END: [], Part.BUSY: []}
+        without: Values = {Part.DONE: []}
+        if lease is not None:
+            other = f"for {say_span(lease)}"
+            with_done |= {} if latest or later else {Part.LATEST: [lease]}
+        elif end is not None:
+            other = f"until {end}"
+            with_done |= {} if latest or later else {Part.LATEST_END: [end]}
+        elif draft[Part.BUSY]:
+            other = "while busy"
+        else:
+            return
+        message = f'"{other}" and "until done" name two ends, and I can\'t tell which one decides. Type one:'
+        raise self._wrong(Part.DONE, message, with_done, without)
 
     def _read_later_end(self) -> None:
         """Determine the maximum length of a flexible lease."""
@@ -588,9 +652,9 @@ class _Builder:
         People can type the price of the whole rental as an amount per GPU. It is then multiplied by the number of
         GPUs.
 
-        To check whether a price for the whole rental is possible, this divides it by the number of GPUs and hours.
-        The result is only an estimate, because the vendor also charges for the time in which a machine starts and
-        ends.
+        To check whether a price for the whole rental is possible, the price is divided by the number of GPUs and
+        hours. The result is only an estimate, because the vendor also charges for the time in which a machine
+        starts and ends.
         """
         price = self.draft.first(Part.PRICE)
         if price is None:

@@ -37,7 +37,7 @@ class Mentioned(Frozen):
 
     @property
     def with_misplaced(self) -> Mentioned:
-        """Return a copy in which the first person in `misplaced` is a teammate too."""
+        """Return a copy with one more teammate: the first person who was mentioned without `with`."""
         user, name = self.misplaced[0]
         return changed(self, people=(*self.people, user), names=(*self.names, name))
 
@@ -48,7 +48,7 @@ NOBODY = Mentioned(text="")
 def take_teammates(text: str) -> Mentioned:
     """Return the people after `with` in a request, as in `with @ben and @cleo`, and the text without them.
 
-    Raises Mistake if there are too many people.
+    Raises Mistake if the text mentions too many people.
     """
     text = " ".join(text.split())
     people = _people_in(" ".join(part[1] for part in _WITH.finditer(text)))
@@ -59,7 +59,7 @@ def take_teammates(text: str) -> Mentioned:
 def take_people(text: str) -> Mentioned:
     """Return the mentioned people, and the text of the command without them.
 
-    Raises Mistake if there are too many people.
+    Raises Mistake if the text mentions too many people.
     """
     text = " ".join(text.split())
     return _mentioned(text, _people_in(text), ())

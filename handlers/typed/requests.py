@@ -54,7 +54,7 @@ def parse_request(
 
     Raises:
         RequestMistake: A part of the text can't be read, or has two possible meanings.
-        Mistake: There are too many people.
+        Mistake: The text mentions too many people.
     """
     vocabulary = vocabulary_of(catalog)
     asked, note = _split_note(text, vocabulary)
@@ -183,7 +183,11 @@ def request_text(
     """
     gpu = typed_name(request.gpu, request.features)
     length = "" if request.lease == default_lease else f"for {say_span(request.lease)}"
-    if request.until is not None and request.starts_at is None:
+    if request.until_done:
+        fixed = request.until is not None and request.starts_at is None
+        longest = end_text(request.until, zone) if fixed and request.until else say_span(request.lease)
+        length = f"until done up to {longest}"
+    elif request.until is not None and request.starts_at is None:
         length = f"until {end_text(request.until, zone)}{_later_end(request, zone)}"
     elif request.up_to is not None:
         length = f"for {say_span(request.lease)} up to {say_span(request.up_to)}"
@@ -240,7 +244,8 @@ def line_of(draft: RequestDraft, vocabulary: Vocabulary, context: ParseContext) 
     price, latest = draft.first(Part.PRICE), draft.first(Part.LATEST)
     end = draft.first(Part.WAITS) or draft.first(Part.END)
     lease = draft.first(Part.LEASE) or (WHILE_BUSY if draft[Part.BUSY] else latest)
-    lease = None if end and not waits else lease
+    done = bool(draft[Part.DONE])
+    lease = None if done or (end and not waits) else lease
     total = price is not None and draft.is_total(price)
     request = changed(
         built.request,
@@ -249,6 +254,7 @@ def line_of(draft: RequestDraft, vocabulary: Vocabulary, context: ParseContext) 
         lease=lease or context.rules.lease.default,
         up_to=latest if lease not in {None, latest} else None,
         until=None,
+        until_done=False,
         starts_at=None,
         note="",
     )
@@ -259,9 +265,10 @@ def line_of(draft: RequestDraft, vocabulary: Vocabulary, context: ParseContext) 
     text += " from any vendor" if draft.values.get(Part.VENDOR) == [""] else ""
     text += f" at {start}" if start else ""
     text += " any time" if draft[Part.ANY_TIME] else ""
-    if end:
-        later = draft.first(Part.LATEST_END) or (say_span(latest) if latest and not lease else "")
-        text += f" until {end}" + (f" up to {later}" if later else "")
+    later = draft.first(Part.LATEST_END) or (say_span(latest) if latest and not lease else "")
+    text += f" until {end}" if end else ""
+    text += " until done" if done else ""
+    text += f" up to {later}" if (end or done) and later else ""
     people, note = draft.people, f" -- {draft.note}" if draft.note else ""
     return Line(
         shown=text + _with(people.names) + note,

@@ -21,7 +21,7 @@ from handlers.typed.vocabulary import Vocabulary
 
 
 class Topic(StrEnum):
-    """The topic of a sentence. It is used only if no command has the same meaning as the sentence."""
+    """The topic of a sentence, such as money. A sentence that means a command has no topic."""
 
     TIME = "time"
     MONEY = "money"
@@ -112,9 +112,9 @@ def read_sentence(typed: str, context: ParseContext, vocabulary: Vocabulary) -> 
 
 
 def _ends(text: str, context: ParseContext) -> tuple[datetime, ...]:
-    """Return the end that a text means. If the time lacks am or pm, return both possible ends.
+    """Return the end time that a text means. If the time lacks am or pm, return both possible times.
 
-    Ends that have passed are left out. Raises Mistake if no end remains, or if the text contains no time.
+    Times that have passed are left out. Raises Mistake if no time remains, or if the text contains no time.
     """
     try:
         return (parse_end(text, context.now, context.zone).at,)

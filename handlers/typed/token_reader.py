@@ -519,7 +519,7 @@ class TokenReader:
     def _read_unit(self, number: Token) -> bool:
         """Report a number with a misspelled or unknown unit: `6 hous`, `3 and a half hours`.
 
-        If the word after the number may be a GPU instead, this reads nothing and returns False.
+        If the word after the number may be a GPU instead, the function reads nothing and returns False.
         """
         word = self._peek()
         if word.kind is not TokenKind.WORD:

@@ -37,7 +37,10 @@ There must be a limit, because each token is compared with all names in the cata
 
 
 class TokenKind(Enum):
-    """The kinds of tokens that don't simply contain the value of one part of a request, such as the GPU."""
+    """The kinds of tokens whose kind isn't a Part.
+
+    A Part is the kind of a token that contains the value of one part of a request, such as the GPU.
+    """
 
     PLACE = auto()
     """A place such as `Paris` or `eu-north1`. The token's name is the region that contains the place."""
@@ -121,6 +124,7 @@ _COURTESIES = (
 )
 _PHRASES: dict[Kind, tuple[str, ...]] = {
     Part.BUSY: ("while busy", "while it is busy", "while in use", "while it is in use", "while used"),
+    Part.DONE: ("until done",),
     Part.NO_PROBE: ("no-probe", "no probe", "noprobe", "without probe", "without a probe"),
     Part.KEEP_IF_FAILED: (
         *("keep-if-failed", "keep if failed", "keep if it fails", "keep it if it fails"),

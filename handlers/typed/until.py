@@ -81,7 +81,7 @@ _FIND_DAY = re.compile(rf"(?<!\S){DAY}", re.ASCII)
 _FIND_ZONE = re.compile(rf" ?({'|'.join(_ZONES)})\b", re.ASCII)
 _CLOCK = re.compile(r"(?P<hour>\d{1,2})(?:[:h](?P<minute>\d\d))?(?: ?(?P<unit>am|pm|uhr|h))?", re.ASCII)
 LOOSE_END = re.compile(rf"tmr|tmw|tomorow|tomm|\dh|\d h|{_MONTH}|{'|'.join(_ZONES)}")
-"""A pattern for informal spellings in an end or a start. In a request with such a spelling, `now` is ignored."""
+"""A pattern for informal spellings in a start or end time. In a request with such a spelling, `now` is ignored."""
 TIME_WORDS = frozenset(
     {*_NEAR_DAYS, *_TOMORROW, *_WEEKDAYS, *_ZONES, *_MONTHS, "tonight", "overnight", "morning", "afternoon"}
     | {"evening", "night", "weekend", "week", "month", "months", "year", "years", "later", "soon"}
@@ -95,12 +95,12 @@ Read = TypeVar("Read")
 
 
 class End(NamedTuple):
-    """The result of parsing an end."""
+    """The result of parsing an end time."""
 
     at: datetime
-    """The end in UTC."""
+    """The end time in UTC."""
     rolled: bool
-    """True if the end is tomorrow because no day was typed and the time has already passed today."""
+    """True if the end time is tomorrow because no day was typed and the time has already passed today."""
 
 
 class UnclearEnd(Exception):
@@ -118,7 +118,7 @@ class UnclearEnd(Exception):
     def said(self, before: str = "") -> str:
         """Return the reason, followed by the suggested ends.
 
-        Each end is preceded by `before`, such as `until `.
+        `before` is written in front of each end. For example, it is `until ` with a space at its end.
         """
         return f"{self.words} Try: {', or '.join(before + end for end in self.ends)}" if self.ends else self.words
 
@@ -234,7 +234,7 @@ def parse_later_end(text: str, first: datetime, now: datetime, zone: str) -> End
 
 
 def example_end(now: datetime, zone: str) -> str:
-    """Return an end that a person could type now: this evening, or tomorrow evening if it is late."""
+    """Return an end time that a person could type now: this evening, or tomorrow evening if it is late."""
     return "18:00" if now.astimezone(known_zone(zone)).hour < 16 else "tomorrow 18:00"
 
 

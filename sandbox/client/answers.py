@@ -184,6 +184,34 @@ class MachineUse(_Answer):
     fault: str | None
 
 
+class Job(_Answer):
+    """A job on a machine."""
+
+    id: str
+    """The user ID and a random part: `0.4f1c9a0b7d`."""
+    name: str
+    uid: int
+    runs: bool
+    status: int | None
+    """The exit status. None while the job runs, and if its end is unknown."""
+    began_at: datetime
+    ended_at: datetime | None
+    progress: str | None
+    """The newest line that the job has printed."""
+
+
+class BrokenGpu(_Answer):
+    """What is wrong with a GPU. docs/sandbox-api.md explains each field."""
+
+    gpu: int
+    lost: bool
+    xids: tuple[int, ...]
+    ecc: int
+    hot: bool
+    power: bool
+    remap_failed: bool
+
+
 class OnEndingRun(_Answer):
     """A run of a machine's on-ending.sh.
 
@@ -212,6 +240,9 @@ class MachineDetails(Machine):
     cloud_init: str | None
     host_keys: dict[str, str]
     use: MachineUse
+    jobs: tuple[Job, ...] | None
+    """The jobs that the machine knows. None if the startup script didn't install `gpubot-run`."""
+    broken_gpus: tuple[BrokenGpu, ...]
     on_ending: Ending | None
     """None if the startup script didn't install the program that receives the end."""
     visits: int

@@ -16,6 +16,7 @@ from sandbox.client.answers import (
     BillLine,
     Button,
     ClockState,
+    Job,
     Json,
     MachineDetails,
     Modal,
@@ -192,6 +193,39 @@ class SandboxClient:
         """
         body: Json = {**({"phases": phases} if phases else {}), **fields}
         return MachineDetails.model_validate(await self.compute.post(f"resources/{resource_id}/use", body))
+
+    async def start_job(self, resource_id: str, name: str, **fields: object) -> Job:
+        """Start a job on a machine, as root.
+
+        `fields` are the other fields of the control call: uid, all, gpus, progress, lasts, status. Raises
+        ControlError if the startup script hasn't installed `gpubot-run`.
+        """
+        body = {"name": name, **fields}
+        return Job.model_validate(await self.compute.post(f"resources/{resource_id}/jobs", body))
+
+    async def say(self, resource_id: str, job: Job, text: str) -> Job:
+        """Let a running job print a line of progress."""
+        return await self._change_job(resource_id, job, {"say": text})
+
+    async def end_job(self, resource_id: str, job: Job, status: int | None = 0) -> Job:
+        """End a running job with an exit status. With None, `gpubot-run` is killed too, so its end is unknown."""
+        return await self._change_job(resource_id, job, {"status": status})
+
+    async def _change_job(self, resource_id: str, job: Job, body: Json) -> Job:
+        return Job.model_validate(await self.compute.post(f"resources/{resource_id}/jobs/{job.id}", body))
+
+    async def break_gpu(self, resource_id: str, gpu: int, **fields: object) -> MachineDetails:
+        """Break a GPU, for example with `xid=79`.
+
+        `fields` are those of the control call: xid, ecc, lost, hot, power, remap_failed.
+        """
+        return MachineDetails.model_validate(
+            await self.compute.post(f"resources/{resource_id}/gpus/{gpu}", fields)
+        )
+
+    async def reboot(self, resource_id: str) -> MachineDetails:
+        """Restart a machine, which ends its jobs without a trace."""
+        return MachineDetails.model_validate(await self.compute.post(f"resources/{resource_id}/reboot", {}))
 
     async def change_host_keys(self, resource_id: str, *kinds: str) -> MachineDetails:
         """Replace a machine's SSH host keys with a new key of each of these kinds (default: `ssh-ed25519`)."""

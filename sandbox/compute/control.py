@@ -8,6 +8,18 @@ from pydantic import Field
 
 from sandbox.compute.api import Api
 from sandbox.compute.billing import bill
+from sandbox.compute.control_jobs import (
+    JobBody,
+    JobChangeBody,
+    TroubleBody,
+    break_gpu,
+    broken_json,
+    change_job,
+    job_json,
+    jobs_json,
+    reboot,
+    start_job,
+)
 from sandbox.compute.control_unmanaged import UnmanagedMachineBody, unmanaged_machine
 from sandbox.compute.control_use import UseBody, ending_json, set_use, use_json
 from sandbox.compute.hosts import Hosts
@@ -87,6 +99,10 @@ class Control:
         router.add_post("/_control/resources/{id}/vanish", self._vanish)
         router.add_post("/_control/resources/{id}/copies", self._copy)
         router.add_post("/_control/resources/{id}/use", self._set_use)
+        router.add_post("/_control/resources/{id}/jobs", self._start_job)
+        router.add_post("/_control/resources/{id}/jobs/{job}", self._change_job)
+        router.add_post("/_control/resources/{id}/gpus/{gpu}", self._break_gpu)
+        router.add_post("/_control/resources/{id}/reboot", self._reboot)
         router.add_post("/_control/resources/{id}/host_keys", self._change_host_keys)
         router.add_post("/_control/next_ssh_port", self._next_ssh_port)
         router.add_post("/_control/token", self._token)
@@ -96,7 +112,7 @@ class Control:
         now = await self._hosts.update()
         machines = [machine for machine in self._market.machines.values() if machine.appears_at <= now]
         return {
-            "machines": [_machine_json(machine, now) | {"use": use_json(machine, now)} for machine in machines],
+            "machines": [_machine_json(machine, now) | _state_json(machine, now) for machine in machines],
             "bill": self._bill_json(now),
             "vendors": self._vendors_json(),
         }
@@ -130,15 +146,33 @@ class Control:
         details = {
             "cloud_init": machine.cloud_init,
             "host_keys": host_keys,
-            "use": use_json(machine, now),
             "on_ending": ending_json(machine, now),
             "visits": machine.host.visits if machine.host else 0,
         }
-        return reply(_machine_json(machine, now) | details)
+        return reply(_machine_json(machine, now) | _state_json(machine, now) | details)
 
     async def _set_use(self, request: web.Request) -> web.Response:
         body = await read(request, UseBody)
         set_use(self._machine(request), body, await self._hosts.update())
+        return await self._show_machine(request)
+
+    async def _start_job(self, request: web.Request) -> web.Response:
+        body = await read(request, JobBody)
+        now = await self._hosts.update()
+        return reply(job_json(start_job(self._machine(request), body, now), now))
+
+    async def _change_job(self, request: web.Request) -> web.Response:
+        body = await read(request, JobChangeBody)
+        now = await self._hosts.update()
+        return reply(job_json(change_job(self._machine(request), request.match_info["job"], body, now), now))
+
+    async def _break_gpu(self, request: web.Request) -> web.Response:
+        body = await read(request, TroubleBody)
+        break_gpu(self._machine(request), request.match_info["gpu"], body)
+        return await self._show_machine(request)
+
+    async def _reboot(self, request: web.Request) -> web.Response:
+        reboot(self._machine(request), await self._hosts.update())
         return await self._show_machine(request)
 
     def _machine(self, request: web.Request) -> Machine:
@@ -235,4 +269,13 @@ def _machine_json(machine: Machine, now: datetime) -> dict[str, Any]:
         "rate": machine.rate,
         "billed_from": machine.appears_at,
         "billed_to": machine.terminated_at if machine.is_terminated(now) else None,
+    }
+
+
+def _state_json(machine: Machine, now: datetime) -> dict[str, Any]:
+    """Return how a machine is used, its jobs, and what is wrong with its GPUs."""
+    return {
+        "use": use_json(machine, now),
+        "jobs": jobs_json(machine, now),
+        "broken_gpus": broken_json(machine),
     }

@@ -137,9 +137,9 @@ def ending_json(machine: Machine, now: datetime) -> dict[str, Any] | None:
 
 def use_json(machine: Machine, now: datetime) -> dict[str, Any]:
     """Return the current utilization, connections and fault of a machine."""
-    phase = machine.use.at(now)
+    phase, info = machine.use.at(now), machine.info(now)
     return {
-        "gpus": [phase.percent(n) for n in range(len(machine.hardware()))],
+        "gpus": [info.percent(gpu, now) for gpu in info.hardware],
         "connections": phase.connections,
         "fault": phase.fault,
     }

@@ -11,12 +11,16 @@ from sandbox.compute.catalog import Variant
 from sandbox.compute.startup_script import (
     forced_command,
     has_ending,
+    has_health,
+    has_jobs,
     has_set_up,
     key_lines,
     probe_lines,
     read_public_key,
 )
+from sandbox.gpu_health import HealthPart
 from sandbox.host_info import HostInfo
+from sandbox.jobs import JobsPart
 from sandbox.nvidia_smi import Gpu
 from sandbox.on_ending import EndingPart
 from sandbox.ssh import SshHost, new_host_key
@@ -69,6 +73,12 @@ class Machine:
     """The last lines that people typed into its shell."""
     other_set_up: SetUp | None = None
     ending_part: EndingPart = field(default_factory=EndingPart)
+    health_part: HealthPart = field(default_factory=HealthPart)
+    jobs_part: JobsPart = field(default_factory=JobsPart)
+    jobs_started: int = 0
+    """The number of jobs that were ever started."""
+    booted_at: datetime | None = None
+    """The time of the last restart. None if it never was restarted."""
     other_hardware: tuple[tuple[str, int], ...] = ()
     """The name and MiB of each GPU, if they differ from the GPUs that were sold."""
 
@@ -139,6 +149,25 @@ class Machine:
         installed = self._has_been_up(self.probe_after, now) and has_ending(self._script())
         return self.ending_part if installed else None
 
+    def health(self, now: datetime) -> HealthPart | None:
+        """Return the program that checks the GPUs, or None if the startup script hasn't installed it (yet)."""
+        installed = self._has_been_up(self.probe_after, now) and has_health(self._script())
+        return self.health_part if installed else None
+
+    def jobs(self, now: datetime) -> JobsPart | None:
+        """Return the program `gpubot-run`, or None if the startup script hasn't installed it (yet)."""
+        installed = self._has_been_up(self.probe_after, now) and has_jobs(self._script())
+        return self.jobs_part if installed else None
+
+    def reboot(self, now: datetime) -> None:
+        """Restart the machine, which takes no time. Jobs, and everything else in /run, are gone."""
+        self.booted_at = now
+        self.jobs_part = JobsPart()
+        self.health_part = self.health_part.rebooted()
+        self.ending_part = EndingPart(self.ending_part.script)
+        if self.host is not None:
+            self.host.disconnect()
+
     def _has_been_up(self, span: timedelta, now: datetime) -> bool:
         return self.runs_at is not None and now >= self.runs_at + span
 
@@ -151,18 +180,21 @@ class Machine:
         return HostInfo(
             f"{self.vendor}-{self.resource_id[:8]}",
             self.hardware(),
-            self.runs_at or now,
+            self.booted_at or self.runs_at or now,
             self.use,
             self.probe(now),
             self.set_up(now),
             self.ending(now),
+            self.health(now),
+            self.jobs(now),
+            frozenset(gpu for gpu in self.health_part.troubles if self.health_part.is_lost(gpu)),
         )
 
     def hardware(self) -> list[Gpu]:
         """Return the machine's GPUs: the ones that were sold, unless the control API has set others."""
         sold = ((self.variant.smi_name, self.variant.memory_mib),) * self.gpus
         return [
-            Gpu(name, memory_mib, str(uuid5(NAMESPACE_OID, f"{self.resource_id}/{n}")))
+            Gpu(name, memory_mib, str(uuid5(NAMESPACE_OID, f"{self.resource_id}/{n}")), n)
             for n, (name, memory_mib) in enumerate(self.other_hardware or sold)
         ]
 

@@ -16,6 +16,13 @@ _SET_UP_STATE = re.compile(r">\s*\S*\bsetup\.state\b")
 """Matches scripts that write the file with a setup script's state. The probe's script only reads this file."""
 _ENDING = "on-ending running"
 """The beginning of a line in the probe's report. A script that can start on-ending.sh contains this text."""
+_HEALTH = "gpubot-health 1"
+"""The first line of the health of the GPUs. A script that can check them contains this line."""
+_JOBS = ("gpubot-job 1", "gpubot-jobs 1")
+"""The beginning of a job's file, and the first line of the jobs in a report.
+
+A script that installs `gpubot-run` and the program that reads its files contains both.
+"""
 _FORCED = re.compile(r'restrict,(?:.*,)?command="([^"]*)"')
 
 
@@ -54,6 +61,16 @@ def has_set_up(script: str) -> bool:
 def has_ending(script: str) -> bool:
     """Return whether the script installs the program that starts on-ending.sh."""
     return _ENDING in script
+
+
+def has_health(script: str) -> bool:
+    """Return whether the script installs the program that checks the health of the GPUs."""
+    return _HEALTH in script
+
+
+def has_jobs(script: str) -> bool:
+    """Return whether the script installs `gpubot-run` and the program that reports its jobs."""
+    return all(text in script for text in _JOBS)
 
 
 def read_public_key(line: str) -> asyncssh.SSHKey | None:

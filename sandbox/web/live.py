@@ -21,7 +21,7 @@ from sandbox.slack.schema import Json
 from sandbox.slack.visibility import changes
 from sandbox.traffic import Entry
 from sandbox.web.bot import Bot
-from sandbox.web.phrases import BEHAVIOURS, FAULT_KINDS, MACHINE_FAULTS
+from sandbox.web.phrases import BEHAVIOURS, FAULT_KINDS, GPU_TROUBLES, MACHINE_FAULTS
 from sandbox.web.shown import message_shown, view_shown
 
 PANEL_EVERY = 1.0
@@ -140,6 +140,7 @@ class Live:
         return {
             "behaviours": list(BEHAVIOURS.items()),
             "machine_faults": list(MACHINE_FAULTS.items()),
+            "gpu_troubles": [[dumps(fields), text] for fields, text in GPU_TROUBLES],
             "fault_kinds": list(FAULT_KINDS.items()),
             "addresses": {"slack": self._slack.url, "compute": self._compute.url},
             "endpoints": {name: sorted(faults.known or ()) for name, faults in self._faults.items()},

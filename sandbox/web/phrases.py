@@ -1,7 +1,10 @@
 """Short descriptions of all faults. The page shows them in the menus where people choose a fault."""
 
+from collections.abc import Mapping, Sequence
+
 from sandbox.compute.vendors import Behaviour
 from sandbox.faults import FaultKind
+from sandbox.gpu_health import OFF_THE_BUS
 from sandbox.use import Fault as MachineFault
 
 BEHAVIOURS = {
@@ -31,6 +34,20 @@ MACHINE_FAULTS = {
     MachineFault.NO_NVIDIA_SMI: "nvidia-smi is missing",
     MachineFault.NVIDIA_SMI_HANGS: "nvidia-smi hangs",
 }
+GPU_TROUBLES: Sequence[tuple[Mapping[str, object], str]] = (
+    ({"xid": OFF_THE_BUS}, "Falls off the bus (Xid 79)"),
+    ({"xid": 48}, "Memory error that can't be corrected (Xid 48)"),
+    ({"xid": 64}, "A memory row can't be replaced (Xid 64)"),
+    ({"xid": 74}, "NVLink error (Xid 74)"),
+    ({"xid": 95}, "Memory error in any program (Xid 95)"),
+    ({"xid": 94}, "Memory error in one program (Xid 94)"),
+    ({"ecc": 1}, "Memory error that was corrected"),
+    ({"hot": True}, "Gets too hot"),
+    ({"hot": False}, "Cools down"),
+    ({"power": True}, "Lacks power"),
+    ({"power": False}, "Has enough power again"),
+)
+"""The bodies of the control call that breaks a GPU."""
 FAULT_KINDS = {
     FaultKind.LATENCY: "Answers late",
     FaultKind.STATUS: "Answers with an error, and does nothing",

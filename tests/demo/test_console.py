@@ -60,6 +60,9 @@ async def test_each_typed_line_is_carried_out_or_answered_with_a_correction() ->
         "use k7mq2 98",
         "vanish k7mq2",
         "use k7mq2 101",
+        "job k7mq2 python train.py",
+        "break k7mq2 3 cold",
+        "reboot k7mq2",
         "Ana @training /gpu list",
         "help",
         "quit",
@@ -91,6 +94,9 @@ async def test_each_typed_line_is_carried_out_or_answered_with_a_correction() ->
         'No machine "k7mq2" is there. There is: no machine.',
         'No machine "k7mq2" is there. There is: no machine.',
         "A machine's use is set as use k7mq2 98, use k7mq2 0 connected, or use k7mq2 and one of silent,",
+        'No machine "k7mq2" is there. There is: no machine.',
+        "A GPU breaks as break k7mq2 3 xid 79, break k7mq2 3 lost, or break k7mq2 3 hot.",
+        'No machine "k7mq2" is there. There is: no machine.',
         "You have no machines right now.",
     ):
         found = rest.find(text_part)

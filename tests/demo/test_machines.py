@@ -8,10 +8,21 @@ import aiohttp
 import pytest
 
 from bot.errors import Mistake
-from demo.console import change_use, read_use, reclaim
+from demo.machines import break_gpu, change_use, read_use, reboot, reclaim, run_job
 from sandbox.client import Addresses, SandboxClient
 from sandbox.clock import SandboxClock
 from sandbox.compute import ComputeSandbox
+from tests.sandbox.compute_world import ComputeWorld
+from tests.sandbox.test_jobs import RUN
+from tests.sandbox.test_probe import Probe
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[ComputeWorld]:
+    world = ComputeWorld()
+    await world.start()
+    yield world
+    await world.stop()
 
 
 @pytest.fixture
@@ -45,3 +56,47 @@ async def test_a_rentals_machine_can_be_put_to_use_and_then_reclaimed(sandbox: S
 def test_text_that_describes_no_use_is_refused(text: str) -> None:
     with pytest.raises(Mistake, match="use k7mq2 98"):
         read_use(text)
+
+
+async def test_a_job_can_be_run_and_a_gpu_broken(sandbox: SandboxClient) -> None:
+    machine = await sandbox.add_machine("train-3")
+    with pytest.raises(Mistake, match="train-3: gpubot-run isn't installed on this machine"):
+        await run_job(sandbox, "train-3 python train.py")
+    with pytest.raises(Mistake, match="train-3 runs no job"):
+        await run_job(sandbox, "train-3 exit 0")
+    assert await break_gpu(sandbox, "train-3 0  xid 79") == "train-3: GPU 0, xid 79."
+    assert await break_gpu(sandbox, "train-3 0 hot") == "train-3: GPU 0, hot."
+    with pytest.raises(Mistake, match="the machine has no such GPU; there are: 0 to 0"):
+        await break_gpu(sandbox, "train-3 1 hot")
+    [broken] = (await sandbox.machine(machine)).broken_gpus
+    assert (broken.xids, broken.lost, broken.hot) == ((79,), True, True)
+    assert await reboot(sandbox, "train-3") == "train-3 has restarted. Its jobs are gone, and its GPUs work."
+    assert (await sandbox.machine(machine)).broken_gpus == ()
+
+
+async def test_the_newest_running_job_prints_progress_and_ends(world: ComputeWorld) -> None:
+    probe = Probe(world)
+    machine = await probe.machine(cloud_init=f"{probe.script}{RUN}")
+    name = machine["name"]
+    async with aiohttp.ClientSession() as session:
+        addresses = Addresses(world.url, "", "", "", world.url, "", "", world.sandbox.token)
+        sandbox = SandboxClient(addresses, session)
+        assert await run_job(sandbox, f"{name} python prepare.py") == (
+            f"{name}: python prepare.py runs, GPUs at 98 %."
+        )
+        await run_job(sandbox, f"{name} python train.py")
+        assert await run_job(sandbox, f"{name} say step 5 of 9") == f"{name}: python train.py says: step 5 of 9"
+        assert await run_job(sandbox, f"{name} exit 137") == (
+            f"{name}: python train.py has ended with exit status 137."
+        )
+        details = await sandbox.machine(machine["resource_id"])
+        assert [(job.runs, job.status) for job in details.jobs or ()] == [(True, None), (False, 137)]
+        for text, expected in (("", "Jobs run as"), (" exit 256", "from 0 to 255")):
+            with pytest.raises(Mistake, match=expected):
+                await run_job(sandbox, f"{name}{text}")
+
+
+@pytest.mark.parametrize("text", ["", "3", "3 xid", "3 cold", "xid 79"])
+async def test_text_that_breaks_no_gpu_is_refused(sandbox: SandboxClient, text: str) -> None:
+    with pytest.raises(Mistake, match="break k7mq2 3 xid 79"):
+        await break_gpu(sandbox, f"k7mq2 {text}")

@@ -277,6 +277,22 @@ get h100 until tomorrow 8am up to 10 am under $3/GPU | ~ H100 under $3.00/GPU/h 
 get h100 until tomorrow 8am up to wed 18:00 | = H100 until 2026-03-03 08:00 up to 54h
 get h100 until tomorrow 8am max until 2026-03-03 18:00 | = H100 until 2026-03-03 08:00 up to 30h
 get h100 until tomorrow 8am up to 30h under $3/GPU | ~ H100 under $3.00/GPU/h until 2026-03-03 08:00 up to 30h
+get h100 eu until done up to 12h | = H100 EU until done up to 12h
+get h100 up to 12h until done | = H100 until done up to 12h
+get h100 until done | = H100 until done up to 72h
+get h100 till done, 4h max | ~ H100 until done up to 4h
+get h100 until my job is done up to 12h | ~ H100 until done up to 12h
+get h100 until it's done | ~ H100 until done up to 72h
+get h100 spot until done up to 20:00 -- a sweep | = H100 spot until done up to 2026-03-02 20:00 -- a sweep
+get h100 until done up to 12h $24 in all | ~ H100 $24.00 in all until done up to 12h
+get h100 until done up to 100h | ! 100h is too long. A lease is at most 72h.
+get h100 until done up to tomorrow | ! At what time tomorrow?
+get h100 until done up to 2h up to 4h | ! Type one length at a time. I read 2h and 4h
+get h100 until done up to 2h up to 20:00 | ! Type one later end at a time.
+get h100 until done for 2h | ! "for 2h" and "until done" name two ends, and I can't tell which one decides.
+get h100 until 18:00 until done | ! "until 18:00" and "until done" name two ends, and I can't tell which one
+get h100 while busy until done up to 8h | ! "while busy" and "until done" name two ends
+get h100 until done no-probe | ! With "no-probe", I can't see when a job is done.
 get h100 while busy up to 12h until 18:00 | = H100 until 2026-03-02 18:00 up to 12h
 get h100 until 9am up to 24h | ~ H100 until 2026-03-03 09:00 up to 24h
 get h100 until 18:00 up to 20 | ! I can't tell what "up to 20" is. A price has a dollar sign.
@@ -318,6 +334,9 @@ get h100 at 2026-03-04 08:05 for 1h | ~ H100 at 2026-03-04 08:05 for 1h
 get h100 @ 9:00 for 1h | ~ H100 at 2026-03-03 09:00 for 1h
 get h100 at 9:00 until 17:00 | ~ H100 at 2026-03-03 09:00 for 8h
 get h100 until wed 18:00 at 9:00 | ~ H100 at 2026-03-03 09:00 for 33h
+get h100 at 9:00 until done up to 4h | ~ H100 at 2026-03-03 09:00 until done up to 4h
+get h100 at 9:00 until done up to 18:00 | ~ H100 at 2026-03-03 09:00 until done up to 9h
+get h100 at 9:00 tomorrow until done up to 8:00 tomorrow | ! "up to 8:00 tomorrow" isn't after the start
 get h100 at 9am for 2h up to 8h | ~ H100 at 2026-03-03 09:00 for 2h up to 8h
 get h100 at 9am until 11:00 up to 17:00 | ~ H100 at 2026-03-03 09:00 for 2h up to 8h
 get h100 at 9am while busy up to 60h | ~ H100 at 2026-03-03 09:00 for 2h up to 60h

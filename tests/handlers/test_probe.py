@@ -11,9 +11,9 @@ from bot.model.base import changed
 from bot.model.machine_use import GpuModel, GpuUse, Report
 from bot.model.records import Change
 from bot.model.rental import Rental
-from bot.policy.access.probe_script import ENDING_SCRIPT, PROBE_SCRIPT
+from bot.policy.access.health_script import HEALTH_SCRIPT
 from bot.policy.team.rules import Idle, ProbeKind
-from sandbox.slack.default import ANA
+from sandbox.slack.default import ANA, TRAINING
 from tests.handlers.rental_states import running
 from tests.handlers.team import EVE, RULES, Team, an_offer, team
 from tests.store import make
@@ -63,10 +63,12 @@ async def test_the_form_has_a_no_probe_box_unless_the_probe_is_disabled(tmp_path
 
 async def test_everyone_can_read_the_scripts(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
-        reply = await ours.command(ANA, "probe")
-        assert "to check GPU load and SSH connections, and to tell it when it" in reply
-        assert PROBE_SCRIPT.splitlines()[1] in reply
-        assert ENDING_SCRIPT.splitlines()[1] in reply
+        await ours.command(ANA, "probe")
+        answer = await ours.look(ANA, TRAINING, "I log in to each machine")
+        await ours.click(ANA, answer, "gpubot-health")
+        dialog = await ours.modal(ANA)
+        assert dialog is not None
+        assert HEALTH_SCRIPT.splitlines()[1].strip() in dialog["reads"]
 
 
 async def bought(ours: Team, rental: Rental, *keys: OwnedKey) -> Rental:

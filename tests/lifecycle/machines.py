@@ -66,51 +66,59 @@ class Jobs:
         self._clock = clock
         self._jobs: list[Job] = []
         self._progress: Progress | None = None
+        self._started = 0
 
-    def start(self, name: str = "python train.py", *, uid: int = ROOT) -> str:
-        """Start a job, and return its ID."""
-        job = Job(
-            id=f"{uid}.job{len(self._jobs)}",
-            uid=uid,
-            name=name,
-            state=JobState.RUNNING,
-            began_at=self._clock.now(),
-        )
+    def start(
+        self, name: str = "python train.py", lasts: timedelta | None = None, status: int = 0, *, uid: int = ROOT
+    ) -> str:
+        """Start a job now, and return its ID.
+
+        It ends after `lasts` with this exit status. If `lasts` is None, it runs until a test ends it.
+        """
+        self._started += 1
+        now = self._clock.now()
+        job = Job(id=f"{uid}.{self._started}", uid=uid, name=name, state=JobState.RUNNING, began_at=now)
         self._jobs.append(job)
+        if lasts is not None:
+            self._end(job.id, status, now + lasts)
         return job.id
 
     def end(self, job_id: str, status: int | None = 0) -> None:
         """Let a job end with an exit status. None: nobody knows how it ended."""
+        self._end(job_id, status, self._clock.now())
+
+    def _end(self, job_id: str, status: int | None, at: datetime) -> None:
         state = JobState.UNKNOWN if status is None else JobState.FAILED if status else JobState.DONE
-        ended = {"state": state, "exit_status": status, "ended_at": self._clock.now()}
+        ended = {"state": state, "exit_status": status, "ended_at": at}
         self._jobs = [changed(job, **ended) if job.id == job_id else job for job in self._jobs]
 
     def say(self, text: str) -> None:
-        """Let a job print a line of progress."""
+        """Print a line of progress now."""
         self._progress = Progress(text=text, at=self._clock.now())
 
-    def reboot(self) -> None:
-        """Lose all jobs and the progress, like a machine that is rebooted."""
+    def vanish(self) -> None:
+        """Remove all files, as a reboot does."""
         self._jobs, self._progress = [], None
 
     def report(self) -> JobReport:
+        """Return the machine's report about its jobs, running ones first."""
         now, said = self._clock.now(), self._progress
-        jobs = [
-            ReportedJob(
-                id=job.id,
-                uid=job.uid,
-                name=job.name,
-                state=job.state,
-                exit_status=job.exit_status,
-                age=now - job.began_at,
-                ended_ago=None if job.ended_at is None else now - job.ended_at,
-            )
-            for job in self._jobs
-        ]
+        jobs = sorted((_reported(job, now) for job in self._jobs), key=lambda job: job.ended_ago or timedelta(0))
         progress = None if said is None else ReportedProgress(text=said.text, age=now - said.at)
-        return JobReport(
-            jobs=tuple(sorted(jobs, key=lambda job: job.ended_ago or timedelta(0))), progress=progress
-        )
+        return JobReport(jobs=tuple(jobs), progress=progress)
+
+
+def _reported(job: Job, now: datetime) -> ReportedJob:
+    ended = job.ended_at is not None and job.ended_at <= now
+    return ReportedJob(
+        id=job.id,
+        uid=job.uid,
+        name=job.name,
+        state=job.state if ended else JobState.RUNNING,
+        exit_status=job.exit_status if ended else None,
+        age=now - job.began_at,
+        ended_ago=now - job.ended_at if ended and job.ended_at is not None else None,
+    )
 
 
 class Machine:

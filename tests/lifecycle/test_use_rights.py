@@ -13,6 +13,7 @@ from bot.lifecycle.deps import Deps
 from bot.model.base import changed
 from bot.model.event import Event, EventKind, facts_in
 from bot.model.facts import UseFacts
+from bot.model.job import Job, JobState, MachineJobs, Progress
 from bot.model.machine_use import GpuUse, Missed, RecentUse, Sample, UsageStatus, Use
 from bot.model.person import Person
 from bot.model.records import Change
@@ -78,6 +79,35 @@ async def test_only_owner_teammates_and_admins_see_readings_and_history(
         for_channel = await queries.details_for_message(tx, changed(rental, version=2), NOW)
     assert for_channel.rental.use == BARE
     assert {facts.use for facts in facts_in(for_channel.events, UseFacts)} == {BARE}
+
+
+@ON_SQLITE
+async def test_names_of_jobs_are_only_for_people_who_can_log_in(database: Database, clock: MovedClock) -> None:
+    """Admins also see the progress. Everybody in the card's channel sees it on the card."""
+    clock.put(NOW)
+    deps = Deps(store=database, clock=clock, rules=RULES)
+    job = Job(id="0.a", uid=0, name="python train.py", state=JobState.RUNNING, began_at=START)
+    jobs, progress = MachineJobs(jobs=(job,)), Progress(text="step 1", at=START)
+    rental = make.rental(state=State.READY, teammates=(BEN,), attempts=1, jobs=jobs, progress=progress)
+    await make.store_rental(database, rental, make.attempt())
+    async with database.write() as tx:
+        await tx.rentals.note_progress(rental.id, progress)
+    for reader, seen in (
+        (ANA, (jobs, progress)),
+        (BEN, (jobs, progress)),
+        ("UADMIN", (None, progress)),
+        ("UAPPROVER", (None, None)),
+        ("UOTHER", (None, None)),
+    ):
+        shown = (await seen_by(deps, reader)).rental
+        live = await queries.live_rentals(deps, Person(id=reader, name=""), everyone=True, most=5)
+        assert (shown.jobs, shown.progress) == seen
+        assert (live.shown[0].rental.jobs, live.shown[0].rental.progress) == seen
+    async with database.read() as tx:
+        stored = await tx.rentals.get(rental.id)
+        assert stored is not None
+        for_channel = await queries.details_for_message(tx, stored, NOW)
+    assert (for_channel.rental.jobs, for_channel.rental.progress) == (None, progress)
 
 
 @ON_SQLITE

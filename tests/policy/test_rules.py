@@ -125,6 +125,7 @@ def test_every_key_of_the_file_is_read(tmp_path: Path) -> None:
     assert (rules.hours.time, rules.hours.days) == ((9 * 60 + 30, 24 * 60), frozenset({0, 2, 5, 6}))
     assert (rules.idle.probe, rules.idle.gpu_below) == (ProbeKind.NONE, Decimal("0.1"))
     assert (rules.idle.after, rules.idle.never_used, rules.idle.connected) == (20 * MINUTE, 40 * MINUTE, 3 * HOUR)
+    assert rules.idle.job_counts == 6 * HOUR
     assert (rules.idle.ask_from, rules.idle.again) == (Decimal("5.5"), (HOUR, 3 * HOUR))
     assert (rules.idle.job_counts, rules.idle.urgent_per_hour) == (6 * HOUR, Decimal(20))
     assert (rules.idle.channel_after, rules.idle.approvers_after) == (None, 5 * HOUR)

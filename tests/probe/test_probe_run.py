@@ -159,6 +159,34 @@ async def test_an_endless_answer_is_unreadable_after_the_timeout(key: ProbeKey) 
     assert [run_probe.missed for run_probe in probe_runs] == [Missed.UNREADABLE, Missed.UNREADABLE]
 
 
+JOBS = b"gpubot-jobs 1\njob q7Xk2 0 running 2520 - python train.py\njobs-end\n"
+
+
+async def test_what_follows_the_report_is_read_even_if_it_comes_later(key: ProbeKey) -> None:
+    async def act(session: Process) -> None:
+        session.stdout.write(REPORT)
+        await session.stdout.drain()
+        await asyncio.sleep(0)
+        await prints(JOBS)(session)
+
+    async with serving(act) as port:
+        found = await SshProber(key).run_probe("127.0.0.1", port, None)
+    assert found.report is not None
+    assert found.report.jobs is not None
+    assert [job.name for job in found.report.jobs.jobs] == ["python train.py"]
+
+
+@pytest.mark.parametrize("after", [unreachable, repeats(TEXT * 100)], ids=["silence", "endless output"])
+async def test_a_report_counts_without_the_rest_if_that_never_ends(key: ProbeKey, after: Acts) -> None:
+    async def act(session: Process) -> None:
+        session.stdout.write(REPORT + JOBS.replace(b"jobs-end\n", b""))
+        await after(session)
+
+    async with serving(act) as port:
+        found = await SshProber(key, after_report_seconds=SOON).run_probe("127.0.0.1", port, None)
+    assert (found.report, found.missed) == (READ, None)
+
+
 async def test_a_host_with_another_key_gets_no_login(key: ProbeKey) -> None:
     host, changed = Host(), host_key(1)
     run_probe = await probe_run_beside_an_honest_host(

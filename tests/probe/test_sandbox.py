@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from bot.model.gpu_health import GpuFault, GpuFaultKind, GpuHealth
+from bot.model.job import JobState, ReportedProgress
 from bot.model.machine_use import (
     EndToTell,
     GpuModel,
@@ -147,6 +149,34 @@ async def test_a_machine_starts_on_ending_once_for_each_end(rented: Rented) -> N
     details = await rented.world.look(f"resources/{rented.resource['resource_id']}")
     assert details["on_ending"]["ends_at"] == later.timestamp()
     assert [run["end"] for run in details["on_ending"]["runs"]] == [end.timestamp(), later.timestamp()]
+
+
+async def test_jobs_and_the_health_of_the_gpus_follow_the_report(rented: Rented) -> None:
+    path = f"resources/{rented.resource['resource_id']}"
+    assert (await rented.run_probe()).report is not None
+    job = await rented.world.control(f"{path}/jobs", name="python train.py", all=98, lasts=3600, status=137)
+    await rented.world.control(f"{path}/jobs/{job['id']}", say="step 1200 of 8000, loss 2.1")
+    await rented.world.control(f"{path}/gpus/1", xid=79)
+    rented.world.clock.jump(600)
+    report = (await rented.run_probe()).report
+    assert report is not None
+    assert report.jobs is not None
+    [running] = report.jobs.jobs
+    assert (running.id, running.name, running.state, running.age) == (
+        job["id"],
+        "python train.py",
+        JobState.RUNNING,
+        timedelta(minutes=10),
+    )
+    assert report.jobs.progress == ReportedProgress(text="step 1200 of 8000, loss 2.1", age=timedelta(minutes=10))
+    assert [gpu.highest for gpu in report.gpus] == [98], "the other GPU isn't listed any more"
+    assert report.health == GpuHealth(faults=(GpuFault(gpu=1, kind=GpuFaultKind.LOST, xid=79),))
+    rented.world.clock.jump(3600)
+    report = (await rented.run_probe()).report
+    assert report is not None
+    assert report.jobs is not None
+    [ended] = report.jobs.jobs
+    assert (ended.state, ended.exit_status, ended.ended_ago) == (JobState.FAILED, 137, timedelta(minutes=10))
 
 
 async def test_a_machine_without_the_on_ending_part_ignores_the_end(rented: Rented) -> None:

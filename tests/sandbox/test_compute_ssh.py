@@ -203,7 +203,7 @@ async def test_termination_of_a_machine_aborts_its_logins_and_closes_its_port(wo
 async def test_terminating_a_machine_while_a_client_connects_aborts_the_connection() -> None:
     """Try this after different numbers of turns of the event loop, so that the host is at different points."""
     key, clock = asyncssh.generate_private_key("ssh-ed25519"), SandboxClock(NOON, speed=0)
-    info = HostInfo(hostname="gpu", gpus=(), up_since=NOON, use=Use(phases=(Phase(),), since=NOON))
+    info = HostInfo(hostname="gpu", hardware=(), up_since=NOON, use=Use(phases=(Phase(),), since=NOON))
     for turns in range(60):
         host = SshHost(lambda: info, list, [key], clock, note_typed=print)
         _, writer = await asyncio.open_connection("127.0.0.1", await host.start())

@@ -1,7 +1,7 @@
 """Messages of the app, rendered as a person reads them."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -60,6 +60,12 @@ def test_mrkdwn_reads_without_its_formatting(sent: str, read: str) -> None:
 def test_dates_are_shown_in_the_readers_zone(form: str, in_berlin: str, in_new_york: str) -> None:
     sent = at(datetime(2026, 11, 24, 22, 5, tzinfo=UTC), form)
     assert (mrkdwn(sent, BERLIN), mrkdwn(sent, NEW_YORK)) == (in_berlin, in_new_york)
+
+
+def test_the_age_of_a_time_grows_with_the_readers_clock() -> None:
+    sent = at(BERLIN.now - timedelta(minutes=1), "{ago}")
+    later = replace(BERLIN, now=BERLIN.now + timedelta(hours=2))
+    assert (mrkdwn(sent, BERLIN), mrkdwn(sent, later)) == ("1 minute ago", "2 hours ago")
 
 
 def test_today_and_tomorrow_are_days_of_the_readers_zone() -> None:

@@ -137,7 +137,7 @@ async def test_links_and_folders_in_the_place_of_its_files_are_not_followed(jobs
     await jobs.sh(f"ln -s /root/folder {JOBS_DIRECTORY}/progress.0", EVE)
     await jobs.sh("gpubot-run say hello")
     assert list((jobs.machine.root / "folder").iterdir()) == []
-    assert (await jobs.printed())[1] == "progress 0 hello"
+    assert (await jobs.printed())[1].endswith(" hello")
     await jobs.sh(f"rm {JOBS_DIRECTORY}/progress.0")
     await jobs.sh(f"mkdir {JOBS_DIRECTORY}/progress.0", EVE)
     status, _ = await jobs.sh("gpubot-run say hello")
@@ -259,8 +259,9 @@ async def test_a_hang_up_of_the_terminal_ends_the_command(jobs: Jobs, server: Ss
     assert await jobs.until_file("told") == "term\n"
 
 
-async def test_nohup_protects_a_command_from_a_hang_up(jobs: Jobs) -> None:
-    process = await jobs.begin(f"nohup gpubot-run sh -c 'echo >/root/ready; {WAITS}; exit 4'")
+@pytest.mark.parametrize("start", ["nohup gpubot-run", "gpubot-run nohup"])
+async def test_nohup_protects_a_command_from_a_hang_up(jobs: Jobs, start: str) -> None:
+    process = await jobs.begin(f"{start} sh -c 'echo >/root/ready; {WAITS}; exit 4'")
     await jobs.until_file("ready")
     assert await jobs.sh(f"kill -HUP -{process}") == (0, "")
     await go(jobs)
@@ -320,6 +321,59 @@ async def test_a_job_in_a_container_runs_while_its_file_is_touched(jobs: Jobs) -
     assert (job.state, job.ended is not None and job.ended >= 240) == ("unknown", True)
     await go(jobs)
     await jobs.until("exit-2")
+
+
+# --- the page
+
+PAGE = Path(__file__).parents[2] / "docs/jobs.md"
+
+
+def block(name: str) -> str:
+    """Return the lines to copy that follow a bold name on the page about jobs."""
+    return PAGE.read_text().partition(f"**{name}**\n\n```")[2].partition("\n")[2].partition("```")[0]
+
+
+STUBS = """
+import sys, types
+for name in ("lightning", "lightning.pytorch", "lightning.pytorch.callbacks", "transformers"):
+    sys.modules[name] = types.ModuleType(name)
+sys.modules["lightning.pytorch.callbacks"].Callback = object
+sys.modules["transformers"].TrainerCallback = object
+trainer = types.SimpleNamespace(is_global_zero=True, global_step=200, max_steps=8000)
+state = types.SimpleNamespace(is_world_process_zero=True, global_step=200, max_steps=8000)
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "call", "text"),
+    [
+        ("Python", "say('step 1 of 8')", "step 1 of 8"),
+        ("Lightning", "Progress().on_train_batch_end(trainer, None, None, None, 199)", "step 200 of 8000"),
+        ("Hugging Face", "Progress().on_log(None, state, None, {'loss': 2.1})", "step 200 of 8000, loss 2.1"),
+        ("Hugging Face", "Progress().on_log(None, state, None)", "step 200 of 8000, loss -"),
+    ],
+)
+async def test_the_lines_to_copy_in_python_show_progress(
+    machine: Machine, name: str, call: str, text: str
+) -> None:
+    """The frameworks are replaced by objects with the same names."""
+    async with machine.up():
+        jobs = Jobs(machine)
+        await jobs.printed()
+        (machine.root / "train.py").write_text(f"{STUBS}\n{block(name)}\n{call}\n")
+        assert await machine.run("/usr/bin/python3", "/root/train.py") == (0, "")
+        assert (await jobs.printed())[1].split(" ", 2)[2] == text
+
+
+async def test_the_lines_to_copy_in_bash_show_progress(machine: Machine) -> None:
+    async with machine.up():
+        jobs = Jobs(machine)
+        await jobs.printed()
+        (machine.root / "train").write_text("#!/bin/sh\n")
+        (machine.root / "train").chmod(0o755)
+        status, printed = await machine.run("bash", "-c", f"cd /root\n{block('bash').replace('100', '3')}")
+        assert (status, printed) == (0, "")
+        assert (await jobs.printed())[1].endswith(" step 3 of 3")
 
 
 # --- the script itself

@@ -341,6 +341,30 @@ async def test_the_success_rate_counts_the_last_ten_decided_purchases(database: 
         }
 
 
+async def test_a_machine_with_gpu_faults_counts_once_as_no_success(database: Database) -> None:
+    """Its time to ready still counts. A machine that isn't ready yet has no faults."""
+    gpu = "nvidia-h100-sxm5-80gb"
+    for n in range(3):
+        name = f"rent{n}"
+        before = await make.store_rental(
+            database, make.rental(name, state=State.PROVISIONING, attempts=1), make.attempt(name)
+        )
+        after = make.next_of(before, state=State.READY, lease=make.lease(ready_at=START + 3 * MINUTE))
+        async with database.write() as tx:
+            await tx.rentals.write_gpu_fault(before, START)
+            await tx.rentals.apply(Change(before=before, after=after))
+    async with database.write() as tx:
+        await tx.rentals.write_gpu_fault(after, START + 4 * MINUTE)
+        await tx.rentals.write_gpu_fault(after, START + 5 * MINUTE)
+        # A later report about the purchase leaves the fault as it is.
+        await tx.rentals.apply(make.unchecked(after, make.next_of(after), attempts=(make.attempt(after.id),)))
+    async with database.read() as tx:
+        assert await tx.rentals.success_rates([("nebius", gpu)]) == {
+            ("nebius", gpu): SuccessRate(ready=2, of=3, faulty=1)
+        }
+        assert await tx.rentals.median_time_to_ready("nebius", gpu) == 180
+
+
 async def test_facts_of_several_rentals_are_read_together_without_duplicates(database: Database) -> None:
     failed = make.attempt(state=AttemptState.FAILED, answered_at=START)
     second = make.attempt(

@@ -11,6 +11,7 @@ from typing import Any
 from bot.model.event import Event
 from bot.model.message import MessageKind
 from bot.model.summary import RentalDetails
+from bot.model.text import about_span
 from bot.policy.team.asking import Mentions
 from handlers.messages import render
 from handlers.messages.card import card as card_of
@@ -32,7 +33,9 @@ def read(markup: str, now: datetime) -> str:
         moment = datetime.fromtimestamp(int(found[1]), UTC)
         days = (moment.date() - now.date()).days
         pretty = {-1: "yesterday", 0: "today", 1: "tomorrow"}.get(days, f"{moment:%b %d}")
-        return found[2].replace("{date_short_pretty}", pretty).replace("{time}", f"{moment:%H:%M}")
+        ago = f"{about_span(now - moment)} ago"
+        shown = found[2].replace("{date_short_pretty}", pretty).replace("{time}", f"{moment:%H:%M}")
+        return shown.replace("{ago}", ago)
 
     shown = re.sub(r"<!date\^(\d+)\^([^|>]*)\|[^>]*>", token, markup)
     return shown.replace(JOINER, "").replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")

@@ -15,8 +15,8 @@ from bot.model.base import changed
 from bot.model.budget import TEAM, Balance
 from bot.model.event import EFFECTS, Event, EventKind
 from bot.model.facts import DearRental, WorkGoesOn
-from bot.model.gpu_health import MOST_GPUS, GpuFault, GpuFaultKind
-from bot.model.job import Job, JobState
+from bot.model.gpu_health import MOST_GPUS, GpuFault, GpuFaultKind, GpuHealth, GpuNote, GpuNoteKind
+from bot.model.job import Job, JobState, MachineJobs, Progress
 from bot.model.machine_use import GpusSeen, OnEnding, OnEndingRefused, OnEndingState, UsageStatus
 from bot.model.offer import Catalog, Offer
 from bot.model.person import Key
@@ -168,6 +168,35 @@ on_endings = st.builds(
     status=st.none() | st.integers(0, 255),
     why=st.none() | st.sampled_from(OnEndingRefused),
 )
+jobs = st.builds(
+    Job,
+    id=st.just("q7Xk2"),
+    uid=st.integers(0, 2000),
+    name=text,
+    state=st.sampled_from(JobState),
+    exit_status=st.none() | st.integers(0, 255),
+    began_at=moment,
+    ended_at=st.none() | moment,
+)
+machine_jobs = st.builds(MachineJobs, jobs=st.lists(jobs, max_size=16).map(tuple))
+progresses = st.builds(Progress, text=text, at=moment)
+gpu_faults = st.builds(
+    GpuFault,
+    gpu=st.none() | st.integers(0, MOST_GPUS - 1),
+    kind=st.sampled_from(GpuFaultKind),
+    xid=st.none() | st.integers(1, 200),
+)
+gpu_notes = st.builds(
+    GpuNote,
+    gpu=st.none() | st.integers(0, MOST_GPUS - 1),
+    kind=st.sampled_from(GpuNoteKind),
+    value=st.integers(1, 999_999_999),
+)
+gpu_healths = st.builds(
+    GpuHealth,
+    faults=st.lists(gpu_faults, max_size=MOST_FAULTS).map(tuple),
+    notes=st.lists(gpu_notes, max_size=32).map(tuple),
+)
 alarms = st.builds(Alarm, at=moment, count=st.integers(0, 3), acknowledged_by=st.none() | user)
 
 
@@ -199,6 +228,9 @@ def rentals_in(state: State) -> st.SearchStrategy[Rental]:
         lease=leases if state is State.READY else st.none() | leases if ends else st.none(),
         on_ending=st.none() | on_endings,
         on_ending_at=st.none() | moment,
+        jobs=st.none() | machine_jobs,
+        progress=st.none() | progresses,
+        gpu_health=st.none() | gpu_healths,
         extension=st.none() | extensions if state is State.READY else st.none(),
         ending=endings if ends else st.none(),
         alarm=st.none() | alarms,
@@ -253,22 +285,6 @@ ledger_rows = st.builds(
     rate=rate,
     amount=amount,
     estimated=st.booleans(),
-)
-jobs = st.builds(
-    Job,
-    id=st.just("q7Xk2"),
-    uid=st.integers(0, 2000),
-    name=text,
-    state=st.sampled_from(JobState),
-    exit_status=st.none() | st.integers(0, 255),
-    began_at=moment,
-    ended_at=st.none() | moment,
-)
-gpu_faults = st.builds(
-    GpuFault,
-    gpu=st.none() | st.integers(0, MOST_GPUS - 1),
-    kind=st.sampled_from(GpuFaultKind),
-    xid=st.none() | st.integers(1, 200),
 )
 FACTS = {
     "faults": st.lists(gpu_faults, min_size=1, max_size=MOST_FAULTS).map(tuple),

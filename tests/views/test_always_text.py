@@ -109,7 +109,7 @@ Right now, there's no H200 in EU under $3.00 per GPU-hour, and nothing similar e
 
 == Replace k7mq2? ==
 ! Once a new machine is rented, k7mq2 is destroyed and its disk is deleted. If none can be rented,
-      k7mq2 keeps running.
+      k7mq2 stays.
 I'll rent the next offer from a vendor other than Nebius: 1x H200 SXM 141 GB, up to $2.47/h for 3 h,
       at most $8.95 in all. *Needs approval*: requests for B200, H200 or 8 GPUs always do. Nothing
       is rented until someone approves.

@@ -248,7 +248,7 @@ def test_replacements_and_extensions_name_the_model_of_their_machine() -> None:
 
 == Replace k7mq2? ==
 ! Once a new machine is rented, k7mq2 is destroyed and its disk is deleted. If none can be rented,
-      k7mq2 keeps running.
+      k7mq2 stays.
 I'll rent the next offer from a vendor other than Nebius: 1x A100 PCIe 80 GB, up to $2.47/h for 4 h,
       at most $12.00 in all.
 [Replace k7mq2] [Go back]

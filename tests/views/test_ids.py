@@ -32,6 +32,8 @@ from handlers.ids import (
     QuestionValue,
     QuoteValue,
     RentalValue,
+    ScriptName,
+    ScriptValue,
     ShareValue,
     SpanValue,
     SpendRowsValue,
@@ -83,6 +85,7 @@ VALUES: list[st.SearchStrategy[Value]] = [
         scope=scopes,
         rows=st.sampled_from(RowsOf),
     ),
+    st.builds(ScriptValue, script=st.sampled_from(ScriptName)),
     st.builds(KeyValue, fingerprint=fingerprint),
     st.builds(GithubNameValue, name=github_name),
     st.builds(

@@ -124,6 +124,9 @@ def test_an_offer_mentions_a_poor_success_rate_and_a_slow_startup() -> None:
     first, second = rows((HYPERSTACK, NEBIUS))
     seldom, often = SuccessRate(ready=4, of=10), SuccessRate(ready=8, of=10)
     assert "SXM 80 GB. Usually ready in 25 min. " in found([changed(first, usual=25 * M, success_rate=seldom)])
+    faulty = SuccessRate(ready=7, of=10, faulty=1)
+    without = "Only 7 of its last 10 machines became ready and had no GPU fault."
+    assert without in " ".join(found([changed(first, success_rate=faulty)]).split())
     shown = found([changed(first, success_rate=often), changed(second, success_rate=seldom)])
     assert page(shown, found([changed(first, success_rate=seldom)])) == snapshot("""\
 

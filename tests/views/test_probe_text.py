@@ -5,18 +5,20 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
 from inline_snapshot import snapshot
 
 from bot.model.attempt import SentScript
 from bot.model.base import changed
 from bot.model.machine_use import Missed, SetupProgress, SetupState, UsageStatus, Use
 from bot.model.summary import RentalDetails
-from bot.policy.access.probe_script import ENDING_SCRIPT, PROBE_SCRIPT, install_lines, probe_line
+from bot.policy.access.probe_script import install_lines, probe_line
 from bot.policy.team.rules import Idle, ProbeKind, Rules
 from bot.policy.use.probing import BY_HAND_AFTER
+from handlers.ids import ScriptName
 from handlers.messages import probe, ssh_lines
 from handlers.phrases import blocks
-from tests.slack_limits import problems_of_message
+from tests.slack_limits import problems_of_message, problems_of_view
 from tests.views.screens import message, page, read
 from tests.views.startup_script_stories import NOW, key, large, line, sent
 from tests.views.stories import ANA, BEN, READY_EVENT, RULES, reading, request
@@ -156,11 +158,28 @@ def test_only_the_owner_gets_the_lines_that_install_a_missing_probe() -> None:
     assert lines in shown(large_keys, late)
 
 
-def test_the_probe_command_shows_both_scripts() -> None:
+def test_the_probe_command_has_a_button_for_each_script() -> None:
     rendered = probe.probe(RULES)
     assert problems_of_message(rendered.text, rendered.blocks) == []
-    assert read(rendered.blocks[0]["text"]["text"], NOW).startswith("I log in to each machine every few minutes")
-    assert f"```{PROBE_SCRIPT}```" == read(rendered.blocks[1]["text"]["text"], NOW)
-    assert f"```{ENDING_SCRIPT}```" == read(rendered.blocks[2]["text"]["text"], NOW)
+    assert message(rendered, NOW) == snapshot("""\
+I log in to each machine every few minutes to check GPU load, GPU health, SSH connections and jobs,
+      and to tell it when it will end. Before that, the machine runs its owner's /root/on-ending.sh,
+      if there is one. My key can run only /usr/local/sbin/gpubot-probe, which runs gpubot-ending,
+      gpubot-health and gpubot-jobs. People use gpubot-run to start jobs that I can see. /gpu get
+      H100 no-probe leaves out all of these scripts.
+[gpubot-probe] [gpubot-ending] [gpubot-run] [gpubot-jobs] [gpubot-health]\
+""")
     off = probe.probe(changed(RULES, idle=Idle(probe=ProbeKind.NONE)))
-    assert off.text == "Your team's rules switch monitoring off, so I don't check whether machines are used."
+    assert message(off, NOW) == snapshot(
+        "Your team's rules switch monitoring off, so I don't check whether machines are used."
+    )
+
+
+@pytest.mark.parametrize("name", ScriptName)
+def test_a_script_is_shown_in_full_within_slacks_limits(name: ScriptName) -> None:
+    path, script = probe.SCRIPTS[name]
+    view = probe.script_dialog(name).view
+    assert problems_of_view(view) == []
+    texts = [read(block["text"]["text"], NOW) for block in view["blocks"] if block["type"] == "section"]
+    assert "".join(text.removeprefix("```").removesuffix("```") for text in texts) == script
+    assert path.endswith(f"/gpubot-{name}")

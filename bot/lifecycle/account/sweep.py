@@ -53,9 +53,9 @@ async def first_sweep(deps: StepDeps) -> None:
 async def sweep(deps: StepDeps) -> None:
     """Compare the account with the store. Raises MarketAway if the account can't be read.
 
-    A known resource that is missing from the account's list may still be running. The step of the resource's
-    rental, the code that advances the rental, is scheduled now. The step asks the vendor about the resource. A
-    process makes only one such comparison at a time.
+    A known resource that is missing from the account's list may still be running. The resource's rental therefore
+    becomes due now, and the vendor is asked about the resource. A process makes only one such comparison at a
+    time.
     """
     async with deps.sweeping:
         await _sweep(deps)
@@ -144,10 +144,10 @@ async def _add_to_store(deps: StepDeps, found: Found, attempt: Attempt) -> None:
 
 
 async def _live_view(deps: StepDeps, resource_id: str) -> ResourceView | None:
-    """Query the vendor about a resource that the store has recorded as terminated.
+    """Query the vendor about a resource that runs according to the account, but not according to the store.
 
-    Returns None if the vendor no longer has the resource. The account lists the resource as running, but this list
-    can be older than the vendor's confirmation that the resource is terminated.
+    Returns None if the vendor no longer has the resource. In this case, the list of the account's resources was
+    older than the confirmation that the resource is terminated.
     """
     view = await deps.market.resource(resource_id, fresh=True)
     return None if view is None or view.deleted else view
@@ -156,8 +156,8 @@ async def _live_view(deps: StepDeps, resource_id: str) -> ResourceView | None:
 async def _mark_for_deletion(deps: StepDeps, found: Found, attempt: Attempt) -> None:
     """Mark a closed attempt for deletion, because it still has a resource.
 
-    The step of the attempt's rental, the code that advances the rental, is scheduled now and notifies people. The
-    end of the rental stays the same.
+    The attempt's rental becomes due now. When it is processed, people are notified. The end of the rental stays
+    the same.
     """
     view = await _live_view(deps, found.view.resource_id)
     if view is None:

@@ -130,8 +130,9 @@ async def _compare(
     """Find out which questions to ask the admins about newly found machines.
 
     Returns:
-        New machines for existing questions, by question ID; new questions; and new questions about machines that
-        were bought after the backup from which the database was restored.
+        Three values. First, the new machines that belong to existing questions, by question ID. Second, the new
+        questions about other machines. Third, the new questions about machines that were bought after the backup
+        from which the database was restored. No question is in both lists.
     """
     async with deps.store.read() as tx:
         # Leave out machines that have become part of a rental since the Compute Clear account was read.

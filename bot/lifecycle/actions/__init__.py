@@ -12,7 +12,7 @@ people.
     action            what an action is, and how it is planned and carried out
     quoting           request offers, and the price of the choices in a form
     offers            prepare the results of a search for display
-    renting           rent an offer, change a pending request; rent a clicked offer once its owner adds a key
+    renting           rent an offer, at once or after its renter has added a key; change a pending request
     waiting           join and leave the waitlist for an offer or a start time
     replacing         rent another machine in place of one that was lost or doesn't work
     deciding          approve a request (or accept one's own), deny it, withdraw it

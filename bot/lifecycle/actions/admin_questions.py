@@ -276,7 +276,7 @@ class ReadoptAll(OnParts[list[Rental]], id="put_all_back", notes_seen=False):
 
     Raises:
         Refused: The person isn't an admin, or no machine can be re-adopted.
-        TooLate: All parts have been decided.
+        TooLate: The question has been answered for all machines.
     """
 
     async def do(self, tx: Tx, deps: Deps, person: Person, plan: list[AdminQuestion]) -> list[Rental]:
@@ -332,8 +332,8 @@ async def _named_owner(tx: Tx, purchase: Purchase) -> Person | None:
 async def _is_readoptable(tx: Tx, deps: Deps, part: AdminQuestion) -> bool:
     """Return whether the machines of a purchase can become a rental of their old owner.
 
-    An owner who isn't in the store is assumed to be suitable. They are looked up in Slack when an admin clicks the
-    button.
+    An owner who isn't in the store is assumed to be suitable. When an admin clicks the button, the bot looks up
+    the owner in Slack.
     """
     if not part.open or not part.purchase.runs or named_owner(part.purchase.alive) is None:
         return False

@@ -113,7 +113,7 @@ async def end_after_script(tx: Tx, deps: Deps, rental: Rental) -> datetime | Non
 async def _load_for_destroyer(tx: Tx, deps: Deps, person: Person, rental_id: str, *, unknown: NextStep) -> Rental:
     """Return a rental that this person may destroy.
 
-    Raises Mistake if the ID is unknown, and Refused if they may not.
+    Raises Mistake if the ID is unknown, and Refused if the person isn't allowed to destroy the rental.
     """
     rental = await known_rental(tx, rental_id, unknown)
     if not may_destroy(person, rental.owner, deps.rules):

@@ -37,6 +37,7 @@ from bot.policy.use.giving import (
     is_idle,
     left_of,
 )
+from bot.policy.use.jobs import resumed
 from bot.policy.use.questions import EXTENSION_SILENCE
 from store.db import Tx
 
@@ -283,7 +284,7 @@ async def demands_if_taken(
 
 
 def _acceptance(rental: Rental, person_id: str, now: datetime) -> Event:
-    people, until = (rental.owner, person_id), rental.running_lease.ends_at
+    people, until = (rental.owner, person_id), resumed(rental.running_lease, now).ends_at
     facts = OwnerChangedFacts(people=people, until=until, rate=rental.rate)
     return Event(rental_id=rental.id, kind=EventKind.OWNER_CHANGED, at=now, actor=person_id, facts=facts)
 

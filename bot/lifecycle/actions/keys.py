@@ -21,9 +21,10 @@ from bot.policy.team.roles import check_user
 from store.db import Tx
 
 _BOUGHT_WITH_A_KEY = UNBOUGHT | {State.PROCURING, State.PROVISIONING}
-"""The states in which a machine may still have to be bought.
+"""The states in which the bot might still have to buy a machine.
 
-They include the state of a starting machine. If that machine fails to start, another one is bought.
+They include the state in which a bought machine is starting. If that machine fails to start, another one is
+bought.
 """
 
 
@@ -127,8 +128,8 @@ class OnKey(Direct[Key, KeyChanged], notes_seen=False):
 class RemoveKey(OnKey, id="remove_key"):
     """Remove a key. Machines that are already running still accept it.
 
-    In addition to the errors of `OnKey`, this raises Refused if the person has no other key and one of their
-    rentals may still have to buy a machine.
+    In addition to the errors of `OnKey`, this raises Refused if the person has no other key but still needs one. A
+    person needs a key while one of their rentals doesn't have a ready machine yet.
     """
 
     async def do(self, tx: Tx, deps: Deps, person: Person, plan: Key) -> KeyChanged:
@@ -140,7 +141,7 @@ class RemoveKey(OnKey, id="remove_key"):
 
 
 async def _check_nothing_is_bought(tx: Tx, person: Person) -> None:
-    """Refuse to remove the last key while a rental of the person may still have to buy a machine."""
+    """Raise Refused if the bot might still have to buy a machine for one of the person's rentals."""
     for rental in await tx.rentals.live(person.id):
         if rental.state in _BOUGHT_WITH_A_KEY:
             needs = f"This is your only SSH key, and your request {rental.id} still needs one."

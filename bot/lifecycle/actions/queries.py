@@ -71,7 +71,7 @@ async def details_for(tx: Tx, deps: Deps, person: Person, rental: Rental) -> Ren
     use = sees_use(person, rental, deps.rules)
     money = sees_money(person, rental.owner, deps.rules)
     details = await _details(tx, rental, deps.clock.now(), money=money, use=use)
-    details = changed(details, rental=readable_by(rental, everything=use))
+    details = changed(details, rental=readable_by(person, rental, deps.rules))
     if rental.state.over or not may_see_ssh_command(person, rental, deps.rules):
         return details
     keys = await keys_that_get_in(tx, rental, deps.rules)
@@ -306,7 +306,7 @@ async def live_rentals(
         reader=person.id,
         shown=tuple(
             RentalSummary(
-                rental=readable_by(rental, everything=sees_use(person, rental, deps.rules)),
+                rental=readable_by(person, rental, deps.rules),
                 spent=spent[rental.id],
                 names=names,
                 sees_money=sees_money(person, rental.owner, deps.rules),
@@ -402,26 +402,29 @@ async def people_asked(tx: Tx, rental: Rental) -> PeopleAsked | None:
 DAY = timedelta(days=1)
 
 
-def readable_by(rental: Rental, *, everything: bool) -> Rental:
+def readable_by(person: Person, rental: Rental, rules: Rules) -> Rental:
     """Return the rental, with only those details of its machine's use that a person may see.
 
-    With `everything`, the person may see all details; otherwise, only the usage status and its start time.
+    The owner and teammates see everything. Admins see everything except the names of jobs. All others see only the
+    usage status and its start time.
 
     While there are too few samples to determine the status, it is left out for everybody.
     """
-    if rental.use is None or (everything and not rental.use.undecided):
-        return rental
-    return readable_by_all(rental)
+    if not sees_use(person, rental, rules):
+        return changed(readable_by_all(rental), progress=None)
+    use = rental.use
+    shown = changed(rental, use=None) if use is not None and use.undecided else rental
+    return shown if rental.lets_in(person.id) else changed(shown, jobs=None)
 
 
 def readable_by_all(rental: Rental) -> Rental:
     """Return the rental as messages in a channel may show it.
 
-    The details of the machine's use are left out, except for the usage status and its start time. The status is
-    also left out while there are too few samples to determine it.
+    The details of the machine's use are left out, except for the usage status and its start time, and the newest
+    progress. The status is also left out while there are too few samples to determine it.
     """
     use = rental.use
-    return changed(rental, use=None if use is None or use.undecided else use.bare)
+    return changed(rental, use=None if use is None or use.undecided else use.bare, jobs=None)
 
 
 def readable_events(events: Iterable[Event], *, everything: bool) -> tuple[Event, ...]:

@@ -66,10 +66,12 @@ class Ask(Direct[str, Quote], id="ask"):
     message.
 
     Raises:
-        Refused: The rules don't allow the request, its project or one of its teammates, or the person has started
-            QUOTES_PER_MINUTE searches within the last minute.
-        Mistake: The rules don't allow the request, the keys and the setup script don't fit into a startup script,
-            or too little time is left until the requested end.
+        Refused: The person isn't allowed to use the bot in this channel or to charge this project, the request has
+            too many GPUs, a teammate can't be added, or the person has started QUOTES_PER_MINUTE searches within
+            the last minute.
+        Mistake: A value of the request is wrong, such as an unknown project or a lease that is too long. Also
+            raised if the keys and the setup script don't fit into a startup script, or if too little time is left
+            until the requested end.
     """
 
     request: Request
@@ -163,7 +165,7 @@ def new_quote(
 async def quote_to_ask_again(deps: Deps, person: Person, quote_id: str) -> Quote:
     """Return a person's own quote, in order to start a new search with the same or a similar request.
 
-    If the quote changes a pending request, it is updated first (see `quote_of_today`). Raises the same errors as
+    A quote that changes a pending request is brought up to date by `quote_of_today`. Raises the same errors as
     `own_quote`.
     """
     async with deps.store.read() as tx:
@@ -171,10 +173,10 @@ async def quote_to_ask_again(deps: Deps, person: Person, quote_id: str) -> Quote
 
 
 async def quote_of_today(tx: Tx, quote: Quote) -> Quote:
-    """Update a quote with which a person changes a pending request. Return any other quote unchanged.
+    """Bring a quote that changes a pending request up to date. Return any other quote unchanged.
 
-    If the request's rental has been shared with more people since the search, these people are added to the quote.
-    If the rental is over, the quote is turned into one for a new rental.
+    The pending request belongs to a rental. People with whom this rental has been shared since the quote was
+    created are added to the quote. If the rental is over, the quote is turned into one for a new rental.
     """
     rental = await tx.rentals.get(quote.changes) if quote.changes is not None else None
     if rental is None:

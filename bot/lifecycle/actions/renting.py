@@ -131,8 +131,10 @@ class Rent(Action[OfferToRent, RentPlan, Rented], id="rent"):
         NeedsKey: The person has no SSH key.
         TooLate: The quote has already created a rental, or the price is no longer valid.
         DuplicateRental: The person already rents the same machine and doesn't want `another`.
-        Mistake: Too little time is left until the requested end, or the rules don't allow the request.
-        Refused: The rules, limits or budgets don't allow the request, or buying is blocked.
+        Mistake: Too little time is left until the requested end, the lease is too long, or the keys and the setup
+            script don't fit into a startup script.
+        Refused: The person isn't allowed to use the bot, the request exceeds another limit or a budget, or buying
+            is blocked.
     """
 
     quote_id: str

@@ -99,7 +99,8 @@ async def teammates_of(deps: Deps, person: Person, rental_id: str) -> tuple[str,
 async def rental_to_share(deps: Deps, person: Person, rental_id: str, version: int) -> RentalDetails:
     """Return a rental for the dialog in which it is shared.
 
-    Raises the same errors as `Share`, and TooLate if it is too late to send the people's keys with a purchase.
+    Raises the same errors as `Share`. Also raises TooLate if the machine has already been bought, because the keys
+    of new teammates are sent to the vendor with the purchase.
     """
     async with deps.store.read() as tx:
         rental = await _load_shareable(tx, deps, person, rental_id, version)

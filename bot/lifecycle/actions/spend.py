@@ -175,8 +175,8 @@ def _budgets(person: Person, scope: Scope, rules: Rules) -> tuple[Micros | None,
 async def ask_for_file(deps: Deps, person: Person, part: MonthPart) -> None:
     """Send the file of a month's charges to the person's direct messages, unless it is already on its way.
 
-    The file contains the person's own charges or, if they may see these, everybody's charges. Raises Refused if
-    the person may see no charges at all.
+    The file contains everybody's charges if the person is allowed to see them, and otherwise only the person's
+    own. Raises Refused if the person isn't allowed to see any charges.
     """
     check_reads_spend(person, deps.rules)
     async with deps.store.write() as tx:

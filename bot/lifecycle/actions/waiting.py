@@ -143,8 +143,8 @@ class WaitToJudge:
 async def load_wait(tx: Tx, deps: Deps, quote: Quote, gpu_rate: Decimal | None = None) -> WaitToJudge | None:
     """Return the waitlist entry that lets the bot rent a machine automatically for a quote.
 
-    `gpu_rate` is the highest price that the owner named, as in `RentWhenFound`. The result is None if no highest
-    price is known. Raises Refused or Mistake if the rules don't allow such an entry.
+    `gpu_rate` is the highest price that the owner named, as in `RentWhenFound`. Returns None if no highest
+    price is known. Raises Refused or Mistake if the request breaks a rule of the team.
     """
     now, rules = deps.clock.now(), rules_of_project(deps.rules, quote.project)
     owner = await tx.people.get(quote.owner, EVER)
@@ -175,7 +175,7 @@ WaitFacts: TypeAlias = tuple[Quote, WaitToJudge | None, Rental | None]
 
 @dataclass(frozen=True)
 class LaterRent:
-    """The plan for the buttons "Rent it for me ..." and "Rent at the start time"."""
+    """The details of the rental that a click on "Rent it for me ..." or "Rent at the start time" creates."""
 
     quote: Quote
     terms: WaitPreview | None
@@ -200,8 +200,9 @@ class WaitBegun:
 class RentWhenFound(Action[WaitFacts, LaterRent, WaitBegun], id="rent_for_me"):
     """Rent the requested machine as soon as an offer is cheap enough, or at the request's start time.
 
-    The buttons are "Rent it for me ..." and "Rent at the start time". The rental waits for an offer in state
-    `queued`, possibly after waiting for an approver. A second click returns the same rental.
+    The buttons are "Rent it for me ..." and "Rent at the start time". A click creates a rental. If the rental
+    needs approval, it waits for an approver first. It is then in state `queued` until an offer is found. A second
+    click returns the same rental.
 
     `gpu_rate` is the highest price that the person named, in USD per GPU-hour. If it is None, the highest price in
     the request is used. For a request with a start time, the highest price can also be computed from the cheapest
@@ -210,10 +211,10 @@ class RentWhenFound(Action[WaitFacts, LaterRent, WaitBegun], id="rent_for_me"):
     Raises:
         NeedsKey: The person has no SSH key.
         TooLate: The quote is unknown, or it has created another rental.
-        Mistake: No price is known, too little time is left until the requested end, or the rules don't allow the
-            request.
-        Refused: The quote is somebody else's, the person already waits for `waiting.per_person` machines, or the
-            rules or budgets don't allow the request.
+        Mistake: No price is known, too little time is left until the requested end, the lease is too long, the
+            start time is too far in the future, or the keys and the setup script don't fit into a startup script.
+        Refused: The quote is somebody else's, the person isn't allowed to use the bot, the person already waits
+            for `waiting.per_person` machines, or the request exceeds another limit or a budget.
     """
 
     quote_id: str
@@ -375,8 +376,11 @@ class StopWaiting(Direct[tuple[Quote, Rental | None], Quote], id="stop_waiting")
 class WaitAtAnyTime(Direct[tuple[Quote, Rental | None], WaitingView], id="any_time"):
     """Search for offers outside the person's working hours, too (button "Any time").
 
-    Returns the quote and the quote's rental. Raises TooLate if the quote no longer waits, and Refused if it is
-    somebody else's or the person may not use the bot.
+    Returns the quote and the quote's rental.
+
+    Raises:
+        TooLate: The quote is no longer on the waitlist for an offer.
+        Refused: The quote is somebody else's, or the person isn't allowed to use the bot.
     """
 
     quote_id: str

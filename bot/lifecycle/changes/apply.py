@@ -22,9 +22,9 @@ async def apply(tx: Tx, deps: Deps, change: Change) -> Rental:
     run sends the machine its new end.
 
     Raises:
-        Stale: The rental has changed in the meantime. The attempts, resources and ledger rows of the change are
-            written anyway. Also raised if the rental must stay within budgets but no longer does, because the
-            caller checked older balances.
+        Stale: The rental has changed in the meantime, or the change has to stay within budgets but would exceed
+            one. In both cases, the caller's data was outdated. If the rental has changed, the attempts, resources
+            and ledger rows of the change are written anyway.
         OfferTaken: The offer of a new attempt was already used by another attempt.
     """
     before, after = change.before, change.after

@@ -1,12 +1,12 @@
 """Changes to a rental that don't change the rental's state.
 
-They concern the lease, the replacement, and the facts about the machine.
+They concern the lease, the rental that replaces this one, and the facts about the machine.
 
 Each function returns the next version of a rental. None of them writes to the store.
 
-In a graceful destroy, the machine's `/root/on-ending.sh` may finish before the machine is destroyed. A flexible
-lease has a present end and a latest end. While the machine is in use, the bot moves the present end, but never
-past the latest end.
+A graceful destroy waits for the machine's `/root/on-ending.sh` to finish before the machine is destroyed. A
+flexible lease has a present end and a latest end. While the machine is in use, the bot moves the present end, but
+never past the latest end.
 """
 
 from __future__ import annotations
@@ -21,16 +21,18 @@ from bot.model.rental import Extension, GracefulDestroy, Lease, Question, Rental
 from bot.model.request import Terms
 from bot.model.state import State
 from bot.policy.use.flexible_end import already_allowed, later_end
+from bot.policy.use.jobs import resumed, until_done_from, with_fixed_end
 
 
 def keep(rental: Rental, question: Question, now: datetime) -> Rental:
     """Record that someone still needs the rental. The end of the lease doesn't change.
 
-    If a graceful destroy had begun, it is cancelled, and the lease gets back its previous end.
+    If a graceful destroy had begun, it is cancelled, and the lease gets back its previous end. If the lease was to
+    end because its jobs are done, it gets back its usual end, which no longer depends on jobs.
     """
-    return alter(
-        rental, lease=changed(_not_destroyed(rental.running_lease), seen_at=now, question=question), due_at=now
-    )
+    lease = _not_destroyed(rental.running_lease)
+    lease = with_fixed_end(lease) if lease.ends_when_done else lease
+    return alter(rental, lease=changed(lease, seen_at=now, question=question), due_at=now)
 
 
 def check_notices(rental: Rental, now: datetime) -> Rental:
@@ -77,17 +79,20 @@ def extend(
     ends_at: datetime,
     question: Question,
     now: datetime,
+    until_done: bool = False,
 ) -> Rental:
     """Extend the lease within the limits, and record that someone still needs the rental.
 
-    A pending request for more time keeps waiting for its approver.
+    With `until_done`, the lease then ends when its jobs are done, and at `ends_at` in any case. A pending request
+    for more time keeps waiting for its approver.
     """
-    lease = changed(_until(rental.running_lease, ends_at, terms, now), seen_at=now, question=question)
+    lease = _until(rental.running_lease, ends_at, terms, now, until_done=until_done)
+    lease = changed(lease, seen_at=now, question=question)
     return alter(rental, terms=terms, lease=lease, due_at=now)
 
 
 def ask_extension(rental: Rental, extension: Extension, question: Question, now: datetime) -> Rental:
-    """Make a longer lease wait for an approver, and record that someone still needs the rental.
+    """Store a request for a longer lease that an approver has to decide. Record that someone needs the rental.
 
     The end of the lease doesn't change yet. If a graceful destroy had begun, it is cancelled, and the lease gets
     back its previous end.
@@ -98,7 +103,7 @@ def ask_extension(rental: Rental, extension: Extension, question: Question, now:
 
 def approve_extension(rental: Rental, extension: Extension, *, approver: str, now: datetime) -> Rental:
     """Extend the lease as an approver has allowed."""
-    lease = _until(rental.running_lease, extension.ends_at, extension.terms, now)
+    lease = _until(rental.running_lease, extension.ends_at, extension.terms, now, until_done=extension.until_done)
     return alter(
         rental,
         terms=extension.terms,
@@ -110,13 +115,20 @@ def approve_extension(rental: Rental, extension: Extension, *, approver: str, no
 
 
 def extend_at_once(
-    rental: Rental, *, terms: Terms, ends_at: datetime, question: Question, approver: str, now: datetime
+    rental: Rental,
+    *,
+    terms: Terms,
+    ends_at: datetime,
+    question: Question,
+    approver: str,
+    now: datetime,
+    until_done: bool = False,
 ) -> Rental:
     """Extend the lease beyond the limits, as `approver` decided.
 
     The decision also resolves a pending request for more time.
     """
-    extended = extend(rental, terms=terms, ends_at=ends_at, question=question, now=now)
+    extended = extend(rental, terms=terms, ends_at=ends_at, question=question, now=now, until_done=until_done)
     return changed(extended, extension=None, approved_by=approver)
 
 
@@ -128,15 +140,20 @@ def drop_extension(rental: Rental, now: datetime) -> Rental:
     return alter(rental, terms=rental.unextended, extension=None, due_at=now)
 
 
-def _until(lease: Lease, ends_at: datetime, terms: Terms, now: datetime) -> Lease:
-    """Return the lease with another end, for which these terms pay. A graceful destroy is cancelled.
+def _until(lease: Lease, ends_at: datetime, terms: Terms, now: datetime, *, until_done: bool) -> Lease:
+    """Return the lease with another end, which these terms cover. A graceful destroy is cancelled.
 
-    If the lease ended because its jobs are done, its end no longer depends on jobs.
+    If the lease was going to end because the machine's jobs are done, the new end doesn't depend on jobs. With
+    `until_done`, it depends on jobs that begin from now on.
     """
+    is_allowed = already_allowed(lease, ends_at)
+    if until_done:
+        lease = until_done_from(_not_destroyed(lease), now)
+    elif lease.ends_when_done:
+        lease = with_fixed_end(_not_destroyed(lease))
     kept_until = lease.kept_until
-    if not already_allowed(lease, ends_at):
+    if not is_allowed:
         kept_until = ends_at + terms.kept if terms.kept else None
-    lease = _with_fixed_end(lease) if lease.ends_when_done else lease
     return changed(
         lease,
         ends_at=ends_at,
@@ -147,18 +164,11 @@ def _until(lease: Lease, ends_at: datetime, terms: Terms, now: datetime) -> Leas
     )
 
 
-def _with_fixed_end(lease: Lease) -> Lease:
-    """Return the lease with its usual end, which no longer depends on jobs."""
-    if not lease.ends_when_done:
-        return changed(lease, until_done=None)
-    return changed(lease, ends_at=lease.last_end, latest_end=None, until_done=None)
-
-
 # --- leases that end when their jobs are done
 
 
 def end_when_done(rental: Rental, job: Job, ends_at: datetime, now: datetime) -> Rental:
-    """Move the end of the lease to `ends_at`, because its jobs are done, and note that the owner is notified.
+    """Move the end of the lease to `ends_at`, because the jobs are done, and record that the owner is notified.
 
     The previous end becomes the lease's latest end.
     """
@@ -171,29 +181,25 @@ def end_when_done(rental: Rental, job: Job, ends_at: datetime, now: datetime) ->
 
 
 def resume_work(rental: Rental, now: datetime) -> Rental:
-    """Give the lease back its usual end, because work goes on after its jobs seemed to be done."""
-    lease = rental.running_lease
-    resumed = changed(lease.until_done or UntilDone(since=now), done=None, done_seen_at=None, resumed_at=now)
-    return alter(
-        rental, lease=changed(lease, ends_at=lease.last_end, latest_end=None, until_done=resumed), due_at=now
-    )
+    """Restore the usual end of the lease, because work goes on after the jobs seemed to be done."""
+    return alter(rental, lease=resumed(rental.running_lease, now), due_at=now)
 
 
 def keep_to_last_end(rental: Rental, question: Question, now: datetime) -> Rental:
-    """Give the lease back its usual end, which no longer depends on jobs, because a person wants to keep it."""
-    lease = _with_fixed_end(_not_destroyed(rental.running_lease))
+    """Restore the usual end of the lease, because a person wants to keep the machine after its jobs are done."""
+    lease = with_fixed_end(_not_destroyed(rental.running_lease))
     return alter(rental, lease=changed(lease, seen_at=now, question=question), due_at=now)
 
 
 def note_no_job(rental: Rental, now: datetime) -> Rental:
-    """Note that the owner was told that no job has started."""
+    """Record that the owner was told that no job has started."""
     lease = rental.running_lease
     asked = changed(lease.until_done or UntilDone(since=now), asked_at=now)
     return alter(rental, lease=changed(lease, until_done=asked))
 
 
 def note_jobs_told(rental: Rental, question: Question, now: datetime) -> Rental:
-    """Note that the owner was notified of all jobs that have ended by now."""
+    """Record that the owner was notified of all jobs that have ended by now."""
     jobs = changed(rental.jobs or MachineJobs(), told_until=now)
     return alter(rental, jobs=jobs, lease=changed(rental.running_lease, question=question))
 
@@ -241,8 +247,8 @@ def note_host_key(rental: Rental, host_key: str) -> Rental:
 def note_use(rental: Rental, use: Use, now: datetime) -> Rental:
     """Store a changed usage status.
 
-    The rental's step, the code that advances the rental, is scheduled now, because the usage status affects the
-    next question to the owner and the end of the lease.
+    The rental becomes due now, because the usage status affects the next question to the owner and the end of the
+    lease.
     """
     return alter(rental, use=use, due_at=now)
 
@@ -250,8 +256,7 @@ def note_use(rental: Rental, use: Use, now: datetime) -> Rental:
 def note_on_ending(rental: Rental, on_ending: OnEnding | None, now: datetime) -> Rental:
     """Store what the machine reported about its `/root/on-ending.sh`.
 
-    The rental's step, the code that advances the rental, is scheduled now, because the machine's end can depend on
-    the script.
+    The rental becomes due now, because the machine's end can depend on the script.
     """
     at = None if on_ending is None else now
     return alter(rental, on_ending=on_ending, on_ending_at=at, due_at=now)
@@ -260,7 +265,7 @@ def note_on_ending(rental: Rental, on_ending: OnEnding | None, now: datetime) ->
 def note_jobs(rental: Rental, jobs: MachineJobs, now: datetime) -> Rental:
     """Store what the machine reported about its jobs.
 
-    The rental's step is scheduled now, because the next message to the owner and the end of the lease may depend
-    on the jobs.
+    The rental becomes due now, because the next message to the owner and the end of the lease can depend on the
+    jobs.
     """
     return alter(rental, jobs=jobs, due_at=now)

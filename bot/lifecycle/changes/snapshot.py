@@ -212,8 +212,8 @@ async def save(
     Stale is raised, the changed attempts, resources and ledger rows are written, but nothing else is.
 
     Args:
-        write_due: Given only at the end of a step, the code that advances a rental. If the step has changed only
-            the due time and the times at which resources were read, this function writes them.
+        write_due: Writes the due time and the times at which resources were read. It is called instead of the
+            usual write if nothing else has changed. Pass it only when the work on a due rental is finished.
         check_first: A function that runs in the same transaction before the change is written. If it raises an
             error, nothing at all is written.
     """

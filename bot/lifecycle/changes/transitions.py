@@ -25,6 +25,7 @@ from bot.model.state import ForbiddenTransition, State, check_change, check_tran
 from bot.policy.buying.fewer_hours import FewerHours
 from bot.policy.buying.waiting import waitlist_entry_for
 from bot.policy.use.end_notices import approval_notice_at
+from bot.policy.use.jobs import resumed
 from bot.policy.use.questions import after_asking, for_new_owner
 
 ALARM_AFTER = timedelta(minutes=5)
@@ -141,7 +142,8 @@ def change_owner(
 ) -> Rental:
     """Transfer the rental to a new owner. A new owner who was a teammate stops being one.
 
-    The former owner's last activity and the questions that the former owner was asked no longer count.
+    The former owner's last activity and the questions that the former owner was asked no longer count. If the
+    machine was about to end because its jobs are done, it gets back its usual end.
 
     Args:
         asked_about: The usage status that the message to the new owner asks about. None if the message asks
@@ -154,7 +156,7 @@ def change_owner(
         question = for_new_owner(lease.question)
         question = question if asked_about is None else after_asking(question, asked_about, now)
         question = changed(question, quiet_until=quiet_until)
-        lease = changed(lease, seen_at=now, question=question)
+        lease = changed(resumed(lease, now), seen_at=now, question=question)
     teammates = tuple(one for one in rental.teammates if one != owner)
     return alter(
         rental, owner=owner, teammates=teammates, lease=lease, due_at=rental.due_at if lease is None else now

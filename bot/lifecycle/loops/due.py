@@ -103,7 +103,7 @@ class DueLoop(Part, ABC, Generic[R]):
         """Work on a claimed row, and end its claim.
 
         If this raises an error, the loop calls `failed` and postpones the row. While `claim_lasts` returns False,
-        nothing may be bought or deleted.
+        the work must not buy or delete anything.
         """
 
     async def failed(self, row: R, error: Exception) -> None:
@@ -303,7 +303,7 @@ class DueLoop(Part, ABC, Generic[R]):
     # --- claims
 
     def lasts(self, row_id: str) -> bool:
-        """Return whether this process's claim on a row will last for at least half of its duration.
+        """Return whether at least half of the duration of this process's claim on a row is left.
 
         False if another process has claimed the row, or if this machine's clock can't be trusted.
         """

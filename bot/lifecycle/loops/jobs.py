@@ -80,7 +80,7 @@ class Jobs(DueLoop[Claimed]):
         return name in self.under_way()
 
     def may_act(self, name: str) -> bool:
-        """Return whether this process runs this job, and will still run it at the end of one more call."""
+        """Return whether this process runs this job, and has enough time left to make one call to a service."""
         return self.does(name) and self.lasts(name)
 
     @property

@@ -1,6 +1,6 @@
 """Deletes machines that are still running after their end.
 
-Usually, a machine is deleted by the step of its rental, the code that advances the rental. This module deletes the
+A step is the code that advances a rental. Usually, the rental's step deletes the machine. This module deletes the
 machine if the step fails. It queries the Compute Clear API, and loads only the stored attempts, with their
 resources and ends. The rest of the rental may be impossible to load, which may be why the step fails.
 
@@ -45,8 +45,7 @@ RETRY_COMPLETE = timedelta(minutes=10)
 STEP_GOES_FIRST = timedelta(minutes=3)
 """The time after an outage of the market in which this module deletes nothing.
 
-The rental's step, the code that advances the rental, gets this time to act first, because the owner may still need
-the machine.
+The code that advances the rental gets this time to act first, because the owner may still need the machine.
 """
 STEP_WORKS_WITHIN = timedelta(minutes=2)
 """A rental's step counts as working if it has read the resource that it is deleting within this time.
@@ -96,7 +95,7 @@ class OverdueDeletion(Part):
         """Return the current time if a check is due, and otherwise the time of the next known deletion.
 
         None if no check is due and no deletion is known. The routine check of the next minute doesn't count. The
-        time is by the bot's uncorrected clock.
+        bot's clock may be wrong, and the returned time isn't corrected for that.
         """
         if self.due():
             return self._clock.uncorrected.now()

@@ -33,7 +33,7 @@ from bot.policy.team.rules import ProbeKind
 from bot.policy.use.flexible_end import can_move
 from bot.policy.use.gpu_faults import health_after, new_faults
 from bot.policy.use.gpu_mismatch import gpu_mismatch
-from bot.policy.use.jobs import after_report, progress_of
+from bot.policy.use.jobs import after_report, progress_of, shown_progress
 from bot.policy.use.on_ending import end_to_tell, is_awaited
 from bot.policy.use.probe_times import (
     MOST_KEYS_NOTIFIED,
@@ -107,7 +107,7 @@ class ProbeFaults:
         self._outcomes[rental_id] = now, failed
 
     def forget(self, rental_id: str) -> None:
-        """Forget the outcome of a machine that is no longer probed, or whose usage status is unknown."""
+        """Forget the last probe run of a machine that is no longer probed, or whose usage status is unknown."""
         self._outcomes.pop(rental_id, None)
 
     def are_ours(self, now: datetime) -> bool:
@@ -234,7 +234,7 @@ class ProbeRuns(DueLoop[Claimed]):
 
 
 class Target(Frozen):
-    """The SSH server of a machine, and the end of the lease that is announced there."""
+    """The SSH server of a machine, and the end of the lease that a probe run announces to the machine."""
 
     host: str
     port: int
@@ -435,13 +435,16 @@ async def with_report(
 async def with_jobs(tx: Tx, rental: Rental, report: JobReport | None, now: datetime) -> Rental:
     """Apply what a probe run reported about the jobs on a ready machine. None if it reported nothing.
 
-    The newest progress is stored at once, without a new version of the rental.
+    The newest progress is stored at once, and the card shows it with its next refresh. If the card has shown no
+    progress so far, there is a new version of the rental, so that the card is edited now.
     """
     if report is None:
         return rental
     progress = progress_of(report, rental.progress, now)
     if progress != rental.progress:
         await tx.rentals.note_progress(rental.id, progress)
+        if shown_progress(rental, now) is None:
+            rental = alter(rental, progress=progress)
     jobs = after_report(rental.jobs, report, now)
     unchanged = jobs == (rental.jobs or MachineJobs(quiet_since=jobs.quiet_since))
     return rental if unchanged else note_jobs(rental, jobs, now)

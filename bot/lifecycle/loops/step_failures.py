@@ -43,8 +43,8 @@ class StepFailures:
     async def load(self) -> None:
         """Load the runs of failures that people were notified about.
 
-        A run of failures is several failures in a row of one rental's step. Nothing is loaded if the previous load
-        was only a few seconds ago. Raises StoreBusy if the store can't be read.
+        In a run of failures, the work on one rental has failed several times in a row. Nothing is loaded if the
+        previous load was only a few seconds ago. Raises StoreBusy if the store can't be read.
         """
         now = self._deps.clock.monotonic()
         if now < self._load_at:
@@ -57,7 +57,8 @@ class StepFailures:
     def count(self, rental_id: str) -> str:
         """Count a failed step, and return a reference number.
 
-        All failures in a row of the same rental have the same number. The log and the alerts mention this number.
+        If the work on a rental fails several times in a row, all these failures have the same number. The log and
+        the alerts mention this number.
         """
         run = self._runs.get(rental_id) or FailureRun(number=bug_number())
         self._runs[rental_id] = changed(run, count=run.count + 1)
@@ -114,7 +115,8 @@ class StepFailures:
     def _is_known(self, stored: FailureRun | None, kind: EventKind) -> bool:
         """Return whether another process has already sent this alert.
 
-        `stored` is the stored run of failures, that is, a rental's failures in a row. None if no run is stored.
+        `stored` is the stored run of failures: the rental's failures since the last success. None if no run is
+        stored.
         """
         if kind is EventKind.STEP_WORKS:
             return stored is None

@@ -149,9 +149,9 @@ async def _end(tx: Tx, deps: Deps, search_id: str, found: bool) -> None:
 async def _save(tx: Tx, deps: Deps, search: SharedSearch, waiters: Sequence[Waiter], *, others: bool) -> None:
     """Store the time at which a search is next due. Delete the search if it is no longer needed.
 
-    A search with a waiting entry is needed. If `others` is true, the search is needed as well, because a rental
-    might return to the waitlist. Any search is kept until `waiting.every` has passed since its last query. A new
-    entry then doesn't query the market too soon.
+    A search is needed while an entry waits for its offers, or while a rental might return to the waitlist. In the
+    second case, `others` is true. Any search is kept until `waiting.every` has passed since its last query, so
+    that a new entry doesn't query the market too soon.
     """
     now = deps.clock.now()
     again = None if search.asked_at is None else search.asked_at + deps.rules.waiting.every
@@ -240,7 +240,7 @@ async def _serve(
 
 
 async def _notify_outcome(tx: Tx, deps: Deps, quote: Quote) -> None:
-    """End a waitlist entry, and notify its owner of the offers, or that there were none."""
+    """End a waitlist entry, and tell the entry's owner which offers were found, if any."""
     stored = await tx.quotes.get(quote.id)
     if stored is None or stored.waits_for is None or stored.rental_id is not None:
         return
@@ -258,7 +258,7 @@ async def _rent(
 
     - The rules don't allow it now. The owner is notified, once for each reason.
     - A budget was lowered after the rental had reserved its share, and is now too small. An approver is asked.
-    - The rental no longer waits.
+    - The rental is no longer on the waitlist.
 
     Args:
         offers: All offers that haven't been rented yet. They are stored in the quote.

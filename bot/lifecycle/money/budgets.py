@@ -154,7 +154,7 @@ def _of_machine(facts: RentalFacts, total: Micros, now: datetime, rules: Rules) 
     This includes the cost of its machine and the cost of its other attempts.
     """
     rental, zone, lease = facts.rental, rules.billing_zone, facts.rental.running_lease
-    ends_at = max(lease.last_end, lease.kept_until or lease.last_end)
+    ends_at = lease.paid_until
     if facts.replacement_waits:
         ends_at = min(ends_at, latest_ready(now, rules))
     if rental.ending is not None:
@@ -418,7 +418,7 @@ async def _alert(tx: Tx, deps: Deps, balance: Balance, more: Difference, by: str
 
     An alert about a project's or the team's budget is also sent to `by`, the person who changed the rental. An
     alert about a person's own budget is sent to that person instead, because `by` may not be allowed to see it.
-    The operator gets no messages.
+    If `by` is the operator, nobody gets a copy, because the operator has no Slack account.
     """
     reader = balance.scope.name if by is not None and balance.scope.kind is ScopeKind.PERSON else by
     reader = None if reader == OPERATOR.id else reader

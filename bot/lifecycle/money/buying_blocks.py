@@ -1,4 +1,4 @@
-"""The reasons for which nothing may be bought at the moment."""
+"""Finds out whether buying is blocked at the moment, and why."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from store.db import Tx
 
 
 async def buying_block(tx: Tx) -> BuyingBlock | None:
-    """Return the reason why nothing may be bought for anyone now. None if buying isn't blocked."""
+    """Return the reason why buying is blocked for everyone. None if buying isn't blocked."""
     for block in BuyingBlock:
         if await is_blocked_by(tx, block):
             return block
@@ -19,14 +19,14 @@ async def buying_block(tx: Tx) -> BuyingBlock | None:
 
 
 async def check_buying(tx: Tx) -> None:
-    """Raise BuyingBlocked if nothing may be bought for anyone now."""
+    """Raise BuyingBlocked if buying is blocked for everyone."""
     blocked = await buying_blocked(tx)
     if blocked is not None:
         raise blocked
 
 
 async def buying_blocked(tx: Tx) -> BuyingBlocked | None:
-    """Return the error that explains why nothing may be bought now. None if buying isn't blocked."""
+    """Return the error that explains why buying is blocked for everyone. None if buying isn't blocked."""
     block = await buying_block(tx)
     if block is not BuyingBlock.PAUSED:
         return None if block is None else BuyingBlocked(block)

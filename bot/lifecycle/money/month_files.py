@@ -30,7 +30,7 @@ log = structlog.get_logger()
 async def month_file(
     tx: Tx, rules: Rules, now: datetime, part: MonthPart, *, readable_of: str | None = None
 ) -> MonthFile:
-    """Return a month file with the present charges of a person, a project or the team in one month.
+    """Return the month file of a person, a project or the team, with all charges so far.
 
     Args:
         readable_of: A person's Slack ID if the reader may see only the charges of this person. None if the reader

@@ -101,9 +101,9 @@ def pending_decision(asked: Deciders, now: datetime, rules: Rules, why: Why | No
 def others_facts(asked: Deciders) -> dict[str, Any]:
     """Return the approvers who are away, and the people who are asked instead.
 
-    The result is stored in an event. Normally, approvers can be asked, and the result is empty. If all of them are
-    away, `away` contains them, and `then` contains the people who are asked instead. If nobody at all can be
-    asked, only `away` is set.
+    The returned facts are stored in an event. If at least one approver can be asked, there are no facts to store.
+    If all approvers are away, `away` contains them, and `then` contains the people who are asked instead. If
+    nobody at all can be asked, only `away` is set.
     """
     who = asked.asked
     if who.others_instead:

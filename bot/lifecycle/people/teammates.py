@@ -15,10 +15,11 @@ from bot.model.person import Key, Person
 from bot.model.quote import Quote
 from bot.model.rental import Rental
 from bot.model.request import Request
-from bot.policy.access.startup_script import check_script_size, further_keys
+from bot.policy.access.startup_script import check_runs_jobs, check_script_size, further_keys
 from bot.policy.buying.offers import with_needed_script
 from bot.policy.team.roles import check_number, check_teammate, is_teammate
 from bot.policy.team.rules import Rules
+from bot.policy.use.jobs import check_until_done
 from bot.policy.use.probing import needs_script, wants_probe
 from store.db import Tx
 
@@ -124,9 +125,15 @@ async def check_startup_script(
 ) -> None:
     """Refuse a request whose keys, probe and setup script don't fit into one startup script.
 
+    A request that ends when its jobs are done also needs the probe, and room for `gpubot-run` in the script.
+
     Raises Mistake. Its message states the sizes, and suggests what `reader` can do about them. `reader` is a Slack
     ID.
     """
+    check_until_done(request, deps.rules)
     further = further_keys(owner, teammates, await tx.people.keys_of((owner, *teammates)))
     probe_line = deps.probe_line if wants_probe(request, deps.rules) else ""
-    check_script_size(further, request.setup, deps.rules, probe_line=probe_line, own=reader == owner)
+    own = reader == owner
+    check_script_size(further, request.setup, deps.rules, probe_line=probe_line, own=own)
+    if request.until_done:
+        check_runs_jobs(further, request.setup, deps.rules, probe_line=probe_line, own=own)

@@ -29,10 +29,11 @@ async def bought_after_backup(tx: Tx, machines: Sequence[UnmanagedMachine]) -> b
 
 
 async def _bought_for(tx: Tx, machines: Iterable[UnmanagedMachine]) -> list[Rental | None]:
-    """Return the rentals for which these machines were bought after the backup, according to their names.
+    """Return the rentals for which these machines were bought after the backup, as the machines' names show.
 
-    A rental is left out if the attempt in the machine's name is in the database, because the machine may then be
-    older than the backup. The list contains None for each rental that isn't in the database.
+    A machine's name contains a rental ID and the number of an attempt. If the database knows this attempt, the
+    rental is left out, because the machine might be older than the backup. If the database doesn't know the
+    rental, the list contains None instead.
     """
     named = [(name.n, await tx.rentals.get(name.rental_id)) for name in names_of(machines)]
     return [rental for n, rental in named if rental is None or n > rental.attempts]

@@ -124,9 +124,9 @@ async def step(deps: StepDeps, snapshot: RentalSnapshot, write_due: WriteDue) ->
 
 
 def _add_approval_notice_if_due(snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
-    """Notify the owner of the approval if the machine isn't ready by `approval_notice_at`.
+    """Tell the owner that the request was approved, if the machine isn't ready by `approval_notice_at`.
 
-    If this time is still in the future, the rental is scheduled for it.
+    If this time is still in the future, the rental becomes due at that time.
     """
     at = snapshot.rental.approval_notice_at
     if at is None:

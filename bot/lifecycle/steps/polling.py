@@ -40,7 +40,7 @@ def poll_at(now: datetime) -> datetime:
 
 
 def until_polls(now: datetime) -> timedelta:
-    """Return the time from `now` until the next time at which polls of this process can be due."""
+    """Return the time from `now` until the next moment at which this process can poll."""
     return TOGETHER - (now - _first) % TOGETHER
 
 

@@ -34,7 +34,7 @@ PROBE_AT_MOST = timedelta(minutes=2)
 
 
 async def provision(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
-    """Ask the market about the starting machine. Give up the attempt if the vendor failed or took too long."""
+    """Ask the market whether the machine has started. Give up if the vendor failed or took too long."""
     attempt = snapshot.live
     now = deps.clock.now()
     if attempt is None or attempt.marked_for_deletion:

@@ -10,9 +10,10 @@ from bot.lifecycle.people.deciders import deciders
 from bot.model.base import EVER
 from bot.model.event import EventKind
 from bot.model.facts import QuestionFacts, StatusFacts
-from bot.model.machine_use import Sample, UsageStatus, Use
+from bot.model.machine_use import NOT_COMPUTING, Sample, UsageStatus, Use
 from bot.model.rental import Rental
 from bot.policy.team.rules import Rules
+from bot.policy.use.jobs import running_job
 from bot.policy.use.probing import has_probe
 from bot.policy.use.ready import Machine, Replacement, is_ending
 from bot.policy.use.usage_status import window
@@ -59,6 +60,7 @@ async def _replacement(tx: Tx, rental: Rental, now: datetime) -> Replacement | N
 def question_facts(snapshot: RentalSnapshot, use: Use | None, now: datetime) -> QuestionFacts:
     """Return the facts of a question about this usage status: its duration and details, and the cost so far."""
     bill, since = snapshot.spent(now), use.since if use else snapshot.rental.running_lease.seen_at
+    job = running_job(snapshot.rental) if use is not None and use.status in NOT_COMPUTING else None
     return QuestionFacts(
         span=now - since,
         since=since,
@@ -67,6 +69,7 @@ def question_facts(snapshot: RentalSnapshot, use: Use | None, now: datetime) -> 
         rate=snapshot.rental.rate,
         status=use.status if use else None,
         use=use,
+        job=job,
     )
 
 

@@ -45,6 +45,7 @@ from bot.policy.buying.spending import (
     may_substitute,
 )
 from bot.policy.team.roles import check_user, is_owner
+from bot.policy.use.probing import wants_probe
 from store.db import Tx
 
 
@@ -82,6 +83,10 @@ async def checked_request(tx: Tx, deps: Deps, rental: Rental, left: Remainder, n
     Raises Refused or Mistake if the rules no longer allow the request.
     """
     request = replacing_request(rental, left, now)
+    if not wants_probe(request, deps.rules):
+        # The rules may have switched monitoring off since the old machine was rented. The new machine then ends at
+        # the latest end.
+        request = changed(request, until_done=False)
     check_size(request, deps.rules)
     check_setup(request.setup, deps.rules)
     await check_startup_script(tx, deps, rental.owner, request.teammates, request, reader=rental.owner)

@@ -1,7 +1,7 @@
 """The script that reads the health of a machine's GPUs. No I/O.
 
-The startup script installs it, and the probe's script runs it after the report. docs/probe.md describes what it
-reads, its output and its sources; bot/probe/health.py parses the output.
+The startup script installs it, and the probe's script runs it after the report. docs/probe.md describes the
+script's input, output and sources. bot/probe/health.py parses the output.
 """
 
 from __future__ import annotations

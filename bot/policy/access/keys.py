@@ -228,7 +228,7 @@ def kind_of(line: str) -> str:
 
 
 def _field(content: bytes, n: int) -> bytes:
-    """Return a field of a public key. Field 0 is the type. If the field is truncated, return the rest of it."""
+    """Return one field of a public key. Field 0 is the type. If the field is truncated, its end is missing."""
     for _ in range(n):
         content = content[4 + int.from_bytes(content[:4], "big") :]
     return content[4 : 4 + int.from_bytes(content[:4], "big")]

@@ -1,8 +1,8 @@
 """The two scripts that the bot runs on a machine, and the SSH access that it needs for them. No I/O.
 
 The startup script installs both. The probe's script prints how busy the machine is. It also runs the second
-script, which starts the owner's `/root/on-ending.sh` before the machine ends. docs/probe.md describes the output
-and the files of both scripts.
+script, which starts the owner's `/root/on-ending.sh` shortly before the machine is destroyed. docs/probe.md
+describes the output and the files of both scripts.
 
 The scripts are in this package, and not in bot/probe, because the startup script and the answer to `/gpu probe`
 contain their text.

@@ -82,7 +82,7 @@ start() (
     trap '' HUP INT QUIT TERM USR1 USR2 ALRM TSTP TTIN TTOU
     seconds=0
     # shellcheck disable=SC2086
-    while sleep 1 && runs $command; do
+    while sleep 1; runs $command; do
       runs $$ "$mine" || [ "$told" ] || { told=1 && kill "${command% *}"; }
       seconds=$(((seconds + 1) % 30)) file=/run/gpubot/jobs/running.$id
       [ $seconds != 0 ] || { [ -e "$file" ] && touch -ch "$file"; } || put "running.$id" "$text"
@@ -105,6 +105,8 @@ esac
 
 _gpubot=$(begin "$@" 2>/dev/null)
 trap : INT QUIT USR1 USR2 ALRM
+# Whoever writes nohup behind gpubot-run wants both to survive.
+[ "${1##*/}" != nohup ] || trap '' HUP
 (
   read -r _gpubot_stat </proc/self/stat
   start "$_gpubot" "$_gpubot_stat"

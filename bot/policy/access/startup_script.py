@@ -326,6 +326,23 @@ def check_script_size(
     )
 
 
+def check_runs_jobs(
+    keys: Sequence[OwnedKey], setup: str | None, rules: Rules, *, probe_line: str, own: bool = True
+) -> None:
+    """Refuse a request that ends when its jobs are done if its startup script has no room for `gpubot-run`.
+
+    Raises Mistake. The arguments are those of `check_script_size`.
+    """
+    text = rules.setup.get(setup or "")
+    if ScriptPart.RUN in parts_that_fit([key.line for key in keys], text, probe_line):
+        return
+    changes = f"leave out {'the setup or ' if text is not None else ''}a teammate, or name an end: for 4h"
+    raise Mistake(
+        "The startup script has no room for gpubot-run, so I couldn't see when a job is done. "
+        f"{changes.capitalize() if own else f'Nothing was changed. The person who asked can {changes}'}."
+    )
+
+
 def keys_that_fit(keys: Sequence[OwnedKey], setup: str | None, probe_line: str = "") -> tuple[OwnedKey, ...]:
     """Return the keys that fit into a startup script together with the probe and a setup script.
 

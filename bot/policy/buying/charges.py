@@ -61,8 +61,9 @@ def stretches(events: Iterable[Event], *, ready_at: datetime, until: datetime) -
     Normally, a usage status applies from its `since`. This time is earlier than the event that records the status.
     For example, idle time is counted from the last reading that showed work.
 
-    There is one exception. During an idle period, the status can change between connected and idle. Such a new
-    status applies only from the time of its event. The time before the event already has a recorded status.
+    There is one exception. During an idle period, the status can change between connected and idle. Then the new
+    status applies only from the time of the event that records it, because an earlier event already covers the
+    time before.
 
     Args:
         events: The events of a rental, oldest first.

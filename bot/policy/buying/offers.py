@@ -38,9 +38,9 @@ After a failure for such a reason, the market is queried for new offers before a
 Place: TypeAlias = tuple[str, str | None, str]
 """The place where a machine is sold: its vendor, the vendor's region, and the GPU."""
 LEAST_TIME = timedelta(minutes=3)
-"""The shortest provisioning time for which the approved total must pay, in addition to the lease.
+"""The shortest provisioning time that the approved total must cover, together with the lease.
 
-If the total doesn't pay for both, no attempt is begun.
+If the total doesn't cover both, the bot doesn't try to buy a machine.
 """
 
 
@@ -124,9 +124,9 @@ def nearby(request: Request) -> list[Request]:
 
     Each similar request differs from the original in one of these ways:
 
-    - without the highest price, the region or the vendor, or without all three
-    - any model of the GPU family instead of one model
-    - spot instead of on-demand, or on-demand instead of spot
+    - It has no price limit, no region or no vendor, or none of the three.
+    - It allows any model of the GPU family instead of one model.
+    - It asks for spot instead of on-demand, or for on-demand instead of spot.
     """
     limits = {
         "max_gpu_rate": request.max_gpu_rate is not None,
@@ -220,8 +220,8 @@ def within_terms(offers: Iterable[Offer], terms: Terms, billed: Micros, rules: R
 def to_ask_about(offers: Sequence[Offer], terms: Terms, rules: Rules) -> tuple[Why, Offer] | None:
     """Return an offer for people to decide about, and the reason why the approved terms don't allow it.
 
-    If the approved terms allow the GPU of an offer, only the price of this offer is too high. The first such offer
-    is returned. If there is none, the first of all offers is returned. None if there are no offers.
+    The first offer with a GPU that the approved terms allow is preferred. Such an offer is only too expensive. If
+    no offer has such a GPU, the first of all offers is returned. None if there are no offers.
     """
     dearer = next((offer for offer in offers if may_substitute(offer.gpu, terms.gpu, rules)), None)
     if dearer is not None:

@@ -92,7 +92,8 @@ def remainder_of(rental: Rental, spent: Micros, now: datetime, rules: Rules) -> 
 
     The replacement gets these limits:
 
-    - The lease is the time until the end, at least LEAST_LEASE and at most the longest lease in the rules.
+    - The lease lasts until the old lease would end, but at least LEAST_LEASE, and at most the longest lease in the
+      rules.
     - The replacement is kept until the same time if saving fails.
     - The highest price stays the same.
     - The total is reduced by `spent`. If the old machine is still running, the total is also reduced by the cost

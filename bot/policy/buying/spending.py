@@ -47,8 +47,8 @@ LONGEST_REASON = 200
 UNRESOLVED_COUNTS_FOR = timedelta(minutes=5)
 """The time for which an unresolved attempt is assumed to cost money.
 
-An attempt is unresolved if it isn't known yet what it bought. A lookup finds a bought machine within about a
-minute, and the deletion of the machine takes the rest of this time.
+An attempt is unresolved while the bot doesn't know yet what it bought. A lookup finds a bought machine
+within about a minute, and the deletion of the machine takes the rest of this time.
 """
 
 ONLY_APPROVERS = "Only approvers can decide about requests. Nothing was changed."
@@ -72,6 +72,8 @@ class LongerLease(Frozen):
     span: timedelta
     """The length of the extension, counted from the end of the lease, or from now if the end has passed."""
     proposal: Proposal
+    until_done: bool = False
+    """True if the machine then also ends when its jobs are done."""
 
 
 def needs_confirmation(terms: Terms) -> bool:
@@ -133,10 +135,13 @@ def provisioning_budget(total: Micros, billed: Micros, rate: Decimal, lease: tim
 
 
 def affordable_lease(total: Micros, billed: Micros, rate: Decimal, lease: timedelta, rules: Rules) -> timedelta:
-    """Return the longest part of a `lease` for which `total` can pay, in addition to earlier costs (`billed`).
+    """Return the length of a lease that `total` can pay for, at most `lease`.
 
-    The cost includes the grace period at the end. The result is at least one grace period, because the owner must
-    be notified before the end. If the whole lease is shorter than a grace period, the result is the whole lease.
+    The amount that was billed earlier (`billed`) is subtracted from `total` first. The grace period at the end
+    also has to be paid for.
+
+    The result is at least one grace period, because the owner must be notified before the end. If the whole lease
+    is shorter than a grace period, the result is the whole lease.
 
     Args:
         rate: The machine's price in USD per hour.
@@ -337,7 +342,7 @@ def extension_needs_confirmation(rental: Rental, ends_at: datetime, span: timede
         kept: The time for which the machine is kept after the new end if saving fails.
     """
     lease = rental.running_lease
-    longest = max(span, ends_at + kept - (lease.kept_until or lease.last_end)) if kept else span
+    longest = max(span, ends_at + kept - lease.paid_until) if kept else span
     added = cost_at_most(rental.rate_at_most, longest)
     return added > CONFIRM_ABOVE and not already_allowed(lease, ends_at)
 
@@ -357,7 +362,7 @@ def receipt_estimate(
 
 
 def may_approve(person: Person, requesters: Collection[str], rules: Rules) -> bool:
-    """Return whether a person may approve a request that these people made."""
+    """Return whether a person may approve a request that was made by `requesters`."""
     roles = roles_of(person, rules)
     return roles.approver and (person.id not in requesters or rules.self_approval or roles.sole_admin)
 

@@ -1,8 +1,8 @@
-"""Rules of the waitlist: the terms of an entry, the order of entries, and the times of queries. No I/O.
+"""Rules of the waitlist: the terms and the order of its entries, and the times of market queries. No I/O.
 
 A waitlist entry waits for an offer that fits its request, or for the start time of the request. When the wait is
-over, the machine is rented or the owner is notified. Entries whose requests have the same query share a search.
-The entries that have waited longest are served first.
+over, the bot rents the machine or notifies the owner. If several requests ask the market for the same thing, one
+search serves all of their entries. The entries that have waited longest are served first.
 """
 
 from __future__ import annotations
@@ -96,11 +96,11 @@ def new_waitlist_entry(
 ) -> WaitlistEntry:
     """Return the waitlist entry for a request that starts to wait `now`.
 
-    The entry expires at the earliest of three times: the time that its owner typed, `waiting.longest` from now,
-    and LEAST_TIME before the end that the owner named for the machine.
+    If the request has no start time, the entry expires at the earliest of three times: the time that its owner
+    typed, `waiting.longest` from now, and LEAST_TIME before the end that the owner named for the machine.
 
-    If the request has a start time, the entry always expires LEAST_TIME before that end. The machine may then be
-    rented at any time of day, because the owner chose the start time on purpose.
+    If the request has a start time, the entry expires LEAST_TIME before the end that the owner named. The machine
+    may then be rented at any time of day, because the owner chose the start time on purpose.
 
     Args:
         typed: The waitlist entry that the owner's command contained. None if the command contained none.
@@ -214,8 +214,8 @@ def first_look(request: Request, rules: Rules) -> datetime | None:
     provisioning timeout is shorter than LEAD, the first query comes one provisioning timeout before the start
     time.
 
-    A machine costs money as soon as it is ready, even before the start time. The approved total pays for at most
-    one provisioning timeout before the start time.
+    The first query doesn't come earlier, because a machine costs money as soon as it is ready, even before the
+    start time. The approved total covers this cost for at most one provisioning timeout.
     """
     if request.starts_at is None:
         return None

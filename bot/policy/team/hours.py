@@ -69,7 +69,7 @@ class Availability(NamedTuple):
         return self.back_at(moment) is not None
 
     def back_at(self, moment: datetime) -> datetime | None:
-        """Return the time at which a person's current absence ends. None if they aren't away at this moment."""
+        """Return the time at which a person's absence ends. None if they aren't away at `moment`."""
         return max((one.until for one in self.absences if one.since <= moment < one.until), default=None)
 
 
@@ -82,7 +82,7 @@ def next_available(moment: datetime, person: Availability, hours: Hours) -> date
 
 
 def last_available(moment: datetime, people: Collection[Availability], hours: Hours) -> datetime | None:
-    """Return the last time before `moment` at which at least one of these people can be asked.
+    """Return the last time before `moment` at which at least one of `people` can be asked.
 
     The result is `moment` itself if somebody can be asked right up to `moment`. None if nobody can be asked in the
     two weeks before `moment`.
@@ -102,7 +102,7 @@ def _last_available(moment: datetime, person: Availability, hours: Hours) -> dat
 
 
 def next_within_any(moment: datetime, people: Collection[Availability], hours: Hours) -> datetime:
-    """Return the first moment at or after `moment` at which one of these people can be asked.
+    """Return the earliest time, `moment` or later, at which at least one of `people` can be asked.
 
     `people` must not be empty.
     """
@@ -110,10 +110,10 @@ def next_within_any(moment: datetime, people: Collection[Availability], hours: H
 
 
 def next_start(moment: datetime, zone: ZoneInfo, hours: Hours) -> datetime:
-    """Return the first time at or after `moment` at which the policy's hours begin, in UTC.
+    """Return the first time at or after `moment` at which the working hours of the policy begin, in UTC.
 
-    Unlike `next_within`, this isn't `moment` itself if `moment` is within the hours. If the hours begin at
-    midnight, MORNING is used instead, because people don't get up at midnight.
+    If `moment` is within the working hours, the result isn't `moment`, unlike with `next_within`. If the working
+    hours begin at midnight, MORNING is used instead, because people don't get up at midnight.
     """
     today = moment.astimezone(zone).date()
     days = (today + timedelta(days=n) for n in range(DAYS_AHEAD))
@@ -182,7 +182,7 @@ def at_time(day: date, minutes: int, zone: ZoneInfo) -> datetime:
 
 
 def _available_until(moment: datetime, person: Availability, hours: Hours) -> datetime:
-    """Return the time until which a person can still be asked. They must be available at this moment."""
+    """Return the time until which a person can still be asked. They must be available at `moment`."""
     away = (one.since for one in person.absences if one.since > moment)
     return min([_end_of(moment.astimezone(person.zone).date(), person.zone, hours), *away])
 

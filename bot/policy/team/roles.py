@@ -262,7 +262,10 @@ def is_owner(person_id: str, owner: str) -> bool:
 
 
 def may_look(person: Person, owner: str, rules: Rules) -> bool:
-    """Return whether a person may see a rental, without its cost. Its owner and every user may."""
+    """Return whether a person may see a rental without its cost.
+
+    Everyone with the role of a user may. The owner may even without this role.
+    """
     return person.id == owner or may_use(person, rules)
 
 

@@ -156,7 +156,7 @@ def _zone(value: Any) -> Any:
 
 
 def _label(value: Any) -> Any:
-    """Return a short text on one line. If the policy file has a number here, the number is used as text."""
+    """Return a short text on one line. A number in the policy file is accepted too, and becomes a text."""
     if isinstance(value, int | Decimal) and not isinstance(value, bool):
         value = str(value)
     if not isinstance(value, str) or value != one_line(value, 80):

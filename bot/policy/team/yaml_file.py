@@ -52,17 +52,17 @@ _NOT_YAML = {
 
 @dataclass
 class Document:
-    """The content of a document, with the line of each value."""
+    """The content of a YAML document, with the line numbers of its values."""
 
     value: Value = None
     """The value of the whole document. None if it is empty."""
     lines: dict[KeyPath, int] = field(default_factory=dict)
-    """The line of each key and of each list item, counted from 1."""
+    """The line number of each key and of each list item, counted from 1."""
     wrong: dict[KeyPath, tuple[int, str]] = field(default_factory=dict)
-    """The values that could be misunderstood, with their lines and an error message. They must not be used."""
+    """The values that could be misunderstood, with line numbers and error messages. They must not be used."""
 
     def line_of(self, path: KeyPath) -> int | None:
-        """Return the line of a key or value, or of the nearest key that contains it. None if there is none."""
+        """Return the line number of a value, or of the nearest key that contains it. None if there is none."""
         while path and path not in self.lines:
             path = path[:-1]
         return self.lines.get(path)

@@ -44,12 +44,15 @@ def clock_difference(
 ) -> ClockDifference | None:
     """Return the difference that makes this machine's clock untrustworthy, or None if the clock can be trusted.
 
+    A witness is a server whose clock was read in the last ten minutes. If one of the two witnesses stops
+    answering, an earlier difference from the witnesses stays in effect. It ends as soon as the remaining witness
+    agrees with this machine's clock.
+
     Args:
         ahead_of_database: The time by which this machine's clock is ahead of the database's. Zero with SQLite,
             which has no clock of its own.
-        ahead_of_witnesses: The same for each witness, a server whose clock was read in the last ten minutes.
-        before: The previous result of this function. If a witness no longer answers, a difference from the
-            witnesses stays in effect until the other witness agrees with this machine's clock.
+        ahead_of_witnesses: The time by which this machine's clock is ahead of each witness.
+        before: The previous result of this function.
     """
     if abs(ahead_of_database) > MOST_FROM_DATABASE:
         return ClockDifference(ahead_of_database, from_database=True)
@@ -72,7 +75,8 @@ def ahead_of_deletions(ahead_of_database: timedelta, ahead_of_witnesses: Sequenc
 
     Args:
         ahead_of_database: The time by which this machine's clock is ahead of the database's clock.
-        ahead_of_witnesses: The same for each witness, a server whose clock was read in the last ten minutes.
+        ahead_of_witnesses: The time by which this machine's clock is ahead of each witness. A witness is a server
+            whose clock was read in the last ten minutes.
     """
     least = min(ahead_of_witnesses, default=ahead_of_database)
     return least if least - ahead_of_database > MOST_FROM_WITNESSES else ahead_of_database

@@ -33,7 +33,7 @@ The warning is only sent if the machine ends before the approvers' next working 
 then approve an extension.
 """
 QUIET = timedelta(minutes=1)
-"""The time before and after a notice of the end in which the owner isn't asked whether they need the machine.
+"""The time before and after a notice of the lease's end in which the owner isn't asked any question.
 
 Two messages within such a short time would read as one.
 """
@@ -41,7 +41,7 @@ APPROVAL_NOTICE_AFTER = timedelta(minutes=15)
 """The delay between an approval and notifying the owner of it.
 
 If the machine becomes ready within this time, the notification is skipped. The owner then learns of the approval
-from the message that the machine is ready.
+from the message saying that the machine is ready.
 """
 
 
@@ -77,10 +77,10 @@ def notice_is_due(lease: Lease, rules: Rules, now: datetime) -> bool:
 
 
 def ask_before(lease: Lease, approvers: Collection[Availability], rules: Rules) -> datetime | None:
-    """Return the last time before the lease ends at which an approver can be asked for an extension.
+    """Return the last time at which an approver can be asked for an extension before the lease ends.
 
-    If the end is flexible, this is the last time before `latest_end`. Returns None if an approver can still be
-    asked at the end itself, or if no approver can be asked before the end.
+    If the end is flexible, `latest_end` is used as the lease's end. None if an approver can still be asked at the
+    end itself. None as well if no approver can be asked before the end.
     """
     end = lease.latest_end or lease.ends_at
     last = last_available(end, approvers, rules.hours)
@@ -96,7 +96,7 @@ def usual_notice_is_due(lease: Lease, now: datetime, rules: Rules) -> bool:
 
 
 def last_notice_at(lease: Lease, rules: Rules) -> datetime:
-    """Return the time of the last notice of the end, or the end itself if there are no notices.
+    """Return the time of the last notice of the lease's end, or the end itself if there are no notices.
 
     UNSEEN_NOTICE is only sent if the bot can't monitor the machine. It counts only if there are no other notices.
     """
@@ -120,8 +120,9 @@ def skips_notice(lease: Lease, notified_at: datetime | None, now: datetime, rule
 def may_ask_at(lease: Lease, now: datetime, rules: Rules) -> datetime:
     """Return the earliest time, `now` or later, at which the owner may be asked a question.
 
-    The question comes at least QUIET after the last notice of the lease's end. If the next notice would follow the
-    question within QUIET, the question is asked later: QUIET after that notice.
+    A question and a notice of the lease's end are always at least QUIET apart. The question therefore waits for
+    QUIET after the last notice. If the next notice is due less than QUIET after the question, the question waits
+    until QUIET after that notice.
     """
     at = max(now, lease.notices_checked_at + QUIET)
     notice = next_notice(lease, rules)

@@ -102,10 +102,9 @@ def kept_until(request: Request, first: datetime, asked_at: datetime) -> Request
 
 
 def was_asked_for(request: Request, lease: Lease) -> bool:
-    """Return whether the present end of a lease is within the limits of the flexible end in the request.
+    """Return whether the lease ends within the flexible end that the request named.
 
-    If so, no extension with an approval was needed to reach the present end. If the requested end wasn't flexible,
-    the result is False.
+    False if the requested end wasn't flexible.
     """
     if request.up_to is None:
         return False
@@ -143,13 +142,13 @@ def later_end(lease: Lease, ends_at: datetime) -> datetime | None:
 
 
 def already_allowed(lease: Lease, ends_at: datetime) -> bool:
-    """Return whether an end needs no further approval, because the approved terms already cover it.
+    """Return whether a lease may end at `ends_at` without another approval.
 
-    A flexible end can move up to `latest_end` without an approval. While a machine is being destroyed gracefully,
-    the lease can be extended without an approval up to the end that it had before the graceful destroy was chosen.
+    A flexible end can move up to `latest_end` without another approval. While a machine is being destroyed
+    gracefully, the lease can be extended up to the end that it had before the graceful destroy was chosen. This
+    needs no approval either.
     """
-    has_later = lease.graceful_destroy is not None or lease.latest_end is not None
-    return has_later and ends_at <= lease.last_end
+    return ends_at <= lease.last_end
 
 
 def seen_in_use(use: Use | None, samples: Sequence[Sample], now: datetime) -> bool:
@@ -179,8 +178,7 @@ def is_unseen(use: Use | None, samples: Sequence[Sample], now: datetime) -> bool
 def are_recent(samples: Sequence[Sample], now: datetime) -> bool:
     """Return whether the newest sample is recent enough for a usage status to be valid `now`.
 
-    If the last probe run is too long ago, nobody knows what has happened since. A failed probe run counts as a
-    recent sample as well. While the probe runs of most machines fail, the bot keeps the usage statuses that it
-    has.
+    If the last probe run is too long ago, nobody knows what has happened since. A failed probe run also leaves a
+    sample, and this sample counts as recent.
     """
     return bool(samples) and now - samples[-1].at <= longest_gap(samples)

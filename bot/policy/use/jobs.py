@@ -1,7 +1,7 @@
 """Decides what follows from the jobs on a machine: messages about their end, and the end of the lease. No I/O.
 
-What a machine reports about its jobs can be forged by anyone who may write there. It therefore only brings the end
-of a lease nearer, or postpones a question. It never makes a lease longer.
+Anyone with write access to a machine can forge its reports about jobs. A report therefore only brings the end of a
+lease nearer, or postpones a question. A report never makes a lease longer.
 """
 
 from __future__ import annotations
@@ -10,15 +10,17 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from bot.errors import Mistake
+from bot.model.attempt import Attempt, ScriptPart
 from bot.model.base import changed
 from bot.model.facts import WorkGoesOn
 from bot.model.job import ROOT, Job, JobReport, JobState, MachineJobs, Progress, ReportedJob, UntilDone
 from bot.model.machine_use import Sample, UsageStatus, Use
 from bot.model.rental import Lease, Rental
 from bot.model.request import Request
+from bot.model.state import State
 from bot.policy.team.rules import Rules
 from bot.policy.use.flexible_end import are_recent
-from bot.policy.use.probing import wants_probe
+from bot.policy.use.probing import has_probe, wants_probe
 from bot.policy.use.usage_status import has_report, open_connections, shows_work
 
 LONG_JOB = timedelta(minutes=5)
@@ -31,6 +33,8 @@ TELL_AGAIN_AFTER = timedelta(hours=1)
 """The shortest time between two notifications that the jobs on a machine are done."""
 SAME_TIME = timedelta(seconds=5)
 """The largest difference between two times that were computed from the machine's ages for the same moment."""
+PROGRESS_LASTS = timedelta(days=1)
+"""The time for which people see a line of progress after it was written."""
 FIRST_JOB_WITHIN = timedelta(hours=2)
 """The time after becoming ready in which a job is expected to start on a machine that ends with its jobs."""
 
@@ -39,11 +43,13 @@ FIRST_JOB_WITHIN = timedelta(hours=2)
 
 
 def after_report(before: MachineJobs | None, report: JobReport, at: datetime) -> MachineJobs:
-    """Return the jobs of a machine after a report that arrived at `at` (bot time).
+    """Return the jobs of a machine after a report that arrived at `at`, by the bot's clock.
 
-    Jobs that were known before keep the times that were computed first, because the ages in two reports can differ
-    by a second. A job that was running and is missing from the report has an unknown end, for example because the
-    machine was rebooted.
+    A report says how long ago each job began and ended. Two reports about the same job can differ by a second. A
+    job that was known before therefore keeps the times that were computed first.
+
+    If a running job is missing from the report, its end is unknown. This happens if the machine was rebooted, for
+    example.
     """
     before = before or MachineJobs()
     known = {job.id: job for job in before.jobs}
@@ -82,16 +88,28 @@ def _reported(job: ReportedJob, known: Job | None, at: datetime) -> Job:
 
 
 def progress_of(report: JobReport, before: Progress | None, at: datetime) -> Progress | None:
-    """Return the newest progress after a report that arrived at `at` (bot time).
+    """Return the newest progress after a report that arrived at `at`, by the bot's clock.
 
-    A line that was known before keeps its time unless it was clearly written again, because the ages in two
-    reports can differ by a second. None if the machine has no line of progress any more.
+    A report says how long ago the line of progress was written. Two reports about the same line can differ by a
+    second. A line that was known before therefore keeps its time, unless it was clearly written again. None if the
+    machine no longer has a line of progress.
     """
     if report.progress is None:
         return None
     progress = Progress(text=report.progress.text, at=at - report.progress.age)
     same = before is not None and before.text == progress.text and abs(before.at - progress.at) <= SAME_TIME
     return before if same else progress
+
+
+def shown_progress(rental: Rental, now: datetime) -> Progress | None:
+    """Return the newest progress of a ready machine.
+
+    None if there is none, or if it is older than PROGRESS_LASTS.
+    """
+    progress = rental.progress
+    if rental.state is not State.READY or progress is None or now - progress.at > PROGRESS_LASTS:
+        return None
+    return progress
 
 
 def _is_untold(job: Job, jobs: MachineJobs) -> bool:
@@ -113,9 +131,19 @@ def ended_to_tell(rental: Rental) -> tuple[Job, ...]:
         return ()
     until_done = rental.lease.until_done if rental.lease is not None else None
     ended = [job for job in jobs.jobs if _is_untold(job, jobs) and not _counts(job, until_done)]
-    if not any(job.ended_at is not None and job.ended_at - job.began_at > LONG_JOB for job in ended):
-        return ()
-    return newest_first(ended)
+    return newest_first(ended) if any(map(_took_long, ended)) else ()
+
+
+def main_job(ended: Sequence[Job]) -> Job:
+    """Return the job that a message about these ended jobs is mainly about.
+
+    This is the first job in the list that took longer than LONG_JOB. If none did, it is the first one.
+    """
+    return next(filter(_took_long, ended), ended[0])
+
+
+def _took_long(job: Job) -> bool:
+    return job.ended_at is not None and job.ended_at - job.began_at > LONG_JOB
 
 
 def newest_first(jobs: Iterable[Job]) -> tuple[Job, ...]:
@@ -134,10 +162,7 @@ def running_job(rental: Rental) -> Job | None:
 
 
 def check_until_done(request: Request, rules: Rules) -> None:
-    """Refuse a request whose machine should end when its jobs are done, if the bot couldn't see the jobs.
-
-    Raises Mistake.
-    """
+    """Refuse a request with `until done` if the bot couldn't see the jobs on the machine. Raises Mistake."""
     if not request.until_done or wants_probe(request, rules):
         return
     if request.probe:
@@ -162,8 +187,8 @@ def _counts(job: Job, until_done: UntilDone | None) -> bool:
 def last_job(rental: Rental) -> Job | None:
     """Return the job whose end means that the lease of a ready machine should end.
 
-    This is the job that ended last. None while a job that counts is running, or if two reports in a row haven't
-    confirmed yet that none is.
+    This is the job that ended last, among root's jobs that began after `until done` was chosen. None if there is
+    no such job. None as well until two reports in a row have shown that root has no running job.
     """
     jobs, until_done = rental.jobs, rental.running_lease.until_done
     if jobs is None or not jobs.quiet_confirmed:
@@ -194,7 +219,7 @@ def done_job(
     until_done, jobs = lease.until_done, rental.jobs
     if job is None or until_done is None or jobs is None or until_done.done is not None:
         return None
-    if not are_recent(samples, now) or not has_report(samples[-1]) or lease.graceful_destroy is not None:
+    if not are_seen(samples, now) or lease.graceful_destroy is not None:
         return None
     if until_done.told_at is not None and now - until_done.told_at < TELL_AGAIN_AFTER:
         return None
@@ -204,6 +229,14 @@ def done_job(
     elif jobs.quiet_since is None or work_after(samples, jobs.quiet_since, rules):
         return None
     return job if end_when_done(job, now, rules) < lease.ends_at else None
+
+
+def are_seen(samples: Sequence[Sample], now: datetime) -> bool:
+    """Return whether the newest sample is recent and has a report, so that the bot knows the machine's jobs.
+
+    `samples` are the newest ones, oldest first.
+    """
+    return are_recent(samples, now) and has_report(samples[-1])
 
 
 def end_when_done(job: Job, now: datetime, rules: Rules) -> datetime:
@@ -237,6 +270,62 @@ def work_after(samples: Sequence[Sample], at: datetime, rules: Rules) -> bool:
     return open_connections(opened)[0] > 0
 
 
+def resumed(lease: Lease, now: datetime) -> Lease:
+    """Return the lease with its usual end, if it was to end earlier because its jobs are done.
+
+    It still ends when its jobs are done. A graceful destroy isn't cancelled.
+    """
+    until_done = lease.until_done
+    if until_done is None or not lease.ends_when_done:
+        return lease
+    until_done = changed(until_done, done=None, done_seen_at=None, resumed_at=now)
+    if lease.graceful_destroy is not None:
+        destroy = changed(lease.graceful_destroy, ends_at=lease.last_end, latest_end=None)
+        return changed(lease, graceful_destroy=destroy, until_done=until_done)
+    return changed(lease, ends_at=lease.last_end, latest_end=None, until_done=until_done)
+
+
+def until_done_from(lease: Lease, now: datetime) -> Lease:
+    """Return a lease that ends when its jobs are done, and at its latest end in any case.
+
+    Jobs that began earlier only count if the lease already depended on its jobs.
+    """
+    lease, before = resumed(lease, now), lease.until_done
+    if before is None:
+        until_done = UntilDone(since=now)
+    elif before.done is not None:
+        until_done = UntilDone(since=now, told_at=before.told_at)
+    else:
+        until_done = before
+    return changed(lease, ends_at=lease.last_end, latest_end=None, until_done=until_done)
+
+
+def check_runs_jobs(rental: Rental, attempt: Attempt | None, rules: Rules) -> None:
+    """Refuse to let a running machine end with its jobs if the bot can't see them.
+
+    It sees them if the startup script has installed `gpubot-run`, or if the machine has reported a job.
+
+    Args:
+        attempt: The attempt that has the machine.
+
+    Raises:
+        Mistake: The bot can't see the machine's jobs.
+    """
+    sent = attempt.script if attempt is not None else None
+    has_run = sent is not None and ScriptPart.RUN in sent.parts
+    if has_probe(rental, attempt, rules) and (has_run or rental.jobs is not None):
+        return
+    raise Mistake(f"I can't see the jobs on {rental.id}, because it has no gpubot-run. Nothing was changed.")
+
+
+def with_fixed_end(lease: Lease) -> Lease:
+    """Return the lease with its usual end, which no longer depends on jobs.
+
+    A graceful destroy isn't cancelled.
+    """
+    return changed(resumed(lease, lease.seen_at), until_done=None)
+
+
 def first_job_missing_at(lease: Lease, jobs: MachineJobs | None) -> datetime | None:
     """Return the time at which the owner is told that no job has started.
 
@@ -254,8 +343,8 @@ def first_job_missing_at(lease: Lease, jobs: MachineJobs | None) -> datetime | N
 
 
 def question_waits_until(rental: Rental, use: Use, rules: Rules) -> datetime | None:
-    """Return the time before which the owner of a machine with a running job isn't asked whether it is needed.
+    """Return the time before which the owner isn't asked whether they still need a machine with a running job.
 
-    This is `idle.job_counts` after the last work that was seen, or None if no job is running.
+    This is `idle.job_counts` after the last work that was seen. None if no job is running.
     """
     return use.since + rules.idle.job_counts if running_job(rental) is not None else None

@@ -25,8 +25,8 @@ from bot.policy.use.probing import wants_probe
 LEAST_KEPT = timedelta(hours=1)
 """The shortest time for which a machine is kept.
 
-If the owner's next hours begin sooner than that, they would have no time to look. The machine is then kept until
-the hours after those.
+If the owner's next working hours begin sooner than that, the owner would have no time to look. The machine is then
+kept until their working hours on a later day.
 """
 _WEEK = timedelta(days=7)
 _NOT_KEPT = timedelta(0)
@@ -42,12 +42,12 @@ def is_kept(request: Request, rules: Rules) -> bool:
 
 
 def kept_for(ends_at: datetime, zone: ZoneInfo, rules: Rules) -> timedelta:
-    """Return the time for which a machine is kept whose script fails before the end `ends_at`.
+    """Return the time for which a machine is kept if its script fails before the lease ends.
 
     Args:
         ends_at: The end of the lease.
-        zone: The owner's time zone, in which their hours are counted.
-        rules: The rules with these hours.
+        zone: The owner's time zone.
+        rules: The rules with the working hours.
     """
     return next_start(ends_at + LEAST_KEPT, zone, rules.hours) - ends_at
 
@@ -58,8 +58,8 @@ def with_kept(
     """Return a request with the longest time for which its machine is kept.
 
     The end of the lease is only known once the machine is ready. This function assumes that the machine is ready
-    as late as possible. If it then turns out that the hours begin even later, for example because an approver
-    decided hours later, the machine is kept for as long as the approved total pays.
+    as late as possible. If the owner's working hours turn out to begin even later, the machine is kept for as long
+    as the approved total pays.
 
     Call this whenever the length of a request may have changed, before `with_price_of_total`.
 

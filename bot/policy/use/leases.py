@@ -58,8 +58,8 @@ def counted_from(request: Request, now: datetime) -> Request:
 def without_past_end(request: Request, now: datetime, rules: Rules) -> Request:
     """Recount the length of a request from `now`, and remove the requested end if it is too soon.
 
-    If enough time is left until the end, the result is that of `counted_from`. If too little time is left, no
-    machine would be bought. The request is then returned without start and end times, and with the default length.
+    If enough time is left until the end, the result is that of `counted_from`. If too little time is left, the
+    result has no start time and no end time, and it has the default length.
     """
     if too_little_time(request, max(now, request.starts_at or now)):
         return changed(request, starts_at=None, until=None, up_to=None, lease=rules.lease.default)

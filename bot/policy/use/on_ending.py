@@ -101,8 +101,7 @@ def end_after_script(
 ) -> datetime | None:
     """Return the latest time at which a machine ends if somebody destroys it gracefully now.
 
-    This is FIRST_AT_MOST from now. If the approved terms don't pay for that long, it is the latest time for which
-    they pay.
+    This is FIRST_AT_MOST from now, or earlier if the approved terms allow less time.
 
     Returns None if the script wouldn't run. There are three possible reasons: the newest probe run got no report,
     the machine has no script that it could start, or less than a minute is left.

@@ -75,16 +75,19 @@ def runs_scripts(answers: ProbeAnswers | None) -> bool:
 def needs_script(request: Request, teammates: Collection[str]) -> bool:
     """Return whether a request needs the startup script.
 
-    The script is needed to give teammates access and to run a setup script.
+    The script gives teammates access, runs a setup script, and installs `gpubot-run`, without which the bot can't
+    see when a job is done.
     """
-    return bool(teammates) or request.setup is not None
+    return bool(teammates) or request.setup is not None or request.until_done
 
 
 def startup_script_ran(rental: Rental) -> bool:
     """Return whether it is certain that the startup script has run.
 
-    This is certain in two cases: the probe reports the progress of the setup script, or the probe answered before
-    the owner was asked to install it by hand.
+    This is certain in two cases:
+
+    - The probe reports the progress of the owner's setup script.
+    - The probe answered before the owner was asked to install the probe by hand.
     """
     if rental.lease is None or rental.probe_answered_at is None:
         return False

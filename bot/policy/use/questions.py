@@ -1,7 +1,7 @@
 """Decides when to ask the owner of a ready machine whether it is still needed, and when to involve others.
 
 If nobody answers, the rental's card says so. The card is the rental's message in the channel. If there is still no
-answer, the approvers are notified. All times are bot time, not wall-clock time.
+answer, the approvers are notified. All times are bot time, not wall-clock time. The sandbox can move bot time.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def next_question(
 
     - The machine is in use.
     - The rules switch this question off.
-    - The last notice of the end comes first, and asks the same thing.
+    - The last notice of the lease's end comes first, and asks the same thing.
 
     Args:
         rate: The machine's price in USD per hour. None if unknown.
@@ -131,7 +131,7 @@ def _check_in_at(lease: Lease, use: Use | None, rules: Rules) -> datetime | None
 def _is_promised(question: Question, use: Use | None) -> bool:
     """Return whether the bot still has to ask the owner at `quiet_until`, as it promised.
 
-    If the machine could still be probed at that time, it was then in use, and the promise no longer counts.
+    The promise no longer counts if the current usage status began after `quiet_until`.
     """
     if not question.promised or question.quiet_until is None:
         return False
@@ -143,11 +143,18 @@ def asked_about(question: Question, use: Use | None) -> Asked | None:
 
     An idle period is identified by its start.
     """
-    asked, period = question.asked, idle_period_of(use)
-    if asked is None:
-        return None
-    covered = asked.after_job and asked.about is not None and period is not None and period <= asked.about
-    return asked if asked.about == period or covered else None
+    return question.asked if question.asked is not None and is_about(question.asked, use) else None
+
+
+def is_about(asked: Asked, use: Use | None) -> bool:
+    """Return whether questions were about the idle period to which a usage status belongs.
+
+    If the first question was a message that a job had ended, it was about the idle period that had begun by then.
+    """
+    period = idle_period_of(use)
+    if asked.after_job and asked.about is not None and period is not None:
+        return period <= asked.about
+    return asked.about == period
 
 
 def idle_period_of(use: Use | None) -> datetime | None:
@@ -182,9 +189,12 @@ def after_asking(question: Question, use: Use | None, now: datetime) -> Question
 def after_job_end(question: Question, now: datetime) -> Question:
     """Record that the owner was told at `now` that the work on the machine has ended.
 
-    This takes the place of the first question about the idle period that begins, or has begun, with that end.
+    The message takes the place of the first question about the idle period after this work. If an earlier answer
+    still delays questions, that answer stays in effect, and nobody else is notified.
     """
-    return changed(question, asked=Asked(about=now, after_job=True, last_at=now, first_at=now))
+    told = Asked(about=now, after_job=True, last_at=now, first_at=now)
+    answered = question.quiet_until is not None and question.quiet_until > now
+    return changed(question, asked=_answered(told) if answered else told)
 
 
 def after_answer(question: Question, quiet_until: datetime, *, promised: bool) -> Question:
@@ -271,8 +281,8 @@ def on_card_at(asked: Asked, rules: Rules) -> datetime | None:
 def approvers_notified_at(asked: Asked, lease: Lease, *, urgent: bool, rules: Rules) -> datetime | None:
     """Return the earliest time to notify the approvers that nobody has answered.
 
-    The result can be outside the approvers' working hours. None if the last notice of the lease's end comes before
-    the result.
+    The result can be outside the approvers' working hours. None if the owner gets the last notice of the lease's
+    end by that time.
     """
     if asked.first_at is None:
         return None

@@ -65,18 +65,24 @@ class Machine:
     probe_runs: Sequence[Sample] = ()
     """The samples needed to determine the current usage status (`usage_status.window`), oldest first."""
     history: Sequence[Event] = ()
-    """The rental's events, oldest first. Only loaded near the end (see `is_ending`), because there can be many."""
+    """The rental's events, oldest first.
+
+    Only loaded near the end of the lease (see `is_ending`), because there can be many events.
+    """
     direct: Sequence[Message] = ()
     """The direct messages about the machine.
 
-    Only loaded near the end (see `is_ending`), or if the machine has been terminated.
+    Only loaded near the end of the lease (see `is_ending`), or if the machine has been terminated.
     """
     owner: Person | None = None
     """The owner, as last stored. None if the store has no record of them."""
     approvers: Collection[Availability] = ()
     """The times at which each approver can be asked. There is at least one approver."""
     answers: ProbeAnswers | None = None
-    """The probe's answers on the vendor's most recent machines. Only loaded near the end (see `is_ending`)."""
+    """The probe's answers on the vendor's most recent machines.
+
+    Only loaded near the end of the lease (see `is_ending`).
+    """
     replacement: Replacement | None = None
     spent: Micros = 0
     """The highest possible cost of the rental so far."""
@@ -125,10 +131,10 @@ class NoteLoss(NamedTuple):
 
 
 class TellEndAgain(NamedTuple):
-    """Send the owner another notification of the end, after the database was restored from a backup.
+    """Notify the owner of the lease's end again, after the database was restored from a backup.
 
-    Slack shows a message from after the backup. The message may state a later end than the database. Once this
-    notification is sent, earlier notifications no longer count.
+    Slack shows a message that was sent after the backup. In this message, the lease may end later than in the
+    database. Once the owner is notified again, earlier notices no longer count.
     """
 
 
@@ -151,7 +157,7 @@ class StayInPlace(NamedTuple):
 
 
 class SkipNotice(NamedTuple):
-    """Skip the notice of the end that is due now."""
+    """Don't send the notice of the lease's end that is due now."""
 
 
 class GiveNotice(NamedTuple):
@@ -177,16 +183,17 @@ class TellFailure(NamedTuple):
 
 
 class KeepAfterFailure(NamedTuple):
-    """Keep the machine until `until`, because the owner's script failed before the end. Notify the owner."""
+    """Keep the machine until `until`, because the owner's script failed. Notify the owner."""
 
     until: datetime
     exit_status: int | None
 
 
 class TellJobsEnded(NamedTuple):
-    """Notify the owner that the jobs on the machine have ended, the last one first."""
+    """Notify the owner that the jobs on the machine have ended."""
 
     jobs: tuple[Job, ...]
+    """The jobs that ended since the last notification, newest first."""
 
 
 class EndWhenDone(NamedTuple):
@@ -197,7 +204,7 @@ class EndWhenDone(NamedTuple):
 
 
 class ResumeWork(NamedTuple):
-    """Give the lease back its usual end, because work goes on."""
+    """Restore the usual end of the lease, because there is work on the machine after its jobs were done."""
 
     work: WorkGoesOn
 
@@ -297,7 +304,7 @@ def idle_now(machine: Machine, rules: Rules, now: datetime) -> Use | None:
 
 
 def _status(machine: Machine, rules: Rules, now: datetime) -> Use | None:
-    """Return the stored usage status, updated if later probe runs have seen work."""
+    """Return the stored usage status, updated if later probe runs show that the GPUs were working."""
     return with_later_work(machine.use, machine.probe_runs, ready_at=machine.lease.ready_at, now=now, rules=rules)
 
 
@@ -336,7 +343,7 @@ def _is_uncompared(messages: Iterable[Message]) -> bool:
 
 
 def _shown_later(machine: Machine, _: Rules, now: datetime) -> Due | None:
-    """Notify the owner of the end again if Slack has shown that the database is an older copy."""
+    """Notify the owner of the lease's end again if Slack has shown that the database is an older copy."""
     return None if machine.lease.shown_later_at is None else Due(now, TellEndAgain())
 
 
@@ -370,11 +377,12 @@ def _notice(machine: Machine, rules: Rules, now: datetime) -> Due | None:
     """Notify the owner before the end of the lease.
 
     If the end is flexible and can still move, the notice is skipped while the machine is in use. UNSEEN_NOTICE is
-    only sent if the bot can't monitor the machine.
+    only sent if the bot can't monitor the machine. If the lease ends because its jobs are done, the message about
+    the jobs was the notice.
     """
     lease, rental = machine.lease, machine.rental
     at = end_notices.next_notice(lease, rules)
-    if at is None or lease.ends_at <= now:
+    if at is None or lease.ends_at <= now or lease.ends_when_done:
         return None
     if not end_notices.notice_is_due(lease, rules, now):
         return Due(at)
@@ -400,6 +408,8 @@ def _ask_in_time(machine: Machine, rules: Rules, now: datetime) -> Due | None:
     lease, rental = machine.lease, machine.rental
     before = end_notices.ask_before(lease, machine.approvers, rules)
     if before is None or lease.ends_at <= now or before <= now or rental.extension is not None:
+        return None
+    if lease.ends_when_done:
         return None
     at = before - end_notices.ASK_IN_TIME
     if at <= lease.notices_checked_at:
@@ -427,21 +437,21 @@ class _Notified(NamedTuple):
     """A record of how the owner was notified of the end of the lease."""
 
     at: tuple[datetime, ...]
-    """The times at which the owner learned of the end.
+    """The times at which the owner learned of the lease's end.
 
-    The owner learns of the end when Slack accepts a direct message that states the end, or by setting the end.
+    The owner learns of the end by setting it, or when Slack accepts a direct message that states it.
     """
     tried: tuple[datetime, ...]
-    """The times at which the bot tried to notify the owner after the end had come."""
+    """The times at which the bot tried to notify the owner after the lease had ended."""
     uncertain: bool
-    """True if a message about the end still has to be compared with Slack, where it may state another end."""
+    """True if a message about the lease's end must still be compared with Slack. Slack may show another end."""
 
 
 def _notified_of_end(machine: Machine) -> _Notified:
     """Return a record of how the owner was notified of the end of the lease.
 
-    If the end is flexible, the message that the machine is ready doesn't count as a notification. If the bot has
-    found that the database is a restored backup, only notifications that were sent after this discovery count.
+    If the end is flexible, the message saying that the machine is ready doesn't count as a notification. If the
+    bot has found that the database is a restored backup, only notifications after this discovery count.
     """
     lease, owner = machine.lease, machine.rental.owner
     again = max((event.id for event in machine.history if event.kind is EventKind.ENDS_AGAIN), default=0)
@@ -461,9 +471,9 @@ def _notified_of_end(machine: Machine) -> _Notified:
 
 
 def _script_failed(machine: Machine, rules: Rules, now: datetime) -> Due | None:
-    """Keep the machine if its script failed before this end of the lease, and if the terms pay for that.
+    """Keep the machine if its script failed before the lease ends, and if the approved terms pay for more time.
 
-    Otherwise, notify the owner once, while they still have time to look into the failure.
+    If the machine can't be kept, the owner is notified once, while they still have time to look into the failure.
     """
     script, ends_at = machine.rental.on_ending, machine.lease.ends_at
     if script is None or not on_ending.ended_as(machine.rental, OnEndingState.FAILED):
@@ -482,16 +492,17 @@ def _script_failed(machine: Machine, rules: Rules, now: datetime) -> Due | None:
 
 
 def _jobs_ended(machine: Machine, _: Rules, now: datetime) -> Due | None:
-    """Notify the owner at any hour when the last job that took a while has ended.
+    """Notify the owner as soon as the last job has ended, even outside their working hours.
 
-    This takes the place of the first question about the idle period that follows.
+    There is no message if all jobs were short. The message takes the place of the first question about the idle
+    period that follows.
     """
     jobs = job_rules.ended_to_tell(machine.rental)
     return Due(now, TellJobsEnded(jobs)) if jobs and not _owner_left(machine) else None
 
 
 def _until_done(machine: Machine, rules: Rules, now: datetime) -> Due | None:
-    """End the lease soon if its jobs are done, and give it back its usual end if work goes on."""
+    """End the lease soon if its jobs are done. If there is work after that, restore its usual end."""
     rental, lease, samples = machine.rental, machine.lease, machine.probe_runs
     if lease.until_done is None or rental.replaced_by is not None:
         return None
@@ -502,7 +513,9 @@ def _until_done(machine: Machine, rules: Rules, now: datetime) -> Due | None:
     if job is not None:
         return Due(now, EndWhenDone(job, job_rules.end_when_done(job, now, rules)))
     at = job_rules.first_job_missing_at(lease, rental.jobs)
-    return None if at is None or _owner_left(machine) else Due(at, TellNoJob())
+    if at is None or _owner_left(machine):
+        return None
+    return Due(at, TellNoJob()) if at > now or job_rules.are_seen(samples, now) else Due(now + LOOK_AGAIN)
 
 
 # --- rules: questions about whether the machine is still needed
@@ -510,6 +523,8 @@ def _until_done(machine: Machine, rules: Rules, now: datetime) -> Due | None:
 
 def _question(machine: Machine, rules: Rules, now: datetime) -> Due | None:
     rental, lease, use = machine.rental, machine.lease, machine.use
+    if lease.ends_when_done:
+        return None
     waits = job_rules.question_waits_until(rental, use, rules) if use is not None else None
     at = questions.next_question(lease, use, rental.rate, rules, job_counts_until=waits)
     if at is not None and at <= now:

@@ -8,7 +8,8 @@ ready. All times are taken from the bot's clock, never from the machine's clock.
 - Connected: no such reading for 30 minutes, but somebody was connected during these minutes.
 - Idle: no such reading and nobody connected for 30 minutes, or for 60 minutes if no GPU has worked since the
   machine became ready.
-- Connected and idle require three good probe runs since T. A good probe run shows work or reads every GPU.
+- The statuses "connected" and "idle" require three good probe runs since T. A good probe run shows work or reads
+  every GPU.
 - Unknown: three probe runs in a row without a usable reading, or no probe run for more than 6 minutes. Only a good
   probe run ends the unknown status, and idle time is counted from that probe run. While a machine is in use, a
   probe run that reads only some of its GPUs is also usable.
@@ -80,9 +81,9 @@ def shows_something(sample: Sample, idle: Idle) -> bool:
 
 
 def shows_a_part(sample: Sample, idle: Idle) -> bool:
-    """Return whether a probe run was good enough for a machine that was in use just before.
+    """Return whether a probe run shows work, or has a reading of at least one GPU.
 
-    A probe run is good enough if it shows work, or if it has a reading of at least one GPU.
+    This is sufficient for a machine that was in use just before.
     """
     some = sample.missed is None and any(gpu.highest is not None for gpu in sample.gpus)
     return shows_work(sample, idle) or some
@@ -216,13 +217,13 @@ def differs(before: Use | None, after: Use) -> bool:
 def unseen_since(use: Use, samples: Sequence[Sample], at: datetime, rules: Rules) -> datetime | None:
     """Return the time since which nobody knows how a machine has been used.
 
-    None if the usage status is still valid at `at`. It is no longer valid if the last good probe run is too long
-    ago, because the bot was down or its probe runs failed. The result is then the time of the last good probe run.
-    If there was none, the result is the start of the usage status.
+    None if the usage status is still valid at `at`. A usage status is no longer valid if the last good probe run
+    was too long ago, because the bot was down or its probe runs failed. The result is then the time of the last
+    good probe run. If there was none, the result is the start of the usage status.
 
     Args:
-        samples: The samples of the last `window(rules)` before `at`, oldest first. If there is an older sample,
-            the newest older one comes first.
+        samples: The samples of the last `window(rules)` before `at`, oldest first. If samples were taken before
+            this window, the most recent of them is included as the first.
     """
     good = [sample.at for sample in samples if shows_something(sample, rules.idle)]
     if good and at - good[-1] <= longest_gap(samples):
@@ -284,8 +285,8 @@ def judge(
     """Return the usage status of a machine that became ready at `ready_at`.
 
     Args:
-        samples: The samples of the last `window(rules)`, oldest first. If there is an older sample, the newest
-            older one must come first. All other samples are ignored.
+        samples: The samples of the last `window(rules)`, oldest first. If samples were taken before this window,
+            the most recent of them must be included as the first. All others are ignored.
         before: The previous usage status. It contains the start of an idle period that began before these samples.
     """
     samples = _in_window(samples, now - window(rules))
@@ -295,7 +296,7 @@ def judge(
     worked = bool(work) or (before is not None and before.worked)
     works = bool(work) and now - work[-1] < idle.after
     # A GPU without a reading may be working. While another GPU works, this makes no difference, so incomplete
-    # probe runs are good enough. Once all other GPUs have stopped, an incomplete probe run could make a busy
+    # probe runs are sufficient. Once all other GPUs have stopped, an incomplete probe run could make a busy
     # machine look idle.
     good = partial(shows_a_part if works else shows_something, idle=idle)
     unbroken = _without_break(samples, gap, ready_at=ready_at, before=before, now=now, good=good)

@@ -22,6 +22,25 @@ function use(gpus) {
   return new Set(percents).size > 1 ? `GPUs at ${percents.join(", ")}%` : `${gpus.length > 1 ? `${gpus.length} ` : ""}GPUs at ${percents[0]}%`;
 }
 
+/** Describe what is wrong with a GPU, or return an empty text if it has recovered. */
+function trouble(gpu) {
+  const words = [
+    gpu.lost && "is lost",
+    ...new Set(gpu.xids.map((xid) => `had Xid ${xid}`)),
+    gpu.ecc > 0 && `had ${gpu.ecc} memory errors`,
+    gpu.hot && "is slowed down by heat",
+    gpu.power && "is slowed down by its power supply",
+    gpu.remap_failed && "can't replace a memory row",
+  ].filter(Boolean);
+  return words.length ? `GPU ${gpu.gpu} ${words.join(", ")}.` : "";
+}
+
+/** Describe a job: its name and its state. */
+function jobState(job) {
+  if (job.runs) return `${job.name} runs${job.progress ? `: ${job.progress}` : ""}`;
+  return job.status === null ? `${job.name} is gone` : `${job.name} ended, status ${job.status}`;
+}
+
 /** Create a section that remembers whether it is open after a reload. */
 function section(title, ...children) {
   const name = `section ${title}`;
@@ -34,10 +53,12 @@ function section(title, ...children) {
   );
 }
 
-function number(label, value, attributes = {}) {
-  const node = el("input", { type: "number", value, min: 0, ...attributes });
+function field(type, label, value, attributes = {}) {
+  const node = el("input", { type, value, ...attributes });
   return [el("label", {}, `${label} `, node), node];
 }
+
+const number = (label, value, attributes = {}) => field("number", label, value, { min: 0, ...attributes });
 
 const clockOf = (moment) => `${moment.toISOString().slice(0, 19).replace("T", " ")} UTC`;
 
@@ -161,9 +182,61 @@ export class Panel {
         countLabel,
         select("What is wrong", faults, wrong, (value) => (wrong = value), { "data-focus": "fault" }),
         button("Set use", set, { "data-focus": "set" }),
+        button("Restart", () => post(`${path}/reboot`, {}), { "data-focus": "reboot" }),
         button("Vendor takes it back", () => post(`${path}/vanish`, { how: "deleted" }), { class: "danger", "data-focus": "vanish" }),
       ),
+      machine.jobs === null ? null : this.jobs(machine, path),
+      this.breaking(machine, path, choices),
     );
+  }
+
+  /** Create the list of a machine's jobs, with a form to start one. */
+  jobs(machine, path) {
+    const [nameLabel, name] = field("text", "Job", "python train.py", { "data-focus": "job" });
+    const [loadLabel, load] = number("Load in %", 98, { max: 100, "data-focus": "load" });
+    const start = () => post(`${path}/jobs`, { name: name.value, all: Number(load.value) });
+    return [
+      el("ul", { "aria-label": "Jobs" }, machine.jobs.map((job) => this.job(job, `${path}/jobs/${job.id}`))),
+      el("div", { class: "actions" }, nameLabel, loadLabel, button("Start job", start, { "data-focus": "start" })),
+    ];
+  }
+
+  job(job, path) {
+    if (!job.runs) return el("li", {}, jobState(job));
+    const focus = (part) => ({ "data-focus": `${job.id} ${part}` });
+    const [sayLabel, text] = field("text", "Progress", "step 1200 of 8000, loss 2.1", focus("text"));
+    const ends = (label, status) => button(label, () => post(path, { status }), focus(label));
+    return el(
+      "li",
+      {},
+      jobState(job),
+      el(
+        "div",
+        { class: "actions", role: "group", "aria-label": job.name },
+        sayLabel,
+        button("Print", () => post(path, { say: text.value }), focus("say")),
+        ends("Finish", 0),
+        ends("Fail", 1),
+        ends("Kill", 137),
+      ),
+    );
+  }
+
+  /** Create what is shown about broken GPUs, with a form to break one. */
+  breaking(machine, path, choices) {
+    const [gpuLabel, gpu] = number("GPU", 0, { max: machine.use.gpus.length - 1, "data-focus": "gpu" });
+    let wrong = choices.gpu_troubles[0][0];
+    const breaks = () => post(`${path}/gpus/${gpu.value}`, JSON.parse(wrong));
+    return [
+      ...machine.broken_gpus.map(trouble).filter(Boolean).map((text) => el("p", {}, text)),
+      el(
+        "div",
+        { class: "actions" },
+        gpuLabel,
+        select("What breaks", choices.gpu_troubles, wrong, (value) => (wrong = value), { "data-focus": "trouble" }),
+        button("Break", breaks, { class: "danger", "data-focus": "break" }),
+      ),
+    ];
   }
 
   // Money
