@@ -126,7 +126,9 @@ async def test_a_machine_whose_script_failed_is_kept_once_until_its_owners_hours
     assert [one for one, _ in script.starts] == [named(end), hours]
     counts = [await count(here, rental, kind) for kind in (E.KEPT_AFTER_FAILURE, E.SCRIPT_FAILED)]
     assert counts == [1, 1]
-    assert 0 < ((await here.last_event(rental, E.ENDED)).facts.amount or 0) <= rental.terms.total
+    ended = (await here.last_event(rental, E.ENDED)).facts
+    assert 0 < (ended.amount or 0) <= rental.terms.total
+    assert ended.estimate is None
 
 
 async def test_a_later_end_within_the_paid_time_still_keeps_the_machine_if_saving_fails(here: World) -> None:
