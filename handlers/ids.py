@@ -247,6 +247,7 @@ class Field(StrEnum):
     SETUP = "setup"
     PROJECT = "project"
     PROBE = "probe"
+    UNTIL_DONE = "until_done"
     IF_FAILED = "if_failed"
     NOTE = "note"
     HOURS = "hours"
@@ -337,6 +338,18 @@ class UntilValue(Value):
     """A rental and the new end of its lease: `k7mq2:1763982000`.
 
     If a person clicks the button twice, the second click changes nothing, because the lease already ends then.
+    """
+
+    SHAPE: ClassVar[str] = f"{_group('rental_id')}:{_group('by', _TIME)}"
+
+    rental_id: str
+    by: Moment
+
+
+class UntilDoneValue(Value):
+    """A rental that should end when its jobs are done, and its latest end: `k7mq2:1763982000`.
+
+    A second click changes nothing, because the machine already ends when its jobs are done.
     """
 
     SHAPE: ClassVar[str] = f"{_group('rental_id')}:{_group('by', _TIME)}"
@@ -535,6 +548,7 @@ class Action:
     EXTEND_FORM = ActionId("extend_form", RentalValue)
     EXTEND = ActionId("extend", ExtendValue)
     EXTEND_UNTIL = ActionId("extend_until", UntilValue)
+    END_WHEN_DONE = ActionId("end_when_done", UntilDoneValue)
     KEEP = ActionId("keep", HoursValue, answers=True)
     KEEP_FOR = ActionId("keep_for", SpanValue, answers=True)
     KEEP_WHEN_DONE = ActionId("keep_when_done", RentalValue, answers=True)
@@ -597,8 +611,8 @@ class Callback:
     FEWER_HOURS = CallbackId("fewer_hours_form", VersionValue, confirms=True)
     DENY = CallbackId("deny_form", VersionValue, confirms=True)
     EXTEND = CallbackId("extend_lease", EndValue)
-    EXTEND_CONFIRM: CallbackId[ExtendValue | UntilValue] = CallbackId(
-        "extend_confirm", ExtendValue, UntilValue, confirms=True
+    EXTEND_CONFIRM: CallbackId[ExtendValue | UntilValue | UntilDoneValue] = CallbackId(
+        "extend_confirm", ExtendValue, UntilValue, UntilDoneValue, confirms=True
     )
     ADD_TEAMMATE = CallbackId("add_teammates", VersionValue)
     TAKE_CONFIRM = CallbackId("take_confirm", EndValue, confirms=True)

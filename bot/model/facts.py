@@ -166,6 +166,8 @@ class ExtensionFacts(DecisionFacts, DecidersFacts):
     since: Instant
     """The previous end. It stays in force while an approver decides."""
     span: timedelta
+    until_done: bool = False
+    """True if the machine then also ends when its jobs are done. `span` may then be zero."""
 
 
 # --- until the machine is ready

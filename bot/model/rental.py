@@ -159,6 +159,8 @@ class Extension(Frozen):
     """The new end, if the extension is approved."""
     asked_by: str
     asked_at: Instant
+    until_done: bool = False
+    """True if the machine should then also end when its jobs are done."""
 
 
 class Ending(Frozen):

@@ -195,7 +195,9 @@ class Extended(Frozen):
 
     rental: Rental
     span: timedelta
-    """The additional time."""
+    """The additional time. It may be zero if the machine now ends when its jobs are done."""
+    until_done: bool = False
+    """True if the person chose that the machine ends when its jobs are done."""
     waits: bool
     """True if the extension waits for an approver."""
     asked: PeopleAsked | None

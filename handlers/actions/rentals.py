@@ -17,10 +17,10 @@ from bot.model.text import about_span, say_at_most, span
 from bot.policy.buying.budgets import say_passed
 from bot.policy.buying.spending import CONFIRM_ABOVE, LongerLease
 from bot.policy.team.rules import Rules
-from bot.policy.use.flexible_end import already_allowed
+from bot.policy.use.flexible_end import already_allowed, can_move
 from bot.policy.use.leases import may_extend_by
 from handlers.actions.calling import carry_out, does, on, shows
-from handlers.ids import Action, Callback, EndValue, ExtendValue, Field, RentalValue, UntilValue
+from handlers.ids import Action, Callback, EndValue, ExtendValue, Field, RentalValue, UntilDoneValue, UntilValue
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import OpenModal, Outcome, Reply, UserInteraction
 from handlers.messages import lists, probe, replies, ssh_lines
@@ -28,11 +28,11 @@ from handlers.messages.replacing import replace_confirm
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Modal, Rendered, option
 from handlers.phrases.budget_text import over_total_text
-from handlers.phrases.ends import PATH, keeping_text, read_as_utc
+from handlers.phrases.ends import PATH, keeping_text, read_as_utc, start_with_gpubot_run
 from handlers.phrases.format import Reader, dollars, join
-from handlers.phrases.lease_buttons import extend_by_button, extend_until_button, longer_cost
+from handlers.phrases.lease_buttons import end_when_done_button, extend_by_button, extend_until_button, longer_cost
 from handlers.phrases.rental_text import machine, owner, so_far
-from handlers.typed.form import read_hours
+from handlers.typed.form import UNTIL_DONE, InvalidForm, read_hours
 
 
 async def ssh(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:
@@ -43,8 +43,45 @@ async def ssh(context: Context, interaction: UserInteraction, value: RentalValue
 
 
 async def extend_by_hours(context: Context, interaction: UserInteraction, value: EndValue) -> Outcome:
-    extended = ExtendValue(**dict(value), by=read_hours(interaction.inputs))
-    return await extend(context, interaction, extended)
+    """Extend a lease as chosen in the dialog: by some hours, and perhaps until its jobs are done."""
+    if UNTIL_DONE not in interaction.inputs.get(Field.UNTIL_DONE, "").split():
+        by = read_hours(interaction.inputs)
+        if not by:
+            raise InvalidForm({Field.HOURS: "Choose how much longer, or check the box below."})
+        return await extend(context, interaction, ExtendValue(**dict(value), by=by))
+    action = leasing.Extend(**dict(value), by=read_hours(interaction.inputs), until_done=True)
+    return await end_when_done(context, interaction, action)
+
+
+async def end_when_done(context: Context, interaction: UserInteraction, action: leasing.Extend) -> Outcome:
+    """Let a machine end when its jobs are done, or request approval if it could then run for too long."""
+
+    def dialog(wanted: Confirmation[LongerLease], reader: Reader) -> OpenModal:
+        value = UntilDoneValue(rental_id=action.rental_id, by=wanted.plan.ends_at)
+        modal = extend_dialog(wanted.rental, wanted.plan, value, reader)
+        again = end_when_done_button(wanted.rental.rental, reader.now, until=wanted.plan.ends_at)
+        content = replies.extend_to_confirm(wanted.rental, wanted.plan.span, again)
+        return OpenModal(modal=modal, reply=Reply(content=content) if interaction.kind.typed else None)
+
+    def reply(done: Extended, reader: Reader) -> Rendered:
+        utc = read_as_utc(interaction.person.tz) if isinstance(action.by, datetime) else ""
+        return replies.extended(done, reader.times, join(start_with_gpubot_run(reader.rules), utc))
+
+    return await carry_out(context, interaction, action, reply, dialog=dialog, unless_shown=True)
+
+
+async def end_by(context: Context, interaction: UserInteraction, value: UntilDoneValue) -> Outcome:
+    """Let a machine end when its jobs are done, and at the end in the button's value at the latest."""
+    action = leasing.Extend(value.rental_id, value.by, until_done=True)
+    return await end_when_done(context, interaction, action)
+
+
+async def extend_confirmed(
+    context: Context, interaction: UserInteraction, value: ExtendValue | UntilValue | UntilDoneValue
+) -> Outcome:
+    if isinstance(value, UntilDoneValue):
+        return await end_by(context, interaction, value)
+    return await extend(context, interaction, value)
 
 
 async def extend(context: Context, interaction: UserInteraction, value: ExtendValue | UntilValue) -> Outcome:
@@ -170,15 +207,15 @@ def extend_form(details: RentalDetails, reader: Reader) -> Modal:
     """Return the dialog with the extensions that the rules allow. If there are none, the dialog says why."""
     rental, rules, now = details.rental, reader.rules, reader.now
     name = f"{owner(details)}'s {machine(rental)}"
-    choices = extension_hours(rental, rules, now)
-    if not choices:
+    choices, box = extension_hours(rental, rules, now), _until_done_box(rental)
+    if not choices and (box is None or rental.extension is not None):
         why = f"A lease is at most {span(rules.lease.max)}, so {name} can't be extended."
         if rental.extension is not None:
             why = f"More time has already been requested for {name}, and is waiting for approval."
         return blocks.notice(f"Extend {rental.id}?", why)
     lease = rental.running_lease
     ends = f"It ends in {span(lease.ends_at - now)}"
-    if lease.latest_end is not None:
+    if lease.latest_end is not None and can_move(lease):
         ends += f", or in {span(lease.latest_end - now)} at the latest if its GPUs are busy"
     return blocks.modal(
         Callback.EXTEND,
@@ -187,16 +224,33 @@ def extend_form(details: RentalDetails, reader: Reader) -> Modal:
         blocks.select(
             Field.HOURS,
             "Longer by",
-            [option(_extension_label(details, hours, rules, now), str(hours)) for hours in choices],
-            chosen=str(2 if 2 in choices else choices[0]),
+            [
+                *(option(_extension_label(details, hours, rules, now), str(hours)) for hours in choices),
+                *([] if box is None else [option("no longer than now", "0")]),
+            ],
+            chosen=str(2 if 2 in choices else next(iter(choices), 0)),
         ),
+        box,
         submit=f"Extend {rental.id}",
         value=EndValue(rental_id=rental.id, shown_end=lease.ends_at),
     )
 
 
+def _until_done_box(rental: Rental) -> Json | None:
+    """Return the checkbox that ends the machine when its job is done. None if this is chosen already."""
+    lease = rental.running_lease
+    if not rental.request.probe or (lease.until_done is not None and not lease.ends_when_done):
+        return None
+    box = option("End when the job is done", UNTIL_DONE)
+    label = "If the work is done earlier (started with gpubot-run from now on)"
+    return blocks.checkboxes(Field.UNTIL_DONE, label, [box], chosen=[], required=False)
+
+
 def extend_dialog(
-    details: RentalDetails, longer: LongerLease, value: ExtendValue | UntilValue, reader: Reader
+    details: RentalDetails,
+    longer: LongerLease,
+    value: ExtendValue | UntilValue | UntilDoneValue,
+    reader: Reader,
 ) -> Modal:
     """Return the dialog in which the person confirms an expensive extension.
 
@@ -206,9 +260,9 @@ def extend_dialog(
     length, over = span(longer.span), longer.proposal.over
     rate = terms.price if rental.rate is None else rental.rate
     warning = f"The {length} more can cost over {dollars(CONFIRM_ABOVE)}."
-    lines = [
-        f"With {length} more, {owner(details)}'s {machine(rental)} ends in {span(longer.ends_at - reader.now)}."
-    ]
+    ends = f"ends in {span(longer.ends_at - reader.now)}"
+    ends = f"{ends} at the latest, or when its job is done" if longer.until_done else ends
+    lines = [f"With {length} more, {owner(details)}'s {machine(rental)} {ends}."]
     if details.sees_money:
         warning = f"This can cost up to {say_at_most(terms.total)} in all."
         lines[0] = f"{lines[0]} That adds about {dollars(cost(rate, longer.span))} to the cost."
@@ -280,6 +334,7 @@ ON = (
     on(Action.EXTEND_FORM, open_extend_form),
     on(Action.EXTEND, extend),
     on(Action.EXTEND_UNTIL, extend),
+    on(Action.END_WHEN_DONE, end_by),
     on(Action.KEEP, keep),
     on(Action.KEEP_FOR, keep),
     on(Action.KEEP_WHEN_DONE, does(leasing.KeepWhenDone)),
@@ -292,7 +347,7 @@ ON = (
     on(Action.KEEP_AS_IT_IS, does(leasing.KeepAsItIs)),
     on(Action.ACKNOWLEDGED, does(ending.TakeOnAlarm)),
     on(Callback.EXTEND, extend_by_hours),
-    on(Callback.EXTEND_CONFIRM, extend),
+    on(Callback.EXTEND_CONFIRM, extend_confirmed),
     on(Callback.DESTROY_CONFIRM, destroy),
     on(Callback.REPLACE, replace),
 )

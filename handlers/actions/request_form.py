@@ -46,6 +46,7 @@ from handlers.typed.form import (
     NO_PROBE,
     NO_SETUP,
     NOW,
+    UNTIL_DONE,
     InvalidForm,
     read_form,
 )
@@ -253,6 +254,7 @@ def form_dialog(
             )
         ),
         _up_to(wanted, rules, zone),
+        _until_done_box(wanted, rules),
         price_line(_first_line(catalog, request), PRICE_AGAIN),
         blocks.people_select(
             Field.TEAMMATES,
@@ -310,6 +312,16 @@ def _up_to(wanted: Request, rules: Rules, zone: str) -> Json | None:
         longest=40,
         required=False,
     )
+
+
+def _until_done_box(wanted: Request, rules: Rules) -> Json | None:
+    """Return the checkbox for `until done`, or None if the rules don't let the bot see the machine's jobs."""
+    if rules.idle.probe is ProbeKind.NONE:
+        return None
+    box = option("End when the job is done", UNTIL_DONE)
+    label = "If the work is done earlier (started with gpubot-run)"
+    chosen = [box] if wanted.until_done else []
+    return blocks.heard(blocks.checkboxes(Field.UNTIL_DONE, label, [box], chosen=chosen, required=False))
 
 
 def _setup_select(chosen: str | None, rules: Rules) -> Json | None:

@@ -47,7 +47,12 @@ from handlers.messages.replies import reply
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Rendered, button
 from handlers.phrases.format import Reader, Times, dollars, join, person
-from handlers.phrases.lease_buttons import destroy_button, extend_by_button, extend_until_button
+from handlers.phrases.lease_buttons import (
+    destroy_button,
+    end_when_done_button,
+    extend_by_button,
+    extend_until_button,
+)
 from handlers.phrases.rental_text import STATES, machine_in
 from handlers.typed import commands
 from handlers.typed.commands import Longer
@@ -132,6 +137,19 @@ def _meaning(context: Context, interaction: UserInteraction, command: commands.R
         case commands.Longer(duration=longer, untils=untils):
             extend = do(partial(keep_longer, command=command), RentalValue)
             return extend, Purpose.EXTEND, *_which_to_extend(untils[0] if len(untils) == 1 else None, longer)
+        case commands.Extend(duration=longer, until=until, until_done=True):
+            by = until or longer or timedelta(0)
+            ask = partial(
+                end_when_done_button, now=context.deps.clock.now(), longer=longer or timedelta(0), until=until
+            )
+            return (
+                lambda rental_id: rentals.end_when_done(
+                    context, interaction, Extend(rental_id, by, until_done=True)
+                ),
+                Purpose.EXTEND,
+                "End which machine when its job is done?",
+                ask,
+            )
         case commands.Extend(duration=longer, until=until):
             extend = do(rentals.open_extend_form, RentalValue)
             if until is not None:

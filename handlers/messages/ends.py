@@ -221,6 +221,10 @@ def is_outdated(context: EventContext) -> bool:
 
 @thread(EventKind.EXTENDED)
 def _extended(context: EventContext[ExtensionFacts]) -> str:
+    if context.facts.until_done:
+        at = context.times.at_time(context.facts.until)
+        chose = f"{context.actor} chose that {context.this_machine} ends when its job is done"
+        return f"{chose}, {at} at the latest."
     extended = f"{context.actor} extended {context.this_machine} by {span(context.facts.span)}."
     return f"{extended} It now {_ends(context)}."
 
@@ -228,6 +232,7 @@ def _extended(context: EventContext[ExtensionFacts]) -> str:
 @thread(EventKind.EXTENSION_ASKED)
 def _extension_asked(context: EventContext[ExtensionFacts]) -> str:
     facts, until = context.facts, until_text(context)
+    until = f"{until} or until its job is done" if facts.until_done else until
     wants = f"{context.actor} asked for {span(facts.span)} more on {context.this_machine}, until {until}."
     return join(wants, asked_by_event(facts, context.details) or "That needs approval.", _unless_approved(context))
 

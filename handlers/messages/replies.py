@@ -161,13 +161,20 @@ def resumed(changed: bool) -> Rendered:
 def extended(done: Extended, times: Times, utc: str = "") -> Rendered:
     """Render the reply to an extension. It says whether the lease was extended or an approver has to decide first.
 
-    `utc` is an optional sentence saying that a typed time was interpreted as UTC.
+    If the lease only ends earlier now, because it ends when its jobs are done, the reply says that. `utc` contains
+    optional sentences, for example that a typed time was interpreted as UTC.
     """
     rental = done.rental
     about = _about(rental, done.span) if done.sees_money else ""
     if done.waits:
-        asked = f"{asked_for(done.asked, f'{span(done.span)} more for {machine(rental)}')}{about}."
+        what = f"{span(done.span)} more for {machine(rental)}"
+        what = f"{what}, until its job is done" if done.until_done else what
+        asked = f"{asked_for(done.asked, what)}{about}."
         return blocks.message(join(asked, without_approval(rental, times), utc))
+    if not done.span:
+        at = times.at_time(rental.running_lease.ends_at)
+        ends = f"{machine(rental)} ends when its job is done, {at} at the latest."
+        return blocks.message(join(ends, utc))
     approved = ", which was already approved" if was_asked_for(rental.request, rental.running_lease) else ""
     text = f"You extended {machine(rental)} by {span(done.span)}{about}{approved}."
     return blocks.message(join(text, ends_fact(rental, times).sentence, utc))

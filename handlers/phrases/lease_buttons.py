@@ -13,7 +13,7 @@ from bot.policy.team.hours import zone_of
 from bot.policy.team.rules import Rules
 from bot.policy.use.keeping import kept_for_longer_lease
 from bot.policy.use.leases import may_extend_by
-from handlers.ids import Action, ExtendValue, QuoteValue, RentalValue, UntilValue, VersionValue
+from handlers.ids import Action, ExtendValue, QuoteValue, RentalValue, UntilDoneValue, UntilValue, VersionValue
 from handlers.phrases.blocks import Json, button
 from handlers.phrases.format import Reader, dollars
 
@@ -50,7 +50,7 @@ def extend_button(
     - `Extend 2 h, about $4.84`, in the normal case;
     - `Extend 2 h more, about $4.84`, with `again`, if the lease has just been extended;
     - `Ask for 2 h more, about $36.80`, if an approver would have to decide;
-    - `Keep k7mq2`, if the machine is being destroyed gracefully;
+    - `Keep k7mq2`, if the machine is being destroyed gracefully, or ends because its jobs are done;
     - `Keep it 2 h more in any case`, if the lease has a flexible end. The time doesn't exceed the latest end.
 
     `spent` is the cost of the rental so far. Without it, the label never says `Ask for`. Without `money`, the
@@ -103,7 +103,7 @@ def _go_on_by(rental: Rental, now: datetime, longer: timedelta) -> timedelta | N
 
 
 def take_back_button(rental: Rental) -> Json | None:
-    """Return the button that withdraws a pending request for more time or cancels a graceful destroy.
+    """Return the button that withdraws a pending request for more time, or keeps a machine that ends soon.
 
     The label is `Withdraw the request` or `Keep k7mq2`. None if there is nothing to withdraw or cancel.
     """
@@ -116,7 +116,8 @@ def take_back_button(rental: Rental) -> Json | None:
 def extend_form_button(rental: Rental) -> Json:
     """Return the button `Extend`, which opens a dialog.
 
-    If a request for more time or a graceful destroy is pending, a button that cancels it is returned instead.
+    If a request for more time is pending, or if the machine ends soon because it is being destroyed gracefully or
+    its jobs are done, a button that cancels this is returned instead.
     """
     return take_back_button(rental) or button("Extend", Action.EXTEND_FORM, RentalValue(rental_id=rental.id))
 
@@ -130,12 +131,29 @@ def extend_until_button(rental: Rental, until: datetime) -> Json:
     return button(f"Extend {rental.id}", Action.EXTEND_UNTIL, UntilValue(rental_id=rental.id, by=until))
 
 
-def keep_button(rental: Rental) -> Json | None:
-    """Return the button `Keep k7mq2`, which cancels a graceful destroy and restores the previous end.
+def end_when_done_button(
+    rental: Rental, now: datetime, *, longer: timedelta = timedelta(0), until: datetime | None = None
+) -> Json:
+    """Return the button `End k7mq2 when its job is done`.
 
-    None if the machine isn't being destroyed gracefully, or if the previous end isn't later than the current one.
+    The machine then ends at `until` at the latest, or `longer` after its present end. It never ends earlier than
+    without this button.
+    """
+    lease = rental.running_lease
+    latest = max(until or max(lease.ends_at, now) + longer, lease.last_end)
+    value = UntilDoneValue(rental_id=rental.id, by=latest)
+    return button(f"End {rental.id} when its job is done", Action.END_WHEN_DONE, value)
+
+
+def keep_button(rental: Rental) -> Json | None:
+    """Return the button `Keep k7mq2`, which restores the previous end of a machine that ends soon.
+
+    The machine ends soon because it is being destroyed gracefully, or because its jobs are done. None if neither
+    is the case, or if the previous end isn't later than the present one.
     """
     lease = rental.lease
+    if lease is not None and lease.ends_when_done:
+        return button(f"Keep {rental.id}", Action.KEEP_WHEN_DONE, RentalValue(rental_id=rental.id))
     first = lease.graceful_destroy if lease is not None else None
     if lease is None or first is None or first.ends_at <= lease.ends_at:
         return None

@@ -542,7 +542,8 @@ class _Builder:
         if end is not None:
             self._read_fixed_end(Part.LATEST_END, end)
             return
-        lease = draft.first(Part.LATEST) or context.rules.lease.max
+        latest = draft.first(Part.LATEST)
+        lease = context.rules.lease.max if latest is None else latest
         self._check_length(Part.LATEST, lease)
         self.lease = lease
 

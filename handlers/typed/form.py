@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -44,12 +45,14 @@ No setup script has this name.
 """
 NO_PROBE = "no-probe"
 KEEP_IF_FAILED = "keep-if-failed"
+UNTIL_DONE = "until-done"
 NOW = "now"
 ANY_TIME = "any-time"
 
 _CAP = re.compile(rf"(?:us\$|usd|\$)? ?({NUMBER})", re.ASCII | re.IGNORECASE)
 _TOTAL = re.compile(rf"{_CAP.pattern} ?(?:in all|(?:in )?total|altogether)", re.ASCII | re.IGNORECASE)
 _COUNT = re.compile(r"[1-9]\d{0,3}", re.ASCII)
+_HOURS = re.compile(r"0|[1-9]\d{0,3}", re.ASCII)
 _SECONDS = re.compile(r"[1-9]\d{0,8}", re.ASCII)
 _NO_CAP = f"Type your highest price in dollars per GPU-hour: {say_rate(MAX_CAP)} or less, such as 3 or 2.50."
 _FIELDS = {
@@ -62,11 +65,16 @@ _FIELDS = {
     Part.PRICE: Field.CAP,
     Part.KEEP_IF_FAILED: Field.IF_FAILED,
     Part.WAITS: Field.WAITS,
+    Part.DONE: Field.UNTIL_DONE,
 }
 """The form's input for each part of a request. An error about the part appears below this input.
 
 Parts that contain names, such as the region, are missing here, because `_names` has already checked them.
 """
+
+
+_WITH_JOBS: Mapping[Part | None, Part] = {Part.LATEST: Part.LEASE, Part.LATEST_END: Part.END}
+"""The parts that the inputs for the length contain if the machine ends when its job is done."""
 
 
 class InvalidForm(Exception):
@@ -87,23 +95,31 @@ def read_form(
     errors: dict[Field, str] = {}
     vocabulary, context = vocabulary_of(catalog), ParseContext(rules, now, zone)
     more = inputs.get(Field.MORE, "").split()
+    values = _names(inputs, catalog, vocabulary, rules, errors) | _times(inputs) | _price(inputs)
+    if values[Part.DONE]:
+        if values.get(Part.LATEST) or values.get(Part.LATEST_END):
+            errors[Field.UP_TO] = (
+                "Leave this empty: if the machine ends with its job, the time above is its longest."
+            )
+        values |= {Part.LATEST: values.pop(Part.LEASE, []), Part.LATEST_END: values.pop(Part.END, [])}
     draft = RequestDraft(
-        _names(inputs, catalog, vocabulary, rules, errors) | _times(inputs) | _price(inputs),
+        values,
         people=changed(NOBODY, people=tuple(inputs.get(Field.TEAMMATES, "").split())),
         note=one_line(inputs.get(Field.NOTE, ""), MAX_NOTE_LENGTH),
     )
     built = draft.build(vocabulary, context)
     problems = () if isinstance(built, Built) else built
     for problem in problems:
-        if problem.part in _FIELDS:
-            errors.setdefault(_FIELDS[problem.part], _correction(problem, draft, context))
+        part = (_WITH_JOBS if draft[Part.DONE] else {}).get(problem.part, problem.part)
+        if part in _FIELDS:
+            errors.setdefault(_FIELDS[part], _correction(replace(problem, part=part), draft, context))
     lease = draft.first(Part.LEASE)
     if lease is not None and lease == draft.first(Part.LATEST) and Field.LEASE not in errors:
         errors[Field.UP_TO] = _longer_than(lease)
     if draft[Part.WAITS] and Field.WAITS not in errors:
         if draft[Part.START] and Field.START not in errors:
             errors[Field.WAITS] = "Leave this empty if there is a start time: I'll look for offers then."
-        elif draft[Part.END]:
+        elif draft[Part.END] or (draft[Part.DONE] and draft[Part.LATEST_END]):
             no_end = "If you wait, type a length instead of an end, such as 6h."
             errors.setdefault(Field.LEASE, no_end)
     if errors or not isinstance(built, Built):
@@ -157,6 +173,7 @@ def _names(
         Part.VENDOR: [vendor],
         Part.SETUP: [] if setup == NO_SETUP else [setup],
         Part.PROJECT: [] if project == BY_CHANNEL else [project],
+        Part.DONE: [True] if inputs.get(Field.UNTIL_DONE) == UNTIL_DONE else [],
         Part.NO_PROBE: [True] if inputs.get(Field.PROBE) == NO_PROBE else [],
         Part.KEEP_IF_FAILED: [True] if inputs.get(Field.IF_FAILED) == KEEP_IF_FAILED else [],
     }
@@ -229,6 +246,8 @@ def _correction(problem: Problem, draft: RequestDraft, context: ParseContext) ->
         return f"{KEPT_UNSEEN} Choose only one of the two."
     if unclear is not None and part is not None and (part is Part.END or draft.first(part)):
         return unclear.said("until " if part is Part.END else "")
+    if part is Part.DONE and draft[Part.NO_PROBE]:
+        return "I can't see when the job is done if I don't check the machine. Uncheck one of the two boxes."
     if part is Part.START:
         too_far = f"That's too far in the future. A start is at most {longest_wait} from now."
         return "Type a time such as 9:00, 9am or fri 9:00, or leave this empty." if unclear else too_far
@@ -264,9 +283,9 @@ def read_cap(inputs: Mapping[str, str]) -> Decimal:
 def read_hours(inputs: Mapping[str, str]) -> timedelta:
     """Return the length of the extension that was chosen.
 
-    Raises InvalidForm if no number of hours was chosen.
+    Zero if the person chose no longer lease. Raises InvalidForm if nothing was chosen.
     """
-    return _chosen_number(inputs, Field.HOURS, _COUNT) * timedelta(hours=1)
+    return _chosen_number(inputs, Field.HOURS, _HOURS) * timedelta(hours=1)
 
 
 def read_length(inputs: Mapping[str, str]) -> timedelta:

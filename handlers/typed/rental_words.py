@@ -6,17 +6,19 @@ import re
 from datetime import datetime, timedelta
 
 from bot.errors import Mistake
-from bot.model.base import Frozen
+from bot.model.base import Frozen, changed
 from bot.model.text import say_span, short
 from handlers.typed.amounts import DURATION, parse_duration
 from handlers.typed.draft import ParseContext
-from handlers.typed.typed_text import normalize
-from handlers.typed.until import UNTIL, UnclearEnd, example_end, parse_end
+from handlers.typed.typed_text import UNTIL_DONE, normalize
+from handlers.typed.until import UNTIL, UP_TO, UnclearEnd, example_end, parse_end
 
 ID = re.compile(r"[a-z0-9]{5}")
 _FILLERS = "the my machine rental gpu by for please it now to into of with and"
 _TO = re.compile(r"(?:^| )to (?=[\w.])")
 _UNTIL = re.compile(rf"(?:^|(?<= )){UNTIL.pattern}", re.ASCII)
+_UNTIL_DONE = re.compile(rf"(?:^|(?<= )){UNTIL_DONE}(?= |$)")
+_UP_TO = re.compile(r"(?:^|(?<= ))(?:up to|at most|max|maximum)(?= |$)")
 _MORE = re.compile(r"(?:^|(?<= ))(?:another|more|extra|longer)(?: |$)")
 _DURATION = re.compile(rf"(?:^|(?<= )){DURATION}")
 _NUMBER_WITHOUT_UNIT = re.compile(r"(?:^|(?<= ))\d{1,4}(?:\.\d{1,3})?(?= |$)")
@@ -40,6 +42,8 @@ class RentalWords(OfRental):
     """The length that was typed. None if no length was typed."""
     until: datetime | None = None
     """The end that was typed instead of a length, such as `until 18:00`. None if no end was typed."""
+    until_done: bool = False
+    """True if the machine should end when its jobs are done. A length or an end is then its latest end."""
 
 
 def read_id(text: str, name: str) -> str | None:
@@ -53,9 +57,18 @@ def read_id(text: str, name: str) -> str | None:
 def read_extension(text: str, context: ParseContext) -> RentalWords:
     """Parse the arguments of `extend`: the rental's ID, and a time such as `2h` or `until 18:00`.
 
-    The arguments can come in any order. Raises Mistake if an argument can't be read, or if the length exceeds the
-    longest lease.
+    The arguments can come in any order. They can contain `until done`, usually with `up to` before the time.
+    Raises Mistake if an argument can't be read, or if the length exceeds the longest lease.
     """
+    lower = normalize(text.replace("+", " ")).lower()
+    done = _UNTIL_DONE.search(lower)
+    if done is None:
+        return _read_extension(text, context)
+    rest = UP_TO.sub(lambda found: f"until {found['end']}", _without(lower, done))
+    return changed(_read_extension(_UP_TO.sub(" ", rest), context), until_done=True)
+
+
+def _read_extension(text: str, context: ParseContext) -> RentalWords:
     example = example_end(context.now, context.zone)
     lower = normalize(text.replace("+", " ")).lower()
     until = _UNTIL.search(lower)

@@ -124,7 +124,7 @@ _COURTESIES = (
 )
 _PHRASES: dict[Kind, tuple[str, ...]] = {
     Part.BUSY: ("while busy", "while it is busy", "while in use", "while it is in use", "while used"),
-    Part.DONE: ("until done", "till done", "til done"),
+    Part.DONE: ("until done",),
     Part.NO_PROBE: ("no-probe", "no probe", "noprobe", "without probe", "without a probe"),
     Part.KEEP_IF_FAILED: (
         *("keep-if-failed", "keep if failed", "keep if it fails", "keep it if it fails"),

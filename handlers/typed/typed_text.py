@@ -203,6 +203,8 @@ def _from_to(found: re.Match[str]) -> str:
     return f"at {first} {day} until {last}"
 
 
+UNTIL_DONE = r"(?:until|till?) (?:(?:it ?s|it is|(?:the|my|your|our|all) (?:jobs?|work) (?:is|are)) )?done"
+"""A pattern for wordings of `until done`. Other wordings, such as `until training finishes`, mean `while busy`."""
 _REWRITES: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
     (r"(jusqu|aujourd) (?:à|a|au|hui)", r"\1"),
     ("|".join(_WORDS), lambda found: _WORDS[found.group().lower()]),
@@ -224,7 +226,7 @@ _REWRITES: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
     (r"(?:(until|till?|by|before|at|@|on|to|max|most|maximum|from) (?:at |on )?)?"
      rf"({DAY} {CLEAR_TIME}|{CLEAR_TIME} (?:on )?{DAY})",
      lambda found: f"at {found[2]}" if (found[1] or "from").lower() == "from" else found[0]),
-    (r"(?:until|till?) (?:it ?s|it is|(?:the|my|your|our|all) (?:jobs?|work) (?:is|are)) done", "until done"),
+    (UNTIL_DONE, "until done"),
     (r"(?:until|till?) (?:\w+ ){0,3}?(?:(?:m|is|are|re) (?:done|finished|over)|finish(?:es)?|ends|stops)",
      "while busy"),
     (r"end of (?:the )?day", "today"),

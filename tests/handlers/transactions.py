@@ -66,6 +66,7 @@ MOST: Mapping[str, tuple[int, int]] = MappingProxyType(
         "extend_form": (2, 2),
         "extend": (2, 2),
         "extend_until": (2, 2),
+        "end_when_done": (2, 2),
         "keep": (1, 2),
         "keep_for": (1, 2),
         "keep_when_done": (1, 2),

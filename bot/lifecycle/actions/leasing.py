@@ -43,6 +43,7 @@ from bot.policy.team.roles import check_user, decides_at_once, is_approver_or_ad
 from bot.policy.team.rules import Rules
 from bot.policy.use.flexible_end import already_allowed
 from bot.policy.use.giving import who_waits
+from bot.policy.use.jobs import check_runs_jobs
 from bot.policy.use.keeping import kept_for_longer_lease
 from bot.policy.use.leases import extension_left
 from bot.policy.use.probe_times import soonest_probe_run
@@ -93,7 +94,8 @@ class Keep(OnReady[Kept], id="keep"):
         events = await tx.events.of(rental.id)
         kept = said_just_now(events, person, {EventKind.KEPT}, now, span=span)
         waiting = who_waits(events)
-        if kept is not None and not waiting and rental.running_lease.graceful_destroy is None:
+        ends_soon = rental.running_lease.graceful_destroy is not None or rental.running_lease.ends_when_done
+        if kept is not None and not waiting and not ends_soon:
             return Kept(rental, kept.facts.until)
         question = after_answer(rental.running_lease.question, now + span, promised=True)
         after = lease_changes.keep(rental, question, now)
@@ -114,6 +116,14 @@ class KeepWhenDone(OnReady[Rental], id="keep_when_done"):
     This needs no approval, because the time until the usual end was approved and is still reserved. If the lease
     no longer depends on jobs, nothing is written. Returns the rental. Raises the same errors as `load_extendable`.
     """
+
+    async def load(self, tx: Tx, deps: Deps, person: Person) -> Rental:
+        try:
+            return await super().load(tx, deps, person)
+        except TooLate as late:
+            over = (await known_rental(tx, self.rental_id)).state.over
+            message = f"{self.rental_id} is already {'deleted' if over else 'being deleted'}, so it can't be kept."
+            raise TooLate(f"{message} Nothing was changed.", self.rental_id) from late
 
     async def do(self, tx: Tx, deps: Deps, person: Person, plan: Rental) -> Rental:
         lease, now = plan.running_lease, deps.clock.now()
@@ -149,10 +159,14 @@ class Extend(Action[AskedLease, LongerLease, Extended], id="extend"):
     that time has already been approved. If the lease is extended beyond its latest end, it gets a single, fixed
     end.
 
+    With `until_done`, the machine ends when its jobs are done, and at its latest end in any case. `by` may then be
+    zero.
+
     Args:
         by: The time to add to the end of the lease, or to the present if the end has passed. Alternatively, the
             new end.
         shown_end: The end that the button or dialog showed, in whole seconds. None for a typed command.
+        until_done: Whether the machine should end when its jobs are done.
         why: The operator's reason.
 
     Raises:
@@ -161,6 +175,7 @@ class Extend(Action[AskedLease, LongerLease, Extended], id="extend"):
         DuplicateExtension: Without `shown_end`, this person requested the same extension less than
             DUPLICATE_WITHIN ago.
         Mistake: The ID is unknown, the lease would be too long, or the new end isn't later than the present one.
+            With `until_done`, also raised if the bot can't see the machine's jobs.
         Refused: The person may not extend the rental, the owner may no longer use the bot, or a budget doesn't
             allow it.
     """
@@ -168,13 +183,17 @@ class Extend(Action[AskedLease, LongerLease, Extended], id="extend"):
     rental_id: str
     by: timedelta | datetime
     shown_end: datetime | None = None
+    until_done: bool = False
     why: str = ""
 
     async def load(self, tx: Tx, deps: Deps, person: Person) -> AskedLease:
         rental, now = await load_extendable(tx, deps, person, self.rental_id), deps.clock.now()
         lease = rental.running_lease
         events = await tx.events.of(rental.id)
-        ends_at = _asked_end(rental, self.by, events, By(person, deps.rules, now), shown_end=self.shown_end)
+        if self.until_done:
+            attempts = await tx.rentals.attempts(rental.id)
+            check_runs_jobs(rental, next((one for one in attempts if one.live), None), deps.rules)
+        ends_at = _asked_end(self, rental, events, By(person, deps.rules, now))
         spent = (await load_snapshot(tx, rental)).spent_at_most(now)
         owner = await tx.people.get(rental.owner, EVER) or Person(id=rental.owner, name="")
         rules = rules_of_owner(deps.rules, rental.project, owner)
@@ -203,7 +222,9 @@ class Extend(Action[AskedLease, LongerLease, Extended], id="extend"):
             message = f"{rental.id} is at its end, and that much more time needs approval. Extend it by less."
             raise TooLate(message, rental.id)
         span = ends_at - max(lease.ends_at, now)
-        return LongerLease(rental=rental, ends_at=ends_at, span=span, proposal=proposal)
+        return LongerLease(
+            rental=rental, ends_at=ends_at, span=span, proposal=proposal, until_done=self.until_done
+        )
 
     def confirms(self, plan: LongerLease) -> bool:
         return extension_needs_confirmation(plan.rental, plan.ends_at, plan.span, plan.proposal.terms.kept)
@@ -220,16 +241,26 @@ class Extend(Action[AskedLease, LongerLease, Extended], id="extend"):
         waited = None if already_allowed(lease, ends_at) else rental.extension
         if decides_at_once(person) and (proposal.over or waited is not None):
             after = lease_changes.extend_at_once(
-                rental, terms=terms, ends_at=ends_at, question=question, approver=person.id, now=now
+                rental,
+                terms=terms,
+                ends_at=ends_at,
+                question=question,
+                approver=person.id,
+                now=now,
+                until_done=self.until_done,
             )
             kind = EventKind.EXTENDED_BY_OPERATOR
         elif proposal.over:
-            waiting = Extension(terms=terms, ends_at=ends_at, asked_by=person.id, asked_at=now)
+            waiting = Extension(
+                terms=terms, ends_at=ends_at, asked_by=person.id, asked_at=now, until_done=self.until_done
+            )
             after = lease_changes.ask_extension(rental, waiting, question, now)
             kind = EventKind.EXTENSION_ASKED
             asked = await deciders(tx, deps.rules, requesters_of(after), now)
         else:
-            after = lease_changes.extend(rental, terms=terms, ends_at=ends_at, question=question, now=now)
+            after = lease_changes.extend(
+                rental, terms=terms, ends_at=ends_at, question=question, now=now, until_done=self.until_done
+            )
             kind = EventKind.EXTENDED
         facts = ExtensionFacts(
             detail=self.why or None,
@@ -243,6 +274,7 @@ class Extend(Action[AskedLease, LongerLease, Extended], id="extend"):
             until=ends_at,
             since=after.running_lease.ends_at if kind is EventKind.EXTENSION_ASKED else lease.ends_at,
             span=plan.span,
+            until_done=self.until_done,
         )
         event = Event(rental_id=rental.id, kind=kind, at=now, actor=person.id, facts=facts)
         within = kind is not EventKind.EXTENDED_BY_OPERATOR
@@ -251,20 +283,21 @@ class Extend(Action[AskedLease, LongerLease, Extended], id="extend"):
         return Extended(
             rental=after,
             span=plan.span,
+            until_done=self.until_done,
             waits=kind is EventKind.EXTENSION_ASKED,
             asked=people,
             sees_money=sees_money(person, rental.owner, deps.rules),
         )
 
 
-def _asked_end(
-    rental: Rental, asked: timedelta | datetime, events: Sequence[Event], by: By, *, shown_end: datetime | None
-) -> datetime:
+def _asked_end(extend: Extend, rental: Rental, events: Sequence[Event], by: By) -> datetime:
     """Return the end that a person requests."""
     person, now = by.person, by.now
+    asked, shown_end = extend.by, extend.shown_end
     lease = rental.running_lease
     if shown_end is not None and lease.ends_at.replace(microsecond=0) != shown_end:
         longer = "was already extended" if rental.request.up_to is None else "already has a later end"
+        longer = "has another end by now" if lease.ends_when_done or lease.ends_at < shown_end else longer
         raise TooLate(f"{rental.id} {longer}, so nothing more was added.", rental.id)
     if person.id == rental.owner:
         check_user(person, by.rules)
@@ -273,8 +306,10 @@ def _asked_end(
         # The extension cancels the graceful destroy. The machine must not end earlier than it would have if nobody
         # had started to destroy it.
         ends_at = max(ends_at, lease.graceful_destroy.ends_at)
+    if extend.until_done:
+        ends_at = _latest_end(extend, rental, ends_at)
     span = ends_at - max(lease.ends_at, now)
-    if span <= timedelta(0):
+    if span <= timedelta(0) and not extend.until_done:
         when = "later than that" if span else "at that time"
         raise Mistake(f"{rental.id} already ends {when}. Nothing was changed.")
     allowed = already_allowed(lease, ends_at)
@@ -289,6 +324,21 @@ def _asked_end(
     if not allowed:
         _check_length(rental.id, span, extension_left(lease, now, by.rules), by.rules)
     return ends_at
+
+
+def _latest_end(extend: Extend, rental: Rental, asked: datetime) -> datetime:
+    """Return the latest end of a machine that should end when its jobs are done.
+
+    It is never earlier than the end that the machine has anyway.
+    """
+    lease, latest = rental.running_lease, rental.running_lease.last_end
+    if isinstance(extend.by, datetime) and asked < latest.replace(microsecond=0):
+        alone = f"To end it when its job is done: /gpu extend {rental.id} until done"
+        raise Mistake(f"{rental.id} can already run longer than that. Nothing was changed. {alone}")
+    depends = lease.until_done is not None and not lease.ends_when_done and lease.graceful_destroy is None
+    if depends and asked <= latest:
+        raise Mistake(f"{rental.id} already ends when its job is done. Nothing was changed.")
+    return max(asked, latest)
 
 
 def said_just_now(

@@ -21,7 +21,7 @@ from bot.model.rental import Extension, GracefulDestroy, Lease, Question, Rental
 from bot.model.request import Terms
 from bot.model.state import State
 from bot.policy.use.flexible_end import already_allowed, later_end
-from bot.policy.use.jobs import resumed, with_fixed_end
+from bot.policy.use.jobs import resumed, until_done_from, with_fixed_end
 
 
 def keep(rental: Rental, question: Question, now: datetime) -> Rental:
@@ -79,12 +79,15 @@ def extend(
     ends_at: datetime,
     question: Question,
     now: datetime,
+    until_done: bool = False,
 ) -> Rental:
     """Extend the lease within the limits, and record that someone still needs the rental.
 
-    A pending request for more time keeps waiting for its approver.
+    With `until_done`, the lease then ends when its jobs are done, and at `ends_at` in any case. A pending request
+    for more time keeps waiting for its approver.
     """
-    lease = changed(_until(rental.running_lease, ends_at, terms, now), seen_at=now, question=question)
+    lease = _until(rental.running_lease, ends_at, terms, now, until_done=until_done)
+    lease = changed(lease, seen_at=now, question=question)
     return alter(rental, terms=terms, lease=lease, due_at=now)
 
 
@@ -100,7 +103,7 @@ def ask_extension(rental: Rental, extension: Extension, question: Question, now:
 
 def approve_extension(rental: Rental, extension: Extension, *, approver: str, now: datetime) -> Rental:
     """Extend the lease as an approver has allowed."""
-    lease = _until(rental.running_lease, extension.ends_at, extension.terms, now)
+    lease = _until(rental.running_lease, extension.ends_at, extension.terms, now, until_done=extension.until_done)
     return alter(
         rental,
         terms=extension.terms,
@@ -112,13 +115,20 @@ def approve_extension(rental: Rental, extension: Extension, *, approver: str, no
 
 
 def extend_at_once(
-    rental: Rental, *, terms: Terms, ends_at: datetime, question: Question, approver: str, now: datetime
+    rental: Rental,
+    *,
+    terms: Terms,
+    ends_at: datetime,
+    question: Question,
+    approver: str,
+    now: datetime,
+    until_done: bool = False,
 ) -> Rental:
     """Extend the lease beyond the limits, as `approver` decided.
 
     The decision also resolves a pending request for more time.
     """
-    extended = extend(rental, terms=terms, ends_at=ends_at, question=question, now=now)
+    extended = extend(rental, terms=terms, ends_at=ends_at, question=question, now=now, until_done=until_done)
     return changed(extended, extension=None, approved_by=approver)
 
 
@@ -130,12 +140,16 @@ def drop_extension(rental: Rental, now: datetime) -> Rental:
     return alter(rental, terms=rental.unextended, extension=None, due_at=now)
 
 
-def _until(lease: Lease, ends_at: datetime, terms: Terms, now: datetime) -> Lease:
+def _until(lease: Lease, ends_at: datetime, terms: Terms, now: datetime, *, until_done: bool) -> Lease:
     """Return the lease with another end, which these terms cover. A graceful destroy is cancelled.
 
-    If the lease was going to end because the machine's jobs are done, the new end doesn't depend on jobs.
+    If the lease was going to end because the machine's jobs are done, the new end doesn't depend on jobs. With
+    `until_done`, it depends on jobs that begin from now on.
     """
-    lease = with_fixed_end(_not_destroyed(lease)) if lease.ends_when_done else lease
+    if until_done:
+        lease = until_done_from(_not_destroyed(lease), now)
+    elif lease.ends_when_done:
+        lease = with_fixed_end(_not_destroyed(lease))
     kept_until = lease.kept_until
     if not already_allowed(lease, ends_at):
         kept_until = ends_at + terms.kept if terms.kept else None

@@ -72,6 +72,8 @@ class LongerLease(Frozen):
     span: timedelta
     """The length of the extension, counted from the end of the lease, or from now if the end has passed."""
     proposal: Proposal
+    until_done: bool = False
+    """True if the machine then also ends when its jobs are done."""
 
 
 def needs_confirmation(terms: Terms) -> bool:

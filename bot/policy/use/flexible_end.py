@@ -148,8 +148,7 @@ def already_allowed(lease: Lease, ends_at: datetime) -> bool:
     gracefully, the lease can be extended up to the end that it had before the graceful destroy was chosen. This
     needs no approval either.
     """
-    has_later = lease.graceful_destroy is not None or lease.latest_end is not None
-    return has_later and ends_at <= lease.last_end
+    return ends_at <= lease.last_end
 
 
 def seen_in_use(use: Use | None, samples: Sequence[Sample], now: datetime) -> bool:

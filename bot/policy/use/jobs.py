@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from bot.errors import Mistake
+from bot.model.attempt import Attempt, ScriptPart
 from bot.model.base import changed
 from bot.model.facts import WorkGoesOn
 from bot.model.job import ROOT, Job, JobReport, JobState, MachineJobs, Progress, ReportedJob, UntilDone
@@ -19,7 +20,7 @@ from bot.model.request import Request
 from bot.model.state import State
 from bot.policy.team.rules import Rules
 from bot.policy.use.flexible_end import are_recent
-from bot.policy.use.probing import wants_probe
+from bot.policy.use.probing import has_probe, wants_probe
 from bot.policy.use.usage_status import has_report, open_connections, shows_work
 
 LONG_JOB = timedelta(minutes=5)
@@ -282,6 +283,39 @@ def resumed(lease: Lease, now: datetime) -> Lease:
         destroy = changed(lease.graceful_destroy, ends_at=lease.last_end, latest_end=None)
         return changed(lease, graceful_destroy=destroy, until_done=until_done)
     return changed(lease, ends_at=lease.last_end, latest_end=None, until_done=until_done)
+
+
+def until_done_from(lease: Lease, now: datetime) -> Lease:
+    """Return a lease that ends when its jobs are done, and at its latest end in any case.
+
+    Jobs that began earlier only count if the lease already depended on its jobs.
+    """
+    lease, before = resumed(lease, now), lease.until_done
+    if before is None:
+        until_done = UntilDone(since=now)
+    elif before.done is not None:
+        until_done = UntilDone(since=now, told_at=before.told_at)
+    else:
+        until_done = before
+    return changed(lease, ends_at=lease.last_end, latest_end=None, until_done=until_done)
+
+
+def check_runs_jobs(rental: Rental, attempt: Attempt | None, rules: Rules) -> None:
+    """Refuse to let a running machine end with its jobs if the bot can't see them.
+
+    It sees them if the startup script has installed `gpubot-run`, or if the machine has reported a job.
+
+    Args:
+        attempt: The attempt that has the machine.
+
+    Raises:
+        Mistake: The bot can't see the machine's jobs.
+    """
+    sent = attempt.script if attempt is not None else None
+    has_run = sent is not None and ScriptPart.RUN in sent.parts
+    if has_probe(rental, attempt, rules) and (has_run or rental.jobs is not None):
+        return
+    raise Mistake(f"I can't see the jobs on {rental.id}, because it has no gpubot-run. Nothing was changed.")
 
 
 def with_fixed_end(lease: Lease) -> Lease:
