@@ -266,11 +266,11 @@ async def _find_an_unmanaged_machine(play: Play, narrate: Narrate) -> None:
 
 
 async def _finish_a_job(play: Play, narrate: Narrate, machine: str) -> None:
-    """Wait until Cleo's job ends. The bot tells her, and she keeps the machine for a second job, which will fail."""
+    """Wait until Cleo is told that her job has ended. She keeps the machine for a second job, which will fail."""
     narrate(
-        "Cleo's sweep takes 20 min. She started it with gpubot-run, so gpubot tells her within 2 min that it\n"
-        "has ended, also at night: from now on, $18.40/h buy nothing. Without gpubot-run, it asks after 30 min\n"
-        "without work. Only people and ends destroy a machine. Cleo keeps hers, and starts another job."
+        "Cleo's sweep takes 20 min. She started it with gpubot-run, so gpubot tells her within 2 min of its end,\n"
+        "even at night, because $18.40/h now buy nothing. Otherwise it would ask her after 30 min without work.\n"
+        "Only people and ends destroy a machine: Cleo keeps hers, and starts another job."
     )
     ended = await play.until_sees("Cleo", "Your job on ", SOON, dm=True)
     await play.clicks("Cleo", ended, "Keep it, ask again in 1 h")
@@ -309,10 +309,10 @@ async def _replace_what_is_lost(play: Play, narrate: Narrate) -> None:
 
 
 async def _use_and_end(play: Play, narrate: Narrate) -> None:
-    """Let Ana keep her machine until its latest end, when the lease ends it. Cleo's job fails, so she ends hers."""
+    """Let Ana keep her machine until its latest end. Cleo's second job fails, and she destroys her machine."""
     narrate(
         "Ana's end comes near, and her GPU is at 0% now. So gpubot pings her: the disk is deleted too.\n"
-        "Cleo's second job fails, and she destroys her machine. Each receipt says how much money was idle."
+        "Cleo's second job fails, so she destroys her machine. Ana's receipt says how much money was idle."
     )
     ending = await play.until_sees("Ana", "in 30 min", SOON, dm=True)
     await play.clicks("Ana", ending, "Keep it 1 h more in any case")
