@@ -24,7 +24,7 @@ from bot.model.rental import Rental
 from bot.model.state import State
 from bot.policy.team.rules import AutoApprove
 from tests.lifecycle.leases import count, direct_messages, end_of, go_to, seen_destroyed_at
-from tests.lifecycle.machines import Script
+from tests.lifecycle.machines import Jobs, Script
 from tests.lifecycle.world import ANA, BEN, CLEO, DORA, HOUR, MINUTE, PROBE, RULES, World, world
 
 GRACE = 15 * MINUTE
@@ -138,6 +138,22 @@ async def test_a_later_end_within_the_paid_time_still_keeps_the_machine_if_savin
     assert longer.terms.total <= rental.terms.total
     await go_to(here, end_of(longer) - 5 * MINUTE)
     assert end_of(await here.rental(rental.id)) == longer.running_lease.kept_until
+
+
+async def test_a_machine_that_ends_when_its_job_is_done_is_kept_too_and_its_jobs_no_longer_count(
+    here: World,
+) -> None:
+    rental, script = await with_script(here, MINUTE, 3, lease=9 * HOUR, until_done=True, keep_if_failed=True)
+    machine = here.machines[rental]
+    machine.jobs = Jobs(here.clock)
+    await here.pass_time(4 * MINUTE)
+    machine.jobs.start(lasts=20 * MINUTE)
+    await here.pass_time(30 * MINUTE)
+    kept = await here.last_event(rental, E.KEPT_AFTER_FAILURE)
+    lease = (await here.rental(rental.id)).running_lease
+    assert [end for end, _ in script.starts] == [kept.facts.since]
+    assert (kept.facts.until, lease.ends_at) == (datetime(2026, 11, 25, 8, tzinfo=UTC),) * 2
+    assert (lease.latest_end, lease.until_done, lease.kept_until) == (None, None, None)
 
 
 async def test_a_graceful_destroy_does_not_keep_a_machine_whose_script_fails(here: World) -> None:
