@@ -119,7 +119,7 @@ async def test_a_machine_whose_script_failed_is_kept_once_until_its_owners_hours
     await here.pass_time(5 * MINUTE)
     kept = await here.last_event(rental, E.KEPT_AFTER_FAILURE)
     assert (kept.facts.since, kept.facts.until, kept.facts.exit_status) == (end, hours, 3)
-    assert kept.facts.estimate == cost_at_most(rental.rate_at_most, hours - end)
+    assert kept.facts.estimate == cost_at_most(rental.rate_at_most, hours + GRACE - end)
     assert await direct_messages(here, rental) == pings + 1
     assert end_of(await here.rental(rental.id)) == hours
     assert await seen_destroyed_at(here, rental) == hours
