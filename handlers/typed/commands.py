@@ -22,7 +22,7 @@ from bot.policy.team.roles import Roles
 from handlers.phrases.ends import end_text
 from handlers.typed.draft import Get, ParseContext, Wait
 from handlers.typed.mentions import check_people, take_people
-from handlers.typed.rental_words import ID, OfRental, RentalWords, read_duration, read_extension, read_id
+from handlers.typed.rental_words import ID, ExtensionWords, OfRental, read_duration, read_extension, read_id
 from handlers.typed.requests import MAX_LENGTH, looks_like_request, parse_request, request_text
 from handlers.typed.sentences import Sentence, Topic, read_sentence
 from handlers.typed.typed_text import name_mentions, normalize, normalize_within, plain_text, text_with_mentions
@@ -81,7 +81,7 @@ class Give(OfRental):
     """The Slack ID of the person to whom the machine is offered."""
 
 
-class Extend(RentalWords):
+class Extend(ExtensionWords):
     """Extend the lease by a length or until an end."""
 
 

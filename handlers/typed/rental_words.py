@@ -6,7 +6,7 @@ import re
 from datetime import datetime, timedelta
 
 from bot.errors import Mistake
-from bot.model.base import Frozen, changed
+from bot.model.base import Frozen
 from bot.model.text import say_span, short
 from handlers.typed.amounts import DURATION, parse_duration
 from handlers.typed.draft import ParseContext
@@ -42,6 +42,11 @@ class RentalWords(OfRental):
     """The length that was typed. None if no length was typed."""
     until: datetime | None = None
     """The end that was typed instead of a length, such as `until 18:00`. None if no end was typed."""
+
+
+class ExtensionWords(RentalWords):
+    """The arguments of `extend`."""
+
     until_done: bool = False
     """True if the machine should end when its jobs are done. A length or an end is then its latest end."""
 
@@ -54,7 +59,7 @@ def read_id(text: str, name: str) -> str | None:
     return _parse_id(normalize(text), name)
 
 
-def read_extension(text: str, context: ParseContext) -> RentalWords:
+def read_extension(text: str, context: ParseContext) -> ExtensionWords:
     """Parse the arguments of `extend`: the rental's ID, and a time such as `2h` or `until 18:00`.
 
     The arguments can come in any order. They can contain `until done`, usually with `up to` before the time.
@@ -63,9 +68,9 @@ def read_extension(text: str, context: ParseContext) -> RentalWords:
     lower = normalize(text.replace("+", " ")).lower()
     done = _UNTIL_DONE.search(lower)
     if done is None:
-        return _read_extension(text, context)
+        return ExtensionWords(**dict(_read_extension(text, context)))
     rest = UP_TO.sub(lambda found: f"until {found['end']}", _without(lower, done))
-    return changed(_read_extension(_UP_TO.sub(" ", rest), context), until_done=True)
+    return ExtensionWords(**dict(_read_extension(_UP_TO.sub(" ", rest), context)), until_done=True)
 
 
 def _read_extension(text: str, context: ParseContext) -> RentalWords:

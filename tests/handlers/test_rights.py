@@ -20,6 +20,7 @@ from handlers.ids import (
     LineValue,
     NoValue,
     SpanValue,
+    UntilDoneValue,
     UntilValue,
     Value,
 )
@@ -148,7 +149,7 @@ def values_of(value_type: type[Value], rental: Rental) -> list[str]:
         "page": 1,
         "lease": 2 * H,
         "span": 1.5 * H if value_type is SpanValue else 2 * H,
-        "by": NOON + 8 * H if value_type is UntilValue else 2 * H,
+        "by": NOON + 8 * H if value_type in {UntilValue, UntilDoneValue} else 2 * H,
         "gpu_rate": "2.50",
         "first": NOON + 8 * H,
         "fingerprint": FINGERPRINT,

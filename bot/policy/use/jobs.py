@@ -252,7 +252,8 @@ def work_that_goes_on(rental: Rental, samples: Sequence[Sample], rules: Rules) -
     until_done, jobs = rental.running_lease.until_done, rental.jobs
     if until_done is None or until_done.done_seen_at is None:
         return None
-    if jobs is not None and any(_counts(job, until_done) for job in jobs.running):
+    later = [job for job in jobs.jobs if job.began_at > until_done.done_seen_at] if jobs is not None else []
+    if jobs is not None and any(_counts(job, until_done) for job in (*jobs.running, *later)):
         return WorkGoesOn.JOB
     return WorkGoesOn.GPU_OR_CONNECTION if work_after(samples, until_done.done_seen_at, rules) else None
 
