@@ -96,9 +96,9 @@ async def demo(printer: Printer, note: Callable[[str], None], *, http: bool = Fa
             try:
                 await _rent_within_limits(play, narrate, laptops)
                 await _fail_over_twice(play, narrate)
-                await _rent_with_approval(play, narrate)
+                sweep = await _rent_with_approval(play, narrate)
                 await _find_an_unmanaged_machine(play, narrate)
-                await _stop_working(play, narrate)
+                await _finish_a_job(play, narrate, sweep)
                 await _go_on_while_in_use(play, narrate)
                 await _replace_what_is_lost(play, narrate)
                 await _use_and_end(play, narrate)
@@ -223,10 +223,10 @@ async def _machine_of(play: Play, rental: str) -> str:
     return next(machine.resource_id for machine in running if rental in machine.name.split("-"))
 
 
-async def _rent_with_approval(play: Play, narrate: Narrate) -> None:
-    """Let Cleo request eight GPUs, for which Ben approves fewer hours.
+async def _rent_with_approval(play: Play, narrate: Narrate) -> str:
+    """Let Cleo request eight GPUs, for which Ben approves fewer hours. Return the ID of the machine.
 
-    The request exceeds the limits and the rest of the project's budget. The GPUs compute for 10 min.
+    The request exceeds the limits and the rest of the project's budget. Cleo starts a job of 20 min.
     """
     narrate(
         "Cleo needs eight GPUs. That is over the team's limits, and the project sweeps has only $96 a month, so\n"
@@ -238,8 +238,15 @@ async def _rent_with_approval(play: Play, narrate: Narrate) -> None:
     await play.clicks("Ben", play.sees("Ben", "Approve up to $137.54?"), "Approve fewer hours")
     await play.confirms("Ben", "4 h, up to $95.22")
     ready = await play.until_sees("Cleo", "Your 8x H100", SOON, dm=True)
-    await play.sandbox.use(await _machine_of(play, rental_of(ready)), *computing(10))
     await play.until_sees("Ben", "sweeps has spent or reserved 8", SOON, dm=True)
+    # The startup script takes half a minute to install gpubot-run.
+    await play.passes(timedelta(minutes=1))
+    machine = await _machine_of(play, rental_of(ready))
+    await play.sandbox.start_job(
+        machine, "python sweep.py", all=98, lasts=20 * 60, progress=[{"after": 600, "text": "trial 12 of 24"}]
+    )
+    play.on_action("Cleo", "terminal", "$ gpubot-run python sweep.py", await play.sandbox.now())
+    return machine
 
 
 async def _find_an_unmanaged_machine(play: Play, narrate: Narrate) -> None:
@@ -258,15 +265,18 @@ async def _find_an_unmanaged_machine(play: Play, narrate: Narrate) -> None:
     await play.until_sees("Cleo", "Ended", SOON)
 
 
-async def _stop_working(play: Play, narrate: Narrate) -> None:
-    """Wait until Cleo's machine has been idle for a while. The bot asks her about it, and she keeps it."""
+async def _finish_a_job(play: Play, narrate: Narrate, machine: str) -> None:
+    """Wait until Cleo is told that her job has ended. She keeps the machine for a second job, which will fail."""
     narrate(
-        "Cleo's sweep takes 10 min, and nobody is logged in. gpubot looks at the machine every 2 min. After\n"
-        "30 min without work it asks her, since $18.40/h buy nothing. Only people and ends destroy a machine."
+        "Cleo's sweep takes 20 min. She started it with gpubot-run, so gpubot tells her within 2 min of its end,\n"
+        "even at night, because $18.40/h now buy nothing. Otherwise it would ask her after 30 min without work.\n"
+        "Only people and ends destroy a machine: Cleo keeps hers, and starts another job."
     )
-    asked = await play.until_sees("Cleo", "Still using your", SOON, dm=True)
-    await play.clicks("Cleo", asked, "Yes, ask again in 1 h")
+    ended = await play.until_sees("Cleo", "Your job on ", SOON, dm=True)
+    await play.clicks("Cleo", ended, "Keep it, ask again in 1 h")
     play.sees("Ana", "Cleo still needs this machine")
+    await play.sandbox.start_job(machine, "python evaluate.py", all=98, lasts=90 * 60, status=137)
+    play.on_action("Cleo", "terminal", "$ gpubot-run python evaluate.py", await play.sandbox.now())
 
 
 async def _go_on_while_in_use(play: Play, narrate: Narrate) -> None:
@@ -299,14 +309,14 @@ async def _replace_what_is_lost(play: Play, narrate: Narrate) -> None:
 
 
 async def _use_and_end(play: Play, narrate: Narrate) -> None:
-    """Let Ana keep her machine until its latest end, when the lease ends it. Cleo destroys her idle machine."""
+    """Let Ana keep her machine until its latest end. Cleo's second job fails, and she destroys her machine."""
     narrate(
         "Ana's end comes near, and her GPU is at 0% now. So gpubot pings her: the disk is deleted too.\n"
-        "Cleo is asked again after the hour that she chose. Each receipt says how much of the money was idle."
+        "Cleo's second job fails, so she destroys her machine. Ana's receipt says how much money was idle."
     )
     ending = await play.until_sees("Ana", "in 30 min", SOON, dm=True)
     await play.clicks("Ana", ending, "Keep it 1 h more in any case")
-    await play.clicks("Cleo", await play.until_sees("Cleo", "Still using your", SOON, dm=True), "Destroy")
+    await play.clicks("Cleo", await play.until_sees("Cleo", "Your job on ", SOON, dm=True), "Destroy")
     await play.confirms("Cleo")
     await play.until_sees("Cleo", "Ended at", SOON, dm=True)
     await play.until_sees("Ana", "Ended at", TODAY, dm=True)

@@ -331,7 +331,7 @@ class EndFacts(BillFacts, UntilFacts):
     """The time until the machine ends. If it is kept after a failure, the time for which it is kept."""
     rate: Decimal | None = None
     estimate: Micros | None = None
-    """The most that the machine costs while it is kept after a failure."""
+    """The most that the machine costs while it is kept after a failure, including the grace period after that."""
     status: UsageStatus | None = Field(default=None, alias="verdict")
     """The usage status. If the status is UNKNOWN, the end of the lease doesn't move."""
     vendor: str | None = None

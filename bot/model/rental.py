@@ -147,6 +147,14 @@ class Lease(Frozen):
         before = self.graceful_destroy or self
         return before.latest_end or before.ends_at
 
+    @property
+    def paid_until(self) -> datetime:
+        """The latest time until which the machine may run without an extension.
+
+        Unlike `last_end`, this includes the time for which the machine is kept if `/root/on-ending.sh` fails.
+        """
+        return max(self.last_end, self.kept_until or self.last_end)
+
 
 class Extension(Frozen):
     """A request for a longer lease that waits for an approver.

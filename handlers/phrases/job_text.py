@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.model.job import Job, JobState, Progress
+from bot.model.job import Job, JobState
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.text import about_span
@@ -43,15 +43,13 @@ def ended_text(job: Job) -> str:
     return f"{job_name(job)}, {exit_text(job)}"
 
 
-def progress_text(progress: Progress) -> str:
-    """Return the newest progress with its age, such as `step 1200 of 8000, loss 2.1 (1 minute ago)`."""
-    return f"{escape(progress.text, 100)} ({ago(progress.at)})"
-
-
 def progress_now(rental: Rental, times: Times) -> str:
-    """Return the newest progress of a ready machine, as its card shows it. Empty if there is none."""
+    """Return the newest progress of a ready machine with its age. Empty if there is none.
+
+    An example is `step 1200 of 8000, loss 2.1 (1 minute ago)`.
+    """
     progress = shown_progress(rental, times.now)
-    return progress_text(progress) if progress is not None else ""
+    return f"{escape(progress.text, 100)} ({ago(progress.at)})" if progress is not None else ""
 
 
 def work_now(rental: Rental, times: Times) -> str:

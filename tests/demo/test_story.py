@@ -58,6 +58,7 @@ STORY = (
         "gpubot",
         r"^sweeps has spent or reserved 82% of its \$96\.00 budget for \w+: ",
     ),
+    ("Cleo", r"^\$ gpubot-run python sweep\.py$"),
     ("gpubot", r"^A machine that wasn't rented through me is running: train-cleo-3, .* It may belong to Cleo\."),
     ("Ben", r"^\[Assign an owner\]$"),
     ("gpubot", r"^Ben made you the owner of 1x H100 SXM 80 GB"),
@@ -65,9 +66,10 @@ STORY = (
     ("gpubot", r"^This machine ended at .*, confirmed by the vendor\."),
     (
         "gpubot",
-        r"^Still using your 8x H100 SXM 80 GB \(\w+\)\? It's been idle for 3\d min\.",
+        r"^Your job on 8x H100 SXM 80 GB \(\w+\) finished after 20 min\.(.|\n)*python sweep\.py, exit 0\n",
     ),
-    ("Cleo", r"^\[Yes, ask again in 1 h\]$"),
+    ("Cleo", r"^\[Keep it, ask again in 1 h\]$"),
+    ("Cleo", r"^\$ gpubot-run python evaluate\.py$"),
     ("gpubot", r"^In use: 1x H100 SXM 80 GB \(\w+\) in EU\n(.|\n)* at the latest if its GPUs are busy\n"),
     ("Ana", r"^/gpu get H100 EU spot"),
     (
@@ -78,12 +80,15 @@ STORY = (
     ("gpubot", r"^Your 1x H100 SXM 80 GB \(\w+\) is ready\n"),
     ("gpubot", r"^Your 1x H100 .* ends .*, in 30 min\. If its GPUs are busy then, it keeps running, "),
     ("Ana", r"^\[Keep it 1 h more in any case\]$"),
-    ("gpubot", r"^Still using your 8x H100 SXM 80 GB \(\w+\)\? It's been idle for 1 h 3\d min\."),
+    (
+        "gpubot",
+        r"^Your job on 8x H100 SXM 80 GB \(\w+\) failed after 1 h 30 min\.(.|\n)*, exit status 137 \(killed, ",
+    ),
     ("Cleo", r"^\[Destroy \w+\]$"),
     (
         "gpubot",
         r"^Ended at .*: 8x H100 SXM 80 GB \(\w+\) in EU for Cleo\nTotal\n\$\S+\n"
-        r"Runtime\n.* at \$18\.40/h\nIdle\n\$\S+\nDeletion\nconfirmed",
+        r"Runtime\n.* at \$18\.40/h\nDeletion\nconfirmed",
     ),
     ("gpubot", r"^Ended at .*: 1x H100 SXM 80 GB \(\w+\) in EU for Ana with Cleo\n(.|\n)*Idle\n\$"),
     (
@@ -98,7 +103,7 @@ EXPLANATIONS = (
     "Cleo rents a small GPU. ",
     "Cleo needs eight GPUs. ",
     "Somebody rented a machine without gpubot, ",
-    "Cleo's sweep takes 10 min, ",
+    "Cleo's sweep takes 20 min. ",
     "Ana rented for 1h up to 3h, ",
     "Ana also rents a spot machine. ",
     "Ana's end comes near, ",

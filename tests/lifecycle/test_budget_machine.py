@@ -35,7 +35,8 @@ from bot.policy.buying.budgets import budget_of
 from bot.policy.team.rules import AutoApprove, Bill, Budgets, Limits, Project, Rules, WhenOver
 from tests.budgets import check_budgets, check_settled
 from tests.lifecycle.adopting import add_machine, adopt, change_owner
-from tests.lifecycle.world import ANA, BEN, CLEO, DORA, HOUR, MINUTE, RULES, TRAINING, World, world
+from tests.lifecycle.machines import Script
+from tests.lifecycle.world import ANA, BEN, CLEO, DORA, HOUR, MINUTE, PROBE, RULES, TRAINING, World, world
 from tests.store.make import REPLY_TO
 
 T = TypeVar("T")
@@ -61,7 +62,9 @@ class BudgetMachine(RuleBasedStateMachine):
         self.bounds: dict[tuple[Month, Scope], Micros] = {}
         folder = self.stack.enter_context(TemporaryDirectory())
         self.here: World = self.run(
-            self.stack.enter_async_context(world(f"sqlite:///{Path(folder)}/team.db", rules=ROOMY))
+            self.stack.enter_async_context(
+                world(f"sqlite:///{Path(folder)}/team.db", rules=ROOMY, probe_line=PROBE)
+            )
         )
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
@@ -95,10 +98,22 @@ class BudgetMachine(RuleBasedStateMachine):
     def begin_near_the_months_end_or_before_the_clocks_change(self, days: int, minutes: int) -> None:
         self.run(self.here.pass_time(timedelta(days=days, minutes=minutes)))
 
-    @rule(person=st.sampled_from(PEOPLE), hours=HOURS, count=st.sampled_from([1, 1, 2]), more=st.booleans())
-    def rent(self, person: Person, hours: int, count: int, more: bool) -> None:
-        up_to = (hours + 4) * HOUR if more else None
-        self.act(self.here.get(person=person, lease=hours * HOUR, count=count, up_to=up_to))
+    @rule(
+        person=st.sampled_from(PEOPLE),
+        hours=HOURS,
+        count=st.sampled_from([1, 1, 2]),
+        more=st.booleans(),
+        keep=st.booleans(),
+    )
+    def rent(self, person: Person, hours: int, count: int, more: bool, keep: bool) -> None:
+        fields: dict[str, Any] = {"up_to": (hours + 4) * HOUR if more else None, "keep_if_failed": keep}
+        self.act(self.here.get(person=person, lease=hours * HOUR, count=count, **fields))
+
+    @rule(n=st.integers(0, 9))
+    def let_saving_fail(self, n: int) -> None:
+        rental = self.one_of(n, State.READY)
+        if rental is not None:
+            self.here.machines[rental].script = Script(self.here.clock, MINUTE, 1)
 
     @rule(n=st.integers(0, 9), hours=HOURS)
     def change(self, n: int, hours: int) -> None:

@@ -24,7 +24,7 @@ from bot.model.rental import Rental
 from bot.model.state import State
 from bot.policy.team.rules import AutoApprove
 from tests.lifecycle.leases import count, direct_messages, end_of, go_to, seen_destroyed_at
-from tests.lifecycle.machines import Script
+from tests.lifecycle.machines import Jobs, Script
 from tests.lifecycle.world import ANA, BEN, CLEO, DORA, HOUR, MINUTE, PROBE, RULES, World, world
 
 GRACE = 15 * MINUTE
@@ -119,14 +119,16 @@ async def test_a_machine_whose_script_failed_is_kept_once_until_its_owners_hours
     await here.pass_time(5 * MINUTE)
     kept = await here.last_event(rental, E.KEPT_AFTER_FAILURE)
     assert (kept.facts.since, kept.facts.until, kept.facts.exit_status) == (end, hours, 3)
-    assert kept.facts.estimate == cost_at_most(rental.rate_at_most, hours - end)
+    assert kept.facts.estimate == cost_at_most(rental.rate_at_most, hours + GRACE - end)
     assert await direct_messages(here, rental) == pings + 1
     assert end_of(await here.rental(rental.id)) == hours
     assert await seen_destroyed_at(here, rental) == hours
     assert [one for one, _ in script.starts] == [named(end), hours]
     counts = [await count(here, rental, kind) for kind in (E.KEPT_AFTER_FAILURE, E.SCRIPT_FAILED)]
     assert counts == [1, 1]
-    assert 0 < ((await here.last_event(rental, E.ENDED)).facts.amount or 0) <= rental.terms.total
+    ended = (await here.last_event(rental, E.ENDED)).facts
+    assert 0 < (ended.amount or 0) <= rental.terms.total
+    assert ended.estimate is None
 
 
 async def test_a_later_end_within_the_paid_time_still_keeps_the_machine_if_saving_fails(here: World) -> None:
@@ -136,6 +138,22 @@ async def test_a_later_end_within_the_paid_time_still_keeps_the_machine_if_savin
     assert longer.terms.total <= rental.terms.total
     await go_to(here, end_of(longer) - 5 * MINUTE)
     assert end_of(await here.rental(rental.id)) == longer.running_lease.kept_until
+
+
+async def test_a_machine_that_ends_when_its_job_is_done_is_kept_too_and_its_jobs_no_longer_count(
+    here: World,
+) -> None:
+    rental, script = await with_script(here, MINUTE, 3, lease=9 * HOUR, until_done=True, keep_if_failed=True)
+    machine = here.machines[rental]
+    machine.jobs = Jobs(here.clock)
+    await here.pass_time(4 * MINUTE)
+    machine.jobs.start(lasts=20 * MINUTE)
+    await here.pass_time(30 * MINUTE)
+    kept = await here.last_event(rental, E.KEPT_AFTER_FAILURE)
+    lease = (await here.rental(rental.id)).running_lease
+    assert [end for end, _ in script.starts] == [kept.facts.since]
+    assert (kept.facts.until, lease.ends_at) == (datetime(2026, 11, 25, 8, tzinfo=UTC),) * 2
+    assert (lease.latest_end, lease.until_done, lease.kept_until) == (None, None, None)
 
 
 async def test_a_graceful_destroy_does_not_keep_a_machine_whose_script_fails(here: World) -> None:

@@ -59,9 +59,10 @@ def test_a_rental_may_be_replaced_once_if_there_is_a_reason(
             check_replaceable(rental, now, gpu_mismatch=gpu_mismatch)
 
 
-def test_a_gpu_mismatch_is_closed_if_the_owner_keeps_the_machine() -> None:
-    found, kept = (happened(kind, clock(13, 0)) for kind in (EventKind.GPU_MISMATCH, EventKind.KEPT_AS_IT_IS))
-    assert [had_gpu_mismatch(events) for events in ([], [found], [found, kept])] == [False, True, False]
+def test_keeping_a_machine_closes_its_gpu_question_until_the_next_fault() -> None:
+    kinds = (EventKind.GPU_MISMATCH, EventKind.GPU_FAULT, EventKind.KEPT_AS_IT_IS, EventKind.GPU_FAULT)
+    events = [happened(kind, clock(13, n), id=n) for n, kind in enumerate(kinds, start=1)]
+    assert [had_gpu_mismatch(events[:n]) for n in range(5)] == [False, True, True, False, True]
 
 
 def test_a_replacement_gets_the_remaining_time_and_budget() -> None:

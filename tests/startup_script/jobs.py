@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from bot.policy.access.jobs_script import GPUBOT_JOBS_SCRIPT, JOBS_PATH
 from bot.policy.access.run_script import GPUBOT_RUN_SCRIPT, JOBS_DIRECTORY
+from bot.policy.access.startup_script import compacted
 from tests.programs import program
 from tests.ssh_server import Machine
 
@@ -35,15 +36,15 @@ class Job(NamedTuple):
 
 
 class Jobs:
-    """A machine that stays up, with gpubot-run and its reader, in one of the shells that machines have."""
+    """A machine that stays up, with gpubot-run and its reader as they are sent, in one of three shells."""
 
     def __init__(self, machine: Machine, shell: str = "dash") -> None:
         self.machine = machine
         interpreter = {"dash": "dash", "bash": "bash --posix", "busybox": "busybox sh"}[shell].split()
         first = f"#!{' '.join([program(interpreter[0]), *interpreter[1:]])}"
-        machine.install("gpubot-jobs", GPUBOT_JOBS_SCRIPT.replace("#!/bin/sh", first, 1))
+        machine.install("gpubot-jobs", compacted(GPUBOT_JOBS_SCRIPT).replace("#!/bin/sh", first, 1))
         run = machine.bin / "gpubot-run"
-        run.write_text(GPUBOT_RUN_SCRIPT.replace("#!/bin/sh", first, 1))
+        run.write_text(compacted(GPUBOT_RUN_SCRIPT).replace("#!/bin/sh", first, 1))
         run.chmod(0o755)
         if shell == "busybox":
             for applet in APPLETS:

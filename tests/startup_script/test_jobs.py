@@ -15,6 +15,8 @@ from bot.policy.access.probe_script import INSTALLED_PROBE_SCRIPT, PROBE_SCRIPT,
 from bot.policy.access.run_script import JOBS_DIRECTORY
 from bot.policy.access.startup_script import compacted, script_text
 from bot.probe.jobs import read_jobs
+from bot.probe.key import new_probe_key
+from bot.probe.prober import SshProber
 from tests.programs import program
 from tests.ssh_server import Machine, SshServer, new_key, public_line, run
 from tests.startup_script.jobs import ANA, EVE, Job, Jobs
@@ -238,19 +240,16 @@ async def test_more_files_than_fit_into_a_command_are_not_taken_for_no_jobs(jobs
 # --- the probe
 
 
-async def test_the_installed_probe_prints_the_jobs_after_its_report(
-    machine: Machine, server: SshServer, tmp_path: Path
-) -> None:
+async def test_the_bot_reads_the_jobs_with_the_probe(machine: Machine, server: SshServer) -> None:
     """The startup script makes their folder, so that a job that starts before the first probe run is seen."""
-    bot = new_key(tmp_path / "bot")
+    key = new_probe_key()
     async with machine.up():
-        (machine.var_lib / "user-data").write_text(script_text([], None, probe_line(public_line(bot))))
+        (machine.var_lib / "user-data").write_text(script_text([], None, probe_line(key.public_line)))
         assert await machine.run("sh", "/var/lib/user-data") == (0, "")
         assert await machine.run("gpubot-run", "sh", "-c", "gpubot-run say 'step 3'; exit 3") == (3, "")
-        status, printed = await server.login(bot, "another command")
-    report, _, after = printed.partition("\nend\n")
-    found = read_jobs(after.encode())
-    assert (status, report.splitlines()[0]) == (0, "gpubot-probe 1")
+        result = await SshProber(key).run_probe("127.0.0.1", server.port, None)
+    assert result.report is not None
+    found = result.report.jobs
     assert found is not None
     assert found.progress is not None
     assert found.progress.text == "step 3"
@@ -286,7 +285,7 @@ async def test_a_probe_run_over_ssh_stays_small_next_to_hostile_files(
 async def test_the_scripts_are_clean_and_know_each_other(tmp_path: Path) -> None:
     assert INSTALLED_PROBE_SCRIPT.startswith(PROBE_SCRIPT)
     (line,) = INSTALLED_PROBE_SCRIPT.removeprefix(PROBE_SCRIPT).splitlines()
-    assert line.startswith("for more in health jobs; do more=/usr/local/sbin/gpubot-$more;")
+    assert line.startswith("for more in jobs health; do more=/usr/local/sbin/gpubot-$more;")
     assert (HEALTH_PATH, JOBS_PATH) == ("/usr/local/sbin/gpubot-health", "/usr/local/sbin/gpubot-jobs")
     assert max(len(line) for line in GPUBOT_JOBS_SCRIPT.splitlines()) <= 115
     for name, script in {"jobs": GPUBOT_JOBS_SCRIPT, "probe": INSTALLED_PROBE_SCRIPT}.items():

@@ -310,11 +310,23 @@ async def test_jobs_of_several_users_run_at_the_same_time(jobs: Jobs) -> None:
     assert [job.user for job in await jobs.read()] == [ANA, ANA, 0]
 
 
+CONTAINER = """
+mount -t tmpfs none /mnt && cd /mnt || exit
+mkdir -p proc dev root usr/bin usr/sbin usr/local/bin run/gpubot/jobs || exit
+for folder in /usr/lib /usr/lib64 /usr/bin /usr/local/sbin; do
+  [ ! -d $folder ] || { mkdir -p .$folder && mount --bind -o ro $folder .$folder; } || exit
+done
+ln -s usr/bin usr/sbin usr/lib usr/lib64 . && touch dev/null usr/local/bin/gpubot-run root/go || exit
+mount --bind /dev/null dev/null && mount -t proc proc proc && mount --bind /root/go root/go || exit
+mount --bind -o ro /usr/local/bin/gpubot-run usr/local/bin/gpubot-run || exit
+mount --bind /run/gpubot/jobs run/gpubot/jobs && exec chroot . "$@"
+"""
+
+
 async def test_a_job_in_a_container_runs_while_its_file_is_touched(jobs: Jobs) -> None:
-    """The container has its own process IDs. The folder is mounted into it, and gpubot-run read-only."""
-    container = "unshare --mount --pid --fork --mount-proc sh -c"
-    mounts = "mount --bind -o ro /usr/local/bin /usr/local/bin"
-    await jobs.begin(f"{container} '{mounts} && exec gpubot-run sh -c \"{WAITS}; exit 2\"'")
+    """The container has its own files and process IDs. Only the folder and gpubot-run are mounted into it."""
+    (jobs.machine.root / "container").write_text(CONTAINER)
+    await jobs.begin(f"unshare --mount --pid --fork sh /root/container gpubot-run sh -c '{WAITS}; exit 2'")
     await jobs.until("running")
     assert await jobs.sh(f"/usr/bin/touch -d '4 minutes ago' {JOBS_DIRECTORY}/running.*") == (0, "")
     (job,) = await jobs.read()

@@ -20,7 +20,7 @@ from bot.model.admin_question import AdminQuestion
 from bot.model.attempt import AdoptedMachine, Attempt, AttemptState, LedgerRow, Resource
 from bot.model.base import changed
 from bot.model.event import EFFECTS, Event, EventKind
-from bot.model.gpu_health import GpuFault, GpuFaultKind, GpuHealth, GpuNote, GpuNoteKind
+from bot.model.gpu_health import MOST_GPUS, GpuFault, GpuFaultKind, GpuNote, GpuNoteKind
 from bot.model.job import Job, JobState
 from bot.model.machine_use import GpuUse, OnEnding, OnEndingRefused, OnEndingState
 from bot.model.message import Destination, Message, MessageKind, stored_destination, to_person
@@ -72,11 +72,17 @@ BASICS: dict[Any, SearchStrategy[Any]] = {
         why=st.none() | st.sampled_from(OnEndingRefused),
     ),
     Destination: TEXT.map(stored_destination),
-    GpuHealth: st.just(
-        GpuHealth(
-            faults=(GpuFault(gpu=3, kind=GpuFaultKind.LOST, xid=79),),
-            notes=(GpuNote(gpu=2, kind=GpuNoteKind.HOT, value=1500),),
-        )
+    GpuFault: st.builds(
+        GpuFault,
+        gpu=st.none() | st.integers(0, MOST_GPUS - 1),
+        kind=st.sampled_from(GpuFaultKind),
+        xid=st.none() | st.integers(1, 200),
+    ),
+    GpuNote: st.builds(
+        GpuNote,
+        gpu=st.none() | st.integers(0, MOST_GPUS - 1),
+        kind=st.sampled_from(GpuNoteKind),
+        value=st.integers(1, 10**9),
     ),
     Job: st.builds(
         Job,

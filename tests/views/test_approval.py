@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 
 from inline_snapshot import snapshot
@@ -57,6 +58,18 @@ Ana wants *8x H100 (p4wd9) in EU for 6 h*: "fine-tune run 7".
   The request expires at 22:05.
 [Approve up to $137.54] [Approve fewer hours] [Deny] [Ana's spending]
 """)
+
+
+def test_a_request_and_more_time_say_which_part_of_the_cost_is_for_keeping_the_machine() -> None:
+    kept, details = timedelta(hours=13, minutes=20), waiting()
+    rental = changed(details.rental, terms=changed(details.rental.terms, kept=kept))
+    more = happened(K.EXTENSION_ASKED, clock(18, 10), ANA, id=9, terms=2, until=LONGER.ends_at)
+    longer = changed(LONGER, terms=changed(LONGER.terms, kept=kept))
+    for shown in (
+        approval(ASKED, changed(details, rental=rental), clock(14, 5)),
+        approval(more, ready(more, extension=longer), clock(18, 15)),
+    ):
+        assert "This includes 13 h 20 min more, if saving fails (/root/on-ending.sh)." in " ".join(shown.split())
 
 
 def test_a_request_shows_both_prices_and_the_usage_of_other_machines() -> None:

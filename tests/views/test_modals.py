@@ -120,6 +120,13 @@ def test_the_highest_cost_of_a_replacement_includes_earlier_costs() -> None:
     assert "$16.48 is for 6 h plus 30 min to start and shut down, at up to $2.47/h, plus the $0.42 spent" in shown
 
 
+def test_the_highest_cost_of_a_kept_machine_says_for_how_long_it_is_kept() -> None:
+    kept = OfferChoice(offer=HYPERSTACK, terms=changed(terms(total=49_400_000), kept=13.5 * H))
+    shown = " ".join(dialog(rent_dialog(QUOTE, kept, reader=reading(NOW)), NOW).split())
+    start_and_end = "6 h plus 30 min to start and shut down, plus 13 h 30 min if saving fails"
+    assert f"$49.40 is for {start_and_end}, at up to $2.47/h." in shown
+
+
 def test_a_named_end_is_a_length_in_dialogs_but_a_date_in_forms() -> None:
     ends = request(until=clock(20, 0), lease=2 * H)
     choice = rent_dialog(changed(QUOTE, request=ends), WITHIN_LIMITS, reader=reading(NOW))

@@ -188,7 +188,7 @@ def test_the_card_shows_the_time_and_outcome_of_the_script() -> None:
 def test_a_kept_machine_is_said_to_keep_running_and_what_that_costs() -> None:
     until = clock(8, 0, day=25)
     kept = happened(
-        *(K.KEPT_AFTER_FAILURE, clock(18, 26)), id=13, until=until, since=END, estimate=32_266_667, exit_status=1
+        *(K.KEPT_AFTER_FAILURE, clock(18, 26)), id=13, until=until, since=END, estimate=32_871_667, exit_status=1
     )
     before = machine(S.THERE, clock(13, 0), NOTICE, lease=changed(lease(END), kept_until=until))
     after = machine(FAILED, clock(18, 26), NOTICE, kept, lease=lease(until))
@@ -206,7 +206,7 @@ def test_a_kept_machine_is_said_to_keep_running_and_what_that_costs() -> None:
 [Extend 2 h, about $4.84] [Destroy k7mq2]
 
 *The script /root/on-ending.sh failed on 1x H100 (k7mq2) at 18:26 (exit 1), so it keeps running
-      until tomorrow at 08:00.* That costs up to $32.27. To see why, read
+      until tomorrow at 08:00.* That costs up to $32.88. To see why, read
       /var/lib/gpubot/on-ending.log before the disk is deleted tomorrow at 08:00.
 [Extend 2 h, about $4.84] [Destroy k7mq2]
 

@@ -146,12 +146,13 @@ def _until(lease: Lease, ends_at: datetime, terms: Terms, now: datetime, *, unti
     If the lease was going to end because the machine's jobs are done, the new end doesn't depend on jobs. With
     `until_done`, it depends on jobs that begin from now on.
     """
+    is_allowed = already_allowed(lease, ends_at)
     if until_done:
         lease = until_done_from(_not_destroyed(lease), now)
     elif lease.ends_when_done:
         lease = with_fixed_end(_not_destroyed(lease))
     kept_until = lease.kept_until
-    if not already_allowed(lease, ends_at):
+    if not is_allowed:
         kept_until = ends_at + terms.kept if terms.kept else None
     return changed(
         lease,

@@ -154,7 +154,7 @@ def _of_machine(facts: RentalFacts, total: Micros, now: datetime, rules: Rules) 
     This includes the cost of its machine and the cost of its other attempts.
     """
     rental, zone, lease = facts.rental, rules.billing_zone, facts.rental.running_lease
-    ends_at = max(lease.last_end, lease.kept_until or lease.last_end)
+    ends_at = lease.paid_until
     if facts.replacement_waits:
         ends_at = min(ends_at, latest_ready(now, rules))
     if rental.ending is not None:

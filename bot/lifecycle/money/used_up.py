@@ -36,8 +36,10 @@ async def with_used_up_at(tx: Tx, rules: Rules, demands: Sequence[Demand], now: 
     Demands on the budgets of other months are returned unchanged. Other asyncio tasks can run in the meantime.
     """
     month = month_of(now, rules.billing_zone)
+    if not any(one.balance.month == month for one in demands):
+        return tuple(demands)
     rates = await rates_now(tx)
-    if not any(one.balance.month == month and one.balance.scope in rates for one in demands):
+    if not any(one.balance.scope in rates for one in demands):
         return tuple(demands)
     # The balance contains only the cost of terminated machines. Add the cost of the others until now.
     running: defaultdict[Scope, Micros] = defaultdict(int)

@@ -60,10 +60,12 @@ async def _destroy(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     bill = snapshot.spent(now)
     after = confirm_destroyed(rental, now)
     why = after.ending.why if after.ending else None
-    fixed_end = rental.lease is not None and rental.lease.latest_end is None
-    # Don't compare the cost with the estimate in two cases. A rental with a flexible end may have ended before its
-    # latest end, and an adopted machine was already billed before its lease began.
-    ran_its_length = why is Why.LEASE_ENDED and fixed_end and rental.quote_id is not None
+    lease = rental.lease
+    fixed_end = lease is not None and lease.latest_end is None and (lease.kept_until or not rental.terms.kept)
+    # Don't compare the cost with the estimate in three cases. A rental with a flexible end may have ended before
+    # its latest end. A machine may have been kept after its lease, because saving failed. An adopted machine was
+    # already billed before its lease began.
+    ran_its_length = why is Why.LEASE_ENDED and bool(fixed_end) and rental.quote_id is not None
     facts = EndedFacts(
         end=after.state,
         why=why,

@@ -97,7 +97,7 @@ def _after_action(deps: StepDeps, snapshot: RentalSnapshot, action: ready.Act, n
             rental = changes.check_notices(rental, now) if until == lease.ends_at else rental
             return snapshot.with_rental(rental).with_event(EventKind.ENDING, now, facts)
         case ready.TellFailure() | ready.KeepAfterFailure():
-            return _after_failure(snapshot, action, now)
+            return _after_failure(deps, snapshot, action, now)
         case ready.Ask(use):
             rental = changes.note_question(rental, after_asking(lease.question, use, now))
             asked = question_facts(snapshot, use, now)
@@ -118,7 +118,7 @@ def _after_action(deps: StepDeps, snapshot: RentalSnapshot, action: ready.Act, n
 
 
 def _after_failure(
-    snapshot: RentalSnapshot, action: ready.TellFailure | ready.KeepAfterFailure, now: datetime
+    deps: StepDeps, snapshot: RentalSnapshot, action: ready.TellFailure | ready.KeepAfterFailure, now: datetime
 ) -> RentalSnapshot:
     """Notify the owner that their script failed, and keep the machine if the action says so."""
     rental, ends_at = snapshot.rental, snapshot.rental.running_lease.ends_at
@@ -131,7 +131,7 @@ def _after_failure(
         since=ends_at,
         span=kept,
         rate=rental.rate,
-        estimate=cost_at_most(rental.rate_at_most, kept),
+        estimate=cost_at_most(rental.rate_at_most, kept + deps.rules.lease.grace),
         exit_status=action.exit_status,
     )
     rental = changes.keep_after_failure(rental, action.until, now)

@@ -54,14 +54,14 @@ echo end
 """
 
 INSTALLED_PROBE_SCRIPT = PROBE_SCRIPT + (
-    "for more in health jobs; do more=/usr/local/sbin/gpubot-$more; [ ! -x $more ] || $more; done "
+    "for more in jobs health; do more=/usr/local/sbin/gpubot-$more; [ ! -x $more ] || $more; done "
     "2>/dev/null </dev/null\n"
 )
 """The probe's script as the startup script installs it. Its last line runs two more scripts, if they are there.
 
-They print the health of the GPUs and the jobs. They run after the report's `end`, so that a bot of an earlier
-version, which reads only up to there, still understands the report. The script that people paste has no such line,
-because the two scripts come only with the startup script.
+They print the jobs, and then the health of the GPUs: a driver that hangs doesn't keep the jobs away. They run
+after the report's `end`, so that a bot of an earlier version, which reads only up to there, still understands the
+report. The script that people paste has no such line, because the two scripts come only with the startup script.
 """
 
 

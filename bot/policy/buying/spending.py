@@ -342,7 +342,7 @@ def extension_needs_confirmation(rental: Rental, ends_at: datetime, span: timede
         kept: The time for which the machine is kept after the new end if saving fails.
     """
     lease = rental.running_lease
-    longest = max(span, ends_at + kept - (lease.kept_until or lease.last_end)) if kept else span
+    longest = max(span, ends_at + kept - lease.paid_until) if kept else span
     added = cost_at_most(rental.rate_at_most, longest)
     return added > CONFIRM_ABOVE and not already_allowed(lease, ends_at)
 

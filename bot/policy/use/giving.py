@@ -88,7 +88,10 @@ class Left(Frozen):
     ends_at: datetime
     """The end of the lease. If the end is flexible, the latest time at which the lease may end."""
     total: Micros
-    """The highest possible remaining cost, including the grace period after the end."""
+    """The highest possible remaining cost, including the grace period after the end.
+
+    If the machine is kept when saving fails, the cost of that time is included too.
+    """
     over: tuple[Over, ...]
     """The reasons why a new owner would need an approver."""
 
@@ -102,7 +105,7 @@ def left_of(rental: Rental, now: datetime, rules: Rules) -> Left:
     lease = rental.running_lease
     rate = rental.rate_at_most
     ends_at = lease.latest_end or lease.ends_at
-    total = cost_at_most(rate, max(ends_at - now, timedelta(0)) + rules.lease.grace)
+    total = cost_at_most(rate, max(lease.paid_until - now, timedelta(0)) + rules.lease.grace)
     over = needs_approver(rental.gpu or rental.terms.gpu, rental.request.count, rate, total, rules)
     return Left(rate=rate, ends_at=ends_at, total=total, over=over)
 
