@@ -46,9 +46,7 @@ _SENTENCE_END = re.compile(r"(?<=[.?]) (?=[A-Z])")
 _NUMBER = re.compile(r"\d+")
 _HOUR = timedelta(hours=1)
 _AT_THE_LATEST = "The machine ends when its GPUs stop. By when at the latest?"
-_NO_PROBE_SEES_NO_JOB = (
-    'With "no-probe", I can\'t see when a job is done. Leave out "no-probe", or type another end:'
-)
+_NO_PROBE_SEES_NO_JOB = 'With "no-probe", I can\'t see when a job is done.'
 T = TypeVar("T")
 
 
@@ -567,7 +565,7 @@ class _Builder:
             other = "while busy"
         else:
             return
-        message = f'"{other}" and "until done" name two ends, and I can\'t tell which one decides. Type one:'
+        message = f'"{other}" and "until done" name two ends, and I can\'t tell which one decides.'
         raise self._wrong(Part.DONE, message, with_done, without)
 
     def _read_later_end(self) -> None:

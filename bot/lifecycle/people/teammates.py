@@ -135,5 +135,5 @@ async def check_startup_script(
     probe_line = deps.probe_line if wants_probe(request, deps.rules) else ""
     own = reader == owner
     check_script_size(further, request.setup, deps.rules, probe_line=probe_line, own=own)
-    if request.until_done:
+    if request.until_done and probe_line:
         check_runs_jobs(further, request.setup, deps.rules, probe_line=probe_line, own=own)
