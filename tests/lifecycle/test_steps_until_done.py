@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -11,17 +12,19 @@ from itertools import pairwise
 import pytest
 
 from bot.errors import Mistake, TooLate
-from bot.lifecycle.actions import giving, leasing
+from bot.lifecycle.actions import ending, giving, leasing
 from bot.lifecycle.actions.action import carry_out
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import EventKind as E
 from bot.model.facts import WorkGoesOn
 from bot.model.job import JobState
-from bot.model.machine_use import Missed, OnEndingState
+from bot.model.machine_use import Missed
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.policy.team.rules import AutoApprove
+from tests.databases import beside
+from tests.lifecycle.engine import Engine
 from tests.lifecycle.leases import count, direct_messages, end_of
 from tests.lifecycle.machines import Jobs, Script
 from tests.lifecycle.world import ANA, BEN, HOUR, MINUTE, PROBE, World, world
@@ -289,11 +292,11 @@ async def test_cancelling_a_graceful_destroy_keeps_it(here: World) -> None:
     usual = end_of(rental)
     jobs.start(lasts=TEN)
     await here.pass_time(TEN + SEEN)
-    rental = await here.rental(rental.id)
-    assert rental.on_ending is not None
-    assert rental.on_ending.state is OnEndingState.RUNNING
-    rental = await carry_out(here.deps, ANA, leasing.KeepWhenDone(rental.id))
-    assert end_of(rental) == usual
+    await carry_out(here.deps, ANA, ending.Destroy(rental.id, graceful_destroy=True))
+    await here.pass_time(MINUTE)
+    assert (await here.rental(rental.id)).running_lease.graceful_destroy is not None
+    lease = (await carry_out(here.deps, ANA, leasing.KeepWhenDone(rental.id))).running_lease
+    assert (lease.ends_at, lease.graceful_destroy, lease.until_done) == (usual, None, None)
 
 
 async def test_extending_it_gives_it_a_fixed_end(here: World) -> None:
@@ -405,3 +408,52 @@ async def test_a_new_owner_gets_the_usual_end_and_the_machine_still_ends_with_it
     jobs.start(lasts=TEN)
     await here.pass_time(HOUR + TEN)
     assert await count(here, rental, E.JOB_DONE) == 2
+
+
+async def test_a_restart_at_any_moment_repeats_nothing(here: World) -> None:
+    """The report is stored, then the new end with its message, then the machine is told, then it is deleted."""
+    rental, jobs = await with_jobs(here)
+    job = jobs.start()
+    await here.pass_time(TEN)
+    jobs.end(job)
+    for _ in range(15):
+        here.restart(here.deps)
+        await here.pass_time(MINUTE)
+        here.jump(MINUTE)
+        await here._run_pass(here.probe_runs)  # what it saw is stored, and no step has run
+    here.restart(here.deps)
+    await here.until(rental, State.DESTROYED)
+    kinds = await here.event_kinds(rental)
+    assert [kinds.count(kind) for kind in (E.JOB_DONE, E.DESTROYING, E.ENDED, E.ENDING)] == [1, 1, 1, 0]
+    assert await here.alive() == []
+
+
+async def test_one_of_two_processes_moves_the_end(here: World) -> None:
+    rental, jobs = await with_jobs(here)
+    job = jobs.start()
+    await here.pass_time(TEN)
+    jobs.end(job)
+    await one_probe_run(here, rental)
+    here.jump(2 * MINUTE)
+    await here._run_pass(here.probe_runs)
+    second = Engine(replace(here.deps, store=beside(here.database)))
+    await asyncio.gather(*(loop.run_pass() for loop in (*here.engine.loops, *second.loops)))
+    await asyncio.gather(*(loop.drain() for loop in (*here.engine.loops, *second.loops)))
+    await here.pass_time(2 * MINUTE)
+    assert await count(here, rental, E.JOB_DONE) == 1
+
+
+async def test_all_hours_stay_reserved_until_the_deletion_begins(here: World) -> None:
+    async def reserved() -> int:
+        async with here.deps.store.read() as tx:
+            return sum(one.amount for one in await tx.budgets.reservations(rental.id))
+
+    rental, jobs = await with_jobs(here)
+    jobs.start(lasts=TEN)
+    await here.pass_time(TEN - MINUTE)
+    before = await reserved()
+    await here.pass_time(SEEN)
+    assert await count(here, rental, E.JOB_DONE) == 1
+    assert await reserved() == before
+    await here.until(rental, State.DESTROYED)
+    assert await reserved() == 0

@@ -30,6 +30,7 @@ from bot.policy.access.probe_script import (
 from bot.policy.access.run_script import GPUBOT_RUN_SCRIPT, RUN_PATH
 from bot.policy.access.startup_script import (
     LARGEST_SCRIPT,
+    check_runs_jobs,
     check_script_size,
     compacted,
     further_keys,
@@ -206,6 +207,17 @@ def test_the_parts_give_way_in_their_order_before_keys_or_the_setup() -> None:
         (),
     ]
     assert parts_that_fit([], SETUP, "") == ()
+
+
+def test_a_request_until_done_needs_room_for_gpubot_run() -> None:
+    check_runs_jobs((), "torch", rules_with(500), probe_line=PROBE_LINE)
+    with pytest.raises(
+        Mistake, match=r"no room for gpubot-run.*Leave out the setup or a teammate, or name an end"
+    ):
+        check_runs_jobs((), "torch", rules_with(LARGEST_SETUP), probe_line=PROBE_LINE)
+    keys = sent(ANA, *(key(f"key-{n}") for n in range(90)))
+    with pytest.raises(Mistake, match=r"The person who asked can leave out a teammate"):
+        check_runs_jobs(keys, None, Rules(), probe_line=PROBE_LINE, own=False)
 
 
 def test_comments_and_indentation_are_removed_except_in_here_documents() -> None:
