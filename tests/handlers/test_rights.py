@@ -19,6 +19,7 @@ from handlers.ids import (
     Callback,
     LineValue,
     NoValue,
+    ScriptValue,
     SpanValue,
     UntilDoneValue,
     UntilValue,
@@ -138,7 +139,7 @@ async def test_an_owner_who_became_a_guest_still_gets_the_ssh_command(tmp_path: 
 
 def values_of(value_type: type[Value], rental: Rental) -> list[str]:
     """Return the values of a type that refer to somebody else's rental or search."""
-    if value_type in {NoValue, LineValue}:
+    if value_type in {NoValue, LineValue, ScriptValue}:
         return []
     fields = {
         "rental_id": rental.id,

@@ -89,7 +89,7 @@ MOST: Mapping[str, tuple[int, int]] = MappingProxyType(
         "owner_spend": (1, 1),
         "home_page": (0, 1),
         "show_team": (2, 0),
-        "show_script": (0, 0),
+        "show_script": (0, 1),
         "dialog key": (2, 2),
         "dialog github_name": (1, 1),
         "dialog choose_keys": (0, 2),
