@@ -354,6 +354,8 @@ def left_out_text(context: EventContext[RentingFacts]) -> str:
     no_key = f"{listed(names)} {have} no SSH key and can't log in." if names else ""
     parts = listed([_PARTS[part] for part in left_out.parts])
     no_room = f"The startup script has no room for {parts}." if parts else ""
+    if ScriptPart.RUN in left_out.parts and context.rental.request.until_done:
+        no_room += " So I can't see when its job is done, and it runs until its latest end."
     return join(lacks, next_step, no_key, no_room)
 
 
@@ -362,7 +364,8 @@ def _lacks_script(context: EventContext, left_out: LeftOut) -> str:
     default = f"only {context.name(context.owner_id)}'s default key is installed at first"
     keys = f"{default} ({others} missing)" if left_out.key_count else ""
     setup = f'setup "{escape(left_out.setup)}" doesn\'t run' if left_out.setup else ""
-    unseen = "I can't monitor usage" if left_out.probe else ""
+    until_done = " or see when its job is done" if context.rental.request.until_done else ""
+    unseen = f"I can't monitor usage{until_done}" if left_out.probe else ""
     lacks = [lack for lack in (keys, setup, unseen) if lack]
     return sentence(", and ".join(filter(None, (", ".join(lacks[:-1]), *lacks[-1:]))))
 

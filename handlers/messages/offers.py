@@ -113,7 +113,7 @@ def _answer(view: QuoteView, reader: Reader, *, everything: bool) -> Rendered:
         again = to_replace if to_replace and may_be_replaced(to_replace, reader.now) else None
         return unanswered(quote, now=reader.now, token_refused=view.token_refused, to_replace=again)
     if quote.request.starts_at is not None:
-        return waiting.starts(view, _understood(view, reader.times, everything=False), reader)
+        return waiting.starts(view, _understood(view, reader, everything=False), reader)
     if quote.state is QuoteState.NONE:
         return none_found(view, reader)
     return found(view, reader, everything=everything)
@@ -149,9 +149,8 @@ def found(view: QuoteView, reader: Reader, *, everything: bool = False) -> Rende
     night, keep_button = _night(quote, best, reader)
     return blocks.of_parts(
         blocks.paragraph(join(_not_replaced(view.to_replace), _left(view))),
-        *_understood(view, times, everything=everything),
+        *_understood(view, reader, everything=everything),
         blocks.small(read_as_utc(reader.zone) if quote.request.until else ""),
-        blocks.small(ends_with_jobs(quote.request, rules, times)),
         blocks.paragraph(refused),
         blocks.paragraph(_approval_needed(shown, rules_of_project(rules, quote.project))),
         *offers,
@@ -241,12 +240,12 @@ def most_shown(*, everything: bool) -> int:
     return SHOWN_BY_ALL if everything else SHOWN
 
 
-def _understood(view: QuoteView, times: Times, *, everything: bool) -> list[Part]:
+def _understood(view: QuoteView, reader: Reader, *, everything: bool) -> list[Part]:
     """Return the request as the bot understood it: `*8x H100 in EU* · under $2.50 per GPU-hour · 6 h`.
 
     Other options of the request follow in small type.
     """
-    quote, request = view.quote, view.quote.request
+    quote, request, times = view.quote, view.quote.request, reader.times
     asked = request_text(request) + (f" from {vendor(request.vendor)}" if request.vendor else "")
     asked = f"Change {quote.changes} to {asked}" if quote.changes else asked
     length = how_long(request, times) if everything or request.until else hours_text(request)
@@ -261,6 +260,7 @@ def _understood(view: QuoteView, times: Times, *, everything: bool) -> list[Part
     return [
         blocks.paragraph(join(f"*{asked}*", sold_as, cap_text(request), length, by=" · ")),
         blocks.small(join(*options, by=" · ")),
+        blocks.small(ends_with_jobs(request, reader.rules, times)),
     ]
 
 

@@ -85,9 +85,9 @@ def test_the_offers_name_the_longest_time_and_its_price() -> None:
 [Details] [Refresh] [Change]
 
 *1x H100 in EU* · until your job is done, today at 18:40 at the latest (6 h)
-  I read the time that you typed as UTC, because Slack doesn't tell me your time zone.
   Start your work with gpubot-run, so that I know when it's done. The machine ends 15 min after its
       last job succeeds, 1 h after it fails, and at 18:40 in any case. Its disk is deleted then.
+  I read the time that you typed as UTC, because Slack doesn't tell me your time zone.
 *$2.15/h* Hyperstack nor-1, SXM 80 GB   [Rent from $2.15/h]
 *At most $16.06* for the whole 6 h, including startup and shutdown. If this offer sells out, I'll
       take another up to $2.47/h.

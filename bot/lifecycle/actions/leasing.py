@@ -83,6 +83,8 @@ class OnReady(Direct[Rental, Done]):
 class Keep(OnReady[Kept], id="keep"):
     """Record that the machine is still needed. The end of the lease doesn't change.
 
+    There is one exception: if the lease was to end because its jobs are done, it gets back its usual end.
+
     For the duration of `span`, the owner isn't asked whether they still need the machine. Raises the same errors
     as `load_extendable`.
     """
