@@ -105,7 +105,7 @@ class MachineJobs(Frozen):
     told_until: Instant | None = None
     """The time until which the owner has been notified of all jobs that ended. None if they never were."""
     quiet_since: Instant | None = None
-    """The time of the first report since which none of root's jobs was running.
+    """The time of the first report since which none of root's jobs has run.
 
     None while such a job is running, and before the first report.
     """

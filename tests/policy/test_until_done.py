@@ -10,12 +10,13 @@ import pytest
 from bot.errors import Mistake
 from bot.model.base import changed
 from bot.model.facts import WorkGoesOn
-from bot.model.job import Job, JobState, MachineJobs, UntilDone
+from bot.model.job import Job, JobReport, JobState, MachineJobs, ReportedJob, UntilDone
 from bot.model.machine_use import GpuUse, Missed, Sample, UsageStatus, Use
 from bot.model.rental import GracefulDestroy, Lease, Rental
 from bot.model.state import State
 from bot.policy.team.rules import Idle, ProbeKind, Rules
 from bot.policy.use.jobs import (
+    after_report,
     check_until_done,
     done_job,
     end_when_done,
@@ -131,6 +132,20 @@ def test_after_work_went_on_another_job_or_an_idle_machine_moves_the_end_again()
     assert ends(one, samples(), idle) == job()
     later = job(id="0.b", began_at=QUIET, ended_at=QUIET + MINUTE)
     assert ends(machine(later, lease=one.running_lease), samples(), connected) == later
+
+
+def test_a_job_between_two_reports_counts_as_seen_running() -> None:
+    """Otherwise, a connection that was opened before it would look like work after it."""
+    short = ReportedJob(
+        id="0.a", uid=0, name="a", state=JobState.DONE, exit_status=0, age=MINUTE, ended_ago=timedelta(seconds=9)
+    )
+    before = after_report(after_report(None, JobReport(), READY), JobReport(), READY + 2 * MINUTE)
+    assert (before.quiet_since, before.quiet_confirmed) == (READY, True)
+    once = after_report(before, JobReport(jobs=(short,)), NOW)
+    assert (once.quiet_since, once.quiet_confirmed) == (NOW, False)
+    later = changed(short, age=3 * MINUTE, ended_ago=2 * MINUTE)
+    twice = after_report(once, JobReport(jobs=(later,)), NOW + 2 * MINUTE)
+    assert (twice.quiet_since, twice.quiet_confirmed) == (NOW, True)
 
 
 def done(*jobs: Job) -> Rental:

@@ -61,11 +61,14 @@ def after_report(before: MachineJobs | None, report: JobReport, at: datetime) ->
         if job.running or _is_untold(job, before)
     ]
     quiet = not any(job.running and job.uid == ROOT for job in jobs)
+    # A short job may begin and end between two reports.
+    ran_between = any(job.uid == ROOT and job.id not in known for job in jobs)
+    quiet_since = None if ran_between else before.quiet_since
     return MachineJobs(
         jobs=tuple(jobs[:MOST_KEPT]),
         told_until=before.told_until,
-        quiet_since=(before.quiet_since or at) if quiet else None,
-        quiet_confirmed=quiet and before.quiet_since is not None,
+        quiet_since=(quiet_since or at) if quiet else None,
+        quiet_confirmed=quiet and quiet_since is not None,
     )
 
 
