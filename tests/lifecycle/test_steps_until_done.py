@@ -12,7 +12,7 @@ from itertools import pairwise
 import pytest
 
 from bot.errors import Mistake, TooLate
-from bot.lifecycle.actions import ending, giving, leasing
+from bot.lifecycle.actions import deciding, ending, giving, leasing, waiting
 from bot.lifecycle.actions.action import carry_out
 from bot.model.attempt import Why
 from bot.model.base import changed
@@ -457,3 +457,22 @@ async def test_all_hours_stay_reserved_until_the_deletion_begins(here: World) ->
     assert await reserved() == before
     await here.until(rental, State.DESTROYED)
     assert await reserved() == 0
+
+
+# --- before the machine is ready
+
+
+async def test_fewer_hours_and_a_start_time_keep_the_choice(here: World) -> None:
+    rules = changed(here.deps.rules, auto_approve=AutoApprove(total=Decimal(5)))
+    here.restart(replace(here.deps, rules=rules))
+    fewer = await here.get(until_done=True, lease=12 * HOUR)
+    await carry_out(here.deps, BEN, deciding.Approve(fewer.id, fewer.terms.version, length=4 * HOUR))
+    lease = (await here.until(fewer, State.READY)).running_lease
+    assert (lease.until_done is not None, lease.ends_at) == (True, lease.ready_at + 4 * HOUR)
+    here.restart(replace(here.deps, rules=changed(rules, auto_approve=AutoApprove(total=Decimal(1000)))))
+    start = here.now + HOUR
+    quote = await here.ask(until_done=True, starts_at=start, until=start + 2 * HOUR, lease=2 * HOUR)
+    rental = (await carry_out(here.deps, ANA, waiting.RentWhenFound(quote.id))).rental
+    assert rental is not None
+    lease = (await here.until(rental.id, State.READY, within=3 * HOUR)).running_lease
+    assert (lease.until_done is not None, lease.ends_at) == (True, start + 2 * HOUR)

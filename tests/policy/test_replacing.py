@@ -11,6 +11,7 @@ from bot.errors import TooLate
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import EventKind
+from bot.model.job import Job, JobState, UntilDone
 from bot.model.money import cost_at_most
 from bot.model.request import Terms
 from bot.model.state import State
@@ -26,6 +27,7 @@ from bot.policy.buying.replacing import (
 )
 from bot.policy.buying.spending import billed_span
 from bot.policy.team.rules import Lease, Rules
+from bot.policy.use.jobs import with_fixed_end
 from tests.views.stories import H, M, clock, gone, happened, lease, making, offer, ready, request
 
 RULES = Rules()
@@ -90,6 +92,19 @@ def test_a_replacement_gets_the_remaining_time_and_budget() -> None:
     shorter_one = shortened(kept, 2 * H)
     assert (shorter_one.lease, shorter_one.up_to) == (H, 2 * H)
     assert shortened(kept, H).up_to is None
+
+
+def test_a_replacement_ends_with_its_jobs_unless_the_old_machine_was_kept() -> None:
+    """The old machine was about to end because its job is done. The new one may run until the usual end."""
+    now, usual = clock(15, 0), clock(18, 40)
+    job = Job(id="0.a", uid=0, name="a", state=JobState.FAILED, began_at=clock(13, 0), ended_at=now)
+    until_done = UntilDone(since=clock(12, 0), done=job, done_seen_at=now, told_at=now)
+    soon = changed(lease(clock(16, 0)), latest_end=usual, until_done=until_done)
+    asked = request(lease=6 * H, until_done=True)
+    for one, ends_with_jobs in ((soon, True), (with_fixed_end(soon), False)):
+        rental = changed(RUNS, lease=one, request=asked, quiet_since_real=now)
+        found = replacing_request(rental, remainder_of(rental, 0, now, RULES), now)
+        assert (found.lease, found.up_to, found.until_done) == (usual - now, None, ends_with_jobs)
 
 
 def test_a_named_vendor_is_kept_only_if_the_machine_was_lost() -> None:
