@@ -155,7 +155,7 @@ def _may_be_condition(note: str, vocabulary: Vocabulary) -> bool:
         lasts = token.kind is TokenKind.DURATION and name_before in {"for", "at", "within"}
         timed = token.kind is TokenKind.TIME and token.text[0].isalpha()
         ends = token.kind is Part.END and token.name
-        if counted or placed or lasts or timed or ends or token.kind in {TokenKind.MONEY, Part.START}:
+        if counted or placed or lasts or timed or ends or token.kind in {TokenKind.MONEY, Part.START, Part.DONE}:
             return True
         name_before = token.name
     return len(tokens) > MAX_TOKENS

@@ -563,6 +563,7 @@ get h100 -- | = H100
 get h100 -- for H200 in US at $9 | ~ H100 -- for H200 in US at $9
 get h100 -- now | = H100 -- now
 get h100 eu now — under $2/h | ~ H100 EU -- under $2/h
+get h100 eu now — until done | ~ H100 EU -- until done
 get h100 -- 2.50 per hour | ~ H100 -- 2.50 per hour
 get h100 -- Budget is $40 | ~ H100 -- Budget is $40
 get h100 -- for 2 hours | ~ H100 -- for 2 hours
