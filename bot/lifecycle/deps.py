@@ -1,4 +1,4 @@
-"""The dependencies of actions and steps, and the function that runs a decision in a transaction.
+"""The dependencies of actions and steps, and the function that runs their transactions.
 
 An action is something that people can do. A step is the code that advances a rental.
 """
@@ -142,7 +142,10 @@ class Deps:
 
 @dataclass(frozen=True)
 class StepDeps(Deps):
-    """The dependencies of steps: the dependencies of actions, plus the protocols in bot/lifecycle/outside.py."""
+    """The dependencies of steps. A step is the code that advances a rental.
+
+    In addition to the dependencies of actions, these are the protocols in bot/lifecycle/outside.py.
+    """
 
     market: Market
     prober: Prober

@@ -71,12 +71,11 @@ async def adopt_machines(
     old messages work again. The rental has a single attempt. The attempt has no offer and no resource name, so
     that a lookup can't add other machines to it.
 
-    The admin's click counts as the approval. Limits don't apply, because the machines are already billing.
+    No approval is needed, because an admin decides. Limits don't apply, because the machines are already billing.
 
     Args:
         ends_at: The end of the lease.
-        readopt: Whether the machines were bought through the bot, after the backup from which the database was
-            restored.
+        readopt: True if the bot bought the machines itself, but the restored database doesn't know them.
 
     Raises:
         Refused: The person isn't an admin.

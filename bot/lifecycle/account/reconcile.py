@@ -125,9 +125,10 @@ def with_answer(
     progress: OfferProgress,
     now: datetime,
 ) -> RentalSnapshot:
-    """Return the snapshot with the marketplace's response.
+    """Add the marketplace's response to a snapshot, and return the changed snapshot.
 
-    `views` contains None for a resource that wasn't found.
+    Args:
+        views: The resources in the response, by resource ID. None for a resource that wasn't found.
     """
     known = {resource.resource_id: resource for resource in snapshot.resources_of(attempt)}
     # While the procure call may still create a resource, a missing resource proves nothing, not even at a second

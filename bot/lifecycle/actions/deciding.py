@@ -330,8 +330,10 @@ def check_may_decide(person: Person, rental: Rental, rules: Rules) -> bool:
 async def _load_waiting(tx: Tx, deps: Deps, person: Person, rental_id: str, *, refusal: str) -> Rental:
     """Return a rental with a pending request or extension.
 
-    If nothing is pending, TooLate is raised, and its message says how the request was decided. If the person may
-    not see this, Refused is raised with the message `refusal`.
+    Raises:
+        TooLate: Nothing is pending. The error message says how the request was decided.
+        Refused: Nothing is pending, and the person isn't allowed to see the decision. The error message is
+            `refusal`.
     """
     rental = await tx.rentals.get(rental_id)
     if rental is None:
@@ -430,10 +432,12 @@ class RequestView(Frozen):
 async def fewer_hours_to_choose(
     deps: Deps, person: Person, rental_id: str, version: int
 ) -> tuple[RentalDetails, list[FewerHours]]:
-    """Return a rental, and the shorter leases that the person may choose when approving it, longest first.
+    """Return the shorter leases that an approver can choose for a pending request.
 
-    The list is empty if the pending lease is too short to be shortened. Raises Refused, RequestChanged and TooLate
-    for the same reasons as `Approve`.
+    Returns the details of the rental, and the leases, longest first. There are no leases if the pending lease is
+    too short to be shortened.
+
+    Raises Refused, RequestChanged and TooLate for the same reasons as `Approve`.
     """
     async with deps.store.read() as tx:
         rental, *_ = await load_approvable(tx, deps, person, rental_id, version)

@@ -172,7 +172,7 @@ class Extend(Action[AskedLease, LongerLease, Extended], id="extend"):
     Raises:
         TooLate: The end is no longer `shown_end`, for example after a double click. Also raised if an approver
             is already deciding about more time, or if the rental isn't ready.
-        DuplicateExtension: Without `shown_end`, this person requested the same extension less than
+        DuplicateExtension: `shown_end` is None, and the person requested this extension less than
             DUPLICATE_WITHIN ago.
         Mistake: The ID is unknown, the lease would be too long, or the new end isn't later than the present one.
             With `until_done`, also raised if the bot can't see the machine's jobs.
@@ -364,8 +364,10 @@ def said_just_now(
 class KeepAsItIs(OnReady[Rental], id="keep_as_it_is"):
     """Keep a machine although its GPUs aren't those that were sold, or are faulty.
 
-    Nothing is written if no such question is open. Each new fault asks the question again, so a machine can be
-    kept several times. Returns the rental. Raises the same errors as `load_extendable`.
+    This answers the bot's question to the owner about the GPUs. If that question is no longer open, nothing is
+    written. Each new fault opens the question again, so a machine can be kept several times.
+
+    Returns the rental. Raises the same errors as `load_extendable`.
     """
 
     async def do(self, tx: Tx, deps: Deps, person: Person, plan: Rental) -> Rental:
@@ -391,7 +393,6 @@ class ProbeNow(OnReady[Rental], id="probe_installed"):
 
 
 async def _record(tx: Tx, deps: Deps, person: Person, rental: Rental, kind: EventKind) -> Rental:
-    """Record a person's statement about a machine as an event of this kind."""
     event = Event(rental_id=rental.id, kind=kind, at=deps.clock.now(), actor=person.id)
     return await apply(tx, deps, Change(rental, alter(rental), (event,)))
 

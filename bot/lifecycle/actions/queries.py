@@ -266,7 +266,7 @@ async def live_rentals(
     without: Collection[str] = (),
     with_waiting: bool = False,
 ) -> RentalList:
-    """Return a page of live rentals, with the total cost of all of them.
+    """Return a page of the rentals that are not over, with totals over all pages.
 
     By default, the page contains the person's own rentals and those shared with them. With `everyone`, the page
     contains the rentals of the whole team. The page is read with few database queries, because Slack is waiting
@@ -418,10 +418,11 @@ def readable_by(person: Person, rental: Rental, rules: Rules) -> Rental:
 
 
 def readable_by_all(rental: Rental) -> Rental:
-    """Return the rental as messages in a channel may show it.
+    """Return a copy of the rental that a message in a channel is allowed to show.
 
-    The details of the machine's use are left out, except for the usage status and its start time, and the newest
-    progress. The status is also left out while there are too few samples to determine it.
+    The copy contains the usage status of the machine, the time at which this status began, and the newest
+    progress. All other details of the machine's use are left out. If there are too few samples to determine the
+    status, it is left out as well.
     """
     use = rental.use
     return changed(rental, use=None if use is None or use.undecided else use.bare, jobs=None)

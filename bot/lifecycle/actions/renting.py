@@ -53,7 +53,7 @@ CLICK_COUNTS_FOR = timedelta(days=1)
 async def load_limits(
     tx: Tx, deps: Deps, request: Request, *, owner: str, project: str, rental: Rental | None = None
 ) -> Limits:
-    """Return the headroom that limits and budgets leave for a request.
+    """Load the limits and budgets that apply to a request, and the amounts that are left in them.
 
     `rental` is the pending rental that the request would change. None for a new rental.
     """
@@ -129,7 +129,7 @@ class Rent(Action[OfferToRent, RentPlan, Rented], id="rent"):
 
     Raises:
         NeedsKey: The person has no SSH key.
-        TooLate: The quote has already created a rental, or the price is no longer valid.
+        TooLate: A rental was already created from the quote, or the price is no longer valid.
         DuplicateRental: The person already rents the same machine and doesn't want `another`.
         Mistake: Too little time is left until the requested end, the lease is too long, or the keys and the setup
             script don't fit into a startup script.
@@ -242,10 +242,7 @@ async def _same(tx: Tx, person: Person, request: Request) -> Rental | None:
 async def _rent(
     tx: Tx, deps: Deps, plan: RentPlan, *, asked: Deciders | None, decision: PendingDecision | None
 ) -> Rental:
-    """Create the rental, or replace a pending request with the quote's request.
-
-    If a pending request is replaced, the new terms become the next version of the pending terms.
-    """
+    """Create the rental. If the plan changes a pending request, change that request instead."""
     quote, offer, before, now = plan.quote, plan.choice.offer, plan.to_change, deps.clock.now()
     if before is None:
         kind = EventKind.STARTED if decision is None else EventKind.ASKED
@@ -276,7 +273,6 @@ async def _rent(
 
 
 def _with_prices(facts: RequestFacts, offer: Offer, quote: Quote) -> RequestFacts:
-    """Return the facts of an event, with details about prices for the approvers."""
     if facts.admins_decide is None:
         return facts
     return changed(facts, read_at=offer.read_at, other=cheapest_other(offer, quote.offers))

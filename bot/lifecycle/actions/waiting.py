@@ -69,11 +69,12 @@ class TellMe(Direct[Quote, Quote], id="tell_me"):
     during their working hours, which the policy key `hours` sets. The person can also type another duration, or
     that they want to be notified at any time.
 
-    A second click changes nothing. If the quote has already created a rental, a copy of the quote waits instead.
-    That rental must be over, or waiting for its owner's decision.
+    A second click changes nothing. If a rental was created from the quote, a copy of the quote is put on the
+    waitlist. That rental must be over, or waiting for its owner's decision.
 
     Raises:
-        TooLate: The quote is unknown, or it has created another rental.
+        TooLate: The quote is unknown. Also raised if a rental was created from it, and the rental is neither over
+            nor waiting for its owner's decision.
         Refused: The quote is somebody else's, the person may not use the bot, they already wait for
             `waiting.per_person` machines, or the request has too many GPUs.
         Mistake: Too little time is left until the requested end, or the lease is too long.
@@ -141,10 +142,10 @@ class WaitToJudge:
 
 
 async def load_wait(tx: Tx, deps: Deps, quote: Quote, gpu_rate: Decimal | None = None) -> WaitToJudge | None:
-    """Return the waitlist entry that lets the bot rent a machine automatically for a quote.
+    """Prepare a waitlist entry with which the bot will rent a machine automatically. Nothing is stored.
 
-    `gpu_rate` is the highest price that the owner named, as in `RentWhenFound`. Returns None if no highest
-    price is known. Raises Refused or Mistake if the request breaks a rule of the team.
+    `gpu_rate` is the highest price that the owner named, as in `RentWhenFound`. Returns None if no highest price
+    is known. Raises Refused or Mistake if the request breaks a rule of the team.
     """
     now, rules = deps.clock.now(), rules_of_project(deps.rules, quote.project)
     owner = await tx.people.get(quote.owner, EVER)
@@ -210,7 +211,7 @@ class RentWhenFound(Action[WaitFacts, LaterRent, WaitBegun], id="rent_for_me"):
 
     Raises:
         NeedsKey: The person has no SSH key.
-        TooLate: The quote is unknown, or it has created another rental.
+        TooLate: The quote is unknown, or another rental was already created from it.
         Mistake: No price is known, too little time is left until the requested end, the lease is too long, the
             start time is too far in the future, or the keys and the setup script don't fit into a startup script.
         Refused: The quote is somebody else's, the person isn't allowed to use the bot, the person already waits
@@ -343,10 +344,11 @@ def _without_cap(request: Request) -> Request:
 class StopWaiting(Direct[tuple[Quote, Rental | None], Quote], id="stop_waiting"):
     """Leave the waitlist (button "Stop waiting"). Returns the quote.
 
-    `quote_id` may also be the ID of the quote's rental. The rental ends as withdrawn, and nothing stays reserved.
+    `quote_id` is the ID of the quote or of its rental. If there is a rental, it ends as withdrawn, and nothing
+    stays reserved.
 
-    Raises Refused if the quote is somebody else's and the person may not end it. Raises TooLate if the quote no
-    longer waits, for example because its machine has just been rented.
+    Raises Refused if the person isn't allowed to remove this entry from the waitlist. Raises TooLate if the entry
+    is no longer on the waitlist, for example because the machine has just been rented.
     """
 
     quote_id: str
@@ -428,7 +430,7 @@ async def starting(deps: Deps, person: Person) -> list[WaitingView]:
 
 
 async def _fresh(tx: Tx, deps: Deps, quote: Quote, *, may_wait: bool = False) -> Quote:
-    """Return the quote, or a copy of it if it has already created a rental. A quote can create only one rental.
+    """Return the quote. If a rental was already created from the quote, return a copy of the quote instead.
 
     Raises TooLate if that rental isn't over. If `may_wait` is set, a rental that waits for its owner's decision is
     accepted, too.
@@ -462,7 +464,7 @@ async def _copy(tx: Tx, deps: Deps, quote: Quote) -> Quote:
 
 
 async def _wait(tx: Tx, deps: Deps, person: Person, quote: Quote, waitlist_entry: WaitlistEntry) -> Quote:
-    """Put a quote on the waitlist: store that it waits, and schedule its search now.
+    """Put a quote on the waitlist, so that the bot searches the market for it from now on.
 
     Raises Refused if the person already waits for `waiting.per_person` machines.
     """

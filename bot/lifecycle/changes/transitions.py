@@ -41,7 +41,7 @@ def _move(rental: Rental, to: State, **fields: Any) -> Rental:
 
 
 def alter(rental: Rental, **fields: Any) -> Rental:
-    """Return the next version of a rental, with new values for these fields. The state stays the same."""
+    """Return the next version of a rental, with new values for some fields, but not for the state."""
     return changed(rental, **fields, version=rental.version + 1)
 
 
@@ -108,7 +108,7 @@ def change_request(
     decision: PendingDecision | None,
     now: datetime,
 ) -> Rental:
-    """Replace a pending request with the request of another quote.
+    """Replace a pending request with the new request in `quote`.
 
     The new request waits for `decision`. If `decision` is None, the machine is bought immediately. The new request
     never waits for an offer, because `offer` is already available.
@@ -164,7 +164,9 @@ def change_owner(
 
 
 def approve(rental: Rental, now: datetime, *, approver: str | None, fewer: FewerHours | None = None) -> Rental:
-    """Start to buy an approved request. If the request is for the waitlist, start to wait for an offer instead.
+    """Start to buy the machine of an approved request.
+
+    If the request is for the waitlist, the rental starts to wait for an offer instead.
 
     The owner is notified immediately if fewer hours were approved than requested. If all hours were approved, they
     are notified only if the machine isn't ready after a while.
@@ -287,9 +289,9 @@ def accept(rental: Rental, *, now: datetime, due_at: datetime) -> Rental:
 
 
 def give_up_attempt(rental: Rental, now: datetime) -> Rental:
-    """Go on to the next attempt to buy a machine, because the present attempt has failed or took too long.
+    """Start the next purchase of a machine, because the present one has failed or took too long.
 
-    If people have been notified of an unconfirmed deletion, the next notice about it is postponed.
+    If people have been notified that the vendor hasn't confirmed a deletion, the next notice is postponed.
     """
     return _move(
         rental,

@@ -170,7 +170,8 @@ class DueLoop(Part, ABC, Generic[R]):
     async def first_due(self, tx: Tx) -> datetime | None:
         """Return the time at which the next row is due, leaving out rows that this process is working on.
 
-        The row may still be claimed by a process that has died.
+        Rows that other processes have claimed are included, because a process can die before it releases its
+        claims.
         """
         return await self.rows(tx).next_due(without=self._under_way.keys(), claimed=True)
 
@@ -303,9 +304,10 @@ class DueLoop(Part, ABC, Generic[R]):
     # --- claims
 
     def lasts(self, row_id: str) -> bool:
-        """Return whether at least half of the duration of this process's claim on a row is left.
+        """Return whether this process can still rely on its claim on a row.
 
-        False if another process has claimed the row, or if this machine's clock can't be trusted.
+        At least half of the claim's duration must be left. False if another process has claimed the row, or if
+        this machine's clock can't be trusted.
         """
         one = self._under_way[row_id]
         left = one.claimed_until - self.deps.clock.monotonic()

@@ -165,7 +165,7 @@ class LocalJob(Part):
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
 
     def again(self) -> None:
-        """Run the work now, as at the start of the process."""
+        """Run the work again now."""
         self.worked = False
         self._wake.set()
 

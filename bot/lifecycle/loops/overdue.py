@@ -94,8 +94,8 @@ class OverdueDeletion(Part):
     async def first_due(self, tx: Tx) -> datetime | None:
         """Return the current time if a check is due, and otherwise the time of the next known deletion.
 
-        None if no check is due and no deletion is known. The routine check of the next minute doesn't count. The
-        bot's clock may be wrong, and the returned time isn't corrected for that.
+        None if no check is due and no deletion is known. The returned time is by the bot's clock, even if that
+        clock is wrong.
         """
         if self.due():
             return self._clock.uncorrected.now()
@@ -172,7 +172,7 @@ class OverdueDeletion(Part):
         return since + grace_periods * overdue_grace(self._deps.rules)
 
     def _end(self, attempt: UnfinishedAttempt) -> tuple[datetime, int]:
-        """Return the planned end of the attempt, and the number of grace periods that follow it."""
+        """Return the planned end of a purchase's machine, and the number of grace periods to add."""
         destroyed = attempt.over_at or attempt.destroying_since
         if destroyed is not None:
             return destroyed, 1
@@ -184,10 +184,10 @@ class OverdueDeletion(Part):
     async def _past_end_since(
         self, attempt: UnfinishedAttempt, end: datetime, checked_at: datetime | None, now: datetime
     ) -> datetime:
-        """Return the time at which the grace periods start.
+        """Return the time at which a machine's grace periods start.
 
-        Usually, this is the end of the attempt. If the bot was down at the end, the grace periods start now,
-        because people weren't notified of the end and couldn't tell the bot that they want to keep the machine.
+        Usually, they start at the planned end of the machine. If the bot was down at that time, they start now.
+        People weren't notified of the end, and couldn't tell the bot that they want to keep the machine.
         """
         key = attempt.rental_id, attempt.n
         past_end = self._past_end.get(key)
@@ -264,7 +264,7 @@ class OverdueDeletion(Part):
         self._retry_at[key] = now + (RETRY_COMPLETE if complete else CHECK_EVERY)
 
     async def _resources_of(self, attempt: UnfinishedAttempt) -> tuple[list[KnownResource], bool]:
-        """Return the resources of an attempt, and whether the market listed all of them.
+        """Return the resources that a purchase created, and whether the market listed all of them.
 
         Resources that the market reports as deleted are left out.
         """
@@ -299,7 +299,7 @@ class OverdueDeletion(Part):
         return current is not None and self._end(current) == self._end(attempt) and overdue_at <= now
 
     async def _write_deletions(self) -> None:
-        """Mark attempts for deletion and notify people.
+        """Store the deletions that the vendors have accepted, and notify people of them.
 
         If the store doesn't accept the write, it is repeated at the next check.
         """

@@ -103,7 +103,7 @@ class ProbeFaults:
         return self._outcomes.keys()
 
     def note(self, rental_id: str, now: datetime, *, failed: bool) -> None:
-        """Record the outcome of a probe run. The usage status must have been known before the probe run."""
+        """Record whether a probe run failed. Call this only for machines with a known usage status."""
         self._outcomes[rental_id] = now, failed
 
     def forget(self, rental_id: str) -> None:
@@ -138,7 +138,7 @@ class ProbeFaults:
 class ProbeRuns(DueLoop[Claimed]):
     """The loop that logs in to each ready machine when the machine's next probe run is due.
 
-    A commit wakes it if the commit starts or stops the probing of a machine, or schedules a probe run earlier.
+    The loop wakes up early if a transaction starts or stops the probing of a machine, or reschedules a probe run.
     """
 
     name = "visits"
@@ -433,10 +433,11 @@ async def with_report(
 
 
 async def with_jobs(tx: Tx, rental: Rental, report: JobReport | None, now: datetime) -> Rental:
-    """Apply what a probe run reported about the jobs on a ready machine. None if it reported nothing.
+    """Apply what a probe run reported about the jobs on a ready machine.
 
-    The newest progress is stored at once, and the card shows it with its next refresh. If the card has shown no
-    progress so far, there is a new version of the rental, so that the card is edited now.
+    `report` is None if the probe run reported nothing. The newest progress is stored at once, and the card shows
+    it with its next refresh. If the card shows no progress yet, a new version of the rental is returned, so that
+    the card is edited now.
     """
     if report is None:
         return rental
@@ -451,9 +452,10 @@ async def with_jobs(tx: Tx, rental: Rental, report: JobReport | None, now: datet
 
 
 async def with_health(tx: Tx, rental: Rental, reported: GpuHealth | None, now: datetime) -> tuple[Event[Any], ...]:
-    """Store what a probe run reported about the health of a machine's GPUs. None if it reported nothing.
+    """Store what a probe run reported about the health of a machine's GPUs.
 
-    The first fault of a machine counts against its vendor's success rate.
+    `reported` is None if the probe run reported nothing. The first fault of a machine lowers the vendor's success
+    rate.
 
     Returns:
         An event with the faults that haven't been reported before, or nothing if there are none.
@@ -471,11 +473,11 @@ async def with_health(tx: Tx, rental: Rental, reported: GpuHealth | None, now: d
 
 
 async def note_unreachable(tx: Tx, rental: Rental, probe_runs: Sequence[Sample], now: datetime) -> None:
-    """Record, for the statistics of the vendor, that a machine's SSH port didn't answer soon after it got ready.
+    """Record, for the vendor's statistics, that the SSH port of a new machine doesn't answer.
 
-    This is recorded only after LEAST_PROBE_RUNS probe runs without an answer, within ANSWERS_WITHIN after the
-    machine became ready. A refused login isn't counted, because anyone with root access to the machine can
-    cause it.
+    This is recorded if at least LEAST_PROBE_RUNS probe runs got no answer in the first minutes after the machine
+    became ready. ANSWERS_WITHIN is the length of this period. A refused login isn't counted, because anyone with
+    root access to the machine can cause it.
 
     Args:
         probe_runs: The samples of the latest probe runs, including this one.

@@ -178,8 +178,8 @@ class SelfCheck(Part):
     async def check_clock(self) -> None:
         """Notify each admin once if two checks in a row found this machine's clock wrong.
 
-        One check isn't enough: after the machine was suspended, its clock may seem wrong until the other clocks
-        have been read again.
+        One check isn't enough. After the machine was suspended, its clock can seem wrong until the bot has read
+        the clocks of other servers again.
         """
         difference = self.clock_difference()
         wrong_before, self._clock_wrong = self._clock_wrong, difference is not None
@@ -236,9 +236,9 @@ class SelfCheck(Part):
 
 
 async def check_balances(deps: Deps, on_wrong: Callable[[int], None]) -> None:
-    """Charge ledger rows that have not been charged yet, and correct balances with a wrong sum.
+    """Add missing charges to the budgets, and correct balances with a wrong sum.
 
-    If a process died between the two transactions that store and charge a ledger row, the row isn't charged yet.
+    A charge is missing if a process died between the two transactions that store and charge a ledger row.
 
     Balances are checked from the previous month onwards. Each wrong balance is logged and counted as a bug.
 
