@@ -41,13 +41,13 @@ ONLY_ADMINS = "Only admins can decide this. Nothing was changed."
 
 
 def check_admin(person: Person, deps: Deps) -> None:
-    """Refuse a person who may not decide about unmanaged machines. Raises Refused."""
+    """Refuse a person who isn't allowed to decide about unmanaged machines. Raises Refused."""
     if not is_admin(person, deps.rules):
         raise Refused(ONLY_ADMINS)
 
 
 def check_new_owner(owner: Person, deps: Deps) -> None:
-    """Refuse a new owner who may not use the bot. Raises Mistake."""
+    """Refuse a new owner who isn't allowed to use the bot. Raises Mistake."""
     if not may_use(owner, deps.rules):
         raise Mistake(f"{owner.name} may not use me and so can't own a machine. Choose a member who may.")
 

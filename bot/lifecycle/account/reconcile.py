@@ -28,10 +28,10 @@ A resource counts as terminated if neither lookup finds it. An attempt counts as
 of its resources.
 """
 CALL_SETTLES = timedelta(minutes=2)
-"""The time after the start of a procure call in which the call may still create a resource.
+"""The time after the start of a procure call in which the call can still create a resource.
 
-This is possible even if the response to the call was lost. A missing resource therefore proves nothing before this
-time has passed.
+This is possible even if the response to the call was lost. A missing resource therefore proves nothing before
+this time has passed.
 """
 
 
@@ -157,7 +157,7 @@ def _all_terminated(
 ) -> bool:
     """Return whether all resources of an attempt have been terminated, and no further resource can appear.
 
-    While the offer's status is "in progress", another resource may still appear. The status may stay like this
+    While the offer's status is "in progress", another resource can still appear. The status can stay like this
     forever, so it is ignored after some time.
     """
     read_at = [resource.read_at for resource in resources if resource.terminated_at is not None]

@@ -379,7 +379,7 @@ async def change_owner(tx: Tx, deps: Deps, admin: Person, rental_id: str, owner:
 
 
 async def load_to_change(tx: Tx, deps: Deps, admin: Person, rental_id: str) -> tuple[Rental, AdminQuestion | None]:
-    """Return a rental that an admin may transfer to another owner, and the question to the admins about it.
+    """Return a rental that an admin can transfer, and the question to the admins about it.
 
     The question is None if the admins weren't asked. Raises the same errors as `change_owner`.
     """

@@ -81,7 +81,7 @@ async def idle_machines(tx: Tx, deps: Deps, quote: Quote) -> tuple[IdleMachine, 
 
 
 class OnRental(Direct[Rental, Done]):
-    """An action on a rental by a person who may use the bot. Raises Mistake if the ID is unknown."""
+    """An action on a rental by a person who is allowed to use the bot. Raises Mistake if the ID is unknown."""
 
     rental_id: str
 
@@ -140,7 +140,7 @@ class Give(OnRental[tuple[Rental, str]], id="give"):
     Raises:
         Mistake: The ID is unknown, or the machine already belongs to the person.
         Refused: The rental is somebody else's, or a new owner would need approval.
-        NoTeammate: The person may not use the bot.
+        NoTeammate: The person isn't allowed to use the bot.
         TooLate: The machine can't be transferred now; see `check_givable`.
     """
 

@@ -155,12 +155,12 @@ class Extend(Action[AskedLease, LongerLease, Extended], id="extend"):
     The end of the lease doesn't change before the approver has decided. An extension by the operator takes effect
     immediately. It also resolves a pending extension.
 
-    A flexible lease has an earliest and a latest end. Extending it up to its latest end needs no approval, because
-    that time has already been approved. If the lease is extended beyond its latest end, it gets a single, fixed
-    end.
+    A flexible lease has an earliest and a latest end. Extending it up to its latest end needs no approval,
+    because that time has already been approved. If the lease is extended beyond its latest end, it gets a single,
+    fixed end.
 
-    With `until_done`, the machine ends when its jobs are done, and at its latest end in any case. `by` may then be
-    zero.
+    With `until_done`, the machine ends when its jobs are done, and at its latest end in any case. In this case,
+    `by` can be zero.
 
     Args:
         by: The time to add to the end of the lease, or to the present if the end has passed. Alternatively, the
@@ -170,14 +170,14 @@ class Extend(Action[AskedLease, LongerLease, Extended], id="extend"):
         why: The operator's reason.
 
     Raises:
-        TooLate: The end is no longer `shown_end`, for example after a double click. Also raised if an approver
-            is already deciding about more time, or if the rental isn't ready.
+        TooLate: The end is no longer `shown_end`, for example after a double click. Also raised if an approver is
+            already deciding about more time, or if the rental isn't ready.
         DuplicateExtension: `shown_end` is None, and the person requested this extension less than
             DUPLICATE_WITHIN ago.
         Mistake: The ID is unknown, the lease would be too long, or the new end isn't later than the present one.
             With `until_done`, also raised if the bot can't see the machine's jobs.
-        Refused: The person may not extend the rental, the owner may no longer use the bot, or a budget doesn't
-            allow it.
+        Refused: The person isn't allowed to extend the rental, the owner is no longer allowed to use the bot, or
+            a budget doesn't allow it.
     """
 
     rental_id: str
@@ -398,11 +398,11 @@ async def _record(tx: Tx, deps: Deps, person: Person, rental: Rental, kind: Even
 
 
 async def load_extendable(tx: Tx, deps: Deps, person: Person, rental_id: str) -> Rental:
-    """Return a rental that this person may keep or extend now.
+    """Return a rental that this person is allowed to keep or extend now.
 
     Raises:
         Mistake: The ID is unknown.
-        Refused: The person may not extend the rental.
+        Refused: The person isn't allowed to extend the rental.
         TooLate: The rental isn't ready, or its machine is being deleted.
     """
     rental = await known_rental(tx, rental_id)
@@ -416,7 +416,7 @@ async def load_extendable(tx: Tx, deps: Deps, person: Person, rental_id: str) ->
 
 
 async def rental_to_extend(deps: Deps, person: Person, rental_id: str) -> RentalDetails:
-    """Return a rental that this person may extend now. Raises the same errors as `load_extendable`."""
+    """Return a rental that this person is allowed to extend now. Raises the same errors as `load_extendable`."""
     async with deps.store.read() as tx:
         return await details_for(tx, deps, person, await load_extendable(tx, deps, person, rental_id))
 

@@ -199,7 +199,7 @@ class LastRequest(Frozen):
 async def last_request(deps: Deps, person: Person) -> LastRequest:
     """Return a person's last request.
 
-    Raises Refused if they may not use the bot, and Mistake if they haven't made a request yet.
+    Raises Refused if they aren't allowed to use the bot, and Mistake if they haven't made a request yet.
     """
     check_user(person, deps.rules)
     async with deps.store.read() as tx:
@@ -297,11 +297,11 @@ class Prices:
 async def cheapest(deps: Deps, prices: Prices, person: Person, request: Request) -> Offer | None:
     """Return the cheapest offer for a request, or None if nothing is offered.
 
-    Nothing is stored, and the query doesn't count towards the number of searches that a person may start in a
-    minute. A response that comes too late is used for the next person who makes the same choices.
+    Nothing is stored, and the query doesn't count towards the number of searches that a person is allowed to
+    start in a minute. A response that comes too late is used for the next person who makes the same choices.
 
     Raises:
-        Refused: The person may not use the bot, or the request has too many GPUs.
+        Refused: The person isn't allowed to use the bot, or the request has too many GPUs.
         Mistake: The lease is too long.
         MarketAway: The market hasn't responded in time.
     """

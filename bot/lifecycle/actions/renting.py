@@ -107,7 +107,7 @@ class RentPlan:
     problem: DuplicateRental | BuyingBlocked | None
     """The reason why the offer can't be rented at this moment. None if it can.
 
-    A dialog may still open, because the problem may be resolved while the dialog is open.
+    The confirmation dialog opens nevertheless, because the problem can be resolved while the dialog is open.
     """
 
 
@@ -217,8 +217,8 @@ def _offer_of(quote: Quote, offer_id: str, now: datetime) -> Offer:
 async def _request_to_change(tx: Tx, person: Person, quote: Quote) -> Rental:
     """Return the pending rental that this quote is meant to change.
 
-    A quote is a search that is stored together with its offers. Raises Refused if the person may not change the
-    request, and TooLate if the request is no longer pending.
+    A quote is a search that is stored together with its offers. Raises Refused if the person isn't allowed to
+    change the request, and TooLate if the request is no longer pending.
     """
     rental = await tx.rentals.get(quote.changes or "")
     if rental is not None and not is_owner(person.id, rental.owner):

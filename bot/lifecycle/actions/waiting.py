@@ -75,7 +75,7 @@ class TellMe(Direct[Quote, Quote], id="tell_me"):
     Raises:
         TooLate: The quote is unknown. Also raised if a rental was created from it, and the rental is neither over
             nor waiting for its owner's decision.
-        Refused: The quote is somebody else's, the person may not use the bot, they already wait for
+        Refused: The quote is somebody else's, the person isn't allowed to use the bot, they already wait for
             `waiting.per_person` machines, or the request has too many GPUs.
         Mistake: Too little time is left until the requested end, or the lease is too long.
     """
@@ -415,7 +415,7 @@ async def waiting_of(deps: Deps, person: Person) -> list[WaitingView]:
 async def starting(deps: Deps, person: Person) -> list[WaitingView]:
     """Return everyone's waitlist entries that have a start time, earliest first.
 
-    Raises Refused if the person may not use the bot.
+    Raises Refused if the person isn't allowed to use the bot.
     """
     check_user(person, deps.rules)
     async with deps.store.read() as tx:

@@ -265,7 +265,7 @@ def note_on_ending(rental: Rental, on_ending: OnEnding | None, now: datetime) ->
 def note_jobs(rental: Rental, jobs: MachineJobs, now: datetime) -> Rental:
     """Store what the machine reported about its jobs.
 
-    The rental becomes due now, because the next message to the owner and the end of the lease can depend on the
-    jobs.
+    The rental is processed again now, because the next message to the owner and the end of the lease can depend
+    on the jobs.
     """
     return alter(rental, jobs=jobs, due_at=now)

@@ -29,7 +29,7 @@ from bot.policy.use.jobs import resumed
 from bot.policy.use.questions import after_asking, for_new_owner
 
 ALARM_AFTER = timedelta(minutes=5)
-"""The time that a deletion may take before people are notified that it isn't confirmed."""
+"""The time that a deletion can take before people are notified that it isn't confirmed."""
 ACKNOWLEDGED_SILENCE = timedelta(hours=2)
 """The time without further notices after someone has acknowledged an alarm."""
 

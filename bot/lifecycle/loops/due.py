@@ -34,13 +34,13 @@ log = structlog.get_logger()
 CLAIM_SECONDS = 20.0
 """The duration of a claim, in wall-clock seconds by the database's clock.
 
-A claim is renewed once a quarter of this time has passed. A call that buys or deletes something may only start
-during the first half of this time.
+A claim is renewed once a quarter of this time has passed. A call that buys or deletes something is only allowed
+to start during the first half of this time.
 """
 BETWEEN_PASSES = 0.13
 """The wall-clock seconds from the start of one pass to the start of the next. Shorter if polls are due earlier.
 
-In a pass, the loop claims all rows that have become due since the last pass.
+In a pass, the loop claims all rows that have become due since the previous turn.
 """
 
 
@@ -66,7 +66,7 @@ class DueLoop(Part, ABC, Generic[R]):
 
     waits_for_witnesses = True
     written: ClassVar[Written]
-    """The loop wakes after each commit of this kind of write."""
+    """The loop wakes after each commit that contains a write of this kind."""
     logged_as: ClassVar[tuple[str, str]]
     """The first part of the name of the loop's log events, and the name of the log field with the row's ID."""
     retry: ClassVar[timedelta]

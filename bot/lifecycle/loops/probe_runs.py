@@ -113,7 +113,7 @@ class ProbeFaults:
     def are_ours(self, now: datetime) -> bool:
         """Return whether the bot seems to be the reason why probe runs are failing.
 
-        While this is the case, no usage status may change. It is the case for at most OURS_AT_MOST.
+        While this is the case, no usage status changes. It is the case for at most OURS_AT_MOST.
         """
         return self.most_fail(now) and self._since is not None and now - self._since < OURS_AT_MOST
 
@@ -222,7 +222,7 @@ class ProbeRuns(DueLoop[Claimed]):
             self.on_probe_run(outcome)
 
     async def _wait_for_login(self) -> None:
-        """Wait until this probe run may log in without exceeding `logins_per_second`."""
+        """Wait until this probe run can log in without exceeding `logins_per_second`."""
         now = self.deps.clock.monotonic()
         turn = max(now, self._next_login)
         self._next_login = turn + 1 / self.logins_per_second

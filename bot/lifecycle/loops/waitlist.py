@@ -296,7 +296,7 @@ async def _rent(
 
 
 async def _load_queued(tx: Tx, waiter: Waiter) -> tuple[Rental, Quote] | None:
-    """Return the current rental and quote of a waitlist entry. None if the entry may not be handled any more."""
+    """Return the current rental and quote of a waitlist entry. None if the entry must not be handled any more."""
     rental = await tx.rentals.get(waiter.rental.id) if waiter.rental is not None else None
     quote = await tx.quotes.get(waiter.quote.id)
     if rental is None or quote is None or rental.state is not State.QUEUED or not still_waits(quote, rental):
@@ -307,12 +307,12 @@ async def _load_queued(tx: Tx, waiter: Waiter) -> tuple[Rental, Quote] | None:
 
 
 async def _check_allowed(tx: Tx, deps: Deps, rental: Rental, after: Rental) -> tuple[Demand, ...]:
-    """Check whether a waiting rental may be bought now.
+    """Check whether a waiting rental is allowed to be bought now.
 
     Returns the budgets that the rental would exceed. An approver has to allow each of them to be exceeded.
 
     The rules may have changed since the rental was put on the waitlist, and its owner may have lost the right to
-    rent. Raises Refused, Mistake or TooLate if the rental may not be bought.
+    rent. Raises Refused, Mistake or TooLate if not.
     """
     owner = await tx.people.get(rental.owner, EVER) or Person(id=rental.owner, name="")
     check_user(owner, deps.rules)

@@ -72,7 +72,7 @@ def spent(
 def spent_on(
     attempt: Attempt, ledger: Iterable[LedgerRow], resources: Iterable[Resource], now: datetime
 ) -> AccruedCost:
-    """Return the cost of one attempt of a rental until `now`."""
+    """Return the cost until `now` of one attempt, that is, of one purchase of a machine."""
     own = [resource for resource in resources if resource.attempt == attempt.n]
     ids = {resource.resource_id for resource in own}
     return spent([row for row in ledger if row.resource_id in ids], own, (attempt,), now)
@@ -145,10 +145,10 @@ def ledger_span(ledger: Iterable[LedgerRow]) -> timedelta | None:
 
 
 def hourly(resources: Iterable[Resource], attempt: Attempt) -> Decimal:
-    """Return the hourly cost of an attempt: the sum of the rates of its running resources.
+    """Return the hourly cost of one purchase: the sum of the rates of its running resources.
 
-    If one of these rates is unknown, the price of the attempt's offer is returned instead. A machine that an admin
-    adopted has no offer. For such a machine, the sum of the known rates is returned.
+    If one of these rates is unknown, the price of the purchased offer is returned instead. A machine that an
+    admin adopted has no offer. In this case, the sum of the known rates is returned.
     """
     rates = [resource.rate for resource in resources if resource.terminated_at is None]
     known = [rate for rate in rates if rate is not None]

@@ -1,4 +1,4 @@
-"""Waits while nothing can be bought, because buying is blocked or because attempts are unresolved.
+"""Waits while nothing can be bought, because buying is blocked or because earlier purchases are unresolved.
 
 An attempt is unresolved while nobody knows whether its procure call bought a machine. Lookups at the market show
 this later.
@@ -48,9 +48,9 @@ def block_since_overdue(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attem
 async def asked_again(
     deps: StepDeps, snapshot: RentalSnapshot, why: Why, now: datetime, offer: Offer | None = None
 ) -> RentalSnapshot:
-    """Make a request wait for a decision again (see `ask_again`).
+    """Make a rental wait for a decision again (see `ask_again`).
 
-    A rental with a waitlist entry is put back on the waitlist instead, unless the reason is SHOWN_LATER.
+    If the rental has a waitlist entry, it is put back on the waitlist instead, unless the reason is SHOWN_LATER.
     """
     waitlist_entry = snapshot.rental.waitlist_entry
     if waitlist_entry is not None and why is not Why.SHOWN_LATER:

@@ -1,7 +1,7 @@
 """Buys a machine for a rental, with one live attempt at a time.
 
 Each attempt is committed before its single procure call. The next attempt begins once the current attempt is
-closed and so can't be billed any more. It may also begin once the market has accepted the deletion of the current
+closed and so can't be billed any more. It can also begin once the market has accepted the deletion of the current
 attempt's machine. If the market answered the call with `failed` and named no resource, the next attempt begins
 immediately.
 """
@@ -142,9 +142,9 @@ def give_up(
 
 
 def _note_unknown(snapshot: RentalSnapshot, attempt: Attempt, now: datetime) -> RentalSnapshot:
-    """Mark an intended attempt as unknown, because nobody knows whether its call bought a machine.
+    """Record that nobody knows whether a procure call bought a machine, and add an event.
 
-    An event is added. An attempt in another state isn't changed.
+    Nothing changes if the outcome of the call has already been recorded.
     """
     if attempt.state is not AttemptState.INTENDED:
         return snapshot
@@ -261,7 +261,7 @@ def _chosen_vendor(snapshot: RentalSnapshot, quote: Quote) -> str | None:
 async def _usable(
     deps: StepDeps, rental: Rental, offers: Sequence[Offer], chosen: str | None
 ) -> tuple[Offer, ...]:
-    """Return the offers that may be bought. Those with equal prices are sorted by success rate, best first."""
+    """Return the offers that can be bought. Those with equal prices are sorted by success rate, best first."""
     async with deps.store.read() as tx:
         usable = await with_startup_script(tx, offers, rental.request, rental.teammates, chosen)
         success_rates = await tx.rentals.success_rates({(offer.vendor, offer.gpu) for offer in usable})
@@ -269,11 +269,11 @@ async def _usable(
 
 
 async def _buy_first(deps: StepDeps, snapshot: RentalSnapshot, offers: Sequence[Offer]) -> RentalSnapshot | None:
-    """Buy the first offer that is allowed and hasn't been tried yet, using the current keys of the people.
+    """Buy the first offer that is allowed and hasn't been tried yet.
 
-    If the owner has no key, the rental ends as failed. If an offer is too expensive only because unresolved
-    attempts count towards the approved total, the rental waits until these attempts are resolved. Returns None if
-    no offer can be bought, now or later.
+    If the owner has no SSH key, the rental ends as failed. Purchases with an unknown outcome count toward the
+    approved total. If an offer is too expensive only for this reason, the rental waits until the outcomes are
+    known. Returns None if no offer can be bought, now or later.
     """
     rental = snapshot.rental
     async with deps.store.read() as tx:
@@ -321,7 +321,7 @@ def _allowed(deps: StepDeps, snapshot: RentalSnapshot, offers: Sequence[Offer]) 
 
 
 def _fits_later(deps: StepDeps, snapshot: RentalSnapshot, offers: Sequence[Offer]) -> bool:
-    """Return whether an offer would be allowed if the unresolved attempts had cost nothing."""
+    """Return whether an offer would be allowed if the purchases with an unknown outcome had cost nothing."""
     billed = snapshot.spent(deps.clock.now()).amount
     fitting = within_terms(_untried(snapshot, offers), snapshot.rental.terms, billed, deps.rules)
     return len(fitting) > len(_allowed(deps, snapshot, offers))
@@ -409,9 +409,9 @@ async def _call(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt, scri
 
 
 def _unclear(snapshot: RentalSnapshot, attempt: Attempt, away: MarketAway, now: datetime) -> RentalSnapshot:
-    """Mark the attempt as unknown, because its call may have bought a machine. The next poll looks the attempt up.
+    """Record that the outcome of a purchase is unknown, so that the next poll looks it up.
 
-    If the market refused the token or limits the rate of calls, buying counts as blocked from now.
+    If the market refused the token or limits the rate of calls, also record that buying is blocked.
     """
     why = reason(away)
     if why is Why.OUTAGE:
@@ -438,9 +438,10 @@ def _answered(snapshot: RentalSnapshot, attempt: Attempt, answer: Procured, now:
 
 
 async def _fail(deps: StepDeps, snapshot: RentalSnapshot, why: Why, now: datetime) -> RentalSnapshot:
-    """End the rental without a machine. A rental with a waitlist entry is put back on the waitlist instead.
+    """End a rental for which no machine could be bought.
 
-    While it is unknown whether earlier attempts bought a machine, the rental waits.
+    A rental with a waitlist entry is put back on the waitlist instead. While the outcome of an earlier purchase
+    is unknown, the rental waits.
     """
     waitlist_entry = snapshot.rental.waitlist_entry
     if waitlist_entry is not None:
