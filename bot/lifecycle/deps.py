@@ -185,9 +185,8 @@ async def transact(
 
     If another transaction changed the same rows first, `decision` is run again, up to `TRIES` times.
 
-    The transaction takes the spending lock before anything else. The decision therefore sees everything that
-    earlier decisions wrote, and no deadlock is possible, since all transactions take this lock before they lock
-    any row.
+    The transaction first takes the spending lock. The decision therefore sees everything that earlier decisions
+    wrote, and no deadlock is possible, since all transactions take this lock before they lock any row.
 
     Raises StoreBusy if the database doesn't accept the change, and any error that `decision` raises.
     """

@@ -79,7 +79,7 @@ async def adopt_machines(
 
     Raises:
         Refused: The person isn't an admin.
-        Mistake: `owner` may not use the bot, or the lease would be too long.
+        Mistake: `owner` isn't allowed to use the bot, or the lease would be too long.
         TooLate: One of the machines has become part of a rental in the meantime.
     """
     check_admin(admin, deps)

@@ -1,4 +1,4 @@
-"""Handles rentals whose owner has left the workspace. The admins are asked once about each such rental."""
+"""Handles rentals whose owner has left the workspace. The admins are asked once about each of these rentals."""
 
 from __future__ import annotations
 

@@ -24,8 +24,8 @@ log = structlog.get_logger()
 LOOK_UP_AGAIN = timedelta(seconds=60)
 """The minimum time between two lookups that together prove that a resource doesn't exist.
 
-A resource counts as terminated if neither lookup finds it. An attempt counts as failed if neither lookup finds one
-of its resources.
+A resource is considered terminated if neither lookup finds it. An attempt is considered failed if neither lookup
+finds one of its resources.
 """
 CALL_SETTLES = timedelta(minutes=2)
 """The time after the start of a procure call in which the call can still create a resource.
@@ -38,7 +38,7 @@ this time has passed.
 async def look_up(
     deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt
 ) -> tuple[RentalSnapshot, OfferProgress]:
-    """Query the marketplace for the progress and the resources of an attempt.
+    """Query the marketplace for the progress and the resources of an attempt, that is, of one purchase.
 
     Returns the snapshot with the results, and the progress. Raises MarketAway if one of the two queries gets no
     usable response.
@@ -155,7 +155,7 @@ def with_answer(
 def _all_terminated(
     resources: Collection[Resource], attempt: Attempt, progress: OfferProgress, now: datetime
 ) -> bool:
-    """Return whether all resources of an attempt have been terminated, and no further resource can appear.
+    """Return whether all resources of a purchase are terminated, and no further resource can appear.
 
     While the offer's status is "in progress", another resource can still appear. The status can stay like this
     forever, so it is ignored after some time.
@@ -207,7 +207,7 @@ def updated_resource(
 ) -> Resource:
     """Return the updated record of a resource after a lookup.
 
-    `view` is None if the lookup didn't find the resource. If `missing_counts` is set, the resource counts as
+    `view` is None if the lookup didn't find the resource. If `missing_counts` is set, the resource is considered
     terminated after two lookups that didn't find it. Raises ValueError if `before` and `view` are both None.
     """
     if view is None:

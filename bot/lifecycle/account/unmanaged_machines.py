@@ -1,7 +1,7 @@
 """Compares the unmanaged machines on the account with the unmanaged machines that are already in the store.
 
-A machine is unmanaged if it belongs to no rental in the store. Machines that were created from the same offer
-count as one purchase. The admins are asked about each purchase.
+A machine is unmanaged if it belongs to no rental in the store. Machines that were created from one offer are one
+purchase. The admins are asked about each purchase.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ async def note_unmanaged(deps: StepDeps, views: Sequence[ResourceView], rental_o
     """Store the account's unmanaged machines, and ask the admins about the new ones.
 
     If a machine is missing from the account's list, the vendor is asked, because the list may be out of date. The
-    machine counts as terminated if the vendor says "deleted", or if the vendor fails to find it twice.
+    machine is considered terminated if the vendor says "deleted", or if the vendor fails to find it twice.
 
     Args:
         views: The unmanaged machines, as the account lists them.

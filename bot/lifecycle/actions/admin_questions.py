@@ -42,7 +42,7 @@ DESTROYED_WITHIN = timedelta(hours=1)
 If the deletion fails, the machines are deleted again after the end of this lease.
 """
 READOPTED_FOR = timedelta(hours=24)
-"""The length of the lease of re-adopted machines, starting with the admin's click.
+"""The length of the lease of re-adopted machines, starting when the admin clicks the button.
 
 A re-adopted machine was bought through gpubot after the backup from which the database was restored. An admin has
 made it a rental again.
@@ -352,7 +352,7 @@ async def change_owner(tx: Tx, deps: Deps, admin: Person, rental_id: str, owner:
 
     Raises:
         Refused: The person isn't an admin.
-        Mistake: The ID is unknown, or `owner` may not use the bot or already owns the rental.
+        Mistake: The ID is unknown, or `owner` isn't allowed to use the bot or already owns the rental.
         TooLate: The rental is over or being destroyed, or has got another owner since the admins were asked.
     """
     rental, question = await load_to_change(tx, deps, admin, rental_id)

@@ -85,14 +85,14 @@ class ToApprove:
     """True if the person is an approver who is approving their own request."""
     fewer: FewerHours | None
     after: Rental | None
-    """The rental after its approval. None if the end that the owner named is too near.
+    """The rental after its approval. None if the owner named an end of the lease that is too near.
 
     In this case, the request goes back to the owner, because only the owner can name another end.
     """
     passed: tuple[Demand, ...] = ()
     """The budgets that would be exceeded."""
     usage: Usage | None = None
-    """The rentals that count towards the limits. None if the limits don't apply now.
+    """The rentals that count toward the limits. None if the limits don't apply now.
 
     The limits don't apply if nothing new is bought, or if the request is for the waitlist.
     """

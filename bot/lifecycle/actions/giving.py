@@ -204,11 +204,11 @@ class Take(Action[Offered, Offered, Rental], id="take"):
     time. The team's limit isn't checked, because nothing is bought. For the same reason, a transfer is possible
     while buying is paused. From now on, the rental is paid from the new owner's budget.
 
-    `shown_end` is the end that the message showed, in whole seconds.
+    `shown_end` is the end of the lease that the message showed, in whole seconds.
 
     Raises:
-        TooLate: The machine is no longer offered to the person, its end isn't `shown_end`, or it can't be
-            transferred (see `check_givable`).
+        TooLate: The machine is no longer offered to the person, its lease doesn't end at `shown_end`, or it can't
+            be transferred (see `check_givable`).
         Refused: The rules or limits don't allow it.
         OverBudget: The remaining cost exceeds the person's budget.
         NeedsKey: The person has no SSH key.

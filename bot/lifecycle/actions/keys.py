@@ -160,7 +160,7 @@ class MakeKeyFirst(OnKey, id="make_key_first"):
 
 
 def check_may_take(deps: Deps, person: Person) -> None:
-    """Refuse a person who isn't allowed to use the bot, or may not import keys from GitHub. Raises Refused."""
+    """Refuse a person who isn't allowed to use the bot, or to import keys from GitHub. Raises Refused."""
     check_user(person, deps.rules)
     if not deps.rules.keys.github:
         raise Refused("Your team's rules don't allow keys from GitHub.", next_step=NextStep.PASTE_A_KEY)

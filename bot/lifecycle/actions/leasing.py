@@ -51,7 +51,7 @@ from bot.policy.use.questions import after_answer, after_extension, asks_again_a
 from store.db import Tx
 
 DUPLICATE_WITHIN = timedelta(minutes=2)
-"""The time within which a repeated command counts as a duplicate that was sent by mistake."""
+"""The time within which a repeated command is treated as a duplicate that was sent by mistake."""
 _LONGER = {EventKind.EXTENDED, EventKind.EXTENDED_BY_OPERATOR, EventKind.EXTENSION_ASKED}
 """The events in which a person extends a lease, or requests an extension."""
 
@@ -163,18 +163,19 @@ class Extend(Action[AskedLease, LongerLease, Extended], id="extend"):
     `by` can be zero.
 
     Args:
-        by: The time to add to the end of the lease, or to the present if the end has passed. Alternatively, the
-            new end.
-        shown_end: The end that the button or dialog showed, in whole seconds. None for a typed command.
+        by: The time to add to the lease, or the time at which the lease is to end. If the lease has already
+            ended, the time is added to the present.
+        shown_end: The time at which the lease ends according to the button or dialog, in whole seconds. None for
+            a typed command.
         until_done: Whether the machine should end when its jobs are done.
         why: The operator's reason.
 
     Raises:
-        TooLate: The end is no longer `shown_end`, for example after a double click. Also raised if an approver is
-            already deciding about more time, or if the rental isn't ready.
+        TooLate: The lease no longer ends at `shown_end`, for example after a double click. Also raised if an
+            approver is already deciding about more time, or if the rental isn't ready.
         DuplicateExtension: `shown_end` is None, and the person requested this extension less than
             DUPLICATE_WITHIN ago.
-        Mistake: The ID is unknown, the lease would be too long, or the new end isn't later than the present one.
+        Mistake: The ID is unknown, the lease would be too long, or the lease already ends at that time or later.
             With `until_done`, also raised if the bot can't see the machine's jobs.
         Refused: The person isn't allowed to extend the rental, the owner is no longer allowed to use the bot, or
             a budget doesn't allow it.
@@ -291,7 +292,7 @@ class Extend(Action[AskedLease, LongerLease, Extended], id="extend"):
 
 
 def _asked_end(extend: Extend, rental: Rental, events: Sequence[Event], by: By) -> datetime:
-    """Return the end that a person requests."""
+    """Return the time at which the lease is to end, as a person requests."""
     person, now = by.person, by.now
     asked, shown_end = extend.by, extend.shown_end
     lease = rental.running_lease
@@ -329,7 +330,7 @@ def _asked_end(extend: Extend, rental: Rental, events: Sequence[Event], by: By) 
 def _latest_end(extend: Extend, rental: Rental, asked: datetime) -> datetime:
     """Return the latest end of a machine that should end when its jobs are done.
 
-    It is never earlier than the end that the machine has anyway.
+    It is never earlier than the present latest end of the lease.
     """
     lease, latest = rental.running_lease, rental.running_lease.last_end
     if isinstance(extend.by, datetime) and asked < latest.replace(microsecond=0):

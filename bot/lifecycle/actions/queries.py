@@ -60,7 +60,7 @@ from bot.policy.use.usage_status import recent_span, recent_use
 from store.db import Tx
 
 MOST_TO_DECIDE = 5
-"""The maximum number of pending requests that are listed. The others are only counted."""
+"""The maximum number of pending requests that are listed. Further requests are only counted."""
 
 ENDED_SHOWN = timedelta(days=7)
 """The time for which a list still shows a rental that is over."""
@@ -367,7 +367,7 @@ async def _waiting_for(tx: Tx, deps: Deps, person: Person) -> list[Rental]:
 
 
 def _totals(alike: Iterable[tuple[State, Decimal | None, int]]) -> CostTotals:
-    """Return the number and hourly cost of rentals. Rentals that haven't bought anything yet don't count."""
+    """Return the number and hourly cost of rentals. Rentals for which nothing has been bought are left out."""
     buying = [(rate or Decimal(0), count) for state, rate, count in alike if state not in UNBOUGHT]
     return CostTotals(
         count=sum(count for _, count in buying),
@@ -475,7 +475,7 @@ class Purpose(Enum):
     """Extend or keep the machine."""
     DESTROY = auto()
     SHARE = auto()
-    """Share the machine with others."""
+    """Share the machine with teammates."""
     GIVE = auto()
     """Offer the machine to somebody."""
 
@@ -488,9 +488,9 @@ NEEDS_MACHINE = frozenset({Purpose.SSH, Purpose.EXTEND, Purpose.GIVE})
 async def own_rentals(deps: Deps, person: Person, purpose: Purpose) -> OwnRentals:
     """Return the rentals that a command without an ID can mean.
 
-    These are the person's own rentals. Rentals that are shared with them as a teammate also count, unless the
-    command is reserved for owners. If the command needs a machine and there are several rentals, only the ready
-    ones are returned.
+    These are the person's own rentals. Rentals that are shared with them as a teammate are also included, unless
+    the command is reserved for owners. If the command needs a machine and there are several rentals, only the
+    ready ones are returned.
 
     Raises:
         Refused: There is no such rental, and the person isn't allowed to use the bot. Or the command is reserved

@@ -190,7 +190,7 @@ class LastRequest(Frozen):
 
     request: Request
     end_dropped: bool
-    """True if the end that the request named has passed or is near.
+    """True if the time at which the lease was to end has passed or is near.
 
     The new request then has the usual length instead.
     """
@@ -297,8 +297,8 @@ class Prices:
 async def cheapest(deps: Deps, prices: Prices, person: Person, request: Request) -> Offer | None:
     """Return the cheapest offer for a request, or None if nothing is offered.
 
-    Nothing is stored, and the query doesn't count towards the number of searches that a person is allowed to
-    start in a minute. A response that comes too late is used for the next person who makes the same choices.
+    Nothing is stored, and the query doesn't count toward the number of searches that a person is allowed to start
+    in a minute. A response that comes too late is used for the next person who makes the same choices.
 
     Raises:
         Refused: The person isn't allowed to use the bot, or the request has too many GPUs.

@@ -41,7 +41,7 @@ async def report(
 
     Args:
         rows_of: The kind of rows that the reader asked for. None for the default. The default is also used if the
-            reader isn't allowed to see such rows.
+            reader isn't allowed to see these rows.
 
     Raises:
         Refused: The person isn't allowed to see this report.

@@ -94,8 +94,8 @@ def extend(
 def ask_extension(rental: Rental, extension: Extension, question: Question, now: datetime) -> Rental:
     """Store a request for a longer lease that an approver has to decide. Record that someone needs the rental.
 
-    The end of the lease doesn't change yet. If a graceful destroy had begun, it is cancelled, and the lease gets
-    back its previous end.
+    The end of the lease doesn't change yet. If somebody had requested to destroy the machine gracefully, this is
+    cancelled, and the lease ends when it would have ended before.
     """
     lease = changed(_not_destroyed(rental.running_lease), seen_at=now, question=question)
     return alter(rental, extension=extension, lease=lease, due_at=now)
@@ -141,10 +141,12 @@ def drop_extension(rental: Rental, now: datetime) -> Rental:
 
 
 def _until(lease: Lease, ends_at: datetime, terms: Terms, now: datetime, *, until_done: bool) -> Lease:
-    """Return the lease with `ends_at` as its new end. A graceful destroy is cancelled.
+    """Return the lease with `ends_at` as its new end.
 
-    If the lease was going to end because the machine's jobs are done, the new end doesn't depend on jobs. With
-    `until_done`, it depends on jobs that begin from now on.
+    A request to destroy the machine gracefully is cancelled.
+
+    If the lease was going to end because the machine's jobs are done, the new end no longer depends on jobs. With
+    `until_done`, it depends on the jobs that begin from now on.
     """
     is_allowed = already_allowed(lease, ends_at)
     if until_done:

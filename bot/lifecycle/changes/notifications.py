@@ -104,7 +104,7 @@ def _given_access(scene: Scene) -> Sequence[str]:
 
 
 def _at_last_notice(scene: Scene) -> Sequence[str]:
-    """Return the teammates if this is the last notice before the end, and nobody otherwise."""
+    """Return the teammates if this is the last notice before the end of the lease, and nobody otherwise."""
     lease = scene.rental.lease if scene.rental is not None else None
     last = lease is None or scene.event.at >= last_notice_at(lease, scene.rules)
     return scene.teammates if last else []

@@ -87,9 +87,9 @@ class RentalSnapshot:
         return spent_on(attempt, self.ledger, self.resources, now)
 
     def spent_at_most(self, now: datetime) -> Micros:
-        """Return the cost of the rental by `now`, including the possible cost of its unresolved attempts.
+        """Return the cost of the rental by `now`, including the possible cost of unresolved purchases.
 
-        An attempt is unresolved while it may have bought a machine that the rental won't use.
+        A purchase is unresolved while it may have created a machine that the rental won't use.
         """
         return spent_at_most(self.ledger, self.resources, self.attempts, now)
 
@@ -273,8 +273,8 @@ def _report_attempts(attempts: Iterable[Attempt], deps: StepDeps) -> None:
 def cost_by_use(snapshot: RentalSnapshot, events: Iterable[Event], now: datetime) -> UseCosts:
     """Return the cost of a rental by `now`, split by how its machine was used. `events` are all of its events.
 
-    The parts add up to `snapshot.spent(now)`. The use counts as unknown before the machine was ready, after its
-    deletion began, and for all earlier attempts.
+    The parts add up to `snapshot.spent(now)`. The use is treated as unknown before the machine was ready, after
+    its deletion began, and for all earlier attempts.
     """
     known = _known_use(snapshot, events, now)
     last = max((attempt.n for attempt in snapshot.attempts), default=0)

@@ -142,8 +142,8 @@ def change_owner(
 ) -> Rental:
     """Transfer the rental to a new owner. A new owner who was a teammate stops being one.
 
-    The former owner's last activity and the questions that the former owner was asked no longer count. If the
-    machine was about to end because its jobs are done, it gets back its usual end.
+    The former owner's last activity and the questions that the former owner was asked are no longer taken into
+    account. If the machine was about to end because its jobs are done, the usual end of the lease is restored.
 
     Args:
         asked_about: The usage status that the message to the new owner asks about. None if the message asks
@@ -355,8 +355,8 @@ def _postponed(rental: Rental, now: datetime) -> Alarm | None:
 def end_now(rental: Rental, ending: Ending, at: datetime) -> Rental:
     """End a rental that has no live resource.
 
-    In a single change, the rental moves to `destroying` and then to its final state, so that people are notified
-    only of the end.
+    In a single change, the rental moves to `destroying` and then to its final state, so that people get only one
+    notification.
     """
     if not ending.outcome.over or rental.state.over:
         raise ForbiddenTransition(f"{rental.state} -> {ending.outcome}")

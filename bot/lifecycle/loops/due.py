@@ -1,8 +1,8 @@
 """The base class of loops that claim the due rows of one table and work on several of them at once.
 
-A claim is a process's right to work on a row for a limited time. A restarted process counts as another process.
-The claim is renewed while the work runs. Once it has expired, another process may claim the row. A process never
-claims a row that it is still working on.
+A claim is a process's right to work on a row for a limited time. A restarted process is treated as another
+process. The claim is renewed while the work runs. Once it has expired, another process may claim the row. A
+process never claims a row that it is still working on.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ A claim is renewed once a quarter of this time has passed. A call that buys or d
 to start during the first half of this time.
 """
 BETWEEN_PASSES = 0.13
-"""The wall-clock seconds from the start of one pass to the start of the next. Shorter if polls are due earlier.
+"""The wall-clock seconds between two reads of the due rows. Shorter if polls are due earlier.
 
-In a pass, the loop claims all rows that have become due since the previous turn.
+Each time, the loop claims all rows that have become due since the last time.
 """
 
 

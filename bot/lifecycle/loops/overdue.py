@@ -40,7 +40,7 @@ log = structlog.get_logger()
 
 CHECK_EVERY = timedelta(minutes=1)
 DOWN_AFTER = timedelta(minutes=5)
-"""If there was no check for this long, the bot counts as having been down."""
+"""If there was no check for this long, the bot is assumed to have been down."""
 RETRY_COMPLETE = timedelta(minutes=10)
 """The interval between checks of an overdue machine that has nothing left to delete."""
 STEP_GOES_FIRST = timedelta(minutes=3)

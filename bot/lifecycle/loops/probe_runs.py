@@ -71,7 +71,7 @@ FEWEST = 3
 Two machines that fail together are no sign of a common cause.
 """
 COUNTS_FOR = timedelta(minutes=20)
-"""The time for which the outcome of a probe run counts when failures are compared.
+"""The time for which the outcome of a probe run is used when failures are compared.
 
 With 10,000 machines, it takes 17 min until each of them has been probed once.
 """
@@ -86,9 +86,9 @@ whether the machines are in use.
 class ProbeFaults:
     """Finds out whether probe runs fail because of the bot or because of the machines.
 
-    If the latest probe runs of more than half of the machines failed, the bot is probably at fault. A machine
-    counts only if its usage status was known before its latest probe run. The outcomes aren't stored, so they are
-    collected anew after each start.
+    If the latest probe runs of more than half of the machines failed, the bot is probably at fault. Machines
+    whose usage status was unknown before their latest probe run are left out. The outcomes aren't stored, so they
+    are collected anew after each start.
     """
 
     def __init__(self) -> None:
@@ -302,8 +302,9 @@ async def run_probe(deps: StepDeps, claimed: Claimed, faults: ProbeFaults) -> st
 def _next(rental: Rental, target: Target, samples: Sequence[Sample], began: datetime) -> datetime:
     """Return the time of the machine's next probe run.
 
-    If the end of the lease changed during this run, the next run takes place as soon as possible, because it sends
-    the machine the new end. While the machine's on-ending.sh is running, the next run also takes place soon.
+    If the end of the lease changed during this run, the next run takes place as soon as possible, because it
+    tells the machine about the change. While the machine's on-ending.sh is running, the next run also takes place
+    soon.
     """
     if rental.lease is None or rental.lease.ends_at == target.ends_at:
         if samples[-1].missed is None and is_awaited(rental, samples[-1].at):

@@ -48,7 +48,7 @@ class Part:
     counted_as: ClassVar[str] = "jobs_in_flight"
     """The key under which `/health` reports `in_flight`."""
     vital: ClassVar[bool] = True
-    """True if the whole bot counts as unhealthy when this part has a problem."""
+    """True if the whole bot is reported as unhealthy when this part has a problem."""
     waits_for_witnesses: ClassVar[bool] = False
     """True if the part must not start until this machine's clock has been compared with other clocks."""
 

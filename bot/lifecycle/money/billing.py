@@ -23,8 +23,8 @@ def ledger_row(resource: Resource, attempt: Attempt, owner: str, written: Iterab
     If the API didn't report the resource's start, end or price, the bot's own value is used and the row is marked
     as estimated.
 
-    A resource can reappear after it counted as terminated. In this case, `written` contains the resource's earlier
-    rows, and the new row starts where the last earlier row ends.
+    A resource can reappear after it was considered terminated. In this case, `written` contains the resource's
+    earlier rows, and the new row starts where the last earlier row ends.
     """
     if resource.terminated_at is None:
         raise ValueError(f"{resource.resource_id} is not gone")
@@ -81,10 +81,10 @@ def spent_on(
 def spent_at_most(
     ledger: Iterable[LedgerRow], resources: Iterable[Resource], attempts: Iterable[Attempt], now: datetime
 ) -> Micros:
-    """Return the cost of a rental until `now`, including the possible cost of its unresolved attempts.
+    """Return the cost of a rental until `now`, including the possible cost of unresolved purchases.
 
-    An attempt is unresolved while nobody knows whether its call bought a machine. Such an attempt counts as billed
-    for at least UNRESOLVED_COUNTS_FOR.
+    A purchase is unresolved while nobody knows whether its call bought a machine. It is assumed to be billed for
+    at least UNRESOLVED_COUNTS_FOR.
     """
     rows, known, tried = tuple(ledger), tuple(resources), tuple(attempts)
     amount = spent(rows, known, tried, now).amount

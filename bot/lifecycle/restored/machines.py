@@ -81,7 +81,7 @@ async def _close(tx: Tx, deps: Deps, rental: Rental, question: AdminQuestion) ->
 async def _another_waits(tx: Tx, rental: Rental, question: AdminQuestion) -> bool:
     """Return whether the admins still have to decide about another purchase for this rental.
 
-    There can be two such purchases, because an earlier attempt of the rental may have left a machine behind.
+    There can be two such purchases, because an earlier purchase for the rental may have left a machine behind.
     """
     others = [one for one in await tx.questions.purchases() if one.open and one.id != question.id]
     machines = [machine for one in others for machine in one.purchase.machines]

@@ -60,15 +60,18 @@ from store.db import Tx
 STILL_FRESH = timedelta(seconds=30)
 """An offer that expires sooner than this isn't tried, because it could expire during the call."""
 MOST_UNRESOLVED = 3
-"""The number of unresolved attempts at which a rental stops buying.
+"""The number of unresolved purchases at which a rental stops buying.
 
-An attempt is unresolved while it may have bought a machine that the rental won't use. Later lookups show whether
+A purchase is unresolved while it may have created a machine that the rental won't use. Later lookups show whether
 this is the case. Buying then continues.
 """
 
 
 class NoHeadroom(Exception):
-    """The team's limit leaves no headroom for another purchase, because unresolved attempts count towards it."""
+    """The team's limit leaves no headroom for another purchase.
+
+    Purchases with an unknown outcome count toward the limit.
+    """
 
 
 async def procure(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
@@ -114,16 +117,16 @@ async def procure(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
 
 
 def _ended_as_overdue(rental: Rental, attempt: Attempt) -> bool:
-    """Return whether an attempt was ended as overdue, and nobody has decided about the request since.
+    """Return whether a purchase was ended because its machine was overdue.
 
-    The loop that deletes overdue machines ends such attempts. The request is the one that created the rental.
+    False if somebody has decided about the rental since then.
     """
     decided_since = rental.procuring_since is not None and attempt.intended_at < rental.procuring_since
     return attempt.marked_by is Marker.OVERDUE and not decided_since
 
 
 def _blocks_next(attempt: Attempt) -> bool:
-    """Return whether the next purchase has to wait until the deletion of this attempt has been accepted.
+    """Return whether the next purchase has to wait until the deletion of this machine has been accepted.
 
     This is the case if a machine of the attempt has reappeared after the attempt was closed. If the answer to the
     procure call was `failed`, the attempt never blocks the next purchase.
@@ -134,7 +137,7 @@ def _blocks_next(attempt: Attempt) -> bool:
 def give_up(
     snapshot: RentalSnapshot, attempt: Attempt, why: Why, now: datetime, detail: str = ""
 ) -> RentalSnapshot:
-    """Mark an attempt for deletion. The next attempt begins once the deletion has been accepted."""
+    """Mark a purchased machine for deletion. The next purchase begins once the deletion has been accepted."""
     marked = changed(attempt, marked_by=Marker.STEP, why=why, detail=detail or attempt.detail)
     after = give_up_attempt(snapshot.rental, now)
     facts = AttemptFacts(vendor=attempt.vendor, rate=attempt.rate, why=why, detail=detail or None)
@@ -330,12 +333,13 @@ def _fits_later(deps: StepDeps, snapshot: RentalSnapshot, offers: Sequence[Offer
 async def _intend(
     deps: StepDeps, snapshot: RentalSnapshot, offer: Offer, key: Key, plan: StartupScriptPlan
 ) -> tuple[RentalSnapshot, Attempt]:
-    """Store a new attempt, in a transaction that is committed before its procure call.
+    """Store a new attempt to buy a machine, in a transaction that is committed before its procure call.
 
     Raises:
         OfferTaken: The offer has already been tried.
         BuyingBlocked: Buying has been blocked in the meantime.
-        NoHeadroom: The team's limit has no headroom for this offer in addition to the unresolved attempts.
+        NoHeadroom: The team's limit has no headroom for this offer in addition to the purchases with an unknown
+            outcome.
         Stale: The rental has changed in the meantime.
     """
 
