@@ -32,7 +32,7 @@ BATCH = 100
 
 @dataclass(frozen=True)
 class Found:
-    """A live resource of the account. Contains the stored resource and attempt that match it, if any."""
+    """A running resource on the account, with the stored resource and the stored attempt that match it, if any."""
 
     view: ResourceView
     resource: Resource | None
@@ -108,7 +108,7 @@ async def _attempt_named_by(tx: Tx, view: ResourceView) -> Attempt | None:
 
 
 async def _watch(deps: StepDeps, machine: Found, attempt: Attempt) -> None:
-    """Make sure that the store has this machine as a live machine of its rental. Failures are logged."""
+    """Make sure that the store has this machine as a running machine of its rental. Failures are logged."""
     try:
         if attempt.closed:
             await _mark_for_deletion(deps, machine, attempt)
@@ -125,7 +125,7 @@ async def _watch(deps: StepDeps, machine: Found, attempt: Attempt) -> None:
 
 
 async def _add_to_store(deps: StepDeps, found: Found, attempt: Attempt) -> None:
-    """Store a live resource of an open attempt, because the store lacks it or has recorded it as terminated."""
+    """Store a resource of an open purchase, because the store lacks it or has recorded it as terminated."""
     view = found.view if found.resource is None else await _live_view(deps, found.view.resource_id)
     if view is None:
         return

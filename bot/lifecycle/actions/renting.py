@@ -123,13 +123,14 @@ class Rented:
 
 
 class Rent(Action[OfferToRent, RentPlan, Rented], id="rent"):
-    """Rent an offer of a quote, or request approval for it. A quote creates at most one rental.
+    """Rent an offer that a search found, or request approval for it.
 
-    If only an SSH key is missing, the offer is rented when the person adds a key (`rent_clicked`).
+    At most one rental is created from each search. If only an SSH key is missing, the offer is rented when the
+    person adds a key (`rent_clicked`).
 
     Raises:
         NeedsKey: The person has no SSH key.
-        TooLate: A rental was already created from the quote, or the price is no longer valid.
+        TooLate: A rental was already created from the search, or the price is no longer valid.
         DuplicateRental: The person already rents the same machine and doesn't want `another`.
         Mistake: Too little time is left until the requested end, the lease is too long, or the keys and the setup
             script don't fit into a startup script.

@@ -63,19 +63,19 @@ Sums of higher prices might exceed the largest number that the store can hold.
 
 
 class TellMe(Direct[Quote, Quote], id="tell_me"):
-    """Notify the person once there is an offer that fits the quote (button "Tell me when there's an offer").
+    """Notify the person once the search finds an offer (button "Tell me when there's an offer").
 
-    By default, the quote stays on the waitlist for the duration `waiting.longest`. The person is only notified
+    By default, the search stays on the waitlist for the duration `waiting.longest`. The person is only notified
     during their working hours, which the policy key `hours` sets. The person can also type another duration, or
     that they want to be notified at any time.
 
-    A second click changes nothing. If a rental was created from the quote, a copy of the quote is put on the
-    waitlist. That rental must be over, or waiting for its owner's decision.
+    A second click changes nothing. If a rental was already created from the search, a copy of the search is put
+    on the waitlist. That rental must be over, or waiting for its owner's decision.
 
     Raises:
-        TooLate: The quote is unknown. Also raised if a rental was created from it, and the rental is neither over
-            nor waiting for its owner's decision.
-        Refused: The quote is somebody else's, the person isn't allowed to use the bot, they already wait for
+        TooLate: The search is unknown. Also raised if a rental was created from it, and the rental is neither
+            over nor waiting for its owner's decision.
+        Refused: The search is somebody else's, the person isn't allowed to use the bot, they already wait for
             `waiting.per_person` machines, or the request has too many GPUs.
         Mistake: Too little time is left until the requested end, or the lease is too long.
     """
@@ -106,7 +106,7 @@ class TellMe(Direct[Quote, Quote], id="tell_me"):
 class WaitAgain(TellMe, id="wait_again"):
     """Start a new waitlist entry like an earlier one, for the same length of time (button "Wait again").
 
-    The person is notified once there is an offer. Returns the new quote. Raises the same errors as `TellMe`.
+    The person is notified once there is an offer. Returns the new search. Raises the same errors as `TellMe`.
     """
 
     async def do(self, tx: Tx, deps: Deps, person: Person, plan: Quote) -> Quote:
@@ -205,16 +205,16 @@ class RentWhenFound(Action[WaitFacts, LaterRent, WaitBegun], id="rent_for_me"):
     needs approval, it waits for an approver first. It is then in state `queued` until an offer is found. A second
     click returns the same rental.
 
-    `gpu_rate` is the highest price that the person named, in USD per GPU-hour. If it is None, the highest price in
-    the request is used. For a request with a start time, the highest price can also be computed from the cheapest
-    present offer, by adding the margin `procure.dearer`.
+    `gpu_rate` is the highest price that the person named, in USD per GPU-hour. If it is None, the highest price
+    in the request is used. For a request with a start time, the highest price can also be computed from the
+    cheapest present offer, by adding the margin `procure.dearer`.
 
     Raises:
         NeedsKey: The person has no SSH key.
-        TooLate: The quote is unknown, or another rental was already created from it.
+        TooLate: The search is unknown, or another rental was already created from it.
         Mistake: No price is known, too little time is left until the requested end, the lease is too long, the
             start time is too far in the future, or the keys and the setup script don't fit into a startup script.
-        Refused: The quote is somebody else's, the person isn't allowed to use the bot, the person already waits
+        Refused: The search is somebody else's, the person isn't allowed to use the bot, the person already waits
             for `waiting.per_person` machines, or the request exceeds another limit or a budget.
     """
 
@@ -342,7 +342,7 @@ def _without_cap(request: Request) -> Request:
 
 
 class StopWaiting(Direct[tuple[Quote, Rental | None], Quote], id="stop_waiting"):
-    """Leave the waitlist (button "Stop waiting"). Returns the quote.
+    """Leave the waitlist (button "Stop waiting"). Returns the saved search, that is, the quote.
 
     `quote_id` is the ID of the quote or of its rental. If there is a rental, it ends as withdrawn, and nothing
     stays reserved.
@@ -378,11 +378,11 @@ class StopWaiting(Direct[tuple[Quote, Rental | None], Quote], id="stop_waiting")
 class WaitAtAnyTime(Direct[tuple[Quote, Rental | None], WaitingView], id="any_time"):
     """Search for offers outside the person's working hours, too (button "Any time").
 
-    Returns the quote and the quote's rental.
+    Returns the saved search (the quote) and its rental.
 
     Raises:
-        TooLate: The quote is no longer on the waitlist for an offer.
-        Refused: The quote is somebody else's, or the person isn't allowed to use the bot.
+        TooLate: The search is no longer on the waitlist for an offer.
+        Refused: The search is somebody else's, or the person isn't allowed to use the bot.
     """
 
     quote_id: str

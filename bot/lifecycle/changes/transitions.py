@@ -353,7 +353,7 @@ def _postponed(rental: Rental, now: datetime) -> Alarm | None:
 
 
 def end_now(rental: Rental, ending: Ending, at: datetime) -> Rental:
-    """End a rental that has no live resource.
+    """End a rental immediately, because none of its machines is still running.
 
     In a single change, the rental moves to `destroying` and then to its final state, so that people get only one
     notification.

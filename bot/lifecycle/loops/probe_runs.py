@@ -88,7 +88,7 @@ class ProbeFaults:
 
     If the latest probe runs of more than half of the machines failed, the bot is probably at fault. Machines
     whose usage status was unknown before their latest probe run are left out. The outcomes aren't stored, so they
-    are collected anew after each start.
+    are collected again after each start.
     """
 
     def __init__(self) -> None:

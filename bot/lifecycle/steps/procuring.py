@@ -1,4 +1,4 @@
-"""Buys a machine for a rental, with one live attempt at a time.
+"""Buys a machine for a rental, with one unfinished purchase at a time.
 
 Each attempt is committed before its single procure call. The next attempt begins once the current attempt is
 closed and so can't be billed any more. It can also begin once the market has accepted the deletion of the current

@@ -231,7 +231,7 @@ async def _check(deps: StepDeps, snapshot: RentalSnapshot) -> tuple[RentalSnapsh
     """Ask the market about the machine if a check is due.
 
     Returns the snapshot with the answer, and the time of the next check. If the machine has been terminated, the
-    snapshot has no live attempt.
+    snapshot's `live` is None.
     """
     attempt = snapshot.live
     now = deps.clock.now()
