@@ -108,7 +108,7 @@ def _is_private_der(content: bytes) -> bool:
 
 
 def _content_of(sequence: bytes) -> bytes:
-    """Return the content of a DER sequence, even if the sequence is truncated. Empty for any other content."""
+    """Return the content of a DER sequence, which can be truncated. Empty if it isn't a DER sequence."""
     if len(sequence) < 2 or sequence[0] != _SEQUENCE:
         return b""
     length_bytes = sequence[1] - 0x80 if sequence[1] > 0x80 else 0
@@ -228,7 +228,7 @@ def kind_of(line: str) -> str:
 
 
 def _field(content: bytes, n: int) -> bytes:
-    """Return one field of a public key. Field 0 is the type. If the field is truncated, its end is missing."""
+    """Return the field with this number of a public key. Field 0 is the type of the key."""
     for _ in range(n):
         content = content[4 + int.from_bytes(content[:4], "big") :]
     return content[4 : 4 + int.from_bytes(content[:4], "big")]

@@ -1,7 +1,7 @@
-"""The command `gpubot-run`, which records a job on a machine while it runs. No I/O.
+"""The text of the command `gpubot-run`, which records a job on a machine while it runs.
 
-People start their work with `gpubot-run python train.py`. The command leaves one small file for each job in
-`JOBS_DIRECTORY`, from which `bot.policy.access.jobs_script` reads it. docs/jobs.md describes both.
+People start their work with `gpubot-run python train.py`. The command writes one small file for each job to
+`JOBS_DIRECTORY`. `bot.policy.access.jobs_script` reads these files. docs/jobs.md describes both scripts.
 """
 
 from __future__ import annotations
