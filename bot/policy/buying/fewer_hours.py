@@ -74,8 +74,8 @@ def _begins(request: Request, now: datetime) -> datetime:
 def _least(rental: Rental, now: datetime) -> timedelta:
     """Return the shortest length that an approver can choose.
 
-    If the end is flexible, the lease can't be cut to a time before its earliest end. An extension must end after
-    the time until which the owner can keep the machine without an approval.
+    If the end is flexible, an approver can't choose a time before the earliest end. An extension must go beyond
+    the latest end of the lease, because the owner can extend the lease up to there without an approval.
     """
     request, shortest = rental.request, timedelta(seconds=1)
     if rental.extension is not None:

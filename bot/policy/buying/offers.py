@@ -1,4 +1,4 @@
-"""Matches offers to requests, suggests similar requests, and decides which offers a rental can buy next."""
+"""Matches offers to requests, suggests similar requests, and chooses the offers to buy next for a rental."""
 
 from __future__ import annotations
 
@@ -63,10 +63,10 @@ def fits(offer: Offer, query: OfferQuery) -> bool:
 
 
 def cheapest_first(offers: Iterable[Offer]) -> tuple[Offer, ...]:
-    """Return offers sorted by price.
+    """Return offers sorted by price, lowest first.
 
-    Offers with equal prices aren't sorted by their IDs, so that their order stays the same if a later search
-    returns new IDs.
+    Offers with equal prices are sorted by vendor, region and GPU. Their IDs come last, because a later search can
+    return other IDs for the same machines.
     """
     return tuple(
         sorted(
@@ -148,7 +148,7 @@ def nearby(request: Request) -> list[Request]:
 
 
 def untried(offers: Iterable[Offer], request: Request, clicked: str, attempts: Sequence[Attempt]) -> list[Offer]:
-    """Return the offers that a rental can try to buy next, sorted by preference.
+    """Return the offers that the bot can try to buy next for a rental, sorted by preference.
 
     The `clicked` offer comes first, then the others, cheapest first.
 
@@ -177,7 +177,7 @@ def with_needed_script(
     answers: Mapping[str, ProbeAnswers],
     chosen_vendor: str | None = None,
 ) -> tuple[Offer, ...]:
-    """Return the offers whose machines run the startup script, or all offers if the request doesn't need it.
+    """Return the offers whose vendor runs the startup script. If the script isn't needed, return all offers.
 
     Args:
         teammates: The people with whom the machine is shared.
@@ -220,8 +220,9 @@ def within_terms(offers: Iterable[Offer], terms: Terms, billed: Micros, rules: R
 def to_ask_about(offers: Sequence[Offer], terms: Terms, rules: Rules) -> tuple[Why, Offer] | None:
     """Return an offer for people to decide about, and the reason why the approved terms don't allow it.
 
-    The first offer with a GPU that the approved terms allow is preferred. Such an offer is only too expensive. If
-    no offer has such a GPU, the first of all offers is returned. None if there are no offers.
+    If some offers have a GPU that the approved terms allow, the first of these offers is returned. The reason is
+    then its price. Otherwise, the first of all offers is returned. The reason is then its GPU. None if there are
+    no offers.
     """
     dearer = next((offer for offer in offers if may_substitute(offer.gpu, terms.gpu, rules)), None)
     if dearer is not None:

@@ -94,7 +94,8 @@ def remainder_of(rental: Rental, spent: Micros, now: datetime, rules: Rules) -> 
 
     - The lease lasts until the old lease would end, but at least LEAST_LEASE, and at most the longest lease in the
       rules.
-    - The replacement is kept until the same time if saving fails.
+    - If the owner's `/root/on-ending.sh` fails, the replacement is kept for as long as the old machine would have
+      been.
     - The highest price stays the same.
     - The total is reduced by `spent`. If the old machine is still running, the total is also reduced by the cost
       of one grace period, because the old machine costs money until the new one has been bought.

@@ -304,7 +304,7 @@ def forecast(
 def is_unusual(today: Micros, past: Sequence[Micros], unusual_from: Decimal) -> bool:
     """Return whether today's cost is unusually high.
 
-    It is unusually high if it exceeds both `unusual_from` and UNUSUAL times the cost of a usual day.
+    The cost must be more than `unusual_from`, and more than three times the cost of a usual day (UNUSUAL).
 
     Args:
         past: The cost of each day before today, oldest first.

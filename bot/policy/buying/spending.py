@@ -91,7 +91,7 @@ def billed_span(lease: timedelta, kept: timedelta, rules: Rules) -> timedelta:
 
     Args:
         lease: The length of the lease.
-        kept: The time for which the machine is kept if saving fails, as in `Terms.kept`.
+        kept: The time for which the machine is kept if the owner's `/root/on-ending.sh` fails, as in `Terms.kept`.
         rules: The rules, with the provisioning timeout and the grace period.
     """
     return lease + kept + rules.procure.provision_timeout + rules.lease.grace
@@ -120,14 +120,16 @@ def over_total(request: Request, total: Micros) -> bool:
 def provisioning_budget(total: Micros, billed: Micros, rate: Decimal, lease: timedelta, rules: Rules) -> timedelta:
     """Return the longest time that a machine can take to get ready without costing more than `total`.
 
-    The total must also pay for earlier attempts (`billed`), the whole lease, and the grace period after the lease.
-    If the machine is kept when saving fails, `lease` includes that time. The result is at most the provisioning
-    timeout in the rules. If the total doesn't even pay for the lease, the result is negative.
+    The total must also pay for earlier attempts, for `lease`, and for the grace period after it. The result is at
+    most the provisioning timeout in the rules. If the total doesn't even pay for the lease, the result is
+    negative.
 
     Args:
         total: The total of the approved terms.
         billed: The cost of earlier attempts.
         rate: The machine's price in USD per hour.
+        lease: The length of the lease. If the machine is kept after a failure of the owner's `/root/on-ending.sh`,
+            that time is included.
     """
     longest = rules.procure.provision_timeout
     left = Fraction(total - billed, MICROS_PER_DOLLAR) - Fraction(rate) * _hours(lease + rules.lease.grace)
@@ -234,7 +236,8 @@ def needs_approver(gpu: str, count: int, rate: Decimal, total: Micros, rules: Ru
 def may_substitute(gpu: str, clicked: str, rules: Rules) -> bool:
     """Return whether a GPU may be bought as a substitute for the clicked GPU, without asking anybody.
 
-    In addition to `fits_model`, a GPU that always needs approval is no substitute for one that doesn't.
+    The model must fit the clicked model (`fits_model`). If the clicked model doesn't always need an approval, the
+    substitute must not always need one either.
     """
     if not fits_model(gpu, clicked):
         return False
@@ -302,17 +305,18 @@ def propose_longer_lease(
 ) -> Proposal:
     """Return the next version of a running rental's terms, for a lease until `ends_at`.
 
-    An approver decides if the longer lease exceeds the `auto_approve` limits. The rule `approval.always` doesn't
+    If the longer lease exceeds the `auto_approve` limits, it needs an approver. The rule `approval.always` doesn't
     apply, because the person already has the machine.
 
-    The total is the cost so far, plus the highest possible cost until the new end, including the grace period and
-    the time for which the machine is kept if saving fails.
+    The total is the cost so far, plus the highest possible cost until the machine is destroyed. This includes the
+    grace period and the time `kept`.
 
     If the end is flexible, the terms already allow the machine to run until the latest time at which the lease may
     end. If `ends_at` isn't after that time, the terms are returned unchanged.
 
     Args:
-        kept: The time for which the machine is kept after the new end (`kept_for_longer_lease`).
+        kept: The time for which the machine is kept after `ends_at` if the owner's `/root/on-ending.sh` fails
+            (`kept_for_longer_lease`).
         spent: The highest possible cost of the rental by `now`.
 
     Raises:
@@ -339,7 +343,7 @@ def extension_needs_confirmation(rental: Rental, ends_at: datetime, span: timede
         rental: The rental before the extension.
         ends_at: The new end of the lease.
         span: The time by which the lease is extended.
-        kept: The time for which the machine is kept after the new end if saving fails.
+        kept: The time for which the machine is kept after the new end if the owner's `/root/on-ending.sh` fails.
     """
     lease = rental.running_lease
     longest = max(span, ends_at + kept - lease.paid_until) if kept else span
@@ -397,16 +401,16 @@ def check_lease(lease: timedelta, rules: Rules) -> None:
 
 
 def most_gpus(rules: Rules) -> str:
-    """Return the largest number of GPUs of a single rental as text, such as `8 GPUs`."""
+    """Return the team's limit on the number of GPUs per rental as text, such as `8 GPUs`."""
     return plural(rules.limits.per_rental_gpus, "GPU")
 
 
 def check_size(request: Request, rules: Rules) -> None:
-    """Check the number of GPUs and the length of a request against the rules.
+    """Check the number of GPUs and the length of the lease in a request against the rules.
 
     Raises:
         Refused: The request has too many GPUs.
-        Mistake: Its lease is too long.
+        Mistake: The lease is too long.
     """
     if not count_allowed(request.count, rules):
         raise Refused(

@@ -56,11 +56,13 @@ def by_purchase(machines: Iterable[UnmanagedMachine]) -> list[tuple[UnmanagedMac
 def purchases_of(
     machines: Iterable[UnmanagedMachine], questions: Sequence[AdminQuestion]
 ) -> dict[str, AdminQuestion]:
-    """Map the IDs of newly found machines to the existing questions about their purchases.
+    """Return the existing questions to the admins about these machines, by the ID of each machine.
 
-    Machines of new purchases are left out, because there is no question about them yet.
+    A question is about one purchase and all of its machines. If there is no question about a machine's purchase
+    yet, the machine is left out.
 
     Args:
+        machines: The machines that were newly found.
         questions: The questions to the admins about purchases. Questions whose `over_at` is set are left out.
     """
     first_with: dict[str, int] = {}

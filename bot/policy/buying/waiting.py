@@ -99,8 +99,8 @@ def new_waitlist_entry(
     If the request has no start time, the entry expires at the earliest of three times: the time that its owner
     typed, `waiting.longest` from now, and LEAST_TIME before the end that the owner named for the machine.
 
-    If the request has a start time, the entry expires LEAST_TIME before the end that the owner named. The machine
-    may then be rented at any time of day, because the owner chose the start time on purpose.
+    If the request has a start time, the entry expires LEAST_TIME before the end that the owner named. The bot then
+    rents the machine even outside the owner's working hours, because the owner chose the start time.
 
     Args:
         typed: The waitlist entry that the owner's command contained. None if the command contained none.
@@ -151,9 +151,8 @@ class Ceiling(NamedTuple):
 def ceiling(request: Request, offers: Sequence[Offer], rules: Rules) -> Ceiling | None:
     """Return the highest price of an automatic rental, and the terms for that price.
 
-    For a request with a start time, the price of the cheapest offer is used, as if the owner had clicked it.
-    Without a start time or without offers, the highest price in the request is used. None if the request names no
-    highest price.
+    If the request has a start time, the terms are those for the cheapest offer. If it has no start time, or if
+    there are no offers, the highest price in the request is used. None if the request names no highest price.
 
     Args:
         offers: The offers that fit now, cheapest first.
@@ -225,7 +224,7 @@ def first_look(request: Request, rules: Rules) -> datetime | None:
 def next_question(search: SharedSearch, waiters: Iterable[Waiter], now: datetime, rules: Rules) -> datetime | None:
     """Return the time of the next query to the market, or None if nobody is waiting.
 
-    The market is queried as soon as any of the waitlist entries may be served. There is at least `waiting.every`
+    This is the earliest time at which any of the waitlist entries needs a query. There is at least `waiting.every`
     between two queries.
     """
     waiting = (waiter for waiter in waiters if waiter.waitlist_entry.until > now)
@@ -262,9 +261,9 @@ def _next_query(search: SharedSearch, waiter: Waiter, now: datetime, rules: Rule
 
 
 def in_turn(waiters: Iterable[Waiter], now: datetime, rules: Rules) -> list[Waiter]:
-    """Return the waitlist entries that may be served now, oldest first.
+    """Return the waitlist entries for which the bot wants offers now, oldest first.
 
-    To serve an entry is to rent an offer for its owner, or to notify the owner of offers.
+    For each entry, the bot then rents an offer for the owner or notifies the owner of offers.
     """
     return sorted(
         (waiter for waiter in waiters if waiter.waitlist_entry.until > now and _has_begun(waiter, now, rules)),
