@@ -78,8 +78,9 @@ def named_to_decide(approvers: Approvers, team: Team) -> tuple[str, ...]:
 
 
 def then_people(rules: Rules, team: Team) -> tuple[str, ...]:
-    """Return the people of `approval.then` and the known members of its groups, without duplicates.
+    """Return the people who are asked in addition if the approvers don't decide about a request in time.
 
+    These are the people of the policy key `approval.then` and the known members of its groups, without duplicates.
     People who left the workspace are left out.
     """
     groups = rules.approval.then_groups
@@ -241,7 +242,7 @@ def check_teammate(person: Person, rules: Rules) -> None:
 
 
 def is_teammate(person: Person, rental: Rental, rules: Rules) -> bool:
-    """Return whether a person is a teammate of the rental, and may still have access now."""
+    """Return whether a person is a teammate of the rental and is still allowed to have access."""
     return person.id in rental.teammates and may_be_let_in(person, rules)
 
 
@@ -252,8 +253,8 @@ def is_owner(person_id: str, owner: str) -> bool:
     """Return whether a person owns a rental or a quote.
 
     A quote is a request with the offers that were found for it. Only the owner sees the quote, rents from it and
-    repeats its search. Only the owner accepts requests that need no approver, replaces a machine or a waiting
-    request, shares a machine, and gives it to somebody else.
+    repeats its search. Only the owner replaces a machine or a waiting request, shares a machine, and gives it to
+    somebody else. If a request needs no approver, only the owner can accept it.
 
     In private messages, only the owner gets the buttons that act on a rental. There is one exception: teammates
     get the Extend button. Approvers and admins may act as well, but they type commands.
@@ -304,9 +305,8 @@ def may_extend(person: Person, rental: Rental, rules: Rules) -> bool:
 def decides_at_once(person: Person) -> bool:
     """Return whether an extension takes effect without an approver, because the operator requested it.
 
-    The operator decides like an approver, and states a reason. If an approver requests an extension over the
-    limits in Slack, the extension waits for a decision like anybody else's. In this way, the other approvers see
-    it first.
+    The operator decides like an approver, and states a reason. An approver who requests an extension in Slack
+    can't skip the decision in this way, so that the other approvers see the extension first.
     """
     return person.id == OPERATOR.id
 

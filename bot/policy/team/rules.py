@@ -146,7 +146,10 @@ class Bill(Frozen):
 
 
 class Always(Frozen):
-    """The requests that need an approver whatever they cost. Either condition is enough."""
+    """The requests that need an approver whatever they cost.
+
+    A request needs one if it asks for one of `models`, or for at least `gpus_from` GPUs.
+    """
 
     models: tuple[GpuName, ...] = ()
     """GPU families, such as `H200`, or single models, as people type them in `/gpu get`."""
@@ -215,12 +218,12 @@ class Lease(Frozen):
 
 
 class WhenFailed(StrEnum):
-    """What happens to a machine at its end if its `/root/on-ending.sh` has failed."""
+    """The ways to treat a machine at the end of its lease if its `/root/on-ending.sh` has failed."""
 
     END = "end"
-    """It is destroyed, as if the script had finished."""
+    """The machine is destroyed, as if the script had finished."""
     KEEP = "keep"
-    """It keeps running until its owner's next hours begin."""
+    """The machine keeps running until its owner's next working hours begin."""
 
 
 class OnEnding(Frozen):
@@ -314,7 +317,7 @@ class Idle(Frozen):
 
 
 class ReadyAnnouncement(StrEnum):
-    """The ways to announce in the thread of a rental's card that the machine is ready."""
+    """The ways to announce that a machine is ready: as a reply in a thread, with or without a broadcast."""
 
     THREAD_BROADCAST = "thread_broadcast"
     THREAD = "thread"

@@ -72,7 +72,7 @@ def load(text: str) -> Document:
     """Parse a YAML document.
 
     Raises:
-        WrongPolicy: The document can't be parsed to its end. The error has a single message.
+        WrongPolicy: The document can't be parsed. The error has a single message.
     """
     try:
         return _Builder().build(text)
