@@ -88,9 +88,9 @@ class Left(Frozen):
     ends_at: datetime
     """The end of the lease. If the end is flexible, the latest time at which the lease may end."""
     total: Micros
-    """The highest possible remaining cost, including the grace period after the end.
+    """The highest possible remaining cost, including the grace period after the end of the lease.
 
-    If the machine is kept when saving fails, the cost of that time is included too.
+    If the machine is kept when the owner's `/root/on-ending.sh` fails, the cost of that time is included too.
     """
     over: tuple[Over, ...]
     """The reasons why a new owner would need an approver."""

@@ -1,4 +1,4 @@
-"""Decides when to probe a ready machine, and when to ask the marketplace whether it still exists. No I/O."""
+"""Decides when to probe a ready machine, and when to check with the marketplace that the machine still exists."""
 
 from __future__ import annotations
 
@@ -117,8 +117,8 @@ class Check(Frozen):
 def next_check(read_at: datetime, contract: Contract, last: Sample | None, now: datetime) -> Check:
     """Return the time at which to ask the marketplace next whether a machine still exists.
 
-    After a failed probe run, the check is due at once. While probe runs succeed, a check only reads the
-    marketplace's cache, to learn the current price.
+    After a failed probe run, the check is due at once. A successful probe run shows that the machine exists. The
+    next check is then only needed to learn the current price, for which the marketplace's cache is sufficient.
 
     Args:
         read_at: The time of the last check.

@@ -48,7 +48,7 @@ def wants_probe(request: Request, rules: Rules) -> bool:
 
 
 def has_probe(rental: Rental, attempt: Attempt | None, rules: Rules) -> bool:
-    """Return whether the machine of this attempt is meant to have a probe, so that the bot should probe it.
+    """Return whether a rental's machine is meant to have a probe, so that the bot should probe it.
 
     True even if the vendor or region accepts no startup script, because the owner can install the probe by hand.
     False in these cases:
@@ -56,6 +56,9 @@ def has_probe(rental: Rental, attempt: Attempt | None, rules: Rules) -> bool:
     - The rules or the request switch the probe off.
     - The machine was rented before the bot had probes.
     - The machine wasn't rented through the bot.
+
+    Args:
+        attempt: The purchase that brought the machine. None if the rental has no machine.
     """
     script = attempt.script if attempt is not None else None
     return wants_probe(rental.request, rules) and script is not None and (script.probe or script.refused)

@@ -123,7 +123,7 @@ class End(NamedTuple):
 
     why: Why
     by: str | None = None
-    """Slack ID of the person who destroys it. None if its lease ended, or if another machine replaces it."""
+    """Slack ID of the person who destroys it. None if the lease has ended, or if another machine replaces it."""
 
 
 class NoteLoss(NamedTuple):
@@ -133,15 +133,15 @@ class NoteLoss(NamedTuple):
 class TellEndAgain(NamedTuple):
     """Notify the owner of the lease's end again, after the database was restored from a backup.
 
-    Slack shows a message that was sent after the backup. In this message, the lease may end later than in the
-    database. Once the owner is notified again, earlier notices no longer count.
+    A message that was sent after the backup can show a later end than the database. The owner therefore gets a new
+    notification, and earlier ones are ignored.
     """
 
 
 class DropUsageStatus(NamedTuple):
     """Drop the usage status of a machine that no longer has a probe.
 
-    The bot knew the usage status until `since`.
+    Starting at `since`, it is unknown how the machine is used.
     """
 
     since: datetime
@@ -157,7 +157,7 @@ class StayInPlace(NamedTuple):
 
 
 class SkipNotice(NamedTuple):
-    """Don't send the notice of the lease's end that is due now."""
+    """Skip the notice of the lease's end that would otherwise be sent now."""
 
 
 class GiveNotice(NamedTuple):
@@ -204,7 +204,7 @@ class EndWhenDone(NamedTuple):
 
 
 class ResumeWork(NamedTuple):
-    """Restore the usual end of the lease, because there is work on the machine after its jobs were done."""
+    """Restore the usual end of the lease, because work on the machine went on after its jobs were done."""
 
     work: WorkGoesOn
 
@@ -221,11 +221,14 @@ class Ask(NamedTuple):
 
 
 class TellOthers(NamedTuple):
-    """Show on the card that nobody has answered, or notify the approvers."""
+    """Show on the rental's card that the owner hasn't answered, or notify the approvers of it.
+
+    The card is the rental's message in the channel.
+    """
 
     asked: Asked
     use: Use | None = None
-    """The usage status for the approvers' notification. None if only the card changes."""
+    """The usage status for the notification of the approvers. None if only the card changes."""
 
 
 class MoveEnd(NamedTuple):
@@ -323,8 +326,8 @@ def _with_open_connections(use: Use, machine: Machine) -> Use:
 def _terminated(machine: Machine, rules: Rules, now: datetime) -> Due | None:
     """End the rental if the market no longer has the machine.
 
-    If the machine was already due to be deleted as overdue, the rental counts as ended by its lease. Otherwise it
-    counts as ended by the vendor.
+    If the machine was already due to be deleted as overdue, the reason is the end of the lease. Otherwise, the
+    reason is that the vendor terminated the machine.
     """
     overdue = leases.overdue_at(machine.lease.ends_at, None, rules)
     if overdue is not None and overdue <= now and (machine.live is None or machine.live.marked_for_deletion):
@@ -343,7 +346,7 @@ def _is_uncompared(messages: Iterable[Message]) -> bool:
 
 
 def _shown_later(machine: Machine, _: Rules, now: datetime) -> Due | None:
-    """Notify the owner of the lease's end again if Slack has shown that the database is an older copy."""
+    """Notify the owner of the lease's end again if messages in Slack are newer than the restored database."""
     return None if machine.lease.shown_later_at is None else Due(now, TellEndAgain())
 
 
@@ -377,8 +380,8 @@ def _notice(machine: Machine, rules: Rules, now: datetime) -> Due | None:
     """Notify the owner before the end of the lease.
 
     If the end is flexible and can still move, the notice is skipped while the machine is in use. UNSEEN_NOTICE is
-    only sent if the bot can't monitor the machine. If the lease ends because its jobs are done, the message about
-    the jobs was the notice.
+    only sent if the bot can't monitor the machine. If the lease ends because its jobs are done, no notice is sent,
+    because the owner got a message about the jobs.
     """
     lease, rental = machine.lease, machine.rental
     at = end_notices.next_notice(lease, rules)
@@ -399,11 +402,11 @@ def _notice(machine: Machine, rules: Rules, now: datetime) -> Due | None:
 
 
 def _ask_in_time(machine: Machine, rules: Rules, now: datetime) -> Due | None:
-    """Warn the owner of the end while the approvers are still in their working hours.
+    """Warn the owner before the lease ends, while approvers can still approve an extension.
 
-    The warning is sent ASK_IN_TIME before these hours end, so that an extension can still be approved. It is only
-    sent if the machine ends outside these hours, and if an extension would need an approver. If the machine became
-    ready or its lease was extended after the time for the warning, the owner isn't warned.
+    The warning is sent ASK_IN_TIME before the approvers' working hours end. It is only sent if the lease ends
+    outside these hours, and if an extension would need an approver. If the machine became ready or the lease was
+    extended after the time for the warning, there is no warning.
     """
     lease, rental = machine.lease, machine.rental
     before = end_notices.ask_before(lease, machine.approvers, rules)
@@ -585,7 +588,7 @@ def _owner_left(machine: Machine) -> bool:
 
 
 def _end(machine: Machine, rules: Rules, now: datetime) -> Due | None:
-    """Destroy the machine at the end of its lease, provided that the owner could know about this end.
+    """Destroy the machine at the end of its lease, but not before the owner has had a grace period of notice.
 
     If the machine is in use and the end can still move to a later time, move the end instead.
     """
