@@ -268,7 +268,7 @@ def remove_line(lines: Sequence[str]) -> str:
     """Return a shell command that removes public keys from `~/.ssh/authorized_keys`.
 
     The command deletes every line that contains one of the keys, including options and comments. The caller must
-    leave out keys that other people on the machine use as well.
+    leave out keys that other people on the machine also use.
 
     Raises:
         ValueError: `lines` is empty, or one of the lines isn't in the format of `Key.line`.

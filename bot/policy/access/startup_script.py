@@ -300,7 +300,7 @@ def further_keys(
 def check_script_size(
     keys: Sequence[OwnedKey], setup: str | None, rules: Rules, *, probe_line: str = "", own: bool = True
 ) -> None:
-    """Refuse a request whose keys, probe and setup script don't fit into a startup script.
+    """Refuse a request whose keys, probe and setup script are too large for a startup script.
 
     Raises Mistake with the sizes.
 
@@ -346,10 +346,10 @@ def check_runs_jobs(
 
 
 def keys_that_fit(keys: Sequence[OwnedKey], setup: str | None, probe_line: str = "") -> tuple[OwnedKey, ...]:
-    """Return the keys that fit into a startup script together with the probe and a setup script.
+    """Return the keys that a startup script has space for, in addition to the probe and a setup script.
 
-    The keys stay in their order. If a key is too long to fit, it is left out, but shorter keys after it may still
-    fit.
+    The keys stay in their order. If there is no space for a key, it is left out. Shorter keys after it are still
+    tried.
 
     Args:
         setup: The text of the setup script.
@@ -384,7 +384,7 @@ def _size(text: str) -> int:
 def _kilobytes(size: int) -> str:
     """Return a size as text, such as `5.9 kB`.
 
-    It is rounded up, so that something too large never appears to fit.
+    The size is rounded up, so that a size above a limit never appears to be within it.
     """
     whole, tenth = divmod(-(-size // 100), 10)
     return f"{whole}.{tenth} kB" if tenth else f"{whole} kB"
@@ -417,8 +417,8 @@ def plan_startup_script(
 ) -> StartupScriptPlan:
     """Return the startup script for a purchase, with the current keys of everyone who has access to the rental.
 
-    A purchase never fails because of its script. Keys that don't fit are left out. A setup script that is no
-    longer in the rules is left out as well. If the vendor or region accepts no script, none is sent.
+    A purchase never fails because of its script. Keys for which there is no space are left out. A setup script
+    that is no longer in the rules is also left out. If the vendor or region accepts no script, none is sent.
 
     Args:
         keys: The keys of the owner and of each teammate who may still have access, by Slack ID. A teammate who has
