@@ -1,7 +1,7 @@
 """Approving fewer hours than were requested: the lengths to choose from, and the resulting terms. No I/O.
 
 An approver may only shorten the request or extension that is waiting for a decision. The offer, its price and the
-highest price stay the same. If the end is flexible, only the latest time at which the lease may end becomes
+highest price don't change. If the end is flexible, only the latest time at which the lease may end becomes
 earlier. It never comes before the earliest end.
 """
 
@@ -37,7 +37,7 @@ class FewerHours(Frozen):
     """The requested length, counted in the same way as `length`."""
     request: Request
     terms: Terms
-    """The approved terms. They have the same version as the terms that are waiting for a decision."""
+    """The approved terms. Their version is that of the terms that are waiting for a decision."""
     ends_at: Instant | None = None
     """The new end if this is an extension. None for a request."""
 

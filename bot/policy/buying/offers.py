@@ -28,12 +28,14 @@ MARKET_UNAVAILABLE = frozenset({Why.OUTAGE, Why.RATE_LIMITED, Why.UNAUTHORIZED})
 UNCOUNTED = MARKET_UNAVAILABLE | {Why.SCRIPT_REFUSED}
 """The failure reasons that don't show whether the offer was available.
 
-Attempts that failed for such a reason don't count towards the limit of attempts in the rules.
+The rules limit the number of attempts, that is, purchase calls. Attempts that failed for one of these reasons
+don't count toward this limit.
 """
 NEEDS_NEW_QUOTE = UNCOUNTED | {Why.EXPIRED}
 """The failure reasons after which the same machine may still be sold under a new offer ID.
 
-After a failure for such a reason, the market is queried for new offers before a more expensive offer is bought.
+After a failure for one of these reasons, the market is queried for new offers before a more expensive offer is
+bought.
 """
 Place: TypeAlias = tuple[str, str | None, str]
 """The place where a machine is sold: its vendor, the vendor's region, and the GPU."""
@@ -82,7 +84,7 @@ def likeliest_first(
     """Return offers sorted by price, lowest first.
 
     Offers with equal prices are sorted by the chance that their machine becomes ready, highest first. If the
-    chances are equal as well, the offers keep their order.
+    chances are also equal, the offers keep their order.
 
     Args:
         success_rates: The known success rates by vendor and GPU.
@@ -192,7 +194,8 @@ def with_needed_script(
 def takes_script(offer: Offer, attempts: Sequence[Attempt]) -> bool:
     """Return whether a startup script can still be sent with the purchase of an offer.
 
-    False if the same vendor and region refused an attempt for the same GPU because of its startup script.
+    False if the offer's vendor and region have refused an earlier purchase of this GPU because of its startup
+    script.
     """
     return place_of(offer) not in _refused_script(attempts)
 

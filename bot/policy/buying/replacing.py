@@ -31,7 +31,7 @@ def may_be_replaced(rental: Rental, now: datetime, *, gpu_mismatch: bool = False
 
     A rental may be replaced once, before its lease ends, if one of these is true:
 
-    - The machine was lost. A machine that somebody probably destroyed on purpose doesn't count.
+    - The machine was lost. A machine that somebody probably destroyed on purpose isn't replaced.
     - Nothing answers on the machine's SSH port.
     - The machine doesn't have the GPUs that were sold, or one of its GPUs is faulty (`gpu_mismatch`).
     - The machine has been ready for less than FIRST_HOUR.

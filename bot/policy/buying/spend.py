@@ -250,7 +250,7 @@ def recent_days(charges: Iterable[Charge], now: datetime, zone: ZoneInfo) -> tup
 def usual_day(past: Sequence[Micros]) -> Micros | None:
     """Return the median cost of the days before today, or None if there are fewer than LEAST_DAYS.
 
-    Only the most recent MEDIAN_OF days count.
+    Only the most recent MEDIAN_OF days are used.
     """
     if len(past) < LEAST_DAYS:
         return None

@@ -34,7 +34,8 @@ _LEAST_GPU_RATE = Decimal("0.0001")
 CONFIRM_ABOVE: Micros = 50_000_000
 """The amount above which a dialog asks for confirmation, in micro-dollars.
 
-For a rental or an approval, the total of the terms counts. For an extension, the additional cost counts.
+For a rental or an approval, the total of the terms is compared with this amount. For an extension, the additional
+cost is compared.
 """
 
 BLOCKED_AT_MOST = timedelta(minutes=15)
@@ -52,7 +53,10 @@ within about a minute, and the deletion of the machine takes the rest of this ti
 """
 
 ONLY_APPROVERS = "Only approvers can decide about requests. Nothing was changed."
-"""The complete answer to people who may not decide about a request. It reveals nothing about the request."""
+"""The complete answer to people who aren't allowed to approve or deny a request.
+
+The answer reveals nothing about the request.
+"""
 
 NOT_RENTED = (
     "Nothing was rented or changed. Ask for less time or a cheaper machine, or ask an admin to raise the budget."
@@ -217,10 +221,10 @@ def say_always_asked(rules: Rules) -> str:
 
 
 def needs_approver(gpu: str, count: int, rate: Decimal, total: Micros, rules: Rules) -> tuple[Over, ...]:
-    """Return the reasons why an approver has to decide whether a person gets a machine. Empty if there are none.
+    """Return the reasons why a request for a machine needs an approver. Empty if it needs none.
 
     The budgets are checked elsewhere (`within_budgets`). For a longer lease of a machine that the person already
-    has, only `over_limits` counts.
+    has, use only `over_limits`.
 
     Args:
         gpu: The GPU, as in `always_needs_approval`.
@@ -372,9 +376,9 @@ def may_approve(person: Person, requesters: Collection[str], rules: Rules) -> bo
 
 
 def check_approver(person: Person, requesters: Collection[str], rules: Rules) -> bool:
-    """Check that a person may decide about a request, and return whether it is their own.
+    """Check that a person is allowed to approve or deny a request, and return whether it is their own.
 
-    Raises Refused if the person may not decide about this request.
+    Raises Refused if the person isn't allowed to.
     """
     if not roles_of(person, rules).approver:
         raise Refused(ONLY_APPROVERS)
@@ -512,7 +516,7 @@ class Limits:
         """Return the terms for renting this offer, or the reason why it can't be rented even with an approval.
 
         Args:
-            block: A reason to refuse that takes precedence over all others.
+            block: A reason to refuse. It takes precedence over all other reasons.
         """
         refused: GpubotError | None = None
         try:
@@ -564,8 +568,8 @@ def cheapest_other(clicked: Offer, offers: Iterable[Offer]) -> OtherOffer | None
 def recommended(choices: Sequence[OfferChoice]) -> OfferChoice | None:
     """Return the cheapest choice that may be rented, or None if there is no such choice.
 
-    If the request needs the startup script, vendors that probably don't run it are only recommended if there are
-    no others.
+    If the request needs the startup script, vendors that probably don't run it are only recommended if no other
+    vendor has an offer.
 
     Args:
         choices: Cheapest first.

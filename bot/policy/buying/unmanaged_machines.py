@@ -1,7 +1,7 @@
 """Groups unmanaged machines by purchase, and guesses their owners. No I/O.
 
-An unmanaged machine runs on the team's Compute Clear account but wasn't rented through the bot. The admins are
-asked about each purchase.
+An unmanaged machine runs on the team's Compute Clear account but wasn't rented through the bot. The bot asks the
+admins a question about each purchase.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ WRITTEN_AT_ONCE = 50
 The limit keeps transactions short, so that other transactions don't wait long.
 """
 ASKED_ALONE = 10
-"""The largest number of purchases that the admins are asked about one by one.
+"""The largest number of purchases for which the admins get a question each.
 
 If a single check of the account finds more purchases, one message asks about all of them.
 """

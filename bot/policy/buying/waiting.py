@@ -1,8 +1,8 @@
 """Rules of the waitlist: the terms and the order of its entries, and the times of market queries. No I/O.
 
-A waitlist entry waits for an offer that fits its request, or for the start time of the request. When the wait is
-over, the bot rents the machine or notifies the owner. If several requests ask the market for the same thing, one
-search serves all of their entries. The entries that have waited longest are served first.
+A waitlist entry waits for an offer that matches its request, or for the start time of the request. When the wait
+is over, the bot rents the machine or notifies the owner. If several requests need the same query to the market,
+their entries share one search. The entries that have waited longest are served first.
 """
 
 from __future__ import annotations
@@ -39,16 +39,16 @@ LEAD = timedelta(minutes=10)
 A machine takes a few minutes to get ready.
 """
 SAY_BEFORE_START = timedelta(minutes=2)
-"""The time before a start time at which the owner is notified that nothing fits."""
+"""The time before a start time at which the owner is notified that no offer matches."""
 LONGEST_PAUSE = timedelta(minutes=10)
-"""The longest time between two queries to the market while nothing fits, unless `waiting.every` is longer."""
+"""The longest time between two queries to the market while no offer matches, unless `waiting.every` is longer."""
 SOLD_OUT_FOR = timedelta(minutes=5)
 """The time during which a waitlist entry doesn't try a place again after a failed attempt there.
 
 A place is a vendor's region with a certain GPU. The market may list an offer for a while after it has been sold.
 """
 PURCHASE_PAUSE = timedelta(minutes=1)
-"""The shortest time between two purchases for the same waitlist entry.
+"""The shortest time between two purchases for one waitlist entry.
 
 With each further failure at the same place, the pause doubles, up to LONGEST_PAUSE. A place is a vendor's region
 with a certain GPU.
@@ -155,7 +155,7 @@ def ceiling(request: Request, offers: Sequence[Offer], rules: Rules) -> Ceiling 
     there are no offers, the highest price in the request is used. None if the request names no highest price.
 
     Args:
-        offers: The offers that fit now, cheapest first.
+        offers: The offers that match the request now, cheapest first.
     """
     if request.starts_at is not None and offers:
         offer = offers[0]
@@ -173,7 +173,7 @@ def _at_most(request: Request, max_rate: Decimal, rules: Rules) -> Proposal:
 
 
 def same_reason(one: str, other: str) -> bool:
-    """Return whether two refusals have the same reason: their messages are the same, ignoring numbers."""
+    """Return whether the messages of two refusals are equal, apart from numbers."""
     return re.sub(r"[\d.,]+", "", one) == re.sub(r"[\d.,]+", "", other)
 
 
@@ -190,7 +190,7 @@ class Waiter(WaitingView):
     attempts: tuple[Attempt, ...] = ()
     """The earlier attempts of the rental, oldest first."""
     told: bool = False
-    """True if the owner has been notified that nothing fits at the start time."""
+    """True if the owner has been notified that no offer matches at the start time."""
 
 
 def still_waits(quote: Quote, rental: Rental | None) -> bool:
@@ -285,13 +285,13 @@ class Rent(NamedTuple):
 
 
 class Tell(NamedTuple):
-    """Notify the owner of the waitlist entry about these offers, which fit the request."""
+    """Notify the owner of the waitlist entry about these offers, which match the request."""
 
     offers: tuple[Offer, ...]
 
 
 class SayNothingFits(NamedTuple):
-    """Notify the owner of the waitlist entry that nothing fits at the start time."""
+    """Notify the owner of the waitlist entry that no offer matches at the start time."""
 
     cheapest: Offer | None
     """The cheapest offer above the price that the owner allowed. None if there is none."""
