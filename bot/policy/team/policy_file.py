@@ -122,8 +122,8 @@ def _rules(text: str, read_script: ScriptReader, home_channel: str, admins: tupl
 def _asks_nobody(approvers: Approvers) -> bool:
     """Return whether the rules name approvers but all of them are quiet.
 
-    A quiet approver can decide about requests but is never asked to. `Approvers` doesn't check this, because such
-    rules are allowed later: if all other approvers leave the workspace, only quiet approvers remain.
+    A quiet approver can approve or deny requests but is never asked to. `Approvers` doesn't check this, because
+    such rules are allowed later: if all other approvers leave the workspace, only quiet approvers remain.
     """
     return bool(approvers.quiet) and not approvers.groups and not set(approvers.people) - set(approvers.quiet)
 

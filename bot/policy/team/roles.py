@@ -35,17 +35,17 @@ def are_named(approvers: Approvers) -> bool:
 
 
 def approvers_of(rules: Rules) -> Approvers:
-    """Return the people and groups who can decide about requests.
+    """Return the people and groups who can approve or deny requests.
 
     These are the approvers that the rules name, or the admins if the rules name no approvers. In both cases, the
-    quiet approvers are included. They can decide, but are never asked to.
+    quiet approvers are included. Quiet approvers can approve or deny requests, but are never asked to.
     """
     named = rules.approvers
     return named if are_named(named) else Approvers(people=rules.admins, quiet=named.quiet)
 
 
 def deciding_groups(rules: Rules) -> tuple[str, ...]:
-    """Return the user groups whose members can decide about requests."""
+    """Return the user groups whose members can approve or deny requests."""
     return tuple(dict.fromkeys((*rules.approvers.groups, *rules.approval.then_groups)))
 
 
@@ -92,7 +92,7 @@ def rules_for(rules: Rules, team: Team, requesters: Collection[str] = ()) -> Rul
     """Return the rules with only those admins and approvers who are still in the workspace.
 
     If nobody is left who can be asked about a request of these `requesters`, the admins decide, as if the rules
-    named no approvers. Quiet approvers don't count here, because they are never asked.
+    named no approvers. Quiet approvers are ignored here, because they are never asked.
     """
     admins = tuple(one for one in rules.admins if one not in team.gone) or rules.admins
     named = rules.approvers
@@ -257,7 +257,7 @@ def is_owner(person_id: str, owner: str) -> bool:
     somebody else. If a request needs no approver, only the owner can accept it.
 
     In private messages, only the owner gets the buttons that act on a rental. There is one exception: teammates
-    get the Extend button. Approvers and admins may act as well, but they type commands.
+    get the Extend button. Approvers and admins can also act on the rental, but only with commands.
     """
     return person_id == owner
 
@@ -319,6 +319,6 @@ def may_withdraw(person: Person, owner: str, rules: Rules) -> bool:
 def may_destroy(person: Person, owner: str, rules: Rules) -> bool:
     """Return whether a person may destroy a rental.
 
-    Its owner may, unless they have left the workspace. Approvers and admins may as well.
+    Its owner may, unless they have left the workspace. Approvers and admins also may.
     """
     return is_approver_or_admin(person, rules) or (person.id == owner and not person.deactivated)

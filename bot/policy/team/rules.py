@@ -49,15 +49,15 @@ they are deactivated by mistake.
 
 
 class Approvers(Frozen):
-    """The people who decide about requests that need approval.
+    """The people who approve or deny requests.
 
-    If there are none, the admins decide.
+    If there are none, the admins do.
     """
 
     people: tuple[UserId, ...] = ()
     groups: tuple[GroupId, ...] = ()
     quiet: tuple[UserId, ...] = ()
-    """Approvers who can decide about requests but are never mentioned or reminded."""
+    """Approvers who can approve or deny requests but are never mentioned or reminded."""
 
 
 class Finance(Frozen):
@@ -112,7 +112,7 @@ class WhenOver(StrEnum):
     """The consequence if a rental would exceed a budget."""
 
     APPROVER = "approver"
-    """An approver decides about the rental."""
+    """An approver has to approve the rental."""
     REFUSE = "refuse"
     """The rental is refused."""
 
@@ -268,27 +268,27 @@ class ProbeKind(StrEnum):
 
 
 class Idle(Frozen):
-    """The rules for idle machines: when a machine counts as idle, who is asked about it, and when."""
+    """The rules for idle machines: when a machine is idle, to whom the bot sends a question, and when."""
 
     model_config = ConfigDict(validate_by_name=True, validate_by_alias=True)
 
     probe: ProbeKind = ProbeKind.SSH
     gpu_below: Share = Field(default=Decimal("0.05"), gt=0)
-    """The utilization at or above which a GPU counts as used.
+    """The utilization at or above which a GPU is in use.
 
-    It can't be 0%, because every GPU would then count as used.
+    It can't be 0%, because every GPU would then be in use.
     """
     after: Span = timedelta(minutes=30)
-    """The time without use after which a machine counts as idle, or as connected if somebody is logged in."""
+    """The time without use after which a machine is idle, or connected if somebody is logged in."""
     never_used: Span = timedelta(hours=1)
-    """A ready machine that was never used counts as idle after this time."""
+    """The time after becoming ready after which a machine that was never used is idle."""
     connected: Span = timedelta(hours=2)
     """The time after which the owner of a connected machine is asked whether it is still needed.
 
     Connected means that somebody is logged in but no GPU is computing.
     """
     ask_from: Dollars = Field(default=Decimal("2.00"), alias="from")
-    """The amount, in USD, that a machine must have cost while idle before its owner is asked."""
+    """The amount, in USD, that idle time must have cost before the bot asks the owner about the machine."""
     job_counts: Span = timedelta(hours=4)
     """The time without work after which the owner is asked about a machine although one of its jobs is running."""
     again: tuple[Span, ...] = (timedelta(hours=2), timedelta(hours=4), timedelta(hours=8))
@@ -358,7 +358,7 @@ class Waiting(Frozen):
     """The limits for waiting for offers, and the rate of queries to the market."""
 
     per_person: Count = Field(default=3, le=100)
-    """The maximum number of waitlist entries that a person may have at the same time."""
+    """The maximum number of waitlist entries that a person may have at once."""
     longest: Span = timedelta(days=7)
     every: Span = timedelta(seconds=60)
     """The shortest interval between two queries to the market for equal waitlist entries."""
