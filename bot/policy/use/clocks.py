@@ -20,7 +20,7 @@ If the difference is larger, this process starts no work: by its own clock, it w
 MOST_FROM_WITNESSES = timedelta(minutes=2)
 """The largest accepted difference between this machine's clock and the witnesses'.
 
-The witnesses' clocks may be slightly wrong themselves, so only a clear difference counts.
+The witnesses' clocks can be slightly wrong themselves, so a small difference is ignored.
 """
 WITNESSES = 2
 

@@ -92,7 +92,7 @@ def last_moment(request: Request, asked_at: datetime) -> datetime:
 
 
 def kept_until(request: Request, first: datetime, asked_at: datetime) -> Request:
-    """Return a request with a different earliest end and the same latest end.
+    """Return a request with a different earliest end. The latest end doesn't change.
 
     Args:
         first: The new earliest end.
@@ -134,7 +134,7 @@ def moved_end(lease: Lease, now: datetime) -> datetime | None:
 def later_end(lease: Lease, ends_at: datetime) -> datetime | None:
     """Return the `latest_end` of a lease after its earliest end is changed to `ends_at`.
 
-    If `ends_at` is before the present `latest_end`, `latest_end` stays the same. Otherwise, the end becomes fixed,
+    If `ends_at` is before the present `latest_end`, `latest_end` doesn't change. Otherwise, the end becomes fixed,
     and the result is None.
     """
     latest = (lease.graceful_destroy or lease).latest_end
@@ -179,6 +179,6 @@ def are_recent(samples: Sequence[Sample], now: datetime) -> bool:
     """Return whether the newest sample is recent enough for a usage status to be valid `now`.
 
     If the last probe run is too long ago, nobody knows what has happened since. A failed probe run also leaves a
-    sample, and this sample counts as recent.
+    sample, so it is treated like any other probe run here.
     """
     return bool(samples) and now - samples[-1].at <= longest_gap(samples)

@@ -26,11 +26,11 @@ ASK_EVERY = timedelta(hours=1)
 TAKE_WITHIN = timedelta(hours=1)
 """The time during which a person can accept a machine that its owner offers them."""
 LEAST_LEFT = timedelta(minutes=30)
-"""The shortest remaining time with which a machine can still be asked for or transferred."""
+"""The shortest remaining time of a machine that people can ask for, or that can be transferred."""
 
 
 def is_idle(rental: Rental, now: datetime) -> bool:
-    """Return whether others may ask for a machine, because it is idle and still has some time left."""
+    """Return whether colleagues may ask for a machine, because it is idle and still has some time left."""
     return (
         rental.state is State.READY
         and rental.use is not None
@@ -41,10 +41,10 @@ def is_idle(rental: Rental, now: datetime) -> bool:
 
 
 def fits_request(attempt: Attempt, request: Request) -> bool:
-    """Return whether the machine of an attempt fits a request.
+    """Return whether the machine that an attempt bought matches a request.
 
     The price is ignored, because the machine is already being paid for. A machine that wasn't rented through the
-    bot never fits, because its region is unknown.
+    bot never matches, because its region is unknown.
     """
     offer = attempt.offer
     return offer is not None and fits(offer, changed(request.query, max_gpu_rate=None))

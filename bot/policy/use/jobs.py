@@ -45,8 +45,8 @@ FIRST_JOB_WITHIN = timedelta(hours=2)
 def after_report(before: MachineJobs | None, report: JobReport, at: datetime) -> MachineJobs:
     """Return the jobs of a machine after a report that arrived at `at`, by the bot's clock.
 
-    A report says how long ago each job began and ended. Two reports about the same job can differ by a second. A
-    job that was known before therefore keeps the times that were computed first.
+    A report says how long ago each job began and ended. Two reports about one job can differ by a second. A job
+    that was known before therefore keeps the times that were computed first.
 
     If a running job is missing from the report, its end is unknown. This happens if the machine was rebooted, for
     example.
@@ -263,7 +263,7 @@ def work_that_goes_on(rental: Rental, samples: Sequence[Sample], rules: Rules) -
 def work_after(samples: Sequence[Sample], at: datetime, rules: Rules) -> bool:
     """Return whether samples after `at` show a working GPU, or a connection that was opened after `at`.
 
-    A connection only counts if it is older than two minutes. Internet scanners keep theirs for up to that long.
+    A connection is ignored until it is two minutes old. Internet scanners keep theirs for up to that long.
     """
     after = [sample for sample in samples if sample.at > at]
     if any(shows_work(sample, rules.idle) for sample in after):

@@ -29,7 +29,7 @@ def counted_from(request: Request, now: datetime) -> Request:
     """Return a request whose length is recounted: from `now` until the end that the requester named.
 
     For example, a request `until 18:00` has a length of four hours at 14:00, and of three hours at 15:00. If the
-    requester named no end, the length stays the same.
+    requester named no end, the length doesn't change.
 
     A flexible end has an earliest and a latest time. If the earliest time has passed, the new earliest time is one
     hour from now (MOVES_BY), but no later than the latest time.
@@ -38,8 +38,8 @@ def counted_from(request: Request, now: datetime) -> Request:
     removed.
 
     Raises:
-        Mistake: Too little time is left until the end that the requester named. For a flexible end, the latest
-            time counts.
+        Mistake: Too little time is left until the end that the requester named. For a flexible end, this is the
+            latest time.
     """
     if request.starts_at is not None and request.starts_at > now:
         check_time_left(request, request.starts_at)
@@ -69,7 +69,7 @@ def without_past_end(request: Request, now: datetime, rules: Rules) -> Request:
 def too_little_time(request: Request, now: datetime) -> bool:
     """Return whether less than LEAST_TIME is left until the end that the requester named.
 
-    If the requester named an earliest and a latest end, the latest end counts. False if they named no end.
+    If the requester named an earliest and a latest end, the latest end is used. False if they named no end.
     """
     return request.last_end is not None and request.last_end - now < LEAST_TIME
 
@@ -77,7 +77,7 @@ def too_little_time(request: Request, now: datetime) -> bool:
 def check_time_left(request: Request, now: datetime) -> None:
     """Refuse a request if too little time is left until the end that the requester named.
 
-    If the requester named an earliest and a latest end, the latest end counts. Raises Mistake.
+    If the requester named an earliest and a latest end, the latest end is used. Raises Mistake.
     """
     if too_little_time(request, now):
         raise Mistake(
@@ -128,7 +128,7 @@ def longest_lease(request: Request, allowed: timedelta, ready_at: datetime) -> t
 
 
 def ask_after(asked_times: int, rules: Rules) -> timedelta | None:
-    """Return the wait until the owner is asked "Still needed?".
+    """Return the wait until the bot asks the owner "Still needed?".
 
     The wait is counted from the last question, or from a later sign that the machine is needed. It grows with each
     unanswered question. None if the rules switch this question off.

@@ -23,7 +23,7 @@ from bot.policy.use.usage_status import has_report, with_later_work
 STARTS_BEFORE = timedelta(minutes=15)
 """The time before the end of a lease at which the machine starts the script.
 
-The script in `probe_script.py` contains the same value.
+The script in `probe_script.py` also contains this value.
 """
 FIRST_AT_MOST = timedelta(minutes=10)
 """The longest time that a graceful destroy waits for the script."""

@@ -17,18 +17,18 @@ from bot.policy.team.rules import ProbeKind, Rules
 ANSWERS_WITHIN = timedelta(minutes=5)
 """The time after becoming ready in which a machine's probe must answer.
 
-If the probe doesn't answer in this time, the machine counts against its vendor: it is evidence that the vendor's
-machines don't run the startup script (see `runs_scripts`).
+If the probe doesn't answer in this time, the machine is evidence that the vendor's machines don't run the startup
+script (see `runs_scripts`).
 """
 LEAST_PROBE_RUNS = 2
-"""The number of probe runs within ANSWERS_WITHIN that must fail before a machine counts against its vendor."""
+"""The number of probe runs within ANSWERS_WITHIN that must fail before a machine is called unreachable."""
 FEWEST_UNREACHABLE = 3
 """The number of unreachable machines after which a vendor is assumed not to run startup scripts.
 
-Whenever the probe on a machine of that vendor answers, the count starts from zero.
+Whenever the probe on a machine of that vendor answers, the number starts again at zero.
 """
 FEWEST_OWNERS = 2
-"""Unreachable machines only count against their vendor if they belong to this number of different owners.
+"""Unreachable machines are only evidence about their vendor if they have this number of different owners.
 
 A single owner might have removed the probe from all of their machines. There is one exception: if no machine of
 the vendor has answered for ONE_OWNER_AFTER, the machines of a single owner are enough.
@@ -36,7 +36,7 @@ the vendor has answered for ONE_OWNER_AFTER, the machines of a single owner are 
 ONE_OWNER_AFTER = timedelta(days=7)
 
 BY_HAND_AFTER = timedelta(minutes=15)
-"""If the probe of a ready machine hasn't answered after this time, it counts as not installed.
+"""If the probe of a ready machine hasn't answered after this time, the bot assumes that it isn't installed.
 
 The owner then gets the shell lines that install it by hand.
 """

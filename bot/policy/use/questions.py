@@ -1,4 +1,4 @@
-"""Decides when to ask the owner of a ready machine whether it is still needed, and when to involve others.
+"""Decides when to ask the owner of a ready machine whether it is still needed, and when to involve other people.
 
 If nobody answers, the rental's card says so. The card is the rental's message in the channel. If there is still no
 answer, the approvers are notified. All times are bot time, not wall-clock time. The sandbox can move bot time.
@@ -24,7 +24,7 @@ from bot.policy.use.leases import ask_after
 GAP = timedelta(hours=1)
 """The shortest time between two questions about a machine, whatever their reasons."""
 EXTENSION_SILENCE = timedelta(hours=2)
-"""The time after an extension in which no question is asked, if the rules have no `check_in.after`."""
+"""The time after an extension in which the bot asks no question, if the rules have no `check_in.after`."""
 URGENT_APPROVERS_AFTER = timedelta(hours=1)
 """The longest time from a question about an urgent machine until the approvers are notified.
 
@@ -183,7 +183,7 @@ def _before_last_notice(lease: Lease, at: datetime, rules: Rules) -> datetime | 
 def after_asking(question: Question, use: Use | None, now: datetime) -> Question:
     """Record that the bot asked the owner about the current idle period at `now`.
 
-    The first question about an idle period starts a new count. Later questions increment the count.
+    The record also contains the number of questions about the current idle period.
     """
     asked = asked_about(question, use)
     if asked is None or asked.first_at is None:
@@ -229,7 +229,7 @@ def for_new_owner(question: Question) -> Question:
 
 
 def after_extension(question: Question, now: datetime, rules: Rules) -> Question:
-    """Record an extension of the lease, after which no question is asked for a while.
+    """Record an extension of the lease, after which the bot asks no question for a while.
 
     If an earlier answer delays questions even longer, that answer stays in effect.
     """
@@ -241,7 +241,7 @@ def after_extension(question: Question, now: datetime, rules: Rules) -> Question
 
 
 def asks_again_at(lease: Lease, *, zone: ZoneInfo, rules: Rules) -> datetime:
-    """Return the time at which the owner will be asked again after an answer.
+    """Return the time at which the bot will ask the owner again after an answer.
 
     If the lease ends first, this is the end of the lease.
     """

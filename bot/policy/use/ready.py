@@ -1,8 +1,8 @@
 """Decides what to do next with a ready machine. No I/O.
 
 RULES lists the rules in order of priority. The first rule that is due determines the action. After the action, the
-rental's step (the code that advances a rental) runs again immediately. If no rule is due, the next step is
-scheduled for the earliest time at which a rule becomes due.
+rules are evaluated again immediately. If no rule is due, they are evaluated again at the earliest time at which a
+rule becomes due.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ from bot.policy.use.usage_status import open_connections, unseen_since, with_lat
 BOUGHT = frozenset({State.PROVISIONING, State.READY})
 """The states of a rental whose purchase the market has accepted."""
 LOOK_AGAIN = timedelta(seconds=15)
-"""The time after which the rental's step runs again if nothing wakes it earlier.
+"""The time after which the rules are evaluated again if nothing causes this earlier.
 
-Some changes don't wake the step. One example is the purchase of a replacement. Other examples are probe runs and
-posts to Slack during the last grace period.
+Some changes don't cause a new evaluation. One example is the purchase of a replacement. Other examples are probe
+runs and posts to Slack during the last grace period.
 """
 
 
@@ -51,7 +51,7 @@ class Replacement(NamedTuple):
 
 @dataclass(frozen=True)
 class Machine:
-    """Everything that determines the next step of a ready machine, as read in a single transaction."""
+    """Everything that determines the next action for a ready machine, as read in a single transaction."""
 
     rental: Rental
     live: Attempt | None
@@ -77,7 +77,7 @@ class Machine:
     owner: Person | None = None
     """The owner, as last stored. None if the store has no record of them."""
     approvers: Collection[Availability] = ()
-    """The times at which each approver can be asked. There is at least one approver."""
+    """The times at which each approver is available. There is at least one approver."""
     answers: ProbeAnswers | None = None
     """The probe's answers on the vendor's most recent machines.
 
@@ -453,8 +453,8 @@ class _Notified(NamedTuple):
 def _notified_of_end(machine: Machine) -> _Notified:
     """Return a record of how the owner was notified of the end of the lease.
 
-    If the end is flexible, the message saying that the machine is ready doesn't count as a notification. If the
-    bot has found that the database is a restored backup, only notifications after this discovery count.
+    If the end is flexible, the message saying that the machine is ready is ignored. If the bot has found that the
+    database is a restored backup, all notifications before this discovery are ignored.
     """
     lease, owner = machine.lease, machine.rental.owner
     again = max((event.id for event in machine.history if event.kind is EventKind.ENDS_AGAIN), default=0)
@@ -579,7 +579,7 @@ def _zone(machine: Machine, rules: Rules) -> ZoneInfo:
 def _owner_left(machine: Machine) -> bool:
     """Return whether the owner has left the workspace.
 
-    If so, the admins are asked what to do (`owners_left`), and nobody else is asked.
+    If so, the bot asks only the admins what to do (`owners_left`).
     """
     return machine.owner is not None and machine.owner.deactivated
 
@@ -662,7 +662,10 @@ RULES: tuple[Rule, ...] = (
 Each rule returns an action and the time at which it is due, or None if it isn't waiting for anything.
 """
 RULES_AFTER_SCRIPT: tuple[Rule, ...] = (*_ALWAYS, _after_script)
-"""The rules for a machine that is being destroyed gracefully. Nobody is asked or notified any more."""
+"""The rules for a machine that is being destroyed gracefully.
+
+The bot asks no more questions and sends no more notices about such a machine.
+"""
 RULES_UNTIL_FOUND: tuple[Rule, ...] = (_terminated,)
 """The rule for a machine that has been terminated, or whose existence still has to be confirmed.
 

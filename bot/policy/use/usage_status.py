@@ -31,7 +31,7 @@ from bot.model.machine_use import NOT_COMPUTING, GpuUse, Missed, RecentUse, Samp
 from bot.policy.team.rules import Idle, Rules
 
 LONGEST_GAP = timedelta(minutes=6)
-"""The longest gap between two probe runs during which a machine still counts as monitored.
+"""The longest gap between two probe runs during which a machine is still monitored.
 
 The use of the machine during a longer gap is unknown. If there are very many machines, each is probed less often.
 The limit is then three times the usual gap, but at most LONGEST_GAP_OF_MANY.
@@ -49,7 +49,7 @@ NOT_YET = timedelta(minutes=15)
 The startup script may not have installed the probe yet.
 """
 OLD_CONNECTION = timedelta(seconds=120)
-"""The age above which an SSH connection counts as a connected person.
+"""The age above which the bot takes an SSH connection for a person.
 
 Internet scanners keep a connection open for up to this long.
 """
@@ -61,9 +61,9 @@ HOURS = 24
 
 
 def shows_work(sample: Sample, idle: Idle) -> bool:
-    """Return whether at least one GPU had a reading that counts as work.
+    """Return whether at least one GPU had a reading that is high enough to show work.
 
-    Used memory doesn't count as work, because a dead process can keep it allocated.
+    Used memory isn't a sign of work, because a dead process can keep it allocated.
     """
     return any(gpu.highest is not None and gpu.highest >= idle.gpu_below * 100 for gpu in sample.gpus)
 
@@ -116,9 +116,9 @@ def highest_readings(samples: Iterable[Sample]) -> tuple[GpuUse, ...]:
 
 
 def most_connections(samples: Iterable[Sample], *, since: datetime) -> int:
-    """Return the highest number of connections that were open at the same time after `since`.
+    """Return the highest number of connections that were open at once after `since`.
 
-    A connection only counts if it was seen by two probe runs that were more than 120 seconds apart.
+    A connection is ignored unless two probe runs that were more than 120 seconds apart saw it.
 
     Args:
         samples: Oldest first. They may begin before `since`.
@@ -210,7 +210,7 @@ def window(rules: Rules) -> timedelta:
 def differs(before: Use | None, after: Use) -> bool:
     """Return whether two usage statuses say different things.
 
-    New evidence for the same status isn't a difference.
+    New evidence for an unchanged status isn't a difference.
     """
     return before is None or changed(before, gpus=after.gpus, connections=after.connections) != after
 
@@ -338,7 +338,7 @@ def _in_window(samples: Sequence[Sample], begin: datetime) -> Sequence[Sample]:
 
 
 def longest_gap(samples: Sequence[Sample]) -> timedelta:
-    """Return the longest gap between probe runs during which a machine still counts as monitored.
+    """Return the longest gap between probe runs during which a machine is still monitored.
 
     It is longer than LONGEST_GAP if all recent probe runs are further apart than usual.
 
@@ -460,7 +460,7 @@ def _idle_period(before: Use | None, status: UsageStatus, since: datetime) -> da
     """Return the start of the idle period to which a usage status belongs, or None if it belongs to none.
 
     An interruption of less than 10 minutes, by work or by missing readings, doesn't end an idle period. The usage
-    status during such an interruption belongs to the idle period as well.
+    status during such an interruption also belongs to the idle period.
 
     Args:
         since: The start of the usage status.
