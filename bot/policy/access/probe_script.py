@@ -68,7 +68,7 @@ report. The script that people paste has no such line, because the two scripts c
 def probe_line(public_key: str) -> str:
     """Return the line of authorized_keys that lets a key run the probe's script and no other command.
 
-    `restrict` also disables features that later versions of OpenSSH may add (man.openbsd.org/sshd.8,
+    `restrict` also disables features that later versions of OpenSSH might add (man.openbsd.org/sshd.8,
     AUTHORIZED_KEYS FILE FORMAT).
 
     Args:

@@ -9,7 +9,7 @@ from __future__ import annotations
 RUN_PATH = "/usr/local/bin/gpubot-run"
 """The path of the command on a machine."""
 JOBS_DIRECTORY = "/run/gpubot/jobs"
-"""The folder on the machine with the files of the jobs. It is root's, and everyone may write to it (mode 1777)."""
+"""The folder on the machine with the files of the jobs. It is root's, and everyone can write to it (mode 1777)."""
 
 # People run this script as root, in a folder in which everyone can create files and links. So it never opens a
 # file that exists: it creates a file with a random name, which fails if the name is taken (`set -C`, O_EXCL), and

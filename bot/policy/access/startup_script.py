@@ -39,7 +39,7 @@ LARGEST_SCRIPT = 15_000
 """The largest script that is sent, in bytes.
 
 EC2 accepts 16,384 bytes of user data before encoding (docs.aws.amazon.com/AWSEC2/latest/UserGuide/user-data.html),
-and other vendors accept more. The limit here is lower, because a marketplace or vendor may add something around
+and other vendors accept more. The limit here is lower, because a marketplace or vendor might add something around
 the script.
 """
 _PART_PROGRAMS: Mapping[ScriptPart, Mapping[str, str]] = MappingProxyType(
@@ -421,9 +421,9 @@ def plan_startup_script(
     that is no longer in the rules is also left out. If the vendor or region accepts no script, none is sent.
 
     Args:
-        keys: The keys of the owner and of each teammate who may still have access, by Slack ID. A teammate who has
-            no keys is included with an empty list. A teammate who has left or become a guest is missing, and is
-            left out silently.
+        keys: The keys of the owner and of each teammate who is still allowed to have access, by Slack ID. A
+            teammate who has no keys is included with an empty list. A teammate who has left or become a guest is
+            missing, and is left out silently.
         takes_script: Whether the vendor and region accept a startup script.
     """
     request = rental.request
