@@ -1,7 +1,7 @@
 """Approving fewer hours than were requested: the lengths to choose from, and the resulting terms. No I/O.
 
-An approver may only shorten the request or extension that is waiting for a decision. The offer, its price and the
-highest price don't change. If the end is flexible, only the latest time at which the lease may end becomes
+An approver can only shorten the request or extension that is waiting for a decision. The offer, its price and the
+highest price don't change. If the end is flexible, only the latest time at which the lease can end becomes
 earlier. It never comes before the earliest end.
 """
 

@@ -32,7 +32,7 @@ The rules limit the number of attempts, that is, purchase calls. Attempts that f
 don't count toward this limit.
 """
 NEEDS_NEW_QUOTE = UNCOUNTED | {Why.EXPIRED}
-"""The failure reasons after which the same machine may still be sold under a new offer ID.
+"""The failure reasons after which the same machine might still be sold under a new offer ID.
 
 After a failure for one of these reasons, the market is queried for new offers before a more expensive offer is
 bought.
@@ -157,7 +157,7 @@ def untried(offers: Iterable[Offer], request: Request, clicked: str, attempts: S
     A place is a vendor's region with a certain GPU. If an earlier attempt failed at a place, the offers of that
     place are left out. If the reason of the failure is in NEEDS_NEW_QUOTE, they are kept.
 
-    There is one exception. If a place refused the last attempt because of the startup script, the place may still
+    There is one exception. If a place refused the last attempt because of the startup script, the place can still
     sell the machine without the script. The offers of that place then come before all others.
 
     Args:

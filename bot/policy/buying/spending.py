@@ -1,4 +1,4 @@
-"""Limits on spending: which offers may be bought, who has to approve them, and on what terms. No I/O."""
+"""Limits on spending: which offers can be bought, who has to approve them, and on what terms. No I/O."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ cost is compared.
 """
 
 BLOCKED_AT_MOST = timedelta(minutes=15)
-"""The time for which a purchase may be blocked before the request needs another decision.
+"""The time for which a purchase can be blocked before the request needs another decision.
 
 After that time, nobody would expect the purchase any more.
 """
@@ -107,7 +107,7 @@ def with_price_of_total(request: Request, rules: Rules) -> Request:
     The highest price is the total divided by the number of GPUs and by the longest time that can be billed,
     rounded down. The "at most" amount of an offer at this price is therefore within the total.
 
-    Call this whenever the length of a request may have changed. A request without a total is returned unchanged.
+    Call this whenever the length of a request might have changed. A request without a total is returned unchanged.
     """
     if request.max_total is None:
         return request
@@ -200,7 +200,7 @@ def always_needs_approval(gpu: str, count: int, rules: Rules) -> bool:
 def unknown_models(rules: Rules, catalog: Catalog) -> tuple[str, ...]:
     """Return the names in `approval.always.models` that match no GPU in the market's catalogue.
 
-    The rule would never apply to them. A name may still be right, if the market doesn't sell that GPU yet.
+    The rule would never apply to them. A name might still be right, if the market doesn't sell that GPU yet.
     """
     sold = [name for family, names in catalog.gpus.items() for name in names or (family,)]
     return tuple(name for name in rules.approval.always.models if not any(may_mean(one, name) for one in sold))
@@ -238,7 +238,7 @@ def needs_approver(gpu: str, count: int, rate: Decimal, total: Micros, rules: Ru
 
 
 def may_substitute(gpu: str, clicked: str, rules: Rules) -> bool:
-    """Return whether a GPU may be bought as a substitute for the clicked GPU, without asking anybody.
+    """Return whether a GPU can be bought as a substitute for the clicked GPU, without asking anybody.
 
     The model must fit the clicked model (`fits_model`). If the clicked model doesn't always need an approval, the
     substitute must not always need one either.
@@ -315,7 +315,7 @@ def propose_longer_lease(
     The total is the cost so far, plus the highest possible cost until the machine is destroyed. This includes the
     grace period and the time `kept`.
 
-    If the end is flexible, the terms already allow the machine to run until the latest time at which the lease may
+    If the end is flexible, the terms already allow the machine to run until the latest time at which the lease can
     end. If `ends_at` isn't after that time, the terms are returned unchanged.
 
     Args:
@@ -340,7 +340,7 @@ def propose_longer_lease(
 def extension_needs_confirmation(rental: Rental, ends_at: datetime, span: timedelta, kept: timedelta) -> bool:
     """Return whether a dialog asks for confirmation before extending the lease to `ends_at`.
 
-    If the end is flexible, the owner has already accepted the latest time at which the lease may end. Up to that
+    If the end is flexible, the owner has already accepted the latest time at which the lease can end. Up to that
     time, no confirmation is needed.
 
     Args:
@@ -370,7 +370,7 @@ def receipt_estimate(
 
 
 def may_approve(person: Person, requesters: Collection[str], rules: Rules) -> bool:
-    """Return whether a person may approve a request that was made by `requesters`."""
+    """Return whether a person can approve a request that was made by `requesters`."""
     roles = roles_of(person, rules)
     return roles.approver and (person.id not in requesters or rules.self_approval or roles.sole_admin)
 
@@ -391,7 +391,7 @@ def check_approver(person: Person, requesters: Collection[str], rules: Rules) ->
 
 
 def count_allowed(count: int, rules: Rules) -> bool:
-    """Return whether a single rental may have this many GPUs."""
+    """Return whether a single rental can have this many GPUs."""
     return count <= rules.limits.per_rental_gpus
 
 
@@ -566,7 +566,7 @@ def cheapest_other(clicked: Offer, offers: Iterable[Offer]) -> OtherOffer | None
 
 
 def recommended(choices: Sequence[OfferChoice]) -> OfferChoice | None:
-    """Return the cheapest choice that may be rented, or None if there is no such choice.
+    """Return the cheapest choice that can be rented, or None if there is no such choice.
 
     If the request needs the startup script, vendors that probably don't run it are only recommended if no other
     vendor has an offer.

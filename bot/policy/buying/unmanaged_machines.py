@@ -122,7 +122,7 @@ def in_batches(questions: Iterable[AdminQuestion]) -> list[list[AdminQuestion]]:
 
 
 class Guesses:
-    """Guesses who may own machines, based on the machines' names.
+    """Guesses the owners of machines, based on the machines' names.
 
     Create one instance for all machines. If there are many machines and many people, comparing each machine with
     each person would block the event loop for seconds.

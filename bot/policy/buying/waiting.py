@@ -45,7 +45,7 @@ LONGEST_PAUSE = timedelta(minutes=10)
 SOLD_OUT_FOR = timedelta(minutes=5)
 """The time during which a waitlist entry doesn't try a place again after a failed attempt there.
 
-A place is a vendor's region with a certain GPU. The market may list an offer for a while after it has been sold.
+A place is a vendor's region with a certain GPU. The market might list an offer for a while after it has been sold.
 """
 PURCHASE_PAUSE = timedelta(minutes=1)
 """The shortest time between two purchases for one waitlist entry.
@@ -118,7 +118,7 @@ def new_waitlist_entry(
 def waitlist_entry_for(waitlist_entry: WaitlistEntry, request: Request) -> WaitlistEntry:
     """Return a waitlist entry that expires early enough for the end of the request.
 
-    The owner may have chosen an earlier end for the request. The entry is then shortened, so that it expires at
+    The owner might have chosen an earlier end for the request. The entry is then shortened, so that it expires at
     least LEAST_TIME before that end.
     """
     if request.last_end is None:
@@ -194,9 +194,9 @@ class Waiter(WaitingView):
 
 
 def still_waits(quote: Quote, rental: Rental | None) -> bool:
-    """Return whether the owner of a quote is waiting for an offer now, or may have to wait later.
+    """Return whether the owner of a quote is waiting for an offer now, or might have to wait later.
 
-    A quote is a search with its offers. The owner may have to wait later if the quote's rental is waiting for an
+    A quote is a search with its offers. The owner might have to wait later if the quote's rental is waiting for an
     approval or is being bought. The quote must have a `waits_for`.
     """
     if quote.rental_id is None:
