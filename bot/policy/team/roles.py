@@ -20,13 +20,13 @@ class Roles(Frozen):
     """The roles that the rules currently give a person."""
 
     user: bool = False
-    """True if they may search for offers, rent, and look at rentals."""
+    """True if they can search for offers, rent, and look at rentals."""
     approver: bool = False
     admin: bool = False
     finance: bool = False
-    """True if they may see everybody's spending, even if they aren't users."""
+    """True if they can see everybody's spending, even if they aren't users."""
     sole_admin: bool = False
-    """True if they are the only admin and nobody else can approve. They may then approve their own requests."""
+    """True if they are the only admin and nobody else can approve. They can then approve their own requests."""
 
 
 def are_named(approvers: Approvers) -> bool:
@@ -138,18 +138,18 @@ def roles_of(person: Person, rules: Rules) -> Roles:
 
 
 def may_use(person: Person, rules: Rules) -> bool:
-    """Return whether a person may search for offers, rent, and look at rentals."""
+    """Return whether a person can search for offers, rent, and look at rentals."""
     return roles_of(person, rules).user
 
 
 def check_user(person: Person, rules: Rules) -> None:
-    """Refuse people who may not use the bot. Raises Refused."""
+    """Refuse people who aren't allowed to use the bot. Raises Refused."""
     if not may_use(person, rules):
         raise Refused("Your team's rules don't let you rent here. An admin can change that.")
 
 
 def may_use_in(channel: str, *, direct: bool, rules: Rules) -> bool:
-    """Return whether the bot may be used in a channel. Direct messages are always allowed."""
+    """Return whether the bot can be used in a channel. Direct messages are always allowed."""
     return direct or not rules.use.channels or channel in rules.use.channels
 
 
@@ -174,7 +174,7 @@ def is_approver_or_admin(person: Person, rules: Rules) -> bool:
 
 
 def may_deny(person: Person, rules: Rules) -> bool:
-    """Return whether a person may deny requests, including their own. Approvers may."""
+    """Return whether a person can deny requests, including their own. Approvers can."""
     return roles_of(person, rules).approver
 
 
@@ -191,7 +191,7 @@ def check_reads_spend(person: Person, rules: Rules) -> None:
 
 
 def sees_spend_of_people(person: Person, rules: Rules) -> bool:
-    """Return whether a person may see each person's spending. Approvers, admins and finance may.
+    """Return whether a person can see each person's spending. Approvers, admins and finance can.
 
     Other people only see their own spending, and totals.
     """
@@ -199,9 +199,9 @@ def sees_spend_of_people(person: Person, rules: Rules) -> bool:
 
 
 def sees_spend_of(person: Person, other: str, rules: Rules) -> bool:
-    """Return whether a person may see what `other` spent.
+    """Return whether a person can see what `other` spent.
 
-    Everybody may see their own spending. Approvers, admins and finance may see other people's spending.
+    Everybody can see their own spending. Approvers, admins and finance can see other people's spending.
     """
     return person.id == other or sees_spend_of_people(person, rules)
 
@@ -210,7 +210,7 @@ def sees_spend_of(person: Person, other: str, rules: Rules) -> bool:
 
 
 def may_be_let_in(person: Person, rules: Rules) -> bool:
-    """Return whether owners may give a person access to their machines.
+    """Return whether owners can give a person access to their machines.
 
     The person must be allowed to use the bot, and must not be a guest.
     """
@@ -224,7 +224,7 @@ def check_number(people: Collection[str]) -> None:
 
 
 def check_teammate(person: Person, rules: Rules) -> None:
-    """Refuse a person who may not be given access to a machine. Raises NoTeammate with the reason."""
+    """Refuse a person who can't be given access to a machine. Raises NoTeammate with the reason."""
     if may_be_let_in(person, rules):
         return
     name = person.name
@@ -263,20 +263,20 @@ def is_owner(person_id: str, owner: str) -> bool:
 
 
 def may_look(person: Person, owner: str, rules: Rules) -> bool:
-    """Return whether a person may see a rental without its cost.
+    """Return whether a person can see a rental without its cost.
 
-    Everyone with the role of a user may. The owner may even without this role.
+    Everyone with the role of a user can. The owner can even without this role.
     """
     return person.id == owner or may_use(person, rules)
 
 
 def sees_money(person: Person, owner: str, rules: Rules) -> bool:
-    """Return whether a person may see the cost of a rental. Its owner, approvers and admins may."""
+    """Return whether a person can see the cost of a rental. Its owner, approvers and admins can."""
     return person.id == owner or is_approver_or_admin(person, rules)
 
 
 def sees_use(person: Person, rental: Rental, rules: Rules) -> bool:
-    """Return whether a person may see the details of how a rental is used. Its owner, teammates and admins may.
+    """Return whether a person can see the details of how a rental is used. Its owner, teammates and admins can.
 
     The details are readings, connections and their history, which are a record of somebody's work. Other people
     only see the usage status and the time since which it applies.
@@ -285,20 +285,20 @@ def sees_use(person: Person, rental: Rental, rules: Rules) -> bool:
 
 
 def may_see_ssh_command(person: Person, rental: Rental, rules: Rules) -> bool:
-    """Return whether a person may see the SSH command of a rental. Its owner and teammates may."""
+    """Return whether a person can see the SSH command of a rental. Its owner and teammates can."""
     return person.id == rental.owner or is_teammate(person, rental, rules)
 
 
 def may_read_direct_message(person: Person, rental: Rental, rules: Rules) -> bool:
-    """Return whether a person may get direct messages about a rental. Its owner, teammates and admins may.
+    """Return whether a person can get direct messages about a rental. Its owner, teammates and admins can.
 
-    Admins may, because they are notified of deletions that aren't confirmed.
+    Admins can, because they are notified of deletions that aren't confirmed.
     """
     return may_see_ssh_command(person, rental, rules) or person.id in rules.admins
 
 
 def may_extend(person: Person, rental: Rental, rules: Rules) -> bool:
-    """Return whether a person may keep or extend a rental. Its owner, teammates and admins may."""
+    """Return whether a person can keep or extend a rental. Its owner, teammates and admins can."""
     return may_see_ssh_command(person, rental, rules) or is_admin(person, rules)
 
 
@@ -312,13 +312,13 @@ def decides_at_once(person: Person) -> bool:
 
 
 def may_withdraw(person: Person, owner: str, rules: Rules) -> bool:
-    """Return whether a person may withdraw a waiting request or extension. Its owner and admins may."""
+    """Return whether a person can withdraw a waiting request or extension. Its owner and admins can."""
     return person.id == owner or is_admin(person, rules)
 
 
 def may_destroy(person: Person, owner: str, rules: Rules) -> bool:
-    """Return whether a person may destroy a rental.
+    """Return whether a person can destroy a rental.
 
-    Its owner may, unless they have left the workspace. Approvers and admins also may.
+    Its owner can, unless they have left the workspace. Approvers and admins also can.
     """
     return is_approver_or_admin(person, rules) or (person.id == owner and not person.deactivated)

@@ -33,7 +33,7 @@ from bot.policy.team.rule_values import (
 )
 
 LONGEST_IDLE = timedelta(hours=24)
-"""The longest period for which the `idle` rules may require samples (the results of probe runs).
+"""The longest period for which the `idle` rules can require samples (the results of probe runs).
 
 It is limited because all samples of the period are read after every probe run.
 """
@@ -42,7 +42,7 @@ LEAST_LEASE = timedelta(minutes=1)
 LEAST_RETENTION = {"messages": timedelta(days=7), "quotes": timedelta(days=1), "people": timedelta(days=7)}
 """The shortest allowed values of `Retention`.
 
-A quote contains the offers found for a request. It is needed for a day, because a person who clicked an offer may
+A quote contains the offers found for a request. It is needed for a day, because a person who clicked an offer can
 first have to add an SSH key. Messages must outlive an outage of Slack for some days. People's data must survive if
 they are deactivated by mistake.
 """
@@ -61,16 +61,16 @@ class Approvers(Frozen):
 
 
 class Finance(Frozen):
-    """The people who may see everybody's spending, and who get a CSV file of each month's charges."""
+    """The people who can see everybody's spending, and who get a CSV file of each month's charges."""
 
     people: tuple[UserId, ...] = ()
     groups: tuple[GroupId, ...] = ()
 
 
 class Access(Frozen):
-    """The people who may use the bot, and the channels in which it may be used.
+    """The people who can use the bot, and the channels in which it can be used.
 
-    If `groups` is empty, all full members of the workspace may use the bot. If `channels` is empty, it may be used
+    If `groups` is empty, all full members of the workspace can use the bot. If `channels` is empty, it can be used
     in all channels.
     """
 
@@ -100,7 +100,7 @@ class Project(Frozen):
     channels: tuple[ChannelId, ...] = ()
     """The channels whose requests belong to the project."""
     people: tuple[UserId, ...] = ()
-    """The people who may charge rentals to the project. Empty if everyone may."""
+    """The people who can charge rentals to the project. Empty if everyone can."""
     budget: BudgetDollars | None = None
     """USD per month of `billing.timezone`. None for no budget."""
     cost_center: Label = ""
@@ -182,7 +182,7 @@ class Procure(Frozen):
     attempts: Count = Field(default=10, le=100)
     """The maximum number of offers that are tried for one rental."""
     dearer: Share = Decimal("0.15")
-    """The amount by which another offer may be more expensive than the clicked one, as a share of its price."""
+    """The amount by which another offer can be more expensive than the clicked one, as a share of its price."""
     provision_timeout: Span = timedelta(minutes=15)
     """If a machine isn't ready after this time, it is destroyed and the next offer is tried."""
 
@@ -237,7 +237,7 @@ class Keys(Frozen):
     per_person: Count = Field(default=10, le=100)
     """The maximum number of SSH keys per person."""
     github: Flag = True
-    """True if people may import their keys from GitHub."""
+    """True if people can import their keys from GitHub."""
 
 
 class CheckIn(Frozen):
@@ -358,7 +358,7 @@ class Waiting(Frozen):
     """The limits for waiting for offers, and the rate of queries to the market."""
 
     per_person: Count = Field(default=3, le=100)
-    """The maximum number of waitlist entries that a person may have at once."""
+    """The maximum number of waitlist entries that a person can have at once."""
     longest: Span = timedelta(days=7)
     every: Span = timedelta(seconds=60)
     """The shortest interval between two queries to the market for equal waitlist entries."""
