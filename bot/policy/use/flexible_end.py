@@ -2,7 +2,7 @@
 
 A lease with a flexible end has an earliest end, `ends_at`. If the machine is in use at that time, `ends_at` is
 postponed by an hour. This repeats until the machine is no longer in use, or until `latest_end`, the latest time at
-which the lease may end.
+which the lease can end.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class NightEnd(NamedTuple):
 def night_end(
     request: Request, asked_at: datetime, now: datetime, zone: ZoneInfo, rules: Rules
 ) -> NightEnd | None:
-    """Return the first night in which the lease may end if the machine is rented `now`.
+    """Return the first night in which the lease can end if the machine is rented `now`.
 
     None if the requested end isn't flexible, or if no night lies between the earliest and the latest end.
 
@@ -84,7 +84,7 @@ def night_end(
 
 
 def last_moment(request: Request, asked_at: datetime) -> datetime:
-    """Return the latest time at which the lease may end, according to a request made at `asked_at`.
+    """Return the latest time at which the lease can end, according to a request made at `asked_at`.
 
     If the request names only a length, the machine is assumed to be ready at `asked_at`.
     """
@@ -142,7 +142,7 @@ def later_end(lease: Lease, ends_at: datetime) -> datetime | None:
 
 
 def already_allowed(lease: Lease, ends_at: datetime) -> bool:
-    """Return whether a lease may end at `ends_at` without another approval.
+    """Return whether a lease can end at `ends_at` without another approval.
 
     A flexible end can move up to `latest_end` without another approval. While a machine is being destroyed
     gracefully, the lease can be extended up to the end that it had before the graceful destroy was chosen. This

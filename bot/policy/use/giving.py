@@ -30,7 +30,7 @@ LEAST_LEFT = timedelta(minutes=30)
 
 
 def is_idle(rental: Rental, now: datetime) -> bool:
-    """Return whether colleagues may ask for a machine, because it is idle and still has some time left."""
+    """Return whether colleagues can ask for a machine, because it is idle and still has some time left."""
     return (
         rental.state is State.READY
         and rental.use is not None
@@ -86,7 +86,7 @@ class Left(Frozen):
     rate: Decimal
     """USD per hour."""
     ends_at: datetime
-    """The end of the lease. If the end is flexible, the latest time at which the lease may end."""
+    """The end of the lease. If the end is flexible, the latest time at which the lease can end."""
     total: Micros
     """The highest possible remaining cost, including the grace period after the end of the lease.
 

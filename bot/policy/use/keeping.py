@@ -61,7 +61,7 @@ def with_kept(
     that the machine is ready as late as possible. If the owner's working hours turn out to begin even later, the
     machine is kept for as long as the approved total pays.
 
-    Call this whenever the length of a request may have changed, before `with_price_of_total`.
+    Call this whenever the length of a request might have changed, before `with_price_of_total`.
 
     Args:
         request: The request.

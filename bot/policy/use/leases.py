@@ -87,7 +87,7 @@ def check_time_left(request: Request, now: datetime) -> None:
 
 
 def lease_ends(request: Request, ready_at: datetime, afforded: datetime) -> tuple[datetime, datetime | None]:
-    """Return the earliest and the latest time at which a new lease may end.
+    """Return the earliest and the latest time at which a new lease can end.
 
     Both are limited to `afforded` and to the latest time that the requester named.
 
@@ -103,7 +103,7 @@ def lease_ends(request: Request, ready_at: datetime, afforded: datetime) -> tupl
 
 
 def latest_ready(request: Request, rules: Rules) -> datetime | None:
-    """Return the latest time at which a machine may become ready, given the end that the requester named.
+    """Return the latest time at which a machine can become ready, given the end that the requester named.
 
     Before a machine is destroyed, its owner always gets one grace period of notice. The machine must therefore be
     ready one grace period before the named end. If the end is flexible, its latest time is used. For example, with
@@ -116,11 +116,11 @@ def latest_ready(request: Request, rules: Rules) -> datetime | None:
 
 
 def longest_lease(request: Request, allowed: timedelta, ready_at: datetime) -> timedelta:
-    """Return the longest time that a machine may run if it becomes ready at `ready_at`.
+    """Return the longest time that a machine can run if it becomes ready at `ready_at`.
 
     Usually this is `allowed`, the length in the approved terms. If the request has a start time, the length is
     counted from the start time, even if the machine is ready earlier. For example, a machine that is ready at 8:55
-    for a start at 9:00 may run 5 minutes longer than `allowed`.
+    for a start at 9:00 can run 5 minutes longer than `allowed`.
     """
     if request.starts_at is None or request.last_end is None:
         return allowed
@@ -155,10 +155,10 @@ def extension_left(lease: Lease, now: datetime, rules: Rules) -> timedelta:
 
 
 def may_extend_by(span: timedelta, rental: Rental, now: datetime, rules: Rules) -> bool:
-    """Return whether a lease may be extended by `span`.
+    """Return whether a lease can be extended by `span`.
 
     Normally, any extension within the limits is possible. While another extension is waiting for a decision, only
-    a lease with a flexible end can be extended: up to the latest time at which it may end.
+    a lease with a flexible end can be extended: up to the latest time at which it can end.
     """
     lease = rental.lease
     if lease is None:
@@ -170,7 +170,7 @@ def may_extend_by(span: timedelta, rental: Rental, now: datetime, rules: Rules) 
 def may_end(
     ends_at: datetime, readable_at: datetime | None, first_tried_at: datetime | None, rules: Rules
 ) -> datetime | None:
-    """Return the earliest time at which a machine may be destroyed because its lease ends.
+    """Return the earliest time at which a machine can be destroyed because its lease ends.
 
     The machine is destroyed at least one grace period after `readable_at`, and at least one after
     `first_tried_at`. If `readable_at` is None because Slack accepts no posts, the machine can still be destroyed

@@ -5,7 +5,7 @@ the end of the lease changes, the machine starts the script again before the new
 script finish before the machine is destroyed.
 
 The functions here decide which end to send, how long a running script delays the end, and how long a graceful
-destroy may take.
+destroy can take.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ It is short because the machine costs money until a probe run sees that the scri
 AFTER_REFUSED = (timedelta(seconds=30), timedelta(minutes=1), timedelta(minutes=2), timedelta(minutes=5))
 """The waits after refused logins: after the first in a row, the second, the third, and all later ones.
 
-Probing never stops, because the owner may still install the probe by hand.
+Probing never stops, because the owner can still install the probe by hand.
 
 OpenSSH 9.8 and later gives a client's address a penalty of 5 s for a failed login, and blocks it at 15 s. With
 these waits, each penalty expires long before the next login (PerSourcePenalties in sshd_config(5)).
@@ -84,7 +84,7 @@ def asks_vendor(missed: Missed | None) -> bool:
     """Return whether a failed probe run is a reason to check at once that the machine still exists.
 
     A refused login is no reason, because it shows that an SSH server is still running. A changed host key is a
-    reason, because the server may belong to a different machine.
+    reason, because the server might belong to a different machine.
     """
     return missed in {Missed.NO_ANSWER, Missed.HOST_KEY_CHANGED, Missed.UNREADABLE}
 
@@ -111,7 +111,7 @@ class Check(Frozen):
 
     at: Instant
     live: bool
-    """True to bypass the marketplace's cache, which may still show a machine that has been terminated."""
+    """True to bypass the marketplace's cache, which can still show a machine that has been terminated."""
 
 
 def next_check(read_at: datetime, contract: Contract, last: Sample | None, now: datetime) -> Check:

@@ -111,9 +111,9 @@ def _sent_probe(attempt: Attempt) -> bool:
 
 
 def awaits_probe(rental: Rental, attempt: Attempt) -> bool:
-    """Return whether a ready machine's probe hasn't answered yet, but still may.
+    """Return whether a ready machine's probe hasn't answered yet, but still can.
 
-    The probe may still answer as long as `Use.why` gives no reason for its silence.
+    The probe can still answer as long as `Use.why` gives no reason for its silence.
     """
     unseen = rental.use is not None and rental.use.why is not None
     return _sent_probe(attempt) and rental.probe_answered_at is None and not unseen

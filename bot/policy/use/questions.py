@@ -302,7 +302,7 @@ def approvers_notified_at(asked: Asked, lease: Lease, *, urgent: bool, rules: Ru
 def approvers_in_hours(
     at: datetime, lease: Lease, approvers: Collection[Availability], rules: Rules
 ) -> datetime | None:
-    """Return the time at which a notification that is due at `at` may be sent to the approvers.
+    """Return the time at which a notification that is due at `at` can be sent to the approvers.
 
     The notification waits for the working hours of at least one approver. If the last notice of the lease's end is
     sent before that, the notification is dropped and the result is None.

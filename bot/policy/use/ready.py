@@ -60,7 +60,7 @@ class Machine:
     """The stored usage status. None before the first one.
 
     Also None if the machine isn't meant to have a probe. If the rules have only now switched the probe off, a
-    usage status may still be stored, but it is ignored.
+    usage status might still be stored, but it is ignored.
     """
     probe_runs: Sequence[Sample] = ()
     """The samples needed to determine the current usage status (`usage_status.window`), oldest first."""
@@ -89,7 +89,7 @@ class Machine:
     found: bool = True
     """True if a lookup since the database was opened has shown that the machine still exists."""
     just_opened: bool = False
-    """True if the bot has just started, so that messages may still have to be compared with Slack."""
+    """True if the bot has just started, so that messages might still have to be compared with Slack."""
 
     @property
     def lease(self) -> Lease:
@@ -107,7 +107,7 @@ class Machine:
 def is_ending(rental: Rental, rules: Rules, now: datetime) -> bool:
     """Return whether the end of a machine's lease needs attention, so that its history must be loaded.
 
-    The end needs attention in three cases: it has passed or may come at any moment, a notice of the end is due, or
+    The end needs attention in three cases: it has passed or can come at any moment, a notice of the end is due, or
     the owner's `/root/on-ending.sh` has failed.
     """
     lease = rental.running_lease
@@ -340,7 +340,7 @@ def _terminated(machine: Machine, rules: Rules, now: datetime) -> Due | None:
 def _is_uncompared(messages: Iterable[Message]) -> bool:
     """Return whether one of these messages must still be compared with Slack.
 
-    If the database is a restored backup, Slack may show newer versions of the messages.
+    If the database is a restored backup, Slack might show newer versions of the messages.
     """
     return any(message.uncompared for message in messages)
 
@@ -447,7 +447,7 @@ class _Notified(NamedTuple):
     tried: tuple[datetime, ...]
     """The times at which the bot tried to notify the owner after the lease had ended."""
     uncertain: bool
-    """True if a message about the lease's end must still be compared with Slack. Slack may show another end."""
+    """True if a message about the lease's end must still be compared with Slack. Slack might show another end."""
 
 
 def _notified_of_end(machine: Machine) -> _Notified:
@@ -622,7 +622,7 @@ def _end(machine: Machine, rules: Rules, now: datetime) -> Due | None:
 def _after_script(machine: Machine, rules: Rules, now: datetime) -> Due | None:
     """Finish a graceful destroy: destroy the machine when its script is done, or when the lease ends.
 
-    If the database was restored, the person who chose the graceful destroy may have changed their mind after the
+    If the database was restored, the person who chose the graceful destroy might have changed their mind after the
     backup. The owner then gets a new notification of the end, and the graceful destroy no longer applies.
     """
     graceful, ends_at = machine.lease.graceful_destroy, machine.lease.ends_at

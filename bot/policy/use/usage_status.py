@@ -46,7 +46,7 @@ ONE_IDLE_PERIOD = timedelta(minutes=10)
 NOT_YET = timedelta(minutes=15)
 """The time during which a newly ready machine is expected to refuse logins.
 
-The startup script may not have installed the probe yet.
+The startup script might not have installed the probe yet.
 """
 OLD_CONNECTION = timedelta(seconds=120)
 """The age above which the bot takes an SSH connection for a person.
@@ -71,7 +71,7 @@ def shows_work(sample: Sample, idle: Idle) -> bool:
 def shows_everything(sample: Sample) -> bool:
     """Return whether every GPU has a reading.
 
-    A GPU without a reading may be working, for example in MIG mode, so it can't be assumed to be idle.
+    A GPU without a reading might be working, for example in MIG mode, so it can't be assumed to be idle.
     """
     return sample.missed is None and bool(sample.gpus) and all(gpu.highest is not None for gpu in sample.gpus)
 
@@ -121,7 +121,7 @@ def most_connections(samples: Iterable[Sample], *, since: datetime) -> int:
     A connection is ignored unless two probe runs that were more than 120 seconds apart saw it.
 
     Args:
-        samples: Oldest first. They may begin before `since`.
+        samples: Oldest first. They can begin before `since`.
     """
     first_seen: dict[str, datetime] = {}
     most = 0
@@ -137,7 +137,7 @@ def most_connections(samples: Iterable[Sample], *, since: datetime) -> int:
 def open_connections(samples: Sequence[Sample]) -> tuple[int, int]:
     """Count the connections in the newest report: those older than 120 seconds, and the newer ones.
 
-    The newer connections may come from internet scanners.
+    The newer connections might come from internet scanners.
 
     Args:
         samples: Oldest first.
