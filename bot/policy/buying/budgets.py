@@ -254,8 +254,8 @@ def used_up_at(budget: Micros, spent: Micros, rate: Decimal, now: datetime, zone
     """Return the time at which a budget of this month will be used up at today's rate, in UTC.
 
     A budget is used up when the money that is spent reaches it. Today's rate is the price of the machines that run
-    now. Reserved money is ignored, because most machines cost less in the end than was reserved for them. The
-    function assumes that whenever a machine ends, somebody rents another one.
+    now. Reserved money is ignored, because most machines cost less than was reserved for them. The function
+    assumes that whenever a machine ends, somebody rents another one.
 
     None if the month ends first, if no machine runs, or if the budget is used up already.
 

@@ -157,8 +157,8 @@ def untried(offers: Iterable[Offer], request: Request, clicked: str, attempts: S
     A place is a vendor's region with a certain GPU. If an earlier attempt failed at a place, the offers of that
     place are left out. If the reason of the failure is in NEEDS_NEW_QUOTE, they are kept.
 
-    There is one exception. If a place refused the last attempt because of the startup script, the place can still
-    sell the machine without the script. The offers of that place then come before all others.
+    There is one exception. If a place refused the last attempt because of the startup script, the place might
+    still sell the machine without the script. The offers of that place then come first.
 
     Args:
         clicked: The ID of the offer that the person clicked.

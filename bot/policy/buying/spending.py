@@ -143,11 +143,11 @@ def provisioning_budget(total: Micros, billed: Micros, rate: Decimal, lease: tim
 def affordable_lease(total: Micros, billed: Micros, rate: Decimal, lease: timedelta, rules: Rules) -> timedelta:
     """Return the length of a lease that `total` can pay for, at most `lease`.
 
-    The amount that was billed earlier (`billed`) is subtracted from `total` first. The grace period at the end
-    also has to be paid for.
+    The amount that was billed earlier (`billed`) is subtracted from `total` first. The grace period after the
+    lease also has to be paid for.
 
-    The result is at least one grace period, because the owner must be notified before the end. If the whole lease
-    is shorter than a grace period, the result is the whole lease.
+    The result is at least one grace period, because the owner must be notified before the machine is destroyed. If
+    the whole lease is shorter than a grace period, the result is the whole lease.
 
     Args:
         rate: The machine's price in USD per hour.

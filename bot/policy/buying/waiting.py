@@ -116,10 +116,10 @@ def new_waitlist_entry(
 
 
 def waitlist_entry_for(waitlist_entry: WaitlistEntry, request: Request) -> WaitlistEntry:
-    """Return a waitlist entry that expires early enough for the end of the request.
+    """Return a waitlist entry that expires early enough for its request.
 
-    The owner might have chosen an earlier end for the request. The entry is then shortened, so that it expires at
-    least LEAST_TIME before that end.
+    The owner might have chosen an earlier end for the machine. The entry is then shortened, so that it expires at
+    least LEAST_TIME before the machine must end.
     """
     if request.last_end is None:
         return waitlist_entry
@@ -196,8 +196,8 @@ class Waiter(WaitingView):
 def still_waits(quote: Quote, rental: Rental | None) -> bool:
     """Return whether the owner of a quote is waiting for an offer now, or might have to wait later.
 
-    A quote is a search with its offers. The owner might have to wait later if the quote's rental is waiting for an
-    approval or is being bought. The quote must have a `waits_for`.
+    A quote is a request with the offers that were found for it. If the quote's rental is waiting for an approval
+    or is being bought, the owner might have to wait later. The quote must have a `waits_for`.
     """
     if quote.rental_id is None:
         return quote.waitlist_entry is not None and not quote.waitlist_entry.rents
@@ -294,7 +294,7 @@ class SayNothingFits(NamedTuple):
     """Notify the owner of the waitlist entry that no offer matches at the start time."""
 
     cheapest: Offer | None
-    """The cheapest offer above the price that the owner allowed. None if there is none."""
+    """The cheapest offer above the price that the owner allowed. None if no offer is above this price."""
 
 
 Turn: TypeAlias = Rent | Tell | SayNothingFits
