@@ -33,11 +33,11 @@ class Asked(NamedTuple):
     """
     mentions: Mentions
     away: tuple[str, ...]
-    """The approvers who aren't asked because they are away."""
+    """The approvers whom the bot doesn't ask because they are away."""
     others: tuple[str, ...]
-    """The people of `approval.then`, without people who are away or are already asked as approvers."""
+    """The people of `approval.then`, without people who are away or whom the bot already asks as approvers."""
     others_instead: bool
-    """True if the people in `others` are asked at once, because every approver is away."""
+    """True if every approver is away, so that the bot asks the people in `others` at once."""
 
 
 def who_is_asked(
@@ -136,7 +136,7 @@ def _remind_at(one: Undecided, person: Availability, rules: Rules) -> datetime:
 def others_are_due(one: Undecided, available: Mapping[str, Availability], rules: Rules, now: datetime) -> bool:
     """Return whether to ask the people of `approval.then` now.
 
-    These people are asked once: as soon as no approver is available, or if nobody has decided within
+    The bot asks these people once: as soon as no approver is available, or if nobody has decided within
     `approval.then_after`. Only time in which at least one approver is available counts toward
     `approval.then_after`. Approvers are available in their working hours.
     """

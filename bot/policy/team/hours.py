@@ -164,9 +164,10 @@ def after_hours(moment: datetime, span: timedelta, people: Collection[Availabili
 
 
 def morning_after(start: datetime, end: datetime, zone: ZoneInfo, hours: Hours) -> datetime | None:
-    """Return the end of the first night that overlaps the time from `start` to `end`. None if there is none.
+    """Return the end of the first night that overlaps the time from `start` to `end`.
 
-    A night begins at NIGHT_BEGINS and ends when the working hours begin, on any day of the week.
+    A night begins at NIGHT_BEGINS and ends when the working hours begin, on any day of the week. None if there is
+    no night in the given time.
     """
     morning = next_morning(start, zone, hours)
     day = morning.astimezone(zone).date()

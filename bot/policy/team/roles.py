@@ -78,7 +78,7 @@ def named_to_decide(approvers: Approvers, team: Team) -> tuple[str, ...]:
 
 
 def then_people(rules: Rules, team: Team) -> tuple[str, ...]:
-    """Return the people who are asked in addition if the approvers don't decide about a request in time.
+    """Return the people whom the bot also asks if the approvers don't decide about a request in time.
 
     These are the people of the policy key `approval.then` and the known members of its groups, without duplicates.
     People who left the workspace are left out.
@@ -91,8 +91,8 @@ def then_people(rules: Rules, team: Team) -> tuple[str, ...]:
 def rules_for(rules: Rules, team: Team, requesters: Collection[str] = ()) -> Rules:
     """Return the rules with only those admins and approvers who are still in the workspace.
 
-    If nobody is left who can be asked about a request of these `requesters`, the admins decide, as if the rules
-    named no approvers. Quiet approvers are ignored here, because they are never asked.
+    If the bot can't ask any approver about a request of these `requesters`, the admins become the approvers. Quiet
+    approvers are ignored here, because they are never asked.
     """
     admins = tuple(one for one in rules.admins if one not in team.gone) or rules.admins
     named = rules.approvers

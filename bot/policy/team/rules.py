@@ -166,9 +166,9 @@ class Approval(Frozen):
     remind: Span = timedelta(hours=1)
     """The time after which an approver is reminded of a request. Only time in their working hours counts."""
     then: tuple[UserOrGroupId, ...] = ()
-    """The people and groups who are asked in addition if the approvers don't decide in time."""
+    """The people and groups whom the bot also asks if the approvers don't decide in time."""
     then_after: Span = timedelta(hours=4)
-    """The time after which the people of `then` are asked, if the request is still undecided."""
+    """The time after which the bot asks the people of `then`, if the request is still undecided."""
 
     @property
     def then_groups(self) -> tuple[str, ...]:
@@ -194,7 +194,7 @@ class Lease(Frozen):
     """The lease of a request that names no length."""
     max: Span = timedelta(hours=72)
     notices: tuple[Span, ...] | None = None
-    """The times before the end of every lease at which its owner is notified, longest first.
+    """The lead times of the notices to the owner before the end of every lease, longest first.
 
     If None, the default times in `bot.policy.use.end_notices` apply. They depend on the length of the lease.
     """
@@ -242,13 +242,13 @@ class Keys(Frozen):
 
 class CheckIn(Frozen):
     after: Span | None = timedelta(hours=2)
-    """The time without a sign of use after which the owner is asked "Still needed?". None to never ask."""
+    """The time without a sign of use after which the bot asks the owner "Still needed?". None to never ask."""
 
 
 class Hours(Frozen):
     """The working hours, in each person's own time zone.
 
-    Most questions to people are only asked in these hours.
+    The bot asks people most questions only in these hours.
     """
 
     time: DayTimes = (8 * 60, 20 * 60)
@@ -283,14 +283,14 @@ class Idle(Frozen):
     never_used: Span = timedelta(hours=1)
     """The time after becoming ready after which a machine that was never used is idle."""
     connected: Span = timedelta(hours=2)
-    """The time after which the owner of a connected machine is asked whether it is still needed.
+    """The time after which the bot asks the owner of a connected machine whether it is still needed.
 
     Connected means that somebody is logged in but no GPU is computing.
     """
     ask_from: Dollars = Field(default=Decimal("2.00"), alias="from")
     """The amount, in USD, that idle time must have cost before the bot asks the owner about the machine."""
     job_counts: Span = timedelta(hours=4)
-    """The time without work after which the owner is asked about a machine although one of its jobs is running."""
+    """The time without work after which the bot asks the owner about a machine although a job is still running."""
     again: tuple[Span, ...] = (timedelta(hours=2), timedelta(hours=4), timedelta(hours=8))
     """The delays between the questions about one idle period, in order. The last delay repeats."""
     urgent_per_hour: Dollars = Decimal("10.00")
@@ -427,5 +427,5 @@ class Rules(Frozen):
 
     @property
     def approvals_to(self) -> str:
-        """The channel in which approvers are asked."""
+        """The channel in which the bot asks approvers for decisions."""
         return self.approvals_channel or self.home_channel
