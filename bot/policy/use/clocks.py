@@ -45,8 +45,8 @@ def clock_difference(
     """Return the difference that makes this machine's clock untrustworthy, or None if the clock can be trusted.
 
     The two witnesses are Compute Clear and Slack, which send their time with each response. If a witness hasn't
-    responded for ten minutes, an earlier difference from the witnesses stays in effect. This difference ends as
-    soon as the other witness agrees with this machine's clock.
+    responded for ten minutes, an earlier difference from the witnesses remains the result until the other witness
+    agrees with this machine's clock.
 
     Args:
         ahead_of_database: The time by which this machine's clock is ahead of the database's. Zero with SQLite,

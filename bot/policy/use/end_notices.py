@@ -96,7 +96,7 @@ def usual_notice_is_due(lease: Lease, now: datetime, rules: Rules) -> bool:
 
 
 def last_notice_at(lease: Lease, rules: Rules) -> datetime:
-    """Return the time of the last notice of the lease's end, or the end itself if there are no notices.
+    """Return the time of the last notice of the lease's end, or the lease's end if there are no notices.
 
     UNSEEN_NOTICE is only sent if the bot can't monitor the machine. It is ignored here if there are other notices.
     """
@@ -109,8 +109,8 @@ def skips_notice(lease: Lease, notified_at: datetime | None, now: datetime, rule
     The last notice is never skipped.
 
     Args:
-        notified_at: The time of the owner's most recent notification of the lease's present end. None if there was
-            none.
+        notified_at: The time at which the owner was last notified of the current end of the lease. None if the
+            owner hasn't been notified of it.
     """
     if now >= last_notice_at(lease, rules):
         return False

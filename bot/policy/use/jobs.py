@@ -107,7 +107,7 @@ def progress_of(report: JobReport, before: Progress | None, at: datetime) -> Pro
 def shown_progress(rental: Rental, now: datetime) -> Progress | None:
     """Return the newest progress of a ready machine.
 
-    None if there is none, or if it is older than PROGRESS_LASTS.
+    None if no job has printed progress, or if the newest progress is older than PROGRESS_LASTS.
     """
     progress = rental.progress
     if rental.state is not State.READY or progress is None or now - progress.at > PROGRESS_LASTS:

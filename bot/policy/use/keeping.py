@@ -107,7 +107,7 @@ def kept_for_longer_lease(rental: Rental, ends_at: datetime, zone: ZoneInfo, rul
 
 
 def kept_until(lease: Lease, now: datetime, zone: ZoneInfo, rules: Rules) -> datetime | None:
-    """Return the time until which a machine is kept if its script has failed before the present end of its lease.
+    """Return the time until which a machine is kept if its script has failed before the current end of its lease.
 
     This is never later than `lease.kept_until`, because the approved terms don't pay for more. None if the machine
     isn't kept. A machine that is being destroyed gracefully isn't kept, because a person has decided to destroy

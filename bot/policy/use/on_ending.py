@@ -56,7 +56,7 @@ def end_to_tell(rental: Rental, probe_runs: Sequence[Sample], rules: Rules, now:
 
 
 def was_not_told(rental: Rental, use: Use | None, probe_runs: Sequence[Sample], now: datetime) -> bool:
-    """Return whether no probe run has sent the lease's present end to the machine, because the bot was down.
+    """Return whether no probe run has sent the lease's current end to the machine, because the bot was down.
 
     False if the machine has no `/root/on-ending.sh` to run before the lease ends.
 
@@ -72,8 +72,8 @@ def was_not_told(rental: Rental, use: Use | None, probe_runs: Sequence[Sample], 
 def wait_until(rental: Rental, rules: Rules) -> datetime | None:
     """Return the time until which the destruction can be delayed because `/root/on-ending.sh` is still running.
 
-    This is one grace period after the end of the lease. None if the script isn't running, or if it was started for
-    an earlier or later end than the present one.
+    This is one grace period after the end of the lease. None if the script isn't running, or if it was started
+    before the end of the lease was changed.
     """
     script, ends_at = rental.on_ending, rental.running_lease.ends_at
     return ends_at + rules.lease.grace if script is not None and script.runs_for(ends_at) else None
@@ -90,7 +90,7 @@ def is_awaited(rental: Rental, now: datetime) -> bool:
 def ended_as(rental: Rental, state: OnEndingState) -> bool:
     """Return whether the owner's `/root/on-ending.sh` has finished in the given state, DONE or FAILED.
 
-    A run of the script before an earlier end of the lease is ignored.
+    If the end of the lease has changed since the script was started, the result is False.
     """
     script = rental.on_ending
     return script is not None and script.state is state and script.is_for(rental.running_lease.ends_at)

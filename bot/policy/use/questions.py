@@ -31,7 +31,7 @@ URGENT_APPROVERS_AFTER = timedelta(hours=1)
 A machine is urgent if it is expensive.
 """
 APPROVERS_AGAIN = timedelta(hours=24)
-"""If still nobody has answered, the approvers are notified once more after this time."""
+"""If the owner still hasn't answered, the approvers are notified once more after this time."""
 
 
 def is_urgent(rental: Rental, rules: Rules) -> bool:
@@ -153,8 +153,8 @@ def asked_about(question: Question, use: Use | None) -> Asked | None:
 def is_about(asked: Asked, use: Use | None) -> bool:
     """Return whether questions were about the idle period to which a usage status belongs.
 
-    A message about the end of a job can take the place of the first question. Such a message was about an idle
-    period if that idle period began before the message was sent.
+    A message about the end of a job can take the place of the first question. The message was about the idle
+    period that had begun when the message was sent.
     """
     period = idle_period_of(use)
     if asked.after_job and asked.about is not None and period is not None:
@@ -231,7 +231,7 @@ def for_new_owner(question: Question) -> Question:
 def after_extension(question: Question, now: datetime, rules: Rules) -> Question:
     """Record an extension of the lease, after which the bot asks no question for a while.
 
-    If an earlier answer delays questions even longer, that answer stays in effect.
+    If an earlier answer delays questions even longer, that longer delay stays.
     """
     quiet_until = now + (rules.check_in.after or EXTENSION_SILENCE)
     earlier = question.quiet_until
@@ -243,7 +243,7 @@ def after_extension(question: Question, now: datetime, rules: Rules) -> Question
 def asks_again_at(lease: Lease, *, zone: ZoneInfo, rules: Rules) -> datetime:
     """Return the time at which the bot will ask the owner again after an answer.
 
-    If the lease ends first, this is the end of the lease.
+    If the lease ends before that, the result is the end of the lease.
     """
     asked = lease.question.asked
     at = max([lease.question.quiet_until or lease.seen_at, *([asked.last_at + GAP] if asked else [])])
@@ -311,7 +311,7 @@ def approvers_in_hours(
 
 
 def idle_cost(use: Use, rate: Decimal | None, now: datetime) -> Micros | None:
-    """Return the cost of a machine since the start of its present usage status, at its current hourly price.
+    """Return the cost of a machine since the start of its usage status, at its current hourly price.
 
     None if the hourly price is unknown.
     """

@@ -55,7 +55,10 @@ class Machine:
 
     rental: Rental
     live: Attempt | None
-    """The attempt that has the machine, as in `RentalSnapshot.live`. None if no attempt is live."""
+    """The purchase (attempt) that brought the machine, as in `RentalSnapshot.live`.
+
+    None if the rental no longer has the machine.
+    """
     use: Use | None
     """The stored usage status. None before the first one.
 
@@ -163,8 +166,8 @@ class SkipNotice(NamedTuple):
 class GiveNotice(NamedTuple):
     """Notify the owner that the machine ends at `until`.
 
-    Normally, `until` is the end of the lease. If the owner couldn't know about the end of the lease, `until` is
-    one grace period from now.
+    Normally, `until` is the end of the lease. If the owner wasn't notified of the end of the lease, `until` is one
+    grace period from now.
     """
 
     until: datetime
@@ -277,7 +280,8 @@ class Due(NamedTuple):
 def plan(machine: Machine, rules: Rules, now: datetime) -> Due:
     """Return the action that is due now. If none is due, return the time at which to call this function again.
 
-    That is the earliest time at which a rule becomes due. If no rule has such a time, it is LOOK_AGAIN from now.
+    That is the earliest time at which a rule becomes due. If no rule becomes due at a known time, the result is
+    LOOK_AGAIN from now.
     """
     rules_of = RULES if machine.lease.graceful_destroy is None else RULES_AFTER_SCRIPT
     if machine.live is None or (machine.lease.shown_later_at is not None and not machine.found):

@@ -263,7 +263,7 @@ def after_probe_run(
 
     Args:
         samples: The same samples as for `judge`, without the new one.
-        before: The usage status before this sample. None if there is none yet.
+        before: The usage status before this sample. None if the machine has no usage status yet.
     """
     known = before
     passed: tuple[Use, ...] = ()
