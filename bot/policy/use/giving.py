@@ -41,7 +41,7 @@ def is_idle(rental: Rental, now: datetime) -> bool:
 
 
 def fits_request(attempt: Attempt, request: Request) -> bool:
-    """Return whether the machine that an attempt bought matches a request.
+    """Return whether the machine that a purchase (attempt) brought matches a request.
 
     The price is ignored, because the machine is already being paid for. A machine that wasn't rented through the
     bot never matches, because its region is unknown.

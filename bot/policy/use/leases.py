@@ -38,8 +38,8 @@ def counted_from(request: Request, now: datetime) -> Request:
     removed.
 
     Raises:
-        Mistake: Too little time is left until the end that the requester named. For a flexible end, this is the
-            latest time.
+        Mistake: Too little time is left until the end that the requester named. For a flexible end, the latest
+            time is used.
     """
     if request.starts_at is not None and request.starts_at > now:
         check_time_left(request, request.starts_at)
