@@ -257,8 +257,8 @@ def facts(*shown: Fact | None) -> Part:
 def preformatted(text: str, said: str = "") -> Part:
     """Return a block with text for people to copy.
 
-    `text` must not be escaped, because Slack doesn't parse it. In the fallback text, the sentence `said` precedes
-    `text`.
+    `text` must not be escaped, because Slack shows it exactly as it is. The fallback text begins with the sentence
+    `said`.
     """
     fence = "```" if "\n" in text else "`"
     code = {"type": "rich_text_preformatted", "elements": [{"type": "text", "text": text}]}

@@ -94,10 +94,10 @@ def used_up_text(used_up_at: Mapping[str, datetime | None], times: Times) -> str
 
 
 def budget_fact(demands: Sequence[Demand], names: Mapping[str, str], times: Times) -> Fact | None:
-    """Return the amount left in each budget now, and the amount left if the pending request is approved.
+    """Return the money that is left in each budget now, and after the pending request.
 
-    An example is `vision: $1,210.40 left in November, $1,072.86 after this`. If the budget will be used up this
-    month at today's rate, the time follows. None if there are no budgets.
+    An example is `vision: $1,210.40 left in November, $1,072.86 after this`. If a budget will be used up this
+    month at today's rate, the text also says when. None if there are no budgets.
     """
     lines, sentences = [], []
     for demand in demands[:BUDGETS_SHOWN]:

@@ -66,7 +66,7 @@ def _rich_text(block: Json) -> list[Json]:
 
 
 def _nothing(_: Json) -> list[Json]:
-    """Drop a chart. The text of the message contains the same numbers."""
+    """Replace a chart with no block at all. The text of the message contains the same numbers."""
     return []
 
 
