@@ -71,7 +71,7 @@ async def end_when_done(context: Context, interaction: UserInteraction, action: 
 
 
 async def end_by(context: Context, interaction: UserInteraction, value: UntilDoneValue) -> Outcome:
-    """Let a machine end when its jobs are done, and at the end in the button's value at the latest."""
+    """Let a machine end when its jobs are done, or at the latest at the time in the button's value."""
     action = leasing.Extend(value.rental_id, value.by, until_done=True)
     return await end_when_done(context, interaction, action)
 

@@ -148,10 +148,10 @@ def _step_alert(context: AlertContext[AlertFacts]) -> Rendered:
 
 
 def _step_text(event: Event[AlertFacts], it: str, times: Times) -> str:
-    """Return sentences about an error that stops the bot's work on a rental, or that no longer does.
+    """Return sentences about an error in the bot's work on a rental, or about an overdue machine.
 
-    If the bot has requested the deletion of a machine that should have ended, the text says that instead. `it` is
-    the name of the rental or machine.
+    If the error no longer occurs, the text says so. A machine is overdue if it still runs although it should have
+    ended. `it` is the name of the rental or machine.
     """
     facts = event.facts
     if event.kind is EventKind.STEP_WORKS:

@@ -42,7 +42,7 @@ _LIST = "/gpu list shows your machines."
 def unknown_rental(rental_id: str) -> Rendered:
     """Render the text that replaces a message about an unknown rental.
 
-    The rental was requested after the backup, so the restored database doesn't contain it.
+    The database was restored from a backup. The rental was requested after this backup was taken.
     """
     lost = f"{escape(rental_id, 20)} is missing from my database, which was restored from an older backup."
     return blocks.message(f"{lost} Nothing was changed. The admins know. {_LIST}")
@@ -51,7 +51,7 @@ def unknown_rental(rental_id: str) -> Rendered:
 def question_unknown() -> Rendered:
     """Render the text that replaces a question to the admins, if the database doesn't contain the question.
 
-    The question was asked after the backup that was restored.
+    The database was restored from a backup. The admins were asked after this backup was taken.
     """
     return blocks.message(
         f"This question is missing from my database, which was restored from an older backup. {_LIST}"
@@ -141,7 +141,7 @@ def _lead(about: Purchases, view: AdminQuestionView, waiting: Sequence[AdminQues
 
 
 def _moved(about: Purchases, view: AdminQuestionView) -> str:
-    """Return a sentence saying how many more machines have messages of their own. Empty if none has."""
+    """Return a sentence such as `3 more machines have messages of their own`. Empty if none has."""
     here = sum(len(one.purchase.machines) for one in view.parts)
     count = about.count - here
     if not here or count <= 0:

@@ -215,7 +215,7 @@ def _team(shown: HomeView) -> str:
 
 
 def _budgets(month: TeamMonth | None) -> list[Json | None]:
-    """Return a line for each budget of the team and its projects. Only people who decide requests see them."""
+    """Return a line for each budget of the team and its projects. Only people who approve requests see them."""
     if month is None or not month.budgets:
         return []
     more = len(month.budgets) - TEAM_BUDGETS

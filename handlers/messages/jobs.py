@@ -81,7 +81,8 @@ def _what_goes_on(context: EventContext[WorkGoesOnFacts]) -> str:
 def _work_has_ended(context: EventContext[JobsEndedFacts]) -> Rendered:
     """Notify the owner that the jobs on their machine have ended, and ask whether the machine is still needed.
 
-    Once somebody has answered, the message shows the answer. While the machine works again, it says so instead.
+    Once somebody has answered, the message shows the answer. If the machine works again, the message shows that
+    instead of the question.
     """
     rental, facts = context.rental, context.facts
     if rental.state is not State.READY:

@@ -72,7 +72,7 @@ from handlers.phrases.rental_text import (
 
 SHOWN = 3
 SLOW = timedelta(minutes=5)
-"""The usual startup time above which an offer counts as slow.
+"""The usual startup time above which an offer is called slow.
 
 The answer mentions the startup time of a recommended offer only if the offer is slow, or after a click on
 [Details].
@@ -122,8 +122,8 @@ def _answer(view: QuoteView, reader: Reader, *, everything: bool) -> Rendered:
 def found(view: QuoteView, reader: Reader, *, everything: bool = False) -> Rendered:
     """Render the offers, cheapest first. One of them is recommended.
 
-    With `everything`, the answer shows more offers, the equipment of each machine, and how the highest cost is
-    computed.
+    With `everything`, the answer shows more offers, the equipment of each machine, and an explanation of the
+    highest possible cost.
     """
     quote, rules, times = view.quote, reader.rules, reader.times
     shown = list(view.choices[: most_shown(everything=everything)])
@@ -333,7 +333,7 @@ def _about(choice: OfferChoice, quote: Quote) -> str:
 
 
 def _cost(choice: OfferChoice, quote: Quote, *, everything: bool) -> str:
-    """Return the estimated and the highest cost of an offer for the whole lease."""
+    """Return the estimated and the highest possible cost of an offer for the whole lease."""
     text = f"{_about(choice, quote)}, *at most {say_at_most(choice.terms.total)}*"
     if quote.request.until_done:
         text = f"*At most {say_at_most(choice.terms.total)}* for the whole {span(quote.request.lease)}"
@@ -351,7 +351,7 @@ def _cost(choice: OfferChoice, quote: Quote, *, everything: bool) -> str:
 
 
 def _most(choice: OfferChoice, rules: Rules, subject: str, offer: str = "this offer") -> str:
-    """Return sentences that explain how the highest cost of an offer is computed.
+    """Return sentences that explain how the highest possible cost of an offer is computed.
 
     `subject` is the beginning of the first sentence, such as `$16.06 is`. `offer` is the name of the offer, such
     as `this offer`.
@@ -368,7 +368,7 @@ def _most(choice: OfferChoice, rules: Rules, subject: str, offer: str = "this of
 
 
 def cost_in_dialog(choice: OfferChoice, quote: Quote, rules: Rules) -> str:
-    """Return the estimated cost of an offer over the lease, and an explanation of the highest cost."""
+    """Return the estimated and the highest possible cost of an offer, with an explanation."""
     most = _most(choice, rules, f"{say_at_most(choice.terms.total)} is")
     # A machine that ends with its job usually costs less than for the whole time, and nobody knows how much less.
     return most if quote.request.until_done else join(f"{_about(choice, quote)}.", most)
@@ -499,8 +499,8 @@ def none_found(view: QuoteView, reader: Reader) -> Rendered:
 def nearby_label(request: Request, near: Nearby) -> str:
     """Return the label of a button for a similar request: `Show US from $1.90/h`.
 
-    The label contains the differences from the original request, and the lowest price. If the cost would exceed
-    the typed total, the label ends with `, above $8.00 in all`.
+    The label contains the differences from the original request, and the lowest price. If the similar request
+    drops the limit for the total cost, the label ends with `, above $8.00 in all`.
     """
     other = near.request
     differs = [

@@ -35,7 +35,7 @@ from handlers.phrases.rental_text import how_it_ended, in_all, machine, owner
 from handlers.phrases.use_text import current_use, status_text
 
 NEEDED_FOR = timedelta(hours=4)
-"""The time during which a machine counts as needed, after its owner has clicked [I need it]."""
+"""The time during which nobody is asked whether a machine is needed, after its owner has clicked [I need it]."""
 LINES = 2
 """The maximum number of shell lines in a message that also contains other text."""
 
@@ -63,10 +63,7 @@ def _ran(facts: AdoptedFacts) -> str:
 
 
 def _ends_unless_destroyed(context: EventContext[AdoptedFacts]) -> str:
-    """Return a sentence with the end of the lease.
-
-    Empty if an admin gave the machine an owner in order to destroy it immediately.
-    """
+    """Return a sentence saying when the lease ends. Empty if the machine is being destroyed at once."""
     at_once = {EventKind.DESTROYING, EventKind.ENDED}
     if any(event.kind in at_once and event.at == context.event.at for event in context.details.events):
         return ""

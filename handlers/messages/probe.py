@@ -67,7 +67,7 @@ def probe(rules: Rules) -> Rendered:
 def script_dialog(name: ScriptName) -> Modal:
     """Render the dialog that shows one of the scripts that the bot installs on machines.
 
-    The startup script installs a compacted text that does the same, because its size is limited.
+    The size of the startup script is limited. Therefore machines get the script without comments and indentation.
     """
     path, text = SCRIPTS[name]
     return blocks.modal(
@@ -126,8 +126,8 @@ def awaited(details: RentalDetails, rules: Rules) -> bool:
 def by_hand(details: RentalDetails, reader: Reader, probe_line: str) -> list[str]:
     """Return a paragraph with the shell lines that install the probe, for the owner of a ready machine.
 
-    The probe is the script that reports how the machine is used. The result is empty if the probe is installed or
-    may still start by itself. It is also empty for readers other than the owner.
+    The probe is the script that reports how the machine is used. Empty if the probe is installed or is still
+    expected to start by itself. Also empty for readers other than the owner.
     """
     attempt = details.current
     if not probe_line or attempt is None or reader.id != details.rental.owner:

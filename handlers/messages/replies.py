@@ -106,7 +106,7 @@ def rented(
 
     Args:
         rental: The new rental.
-        asked: The people who decide the request, if it needs approval.
+        asked: The people who can approve or deny the request, if it needs approval.
         first_line: A sentence that precedes the reply.
         without_key: The names of the teammates who have no SSH key.
     """

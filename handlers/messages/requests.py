@@ -237,10 +237,10 @@ def _started(context: EventContext[RequestFacts]) -> str:
     EventKind.EXTENSION_ASKED,
 )
 def approval(context: EventContext[DecidersFacts | ExtensionFacts | RequestFacts]) -> Rendered:
-    """Render the message that asks the approvers to decide about a request.
+    """Render the message that asks the approvers to approve or deny a request.
 
-    Once somebody has decided, the message shows the decision. If the owner has changed the request since the
-    event, the message shows the newest version of the request.
+    Once somebody has decided, the message shows the decision. If the owner has changed the request, the message
+    shows the newest version of the request.
     """
     details, rental, asks = context.details, context.rental, context.asks
     asked = newest_version(context.event, details.events)
@@ -494,6 +494,6 @@ def _reminder_line(details: RentalDetails, times: Times) -> str:
 
 
 def _decided(details: RentalDetails, reader: Reader) -> str:
-    """Return the decision about a request, as in the message to the approvers."""
+    """Return the decision about a request. Empty if nobody had to approve the request."""
     asked = newest_asked(details.events, DECISIONS)
     return approval(EventContext(asked, details, reader)).text if asked is not None else ""

@@ -67,7 +67,7 @@ def wait_buttons(view: QuoteView) -> list[Json]:
 def buttons_to_wait(quote_id: str, request: Request, wait: WaitPreview | None = None) -> tuple[Json, Json]:
     """Return the button [Tell me when there's an offer], and the button that rents automatically.
 
-    If `wait` is given, the second button shows its price and its length.
+    If `wait` is given, the second button shows the highest price and the length of the rental.
     """
     label = "Rent it for me, up to a price" if wait is None else _label(wait)
     rent = button(label, Action.RENT_FOR_ME, QuoteValue(quote_id=quote_id), about=describe(request))
@@ -142,7 +142,7 @@ NOT_OFFERED = "Nobody offers it right now"
 def starts(view: QuoteView, understood: Sequence[Part], reader: Reader) -> Rendered:
     """Render the answer to a request with a start time.
 
-    The message begins with `understood`, the parts that repeat the request.
+    `understood` contains the parts that repeat the request. They come first in the message.
     """
     quote, wait, rent = view.quote, view.wait, None
     if view.wait_refused is not None:
@@ -359,7 +359,7 @@ def start_text(waiting: WaitingView, times: Times) -> str:
 
 
 def _what(request: Request) -> str:
-    """Return a request with its highest price or total, such as `8x H200 in EU under $3.00 per GPU-hour`."""
+    """Return the requested machine and its price limit, such as `8x H200 in EU under $3.00 per GPU-hour`."""
     cap = f" under {limit(request.max_gpu_rate)} per GPU-hour" if request.max_gpu_rate is not None else ""
     cap = cap if request.max_total is None else f" {total_of_time(request)}"
     seller = f" from {vendor(request.vendor)}" if request.vendor else ""
