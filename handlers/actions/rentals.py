@@ -1,4 +1,4 @@
-"""Commands, buttons and dialogs of a rental: its lease, its end, its SSH command and its replacement."""
+"""Commands, buttons and dialogs of a rental: to log in, and to extend, destroy or replace the machine."""
 
 from __future__ import annotations
 
@@ -85,10 +85,10 @@ async def extend_confirmed(
 
 
 async def extend(context: Context, interaction: UserInteraction, value: ExtendValue | UntilValue) -> Outcome:
-    """Extend a lease by a length or until a new end, or request approval for the extension.
+    """Extend a lease by a length or until a new time, or request approval for the extension.
 
-    If the person typed the same command a moment ago, nothing is added. The reply then asks whether they really
-    want the same amount of time once more.
+    If the person typed the command a moment ago already, nothing is added. The reply then asks whether they really
+    want to add this time once more.
     """
 
     def dialog(wanted: Confirmation[LongerLease], reader: Reader) -> OpenModal:
@@ -285,7 +285,7 @@ def extend_dialog(
 
 
 def extension_hours(rental: Rental, rules: Rules, now: datetime) -> list[int]:
-    """Return the numbers of hours by which the lease may be extended now."""
+    """Return the numbers of hours by which the rules allow the owner to extend the lease now."""
     return [hours for hours in EXTENSION_HOURS if may_extend_by(timedelta(hours=hours), rental, now, rules)]
 
 

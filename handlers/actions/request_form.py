@@ -290,7 +290,7 @@ def _cap(wanted: Request) -> str:
 
 
 def _length_or_end(length: timedelta, end: datetime | None, wanted: Request, zone: str) -> str:
-    """Return the lease as a person would type it: the end if the request has one, otherwise the length."""
+    """Return the lease as a person would type it: a length, or the time at which the lease ends."""
     if end is None or wanted.starts_at is not None:
         return say_span(length)
     return f"until {end_text(end, zone)}"
@@ -359,10 +359,10 @@ def _no_probe_box(wanted: Request, rules: Rules) -> Json | None:
 
 
 def _if_failed_box(wanted: Request, rules: Rules) -> Json | None:
-    """Return the checkbox for `keep-if-failed`, which keeps a machine if its on-ending script fails.
+    """Return the checkbox for `keep-if-failed`, which keeps a machine if `/root/on-ending.sh` fails.
 
-    None if the rules already keep every machine then. Also None if the rules switch the probe off, because the bot
-    can't see a failure without the probe.
+    None if the rules keep every machine then. Also None if the rules switch the probe off, because the bot can't
+    see a failure without the probe.
     """
     if rules.idle.probe is ProbeKind.NONE or rules.on_ending.failed is WhenFailed.KEEP:
         return None
@@ -450,7 +450,7 @@ def _vendor(catalog: Catalog | None, wanted: Request) -> Json:
 def _gpus(catalog: Catalog, wanted: Request) -> list[Json]:
     """Return the options of the GPU menu: the GPU families, followed by their variants.
 
-    The GPU of the request comes first, so that it is never cut off: Slack accepts only 100 options.
+    Slack accepts only 100 options. The GPU of the request comes first, so that it always remains in the menu.
     """
     names = [*catalog.gpus, *(name for variants in catalog.gpus.values() for name in variants)]
     others = [name for name in dict.fromkeys(names) if name != wanted.gpu or wanted.features]

@@ -68,7 +68,7 @@ async def _approve_fewer_hours(context: Context, interaction: UserInteraction, v
 
 
 async def _deny(context: Context, interaction: UserInteraction, value: VersionValue) -> Outcome:
-    """Deny a request, with the reason that was typed in the dialog. The reason may be empty.
+    """Deny a request, with the reason that was typed in the dialog. The reason can be empty.
 
     If the request has been changed since the person saw it, it isn't denied.
     """

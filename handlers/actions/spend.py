@@ -212,7 +212,7 @@ def _forecast(shown: SpendReport, reader: Reader) -> str:
 def _notes(shown: SpendReport) -> str:
     """Return the notes below a report.
 
-    They say how many rows are combined in the last row of the table, and why the invoice may differ. If a vendor
+    They say how many rows are combined in the last row of the table, and why the invoice can differ. If a vendor
     charged for a machine after the bot had requested the machine's deletion, the notes also give that amount.
     """
     late, estimated = shown.whole.late, shown.whole.estimated

@@ -64,7 +64,7 @@ def _resumed(context: AlertContext[SaidFacts]) -> Rendered:
 
 
 def _pause_over(context: AlertContext, paused: Event[SaidFacts], resumed: Event) -> Rendered:
-    """Render a single alert about a pause of buying and its end.
+    """Render a single alert saying that buying was paused and has been resumed.
 
     It is used if buying was resumed before the alert about the pause was posted.
     """
@@ -81,7 +81,7 @@ def _why(event: Event[SaidFacts]) -> str:
 
 
 def _who_paused(context: AlertContext, paused: Event[SaidFacts]) -> str:
-    """Return the name of the person who paused buying. The reason is left out, because `_why` returns it."""
+    """Return the name of the person who paused buying, without their reason."""
     return sentence_case(person(context.names, paused.actor))
 
 

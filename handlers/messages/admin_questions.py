@@ -36,9 +36,9 @@ Lengths that the team's rules don't allow are left out.
 USUAL_HOURS = 24
 NAMES_SHOWN = 3
 MOST_SHOWN = 12
-"""The maximum number of undecided purchases in a list. The same maximum applies to decided purchases.
+"""The maximum number of undecided purchases in a list. The list of decided purchases has this limit too.
 
-A longer list might not fit into a paragraph, which can have at most 3,000 bytes.
+Without the limit, the list could be too long for a paragraph, which can have at most 3,000 bytes.
 """
 AND_MORE = "And {} more."
 LONGEST_REASON = 200

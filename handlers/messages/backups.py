@@ -78,7 +78,7 @@ def _ends_again(context: EventContext[EndFacts]) -> str:
 def ends_again(context: EventContext[EndFacts], name: str) -> str:
     """Return sentences that tell an owner, after the database was restored, when the lease ends.
 
-    If the end has already passed, the bot destroys the machine after a grace period.
+    If this time has already passed, the bot destroys the machine after a grace period.
     """
     event, times = context.event, context.times
     until = event.facts.until

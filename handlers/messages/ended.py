@@ -62,7 +62,7 @@ from handlers.phrases.rental_text import (
 from handlers.phrases.use_text import idle_part
 
 NONE_LEFT = frozenset({Why.SOLD_OUT, Why.NOTHING_LEFT, Why.DEARER, Why.OTHER_GPU, Why.TOO_MANY_ATTEMPTS})
-"""Reasons why a request failed although a matching machine may become available later."""
+"""Reasons why a request failed although a matching machine can become available later."""
 FAULTS_SHOWN = 8
 """The maximum number of faults of GPUs that a message names."""
 RESOURCES_NAMED = 8

@@ -81,7 +81,7 @@ def _end_moved(context: EventContext[StatusFacts]) -> str:
 
 
 def _ends(context: EventContext[UntilFacts]) -> str:
-    """Return a clause such as `ends at 18:40`. It is `ends as before` if the event doesn't contain the end."""
+    """Return a clause such as `ends at 18:40`. If the event doesn't contain the time, return `ends as before`."""
     until = context.facts.until
     return f"ends {context.times.at_time(until) if until else 'as before'}"
 
@@ -90,8 +90,8 @@ def _ends(context: EventContext[UntilFacts]) -> str:
 def _it_ends(context: EventContext[EndFacts]) -> Rendered:
     """Render the notice saying that a lease ends soon, with a button for more time.
 
-    If the lease has been extended, the message shows the new end. If there is a newer notice, the message points
-    to that notice.
+    If the lease has been extended, the message shows until when. If there is a newer notice, the message points to
+    that notice.
     """
     event, details, rental = context.event, context.details, context.rental
     reader, times, again = context.reader, context.times, context.outcome

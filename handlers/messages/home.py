@@ -50,7 +50,7 @@ In a channel, or in Messages here:
 
 
 def home_tab(shown: HomeView | None, reader: Reader) -> Rendered:
-    """Render the reader's Home tab. `shown` is None for a person who may not use the bot."""
+    """Render the reader's Home tab. `shown` is None for a person who isn't allowed to use the bot."""
     return Rendered(text="", blocks=tuple(blocks.fit_view(_content(shown, reader))), closed=False)
 
 

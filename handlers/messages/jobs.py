@@ -1,4 +1,4 @@
-"""Messages about the jobs on a machine: their end, and the end of a lease that depends on them."""
+"""Messages about the jobs on a machine, and about leases that end when the jobs are done."""
 
 from __future__ import annotations
 

@@ -216,8 +216,8 @@ def _not_replaced(rental: Rental | None) -> str:
 def _left(view: QuoteView) -> str:
     """Return sentences saying that every offer exceeds the limits for a replacement.
 
-    A replacement may use only the time and the cost that are left from the approval of the old machine. Empty if
-    any offer is within these limits, or if the search isn't for a replacement.
+    The limits of a replacement are the time and the money that are left from the approval of the old machine.
+    Empty if any offer is within these limits, or if the search isn't for a replacement.
     """
     if view.left is None:
         return ""
@@ -229,8 +229,8 @@ def _left(view: QuoteView) -> str:
 def _keeps_waiting(view: QuoteView, *, rentable: bool) -> str:
     """Return a sentence saying that a pending request stays as it is.
 
-    It is for a person who has clicked [Change] and is now searching. The click doesn't withdraw the request. Empty
-    for other searches.
+    The person has clicked [Change] and is now searching. The click doesn't withdraw the request. Empty if the
+    search doesn't change a request.
     """
     if view.still_waiting is None:
         return ""
@@ -265,7 +265,7 @@ def _understood(view: QuoteView, times: Times, *, everything: bool) -> list[Part
 
 
 def _refused_for_all(choices: Sequence[OfferChoice], times: Times) -> str:
-    """Return a sentence saying why none of the offers can be rented. Empty unless all have the same reason."""
+    """Return the reason why none of the offers can be rented. Empty unless one reason applies to all offers."""
     first = choices[0].refused if choices else None
     if isinstance(first, BuyingBlocked) and first.at is not None:
         who = paused_by(first, f" {times.at_time(first.at)}")
@@ -322,7 +322,7 @@ def _may_cost_more(choice: OfferChoice) -> bool:
 
 
 def _about(choice: OfferChoice, quote: Quote) -> str:
-    """Return the estimated cost: `About $12.90`, or with a flexible end `About $2.15 for 1 h or $6.45 for 3 h`."""
+    """Return the estimated cost: `About $12.90`. For a flexible lease: `About $2.15 for 1 h or $6.45 for 3 h`."""
     request, rate = quote.request, choice.offer.rate
     estimate = f"About {dollars(cost(rate, request.lease))}"
     if request.up_to is None:
@@ -375,9 +375,9 @@ def cost_in_dialog(choice: OfferChoice, quote: Quote, rules: Rules) -> str:
 
 
 def _night(quote: Quote, best: OfferChoice | None, reader: Reader) -> tuple[str, Json | None]:
-    """Return a sentence saying that the lease may end at night, and a button for an end in the morning.
+    """Return a sentence saying that the machine can end at night, and a button that prevents this.
 
-    The sentence is empty if the lease can't end at night. The button is None if it isn't needed or not possible.
+    The sentence is empty if the machine can't end at night. The button is None if it isn't needed or not possible.
     """
     known, now, rules = reader.zone or None, reader.now, reader.rules
     night = night_end(quote.request, quote.created_at, now, zone_of(known, rules), rules)

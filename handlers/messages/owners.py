@@ -57,7 +57,7 @@ def _adopted(context: EventContext[AdoptedFacts]) -> str:
 
 
 def _ran(facts: AdoptedFacts) -> str:
-    """Return a sentence saying that the bot found the machine in the team's account, and under which name."""
+    """Return a sentence saying that the bot found the machine in the team's Compute Clear account."""
     found = f"I found it in the Compute Clear account{f' as {escape(facts.name)}' if facts.name else ''}."
     return found if facts.why is Why.BOUGHT_AFTER_BACKUP else f"{found[:-1]}; it wasn't rented through me."
 
@@ -96,7 +96,7 @@ def _another_owner(context: EventContext[AdoptedFacts | OwnerChangedFacts]) -> R
 
 
 def _new_owner(context: EventContext[AdoptedFacts | OwnerChangedFacts]) -> Rendered:
-    """Render the message to the new owner of a machine: its cost, its end and how to log in.
+    """Render the message to the new owner of a machine: the cost, the time at which it ends, and how to log in.
 
     If the machine is idle, the message also asks whether it is needed.
     """

@@ -86,7 +86,7 @@ def _program(path: str) -> str:
 
 
 def _parts(text: str) -> list[str]:
-    """Split a script between lines, so that each part fits into a paragraph as a code block."""
+    """Split a script between lines, so that each part is short enough for a paragraph."""
     parts = [""]
     for line in text.splitlines(keepends=True):
         if len(code_block(parts[-1] + line)) > blocks.SECTION_TEXT:
@@ -96,9 +96,10 @@ def _parts(text: str) -> list[str]:
 
 
 def monitored(details: RentalDetails, rules: Rules) -> str:
-    """Return a sentence saying what the bot monitors on a ready machine, and whether it runs an on-ending script.
+    """Return a sentence saying what the bot monitors on a ready machine.
 
-    Empty if the machine has no probe, or if its probe doesn't respond.
+    If the machine can't run a script `/root/on-ending.sh` before it ends, the sentence says so. Empty if the
+    machine has no probe, or if its probe doesn't respond.
     """
     rental, attempt = details.rental, details.current
     if attempt is None or not has_probe(rental, attempt, rules):

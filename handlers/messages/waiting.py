@@ -105,7 +105,7 @@ def wait_text(view: QuoteView, reader: Reader) -> str:
 def _expires_too_early(waitlist_entry: WaitlistEntry | None, reader: Reader) -> str:
     """Return a clause saying that a request expires before the hours in which the bot looks for offers.
 
-    Empty if the request expires later.
+    Empty in any other case.
     """
     zone = zone_of(reader.zone, reader.rules)
     if waitlist_entry is None or not ends_before_hours(waitlist_entry, reader.now, zone, reader.rules):
@@ -193,7 +193,7 @@ def _start_cost(quote: Quote, wait: WaitPreview, reader: Reader) -> str:
 
 
 def highest_price(quote: Quote, reader: Reader) -> Modal:
-    """Render the dialog that asks for the highest price at which a machine may be rented automatically."""
+    """Render the dialog that asks for the highest price at which the bot can rent a machine automatically."""
     request = quote.request
     return blocks.modal(
         Callback.HIGHEST_PRICE,

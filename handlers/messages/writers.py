@@ -195,10 +195,10 @@ class Needs(Flag):
     See `details.demands`.
     """
     OTHER_END = auto()
-    """The event at the other end of a pause of buying.
+    """The event that began or ended a pause of buying.
 
-    An alert about a pause needs the event that ended the pause. An alert about the end of a pause needs the event
-    that began the pause. The reader's alert about that event is loaded too.
+    An alert about the beginning of a pause needs the event that ended the pause. An alert about the end of a pause
+    needs the event that began the pause. The reader's alert about that event is loaded too.
     """
     USED_UP = auto()
     """The time at which the budget in an alert will be used up at today's rate."""

@@ -329,7 +329,7 @@ def text_of(parts: Iterable[Part | Json | None]) -> str:
 
 
 def _fit(blocks: Sequence[Json], most: int) -> list[Json]:
-    """Return as many blocks as fit. If there are too many, paragraphs at the end are dropped, and buttons stay."""
+    """Return as many blocks as Slack accepts. Paragraphs at the end are dropped first, and buttons stay."""
     fitting = list(blocks)
     while len(fitting) > most or sum(map(text_length, fitting)) > SUM_OF_TEXT:
         spare = [n for n, block in enumerate(fitting) if block["type"] in {"section", "context", "divider"}]
@@ -338,7 +338,7 @@ def _fit(blocks: Sequence[Json], most: int) -> list[Json]:
 
 
 def fit_view(blocks: Iterable[Json | None]) -> list[Json]:
-    """Return as many blocks as fit into a dialog or Home tab."""
+    """Return as many blocks as Slack accepts in a dialog or Home tab."""
     return _fit([block for block in blocks if block is not None], VIEW_BLOCKS)
 
 
@@ -358,7 +358,7 @@ NONE = "none"
 
 
 def option(label: str, value: str) -> Json:
-    """Return a choice in a list. Its `value` may have at most 150 characters."""
+    """Return a choice in a list. Its `value` can have at most 150 characters."""
     return {"text": plain(label, OPTION_TEXT), "value": value}
 
 

@@ -218,7 +218,7 @@ def if_busy_then(rental: Rental, ends_at: datetime, times: Times, *posted: datet
 def at_its_end(rental: Rental, now: datetime) -> Fact | None:
     """Return a line about a machine that is still running although its lease has ended.
 
-    The line says what the bot is doing: it runs the on-ending script, checks whether the GPUs are busy, or is
+    The line says what the bot is doing: it runs `/root/on-ending.sh`, checks whether the GPUs are busy, or is
     about to destroy the machine. None before the end of the lease.
     """
     lease, script = rental.running_lease, rental.on_ending
@@ -245,7 +245,7 @@ UNLESS_APPROVED = "unless someone approves, "
 
 
 def until_decided(rental: Rental, times: Times) -> str:
-    """Return a sentence with the time until which approvers can decide about a pending request."""
+    """Return a sentence with the time until which approvers can approve or deny a pending request."""
     if rental.extension is not None:
         return without_approval(rental, times)
     return (
@@ -276,9 +276,9 @@ def clock_time(at: datetime, now: datetime, zone: str) -> str:
 
 
 def end_text(at: datetime, zone: str) -> str:
-    """Return the end of a lease as a person types it after `until` or `up to`: `2026-11-27 18:00`.
+    """Return a time as a person types it after `until` or `up to`: `2026-11-27 18:00`.
 
-    The time is in the person's `zone`. The date is included, so that the text means the same on a later day.
+    The time is in the person's `zone`. The date is included, so that the text stays correct on a later day.
     """
     return f"{at.astimezone(known_zone(zone)):%Y-%m-%d %H:%M}"
 

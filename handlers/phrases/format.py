@@ -141,7 +141,7 @@ def mention_group(group_id: str) -> str:
 
 
 def channel(channel_id: str) -> str:
-    """Return a channel's name as a link, which notifies nobody."""
+    """Return a channel's name as a link."""
     return f"<#{channel_id}>" if re.fullmatch(r"[CG][A-Z0-9]+", channel_id) else "a direct message"
 
 

@@ -134,8 +134,8 @@ def end_when_done_button(
 ) -> Json:
     """Return the button `End k7mq2 when its job is done`.
 
-    The machine then ends at `until` at the latest, or `longer` after its present end. It never ends earlier than
-    without this button.
+    The machine then ends at `until` at the latest. Without `until`, the latest time is the end of the lease plus
+    `longer`. The button never makes a lease shorter than it is now.
     """
     lease = rental.running_lease
     latest = max(until or max(lease.ends_at, now) + longer, lease.last_end)
@@ -144,10 +144,10 @@ def end_when_done_button(
 
 
 def keep_button(rental: Rental) -> Json | None:
-    """Return the button `Keep k7mq2`, which restores the previous end of a machine that ends soon.
+    """Return the button `Keep k7mq2`, which cancels the early end of a machine.
 
-    The machine ends soon because it is being destroyed gracefully, or because its jobs are done. None if neither
-    is the case, or if the previous end isn't later than the present one.
+    A machine ends early if it is being destroyed gracefully, or if its jobs are done. None if neither is the case,
+    or if the lease wouldn't get longer.
     """
     lease = rental.lease
     if lease is not None and lease.ends_when_done:
@@ -182,7 +182,7 @@ def stop_button(quote_id: str, about: str) -> Json:
 
 
 def decision_buttons(rental: Rental, now: datetime) -> tuple[Json | None, ...]:
-    """Return the buttons with which an approver decides about the newest version of a request.
+    """Return the buttons with which an approver approves or denies the newest version of a request.
 
     The button [Approve fewer hours] is left out if no shorter lease is possible.
     """

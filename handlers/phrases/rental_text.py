@@ -46,7 +46,7 @@ from handlers.phrases.format import (
 def vendor(name: str | None) -> str:
     """Return the name of a vendor, such as `Hyperstack` for `hyperstack`.
 
-    If the name is None or empty, the result is `the vendor`.
+    If the name is None or empty, return `the vendor`.
     """
     known = clean(name or "", 40)
     if not known:
@@ -312,7 +312,7 @@ def settled(details: RentalDetails) -> bool:
 def cost_nothing_text(details: RentalDetails) -> str:
     """Return a sentence saying that a rental cost nothing. It is only used once the rental is over.
 
-    Empty if the rental cost something, or if the bot may still discover a cost.
+    Empty if the rental cost something, or if the bot can still discover a cost.
     """
     if details.rental.bought_after_backup and not details.spent.amount:
         return FOUND_ON_ACCOUNT
@@ -540,10 +540,10 @@ def asked_now(details: RentalDetails) -> str:
 
 
 def mentions(details: RentalDetails, asked: Event, asked_now: Mentions, rules: Rules) -> str:
-    """Return mentions of the people who are asked to decide: `@approvers, @ben`. Empty if there are none.
+    """Return mentions of the people who are asked to approve: `@approvers, @ben`. Empty if there are none.
 
-    A mention notifies the person. People who don't need a notification appear by name instead: the person who made
-    the request, and people who get a direct message about it.
+    A mention notifies a person. The person who made the request isn't mentioned, but named. People who get a
+    direct message about the request are only named, too.
     """
     informed = {asked.actor, *readers_of(asked, details.rental, rules)}
     pings = [mention_group(group) for group in asked_now.groups]
