@@ -93,7 +93,7 @@ def ends_again(context: EventContext[EndFacts], name: str) -> str:
 
 
 def readopted(admin: str, machine: str) -> str:
-    """Return a sentence saying that an admin added a machine that the restored database didn't contain."""
+    """Return a sentence saying that an admin added a machine that was missing from the restored database."""
     return f"{admin} restored {machine}, because my database is from an older backup."
 
 

@@ -81,7 +81,7 @@ machine would change the card, and each change is an edit in Slack.
 REFRESH_PROGRESS_EVERY = timedelta(minutes=5)
 """The time between two edits of the card of a machine whose jobs print their progress.
 
-There is no edit if the newest progress is still the same.
+There is no edit if the jobs have printed nothing new.
 """
 REFRESH_AFTER_END = timedelta(seconds=10)
 """The time after the end of a lease at which the card is edited if the machine is still running.

@@ -62,7 +62,7 @@ def _job_of(context: EventContext) -> str:
 
 
 def _how(job: Job) -> str:
-    """Return how a job ended and after what time, such as `finished after 3 h 12 min`."""
+    """Return the outcome and the duration of a job, such as `finished after 3 h 12 min`."""
     verbs = {JobState.DONE: "finished", JobState.FAILED: "failed"}
     ended_at = job.ended_at or job.began_at
     return f"{verbs.get(job.state, 'stopped')} after {about_span(ended_at - job.began_at)}"

@@ -359,7 +359,7 @@ def _owner_does_not_answer(context: EventContext[QuestionFacts]) -> Rendered:
 
 
 def _no_longer_asked(whose: str, use: Use | None, times: Times) -> str:
-    """Return a sentence saying that the machine is no longer idle, so that approvers needn't decide."""
+    """Return a sentence saying why approvers no longer have to decide whether the machine keeps running."""
     decided = f"Approvers no longer have to decide whether {whose} keeps running"
     if use is None:
         return f"{decided}."

@@ -397,7 +397,7 @@ def _night(quote: Quote, best: OfferChoice | None, reader: Reader) -> tuple[str,
 def _button(choice: OfferChoice, quote: Quote, best: bool) -> Json | None:
     value = OfferValue(quote_id=quote.id, offer_id=choice.offer.offer_id)
     if choice.refused is None:
-        with suppress(Mistake):  # no button if the offer's ID doesn't fit
+        with suppress(Mistake):  # no button if the offer's ID is too long
             return _rent_button(choice, value, style="primary" if best else None)
     return None
 

@@ -229,7 +229,10 @@ def _owners_keys(details: RentalDetails, reader: Reader) -> tuple[list[str], Seq
 
 
 def _teammates_keys(details: RentalDetails, reader: Reader) -> str:
-    """Return clauses saying which of a teammate's keys work, and that the owner can add the others."""
+    """Return clauses that tell a teammate which of their SSH keys work.
+
+    If a key doesn't work, the clauses also say how to add it.
+    """
     attempt, own = details.current, details.keys_now.get(reader.id, ())
     if not own:
         return f"you have no SSH key yet; once you've saved one, {add_your_key(details)}"

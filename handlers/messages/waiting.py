@@ -103,9 +103,9 @@ def wait_text(view: QuoteView, reader: Reader) -> str:
 
 
 def _expires_too_early(waitlist_entry: WaitlistEntry | None, reader: Reader) -> str:
-    """Return a clause saying that a request expires before the hours in which the bot looks for offers.
+    """Return a clause saying that a request expires before the bot begins to look for offers.
 
-    Empty in any other case.
+    The bot looks for offers only during the team's working hours. Empty if the request expires later.
     """
     zone = zone_of(reader.zone, reader.rules)
     if waitlist_entry is None or not ends_before_hours(waitlist_entry, reader.now, zone, reader.rules):

@@ -266,7 +266,7 @@ def preformatted(text: str, said: str = "") -> Part:
 
 
 class TaskStatus(StrEnum):
-    """The progress of a step in a plan (docs.slack.dev/reference/block-kit/blocks/task-card-block)."""
+    """The progress of an item in a checklist (docs.slack.dev/reference/block-kit/blocks/task-card-block)."""
 
     PENDING = "pending"
     IN_PROGRESS = "in_progress"
@@ -275,14 +275,14 @@ class TaskStatus(StrEnum):
 
 
 class Task(NamedTuple):
-    """One step of a plan."""
+    """One item of a checklist."""
 
     title: str
     status: TaskStatus
 
 
 def plan(title: str, tasks: Sequence[Task]) -> Json:
-    """Return a checklist. The message is edited when a step is completed. Checklists work only in messages.
+    """Return a checklist. Checklists work only in messages.
 
     Each version gets a new `block_id`, as Slack recommends (docs.slack.dev/reference/block-kit/blocks/plan-block).
     """

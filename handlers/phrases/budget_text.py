@@ -137,8 +137,8 @@ def estimated_text(estimated: Micros) -> str:
 def cap_text(request: Request) -> str:
     """Return the highest price in a request: `up to $8.00 in all`, or `under $8.00 per GPU-hour`.
 
-    Empty if the request has no highest price. If the typed price can be understood in several ways, the text also
-    says what all GPUs together, or the whole rental, would cost at that price.
+    Empty if the request has no highest price. If the typed price is ambiguous, the text also contains the
+    resulting price of all GPUs together, or of the whole rental.
     """
     if request.max_total is not None:
         return f"up to {dollars(request.max_total)} in all"

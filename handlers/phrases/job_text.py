@@ -24,9 +24,9 @@ def job_name(job: Job) -> str:
 
 
 def exit_text(job: Job) -> str:
-    """Return how a job ended, such as `exit 0` or `exit status 137 (killed, often out of memory)`.
+    """Return the outcome of a job, such as `exit 0` or `exit status 137 (killed, often out of memory)`.
 
-    If it is running, the text is `running`.
+    If the job is running, return `running`.
     """
     if job.running:
         return "running"
@@ -39,7 +39,7 @@ def exit_text(job: Job) -> str:
 
 
 def ended_text(job: Job) -> str:
-    """Return the name of a job and how it ended, such as `python train.py, exit 0`."""
+    """Return the name and the outcome of a job, such as `python train.py, exit 0`."""
     return f"{job_name(job)}, {exit_text(job)}"
 
 
