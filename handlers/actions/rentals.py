@@ -157,7 +157,7 @@ GRACEFUL_DESTROY = "script_first"
 def destroy_dialog(details: RentalDetails, script_for: timedelta | None = None) -> Modal:
     """Return the dialog in which the person confirms destroying, cancelling or withdrawing a rental.
 
-    The dialog shows the cost so far. `script_for` is the maximum time for which the machine waits for
+    The dialog shows the cost so far. `script_for` is the maximum time for which the bot waits for
     `/root/on-ending.sh`. None if the script can't run.
     """
     rental = details.rental
