@@ -125,9 +125,9 @@ async def _direct(tx: Tx, deps: Deps, message: Message) -> Rendered | None:
 
 
 async def _is_newest(tx: Tx, message: Message) -> bool:
-    """Return whether a message is the newest direct message to its reader about the rental.
+    """Return whether no later direct message to the same person is about the same rental.
 
-    A later message counts if it has been posted or can still be posted.
+    Later messages are ignored if the bot has given up posting them.
     """
     others = [one for one in await tx.messages.direct_of(message.rental_id or "") if one.to == message.to]
     return not any(one.id > message.id and (one.ts is not None or not one.closed) for one in others)
