@@ -78,7 +78,7 @@ _WITH_JOBS: Mapping[Part | None, Part] = {Part.LATEST: Part.LEASE, Part.LATEST_E
 
 
 class InvalidForm(Exception):
-    """Some inputs are wrong. `errors` contains a correction for each of them."""
+    """Some inputs of a form are wrong. For each of them, `errors` contains a text that says what to type."""
 
     def __init__(self, errors: dict[Field, str]) -> None:
         super().__init__()
@@ -182,8 +182,8 @@ def _names(
 def _times(inputs: Mapping[str, str]) -> Values:
     """Return the parts of the request that are times and lengths.
 
-    A length that can't be read becomes zero, and a time that can't be read becomes empty. These are values that
-    `RequestDraft.build` rejects.
+    A length that can't be read becomes zero, and a time that can't be read becomes empty. `RequestDraft.build`
+    rejects both.
     """
     start, lease, up_to, waits = (
         normalize(inputs.get(field, "")).lower() for field in (Field.START, Field.LEASE, Field.UP_TO, Field.WAITS)
@@ -283,7 +283,7 @@ def read_cap(inputs: Mapping[str, str]) -> Decimal:
 def read_hours(inputs: Mapping[str, str]) -> timedelta:
     """Return the length of the extension that was chosen.
 
-    Zero if the person chose no longer lease. Raises InvalidForm if nothing was chosen.
+    Zero if the person chose not to extend the lease. Raises InvalidForm if nothing was chosen.
     """
     return _chosen_number(inputs, Field.HOURS, _HOURS) * timedelta(hours=1)
 

@@ -218,10 +218,10 @@ def _highest_price(request: Request) -> str:
 
 
 def _later_end(request: Request, zone: str) -> str:
-    """Return the latest time at which a flexible lease may end, as people type it: ` up to 14h`.
+    """Return the words for the latest possible end of a flexible lease: ` up to 14h`.
 
-    Normally, the result contains the maximum length of the lease. If this isn't a whole number of minutes, nobody
-    would type it, so the result contains a time instead. Empty if the lease isn't flexible.
+    These words normally contain the maximum length of the lease. If this length isn't a whole number of minutes,
+    they contain a time instead, as in ` up to 22:00`. Empty if the lease isn't flexible.
     """
     if request.up_to is None or request.last_end is None:
         return ""
@@ -232,9 +232,11 @@ def _later_end(request: Request, zone: str) -> str:
 def line_of(draft: RequestDraft, vocabulary: Vocabulary, context: ParseContext) -> Line | None:
     """Return the parts of a request as a text that people can type.
 
-    Unreadable texts and unclear mentions are left out. None if the rest isn't a valid request. The text contains
-    every value as it was typed, such as `until fri 18:00`. The verb is `get` if there is a start time, even if
-    `wait` was typed: a request with a start time waits for its start anyway.
+    Unreadable texts and unclear names of people are left out. None if the rest isn't a valid request. The text
+    contains every value as it was typed, such as `until fri 18:00`.
+
+    If the request has a start time, the verb is `get`, even if `wait` was typed. A request with a start time waits
+    for its start anyway.
     """
     start = draft.first(Part.START)
     waits = draft.waiting and not start

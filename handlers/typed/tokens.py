@@ -37,9 +37,9 @@ There must be a limit, because each token is compared with all names in the cata
 
 
 class TokenKind(Enum):
-    """The kinds of tokens whose kind isn't a Part.
+    """The kinds of tokens that aren't the value of a part of a request.
 
-    A Part is the kind of a token that contains the value of one part of a request, such as the GPU.
+    If a token is the value of a part, such as the GPU `h100`, a `Part` is its kind instead: `Part.GPU`.
     """
 
     PLACE = auto()
@@ -66,7 +66,7 @@ class TokenKind(Enum):
     URGENT = auto()
     """Words for an urgent request other than `now`: `asap`, `right now`."""
     FILLER = auto()
-    """Words that connect others: `a`, `with`, `for`."""
+    """Words that connect other words: `a`, `with`, `for`."""
     COURTESY = auto()
     """Words that add nothing to the request: `hey`, `can i get`, `please`, `just`."""
     EXCLUDES = auto()
@@ -86,7 +86,7 @@ class TokenKind(Enum):
 
 
 Kind = Part | TokenKind
-"""The kind of a token: a Part for a value such as `8x` or `until fri 18:00`, otherwise a TokenKind."""
+"""The kind of a token: `Part.GPU` for `h100`, for example, or `TokenKind.DASH` for a dash."""
 
 
 @dataclass(frozen=True)
