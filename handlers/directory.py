@@ -130,7 +130,7 @@ class People:
 
         Args:
             team_id: The ID of the user's team, if the payload contains it. If this team is a different workspace,
-                the person counts as an outsider, that is, as somebody who isn't a member of the workspace.
+                the person is treated as an outsider: somebody who isn't a member of the bot's workspace.
 
         Raises:
             Refused: Slack doesn't show this user to the bot.
@@ -223,7 +223,7 @@ class People:
     async def members(self, group: str) -> frozenset[str] | None:
         """Return the members of a user group, or None if Slack or the store doesn't answer within LOOKUP_TIMEOUT.
 
-        Empty if, according to Slack, the group doesn't exist or the bot may not see it. Never raises.
+        Empty if, according to Slack, the group doesn't exist or the bot isn't allowed to see it. Never raises.
         """
         try:
             async with asyncio.timeout(self._lookup_timeout):
@@ -338,7 +338,7 @@ class People:
 def person_of(
     user_id: str, user: Mapping[str, Any], *, home: HomeWorkspace, groups: frozenset[str] = frozenset()
 ) -> Person:
-    """Convert the `user` object that users.info returns to a person. A missing flag counts as false."""
+    """Convert the `user` object that users.info returns to a person. A missing flag means false."""
     return Person(
         id=user_id,
         name=_name(user) or user_id,
@@ -440,7 +440,7 @@ class SlackChannels:
 
 
 def channel_of(channel_id: str, info: Any) -> Channel:
-    """Convert the `channel` in an answer of conversations.info. A missing flag counts as false.
+    """Convert the `channel` in an answer of conversations.info. A missing flag means false.
 
     Raises ValueError if `info` isn't an object.
     """

@@ -153,7 +153,7 @@ async def _alert(tx: Tx, deps: Deps, message: Message) -> Rendered | None:
 
 
 async def _question(tx: Tx, deps: Deps, message: Message) -> Rendered | None:
-    """Render a question to the admins. Return None if its reader is no longer an admin."""
+    """Render a question to the admins. Return None if the recipient is no longer an admin."""
     event, (person, reader) = await tx.events.get(message.event_id or 0), await _reader(tx, deps, message)
     view = await view_for_message(tx, deps, person, message.question_id or "")
     if event is None or view is None:
@@ -243,7 +243,10 @@ def _readers(deps: Deps) -> Reader:
 
 
 async def _reader(tx: Tx, deps: Deps, message: Message, user_id: str = "") -> tuple[Person, Reader]:
-    """Return the data about a message's reader: the person with `user_id`, or by default the recipient."""
+    """Return the data about the person who reads a message.
+
+    This is the person with the ID `user_id`, or by default the message's recipient.
+    """
     to = user_id or message.to.value
     person = await tx.people.get(to, EVER) or Person(id=to, name="")
     return person, Reader(id=person.id, rules=deps.rules, now=deps.clock.now(), zone=person.tz)

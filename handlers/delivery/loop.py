@@ -48,8 +48,8 @@ they must not wait for refreshes.
 AT_A_TIME = {NextCall.FIND: 4, NextCall.PUBLISH: 2}
 """The maximum number of simultaneous FIND calls, and of simultaneous PUBLISH calls.
 
-Without this limit, these slow calls could delay all others. FIND searches for a post that may already exist, which
-takes especially long while Slack is slow. PUBLISH sends a Home tab, and has to read a lot of data first.
+Without this limit, these slow calls could delay all other calls. FIND searches for a post that may already exist,
+which takes especially long while Slack is slow. PUBLISH sends a Home tab, and has to read a lot of data first.
 """
 METHODS = {
     NextCall.ANSWER: ANSWER,
@@ -60,18 +60,15 @@ METHODS = {
 }
 RETRY_AFTER_BUG = timedelta(minutes=1)
 OTHERS_WAIT = timedelta(minutes=1)
-"""The wall-clock time for which an unresolved post delays later posts to the same reader.
-
-A post is unresolved if it may or may not exist in Slack.
-"""
+"""The wall-clock time for which later posts wait if a post to the same channel or person has failed."""
 
 
 @dataclass
 class _Unresolved:
     """A post that may or may not exist in Slack, or that fails because of a bug.
 
-    Later posts to the same reader wait for this post for a while, so that messages arrive in order. All times are
-    wall-clock.
+    Later posts to the same channel or person wait for this post for a while, so that messages arrive in order. All
+    times are wall-clock.
     """
 
     since: datetime
@@ -81,7 +78,7 @@ class _Unresolved:
     """The time at which Slack first responded to another call after `since`. None if it hasn't responded yet."""
 
     def lets_others_pass(self, now: datetime) -> bool:
-        """Return whether later posts to the same reader no longer have to wait for this post.
+        """Return whether later posts to the same channel or person no longer wait for this post.
 
         A response of Slack to any other call shows that Slack isn't down. Later posts wait until one minute after
         this response.
@@ -255,7 +252,7 @@ class Delivery(Part):
         await self._unsaved.retry(at_once=True)
 
     async def turn(self) -> NextTurn:
-        """Start sending everything that may be sent now. Return the times at which to look for work again.
+        """Start sending everything that can be sent now. Return the times at which to look for work again.
 
         Raises:
             StoreBusy: The store is unavailable.
@@ -342,9 +339,9 @@ class Delivery(Part):
         return first
 
     def may_refresh(self, now: datetime) -> bool:
-        """Return whether another refresh may start now. `now` is a wall-clock time.
+        """Return whether a refresh can start now. `now` is a wall-clock time.
 
-        No refresh may start while the store is unavailable, because the result couldn't be saved.
+        No refresh can start while the store is unavailable, because the result couldn't be saved.
         """
         sending = [message for message, _ in self._sending.values()]
         if (
@@ -356,7 +353,7 @@ class Delivery(Part):
         return self._pace.refresh_at(now, edits) <= now
 
     def _passed(self, now: datetime) -> frozenset[int]:
-        """Return the IDs of the failed posts for which later posts to the same reader no longer wait."""
+        """Return the IDs of the failed posts for which later posts no longer wait."""
         answered_at = self._pace.answered_at
         for one in self._unresolved.values():
             if one.answered_at is None and answered_at is not None and answered_at > one.since:
@@ -395,9 +392,10 @@ class Delivery(Part):
         )
 
     def _opens_at(self, now: datetime) -> list[datetime | None]:
-        """Return the times at which more messages may be sent. Some of them can be in the past.
+        """Return the times at which more messages can be sent. Some of these times can be in the past.
 
-        The end of a running call also allows more messages. It isn't included, because it wakes the loop anyway.
+        More messages can also be sent when a running call is finished. This time isn't included, because the loop
+        wakes up then anyway.
         """
         pace, unsaved = self._pace, self._unsaved
         methods = [pace.refresh_at(now), *(pace.open_at(method, now) for method in METHODS.values())]

@@ -42,7 +42,7 @@ a minute while many machines are starting.
 """
 MINUTE = timedelta(minutes=1)
 OUTAGE_FROM = timedelta(seconds=5)
-"""The length of time without any response after which Slack counts as down.
+"""The length of time without any response after which Slack is considered down.
 
 If only one request keeps failing, this isn't an outage, because other requests get responses.
 """
@@ -90,7 +90,7 @@ class Pace:
     """Counts the calls to Slack, and computes when the next call of each kind is allowed."""
 
     def __init__(self, *, post_every: timedelta = POST_EVERY, speed: float = 1.0) -> None:
-        """Create the limits, with no calls counted yet.
+        """Create the limits for a process that hasn't called Slack yet.
 
         Only a sandbox uses `speed`, which shortens all periods. With a speed of 60, the calls of one minute are
         allowed every second.
@@ -109,7 +109,7 @@ class Pace:
         """True after an outage of Slack, until the loop has scheduled the waiting retries."""
 
     def open_at(self, method: str, now: datetime, under_way: int = 0) -> datetime:
-        """Return the earliest time at which a method may be called.
+        """Return the earliest time at which a method can be called.
 
         Slack also limits the calls for each channel and person. This function ignores those limits, and `closed`
         checks them. `under_way` is the number of calls that have been started, but not recorded with `count` yet.
@@ -127,7 +127,7 @@ class Pace:
         return self.open_at(EDIT, now, under_way + EDITS_FOR_CHANGES)
 
     def closed(self, method: str, now: datetime) -> dict[str, datetime]:
-        """Return the channels or people for which `method` can't be called yet, each with the end of the wait.
+        """Return the channels or people for which `method` can't be called yet, each with the time to wait for.
 
         For posts, these are the channels that have just received a post. For Home tabs, these are the people whose
         tab has just been published.

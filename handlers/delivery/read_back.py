@@ -69,7 +69,7 @@ UNREADABLE = frozenset(
 They come from the error lists of conversations.history, conversations.replies and conversations.open.
 """
 UNKNOWN_ERROR_TRIES = 8
-"""The number of unknown errors in a row after which a conversation counts as unreadable."""
+"""The number of unknown errors in a row after which a conversation is treated as unreadable."""
 
 Place = tuple[str, str]
 """The channel and the `ts` of a post."""

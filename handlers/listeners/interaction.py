@@ -2,7 +2,7 @@
 
 Payloads: docs.slack.dev/reference/interaction-payloads and
 docs.slack.dev/interactivity/implementing-slash-commands. If a payload lacks a value, or contains a value of
-another type, it is read as an empty value. No function in this module raises an error for such a payload.
+another type, the value is read as empty. No function in this module raises an error for such a payload.
 """
 
 from __future__ import annotations
@@ -235,8 +235,8 @@ def command(body: Mapping[str, Any]) -> Interaction:
 def click(body: Mapping[str, Any]) -> Interaction:
     """Read the payload of a click on a button, or of a choice in an input of a modal.
 
-    A click in the Home tab has neither a channel nor a `response_url`. It counts as a click in the person's direct
-    messages, so the person's ID is used as the channel.
+    A click in the Home tab has neither a channel nor a `response_url`. The person's ID is then used as the
+    channel, so that the answer arrives in the person's direct messages.
     """
     button = next(iter(parts(body, "actions")), {})
     if text(part(body, "view"), "type") == "modal" and text(button, "type") != "button":

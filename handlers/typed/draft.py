@@ -112,7 +112,7 @@ class Part(Enum):
     END = "end"
     """A time after `until`: `fri 18:00`, in lower case."""
     LATEST_END = "later end than the first"
-    """A time after `up to`: the latest time at which the lease may end, as in `until 18:00 up to 22:00`."""
+    """A time after `up to`: the latest time at which the lease can end, as in `until 18:00 up to 22:00`."""
     SETUP = "setup"
     PROJECT = "project"
     START = "start"
@@ -154,13 +154,13 @@ If a part has different values, they usually contradict each other.
 class Reading(NamedTuple):
     """A possible meaning of a text that the parser can't interpret with certainty.
 
-    The meaning is a value for one part of a request, such as the price or the end.
+    The meaning is a value for one part of a request, such as the price.
     """
 
     part: Part | None
     value: object
     later_end: str = ""
-    """The latest time at which the lease may end, if `value` is the earliest one."""
+    """The latest time at which the lease can end, if `value` is the earliest one."""
 
 
 LEFT_OUT = Reading(None, None)

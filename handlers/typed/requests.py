@@ -78,9 +78,9 @@ def parse_request(
 def _mistake(problem: Problem, vocabulary: Vocabulary, context: ParseContext) -> RequestMistake:
     """Return the error for a problem, with a suggested command for each possible correction.
 
-    People can type or click a suggestion. It keeps everything that was understood: each number with its unit, each
-    place, vendor, name and time. Unreadable text is replaced or left out, and the error message quotes it. If two
-    values contradict each other, there is one suggestion for each value.
+    A suggestion keeps everything that was understood, such as each number with its unit. Unreadable text is
+    replaced or left out, and the error message quotes it. If two values contradict each other, there is one
+    suggestion for each value.
     """
     lines = dict.fromkeys(line_of(draft, vocabulary, context) for draft in problem.corrections)
     return RequestMistake(problem.words, *filter(None, lines), without=problem.without)
@@ -139,10 +139,10 @@ def _says_now(asked: str, tokens: list[Token], draft: RequestDraft, request: Req
 
 
 def _may_be_condition(note: str, vocabulary: Vocabulary) -> bool:
-    """Return whether a note may be meant as part of the request, as in `get h100 now — under $2/h`.
+    """Return whether a note could be meant as part of the request, as in `get h100 now — under $2/h`.
 
     Phones turn two hyphens into one long dash, so an option such as `--under` can look like the beginning of a
-    note. A note that is too long to be checked counts as part of the request.
+    note. A note that is too long to be checked is treated as part of the request.
     """
     normalized = normalize_within(note, MAX_LENGTH)
     if normalized is None or _CONDITIONAL & set(normalized.lower().split()):

@@ -112,7 +112,7 @@ def read_sentence(typed: str, context: ParseContext, vocabulary: Vocabulary) -> 
 
 
 def _ends(text: str, context: ParseContext) -> tuple[datetime, ...]:
-    """Return the end time that a text means. If the time lacks am or pm, return both possible times.
+    """Parse the time until which a person wants the machine. If it lacks am or pm, return both possible times.
 
     Times that have passed are left out. Raises Mistake if no time remains, or if the text contains no time.
     """

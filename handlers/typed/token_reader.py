@@ -26,7 +26,7 @@ from handlers.typed.vocabulary import OTHER_VENDORS, Vocabulary
 
 _NOTHING = Token(TokenKind.NOTHING, "")
 _MAX_COUNT_AFTER_GPU = 8
-"""The largest number after a GPU's name that counts as the number of GPUs, as in `h100 8`.
+"""The largest number after a GPU's name that is read as the number of GPUs, as in `h100 8`.
 
 A larger number may be the GPU's memory, as in `h100 90`.
 """
@@ -55,7 +55,7 @@ _VALUES_AFTER: dict[str, tuple[Kind, ...]] = {
     **dict.fromkeys(("hours", "hrs"), (TokenKind.DURATION, TokenKind.NUMBER)),
     "count": (Part.COUNT, TokenKind.NUMBER),
 }
-"""The kinds of values that may follow each keyword or preposition."""
+"""The kinds of values that can follow each keyword or preposition."""
 _OPTION_KINDS = frozenset(
     {TokenKind.KEY, Part.GPU, Part.REGION, TokenKind.PLACE, Part.CONTRACT, Part.VENDOR}
     | {TokenKind.AT_MOST, TokenKind.BELOW, TokenKind.AT_LEAST, TokenKind.EXCLUDES, TokenKind.PRICE, TokenKind.NOW}
@@ -349,7 +349,10 @@ class TokenReader:
         self._unread(why, *tokens, alone=True)
 
     def _read_time(self, token: Token) -> None:
-        """Report a time of day without `until` as unclear, because it may be a start, an end or a price."""
+        """Report a time of day without `until` as unclear.
+
+        The lease may start at this time, or end at this time. The number can also be a price.
+        """
         typed = token.text.lower()
         price, clock = _START_OR_PRICE.fullmatch(typed), _CLOCK_TIME.fullmatch(typed)
         if price is not None:
@@ -650,5 +653,4 @@ class TokenReader:
 
 
 def _some(names: Iterable[str]) -> str:
-    """Return as many of the names as fit into a sentence."""
     return short(", ".join(names), 300) or "there are none now"

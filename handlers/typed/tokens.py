@@ -235,7 +235,10 @@ An empty pattern matches every text.
 
 
 TokenMatch = tuple[int, tuple[Token, ...]]
-"""The end of the match and its tokens. There are two tokens for `8h100`, a count and a GPU, and otherwise one."""
+"""The position after a match, and the tokens of the match.
+
+There are two tokens for a text such as `8h100`, which is a count and a GPU. Otherwise, there is one token.
+"""
 
 
 def tokenize(text: str, vocabulary: Vocabulary) -> list[Token]:

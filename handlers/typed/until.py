@@ -63,7 +63,7 @@ UP_TO = re.compile(
     rf"(?P<end>{DAY}(?: (?:at )?{_TIME})?|{CLEAR_TIME}(?: (?:on )?{DAY})?)",
     re.ASCII,
 )
-"""A pattern for the latest time at which a flexible lease may end: `up to 10:00`. It follows the earliest end.
+"""A pattern for the latest time at which a flexible lease can end: `up to 10:00`.
 
 `parse_later_end` parses the time, which is in the group named `end`.
 """
@@ -223,9 +223,10 @@ def parse_day(text: str, now: datetime, zone: str, minutes: int) -> datetime:
 
 
 def parse_later_end(text: str, first: datetime, now: datetime, zone: str) -> End:
-    """Parse the latest time at which a flexible lease may end, in the same way as `parse_end`.
+    """Parse the latest time at which a flexible lease can end, in the same way as `parse_end`.
 
-    `first` is the earliest end of the lease. A time without a day means the next such time after `first`.
+    `first` is the earliest time at which the lease ends. A time without a day means the next such time after
+    `first`.
     """
     return parse_end(text, now if _FIND_DAY.search(text) else first, zone)
 

@@ -88,7 +88,10 @@ class NameMatcher:
     """The meaning of each group of the regular expression."""
 
     def match(self, text: str, start: int) -> tuple[int, str] | None:
-        """Return the end and the meaning of the name that begins at `start`, or None if there is none."""
+        """Return the position after the name that begins at `start`, and the meaning of the name.
+
+        None if no name begins at `start`.
+        """
         found = self.pattern.match(text, start)
         if found is None or found.lastindex is None or found.end() == start:
             return None
