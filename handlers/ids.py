@@ -107,7 +107,7 @@ Moment = Annotated[
 People = Annotated[
     tuple[str, ...], _read(lambda text: tuple(filter(None, text.split(",")))), PlainSerializer(",".join)
 ]
-"""Slack user IDs, separated by commas: `U0BEN,U0CLEO`. May be empty."""
+"""Slack user IDs, separated by commas: `U0BEN,U0CLEO`. Can be empty."""
 Fingerprints = Annotated[
     tuple[str, ...],
     _read(lambda text: tuple(f"SHA256:{digest}" for digest in text.split(","))),
@@ -634,7 +634,7 @@ MODAL_VALUES: Mapping[str, tuple[type[Value], ...]] = MappingProxyType(
 
 
 def numbered(action_id: str, n: int) -> str:
-    """Return the `action_id` of the n-th button with the same action in a block, counted from 1: `keep.2`."""
+    """Return the `action_id` of the n-th button for an action in a block: `keep.2` for the second button."""
     return action_id if n == 1 else f"{action_id}.{n}"
 
 

@@ -91,7 +91,7 @@ class BlockTypes:
     ) -> T:
         """Make a call to Slack, and repeat it with plainer blocks as long as Slack refuses the blocks.
 
-        Remembers which types were accepted or refused. If the last call fails, its error is raised.
+        Stores which types were accepted or refused. If the last call fails, its error is raised.
 
         Args:
             blocks: The blocks to send at first.

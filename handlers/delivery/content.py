@@ -65,7 +65,7 @@ Load = Callable[[Tx, Deps, Message], Awaitable[Shown | None]]
 
 
 async def content(deps: Deps, message: Message) -> Shown | None:
-    """Render a message as it should be now. Return None if there is nothing left to show."""
+    """Render the current content of a message. Return None if there is nothing left to show."""
     if message.kind in _READ_ALONE:
         return await _READ_ALONE[message.kind](deps, message)
     async with deps.store.read() as tx:

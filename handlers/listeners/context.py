@@ -28,9 +28,9 @@ REMEMBERED = 2000
 
 
 class Pace:
-    """Limits how often each person may do something.
+    """Limits how often each person can do something.
 
-    This is a token bucket: a person may do something `at_once` times in a row, and in the long run `per_second`
+    This is a token bucket: a person can do something `at_once` times in a row, and in the long run `per_second`
     times a second.
     """
 
@@ -41,9 +41,9 @@ class Pace:
         """For each person, the number of uses that are left, and the `monotonic` time at which it was computed."""
 
     def wait(self, user_id: str, monotonic: float) -> int:
-        """Return 0, and count one use, if the limit allows the person to proceed now.
+        """Return 0 if the person can proceed now, and record this use.
 
-        Otherwise, return the number of seconds to wait.
+        If the limit is reached, return the number of seconds to wait.
         """
         left, at = self._left.pop(user_id, (float(self._at_once), monotonic))
         left = min(left + (monotonic - at) * self._per_second, self._at_once)
@@ -151,9 +151,9 @@ class Context:
     hints: Pace = field(default_factory=lambda: Pace(at_once=1, per_second=1 / 3600))
     """Limits how often a person gets a hint on how to write a command, after mentioning the bot in a sentence."""
     commands: Pace = field(default_factory=lambda: Pace(at_once=10, per_second=5))
-    """Limits how often a person may type commands."""
+    """Limits how often a person can type commands."""
     github: Pace = field(default_factory=lambda: Pace(at_once=6, per_second=0.1))
-    """Limits how often a person may look up keys at GitHub."""
+    """Limits how often a person can look up keys at GitHub."""
     forms: OpenForms = field(default_factory=OpenForms)
     prices_asked: Pace = field(default_factory=lambda: Pace(at_once=20, per_second=0.5))
     """Limits how often the market is queried because of a person's choices in forms."""

@@ -74,7 +74,11 @@ Parts that contain names, such as the region, are missing here, because `_names`
 
 
 _WITH_JOBS: Mapping[Part | None, Part] = {Part.LATEST: Part.LEASE, Part.LATEST_END: Part.END}
-"""The parts that the inputs for the length contain if the machine ends when its job is done."""
+"""The part whose input shows an error about another part, if the machine ends when its job is done.
+
+In this case, people type the maximum length, or the latest time at which the lease ends, into the input for the
+length.
+"""
 
 
 class InvalidForm(Exception):
@@ -331,9 +335,9 @@ def _sold(gpu: str, catalog: Catalog) -> bool:
 def _choice(
     inputs: Mapping[str, str], field: Field, names: Sequence[str], matcher: NameMatcher, errors: dict[Field, str]
 ) -> str:
-    """Return the region or vendor that was chosen or typed, or an empty text if any will do.
+    """Return the region or vendor that was chosen or typed.
 
-    If the name is unknown, an error is added to `errors`.
+    Empty if the person accepts any region or vendor. If the name is unknown, an error is added to `errors`.
     """
     chosen = inputs.get(field, "")
     if chosen in {"", ANY, *names}:

@@ -164,8 +164,7 @@ def _may_be_condition(note: str, vocabulary: Vocabulary) -> bool:
 def _is_doubtful(price: Money, draft: RequestDraft) -> bool:
     """Return whether the meaning of a price is in doubt.
 
-    For example, the price in `under $20 for 10h` may be per hour or for the whole time. A price such as `$3` alone
-    may be meant as something other than a limit.
+    For example, the price in `under $20 for 10h` can be per hour or for the whole time.
     """
     return not price.per_hour and (draft.timed or price.after_for or not price.limit)
 

@@ -85,7 +85,10 @@ _MEANT = (
     ("get", r".*\b(?:gpus?|train|training|node|model)\b"),
     ("", ""),
 )  # fmt: skip
-"""The possible meanings of a sentence, each with its pattern. The first pattern that matches decides."""
+"""The possible meanings of a sentence, each with its pattern.
+
+The first pattern that matches determines the meaning.
+"""
 _LONGER = re.compile(r"\b(?:extend|prolong|keep|longer)\b|^\+")
 _MORE = re.compile(r"\b(?:more|another|extra|have)\b")
 _GOES_ON = re.compile(r"\b(?:leave|let|run|make|move|it|this|have)\b|^until\b")

@@ -78,7 +78,7 @@ class TokenKind(Enum):
     DASH = auto()
     """A dash directly before a word, like the one before an option."""
     AMBIGUOUS = auto()
-    """Text that has two meanings, because two matches are equally long. Otherwise, the longest match decides."""
+    """Text that has two meanings, because two matches are equally long."""
     WORD = auto()
     """Any other text."""
     NOTHING = auto()
