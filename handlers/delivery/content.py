@@ -127,7 +127,7 @@ async def _direct(tx: Tx, deps: Deps, message: Message) -> Rendered | None:
 async def _is_newest(tx: Tx, message: Message) -> bool:
     """Return whether no later direct message to the same person is about the same rental.
 
-    Later messages are ignored if the bot has given up posting them.
+    A later message is ignored if the bot will never post it.
     """
     others = [one for one in await tx.messages.direct_of(message.rental_id or "") if one.to == message.to]
     return not any(one.id > message.id and (one.ts is not None or not one.closed) for one in others)
