@@ -61,11 +61,11 @@ class Tokens:
 
     bot: str = field(repr=False)
     app: str = field(repr=False)
-    """The app-level token. May be empty in HTTP mode, because only Socket Mode needs it."""
+    """The app-level token. Can be empty in HTTP mode, because only Socket Mode needs it."""
     signing_secret: str = field(repr=False, default="")
     """The secret with which Slack signs its requests.
 
-    May be empty in Socket Mode, because only HTTP mode needs it.
+    Can be empty in Socket Mode, because only HTTP mode needs it.
     """
 
 
@@ -172,7 +172,7 @@ class Connection(Part):
     delivery: Delivery
     tokens: Tokens
     read_tokens: Callable[[], Tokens]
-    """Reads the tokens again from the settings, and from files if the settings name any. May raise GpubotError."""
+    """Reads the tokens again from the settings, and from files if the settings name any. Can raise GpubotError."""
     replica: Replica | None = None
     """Decides whether this process leaves Slack's requests to other processes. If None, it never does."""
     http: HttpMode | None = None

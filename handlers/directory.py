@@ -110,11 +110,11 @@ class People:
         *,
         lookup_timeout: float = LOOKUP_TIMEOUT,
     ) -> None:
-        """Create the directory.
+        """Create the lookup of people.
 
         Args:
-            home: The bot's workspace. If None, the first lookup queries Slack for it, because lifecycle steps may
-                look people up before the bot is connected.
+            home: The bot's workspace. None if the bot isn't connected yet. The first lookup then queries Slack for
+                the workspace.
             lookup_timeout: The limit for all calls to Slack during one lookup, in wall-clock seconds.
         """
         self._deps = deps
@@ -130,7 +130,7 @@ class People:
 
         Args:
             team_id: The ID of the user's team, if the payload contains it. If this team is a different workspace,
-                the person counts as an outsider, that is, as somebody who isn't a member of the workspace.
+                the person is treated as an outsider: somebody who isn't a member of the bot's workspace.
 
         Raises:
             Refused: Slack doesn't show this user to the bot.
@@ -161,7 +161,7 @@ class People:
         return person
 
     def connected_to(self, home: HomeWorkspace) -> None:
-        """Set the bot's workspace, so that `get` recognizes the `team_id` of any other workspace."""
+        """Set the workspace to which the bot is connected."""
         self._home = home
 
     async def look_up(self, user_ids: Sequence[str]) -> None:
@@ -223,7 +223,7 @@ class People:
     async def members(self, group: str) -> frozenset[str] | None:
         """Return the members of a user group, or None if Slack or the store doesn't answer within LOOKUP_TIMEOUT.
 
-        Empty if, according to Slack, the group doesn't exist or the bot may not see it. Never raises.
+        Empty if, according to Slack, the group doesn't exist or the bot isn't allowed to see it. Never raises.
         """
         try:
             async with asyncio.timeout(self._lookup_timeout):
@@ -338,7 +338,7 @@ class People:
 def person_of(
     user_id: str, user: Mapping[str, Any], *, home: HomeWorkspace, groups: frozenset[str] = frozenset()
 ) -> Person:
-    """Convert the `user` object that users.info returns to a person. A missing flag counts as false."""
+    """Convert the `user` object that users.info returns to a person. A missing flag means false."""
     return Person(
         id=user_id,
         name=_name(user) or user_id,
@@ -372,7 +372,7 @@ def _zone(name: object) -> str:
 def is_direct(channel_id: str) -> bool:
     """Return whether an ID belongs to a direct message: either with the bot, or between two people.
 
-    A person's ID also counts, because a message that is posted to a person's ID arrives in their direct messages.
+    Also True for a person's ID, because a message to a person's ID arrives in their direct messages.
     """
     return channel_id.startswith(("D", "U", "W"))
 
@@ -390,7 +390,7 @@ class SlackChannels:
     async def get(self, channel_id: str) -> Channel:
         """Return a conversation.
 
-        If neither the store nor Slack answers, the bot counts as not being a member of the conversation. Never
+        If neither the store nor Slack answers, the bot is assumed not to be a member of the conversation. Never
         raises.
         """
         if is_direct(channel_id):
@@ -440,7 +440,7 @@ class SlackChannels:
 
 
 def channel_of(channel_id: str, info: Any) -> Channel:
-    """Convert the `channel` in an answer of conversations.info. A missing flag counts as false.
+    """Convert the `channel` in an answer of conversations.info. A missing flag means false.
 
     Raises ValueError if `info` isn't an object.
     """

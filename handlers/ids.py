@@ -107,7 +107,7 @@ Moment = Annotated[
 People = Annotated[
     tuple[str, ...], _read(lambda text: tuple(filter(None, text.split(",")))), PlainSerializer(",".join)
 ]
-"""Slack user IDs, separated by commas: `U0BEN,U0CLEO`. May be empty."""
+"""Slack user IDs, separated by commas: `U0BEN,U0CLEO`. Can be empty."""
 Fingerprints = Annotated[
     tuple[str, ...],
     _read(lambda text: tuple(f"SHA256:{digest}" for digest in text.split(","))),
@@ -166,13 +166,13 @@ class Value(Frozen):
 
 
 class PageValue(Value):
-    """A page of the Home tab, counted from 0: `2`."""
+    """The number of a page of the Home tab. The first page is `0`, and the second page is `1`."""
 
     page: int
 
 
 class KeyValue(Value):
-    """The fingerprint of an SSH key that belongs to the person who clicks: `SHA256:OOKX...`."""
+    """The fingerprint of an SSH key: `SHA256:OOKX...`."""
 
     fingerprint: str
 
@@ -184,7 +184,7 @@ class GithubNameValue(Value):
 
 
 class GithubKeysValue(Value):
-    """A GitHub user name, and the digests of the keys that the person saw: `ana-dev:OOKX...,47DE...`."""
+    """A GitHub user name, and the digests of this user's SSH keys: `ana-dev:OOKX...,47DE...`."""
 
     name: str
     fingerprints: Fingerprints
@@ -194,22 +194,22 @@ class LineValue(Value):
     """The text of a request, as typed after `/gpu get`: `H100 EU under $2.50/GPU/h`.
 
     If the request was typed after `/gpu wait` instead, the text begins with `wait`. Special characters are
-    escaped, as in the text that Slack sends. The text is parsed again on each click, with the time zone of the
-    person who clicks.
+    escaped, as in the text that Slack sends. When a person clicks the button, the text is parsed with the time
+    zone of this person.
     """
 
     text: str
 
 
 class QuestionValue(Value):
-    """A question to the admins, and the version of the question that the reader saw: `u7mq2:3`."""
+    """A question to the admins, and the version of the question that its message shows: `u7mq2:3`."""
 
     question_id: str
     version: int
 
 
 class ScriptName(StrEnum):
-    """The scripts that the bot installs on machines. The program `gpubot-health` is HEALTH, for example."""
+    """The scripts that the bot installs on machines, such as `gpubot-health`."""
 
     PROBE = "probe"
     ENDING = "ending"
@@ -286,7 +286,7 @@ class RentalValue(Value):
 
 
 class VersionValue(Value):
-    """A rental, and the version of the approved terms that the reader saw: `k7mq2:2`."""
+    """A rental, and the version of its approved terms that the message shows: `k7mq2:2`."""
 
     rental_id: str
     version: int
@@ -309,10 +309,10 @@ class SpanValue(Value):
 
 
 class EndValue(Value):
-    """A rental, and the end of its lease that the reader of a message or dialog saw: `k7mq2:1763982000`.
+    """A rental, and the time at which its lease ends according to a message or dialog: `k7mq2:1763982000`.
 
-    An action is refused if the lease's end has changed since the person saw it. So submitting an extension twice
-    extends the lease only once. And nobody accepts an offered machine after its end has changed.
+    The bot refuses the action if the lease now ends at another time. So submitting an extension twice extends the
+    lease only once.
     """
 
     rental_id: str
@@ -320,10 +320,10 @@ class EndValue(Value):
 
 
 class ExtendValue(Value):
-    """A rental, the time to add to its lease, and the end of the lease that the reader saw.
+    """An extension of a lease: `k7mq2:2:1763982000` by 2 hours, or `k7mq2:5400s:1763982000` by 5400 seconds.
 
-    For example `k7mq2:2:1763982000` for 2 hours, or `k7mq2:5400s:1763982000`. A second click is refused, because
-    the first click has changed the lease's end.
+    The last part is the time at which the lease ended before the extension. The bot refuses the extension if the
+    lease now ends at another time. So clicking a button twice extends the lease only once.
     """
 
     SHAPE: ClassVar[str] = f"{_group('rental_id')}:{_group('by', f'{_HOURS}|{_SECONDS}')}:{_group('shown_end')}"
@@ -331,14 +331,11 @@ class ExtendValue(Value):
     rental_id: str
     by: Span
     shown_end: Moment | None
-    """The lease's end that the reader saw. None for a typed command."""
+    """The time at which the lease ended before the extension. None for a typed command."""
 
 
 class UntilValue(Value):
-    """A rental and the new end of its lease: `k7mq2:1763982000`.
-
-    If a person clicks the button twice, the second click changes nothing, because the lease already ends then.
-    """
+    """A rental, and the time until which its lease is extended: `k7mq2:1763982000`."""
 
     SHAPE: ClassVar[str] = f"{_group('rental_id')}:{_group('by', _TIME)}"
 
@@ -347,9 +344,9 @@ class UntilValue(Value):
 
 
 class UntilDoneValue(Value):
-    """A rental that should end when its jobs are done, and its latest end: `k7mq2:1763982000`.
+    """A rental, and the time at which it ends at the latest: `k7mq2:1763982000`.
 
-    A second click changes nothing, because the machine already ends when its jobs are done.
+    The rental ends earlier if all jobs on its machine are done.
     """
 
     SHAPE: ClassVar[str] = f"{_group('rental_id')}:{_group('by', _TIME)}"
@@ -361,7 +358,7 @@ class UntilDoneValue(Value):
 class ShareValue(Value):
     """A rental, and the people with whom its machine is shared: `k7mq2:U0BEN,U0CLEO`.
 
-    The same type is used to offer the machine to somebody. The value then contains only that person.
+    If a machine is offered to a person, the value contains the rental and only this person.
     """
 
     rental_id: str
@@ -375,9 +372,9 @@ class QuoteValue(Value):
 
 
 class QuoteUntilValue(Value):
-    """A stored search and another end of the lease: `q8f3...:1763982000`.
+    """A stored search, and the time until which the person needs the machine: `q8f3...:1763982000`.
 
-    The bot searches again with this end as the earliest end of the lease.
+    The bot searches again for a lease that doesn't end before this time.
     """
 
     quote_id: str
@@ -385,9 +382,9 @@ class QuoteUntilValue(Value):
 
 
 class QuoteHoursValue(Value):
-    """A stored search, and another length of the lease in whole hours: `q8f3...:4`.
+    """A stored search, and a length of the lease in whole hours: `q8f3...:4`.
 
-    The bot searches again with this length.
+    The bot searches again for a lease of this length.
     """
 
     quote_id: str
@@ -395,10 +392,7 @@ class QuoteHoursValue(Value):
 
 
 class QuotePriceValue(Value):
-    """A stored search, and another highest price in USD per GPU-hour: `q8f3...:3.00`.
-
-    The bot searches again with this price.
-    """
+    """A stored search, and the highest price that the person pays, in USD per GPU-hour: `q8f3...:3.00`."""
 
     quote_id: str
     gpu_rate: Decimal
@@ -458,11 +452,9 @@ class SpendValue(Value):
 
 
 class SpendRowsValue(Value):
-    """The choices that define a report of spending.
+    """A report of spending: `2026-10:project:vision:people`.
 
-    The first choice is the period, as people type it. The second is the person, project or team. The third says
-    whether each row is about a person, a project or a rental. For example `week:team::people` or
-    `2026-10:project:vision:people`.
+    This example is the spending of the project `vision` in October 2026, with one row for each person.
     """
 
     period: str
@@ -472,7 +464,7 @@ class SpendRowsValue(Value):
 
 V = TypeVar("V", bound=Value)
 FormValue: TypeAlias = QuoteValue | VersionValue | NoValue
-"""The value of the request form, which identifies what the form changes.
+"""The value of the request form, which identifies the search or request that the form changes.
 
 It is a QuoteValue if the form changes a search, and a VersionValue if it changes a request that waits for
 approval. If the form starts a new search, it is a NoValue.
@@ -496,8 +488,8 @@ class Action:
     """The actions of all buttons.
 
     CHANGE changes a search. CHANGE_RENTAL changes a request that waits for approval. With ACCEPT, an owner agrees
-    to a price outside the approved terms. With ACKNOWLEDGED, somebody takes responsibility for a machine that the
-    vendor fails to delete.
+    to a price that exceeds the approved price. With ACKNOWLEDGED, somebody takes responsibility for a machine that
+    the vendor fails to delete.
 
     Tests check that each action has a handler, and a button in some message or modal.
     """
@@ -642,7 +634,7 @@ MODAL_VALUES: Mapping[str, tuple[type[Value], ...]] = MappingProxyType(
 
 
 def numbered(action_id: str, n: int) -> str:
-    """Return the `action_id` of the n-th button with the same action in a block, counted from 1: `keep.2`."""
+    """Return the `action_id` of the n-th button for an action in a block: `keep.2` for the second button."""
     return action_id if n == 1 else f"{action_id}.{n}"
 
 

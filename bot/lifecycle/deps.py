@@ -1,4 +1,4 @@
-"""The dependencies of actions and steps, and the function that runs a decision in a transaction.
+"""The dependencies of actions and steps, and the function that runs their transactions.
 
 An action is something that people can do. A step is the code that advances a rental.
 """
@@ -142,7 +142,10 @@ class Deps:
 
 @dataclass(frozen=True)
 class StepDeps(Deps):
-    """The dependencies of steps: the dependencies of actions, plus the protocols in bot/lifecycle/outside.py."""
+    """The dependencies of steps. A step is the code that advances a rental.
+
+    In addition to the dependencies of actions, these are the protocols in bot/lifecycle/outside.py.
+    """
 
     market: Market
     prober: Prober
@@ -182,9 +185,8 @@ async def transact(
 
     If another transaction changed the same rows first, `decision` is run again, up to `TRIES` times.
 
-    The transaction takes the spending lock before anything else. The decision therefore sees everything that
-    earlier decisions wrote, and no deadlock is possible, since all transactions take this lock before they lock
-    any row.
+    The transaction first takes the spending lock. The decision therefore sees everything that earlier decisions
+    wrote, and no deadlock is possible, since all transactions take this lock before they lock any row.
 
     Raises StoreBusy if the database doesn't accept the change, and any error that `decision` raises.
     """

@@ -32,7 +32,7 @@ class Procured(Frozen):
         """True if the call is certain to have bought nothing.
 
         False for a failed call, because it may still have created a resource. Also False if the offer is already
-        sold: if the database was restored from a backup, the bot may have bought the offer after that backup.
+        sold. The bot itself may have bought the offer, in a purchase that a restored database doesn't contain.
         """
         return self.why in {Why.EXPIRED, Why.REFUSED, Why.SCRIPT_REFUSED}
 
@@ -169,8 +169,8 @@ class KeySource(Protocol):
     async def key_lines(self, name: str) -> tuple[str, ...] | None:
         """Return a user's keys, one line each, without empty lines. None if there is no such user.
 
-        `name` may contain only letters, digits and hyphens. Raises KeysUnavailable if there is no usable response
-        within 2 seconds of wall-clock time.
+        `name` must contain only letters, digits and hyphens. Raises KeysUnavailable if there is no usable
+        response within 2 seconds of wall-clock time.
         """
 
 

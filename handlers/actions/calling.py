@@ -80,8 +80,8 @@ def does(
 ) -> ValueHandler[Value]:
     """Return the handler of a button or dialog that carries out an action.
 
-    `make` creates the action. Its keyword arguments are the fields in the value of the button or dialog. The other
-    parameters are those of `carry_out`.
+    `make` creates the action. Its keyword arguments are the fields in the value of the button or dialog.
+    `carry_out` describes the other arguments of `does`.
     """
 
     async def handler(context: Context, interaction: UserInteraction, value: Value) -> Outcome:
@@ -106,8 +106,8 @@ def shows(
 ) -> ValueHandler[Value]:
     """Return the handler of a button that only shows something, in a reply or a dialog.
 
-    `read` loads the data. It gets the person and the fields of the button's value. `view` turns the data into the
-    reply or dialog.
+    `read` loads the data. Its arguments are the person who clicked and the fields of the button's value. `view`
+    turns the data into the reply or dialog.
     """
 
     async def handler(context: Context, interaction: UserInteraction, value: Value) -> Outcome:

@@ -23,7 +23,7 @@ from handlers.typed.form import InvalidForm
 async def open_form(context: Context, interaction: UserInteraction, _: NoValue = NO_VALUE) -> Outcome:
     """Open the dialog that asks for a GitHub user name.
 
-    Raises Refused if the person may not add keys from GitHub.
+    Raises Refused if the person isn't allowed to add keys from GitHub.
     """
     check_may_take(context.deps, interaction.person)
     return OpenModal(modal=name_form())
@@ -54,8 +54,8 @@ def _check_pace(context: Context, interaction: UserInteraction) -> None:
 async def open_choice(context: Context, interaction: UserInteraction, value: GithubNameValue) -> Outcome:
     """Open the dialog for choosing among the SSH keys that a GitHub user currently has.
 
-    If there is nothing to choose, this lists the GitHub user's keys instead. This happens if the person has
-    already saved all of these keys, or may not add any more keys.
+    If the person has already saved all of these keys, the GitHub user's keys are only listed. They are also only
+    listed if the person isn't allowed to add any more keys.
     """
     found = await _look(context, interaction, value.name)
     if not found.new or not found.room:
@@ -126,7 +126,7 @@ def _left_out(found: GithubKeys) -> str:
 
 
 def _still_allowed(found: GithubKeys) -> str:
-    """Return a sentence about the number of keys that the person may still add.
+    """Return a sentence about the number of keys that the person can still add.
 
     Empty if the rules allow the person to add all keys that aren't saved yet.
     """

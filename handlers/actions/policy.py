@@ -112,7 +112,7 @@ def terminal_text(rules: Rules) -> str:
 def _in_short(rules: Rules, names: Names) -> list[str]:
     """Return the rules that people ask about most.
 
-    - The amount that people may rent without approval, and the GPUs that always need one.
+    - The amount that people can rent without approval, and the GPUs that always need approval.
     - The people who approve larger amounts.
     - The length of a rental.
     - The maximum number of machines.

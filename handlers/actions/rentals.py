@@ -1,4 +1,4 @@
-"""Commands, buttons and dialogs of a rental: its lease, its end, its SSH command and its replacement."""
+"""Commands, buttons and dialogs of a rental: to log in, and to extend, destroy or replace the machine."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ async def end_when_done(context: Context, interaction: UserInteraction, action: 
 
 
 async def end_by(context: Context, interaction: UserInteraction, value: UntilDoneValue) -> Outcome:
-    """Let a machine end when its jobs are done, and at the end in the button's value at the latest."""
+    """Let a machine end when its jobs are done, or at the latest at the time in the button's value."""
     action = leasing.Extend(value.rental_id, value.by, until_done=True)
     return await end_when_done(context, interaction, action)
 
@@ -86,10 +86,10 @@ async def extend_confirmed(
 
 
 async def extend(context: Context, interaction: UserInteraction, value: ExtendValue | UntilValue) -> Outcome:
-    """Extend a lease by a length or until a new end, or request approval for the extension.
+    """Extend a lease by a length or until a new time, or request approval for the extension.
 
-    If the person typed the same command a moment ago, nothing is added. The reply then asks whether they really
-    want the same amount of time once more.
+    If the person typed the command a moment ago already, nothing is added. The reply then asks whether they really
+    want to add this time once more.
     """
 
     def dialog(wanted: Confirmation[LongerLease], reader: Reader) -> OpenModal:
@@ -158,8 +158,8 @@ GRACEFUL_DESTROY = "script_first"
 def destroy_dialog(details: RentalDetails, script_for: timedelta | None = None) -> Modal:
     """Return the dialog in which the person confirms destroying, cancelling or withdrawing a rental.
 
-    The dialog shows the cost so far. `script_for` is the maximum time that `/root/on-ending.sh` may take before
-    the machine is destroyed. None if the script can't run.
+    The dialog shows the cost so far. `script_for` is the maximum time for which the bot waits for
+    `/root/on-ending.sh`. None if the script can't run.
     """
     rental = details.rental
     warning, effect = None, ""
@@ -290,7 +290,7 @@ def extend_dialog(
 
 
 def extension_hours(rental: Rental, rules: Rules, now: datetime) -> list[int]:
-    """Return the numbers of hours by which the lease may be extended now."""
+    """Return the numbers of hours by which the rules allow the owner to extend the lease now."""
     return [hours for hours in EXTENSION_HOURS if may_extend_by(timedelta(hours=hours), rental, now, rules)]
 
 

@@ -290,14 +290,14 @@ def _cap(wanted: Request) -> str:
 
 
 def _length_or_end(length: timedelta, end: datetime | None, wanted: Request, zone: str) -> str:
-    """Return the lease as a person would type it: the end if the request has one, otherwise the length."""
+    """Return the lease as a person would type it: a length, or the time at which the lease ends."""
     if end is None or wanted.starts_at is not None:
         return say_span(length)
     return f"until {end_text(end, zone)}"
 
 
 def _up_to(wanted: Request, rules: Rules, zone: str) -> Json | None:
-    """Return the input for the latest time at which a flexible lease may end.
+    """Return the text input for the latest time at which a flexible lease can end.
 
     A flexible lease ends later if its GPUs are busy. None if the rules don't let the bot check that.
     """
@@ -325,7 +325,7 @@ def _until_done_box(wanted: Request, rules: Rules) -> Json | None:
 
 
 def _setup_select(chosen: str | None, rules: Rules) -> Json | None:
-    """Return the input for a setup script, or None if the rules have no setup scripts.
+    """Return the menu of setup scripts, or None if the rules have no setup scripts.
 
     `chosen` remains an option even if the rules no longer contain this script. Submitting the form then reports
     that the script was removed.
@@ -335,7 +335,7 @@ def _setup_select(chosen: str | None, rules: Rules) -> Json | None:
 
 
 def _project_select(chosen: str | None, projects: Sequence[str]) -> Json | None:
-    """Return the input for a project, or None if there is no project to choose."""
+    """Return the menu of projects, or None if there is no project to choose."""
     if not (chosen or projects):
         return None
     return _choice(Field.PROJECT, "Project", ("The channel's project", BY_CHANNEL), projects, chosen)
@@ -346,8 +346,8 @@ def _no_probe_box(wanted: Request, rules: Rules) -> Json | None:
 
     The probe checks whether a machine's GPUs are busy. Checking the box switches the probe off.
 
-    A box with the opposite meaning would be dangerous. Older versions of the bot opened forms without such a box.
-    Submitting one of these forms would then switch the probe off.
+    Older versions of the bot opened forms without this box. Their forms must leave the probe on. Therefore the box
+    can't mean the opposite.
     """
     if rules.idle.probe is ProbeKind.NONE:
         return None
@@ -359,9 +359,10 @@ def _no_probe_box(wanted: Request, rules: Rules) -> Json | None:
 
 
 def _if_failed_box(wanted: Request, rules: Rules) -> Json | None:
-    """Return the checkbox for `keep-if-failed`.
+    """Return the checkbox for `keep-if-failed`, which keeps a machine if `/root/on-ending.sh` fails.
 
-    None if the rules keep every machine, or if they switch the probe off, so that nobody sees a failure.
+    None if the rules keep every machine then. Also None if the rules switch the probe off, because the bot can't
+    see a failure without the probe.
     """
     if rules.idle.probe is ProbeKind.NONE or rules.on_ending.failed is WhenFailed.KEEP:
         return None
@@ -379,14 +380,13 @@ def _if_failed_box(wanted: Request, rules: Rules) -> Json | None:
 def _waits(
     waitlist_entry: WaitlistEntry | None, wanted: Request, now: datetime, zone: str, *, new: bool, hours: Hours
 ) -> list[Json]:
-    """Return the inputs that correspond to the typed words `wait until ...`, `now` and `any time`.
+    """Return the inputs that say how the bot should wait for an offer.
 
-    If the form changes a request that is waiting for approval, `new` is False and the result is empty. The bot
-    rents a machine for such a request as soon as an approver approves it, so the person doesn't choose how to
-    wait.
+    They stand for the words `wait until ...`, `now` and `any time` in a typed request. There is no checkbox for
+    `any time` if the working hours in `hours` cover the whole week.
 
-    While a person waits, the bot rents a machine for them only within the team's working hours (`hours`). The
-    checkbox for `any time` lifts this limit. It is left out if these hours already cover the whole week.
+    There are no inputs if `new` is False. The form then changes a request that is waiting for approval, and the
+    bot rents a machine as soon as an approver approves it.
     """
     if not new:
         return []
@@ -450,7 +450,7 @@ def _vendor(catalog: Catalog | None, wanted: Request) -> Json:
 def _gpus(catalog: Catalog, wanted: Request) -> list[Json]:
     """Return the options of the GPU menu: the GPU families, followed by their variants.
 
-    The GPU of the request comes first, so that it is never cut off: Slack accepts only 100 options.
+    Slack accepts only 100 options. The GPU of the request comes first, so that it always remains in the menu.
     """
     names = [*catalog.gpus, *(name for variants in catalog.gpus.values() for name in variants)]
     others = [name for name in dict.fromkeys(names) if name != wanted.gpu or wanted.features]
@@ -481,9 +481,10 @@ def _choice(
 
 
 async def open_form(context: Context, interaction: UserInteraction, value: FormValue = NO_VALUE) -> Outcome:
-    """Open the request form, filled in from the earlier search or request that the form changes.
+    """Open the request form.
 
-    Raises Refused if the person may not make requests in the channel.
+    If the form changes an earlier search or request, the earlier choices are filled in. Raises Refused if the
+    person isn't allowed to make requests in the channel.
     """
     earlier = await changed_quote(context, interaction, value)
     asked_in = channel_of(interaction, earlier)

@@ -68,7 +68,7 @@ async def _approve_fewer_hours(context: Context, interaction: UserInteraction, v
 
 
 async def _deny(context: Context, interaction: UserInteraction, value: VersionValue) -> Outcome:
-    """Deny a request, with the reason that was typed in the dialog. The reason may be empty.
+    """Deny a request, with the reason that was typed in the dialog. The reason can be empty.
 
     If the request has been changed since the person saw it, it isn't denied.
     """
@@ -161,7 +161,7 @@ def fewer_hours_dialog(details: RentalDetails, choices: Sequence[FewerHours], re
 
 
 def _length_label(rental: Rental, fewer: FewerHours) -> str:
-    """Return a label such as `4 h`. For a lease with a flexible end: `6 h, or up to 8 h if its GPUs are busy`."""
+    """Return a label such as `4 h`. For a flexible lease: `6 h, or up to 8 h if its GPUs are busy`."""
     flexible_end = rental.extension is None and fewer.request.up_to is not None
     return hours_text(fewer.request) if flexible_end else span(fewer.length)
 

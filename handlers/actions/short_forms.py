@@ -162,7 +162,7 @@ def _meaning(context: Context, interaction: UserInteraction, command: commands.R
 def _which_to_extend(until: datetime | None, longer: timedelta | None) -> tuple[str, ButtonFor]:
     """Return the question that asks which rental to extend, and its buttons.
 
-    If the command contains neither an end nor a length, the buttons open a dialog that asks for the length.
+    If the command contains neither a length nor a time, the buttons open a dialog that asks for the length.
     """
     if until is not None:
         question = f"Extend which machine until {Times.date_and_time(until)}?"
@@ -210,10 +210,11 @@ async def about_rental(
 async def keep_longer(
     context: Context, interaction: UserInteraction, value: RentalValue, *, command: Longer
 ) -> Outcome:
-    """Ask whether to extend the rental. `command` contains the length of the extension, or the new end.
+    """Ask whether to extend the rental.
 
-    A text such as "until 6" can mean 6:00 or 18:00. The reply offers both ends, except an end to which the lease
-    can't be extended. If no end remains, the function raises the same errors as `Extend`.
+    `command` contains the length of the extension, or the time at which the lease should end. A text such as
+    "until 6" can mean 6:00 or 18:00. The reply then offers both times, unless the lease can't be extended to one
+    of them. If no time remains, the function raises the same errors as `Extend`.
     """
     ends = command.untils or (command.duration or timedelta(0),)
     previews, refused = [], None
@@ -284,9 +285,9 @@ def _spend_buttons(reader: Reader) -> tuple[Json, ...]:
 
 
 def ask_to_keep(previews: Sequence[tuple[RentalDetails, LongerLease]], reader: Reader) -> Rendered:
-    """Return the question that asks whether a rental should end later, with one button for each possible end.
+    """Return the question that asks whether to extend a rental.
 
-    If the person's text can mean two different ends, there are two buttons.
+    If the person's text can mean two different times, there is one button for each.
     """
     rental = previews[0][0].rental
     texts: list[str] = []

@@ -95,9 +95,10 @@ def report_text(shown: SpendReport, reader: Reader) -> str:
 
 
 def of_owner(shown: OwnerMonth) -> Rendered:
-    """Return a text with a rental owner's spending of this month, in all and on idle machines.
+    """Return a text with the money that the owner of a rental has spent this month.
 
-    Approvers can read this text before they decide about a request of the owner.
+    The text also says how much of this was spent on idle machines. Approvers can read this text before they
+    approve or deny a request of the owner.
     """
     name, month, spent = as_written(escape(shown.name, 40)), say_month(shown.month), shown.spent
     if not spent.amount:
@@ -186,9 +187,8 @@ def _budget(budget: Micros | None) -> str:
 def _forecast(shown: SpendReport, reader: Reader) -> str:
     """Return a sentence such as `At this rate, the team will have spent about $9,120 by the 30th`.
 
-    If a budget in the report will be used up this month at today's rate, the sentence says when instead: `At
-    today's rate, your budget will be used up on Nov 24`. Only one of these sentences is shown, because they
-    assume different rates: one that of the machines that run now, the other that of a usual day.
+    If a budget in the report will be used up this month, the sentence is about the budget instead: `At today's
+    rate, your budget will be used up on Nov 24`.
 
     Empty if there is no forecast.
     """
@@ -212,7 +212,7 @@ def _forecast(shown: SpendReport, reader: Reader) -> str:
 def _notes(shown: SpendReport) -> str:
     """Return the notes below a report.
 
-    They say how many rows are combined in the last row of the table, and why the invoice may differ. If a vendor
+    They say how many rows are combined in the last row of the table, and why the invoice can differ. If a vendor
     charged for a machine after the bot had requested the machine's deletion, the notes also give that amount.
     """
     late, estimated = shown.whole.late, shown.whole.estimated
@@ -312,8 +312,8 @@ def _buttons(shown: SpendReport) -> Json | None:
 async def send_file(context: Context, interaction: UserInteraction, value: SpendValue) -> Outcome:
     """Start sending a CSV file with a month's spending to the person's direct messages.
 
-    The button's value says whose spending the file contains. People who may not see other people's spending get a
-    button for their own spending only.
+    The button's value says whose spending the file contains. People who aren't allowed to see other people's
+    spending only get a button for their own.
     """
     part = MonthPart(month=value.month, scope=value.scope)
     await ask_for_file(context.deps, interaction.person, part)

@@ -4,8 +4,8 @@ Slack rolls out new types of blocks gradually, so a workspace may refuse some of
 the message is sent again at once with older types of blocks, called classic here. From then on, the refused types
 aren't tried again.
 
-An acknowledgement is the immediate response to a click or command. Slack ignores errors in its blocks without
-reporting them. Therefore acknowledgements only contain types that Slack has already accepted.
+An acknowledgement is the immediate response to a click or command. Slack doesn't report whether it accepted the
+blocks of an acknowledgement. Therefore acknowledgements only contain types that Slack has already accepted.
 """
 
 from __future__ import annotations
@@ -71,11 +71,13 @@ class BlockTypes:
         return {name for name in NEW_TYPES if self._takes.get((surface, name))}
 
     def proven(self, blocks: Sequence[Json], surface: Surface = Surface.MESSAGE) -> list[Json]:
-        """Replace each block with older types of blocks, unless Slack has already accepted its type.
+        """Return the blocks without the types that Slack hasn't accepted yet.
 
-        Use this for acknowledgements, because Slack doesn't report errors in their blocks. Use it for dialogs too:
-        the trigger ID that opens a dialog may work only once, so a refused dialog can't be sent again with other
-        blocks.
+        A block of such a type is replaced with blocks of types that every workspace accepts.
+
+        Use this for acknowledgements, because Slack doesn't report whether it accepted their blocks. Use it for
+        dialogs too, because a refused dialog can't be sent again: the trigger ID that opens a dialog may work only
+        once.
         """
         return classic(blocks, NEW_TYPES - self.taken(surface))
 
@@ -89,7 +91,7 @@ class BlockTypes:
     ) -> T:
         """Make a call to Slack, and repeat it with plainer blocks as long as Slack refuses the blocks.
 
-        Remembers which types were accepted or refused. If the last call fails, its error is raised.
+        Stores which types were accepted or refused. If the last call fails, its error is raised.
 
         Args:
             blocks: The blocks to send at first.
@@ -112,18 +114,16 @@ class BlockTypes:
             self.note(surface, taken=taken, refused=attempt.blamed)
 
     def note(self, surface: Surface, *, taken: Collection[str], refused: Mapping[str, bool]) -> None:
-        """Remember which types Slack accepted and refused in calls.
+        """Store which types of blocks Slack accepted and refused in calls.
 
-        Slack may refuse a type that it accepted earlier. In this case, perhaps only the content of the block is
-        wrong. The type then counts as unknown: neither accepted nor refused.
-
-        A refused type that Slack has never accepted counts as refused from now on. If it is only probable that the
-        type was the reason for the refusal, the next call of `blocks.validate` may correct this.
+        If Slack refuses a type that it accepted in an earlier call, perhaps only the content of the block is
+        wrong. The type is then neither accepted nor refused.
 
         Args:
             surface: Whether the calls showed the blocks in a message or in a dialog.
             taken: The types that were accepted.
-            refused: For each refused type, True if the type was certainly the reason for the refusal.
+            refused: For each refused type, True if the type was certainly the reason for the refusal. False if it
+                was probably the reason.
         """
         for name in taken:
             self._take((surface, name))
@@ -139,12 +139,12 @@ class BlockTypes:
                 self._takes[place] = False
 
     def _take(self, place: tuple[Surface, str]) -> None:
-        """Remember that Slack accepts a type, unless Slack has clearly refused it."""
+        """Mark a type as accepted, unless Slack has clearly refused it."""
         if place not in self._seen or self._takes.get(place) is not False:
             self._takes[place] = True
 
     def _refuse(self, place: tuple[Surface, str]) -> None:
-        """Remember a type that Slack has clearly refused, and log the refusal once."""
+        """Mark a type as clearly refused, and log the refusal once."""
         if place not in self._seen or self._takes.get(place) is not False:
             log.warning("slack.block_refused", block=place[1], surface=place[0].value)
         self._seen.add(place)
@@ -183,8 +183,8 @@ class Attempt:
         self.blamed: dict[str, bool] = {}
         """For each type that may have caused a refusal, whether the type was certainly the cause.
 
-        In a dialog, every blamed type counts as certain, so that dialogs don't try it again. The reason is that a
-        refused call may already have used up the trigger ID that opens the dialog.
+        In a dialog, every value is True, so that dialogs don't try these types again. The reason is that a refused
+        call may already have used up the trigger ID that opens the dialog.
         """
         self.blocks = classic(blocks, types.refused(surface))
         """The blocks to send next."""
@@ -235,8 +235,9 @@ def _named(error: SlackApiError, blocks: Sequence[Json]) -> dict[str, bool]:
 async def refused_by(client: AsyncWebClient, surface: Surface) -> set[str]:
     """Return the types of blocks that Slack refuses in messages or in dialogs.
 
-    Calls `blocks.validate` once for each type, because an error may name only the first mistake. Raises one of
-    NO_ANSWER if there is no usable answer (docs.slack.dev/reference/methods/blocks.validate).
+    Calls `blocks.validate` once for each type, because an error may name only the first mistake
+    (docs.slack.dev/reference/methods/blocks.validate). If Slack gives no usable answer, the call's exception is
+    raised.
     """
     refused = set()
     for block in SAMPLES[surface]:

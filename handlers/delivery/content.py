@@ -65,7 +65,7 @@ Load = Callable[[Tx, Deps, Message], Awaitable[Shown | None]]
 
 
 async def content(deps: Deps, message: Message) -> Shown | None:
-    """Render a message as it should be now. Return None if there is nothing left to show."""
+    """Render the current content of a message. Return None if there is nothing left to show."""
     if message.kind in _READ_ALONE:
         return await _READ_ALONE[message.kind](deps, message)
     async with deps.store.read() as tx:
@@ -125,9 +125,9 @@ async def _direct(tx: Tx, deps: Deps, message: Message) -> Rendered | None:
 
 
 async def _is_newest(tx: Tx, message: Message) -> bool:
-    """Return whether a message is the newest direct message to its reader about the rental.
+    """Return whether no later direct message to the same person is about the same rental.
 
-    A later message counts if it has been posted or can still be posted.
+    A later message is ignored if the bot will never post it.
     """
     others = [one for one in await tx.messages.direct_of(message.rental_id or "") if one.to == message.to]
     return not any(one.id > message.id and (one.ts is not None or not one.closed) for one in others)
@@ -153,7 +153,7 @@ async def _alert(tx: Tx, deps: Deps, message: Message) -> Rendered | None:
 
 
 async def _question(tx: Tx, deps: Deps, message: Message) -> Rendered | None:
-    """Render a question to the admins. Return None if its reader is no longer an admin."""
+    """Render a question to the admins. Return None if the recipient is no longer an admin."""
     event, (person, reader) = await tx.events.get(message.event_id or 0), await _reader(tx, deps, message)
     view = await view_for_message(tx, deps, person, message.question_id or "")
     if event is None or view is None:
@@ -243,7 +243,10 @@ def _readers(deps: Deps) -> Reader:
 
 
 async def _reader(tx: Tx, deps: Deps, message: Message, user_id: str = "") -> tuple[Person, Reader]:
-    """Return the data about a message's reader: the person with `user_id`, or by default the recipient."""
+    """Return the data about the person who reads a message.
+
+    This is the person with the ID `user_id`, or by default the message's recipient.
+    """
     to = user_id or message.to.value
     person = await tx.people.get(to, EVER) or Person(id=to, name="")
     return person, Reader(id=person.id, rules=deps.rules, now=deps.clock.now(), zone=person.tz)

@@ -87,7 +87,7 @@ class DirectPosts:
     async def send(self, to: str, rendered: Rendered, *, tries: int = TRIES) -> PostOutcome:
         """Post to a channel or a person as soon as Slack's rate limits allow. Never raises.
 
-        If Slack refuses the blocks, they are replaced with simpler ones at once. This doesn't count as one of the
+        If Slack refuses the blocks, the post is sent again at once with simpler blocks. This doesn't count toward
         `tries`.
         """
 

@@ -48,8 +48,8 @@ they must not wait for refreshes.
 AT_A_TIME = {NextCall.FIND: 4, NextCall.PUBLISH: 2}
 """The maximum number of simultaneous FIND calls, and of simultaneous PUBLISH calls.
 
-Without this limit, these slow calls could delay all others. FIND searches for a post that may already exist, which
-takes especially long while Slack is slow. PUBLISH sends a Home tab, and has to read a lot of data first.
+Without this limit, these slow calls could delay all other calls. FIND searches for a post that may already exist,
+which takes especially long while Slack is slow. PUBLISH sends a Home tab, and has to read a lot of data first.
 """
 METHODS = {
     NextCall.ANSWER: ANSWER,
@@ -60,18 +60,15 @@ METHODS = {
 }
 RETRY_AFTER_BUG = timedelta(minutes=1)
 OTHERS_WAIT = timedelta(minutes=1)
-"""The wall-clock time for which an unresolved post delays later posts to the same reader.
-
-A post is unresolved if it may or may not exist in Slack.
-"""
+"""The wall-clock time for which later posts wait if a post to the same channel or person has failed."""
 
 
 @dataclass
 class _Unresolved:
     """A post that may or may not exist in Slack, or that fails because of a bug.
 
-    Later posts to the same reader wait for this post for a while, so that messages arrive in order. All times are
-    wall-clock.
+    Later posts to the same channel or person wait for this post for a while, so that messages arrive in order. All
+    times are wall-clock.
     """
 
     since: datetime
@@ -81,15 +78,13 @@ class _Unresolved:
     """The time at which Slack first responded to another call after `since`. None if it hasn't responded yet."""
 
     def lets_others_pass(self, now: datetime) -> bool:
-        """Return whether later posts to the same reader no longer have to wait for this post.
+        """Return whether later posts to the same channel or person no longer wait for this post.
 
-        Normally, they wait for one minute. The minute begins at `answered_at`, when Slack first responds to any
-        other call. Such a response shows that Slack isn't down.
+        A response of Slack to any other call shows that Slack isn't down. Later posts wait until one minute after
+        this response.
 
-        If Slack hasn't responded to any other call, the reason for the failure is unknown. If Slack is down, later
-        posts should wait, so that messages arrive in order. If only this conversation can't be read, later posts
-        should go ahead. So after a minute, later posts are tried too, but only right after this post has been
-        tried again.
+        Without such a response, Slack may be down. Once this post has failed for one minute, later posts are sent
+        too, but only right after this post has failed again.
         """
         if self.answered_at is not None and now - self.answered_at >= OTHERS_WAIT:
             return True
@@ -155,14 +150,14 @@ class Delivery(Part):
         """By message ID, the posts that may or may not exist in Slack."""
         self._saving_rest: asyncio.Task[None] | None = None
         self._has_begun = True
-        """True once all messages that the bot keeps up to date have been scheduled.
+        """True once an update of every message that the bot keeps up to date has been scheduled.
 
-        They are scheduled when the process begins to deliver, and again whenever the database is opened.
+        The updates are scheduled when the process begins to deliver, and again whenever the database is opened.
         """
         self._homes_changed = False
-        """True if all Home tabs have to be scheduled, because a commit changed something that they show."""
+        """True if all Home tabs have to be updated, because a commit changed something that they show."""
         self._homes_due_at = deps.clock.real()
-        """The earliest wall-clock time at which Home tabs may be scheduled again."""
+        """The earliest wall-clock time at which the Home tabs can be updated again."""
         deps.store.on_commit(self._wake.set, Written.MESSAGES)
         for written in (Written.CHANGES, Written.QUOTES, Written.KEYS, Written.POLICIES):
             deps.store.on_commit(self._note_home_change, written)
@@ -180,9 +175,9 @@ class Delivery(Part):
         self._wake.set()
 
     def begin_later(self) -> None:
-        """Make the next turn of the loop schedule every message that the bot keeps up to date.
+        """Request an update of every message that the bot keeps up to date in Slack.
 
-        Each of these messages is then brought up to date in Slack.
+        The next turn of the loop schedules these updates.
         """
         self._has_begun = False
         self._unresolved.clear()
@@ -198,7 +193,7 @@ class Delivery(Part):
         self.begin_later()
 
     async def begin(self) -> None:
-        """Schedule every message that the bot keeps up to date, so that Slack shows its current content.
+        """Schedule an update of every message that the bot keeps up to date in Slack.
 
         Slack may show an outdated version of such a message, because the database may have been restored from a
         backup.
@@ -257,7 +252,7 @@ class Delivery(Part):
         await self._unsaved.retry(at_once=True)
 
     async def turn(self) -> NextTurn:
-        """Start sending everything that may be sent now. Return the times at which to look for work again.
+        """Start sending everything that can be sent now. Return the times at which to look for work again.
 
         Raises:
             StoreBusy: The store is unavailable.
@@ -297,9 +292,10 @@ class Delivery(Part):
         self._wake.set()
 
     async def _schedule_homes(self, now: datetime) -> None:
-        """Schedule all Home tabs if something that they show has changed, at most once in ten seconds.
+        """Schedule an update of all Home tabs if something that they show has changed.
 
-        A crash before the Home tabs are scheduled does no harm, because each start schedules all of them.
+        The Home tabs are updated at most once in ten seconds. A crash before the update is scheduled does no harm,
+        because each start of the bot schedules an update too.
         """
         if not self._homes_changed or now < self._homes_due_at or self._unsaved.open_at(now) > now:
             return
@@ -326,11 +322,12 @@ class Delivery(Part):
                 return
 
     async def _start_refreshes(self, tx: Tx, now: datetime, bot_now: datetime) -> datetime | None:
-        """Start the refreshes that are due, and return the time of the earliest one by the bot's clock.
+        """Start the refreshes that are due, and return the time at which the first refresh is due.
 
         A refresh is an edit that only updates the elapsed time in a message. Refreshes wait while a rate limit is
-        reached or too many messages are being sent. The result includes refreshes that are due but had to wait.
-        None if no message needs a refresh.
+        reached or too many messages are being sent.
+
+        The returned time is by the bot's clock, and can be in the past. None if no message needs a refresh.
         """
         first = await tx.messages.next_refresh()
         if first is None or first > bot_now or not self.may_refresh(now):
@@ -342,9 +339,9 @@ class Delivery(Part):
         return first
 
     def may_refresh(self, now: datetime) -> bool:
-        """Return whether another refresh may start now. `now` is a wall-clock time.
+        """Return whether a refresh can start now. `now` is a wall-clock time.
 
-        No refresh may start while the store is unavailable, because the result couldn't be saved.
+        No refresh can start while the store is unavailable, because the result couldn't be saved.
         """
         sending = [message for message, _ in self._sending.values()]
         if (
@@ -356,7 +353,7 @@ class Delivery(Part):
         return self._pace.refresh_at(now, edits) <= now
 
     def _passed(self, now: datetime) -> frozenset[int]:
-        """Return the IDs of the unresolved posts that no longer delay later posts to the same reader."""
+        """Return the IDs of the failed posts for which later posts no longer wait."""
         answered_at = self._pace.answered_at
         for one in self._unresolved.values():
             if one.answered_at is None and answered_at is not None and answered_at > one.since:
@@ -395,9 +392,10 @@ class Delivery(Part):
         )
 
     def _opens_at(self, now: datetime) -> list[datetime | None]:
-        """Return the times at which more messages may be sent. Some of them can be in the past.
+        """Return the times at which more messages can be sent. Some of these times can be in the past.
 
-        The end of a running call also allows more messages. It isn't included, because it wakes the loop anyway.
+        More messages can also be sent when a running call is finished. This time isn't included, because the loop
+        wakes up then anyway.
         """
         pace, unsaved = self._pace, self._unsaved
         methods = [pace.refresh_at(now), *(pace.open_at(method, now) for method in METHODS.values())]

@@ -42,17 +42,17 @@ a minute while many machines are starting.
 """
 MINUTE = timedelta(minutes=1)
 OUTAGE_FROM = timedelta(seconds=5)
-"""The length of time without any response after which Slack counts as down.
+"""The length of time without any response after which Slack is considered down.
 
 If only one request keeps failing, this isn't an outage, because other requests get responses.
 """
 
 
 def _counts(at: datetime, now: datetime, span: timedelta) -> bool:
-    """Return whether a call is recent enough to count, that is, less than `span` ago.
+    """Return whether the call at `at` was made less than `span` ago.
 
-    A call that seems to be more than a minute in the future doesn't count. It was recorded while the machine's
-    clock was ahead.
+    False for a call that seems to be more than a minute in the future. It was recorded while the machine's clock
+    was ahead.
     """
     return -MINUTE <= now - at < span
 
@@ -71,7 +71,7 @@ class _Window:
     def open_at(self, now: datetime, under_way: int) -> datetime:
         """Return the earliest time for the next call.
 
-        `under_way` is the number of further calls that are about to be made. They aren't counted yet.
+        `under_way` is the number of calls that have been started, but not recorded with `add` yet.
         """
         while self._calls and not _counts(self._calls[0], now, self._minute):
             self._calls.popleft()
@@ -90,7 +90,7 @@ class Pace:
     """Counts the calls to Slack, and computes when the next call of each kind is allowed."""
 
     def __init__(self, *, post_every: timedelta = POST_EVERY, speed: float = 1.0) -> None:
-        """Create the limits, with no calls counted yet.
+        """Create the limits for a process that hasn't called Slack yet.
 
         Only a sandbox uses `speed`, which shortens all periods. With a speed of 60, the calls of one minute are
         allowed every second.
@@ -109,10 +109,10 @@ class Pace:
         """True after an outage of Slack, until the loop has scheduled the waiting retries."""
 
     def open_at(self, method: str, now: datetime, under_way: int = 0) -> datetime:
-        """Return the earliest time at which a method may be called.
+        """Return the earliest time at which a method can be called.
 
         Slack also limits the calls for each channel and person. This function ignores those limits, and `closed`
-        checks them. `under_way` is the number of further calls that are about to be made and aren't counted yet.
+        checks them. `under_way` is the number of calls that have been started, but not recorded with `count` yet.
         """
         window = self._windows.get(method)
         moment = now if window is None else window.open_at(now, under_way)
@@ -122,12 +122,12 @@ class Pace:
     def refresh_at(self, now: datetime, under_way: int = 0) -> datetime:
         """Return the earliest time for the next refresh, an edit that only updates how much time has passed.
 
-        `under_way` is the number of other edits that are about to be made. They aren't counted yet.
+        `under_way` is the number of edits that have been started, but not recorded with `count` yet.
         """
         return self.open_at(EDIT, now, under_way + EDITS_FOR_CHANGES)
 
     def closed(self, method: str, now: datetime) -> dict[str, datetime]:
-        """Return the channels or people for which `method` can't be called yet, each with the end of the wait.
+        """Return the channels or people for which `method` can't be called yet, each with the time to wait for.
 
         For posts, these are the channels that have just received a post. For Home tabs, these are the people whose
         tab has just been published.
@@ -142,10 +142,10 @@ class Pace:
         return max(self.open_at(POST, now), self.closed(POST, now).get(channel, now))
 
     def count(self, method: str, now: datetime, to: str = "") -> None:
-        """Count a call of a method.
+        """Record a call of one of Slack's methods.
 
-        `to` is the channel of a post, or the person who sees a Home tab. A Home tab counts as soon as it is
-        rendered, even if it isn't published because Slack already shows the same content.
+        `to` is the channel of a post, or the person whose Home tab is published. For a Home tab, a call is
+        recorded even if none is made, because Slack already shows the current content.
         """
         if method in self._windows:
             self._windows[method].add(now)
@@ -153,11 +153,11 @@ class Pace:
             self._latest[method][to] = now
 
     def block(self, method: str, until: datetime) -> None:
-        """Block a method until the time that Slack requested. A longer existing block isn't shortened."""
+        """Allow no calls of one of Slack's methods until `until`. A longer existing block isn't shortened."""
         self._blocked[method] = max(until, self._blocked.get(method, until))
 
     def block_all(self, until: datetime) -> None:
-        """Block all methods until a given time, because Slack refuses our token."""
+        """Allow no calls to Slack until `until`, because Slack refuses our token."""
         self._all_blocked_until = until
 
     def unblock_all(self) -> None:

@@ -216,7 +216,8 @@ def next_destination(message: Message, owner: str | None, rules: Rules) -> Desti
     A rental's card or a reply in its thread is sent to the bot's home channel, then to the owner, then to each
     admin. A question to approvers is sent to the home channel, then to each admin.
 
-    Any other message has a single destination, because it may contain something that only one person may read.
+    Any other message has a single destination, because it may contain something that only one person is allowed to
+    read.
 
     If an approver gets a question as a direct message, and isn't an admin, that message has a single destination
     too. The other approvers get the same question.

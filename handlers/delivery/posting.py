@@ -94,8 +94,8 @@ class Poster:
         self._reposts: dict[int, tuple[datetime, int]] = {}
         """By message ID, the wall-clock time of the last repeated post, and the number of repeated posts.
 
-        A message is posted again if its conversation can't be searched for an earlier post. These values are kept
-        only in memory. After a start of the bot, such a message may therefore be posted once more without a wait.
+        A message is posted again if its conversation can't be searched for an earlier post. After a start of the
+        bot, this attribute is empty, so the message can be posted once more without a wait.
         """
 
     async def send(self, message: Message, shown: Shown) -> Result:
@@ -171,8 +171,8 @@ class Poster:
 
         The search ignores posts that are older than `since`, a time of the bot's own clock.
 
-        If the post is found, it may show an old version of the message. If the message can be edited, it is
-        therefore edited next.
+        If the post is found, it may show an old version of the message. The result then schedules an edit, unless
+        the message is never edited.
         """
         now = self._deps.clock.real()
         to, thread = post_target(message, card)
@@ -343,7 +343,7 @@ class Poster:
     async def _edited(self, message: Message, rendered: Rendered) -> Message:
         """Edit a message, unless Slack already shows the same content. Return the message's new state.
 
-        Raises one of NO_ANSWER.
+        Raises the exception of the call if it fails.
         """
         if digest(rendered) != message.digest:
             body = {
@@ -383,10 +383,10 @@ class Poster:
         return Result(closed(message), given_up=True)
 
     def _waits(self, error: SlackApiError, method: str, now: datetime) -> bool:
-        """Return whether the call has to wait, because Slack requested a wait or refuses our token.
+        """Block further calls if the error requires it, and return whether it does.
 
-        Also block the calls that have to wait: those of `method` if Slack requested a wait, or all calls if Slack
-        refuses our token.
+        If Slack requested a wait, calls of `method` are blocked. If Slack refuses our token, all calls to Slack
+        are blocked.
         """
         wait = requested_wait(error)
         if wait is not None:
@@ -400,7 +400,7 @@ class Poster:
         return True
 
     def _found(self, message: Message, place: Place) -> dict[str, Any]:
-        """Return the fields of a message that record where its post is."""
+        """Return the changes of a message whose post exists in Slack, such as its channel and `ts`."""
         channel, ts = place
         self._reposts.pop(message.id, None)
         return {"channel": channel, "ts": ts, "sending": False, "posted_at": self._deps.clock.now()}
@@ -505,9 +505,8 @@ def _retried(message: Message, now: datetime) -> Message:
 
 
 def _waiting(message: Message, until: datetime | None) -> Message:
-    """Return a copy of the message that is next due at `until`.
+    """Return a copy of the message that isn't sent before `until`.
 
-    `tries` is set to 0, so that the message doesn't count as failed. Failed messages are sent as soon as an outage
-    of Slack ends, but this message must wait until `until`.
+    When an outage of Slack is over, all messages whose `tries` isn't 0 are sent at once. So `tries` is set to 0.
     """
     return changed(message, tries=0, due_at=until)

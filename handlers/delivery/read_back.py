@@ -69,14 +69,14 @@ UNREADABLE = frozenset(
 They come from the error lists of conversations.history, conversations.replies and conversations.open.
 """
 UNKNOWN_ERROR_TRIES = 8
-"""The number of unknown errors in a row after which a conversation counts as unreadable."""
+"""The number of unknown errors in a row after which a conversation is treated as unreadable."""
 
 Place = tuple[str, str]
 """The channel and the `ts` of a post."""
 
 
 def metadata_of(message_id: int, version: int) -> dict[str, Any]:
-    """Return the metadata of a post that shows this version of a message."""
+    """Return the metadata with which a message is posted."""
     return {"event_type": METADATA, "event_payload": {"id": message_id, "version": version}}
 
 
@@ -132,7 +132,7 @@ class Finder:
     async def find(
         self, message: Message, to: Destination, thread: str | None, since: datetime | None
     ) -> Place | None:
-        """Search a conversation for the post of a message.
+        """Find out whether the bot has already posted a message in a conversation.
 
         Returns the channel and the `ts` of the post. None if the message certainly hasn't been posted. The search
         ignores posts that are older than `since`, a time of the bot's own clock.
@@ -160,7 +160,9 @@ class Finder:
         return None
 
     async def version_shown(self, message: Message) -> int | None:
-        """Return the version that a message's post shows. None if the post is missing or has no version.
+        """Return the version of a message that Slack currently shows.
+
+        The version is read from the post's metadata. None if the post is missing, or its metadata has no version.
 
         Raises the same errors as `find`.
         """
@@ -212,7 +214,7 @@ class Finder:
     async def _call(
         self, call: Callable[..., Awaitable[AsyncSlackResponse]], **query: Any
     ) -> AsyncSlackResponse | None:
-        """Make one call. Return None if the thread in which the bot searches has been deleted."""
+        """Call one of Slack's methods. Return None if Slack reports that the searched thread was deleted."""
         now = self._clock.real()
         open_at = self._pace.open_at(READ, now)
         if open_at > now:
@@ -267,11 +269,10 @@ def _is_ours(post: Mapping[str, Any]) -> bool:
 
 
 def _is_of(metadata: Mapping[str, Any], message: Message) -> bool:
-    """Return whether a post with this metadata shows the message.
+    """Return whether a post with this metadata shows the given message.
 
-    Comparing the IDs isn't enough: after a backup is restored, IDs are assigned a second time. The time at which a
-    message was queued determines its first version, and versions only increase. If a post's version is lower than
-    the first version of the message, the post therefore shows another message that had the same ID.
+    After a backup is restored, a new message can get the ID of an old post. So besides the IDs, this compares the
+    versions: the post of an old message has a lower version than any version of the new message.
 
     Posts from older releases of the bot have no version. For them, only the IDs are compared.
     """

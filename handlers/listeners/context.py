@@ -28,9 +28,9 @@ REMEMBERED = 2000
 
 
 class Pace:
-    """Limits how often each person may do something.
+    """Limits how often each person can do something.
 
-    This is a token bucket: a person may do something `at_once` times in a row, and in the long run `per_second`
+    This is a token bucket: a person can do something `at_once` times in a row, and in the long run `per_second`
     times a second.
     """
 
@@ -41,9 +41,9 @@ class Pace:
         """For each person, the number of uses that are left, and the `monotonic` time at which it was computed."""
 
     def wait(self, user_id: str, monotonic: float) -> int:
-        """Return 0, and count one use, if the limit allows the person to proceed now.
+        """Return 0 if the person can proceed now, and record this use.
 
-        Otherwise, return the number of seconds to wait.
+        If the limit is reached, return the number of seconds to wait.
         """
         left, at = self._left.pop(user_id, (float(self._at_once), monotonic))
         left = min(left + (monotonic - at) * self._per_second, self._at_once)
@@ -85,10 +85,10 @@ class OpenForms:
     _newest: dict[str, Turn] = field(default_factory=dict)
 
     def begin(self, view_id: str, view_hash: str) -> Turn:
-        """Register a person's choice in a form as the newest one in this form.
+        """Register a person's choice as the newest choice in a form.
 
-        If the person made the choice just before the bot's last update of the form arrived, `view_hash` is out of
-        date. The returned choice then contains the hash after that update.
+        If the bot has just updated the form, `view_hash` can still be the hash before this update. The returned
+        choice contains the current hash.
         """
         turn = Turn(view_id, view_hash)
         before = self._newest.pop(view_id, None)
@@ -104,17 +104,20 @@ class OpenForms:
         return self._newest.get(turn.view_id) is turn
 
     def updated(self, turn: Turn, view_hash: str) -> None:
-        """Store the new hash of a form that the bot has updated. The next update of the form must contain it.
+        """Store the new hash of a form that the bot has updated, because the next update must contain this hash.
 
-        The bot made the update because of the person's choice `turn`. The person may have chosen something else
-        since then, so the hash is stored with their newest choice in the form.
+        `turn` is the choice whose price the bot has shown. If the person has made a later choice in the form, the
+        hash is stored for the later choice.
         """
         newest = self._newest.get(turn.view_id)
         if newest is not None and newest.hash == turn.hash:
             newest.replaced, newest.hash = newest.hash, view_hash
 
     def forget(self, view_id: str) -> None:
-        """Forget a submitted form, so that a late update of its price doesn't remove the errors in it."""
+        """Forget a submitted form, so that the bot doesn't update its price any more.
+
+        After the submission, the form shows errors below its inputs. An update would remove these errors.
+        """
         self._newest.pop(view_id, None)
 
 
@@ -139,18 +142,18 @@ class Context:
     block_types: BlockTypes
     """The block types that Slack accepts in dialogs and acknowledgements. Delivery uses the same object."""
     others_work: Callable[[], bool] = lambda: False
-    """Returns whether another process is working.
+    """Returns whether another process of the bot can handle Slack's events.
 
-    If this machine's clock is wrong, this process leaves events to the other process: it doesn't acknowledge them,
-    so Slack sends them again.
+    If this machine's clock is wrong, this process leaves events to the other process. It doesn't acknowledge the
+    events, so Slack sends them again.
     """
     gate: Gate = field(default_factory=Gate)
     hints: Pace = field(default_factory=lambda: Pace(at_once=1, per_second=1 / 3600))
     """Limits how often a person gets a hint on how to write a command, after mentioning the bot in a sentence."""
     commands: Pace = field(default_factory=lambda: Pace(at_once=10, per_second=5))
-    """Limits how often a person may type commands."""
+    """Limits how often a person can type commands."""
     github: Pace = field(default_factory=lambda: Pace(at_once=6, per_second=0.1))
-    """Limits how often a person may look up keys at GitHub."""
+    """Limits how often a person can look up keys at GitHub."""
     forms: OpenForms = field(default_factory=OpenForms)
     prices_asked: Pace = field(default_factory=lambda: Pace(at_once=20, per_second=0.5))
     """Limits how often the market is queried because of a person's choices in forms."""
@@ -158,7 +161,8 @@ class Context:
     def with_newest_rules(self) -> Context:
         """Return this context with the newest version of the rules.
 
-        This is called once for each click, command and event, so that the rules don't change while it is handled.
+        The bot calls this once for each click, command and event. So the rules don't change while the bot handles
+        the click, command or event.
         """
         deps = with_newest_rules(self.deps)
         return self if deps is self.deps else replace(self, deps=deps)

@@ -2,7 +2,7 @@
 
 Payloads: docs.slack.dev/reference/interaction-payloads and
 docs.slack.dev/interactivity/implementing-slash-commands. If a payload lacks a value, or contains a value of
-another type, the value counts as empty. No function in this module raises an error for such a payload.
+another type, the value is read as empty. No function in this module raises an error for such a payload.
 """
 
 from __future__ import annotations
@@ -76,14 +76,14 @@ class Origin(Frozen):
 
 
 class ModalMetadata(Frozen):
-    """A modal's `private_metadata`: its value, such as the rental to extend, and the origin of the modal."""
+    """The data in a modal's `private_metadata`, which Slack returns when the modal is submitted."""
 
     model_config = ConfigDict(extra="ignore")
 
     value: str = ""
-    """The modal's value, as encoded by `Value.encode`."""
+    """The value that identifies the subject of the modal, such as a rental. Encoded with `Value.encode`."""
     value_type: str = ""
-    """The TYPE_NAME of the modal's value."""
+    """The TYPE_NAME of `value`."""
     origin: Origin = Origin()
 
     @classmethod
@@ -156,7 +156,10 @@ class UserInteraction(Interaction):
 
 
 class Reply(Frozen):
-    """A reply to the person. Other people can see the reply only if `replaces_for_all` is set."""
+    """The bot's reply to a person's click, command, submission or message.
+
+    Only this person can see the reply, unless `replaces_for_all` is set.
+    """
 
     content: Rendered
     replaces_original: bool = False
@@ -169,7 +172,7 @@ class Reply(Frozen):
     refused: bool = False
     """True if nothing was done. If a modal was submitted, the modal stays open and shows the reply."""
     block_id: str = ""
-    """The input that a refusal is about. Empty for the first input."""
+    """The ID of the input below which a refusal is shown. Empty for the first input."""
     to: Destination | None = None
     """The destination of the reply. If None, the reply goes to `Interaction.reply_to`.
 
@@ -232,8 +235,8 @@ def command(body: Mapping[str, Any]) -> Interaction:
 def click(body: Mapping[str, Any]) -> Interaction:
     """Read the payload of a click on a button, or of a choice in an input of a modal.
 
-    A click in the Home tab has neither a channel nor a `response_url`. It counts as a click in the person's direct
-    messages, so the person's ID is used as the channel.
+    A click in the Home tab has neither a channel nor a `response_url`. The person's ID is then used as the
+    channel, so that the answer arrives in the person's direct messages.
     """
     button = next(iter(parts(body, "actions")), {})
     if text(part(body, "view"), "type") == "modal" and text(button, "type") != "button":
@@ -315,7 +318,7 @@ def part(body: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 
 def parts(body: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
-    """Return the objects in a list of a payload. Empty if the list is missing."""
+    """Return a list of objects from a payload. Empty if the list is missing."""
     found = body.get(key)
     return [one for one in (found if isinstance(found, list) else []) if isinstance(one, Mapping)]
 

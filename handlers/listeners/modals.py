@@ -32,9 +32,9 @@ from handlers.typed.form import InvalidForm
 
 
 async def notice(_: Context, __: UserInteraction, ___: NoValue) -> Outcome:
-    """Reject the submission of a notice, which is a dialog that only shows a text.
+    """Always raise Mistake, because a dialog that only shows a text can't be submitted.
 
-    A notice has no submit button, so such a payload is forged or broken. Always raises Mistake.
+    The dialog has no submit button. So if Slack reports a submission, the request is forged or broken.
     """
     raise Mistake("This dialog has nothing to submit. Nothing was changed.")
 

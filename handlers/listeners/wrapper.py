@@ -180,10 +180,10 @@ def _begin_rest(
     body: Body,
     commits: list[None],
 ) -> None:
-    """Start the work that follows the acknowledgement.
+    """Start the work that is left after Slack's request was acknowledged.
 
-    There are three kinds of such work: sending a reply that couldn't be stored, opening a modal, and showing the
-    price for the choices in the request form.
+    This can be to send a reply that couldn't be stored, to open a modal, or to show the price for the choices in
+    the request form.
     """
     opens = interaction.kind in {InteractionKind.COMMAND, InteractionKind.CLICK}
     opening = outcome if isinstance(outcome, OpenModal) and opens else None
@@ -209,7 +209,7 @@ async def _call_slack(
 
 
 async def _reported(rest: Awaitable[None], interaction: Interaction, commits: list[None]) -> None:
-    """Await the work that follows the acknowledgement, and log a bug if it fails unexpectedly."""
+    """Await `rest`, and log a bug if it raises an exception."""
     try:
         await rest
     except Exception as error:
@@ -249,9 +249,9 @@ def _check_member(person: Person) -> None:
 async def _refuse_by_clock(context: Context, interaction: Interaction, ack: Ack, body: Body) -> None:
     """Reply that nothing was changed because this machine's clock is wrong.
 
-    If the interaction is a message and another process is working, this raises EventNotHandled instead. Slack then
-    sends the message's event again, to the other process. A reply from this process would be harmful: the person
-    might write the message again, and both messages would be carried out.
+    If the interaction is a message and another process of the bot can handle it, this raises EventNotHandled
+    instead. Slack then sends the message's event again, to the other process. A reply from this process would be
+    harmful: the person might write the message again, and both messages would be carried out.
     """
     _log_interaction(interaction, WrongClock.__name__)
     if interaction.kind is InteractionKind.MESSAGE and context.others_work():
@@ -319,7 +319,7 @@ async def _show_errors(ack: Ack, body: Body, errors: Mapping[str, str]) -> None:
     """Acknowledge a submission with an error below each input.
 
     If an older version of the bot opened the dialog, the input with the error may be missing. The error then
-    appears below the first input. A dialog without any inputs is replaced by a notice with the errors.
+    appears below the first input. If the dialog has no inputs, a dialog with the errors replaces it.
     """
     inputs = input_blocks(body)
     if not inputs:
@@ -429,10 +429,10 @@ async def find_private_keys(body: Mapping[str, Any]) -> list[str]:
 
 
 def without_private_keys(interaction: Interaction, found: Sequence[str]) -> Interaction:
-    """Return the interaction without anything that somebody typed.
+    """Return a copy of the interaction without the texts that somebody typed.
 
-    `found` is the result of `find_private_keys`. If a submitted modal's metadata contains a private key, the place
-    in Slack where the modal was opened is left out too, because it is part of the metadata.
+    `found` is the result of `find_private_keys`. If the metadata of a submitted modal contains a private key, the
+    interaction's origin is removed too, because it was read from the metadata.
     """
     metadata = {"origin": Origin()}
     from_metadata = interaction.kind is InteractionKind.SUBMISSION and "" in found

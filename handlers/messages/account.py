@@ -64,7 +64,7 @@ def _resumed(context: AlertContext[SaidFacts]) -> Rendered:
 
 
 def _pause_over(context: AlertContext, paused: Event[SaidFacts], resumed: Event) -> Rendered:
-    """Render a single alert about a pause of buying and its end.
+    """Render a single alert saying that buying was paused and has been resumed.
 
     It is used if buying was resumed before the alert about the pause was posted.
     """
@@ -81,7 +81,7 @@ def _why(event: Event[SaidFacts]) -> str:
 
 
 def _who_paused(context: AlertContext, paused: Event[SaidFacts]) -> str:
-    """Return the name of the person who paused buying. The reason is left out, because `_why` returns it."""
+    """Return the name of the person who paused buying, without their reason."""
     return sentence_case(person(context.names, paused.actor))
 
 
@@ -148,10 +148,10 @@ def _step_alert(context: AlertContext[AlertFacts]) -> Rendered:
 
 
 def _step_text(event: Event[AlertFacts], it: str, times: Times) -> str:
-    """Return sentences about an error that stops the bot's work on a rental, or that no longer does.
+    """Return sentences about an error in the bot's work on a rental, or about an overdue machine.
 
-    If the bot has requested the deletion of a machine that should have ended, the text says that instead. `it` is
-    the name of the rental or machine.
+    If the error no longer occurs, the text says so. A machine is overdue if it still runs although it should have
+    ended. `it` is the name of the rental or machine.
     """
     facts = event.facts
     if event.kind is EventKind.STEP_WORKS:

@@ -29,16 +29,16 @@ from handlers.phrases.use_text import current_use, status_text
 
 ASSIGN = "Assign an owner"
 HOURS = (1, 2, 4, 8, 12, 24, 48, 72)
-"""The lease lengths, in hours, that an admin can choose for a machine without an end.
+"""The lease lengths, in hours, that an admin can choose for a machine without a lease.
 
 Lengths that the team's rules don't allow are left out.
 """
 USUAL_HOURS = 24
 NAMES_SHOWN = 3
 MOST_SHOWN = 12
-"""The maximum number of undecided purchases in a list. The same maximum applies to decided purchases.
+"""The maximum number of undecided purchases in a list. The list of decided purchases has this limit too.
 
-A longer list might not fit into a paragraph, which can have at most 3,000 bytes.
+Without the limit, the list could be too long for a paragraph, which can have at most 3,000 bytes.
 """
 AND_MORE = "And {} more."
 LONGEST_REASON = 200
@@ -260,7 +260,7 @@ def _many(about: Purchases, view: AdminQuestionView, times: Times) -> Rendered:
 
 
 def repeated(view: AdminQuestionView) -> bool:
-    """Return whether the admins were already asked about each of the question's machines in another message."""
+    """Return whether the admins were already asked about all of these machines."""
     return bool(view.parts) and all(one.purchase.same_as is not None for one in view.parts)
 
 
@@ -322,7 +322,7 @@ def _what_it_does(details: RentalDetails, times: Times) -> str:
 def give_owner(view: AdminQuestionView, *, rules: Rules) -> Modal:
     """Render the dialog that assigns an owner to a machine.
 
-    If the machine has no end yet, the dialog also asks for the length of the lease.
+    If the machine wasn't rented through the bot, the dialog also asks for the length of the lease.
     """
     about = view.question.about
     guess, hours, then = None, None, None

@@ -42,7 +42,7 @@ _LIST = "/gpu list shows your machines."
 def unknown_rental(rental_id: str) -> Rendered:
     """Render the text that replaces a message about an unknown rental.
 
-    The rental was requested after the backup, so the restored database doesn't contain it.
+    The database was restored from a backup. The rental was requested after this backup was taken.
     """
     lost = f"{escape(rental_id, 20)} is missing from my database, which was restored from an older backup."
     return blocks.message(f"{lost} Nothing was changed. The admins know. {_LIST}")
@@ -51,7 +51,7 @@ def unknown_rental(rental_id: str) -> Rendered:
 def question_unknown() -> Rendered:
     """Render the text that replaces a question to the admins, if the database doesn't contain the question.
 
-    The question was asked after the backup that was restored.
+    The database was restored from a backup. The admins were asked after this backup was taken.
     """
     return blocks.message(
         f"This question is missing from my database, which was restored from an older backup. {_LIST}"
@@ -78,7 +78,7 @@ def _ends_again(context: EventContext[EndFacts]) -> str:
 def ends_again(context: EventContext[EndFacts], name: str) -> str:
     """Return sentences that tell an owner, after the database was restored, when the lease ends.
 
-    If the end has already passed, the bot destroys the machine after a grace period.
+    If this time has already passed, the bot destroys the machine after a grace period.
     """
     event, times = context.event, context.times
     until = event.facts.until
@@ -93,7 +93,7 @@ def ends_again(context: EventContext[EndFacts], name: str) -> str:
 
 
 def readopted(admin: str, machine: str) -> str:
-    """Return a sentence saying that an admin added a machine that the restored database didn't contain."""
+    """Return a sentence saying that an admin added a machine that was missing from the restored database."""
     return f"{admin} restored {machine}, because my database is from an older backup."
 
 
@@ -141,7 +141,7 @@ def _lead(about: Purchases, view: AdminQuestionView, waiting: Sequence[AdminQues
 
 
 def _moved(about: Purchases, view: AdminQuestionView) -> str:
-    """Return a sentence saying how many more machines have messages of their own. Empty if none has."""
+    """Return a sentence such as `3 more machines have messages of their own`. Empty if none has."""
     here = sum(len(one.purchase.machines) for one in view.parts)
     count = about.count - here
     if not here or count <= 0:

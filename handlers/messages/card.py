@@ -66,7 +66,7 @@ from handlers.phrases.rental_text import (
 from handlers.phrases.use_text import status_text
 
 FAILED_SHOWN = 3
-"""The maximum number of failed attempts that the card lists while a machine starts.
+"""The maximum number of failed purchases that the card lists while a machine starts.
 
 If there are more, the card lists the latest ones and shows the number of earlier ones.
 """
@@ -81,7 +81,7 @@ machine would change the card, and each change is an edit in Slack.
 REFRESH_PROGRESS_EVERY = timedelta(minutes=5)
 """The time between two edits of the card of a machine whose jobs print their progress.
 
-There is no edit if the newest progress is still the same.
+There is no edit if the jobs have printed nothing new.
 """
 REFRESH_AFTER_END = timedelta(seconds=10)
 """The time after the end of a lease at which the card is edited if the machine is still running.
@@ -179,7 +179,7 @@ def _waits(details: RentalDetails, times: Times) -> list[Part]:
 def _failures(details: RentalDetails, times: Times) -> str:
     """Return a sentence such as `I've tried 14 times, most recently at 03:10: Nebius seems to be sold out`.
 
-    Empty if no attempt has failed.
+    Empty if no purchase has failed.
     """
     last = details.current
     if last is None or last.why is None:
@@ -190,7 +190,7 @@ def _failures(details: RentalDetails, times: Times) -> str:
 
 
 def _plan(details: RentalDetails, now: datetime) -> Part:
-    """Return the checklist of a starting machine: the approval, the failed attempts, and the current attempt."""
+    """Return the checklist of a starting machine: the approval, the failed purchases and the current purchase."""
     rental = details.rental
     approved = [e for e in details.events if e.kind is EventKind.APPROVED and e.actor != rental.owner]
     done = [Task(f"{actor(details.names, event)} approved it", TaskStatus.COMPLETE) for event in approved[-1:]]
@@ -231,7 +231,7 @@ def _why_failed(attempt: Attempt) -> str:
 
 
 def _current(details: RentalDetails) -> tuple[str, str]:
-    """Return the current step of a starting machine, as a title for the checklist and as a sentence."""
+    """Return the current item of a starting machine's checklist, as a title and as a sentence."""
     attempt, rental = details.current, details.rental
     if attempt is None or _failed(attempt):
         return "Trying the next offer", "I'm trying the next offer."
@@ -302,7 +302,7 @@ def _ready(details: RentalDetails, reader: Reader) -> list[Part]:
 def _in_steps(use: Use, times: Times) -> Times:
     """Return a copy of `times` with a slightly earlier current time, so that the card shows a round idle time.
 
-    At that time, the usage status has lasted for a multiple of REFRESH_IDLE_EVERY.
+    The idle time on the card is then a multiple of REFRESH_IDLE_EVERY.
     """
     return changed(times, now=times.now - (times.now - use.since) % REFRESH_IDLE_EVERY)
 

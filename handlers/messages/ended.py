@@ -62,7 +62,7 @@ from handlers.phrases.rental_text import (
 from handlers.phrases.use_text import idle_part
 
 NONE_LEFT = frozenset({Why.SOLD_OUT, Why.NOTHING_LEFT, Why.DEARER, Why.OTHER_GPU, Why.TOO_MANY_ATTEMPTS})
-"""Reasons why a request failed although a matching machine may become available later."""
+"""Reasons why a request failed although a matching machine can become available later."""
 FAULTS_SHOWN = 8
 """The maximum number of faults of GPUs that a message names."""
 RESOURCES_NAMED = 8
@@ -224,8 +224,7 @@ def _orphan_terminated(context: EventContext[DeletionFacts]) -> str:
 def _cost(context: EventContext[EndedFacts]) -> str:
     """Return the cost, such as `It cost $14.68, of which $3.10 was idle. The estimate was $12.10`.
 
-    If the text names the machine, the runtime and the price follow. In a thread they aren't needed, because the
-    card shows them.
+    Outside a thread, the text also contains the runtime and the price. In a thread, the card shows them.
     """
     facts = context.facts
     spent = cost_of(facts)
@@ -335,7 +334,10 @@ def _gpu_fault(context: EventContext[GpuFaultFacts]) -> str:
 
 @direct(EventKind.GPU_FAULT)
 def _faulty_gpus(context: EventContext[GpuFaultFacts]) -> Rendered:
-    """Render the message that GPUs of a machine are faulty, and what this means for the jobs on them."""
+    """Render the message that GPUs of a machine are faulty.
+
+    It also says what the faults mean for the jobs on the GPUs.
+    """
     faults, told = context.facts.faults, set[GpuFaultKind]()
     lines, plain = [], []
     for fault, (text, xid) in zip(faults, _faults(context._replace(named=True)), strict=False):
@@ -352,9 +354,9 @@ def _faulty_gpus(context: EventContext[GpuFaultFacts]) -> Rendered:
 
 
 def _faults(context: EventContext[GpuFaultFacts]) -> list[tuple[str, str]]:
-    """Return the first FAULTS_SHOWN faults, each with the number of the driver's error.
+    """Return the first FAULTS_SHOWN faults, each with the driver's error code, such as ` (Xid 79)`.
 
-    The first one also says which machine all of them are about.
+    The text of the first fault also names the machine.
     """
     faults = context.facts.faults[:FAULTS_SHOWN]
     whose = [f"of {context.this_machine}", *[""] * (len(faults) - 1)]
@@ -362,12 +364,12 @@ def _faults(context: EventContext[GpuFaultFacts]) -> list[tuple[str, str]]:
 
 
 def _keep_or_replace(context: EventContext[Any], text: str, plain: str = "") -> Rendered:
-    """Render the question whether the owner keeps a machine with other GPUs than were sold, or with faulty ones.
+    """Ask the owner whether to keep a machine with faulty GPUs, or with GPUs that differ from the offer.
 
     Args:
         context: The event.
         text: The sentences about the GPUs.
-        plain: The same sentences without markup, for the fallback text. By default, `text` is used.
+        plain: The sentences in `text` without markup, for the fallback text. By default, `text` is used.
     """
     rental, outcome = context.rental, context.outcome
     if rental.state is not State.READY:

@@ -46,7 +46,7 @@ _ABOUT_THE_END = (
 )
 """The kinds of events whose messages tell the owner when the lease ends."""
 _FAILED = frozenset({EventKind.SCRIPT_FAILED, EventKind.KEPT_AFTER_FAILURE})
-"""The kinds of events whose messages say that the on-ending script failed."""
+"""The kinds of events whose messages say that the script `/root/on-ending.sh` failed."""
 
 MORE_TIME_REQUESTED = "More time has been requested, and is waiting for approval."
 
@@ -81,7 +81,7 @@ def _end_moved(context: EventContext[StatusFacts]) -> str:
 
 
 def _ends(context: EventContext[UntilFacts]) -> str:
-    """Return a clause such as `ends at 18:40`. It is `ends as before` if the event doesn't contain the end."""
+    """Return a clause such as `ends at 18:40`. If the event doesn't contain the time, return `ends as before`."""
     until = context.facts.until
     return f"ends {context.times.at_time(until) if until else 'as before'}"
 
@@ -90,8 +90,8 @@ def _ends(context: EventContext[UntilFacts]) -> str:
 def _it_ends(context: EventContext[EndFacts]) -> Rendered:
     """Render the notice saying that a lease ends soon, with a button for more time.
 
-    If the lease has been extended, the message shows the new end. If there is a newer notice, the message points
-    to that notice.
+    If the lease has been extended, the message shows until when. If there is a newer notice, the message points to
+    that notice.
     """
     event, details, rental = context.event, context.details, context.rental
     reader, times, again = context.reader, context.times, context.outcome
@@ -127,7 +127,7 @@ def _needs_approval(context: EventContext[EndFacts], more: Json | None) -> bool:
 def _title(context: EventContext[EndFacts]) -> str:
     """Return the title of a notice, such as `Your 1x H100 (k7mq2) ends at 18:40, in 30 min`.
 
-    If the on-ending script failed, the title says that instead.
+    If the script `/root/on-ending.sh` failed, the title says that instead.
     """
     event, times, until, name = context.event, context.times, context.facts.until, context.machine
     if event.kind is EventKind.ENDS_AGAIN:
@@ -176,7 +176,7 @@ def _what_follows(context: EventContext[EndFacts], *, needs_approval: bool) -> l
 
 
 def _cost_of_keeping(facts: EndFacts) -> str:
-    """Return `That costs up to $32.30.` Empty unless the machine is kept after a failure."""
+    """Return `That costs up to $32.30.` Empty unless the machine is kept because `/root/on-ending.sh` failed."""
     return "" if facts.estimate is None else f"That costs up to {say_at_most(facts.estimate)}."
 
 
@@ -192,8 +192,9 @@ def _ask_in_time(before: datetime, rental: Rental, times: Times) -> str:
 def why_longer(context: EventContext) -> str:
     """Return the reason why the lease ends later than the notice said.
 
-    Examples are `Extended`, `Extended by Ben`, `More time approved by Ben`, and for a flexible end `In use`. If
-    the machine was kept because its script failed, it is `Kept, because saving failed`.
+    Examples are `Extended`, `Extended by Ben` and `More time approved by Ben`. If a flexible lease continues
+    because the machine is busy, the reason is `In use`. If the machine was kept because its script failed, the
+    reason is `Kept, because saving failed`.
     """
     details = context.details
     longer = [e for e in events_after(context.event, details.events) if e.effects.lengthens]

@@ -50,7 +50,7 @@ In a channel, or in Messages here:
 
 
 def home_tab(shown: HomeView | None, reader: Reader) -> Rendered:
-    """Render the reader's Home tab. `shown` is None for a person who may not use the bot."""
+    """Render the reader's Home tab. `shown` is None for a person who isn't allowed to use the bot."""
     return Rendered(text="", blocks=tuple(blocks.fit_view(_content(shown, reader))), closed=False)
 
 
@@ -215,7 +215,7 @@ def _team(shown: HomeView) -> str:
 
 
 def _budgets(month: TeamMonth | None) -> list[Json | None]:
-    """Return a line for each budget of the team and its projects. Only people who decide requests see them."""
+    """Return a line for each budget of the team and its projects. Only people who approve requests see them."""
     if month is None or not month.budgets:
         return []
     more = len(month.budgets) - TEAM_BUDGETS

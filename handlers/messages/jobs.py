@@ -1,4 +1,4 @@
-"""Messages about the jobs on a machine: their end, and the end of a lease that depends on them."""
+"""Messages about the jobs on a machine, and about leases that end when the jobs are done."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def _job_of(context: EventContext) -> str:
 
 
 def _how(job: Job) -> str:
-    """Return how a job ended and after what time, such as `finished after 3 h 12 min`."""
+    """Return the outcome and the duration of a job, such as `finished after 3 h 12 min`."""
     verbs = {JobState.DONE: "finished", JobState.FAILED: "failed"}
     ended_at = job.ended_at or job.began_at
     return f"{verbs.get(job.state, 'stopped')} after {about_span(ended_at - job.began_at)}"
@@ -88,7 +88,8 @@ def _what_goes_on(context: EventContext[WorkGoesOnFacts]) -> str:
 def _work_has_ended(context: EventContext[JobsEndedFacts]) -> Rendered:
     """Notify the owner that the jobs on their machine have ended, and ask whether the machine is still needed.
 
-    Once somebody has answered, the message shows the answer. While the machine works again, it says so instead.
+    Once somebody has answered, the message shows the answer. If the machine works again, the message shows that
+    instead of the question.
     """
     rental, facts = context.rental, context.facts
     if rental.state is not State.READY:

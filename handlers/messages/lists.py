@@ -106,9 +106,10 @@ def _unrented(count: int) -> str:
 
 
 def listing(live: RentalList, reader: Reader, *, everyone: bool, waits: Sequence[WaitingView] = ()) -> Rendered:
-    """Render the answer to `/gpu list`. With `everyone`, render the answer to `/gpu list all`.
+    """Render the answer to `/gpu list`, or to `/gpu list all` if `everyone` is true.
 
-    `waits` are the reader's waitlist entries. With `everyone`, they are all requests that have a start time.
+    For `/gpu list`, `waits` contains the reader's own waitlist entries. For `/gpu list all`, `waits` contains the
+    requests of all people that have a start time.
     """
     parts = list_parts(live, reader, everyone=everyone, waits=waits)
     if live.shown or waits:
@@ -196,7 +197,7 @@ def _ended(live: RentalList) -> str:
     """Return a line about the rentals that have ended in the last 7 days.
 
     An example is `Ended in the last 7 days, for $26.79 in all: 1x H100 (k7mq2), $14.68; ...`. The total is left
-    out if the reader may not see all costs.
+    out if the reader isn't allowed to see all costs.
     """
     if not live.ended:
         return ""

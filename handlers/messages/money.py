@@ -177,7 +177,7 @@ def file_on_its_way(part: MonthPart) -> Rendered:
 
 
 def no_file(file: MonthFile, reader: str) -> Rendered:
-    """Render the message that replaces a file if the Slack app may not send files."""
+    """Render the message that replaces a file if the Slack app has no permission to send files."""
     reason = (
         "I can't send the file, because my Slack app lacks the scope files:write. "
         "An admin can add it: gpubot doctor says how."

@@ -268,7 +268,7 @@ def _used_again(context: EventContext[QuestionFacts]) -> str | None:
 
 
 def answered(context: EventContext[QuestionFacts | JobsEndedFacts], answer: Event[Any]) -> Rendered:
-    """Render a question about whether a machine is still needed after the event that resolved it."""
+    """Render a question about whether a machine is still needed, once `answer` has resolved the question."""
     if answer.kind is EventKind.STILL_NEEDED:
         again = f"I asked again {context.times.at_time(answer.at)} whether you still need {context.machine}."
         # If the machine was used after the first question, the owner had no reason to answer.
@@ -286,10 +286,7 @@ def answered(context: EventContext[QuestionFacts | JobsEndedFacts], answer: Even
 def _is_about_same_period(
     context: EventContext[QuestionFacts | JobsEndedFacts], later: Event[QuestionFacts]
 ) -> bool:
-    """Return whether a later question is about the same idle period as this one.
-
-    A message about the end of jobs is about the idle period that had begun by then.
-    """
+    """Return whether a later question is about the idle period of this event."""
     period = idle_period_of(later.facts.use)
     if isinstance(context.facts, JobsEndedFacts):
         return period is not None and period <= context.event.at
@@ -363,7 +360,7 @@ def _owner_does_not_answer(context: EventContext[QuestionFacts]) -> Rendered:
 
 
 def _no_longer_asked(whose: str, use: Use | None, times: Times) -> str:
-    """Return a sentence saying that the machine is no longer idle, so that approvers needn't decide."""
+    """Return a sentence saying why approvers no longer have to decide whether the machine keeps running."""
     decided = f"Approvers no longer have to decide whether {whose} keeps running"
     if use is None:
         return f"{decided}."

@@ -72,7 +72,7 @@ from handlers.phrases.rental_text import (
 
 SHOWN = 3
 SLOW = timedelta(minutes=5)
-"""The usual startup time above which an offer counts as slow.
+"""The usual startup time above which an offer is called slow.
 
 The answer mentions the startup time of a recommended offer only if the offer is slow, or after a click on
 [Details].
@@ -122,8 +122,8 @@ def _answer(view: QuoteView, reader: Reader, *, everything: bool) -> Rendered:
 def found(view: QuoteView, reader: Reader, *, everything: bool = False) -> Rendered:
     """Render the offers, cheapest first. One of them is recommended.
 
-    With `everything`, the answer shows more offers, the equipment of each machine, and how the highest cost is
-    computed.
+    With `everything`, the answer shows more offers, the equipment of each machine, and an explanation of the
+    highest possible cost.
     """
     quote, rules, times = view.quote, reader.rules, reader.times
     shown = list(view.choices[: most_shown(everything=everything)])
@@ -215,8 +215,8 @@ def _not_replaced(rental: Rental | None) -> str:
 def _left(view: QuoteView) -> str:
     """Return sentences saying that every offer exceeds the limits for a replacement.
 
-    A replacement may use only the time and the cost that are left from the approval of the old machine. Empty if
-    any offer is within these limits, or if the search isn't for a replacement.
+    The limits of a replacement are the time and the money that are left from the approval of the old machine.
+    Empty if any offer is within these limits, or if the search isn't for a replacement.
     """
     if view.left is None:
         return ""
@@ -228,8 +228,8 @@ def _left(view: QuoteView) -> str:
 def _keeps_waiting(view: QuoteView, *, rentable: bool) -> str:
     """Return a sentence saying that a pending request stays as it is.
 
-    It is for a person who has clicked [Change] and is now searching. The click doesn't withdraw the request. Empty
-    for other searches.
+    The person has clicked [Change] and is now searching. The click doesn't withdraw the request. Empty if the
+    search doesn't change a request.
     """
     if view.still_waiting is None:
         return ""
@@ -265,7 +265,7 @@ def _understood(view: QuoteView, reader: Reader, *, everything: bool) -> list[Pa
 
 
 def _refused_for_all(choices: Sequence[OfferChoice], times: Times) -> str:
-    """Return a sentence saying why none of the offers can be rented. Empty unless all have the same reason."""
+    """Return the reason why none of the offers can be rented. Empty unless one reason applies to all offers."""
     first = choices[0].refused if choices else None
     if isinstance(first, BuyingBlocked) and first.at is not None:
         who = paused_by(first, f" {times.at_time(first.at)}")
@@ -322,7 +322,7 @@ def _may_cost_more(choice: OfferChoice) -> bool:
 
 
 def _about(choice: OfferChoice, quote: Quote) -> str:
-    """Return the estimated cost: `About $12.90`, or with a flexible end `About $2.15 for 1 h or $6.45 for 3 h`."""
+    """Return the estimated cost: `About $12.90`. For a flexible lease: `About $2.15 for 1 h or $6.45 for 3 h`."""
     request, rate = quote.request, choice.offer.rate
     estimate = f"About {dollars(cost(rate, request.lease))}"
     if request.up_to is None:
@@ -333,7 +333,7 @@ def _about(choice: OfferChoice, quote: Quote) -> str:
 
 
 def _cost(choice: OfferChoice, quote: Quote, *, everything: bool) -> str:
-    """Return the estimated and the highest cost of an offer for the whole lease."""
+    """Return the estimated and the highest possible cost of an offer for the whole lease."""
     text = f"{_about(choice, quote)}, *at most {say_at_most(choice.terms.total)}*"
     if quote.request.until_done:
         text = f"*At most {say_at_most(choice.terms.total)}* for the whole {span(quote.request.lease)}"
@@ -351,7 +351,7 @@ def _cost(choice: OfferChoice, quote: Quote, *, everything: bool) -> str:
 
 
 def _most(choice: OfferChoice, rules: Rules, subject: str, offer: str = "this offer") -> str:
-    """Return sentences that explain how the highest cost of an offer is computed.
+    """Return sentences that explain how the highest possible cost of an offer is computed.
 
     `subject` is the beginning of the first sentence, such as `$16.06 is`. `offer` is the name of the offer, such
     as `this offer`.
@@ -368,16 +368,16 @@ def _most(choice: OfferChoice, rules: Rules, subject: str, offer: str = "this of
 
 
 def cost_in_dialog(choice: OfferChoice, quote: Quote, rules: Rules) -> str:
-    """Return the estimated cost of an offer over the lease, and an explanation of the highest cost."""
+    """Return the estimated and the highest possible cost of an offer, with an explanation."""
     most = _most(choice, rules, f"{say_at_most(choice.terms.total)} is")
     # A machine that ends with its job usually costs less than for the whole time, and nobody knows how much less.
     return most if quote.request.until_done else join(f"{_about(choice, quote)}.", most)
 
 
 def _night(quote: Quote, best: OfferChoice | None, reader: Reader) -> tuple[str, Json | None]:
-    """Return a sentence saying that the lease may end at night, and a button for an end in the morning.
+    """Return a sentence saying that the machine can end at night, and a button that prevents this.
 
-    The sentence is empty if the lease can't end at night. The button is None if it isn't needed or not possible.
+    The sentence is empty if the machine can't end at night. The button is None if it isn't needed or not possible.
     """
     known, now, rules = reader.zone or None, reader.now, reader.rules
     night = night_end(quote.request, quote.created_at, now, zone_of(known, rules), rules)
@@ -397,7 +397,7 @@ def _night(quote: Quote, best: OfferChoice | None, reader: Reader) -> tuple[str,
 def _button(choice: OfferChoice, quote: Quote, best: bool) -> Json | None:
     value = OfferValue(quote_id=quote.id, offer_id=choice.offer.offer_id)
     if choice.refused is None:
-        with suppress(Mistake):  # no button if the offer's ID doesn't fit
+        with suppress(Mistake):  # no button if the offer's ID is too long
             return _rent_button(choice, value, style="primary" if best else None)
     return None
 
@@ -499,8 +499,8 @@ def none_found(view: QuoteView, reader: Reader) -> Rendered:
 def nearby_label(request: Request, near: Nearby) -> str:
     """Return the label of a button for a similar request: `Show US from $1.90/h`.
 
-    The label contains the differences from the original request, and the lowest price. If the cost would exceed
-    the typed total, the label ends with `, above $8.00 in all`.
+    The label contains the differences from the original request, and the lowest price. If the similar request
+    drops the limit for the total cost, the label ends with `, above $8.00 in all`.
     """
     other = near.request
     differs = [

@@ -35,7 +35,7 @@ from handlers.phrases.rental_text import how_it_ended, in_all, machine, owner
 from handlers.phrases.use_text import current_use, status_text
 
 NEEDED_FOR = timedelta(hours=4)
-"""The time during which a machine counts as needed, after its owner has clicked [I need it]."""
+"""The time during which nobody is asked whether a machine is needed, after its owner has clicked [I need it]."""
 LINES = 2
 """The maximum number of shell lines in a message that also contains other text."""
 
@@ -57,16 +57,13 @@ def _adopted(context: EventContext[AdoptedFacts]) -> str:
 
 
 def _ran(facts: AdoptedFacts) -> str:
-    """Return a sentence saying that the bot found the machine in the team's account, and under which name."""
+    """Return a sentence saying that the bot found the machine in the team's Compute Clear account."""
     found = f"I found it in the Compute Clear account{f' as {escape(facts.name)}' if facts.name else ''}."
     return found if facts.why is Why.BOUGHT_AFTER_BACKUP else f"{found[:-1]}; it wasn't rented through me."
 
 
 def _ends_unless_destroyed(context: EventContext[AdoptedFacts]) -> str:
-    """Return a sentence with the end of the lease.
-
-    Empty if an admin gave the machine an owner in order to destroy it immediately.
-    """
+    """Return a sentence saying when the lease ends. Empty if the machine is being destroyed at once."""
     at_once = {EventKind.DESTROYING, EventKind.ENDED}
     if any(event.kind in at_once and event.at == context.event.at for event in context.details.events):
         return ""
@@ -99,7 +96,7 @@ def _another_owner(context: EventContext[AdoptedFacts | OwnerChangedFacts]) -> R
 
 
 def _new_owner(context: EventContext[AdoptedFacts | OwnerChangedFacts]) -> Rendered:
-    """Render the message to the new owner of a machine: its cost, its end and how to log in.
+    """Render the message to the new owner of a machine: the cost, the time at which it ends, and how to log in.
 
     If the machine is idle, the message also asks whether it is needed.
     """

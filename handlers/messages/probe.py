@@ -67,7 +67,7 @@ def probe(rules: Rules) -> Rendered:
 def script_dialog(name: ScriptName) -> Modal:
     """Render the dialog that shows one of the scripts that the bot installs on machines.
 
-    The startup script installs a compacted text that does the same, because its size is limited.
+    The size of the startup script is limited. Therefore machines get the script without comments and indentation.
     """
     path, text = SCRIPTS[name]
     return blocks.modal(
@@ -86,7 +86,7 @@ def _program(path: str) -> str:
 
 
 def _parts(text: str) -> list[str]:
-    """Split a script between lines, so that each part fits into a paragraph as a code block."""
+    """Split a script between lines, so that each part is short enough for a paragraph."""
     parts = [""]
     for line in text.splitlines(keepends=True):
         if len(code_block(parts[-1] + line)) > blocks.SECTION_TEXT:
@@ -96,9 +96,10 @@ def _parts(text: str) -> list[str]:
 
 
 def monitored(details: RentalDetails, rules: Rules) -> str:
-    """Return a sentence saying what the bot monitors on a ready machine, and whether it runs an on-ending script.
+    """Return a sentence saying what the bot monitors on a ready machine.
 
-    Empty if the machine has no probe, or if its probe doesn't respond.
+    If the machine can't run a script `/root/on-ending.sh` before it ends, the sentence says so. Empty if the
+    machine has no probe, or if its probe doesn't respond.
     """
     rental, attempt = details.rental, details.current
     if attempt is None or not has_probe(rental, attempt, rules):
@@ -126,8 +127,8 @@ def awaited(details: RentalDetails, rules: Rules) -> bool:
 def by_hand(details: RentalDetails, reader: Reader, probe_line: str) -> list[str]:
     """Return a paragraph with the shell lines that install the probe, for the owner of a ready machine.
 
-    The probe is the script that reports how the machine is used. The result is empty if the probe is installed or
-    may still start by itself. It is also empty for readers other than the owner.
+    The probe is the script that reports how the machine is used. Empty if the probe is installed or is still
+    expected to start by itself. Also empty for readers other than the owner.
     """
     attempt = details.current
     if not probe_line or attempt is None or reader.id != details.rental.owner:

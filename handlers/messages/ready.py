@@ -73,7 +73,10 @@ def _is_ready(rental: Rental) -> str:
 
 
 def _ends(context: EventContext) -> Fact:
-    """Return the end of the lease. If it is earlier than requested, the owner also reads why."""
+    """Return the line that says when the lease ends.
+
+    If the lease ends earlier than requested, the line also tells the owner the reason.
+    """
     label, value, said = ends_fact(context.rental, context.times, context.event.at)
     if not context.by_owner or not _is_shorter(context.rental):
         return Fact(label, value, said)

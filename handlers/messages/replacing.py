@@ -32,7 +32,7 @@ NO_SSH_ANSWER = "Nothing answers on its SSH port yet."
 
 
 def button_while_it_runs(rental: Rental, now: datetime, *, gpu_mismatch: bool = False) -> Json | None:
-    """Return the button that replaces a running machine. None if the machine may not be replaced."""
+    """Return the button that replaces a running machine. None if the machine can't be replaced."""
     if not may_be_replaced(rental, now, gpu_mismatch=gpu_mismatch):
         return None
     return replace_button(rental) if rental.unreachable or gpu_mismatch else not_working_button(rental)

@@ -67,7 +67,7 @@ def error(problem: GpubotError) -> Rendered:
 def _show_line(line: Line, n: int) -> Json | None:
     """Return a button that makes a suggested request, such as `Show H100 EU under $2.50/GPU/h`.
 
-    The label of a long request is `Show this` or `Show suggestion 2`. None if the request doesn't fit into a
+    The label of a long request is `Show this` or `Show suggestion 2`. None if the request is too long for a
     button.
     """
     label = escape(f"Show {line.shown}", 300)
@@ -106,7 +106,7 @@ def rented(
 
     Args:
         rental: The new rental.
-        asked: The people who decide the request, if it needs approval.
+        asked: The people who can approve or deny the request, if it needs approval.
         first_line: A sentence that precedes the reply.
         without_key: The names of the teammates who have no SSH key.
     """
@@ -121,9 +121,9 @@ def rented(
 
 
 def end_dropped(request: Request, command: str) -> Rendered:
-    """Render the reply to `/gpu again` if the end of the last request has passed or is too near.
+    """Render the reply to `/gpu again` if the last request was for a time that has passed or is too near.
 
-    `command` is an example of a command with a later end.
+    `command` is an example of a command with a later time.
     """
     near = f"has passed or is less than {span(LEAST_TIME)} away"
     name = f"{describe(request)} for {span(request.lease)} from when it's ready"
@@ -259,7 +259,7 @@ def newer_version(text: str, current: Rendered) -> Rendered:
 def begin_with_mention(bot: str, command: str) -> Rendered:
     """Render the reply to a message that mentions the bot, but not at the beginning.
 
-    `command` is the command that the person may have meant.
+    `command` is the command that the person probably meant.
     """
     return blocks.message(
         f"Nothing was done. If you meant a command, begin with my name: {mention(bot)} {escape(command, 300)}"

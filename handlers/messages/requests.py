@@ -126,8 +126,7 @@ def _undecided(context: EventContext[RequestFacts], needs: str) -> str:
 def _cost_by_then(facts: BillFacts) -> str | None:
     """Return a sentence with the cost at the time of the event. None if the event doesn't contain the cost.
 
-    Earlier messages may have said that a machine was perhaps rented. If the cost is zero, the sentence says that
-    nothing is rented.
+    If the cost is zero, the sentence is `Nothing is rented.`
     """
     cost = cost_of(facts)
     if cost is None:
@@ -237,10 +236,10 @@ def _started(context: EventContext[RequestFacts]) -> str:
     EventKind.EXTENSION_ASKED,
 )
 def approval(context: EventContext[DecidersFacts | ExtensionFacts | RequestFacts]) -> Rendered:
-    """Render the message that asks the approvers to decide about a request.
+    """Render the message that asks the approvers to approve or deny a request.
 
-    Once somebody has decided, the message shows the decision. If the owner has changed the request since the
-    event, the message shows the newest version of the request.
+    Once somebody has decided, the message shows the decision. If the owner has changed the request, the message
+    shows the newest version of the request.
     """
     details, rental, asks = context.details, context.rental, context.asks
     asked = newest_version(context.event, details.events)
@@ -327,9 +326,10 @@ def _length(rental: Rental, times: Times) -> str:
 
 
 def _price(rental: Rental) -> Fact:
-    """Return the price of the clicked offer, and the highest price at which the bot may rent another offer.
+    """Return the price of the clicked offer, and the highest price that the bot is allowed to pay.
 
-    For a request on the waitlist, return only the highest price, because no offer was clicked.
+    If the offer is gone, the bot can rent another one up to the highest price. For a request on the waitlist,
+    return only the highest price, because no offer was clicked.
     """
     terms = rental.terms
     if rental.waitlist_entry is not None and rental.waitlist_entry.gpu is None:
@@ -494,6 +494,6 @@ def _reminder_line(details: RentalDetails, times: Times) -> str:
 
 
 def _decided(details: RentalDetails, reader: Reader) -> str:
-    """Return the decision about a request, as in the message to the approvers."""
+    """Return the decision about a request. Empty if nobody had to approve the request."""
     asked = newest_asked(details.events, DECISIONS)
     return approval(EventContext(asked, details, reader)).text if asked is not None else ""

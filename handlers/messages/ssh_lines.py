@@ -38,7 +38,10 @@ from handlers.phrases.format import (
 from handlers.phrases.rental_text import how_it_ended, machine, owner, possessive, setup_text, state_word
 
 KEYS_NAMED, PEOPLE_NAMED = 3, 5
-"""The maximum numbers of the reader's keys and of other people that a text names. The rest are counted."""
+"""The maximum numbers of the reader's keys and of other people that a text names.
+
+If there are more, the text says how many.
+"""
 LONG_LINES = 2
 """The maximum number of shell lines in a message that also contains other text."""
 DISK = (
@@ -108,10 +111,10 @@ def log_in_parts(
     also: Sequence[str] = (),
     briefly: bool = False,
 ) -> list[Part]:
-    """Return the parts that say how the reader logs in. Empty if the reader may not log in.
+    """Return the parts that say how the reader logs in. Empty if the reader isn't allowed to log in.
 
     The parts contain the SSH command, the lines in `facts`, and a warning that the disk will be deleted. Sentences
-    about the host key, the setup script and monitoring follow in small type, together with `also`.
+    about the host key, the setup script and monitoring follow in small type. The sentences in `also` come last.
 
     With `briefly`, the warning and the setup script are left out, because an earlier message contains them.
     """
@@ -170,7 +173,7 @@ def _own_keys(details: RentalDetails, attempt: Attempt) -> list[OwnedKey]:
 
 
 def _others_inside(details: RentalDetails, attempt: Attempt) -> list[str]:
-    """Return the people whose keys work, without the owner. The person who rented the machine comes first."""
+    """Return the people other than the owner whose keys work. The person who rented the machine comes first."""
     ran, owner = startup_script_ran(details.rental), details.rental.owner
     return list(
         dict.fromkeys(
@@ -226,7 +229,10 @@ def _owners_keys(details: RentalDetails, reader: Reader) -> tuple[list[str], Seq
 
 
 def _teammates_keys(details: RentalDetails, reader: Reader) -> str:
-    """Return clauses saying which of a teammate's keys work, and that the owner can add the others."""
+    """Return clauses that tell a teammate which of their SSH keys work.
+
+    If a key doesn't work, the clauses also say how to add it.
+    """
     attempt, own = details.current, details.keys_now.get(reader.id, ())
     if not own:
         return f"you have no SSH key yet; once you've saved one, {add_your_key(details)}"
@@ -280,7 +286,7 @@ def _missing(keys: _Named) -> str:
 
 
 def _paste_parts(details: RentalDetails, reader: Reader, most: int) -> list[Part]:
-    """Return shell lines that add keys, for the owner to paste on the machine. `most` is their maximum number."""
+    """Return at most `most` shell lines for the owner to paste. The lines add SSH keys to the machine."""
     _, keys = _owners_keys(details, reader)
     do_not_work = _names(keys, details).do("doesn't work", "don't work")
     how = f"If {do_not_work}, paste this on the machine:"
@@ -306,10 +312,10 @@ def _setup_log(details: RentalDetails) -> str:
 
 
 def _names(keys: Sequence[OwnedKey], details: RentalDetails, first: Sequence[str] = ()) -> _Named:
-    """Return names of keys for a text to the machine's owner, such as `your key "you@desk" and Ben's keys`.
+    """Return the names of keys, such as `your key "you@desk" and Ben's keys`.
 
-    `keys` can belong to the owner and to other people. `first` contains the names of additional keys of the owner,
-    which come before all others.
+    The text is for the machine's owner. `keys` can belong to the owner and to other people. `first` contains the
+    names of more keys of the owner. These names come first in the text.
     """
     reader = details.rental.owner
     own = _own_names([key for key in keys if key.person == reader], details, reader)
@@ -429,8 +435,8 @@ def lines_to_paste(how: str, write: Callable[[Sequence[str]], str], keys: Sequen
     """Return shell lines that add or remove keys, below the introduction `how`.
 
     `write` returns one shell line for the given keys. If that line would be too long, the keys are divided among
-    several lines. `most` is the maximum number of lines. If not all keys fit, a sentence at the end says how many
-    are missing.
+    several lines. `most` is the maximum number of lines. If this is too few for all keys, a sentence at the end
+    says how many keys are missing.
     """
     groups: list[list[str]] = [[]]
     for key in keys:

@@ -67,7 +67,7 @@ def wait_buttons(view: QuoteView) -> list[Json]:
 def buttons_to_wait(quote_id: str, request: Request, wait: WaitPreview | None = None) -> tuple[Json, Json]:
     """Return the button [Tell me when there's an offer], and the button that rents automatically.
 
-    If `wait` is given, the second button shows its price and its length.
+    If `wait` is given, the second button shows the highest price and the length of the rental.
     """
     label = "Rent it for me, up to a price" if wait is None else _label(wait)
     rent = button(label, Action.RENT_FOR_ME, QuoteValue(quote_id=quote_id), about=describe(request))
@@ -103,9 +103,9 @@ def wait_text(view: QuoteView, reader: Reader) -> str:
 
 
 def _expires_too_early(waitlist_entry: WaitlistEntry | None, reader: Reader) -> str:
-    """Return a clause saying that a request expires before the hours in which the bot looks for offers.
+    """Return a clause saying that a request expires before the bot begins to look for offers.
 
-    Empty if the request expires later.
+    The bot looks for offers only during the team's working hours. Empty if the request expires later.
     """
     zone = zone_of(reader.zone, reader.rules)
     if waitlist_entry is None or not ends_before_hours(waitlist_entry, reader.now, zone, reader.rules):
@@ -142,7 +142,7 @@ NOT_OFFERED = "Nobody offers it right now"
 def starts(view: QuoteView, understood: Sequence[Part], reader: Reader) -> Rendered:
     """Render the answer to a request with a start time.
 
-    The message begins with `understood`, the parts that repeat the request.
+    `understood` contains the parts that repeat the request. They come first in the message.
     """
     quote, wait, rent = view.quote, view.wait, None
     if view.wait_refused is not None:
@@ -193,7 +193,7 @@ def _start_cost(quote: Quote, wait: WaitPreview, reader: Reader) -> str:
 
 
 def highest_price(quote: Quote, reader: Reader) -> Modal:
-    """Render the dialog that asks for the highest price at which a machine may be rented automatically."""
+    """Render the dialog that asks for the highest price at which the bot can rent a machine automatically."""
     request = quote.request
     return blocks.modal(
         Callback.HIGHEST_PRICE,
@@ -359,7 +359,7 @@ def start_text(waiting: WaitingView, times: Times) -> str:
 
 
 def _what(request: Request) -> str:
-    """Return a request with its highest price or total, such as `8x H200 in EU under $3.00 per GPU-hour`."""
+    """Return the requested machine and its price limit, such as `8x H200 in EU under $3.00 per GPU-hour`."""
     cap = f" under {limit(request.max_gpu_rate)} per GPU-hour" if request.max_gpu_rate is not None else ""
     cap = cap if request.max_total is None else f" {total_of_time(request)}"
     seller = f" from {vendor(request.vendor)}" if request.vendor else ""

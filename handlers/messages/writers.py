@@ -139,7 +139,10 @@ class EventContext(NamedTuple, Generic[F_co]):
 
     @property
     def actor(self) -> str:
-        """The name of the person who caused the event, or `gpubot` if no person did."""
+        """The name of the person who caused the event, or `gpubot` if no person did.
+
+        For the operator, the reason that they gave is added.
+        """
         return actor(self.details.names, self.event)
 
     def name(self, user_id: str | None) -> str:
@@ -175,7 +178,7 @@ class EventContext(NamedTuple, Generic[F_co]):
     def said(self) -> str:
         """The comment of the person who caused the event, in quotation marks. Empty if there is none.
 
-        The operator's comment is left out, because `actor` already contains it.
+        Also empty for the operator, because `actor` contains the reason that the operator gave.
         """
         said = self.facts.detail if isinstance(self.facts, SaidFacts) and self.event.actor != OPERATOR.id else None
         comment = escape(said or "", 200)
@@ -183,7 +186,7 @@ class EventContext(NamedTuple, Generic[F_co]):
 
 
 class Needs(Flag):
-    """Additional data that the message about an event needs. The data is loaded first."""
+    """Additional data that the bot loads before it composes the message about an event."""
 
     NOTHING = 0
     BUDGET_IF_TAKEN = auto()
@@ -192,10 +195,10 @@ class Needs(Flag):
     See `details.demands`.
     """
     OTHER_END = auto()
-    """The event at the other end of a pause of buying.
+    """The event that began or ended a pause of buying.
 
-    An alert about a pause needs the event that ended the pause. An alert about the end of a pause needs the event
-    that began the pause. The reader's alert about that event is loaded too.
+    An alert about the beginning of a pause needs the event that ended the pause. An alert about the end of a pause
+    needs the event that began the pause. The reader's alert about that event is loaded too.
     """
     USED_UP = auto()
     """The time at which the budget in an alert will be used up at today's rate."""
@@ -304,7 +307,7 @@ alert = Audience[AlertContext[Any], Rendered | None]()
 
 
 def said_once(context: EventContext) -> Rendered:
-    """Render a direct message that only informs the reader, with the same text as the reply in the thread."""
+    """Render a direct message that repeats the thread reply about the event. The reader needn't respond."""
     return blocks.message(join(context.named_text, first_runs_on(context.details)))
 
 
@@ -318,9 +321,9 @@ def no_longer_ready(context: EventContext) -> Rendered:
 
 
 def until_text(context: EventContext[UntilFacts]) -> str:
-    """Return the time until which the event's fact applies, such as `18:40`.
+    """Return the time that the event contains, such as `18:40`. If it contains none, return `as before`.
 
-    Usually, this is the new end of the lease. If the event contains no time, the text is `as before`.
+    Usually, this is the time at which the lease now ends.
     """
     return context.times.time(context.facts.until) if context.facts.until else "as before"
 

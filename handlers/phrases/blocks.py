@@ -257,8 +257,8 @@ def facts(*shown: Fact | None) -> Part:
 def preformatted(text: str, said: str = "") -> Part:
     """Return a block with text for people to copy.
 
-    `text` must not be escaped, because Slack doesn't parse it. In the fallback text, the sentence `said` precedes
-    `text`.
+    `text` must not be escaped, because Slack shows it exactly as it is. The fallback text begins with the sentence
+    `said`.
     """
     fence = "```" if "\n" in text else "`"
     code = {"type": "rich_text_preformatted", "elements": [{"type": "text", "text": text}]}
@@ -266,7 +266,7 @@ def preformatted(text: str, said: str = "") -> Part:
 
 
 class TaskStatus(StrEnum):
-    """The progress of a step in a plan (docs.slack.dev/reference/block-kit/blocks/task-card-block)."""
+    """The progress of an item in a checklist (docs.slack.dev/reference/block-kit/blocks/task-card-block)."""
 
     PENDING = "pending"
     IN_PROGRESS = "in_progress"
@@ -275,14 +275,14 @@ class TaskStatus(StrEnum):
 
 
 class Task(NamedTuple):
-    """One step of a plan."""
+    """One item of a checklist."""
 
     title: str
     status: TaskStatus
 
 
 def plan(title: str, tasks: Sequence[Task]) -> Json:
-    """Return a checklist. The message is edited when a step is completed. Checklists work only in messages.
+    """Return a checklist. Checklists work only in messages.
 
     Each version gets a new `block_id`, as Slack recommends (docs.slack.dev/reference/block-kit/blocks/plan-block).
     """
@@ -329,7 +329,7 @@ def text_of(parts: Iterable[Part | Json | None]) -> str:
 
 
 def _fit(blocks: Sequence[Json], most: int) -> list[Json]:
-    """Return as many blocks as fit. If there are too many, paragraphs at the end are dropped, and buttons stay."""
+    """Return as many blocks as Slack accepts. Paragraphs at the end are dropped first, and buttons stay."""
     fitting = list(blocks)
     while len(fitting) > most or sum(map(text_length, fitting)) > SUM_OF_TEXT:
         spare = [n for n, block in enumerate(fitting) if block["type"] in {"section", "context", "divider"}]
@@ -338,7 +338,7 @@ def _fit(blocks: Sequence[Json], most: int) -> list[Json]:
 
 
 def fit_view(blocks: Iterable[Json | None]) -> list[Json]:
-    """Return as many blocks as fit into a dialog or Home tab."""
+    """Return as many blocks as Slack accepts in a dialog or Home tab."""
     return _fit([block for block in blocks if block is not None], VIEW_BLOCKS)
 
 
@@ -358,7 +358,7 @@ NONE = "none"
 
 
 def option(label: str, value: str) -> Json:
-    """Return a choice in a list. Its `value` may have at most 150 characters."""
+    """Return a choice in a list. Its `value` can have at most 150 characters."""
     return {"text": plain(label, OPTION_TEXT), "value": value}
 
 

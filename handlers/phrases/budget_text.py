@@ -94,10 +94,10 @@ def used_up_text(used_up_at: Mapping[str, datetime | None], times: Times) -> str
 
 
 def budget_fact(demands: Sequence[Demand], names: Mapping[str, str], times: Times) -> Fact | None:
-    """Return the amount left in each budget now, and the amount left if the pending request is approved.
+    """Return the money that is left in each budget now, and after the pending request.
 
-    An example is `vision: $1,210.40 left in November, $1,072.86 after this`. If the budget will be used up this
-    month at today's rate, the time follows. None if there are no budgets.
+    An example is `vision: $1,210.40 left in November, $1,072.86 after this`. If a budget will be used up this
+    month at today's rate, the text also says when. None if there are no budgets.
     """
     lines, sentences = [], []
     for demand in demands[:BUDGETS_SHOWN]:
@@ -116,7 +116,7 @@ def month_name(month: Month) -> str:
 
 
 def invoice_differences(estimated: Micros, unmanaged_count: int) -> str:
-    """Return sentences saying why the vendor's invoice may differ from the bot's report.
+    """Return sentences saying why the vendor's invoice can differ from the bot's report.
 
     Args:
         estimated: The estimated part of the total.
@@ -137,8 +137,8 @@ def estimated_text(estimated: Micros) -> str:
 def cap_text(request: Request) -> str:
     """Return the highest price in a request: `up to $8.00 in all`, or `under $8.00 per GPU-hour`.
 
-    Empty if the request has no highest price. If the typed price can be understood in several ways, the text also
-    says what all GPUs together, or the whole rental, would cost at that price.
+    Empty if the request has no highest price. If the typed price is ambiguous, the text also contains the
+    resulting price of all GPUs together, or of the whole rental.
     """
     if request.max_total is not None:
         return f"up to {dollars(request.max_total)} in all"
@@ -154,7 +154,7 @@ def cap_text(request: Request) -> str:
 def total_of_time(request: Request) -> str:
     """Return the price limit for the whole rental: `for 6 h at $8.00 or less in all`.
 
-    Empty if the request has no such limit.
+    Empty if the request has no limit for the whole rental.
     """
     if request.max_total is None:
         return ""
@@ -164,8 +164,8 @@ def total_of_time(request: Request) -> str:
 def over_total_text(request: Request, total: Micros) -> str:
     """Return `It can cost up to $9.20 in all, more than the $8.00 that the request allows`.
 
-    Empty if `total` doesn't exceed the total in the request, or if the request has none. Every question that can
-    lead to such a cost must include this sentence.
+    Empty if `total` doesn't exceed the total in the request, or if the request has none. If a person can accept a
+    cost above the total, the question to them must include this sentence.
     """
     if request.max_total is None or not over_total(request, total):
         return ""
@@ -197,9 +197,10 @@ def always_asked(rules: Rules) -> str:
 
 
 def price_fact(terms: Terms) -> Fact:
-    """Return the price of the clicked offer, and the highest price at which the bot may rent another offer.
+    """Return the price of the clicked offer, and the highest price that the bot is allowed to pay.
 
-    An example is `$18.40/h, or up to $21.16/h if the chosen offer sells out`.
+    If the clicked offer is gone, the bot rents another one up to the highest price. An example is `$18.40/h, or up
+    to $21.16/h if the chosen offer sells out`.
     """
     rate, most = per_hour(terms.price), limit_per_hour(terms.max_rate)
     each = f" ({price(terms.price / terms.count)} per GPU-hour)" if terms.count > 1 else ""
@@ -212,7 +213,7 @@ def price_fact(terms: Terms) -> Fact:
 def limit_names(over: Collection[Over], rules: Rules, *, differ: bool = False) -> str:
     """Return the exceeded limits, such as `limits of $10.00/h and $100.00 per rental`. Empty if none is exceeded.
 
-    If `differ` is true, some offers exceed one limit and some exceed the other. The result is then a text such as
+    If `differ` is true, some offers exceed one limit and some exceed the other. The text is then, for example,
     `limit of $10.00/h, the limit of $100.00 per rental, or both`.
     """
     names = _limit_amounts(over, rules)

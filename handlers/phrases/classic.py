@@ -1,4 +1,4 @@
-"""Replaces blocks of newer types with older, classic blocks, because a workspace may refuse the newer types.
+"""Replaces blocks of newer types with older, classic blocks, because some workspaces refuse the newer types.
 
 Checklists, tables and charts work only in messages, and alerts only in dialogs. None of these types works in Home
 tabs (docs.slack.dev/reference/block-kit/blocks).
@@ -66,7 +66,7 @@ def _rich_text(block: Json) -> list[Json]:
 
 
 def _nothing(_: Json) -> list[Json]:
-    """Drop a chart. The text of the message contains the same numbers."""
+    """Replace a chart with no block at all. The text of the message contains the same numbers."""
     return []
 
 
@@ -79,7 +79,7 @@ _CLASSIC: Mapping[str, Callable[[Json], list[Json]]] = {
     CHART: _nothing,
 }
 NEW_TYPES = frozenset(_CLASSIC)
-"""The newer types of blocks, which a workspace may refuse."""
+"""The newer types of blocks, which some workspaces refuse."""
 
 
 def classic(blocks: Iterable[Json], types: Collection[str] = NEW_TYPES) -> list[Json]:

@@ -1,8 +1,10 @@
-"""Describes the length of requests and the end of leases.
+"""Describes the length of requests, and when leases end.
 
-A request contains either a number of hours, which start when the machine is ready, or an end time that its owner
-typed. A flexible end consists of an earliest and a latest end. The lease ends at the earliest end if the machine
-is idle, and at the latest end if the machine stays busy.
+A request contains either a number of hours or a time at which the lease ends. The hours begin when the machine is
+ready.
+
+A flexible lease has an earliest and a latest time at which it can end. It ends at the earliest time if the machine
+is idle then. It continues while the GPUs are busy, until the latest time.
 """
 
 from __future__ import annotations
@@ -29,19 +31,18 @@ ITS_JOB = "its job"
 
 
 def how_long(request: Request, times: Times, job: str = YOUR_JOB) -> str:
-    """Return the length of a request: its hours or its end, and its start time if the request has one.
+    """Return the length of a request, such as `6 h from when it's ready`.
 
-    `job` is the job whose end ends the machine, as the reader calls it.
+    `job` is the text for the machine's job: `your job` or `its job`.
 
     Examples:
     - `6 h from when it's ready`;
-    - `6 h from when it's ready, or up to 12 h if its GPUs are busy`, with a flexible end;
-    - `until today at 18:00 (5 h 55 min)`, if the request contains an end time;
-    - `until today at 18:00 (5 h 55 min), or today at 20:00 at the latest if its GPUs are busy`, if that end is
-      flexible;
+    - `6 h from when it's ready, or up to 12 h if its GPUs are busy`, for a flexible lease;
+    - `until today at 18:00 (5 h 55 min)`, if the request says when the lease ends;
+    - `until today at 18:00 (5 h 55 min), or today at 20:00 at the latest if its GPUs are busy`, if it is flexible;
     - `from tomorrow at 09:00 until tomorrow at 17:00 (8 h)`, if the request also contains a start time;
-    - `until your job is done, 12 h at most`, if the machine ends with its jobs;
-    - `until your job is done, today at 18:00 at the latest (5 h 55 min)`, if such a request contains a time.
+    - `until your job is done, 12 h at most`, if the request contains `until done`;
+    - `until your job is done, today at 18:00 at the latest (5 h 55 min)`, if it contains `until done` and a time.
     """
     if request.until_done:
         latest = _at_most(request.lease, job)
@@ -58,8 +59,8 @@ def how_long(request: Request, times: Times, job: str = YOUR_JOB) -> str:
 def how_long_in_dialog(request: Request, now: datetime, job: str = YOUR_JOB) -> str:
     """Return the length of a request, for a dialog: `ending in 5 h 50 min`, or `8 h, starting in 14 h`.
 
-    The text contains no clock times, because dialogs can't show them in the reader's time zone. `job` is the job
-    whose end ends the machine, as the reader calls it.
+    The text contains no clock times, because dialogs can't show them in the reader's time zone. `job` is the text
+    for the machine's job: `your job` or `its job`.
     """
     if request.until_done:
         if request.starts_at is not None and request.starts_at > now:
@@ -76,8 +77,8 @@ def how_long_in_dialog(request: Request, now: datetime, job: str = YOUR_JOB) -> 
 def hours_text(request: Request, job: str = YOUR_JOB) -> str:
     """Return the hours of a request: `6 h`, or `6 h, or up to 12 h if its GPUs are busy`.
 
-    If the machine ends with its jobs, the text is `until your job is done, 12 h at most`. `job` is the job whose
-    end ends the machine, as the reader calls it.
+    If the request contains `until done`, the text is `until your job is done, 12 h at most`. `job` is the text for
+    the machine's job: `your job` or `its job`.
     """
     if request.until_done:
         return _at_most(request.lease, job)
@@ -87,8 +88,8 @@ def hours_text(request: Request, job: str = YOUR_JOB) -> str:
 def until_named(request: Request) -> str:
     """Return a text with the end time that a request contains: `, running until today at 18:00`.
 
-    If the request also has a start time or a latest end, the text includes these. Empty if the request contains
-    only a number of hours.
+    The text also contains the start time and the latest end time, if the request has them. Empty if the request
+    contains only a number of hours.
     """
     if request.until is None or request.last_end is None:
         return ""
@@ -99,7 +100,10 @@ def until_named(request: Request) -> str:
 
 
 def ends_with_jobs(request: Request, rules: Rules, times: Times) -> str:
-    """Return sentences saying when the requested machine ends if it ends with its jobs. Otherwise empty."""
+    """Return sentences about the end of a machine that is destroyed when its jobs are done.
+
+    Empty unless the request contains `until done`.
+    """
     if not request.until_done:
         return ""
     last = f"after {span(request.lease)}"
@@ -109,9 +113,10 @@ def ends_with_jobs(request: Request, rules: Rules, times: Times) -> str:
 
 
 def start_with_gpubot_run(rules: Rules, last: str = "") -> str:
-    """Return sentences about the jobs of a machine that ends with them.
+    """Return sentences that ask the owner to start their work with `gpubot-run`.
 
-    `last` says when the machine ends in any case, such as `after 12 h`. It is left out if it is empty.
+    They also say how long after a job the machine ends. `last` is the time after which the machine ends in any
+    case, such as `after 12 h`. It can be empty.
     """
     ends = [f"{span(rules.lease.grace)} after its last job succeeds", f"{span(LOOK_AT_FAILURE)} after it fails"]
     ends += [f"{last} in any case"] if last else []
@@ -131,10 +136,10 @@ def _from_start(request: Request) -> str:
 
 
 def _if_busy(request: Request, last: str = "") -> str:
-    """Return the clause about the latest end of a flexible lease: `, or up to 12 h if its GPUs are busy`.
+    """Return a clause such as `, or up to 12 h if its GPUs are busy`. Empty if the lease isn't flexible.
 
-    If `last` is given, it is the latest end as text. The clause is then `, or {last} at the latest if its GPUs are
-    busy`.
+    `last` is the latest time at which the lease can end, such as `today at 20:00`. With `last`, the clause is `,
+    or today at 20:00 at the latest if its GPUs are busy`.
     """
     if request.up_to is None:
         return ""
@@ -145,17 +150,17 @@ def _if_busy(request: Request, last: str = "") -> str:
 
 
 def keeps_running(rental: Rental) -> bool:
-    """Return whether a machine is running past its earliest end, because it is in use."""
+    """Return whether a flexible lease continues at the moment because the machine is in use."""
     lease, request = rental.running_lease, rental.request
     moved = was_asked_for(request, lease) and lease.ends_at > first_end(request, lease.ready_at)
     return moved and rental.use is not None and rental.use.status is UsageStatus.IN_USE
 
 
 def ends_fact(rental: Rental, times: Times, *posted: datetime) -> Fact:
-    """Return the line that says when the lease of a ready machine ends. If the end can still move, it says so.
+    """Return a line with the time at which the lease of a ready machine ends.
 
-    `posted` contains the time at which the message was posted. It is left out if the message is new. The line also
-    names the day, unless the message was posted today and the lease ends today.
+    If this time can still change, the line says so. `posted` is the time at which the message was posted. Pass no
+    `posted` for a new message.
     """
     lease, longer = rental.running_lease, rental.extension
     first, said = times.time(lease.ends_at, *posted), it_ends(rental, lease.ends_at, times, *posted)
@@ -175,10 +180,10 @@ def ends_fact(rental: Rental, times: Times, *posted: datetime) -> Fact:
 
 
 def it_ends(rental: Rental, ends_at: datetime, times: Times, *posted: datetime, unless: str = "") -> str:
-    """Return a sentence with the end of a machine, such as `It ends at 18:40`.
+    """Return a sentence with the time at which a machine ends, such as `It ends at 18:40`.
 
-    For a flexible end, an example is `It ends at 18:40, or tomorrow at 00:40 at the latest if its GPUs are busy.`
-    If the machine ends with its jobs, an example is `It ends at 16:15, since its job is done.`
+    For a flexible lease, an example is `It ends at 18:40, or tomorrow at 00:40 at the latest if its GPUs are
+    busy.` If the machine ends because a job has ended, an example is `It ends at 16:15, since its job is done.`
 
     `unless` is a clause that precedes the sentence, such as `unless someone approves, `.
     """
@@ -194,7 +199,7 @@ def it_ends(rental: Rental, ends_at: datetime, times: Times, *posted: datetime, 
 
 
 def _since_done(job: Job) -> str:
-    """Return the reason why a machine ends before its usual end."""
+    """Return the reason for the end of a machine with a job, such as `since its job is done`."""
     ended = {JobState.DONE: "is done", JobState.FAILED: "failed"}
     return f"since its job {ended.get(job.state, 'stopped')}"
 
@@ -202,7 +207,7 @@ def _since_done(job: Job) -> str:
 def if_busy_then(rental: Rental, ends_at: datetime, times: Times, *posted: datetime) -> str:
     """Return a sentence saying how long a machine keeps running if its GPUs are busy at `ends_at`.
 
-    Empty if the end isn't flexible.
+    Empty if the machine is destroyed even if its GPUs are busy.
     """
     latest = rental.running_lease.latest_end
     if latest is None or latest <= ends_at or rental.running_lease.ends_when_done:
@@ -213,7 +218,7 @@ def if_busy_then(rental: Rental, ends_at: datetime, times: Times, *posted: datet
 def at_its_end(rental: Rental, now: datetime) -> Fact | None:
     """Return a line about a machine that is still running although its lease has ended.
 
-    The line says what the bot is doing: it runs the on-ending script, checks whether the GPUs are busy, or is
+    The line says what the bot is doing: it runs `/root/on-ending.sh`, checks whether the GPUs are busy, or is
     about to destroy the machine. None before the end of the lease.
     """
     lease, script = rental.running_lease, rental.on_ending
@@ -240,7 +245,7 @@ UNLESS_APPROVED = "unless someone approves, "
 
 
 def until_decided(rental: Rental, times: Times) -> str:
-    """Return a sentence with the time until which approvers can decide about a pending request."""
+    """Return a sentence with the time until which approvers can approve or deny a pending request."""
     if rental.extension is not None:
         return without_approval(rental, times)
     return (
@@ -271,9 +276,9 @@ def clock_time(at: datetime, now: datetime, zone: str) -> str:
 
 
 def end_text(at: datetime, zone: str) -> str:
-    """Return the end of a lease as a person types it after `until` or `up to`: `2026-11-27 18:00`.
+    """Return a time as a person types it after `until` or `up to`: `2026-11-27 18:00`.
 
-    The time is in the person's `zone`. The date is included, so that the text means the same on a later day.
+    The time is in the person's `zone`. The date is included, so that the text stays correct on a later day.
     """
     return f"{at.astimezone(known_zone(zone)):%Y-%m-%d %H:%M}"
 
@@ -283,8 +288,8 @@ def ask_again_text(
 ) -> str:
     """Return sentences saying when the bot asks again whether a machine is needed, and when the lease ends.
 
-    `until` is None if the bot doesn't ask again. `moves` is true if the end is flexible, and `until_done` if the
-    machine ends earlier when its job is done.
+    `until` is the time of the next question. None if the bot doesn't ask again. `moves` is true if the lease
+    continues while the GPUs are busy, and `until_done` if the machine ends earlier when its job is done.
     """
     again = f"I'll ask again {times.at_time(until)}." if until is not None else "I won't ask again."
     if ends is None:
@@ -311,15 +316,15 @@ _REFUSED: dict[OnEndingRefused, str] = {
         f"others can write to the script or to /root. Type chmod go-w /root {PATH} on the machine"
     ),
 }
-"""Texts that say why a machine doesn't run its on-ending script, and what the owner can do."""
+"""Texts that say why a machine doesn't run its `/root/on-ending.sh`, and what the owner can do."""
 
 
 def on_ending_text(rental: Rental, times: Times, *posted: datetime) -> str:
-    """Return a sentence about the state of a machine's on-ending script. Empty if there is no script.
+    """Return a sentence about the script that the owner wants to run before the machine ends.
 
-    An example is `The script /root/on-ending.sh starts at 18:25.` If the message has been posted, `posted`
-    contains the time of the post. If the message was posted today, times of today are shown without the day. All
-    other times are shown with the day.
+    An example is `The script /root/on-ending.sh starts at 18:25.` Empty if there is no script.
+
+    `posted` is the time at which the message was posted. Pass no `posted` for a new message.
     """
     script, lease = rental.on_ending, rental.lease
     if script is None or lease is None or script.state is OnEndingState.NONE:
@@ -343,17 +348,18 @@ def on_ending_text(rental: Rental, times: Times, *posted: datetime) -> str:
 
 
 def keeping_text(terms: Terms) -> str:
-    """Return `This includes 13 h 20 min more, if saving fails.` about the highest cost.
+    """Return a sentence such as `This includes 13 h 20 min more, if saving fails`.
 
-    Empty if the machine isn't kept when its on-ending script fails.
+    It follows the highest cost of a rental. It says for how long the bot keeps the machine if `/root/on-ending.sh`
+    fails. Empty if the bot doesn't keep the machine then.
     """
     return f"This includes {about_span(terms.kept)} more, if saving fails ({PATH})." if terms.kept else ""
 
 
 def can_have_one(rental: Rental) -> str:
-    """Return a sentence telling the owner that they can add an on-ending script.
+    """Return a sentence telling the owner that they can add a script `/root/on-ending.sh`.
 
-    Empty if the machine has such a script, or if the bot doesn't know whether it has one.
+    Empty if the machine has this script, or if the bot doesn't know whether it has the script.
     """
     if rental.on_ending is None or rental.on_ending.state is not OnEndingState.NONE:
         return ""
@@ -382,10 +388,10 @@ def _to_come(rental: Rental, times: Times, *posted: datetime) -> str:
 
 
 def graceful_destroy_text(details: RentalDetails, times: Times, *posted: datetime, name: str = "it") -> str:
-    """Return a sentence saying that a machine will be destroyed when its on-ending script is done.
+    """Return a sentence saying that a machine will be destroyed when its `/root/on-ending.sh` is done.
 
     An example is `As Ben asked, I'll destroy it when its script /root/on-ending.sh is done, at 18:35 at the
-    latest.` `name` replaces the first `it`. Empty if the machine isn't being destroyed in this way.
+    latest.` `name` replaces the first `it`. Empty if nobody has asked for this.
     """
     lease = details.rental.lease
     first = lease.graceful_destroy if lease is not None else None

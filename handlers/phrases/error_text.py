@@ -96,7 +96,7 @@ def block_text(problem: BuyingBlocked) -> str:
 def paused_by(problem: BuyingBlocked, when: str = "") -> str:
     """Return a clause saying who paused buying, and why: `Ben paused buying at 11:38: "bill check"`.
 
-    `when` is the text after the verb, such as ` at 11:38`. The result is empty if nobody paused buying.
+    `when` is the text after the verb, such as ` at 11:38`. Empty if nobody paused buying.
     """
     if problem.by is None:
         return ""

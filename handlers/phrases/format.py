@@ -141,7 +141,7 @@ def mention_group(group_id: str) -> str:
 
 
 def channel(channel_id: str) -> str:
-    """Return a channel's name as a link, which notifies nobody."""
+    """Return a channel's name as a link."""
     return f"<#{channel_id}>" if re.fullmatch(r"[CG][A-Z0-9]+", channel_id) else "a direct message"
 
 
@@ -234,8 +234,8 @@ def time_token(moment: datetime) -> str:
 def ago(moment: datetime) -> str:
     """Return the time since a moment, such as `1 minute ago`.
 
-    Slack computes it when it shows the text, so the text stays the same while time passes. A client that doesn't
-    support date tokens shows the moment instead.
+    The text is a date token, in which Slack itself shows the current age. A client that doesn't support date
+    tokens shows the moment instead.
     """
     return f"<!date^{int(moment.timestamp())}^{{ago}}|{moment.astimezone(UTC):%a %d %b %H:%M} UTC>"
 
@@ -269,10 +269,10 @@ class Times(Frozen):
         return f"at {shown}" if shown == time_token(moment) else shown
 
     def about_when(self, moment: datetime) -> str:
-        """Return an estimated time in the future, to follow a verb. It is never later than the estimate.
+        """Return an estimated time in the future, to follow a verb.
 
-        It is `within an hour`, or a full hour such as `at about 14:00` or `tomorrow at about 14:00`. From two days
-        on, it is only the day, such as `on Nov 24`.
+        The text is `within an hour`, or a full hour such as `at about 14:00` or `tomorrow at about 14:00`. If the
+        time is two or more days away, the text is only the day, such as `on Nov 24`. Times are rounded down.
         """
         if moment - self.now < timedelta(hours=1):
             return "within an hour"
@@ -305,7 +305,7 @@ def join_lines(*parts: str | None) -> str:
 
 
 def first_few(parts: Sequence[str], most: int, more: str = "{} more") -> list[str]:
-    """Return the first `most` parts. If there are more, a text such as `3 more` follows."""
+    """Return the first parts. If there are more than `most`, a text such as `3 more` replaces the rest."""
     left = len(parts) - most
     return [*parts[:most], *([more.format(left)] if left > 0 else [])]
 

@@ -1,6 +1,7 @@
-"""Describes the health of a machine's GPUs: their faults, and notes that people see only if they look.
+"""Describes the health of a machine's GPUs: faults and notes.
 
-docs/probe.md has the sources of what each fault means for the jobs on the GPU.
+The owner gets a message about a fault, such as a GPU that has stopped working. A note is less important, and sends
+no message. docs/probe.md explains the faults.
 """
 
 from __future__ import annotations
@@ -76,7 +77,7 @@ def note_text(note: GpuNote) -> str:
 
 
 def health_text(health: GpuHealth) -> str:
-    """Return all faults, then all notes, as one sentence each. Empty if there are none."""
+    """Return one sentence for each fault, followed by one sentence for each note."""
     sentences = [fault_text(fault) + xid_text(fault) for fault in health.faults]
     sentences += [note_text(note) for note in health.notes]
     return " ".join(f"{sentence}." for sentence in sentences)

@@ -10,7 +10,7 @@ from bot.policy.use.jobs import running_job, shown_progress
 from handlers.phrases.format import Times, ago, escape, first_few, join, join_lines
 
 JOBS_SHOWN = 5
-"""The maximum number of jobs in one text. The others are only counted."""
+"""The maximum number of jobs in one text. If there are more, the text says how many."""
 KILLED = 137
 """The exit status of a command that was ended by SIGKILL: 128 + 9.
 
@@ -24,9 +24,9 @@ def job_name(job: Job) -> str:
 
 
 def exit_text(job: Job) -> str:
-    """Return how a job ended, such as `exit 0` or `exit status 137 (killed, often out of memory)`.
+    """Return the outcome of a job, such as `exit 0` or `exit status 137 (killed, often out of memory)`.
 
-    If it is running, the text is `running`.
+    If the job is running, return `running`.
     """
     if job.running:
         return "running"
@@ -39,7 +39,7 @@ def exit_text(job: Job) -> str:
 
 
 def ended_text(job: Job) -> str:
-    """Return the name of a job and how it ended, such as `python train.py, exit 0`."""
+    """Return the name and the outcome of a job, such as `python train.py, exit 0`."""
     return f"{job_name(job)}, {exit_text(job)}"
 
 
@@ -56,7 +56,7 @@ def work_now(rental: Rental, times: Times) -> str:
     """Return the first running job of a ready machine, and the newest progress.
 
     An example is `Job: python train.py, step 1200 of 8000, loss 2.1 (1 minute ago).` The name of the job is left
-    out if the reader may not see it. Empty if no job is running and there is no progress.
+    out if the reader isn't allowed to see it. Empty if no job is running and there is no progress.
     """
     running = running_job(rental) if rental.state is State.READY else None
     text = join(job_name(running) if running is not None else "", progress_now(rental, times), by=", ")
@@ -67,7 +67,7 @@ def jobs_now(rental: Rental, times: Times) -> str:
     """Return the jobs of a ready machine, the running ones first, and the newest progress on a line of its own.
 
     An example is `Jobs: python train.py, running for 3 h; curl, exit 0 after 2 min`. The jobs are left out if the
-    reader may not see them.
+    reader isn't allowed to see them.
     """
     known = rental.jobs.jobs if rental.jobs is not None and rental.state is State.READY else ()
     texts = [

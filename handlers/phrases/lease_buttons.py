@@ -21,10 +21,7 @@ EXTEND_BY = timedelta(hours=2)
 
 
 def needs_approver(rental: Rental, reader: Reader, *, spent: Micros, longer: timedelta = EXTEND_BY) -> bool:
-    """Return whether extending the lease by `longer` needs an approver.
-
-    If a flexible lease hasn't reached its latest end, the extension goes no further than the latest end.
-    """
+    """Return whether extending the lease by `longer` needs an approver."""
     now = reader.now
     ends_at = max(rental.running_lease.ends_at, now) + (_go_on_by(rental, now, longer) or longer)
     kept = kept_for_longer_lease(rental, ends_at, zone_of(reader.zone, reader.rules), reader.rules)
@@ -49,9 +46,9 @@ def extend_button(
 
     - `Extend 2 h, about $4.84`, in the normal case;
     - `Extend 2 h more, about $4.84`, with `again`, if the lease has just been extended;
-    - `Ask for 2 h more, about $36.80`, if an approver would have to decide;
+    - `Ask for 2 h more, about $36.80`, if the extension needs an approver;
     - `Keep k7mq2`, if the machine is being destroyed gracefully, or ends because its jobs are done;
-    - `Keep it 2 h more in any case`, if the lease has a flexible end. The time doesn't exceed the latest end.
+    - `Keep it 2 h more in any case`, if the lease would otherwise continue only while the GPUs are busy.
 
     `spent` is the cost of the rental so far. Without it, the label never says `Ask for`. Without `money`, the
     price is left out.
@@ -90,9 +87,10 @@ def longer_cost(rental: Rental, longer: timedelta, rules: Rules) -> str:
 
 
 def _go_on_by(rental: Rental, now: datetime, longer: timedelta) -> timedelta | None:
-    """Return the time that can be added to a flexible lease before it reaches its latest end.
+    """Return the time that can be added to a flexible lease, at most `longer`.
 
-    The result is at most `longer`. None if no time can be added, or if the lease isn't flexible.
+    The owner chose a latest end for this lease. None if no time is left until then, or if the lease isn't
+    flexible.
     """
     lease = rental.lease
     if lease is None or lease.latest_end is None:
@@ -116,8 +114,8 @@ def take_back_button(rental: Rental) -> Json | None:
 def extend_form_button(rental: Rental) -> Json:
     """Return the button `Extend`, which opens a dialog.
 
-    If a request for more time is pending, or if the machine ends soon because it is being destroyed gracefully or
-    its jobs are done, a button that cancels this is returned instead.
+    If a request for more time is pending, the button withdraws this request instead. If the machine ends soon
+    because it is being destroyed gracefully or its jobs are done, the button keeps the machine.
     """
     return take_back_button(rental) or button("Extend", Action.EXTEND_FORM, RentalValue(rental_id=rental.id))
 
@@ -136,8 +134,8 @@ def end_when_done_button(
 ) -> Json:
     """Return the button `End k7mq2 when its job is done`.
 
-    The machine then ends at `until` at the latest, or `longer` after its present end. It never ends earlier than
-    without this button.
+    The machine then ends at `until` at the latest. Without `until`, the latest time is the end of the lease plus
+    `longer`. The button never makes a lease shorter than it is now.
     """
     lease = rental.running_lease
     latest = max(until or max(lease.ends_at, now) + longer, lease.last_end)
@@ -146,10 +144,10 @@ def end_when_done_button(
 
 
 def keep_button(rental: Rental) -> Json | None:
-    """Return the button `Keep k7mq2`, which restores the previous end of a machine that ends soon.
+    """Return the button `Keep k7mq2`, which cancels the early end of a machine.
 
-    The machine ends soon because it is being destroyed gracefully, or because its jobs are done. None if neither
-    is the case, or if the previous end isn't later than the present one.
+    A machine ends early if it is being destroyed gracefully, or if its jobs are done. None if neither is the case,
+    or if the lease wouldn't get longer.
     """
     lease = rental.lease
     if lease is not None and lease.ends_when_done:
@@ -188,7 +186,7 @@ def stop_button(quote_id: str, about: str) -> Json:
 
 
 def decision_buttons(rental: Rental, now: datetime) -> tuple[Json | None, ...]:
-    """Return the buttons with which an approver decides about the newest version of a request.
+    """Return the buttons with which an approver approves or denies the newest version of a request.
 
     The button [Approve fewer hours] is left out if no shorter lease is possible.
     """

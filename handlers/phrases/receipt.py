@@ -31,7 +31,7 @@ INVOICE_DECIDES = "Computed from price and time; the invoice may differ."
 
 
 def receipt_parts(details: RentalDetails, name: str, reader: Reader) -> tuple[Part, ...]:
-    """Return the parts of a receipt. `name` is the name of the machine in this message."""
+    """Return the parts of a receipt. `name` is the name of the machine in the receipt."""
     return (
         receipt_title(details, name, reader),
         receipt_facts(details),
@@ -42,7 +42,8 @@ def receipt_parts(details: RentalDetails, name: str, reader: Reader) -> tuple[Pa
 def receipt_title(details: RentalDetails, name: str, reader: Reader) -> Part:
     """Return the title of a receipt: `*Ended at 18:41: 1x H100 SXM 80 GB (k7mq2)*`.
 
-    If the bot knows the reason for the end or the replacement machine, the next line names them.
+    A second line says why the rental ended, or which machine replaces it. The line is left out if neither is
+    known.
     """
     title = f"{over_text(details, reader.times)}: {name}"
     why = join(why_ended(details), stopped_at_night(details, reader), new_one_text(details.rental))

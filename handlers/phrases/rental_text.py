@@ -1,4 +1,4 @@
-"""Describes machines and rentals: GPU and place, state, reasons, owner, cost, and the people who decide."""
+"""Texts about machines and rentals that many messages share, such as names, states, costs and reasons."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ from handlers.phrases.format import (
 def vendor(name: str | None) -> str:
     """Return the name of a vendor, such as `Hyperstack` for `hyperstack`.
 
-    If the name is None or empty, the result is `the vendor`.
+    If the name is None or empty, return `the vendor`.
     """
     known = clean(name or "", 40)
     if not known:
@@ -63,7 +63,7 @@ def place(name: str | None, region: str | None, join: str = " ") -> str:
 def gpu(name: str, features: Iterable[str] = ()) -> str:
     """Return the name of a GPU: `H100 SXM 80 GB` for `nvidia-h100-sxm5-80gb`.
 
-    If a request asks for any GPU of a family that has some features, the result is a text such as `A100 80 GB`.
+    `name` can also be a family of GPUs. The text then ends with the requested `features`, as in `A100 80 GB`.
     """
     return escape(display_name(clean(name, 60), features))
 
@@ -246,7 +246,7 @@ def why_undecided(details: RentalDetails) -> str:
 
 
 def owner(details: RentalSummary) -> str:
-    """Return the owner's name. Unlike a mention, the name doesn't notify them."""
+    """Return the owner's name. The name isn't a mention, so Slack doesn't notify the owner."""
     return person(details.names, details.rental.owner)
 
 
@@ -263,7 +263,7 @@ def state_word(details: RentalSummary) -> str:
 
 
 def people(details: RentalSummary) -> str:
-    """Return the owner and the teammates of a rental: `Ana with Ben and Cleo`. The names notify nobody."""
+    """Return the names of the owner and the teammates of a rental: `Ana with Ben and Cleo`."""
     names = names_of(details, details.rental.teammates)
     return join(owner(details), f"with {people_text(names)}" if names else "")
 
@@ -305,14 +305,14 @@ def so_far(cost: AccruedCost) -> str:
 
 
 def settled(details: RentalDetails) -> bool:
-    """Return whether billing has ended for all attempts of the rental."""
+    """Return whether billing has ended for every machine that was bought for the rental."""
     return all(attempt.closed for attempt in details.attempts)
 
 
 def cost_nothing_text(details: RentalDetails) -> str:
     """Return a sentence saying that a rental cost nothing. It is only used once the rental is over.
 
-    Empty if the rental cost something, or if the bot may still discover a cost.
+    Empty if the rental cost something, or if the bot can still discover a cost.
     """
     if details.rental.bought_after_backup and not details.spent.amount:
         return FOUND_ON_ACCOUNT
@@ -332,7 +332,8 @@ def receipt(details: RentalDetails) -> str:
 def stopped_at_night(details: RentalDetails, reader: Reader) -> str:
     """Return `Its work stopped at 01:13, so I didn't keep it running`.
 
-    Empty unless the machine had a flexible end and ended at night, because it was idle.
+    The request allowed the machine to run longer while its GPUs were busy. The sentence explains why the machine
+    ended at night all the same. Empty in any other case.
     """
     rental, ending, use = details.rental, details.rental.ending, details.rental.use
     rules, times = reader.rules, reader.times
@@ -366,8 +367,8 @@ def new_one_text(rental: Rental) -> str:
 def first_runs_on(details: RentalDetails) -> str:
     """Return a sentence such as `k7mq2, the machine to be replaced, keeps running`.
 
-    The sentence is for a replacement that is over or waits for a decision, while the old machine is still running.
-    Empty for any other rental.
+    The rental in `details` is the replacement. The sentence is for a replacement that is over, or that hasn't been
+    approved yet. Empty for any other rental, and once the old machine has ended.
     """
     replaced, has_none = details.replaced, details.rental.state.over or details.rental.decision is not None
     return (
@@ -463,7 +464,7 @@ def first_after(details: RentalDetails, event: Event, *kinds: EventKind) -> Even
 
 
 NAMED = 5
-"""The maximum number of people that a text names. The rest are counted."""
+"""The maximum number of people that a text names. If there are more, the text says how many."""
 
 
 def names_of(details: RentalSummary, people: Sequence[str]) -> list[str]:
@@ -471,7 +472,7 @@ def names_of(details: RentalSummary, people: Sequence[str]) -> list[str]:
 
 
 def people_text(names: Sequence[str]) -> str:
-    """Return display names such as `Ben and Cleo`, which notify nobody."""
+    """Join display names to a text such as `Ben and Cleo`. A long list is shortened."""
     return listed(first_few([as_written(escape(name, 40)) for name in names], NAMED))
 
 
@@ -539,10 +540,10 @@ def asked_now(details: RentalDetails) -> str:
 
 
 def mentions(details: RentalDetails, asked: Event, asked_now: Mentions, rules: Rules) -> str:
-    """Return mentions of the people who are asked to decide: `@approvers, @ben`. Empty if there are none.
+    """Return mentions of the people who are asked to approve: `@approvers, @ben`. Empty if there are none.
 
-    A mention notifies the person. People who don't need a notification appear by name instead: the person who made
-    the request, and people who get a direct message about it.
+    A mention notifies a person. The person who made the request isn't mentioned, but named. People who get a
+    direct message about the request are only named, too.
     """
     informed = {asked.actor, *readers_of(asked, details.rental, rules)}
     pings = [mention_group(group) for group in asked_now.groups]

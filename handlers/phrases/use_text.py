@@ -37,7 +37,7 @@ _WHY: dict[Missed, str] = {
 def current_use(rental: Rental) -> Use | None:
     """Return the usage status of a ready machine.
 
-    None if the machine isn't ready or isn't monitored, or if the reader may not see the status.
+    None if the machine isn't ready or isn't monitored, or if the reader isn't allowed to see the status.
     """
     return rental.use if rental.state is State.READY else None
 

@@ -32,7 +32,7 @@ class Gate:
     def start(self, work: Coroutine[object, object, None]) -> None:
         """Start a task for work that continues after a payload has been acknowledged.
 
-        The payload counts as being handled until this work ends. The work must not raise.
+        Until this work ends, the payload is still counted as being handled. The work must not raise.
         """
         counted = ExitStack()
         # Count the payload now and not in the task, because the gate could become idle before the task begins.

@@ -36,8 +36,8 @@ _HOURS_MINUTES = r"(\d{1,3})h([0-5]\d)"
 def _duration_pattern() -> str:
     """Return a pattern for durations such as `1d 6h`.
 
-    In a duration, no unit occurs twice, and longer units come first. A text such as `6h 2d` therefore counts as
-    two durations.
+    In a duration, no unit occurs twice, and longer units come first. So a text such as `6h 2d` is read as two
+    durations.
     """
     parts = [rf"{_AMOUNT} ?-?{unit}(?![a-z])" for unit in _SECONDS]
     alternatives = []
@@ -122,7 +122,7 @@ NO_MONEY = Money(Decimal(0))
 
 
 def match_money(text: str, start: int) -> tuple[int, Money] | None:
-    """Parse the amount of money that begins at `start`, and return its end and the amount.
+    """Parse the amount of money that begins at `start`. Return the position after it, and the amount.
 
     None if there is no amount of money at this position.
     """

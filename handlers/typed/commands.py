@@ -82,7 +82,7 @@ class Give(OfRental):
 
 
 class Extend(ExtensionWords):
-    """Extend the lease by a length or until an end."""
+    """Extend the lease by a length or until a given time."""
 
 
 class Keep(OfRental):
@@ -95,18 +95,19 @@ class Keep(OfRental):
 class Longer(OfRental):
     """Ask whether to extend the lease.
 
-    A sentence such as "can I keep it until 6?" leads to this command. The lease can be extended by `duration`, or
-    until one of two ends: an ambiguous time such as `6` can mean 6:00 or 18:00.
+    A sentence such as "can I keep it for two more hours?" leads to this command.
     """
 
     duration: timedelta | None = None
+    """The length that the person named. None if they named no length."""
     untils: tuple[datetime, ...] = ()
+    """The time that the person named. If the time can mean 6:00 or 18:00, both times are listed."""
 
 
 class About(OfRental):
     """Answer a question or remark about a topic, such as the cost.
 
-    It concerns a single rental if it contains the rental's ID or was written in the rental's thread.
+    The answer is about a single rental if the text names the rental's ID or was written in the rental's thread.
     """
 
     topic: Topic
@@ -250,7 +251,7 @@ def _parse_named(name: str | None, rest: str, catalog: Catalog, context: ParseCo
 
 
 def _is_precise(name: str | None, sentence: Sentence) -> bool:
-    """Return whether a text with a mistake is nevertheless clearly a request, or clearly the command `name`.
+    """Return whether a text with a mistake is certainly meant as a request, or as the command with this name.
 
     If so, the error message for the mistake is the best answer. If not, the text may be a sentence that happens to
     begin with a command's name, such as `end it tomorrow`.

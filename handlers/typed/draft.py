@@ -59,11 +59,11 @@ class Get(Frozen):
     request: Request
     now: bool = False
     any_time: bool = False
-    """True if a machine may be rented for the waiting person even outside of the team's working hours."""
+    """True if the bot is allowed to rent a machine for the waiting person outside of the team's working hours."""
 
 
 class Wait(Frozen):
-    """Wait for an offer that fits the request.
+    """Wait for an offer that satisfies the request.
 
     This command doesn't rent anything by itself. The bot asks what it should do when it finds an offer.
     """
@@ -72,7 +72,7 @@ class Wait(Frozen):
     until: datetime | None
     """The time at which the person stops waiting. None if they didn't name one."""
     any_time: bool = False
-    """True if a machine may be rented for the waiting person even outside of the team's working hours."""
+    """True if the bot is allowed to rent a machine for the waiting person outside of the team's working hours."""
 
 
 class ParseContext(NamedTuple):
@@ -105,12 +105,12 @@ class Part(Enum):
     LATEST = "later end"
     """A length after `up to`: the maximum length of a flexible lease, as in `for 6h up to 12h`.
 
-    If no other length was given, this is simply the length of the lease.
+    If there is no length before `up to`, this is simply the length of the lease.
     """
     END = "end"
     """A time after `until`: `fri 18:00`, in lower case."""
     LATEST_END = "later end than the first"
-    """A time after `up to`: the latest time at which the lease may end, as in `until 18:00 up to 22:00`."""
+    """A time after `up to`: the latest time at which the lease can end, as in `until 18:00 up to 22:00`."""
     SETUP = "setup"
     PROJECT = "project"
     START = "start"
@@ -119,12 +119,15 @@ class Part(Enum):
     """The time until which the person waits."""
     BUSY = "while busy"
     DONE = "until done"
-    """True if the machine ends when its jobs are done. A length or an end after `up to` is then the latest end."""
+    """True if the machine ends when its jobs are done.
+
+    The length or time after `up to` then says when the machine ends at the latest.
+    """
     NO_PROBE = "no-probe"
     KEEP_IF_FAILED = "keep-if-failed"
     """True if the machine is kept if its `/root/on-ending.sh` fails."""
     ANY_TIME = "any time"
-    """True if a machine may be rented for the waiting person even outside of the team's working hours."""
+    """True if the bot is allowed to rent a machine for the waiting person outside of the team's working hours."""
     PEOPLE = "people"
 
 
@@ -133,9 +136,9 @@ _OTHER_NAMES = {Part.LEASE: "length", Part.LATEST_END: "later end", Part.WAITS: 
 _CHECKED_LATER = {Part.FEATURE, Part.START, Part.WAITS, Part.PEOPLE} | {
     *(Part.BUSY, Part.DONE, Part.NO_PROBE, Part.KEEP_IF_FAILED, Part.ANY_TIME)
 }
-"""The parts that may have several values during the first check of `build`.
+"""The parts of a request that can have several values when `build` begins.
 
-All other parts must have at most one value. Several people, for example, don't contradict each other.
+For example, a request can name several people. All other parts have at most one value.
 """
 
 
@@ -149,13 +152,13 @@ If a part has different values, they usually contradict each other.
 class Reading(NamedTuple):
     """A possible meaning of a text that the parser can't interpret with certainty.
 
-    The meaning is a value for one part of a request, such as the price or the end.
+    The meaning is a value for one part of a request, such as the price.
     """
 
     part: Part | None
     value: object
     later_end: str = ""
-    """The latest time at which the lease may end, if `value` is the earliest one."""
+    """The latest time at which the lease can end, if `value` is the earliest one."""
 
 
 LEFT_OUT = Reading(None, None)
@@ -196,7 +199,7 @@ class Problem:
     unclear: UnclearEnd | None = None
     """The reason why a time can't be read, if that is the problem."""
     too_early: bool = False
-    """True if an end is too early: not after the start, or not after the earliest end of a flexible lease."""
+    """True if the lease would end before its start, or if its latest end isn't after its earliest end."""
 
 
 class Built(NamedTuple):
@@ -237,7 +240,7 @@ class RequestDraft:
         return list(dict.fromkeys(values))
 
     def first(self, part: Part) -> Any:
-        """Return the first value of a part, or None if it has none."""
+        """Return the first value of a part of the request, such as the GPU. None if the part has no value."""
         return next(iter(self[part]), None)
 
     def add(self, part: Part, value: object) -> None:
@@ -248,10 +251,7 @@ class RequestDraft:
         return replace(self, values=self.values | changes)
 
     def with_readings(self, readings: tuple[Reading, ...]) -> RequestDraft:
-        """Return a copy of the draft in which unclear texts have the given meanings.
-
-        The values of each meaning are added to the values that the draft already contains.
-        """
+        """Return a copy of the draft to which the given meanings of unclear texts are added."""
         draft = replace(self, values={part: list(values) for part, values in self.values.items()})
         for part, value, later_end in readings:
             if part is not None:
@@ -262,7 +262,7 @@ class RequestDraft:
 
     @property
     def timed(self) -> bool:
-        """True if a length or an end of the rental was given."""
+        """True if a length of the rental was given, or a time at which it ends."""
         parts = (Part.LEASE, Part.LATEST, Part.END, Part.LATEST_END, Part.DONE)
         return any(self.values.get(part) for part in parts)
 
@@ -287,7 +287,10 @@ def is_possible_cap(cap: Decimal) -> bool:
 
 
 def _problem_of_unread(draft: RequestDraft) -> Problem:
-    """Combine the errors about all unreadable texts into one problem, with corrections if there are any."""
+    """Combine the errors about all unreadable texts into one problem.
+
+    The problem also contains corrected requests, if there are any to suggest.
+    """
     unread = list(dict.fromkeys(draft.unread))
     alone = [one.why for one in unread if one.alone]
     if alone:
@@ -458,7 +461,7 @@ class _Builder:
             raise self._wrong(Part.START, message)
 
     def _read_waits_until(self) -> None:
-        """Determine when the person stops waiting.
+        """Determine the time at which the person stops waiting.
 
         If only a day was typed, the person stops waiting on that day when the team's working hours end.
         """
@@ -474,10 +477,10 @@ class _Builder:
             )
 
     def _read_end(self) -> None:
-        """Determine the length of the lease. If an end was given, determine the end too.
+        """Determine the length of the lease, and the time at which it ends if such a time was typed.
 
-        If the end is flexible, this is the earliest end. If the end is a time without a day, the first such time
-        after the start of the lease counts.
+        If the lease is flexible, this is the earliest time at which it ends. If a time was typed without a day,
+        the first such time after the start of the lease is used.
         """
         draft, context = self.draft, self.context
         end, latest_end = draft.first(Part.END), draft.first(Part.LATEST_END)
@@ -502,7 +505,7 @@ class _Builder:
         self._read_fixed_end(Part.END, end)
 
     def _read_fixed_end(self, part: Part, end: str) -> None:
-        """Determine the time of an end that doesn't depend on anything else, and the length until then."""
+        """Parse the time at which the lease ends, and compute the length of the lease."""
         context = self.context
         typed = f"until {end}" if part is Part.END else f"up to {end}"
         read = self._time(part, partial(parse_later_end, end, self._begins, context.now, context.zone))
@@ -519,10 +522,10 @@ class _Builder:
         self.doubtful |= (read.rolled and self.starts_at is None) or not context.zone
 
     def _read_longest(self) -> None:
-        """Determine how long a machine that ends when its jobs are done may run at most.
+        """Determine the maximum length of the lease if the request contains `until done`.
 
-        This is the length or the end after `up to`. If there is none, it is the longest lease that the rules
-        allow.
+        People type the maximum length, or the latest time at which the lease ends, after `up to`. Without `up to`,
+        the maximum length is the longest lease that the rules allow.
         """
         draft, context = self.draft, self.context
         self._check_only_end()
@@ -546,7 +549,7 @@ class _Builder:
         self.lease = lease
 
     def _check_only_end(self) -> None:
-        """Refuse a request that ends when its jobs are done, and names another end as well."""
+        """Refuse a request that contains `until done` and names another time or condition for its end."""
         draft = self.draft
         lease, end, latest = draft.first(Part.LEASE), draft.first(Part.END), draft.first(Part.LATEST)
         later = bool(draft[Part.LATEST_END])
@@ -603,7 +606,7 @@ class _Builder:
         self.up_to = latest
 
     def _check_keep_if_failed(self) -> None:
-        """Refuse to keep a machine if nobody would see that its script failed."""
+        """Refuse `keep-if-failed` if the bot can't find out whether the machine's script failed."""
         draft, sees_use = self.draft, self.context.sees_use
         if not draft[Part.KEEP_IF_FAILED] or (sees_use and not draft[Part.NO_PROBE]):
             return
@@ -650,9 +653,8 @@ class _Builder:
         People can type the price of the whole rental as an amount per GPU. It is then multiplied by the number of
         GPUs.
 
-        To check whether a price for the whole rental is possible, the price is divided by the number of GPUs and
-        hours. The result is only an estimate, because the vendor also charges for the time in which a machine
-        starts and ends.
+        The function refuses a price that is too low or too high. The price of the whole rental is divided by the
+        number of GPUs and hours for this check.
         """
         price = self.draft.first(Part.PRICE)
         if price is None:

@@ -74,11 +74,15 @@ Parts that contain names, such as the region, are missing here, because `_names`
 
 
 _WITH_JOBS: Mapping[Part | None, Part] = {Part.LATEST: Part.LEASE, Part.LATEST_END: Part.END}
-"""The parts that the inputs for the length contain if the machine ends when its job is done."""
+"""The part whose input shows an error about another part, if the machine ends when its job is done.
+
+In this case, people type the maximum length, or the latest time at which the lease ends, into the input for the
+length.
+"""
 
 
 class InvalidForm(Exception):
-    """Some inputs are wrong. `errors` contains a correction for each of them."""
+    """Some inputs of a form are wrong. For each of them, `errors` contains a text that says what to type."""
 
     def __init__(self, errors: dict[Field, str]) -> None:
         super().__init__()
@@ -182,8 +186,8 @@ def _names(
 def _times(inputs: Mapping[str, str]) -> Values:
     """Return the parts of the request that are times and lengths.
 
-    A length that can't be read becomes zero, and a time that can't be read becomes empty. These are values that
-    `RequestDraft.build` rejects.
+    A length that can't be read becomes zero, and a time that can't be read becomes empty. `RequestDraft.build`
+    rejects both.
     """
     start, lease, up_to, waits = (
         normalize(inputs.get(field, "")).lower() for field in (Field.START, Field.LEASE, Field.UP_TO, Field.WAITS)
@@ -283,7 +287,7 @@ def read_cap(inputs: Mapping[str, str]) -> Decimal:
 def read_hours(inputs: Mapping[str, str]) -> timedelta:
     """Return the length of the extension that was chosen.
 
-    Zero if the person chose no longer lease. Raises InvalidForm if nothing was chosen.
+    Zero if the person chose not to extend the lease. Raises InvalidForm if nothing was chosen.
     """
     return _chosen_number(inputs, Field.HOURS, _HOURS) * timedelta(hours=1)
 
@@ -331,9 +335,9 @@ def _sold(gpu: str, catalog: Catalog) -> bool:
 def _choice(
     inputs: Mapping[str, str], field: Field, names: Sequence[str], matcher: NameMatcher, errors: dict[Field, str]
 ) -> str:
-    """Return the region or vendor that was chosen or typed, or an empty text if any will do.
+    """Return the region or vendor that was chosen or typed.
 
-    If the name is unknown, an error is added to `errors`.
+    Empty if the person accepts any region or vendor. If the name is unknown, an error is added to `errors`.
     """
     chosen = inputs.get(field, "")
     if chosen in {"", ANY, *names}:

@@ -26,7 +26,7 @@ class Mentioned(Frozen):
     names: tuple[str, ...] = ()
     """The names of the mentioned people, such as `@ben`."""
     misplaced: tuple[tuple[str, str], ...] = ()
-    """The ID and name of each person who is mentioned in a request, but not after `with`."""
+    """The ID and name of each person whose mention in a request doesn't follow `with`."""
     unknown: tuple[str, ...] = ()
     """Names such as `@ben` that Slack didn't turn into mentions, because it doesn't know them."""
 
@@ -37,7 +37,7 @@ class Mentioned(Frozen):
 
     @property
     def with_misplaced(self) -> Mentioned:
-        """Return a copy with one more teammate: the first person who was mentioned without `with`."""
+        """Return a copy in which the first person in `misplaced` is one of the teammates."""
         user, name = self.misplaced[0]
         return changed(self, people=(*self.people, user), names=(*self.names, name))
 

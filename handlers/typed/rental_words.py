@@ -41,29 +41,33 @@ class RentalWords(OfRental):
     duration: timedelta | None = None
     """The length that was typed. None if no length was typed."""
     until: datetime | None = None
-    """The end that was typed instead of a length, such as `until 18:00`. None if no end was typed."""
+    """The time that was typed instead of a length, such as `until 18:00`. None if no time was typed."""
 
 
 class ExtensionWords(RentalWords):
     """The arguments of `extend`."""
 
     until_done: bool = False
-    """True if the machine should end when its jobs are done. A length or an end is then its latest end."""
+    """True if the machine should end when its jobs are done.
+
+    A length or a time that was also typed then says when the machine ends at the latest.
+    """
 
 
 def read_id(text: str, name: str) -> str | None:
-    """Parse the only argument of the command `name`: a rental's ID.
+    """Parse the text after a command whose only argument is the ID of a rental.
 
-    None if there is no ID. Raises Mistake if there are any other words.
+    `name` is the name of the command. None if the text contains no ID. Raises Mistake if it contains anything but
+    an ID.
     """
     return _parse_id(normalize(text), name)
 
 
 def read_extension(text: str, context: ParseContext) -> ExtensionWords:
-    """Parse the arguments of `extend`: the rental's ID, and a time such as `2h` or `until 18:00`.
+    """Parse the text after `extend`, such as `k7mq2 2h` or `k7mq2 until 18:00`.
 
-    The arguments can come in any order. They can contain `until done`, usually with `up to` before the time.
-    Raises Mistake if an argument can't be read, or if the length exceeds the longest lease.
+    The words can come in any order. They can contain `until done`, usually with `up to` before the time.
+    Raises Mistake if a word can't be read, or if the length exceeds the longest lease.
     """
     lower = normalize(text.replace("+", " ")).lower()
     done = _UNTIL_DONE.search(lower)
@@ -98,9 +102,10 @@ def _read_extension(text: str, context: ParseContext) -> RentalWords:
 
 
 def read_duration(text: str, name: str, max_lease: timedelta) -> RentalWords:
-    """Parse the arguments of the command `name`: the rental's ID and a length, in any order.
+    """Parse a rental's ID and a length, in any order.
 
-    Raises Mistake if an argument can't be read, or if the length exceeds the longest lease.
+    `name` is the name of the command before this text. Raises Mistake if a word can't be read, or if the length
+    exceeds the longest lease.
     """
     lower = _MORE.sub("", normalize(text.replace("+", " ")).lower()).strip()
     duration = None

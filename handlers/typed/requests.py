@@ -78,9 +78,9 @@ def parse_request(
 def _mistake(problem: Problem, vocabulary: Vocabulary, context: ParseContext) -> RequestMistake:
     """Return the error for a problem, with a suggested command for each possible correction.
 
-    People can type or click a suggestion. It keeps everything that was understood: each number with its unit, each
-    place, vendor, name and time. Unreadable text is replaced or left out, and the error message quotes it. If two
-    values contradict each other, there is one suggestion for each value.
+    A suggestion keeps everything that was understood, such as each number with its unit. Unreadable text is
+    replaced or left out, and the error message quotes it. If two values contradict each other, there is one
+    suggestion for each value.
     """
     lines = dict.fromkeys(line_of(draft, vocabulary, context) for draft in problem.corrections)
     return RequestMistake(problem.words, *filter(None, lines), without=problem.without)
@@ -139,10 +139,10 @@ def _says_now(asked: str, tokens: list[Token], draft: RequestDraft, request: Req
 
 
 def _may_be_condition(note: str, vocabulary: Vocabulary) -> bool:
-    """Return whether a note may be meant as part of the request, as in `get h100 now — under $2/h`.
+    """Return whether a note could be meant as part of the request, as in `get h100 now — under $2/h`.
 
     Phones turn two hyphens into one long dash, so an option such as `--under` can look like the beginning of a
-    note. A note that is too long to be checked counts as part of the request.
+    note. A note that is too long to be checked is treated as part of the request.
     """
     normalized = normalize_within(note, MAX_LENGTH)
     if normalized is None or _CONDITIONAL & set(normalized.lower().split()):
@@ -164,8 +164,7 @@ def _may_be_condition(note: str, vocabulary: Vocabulary) -> bool:
 def _is_doubtful(price: Money, draft: RequestDraft) -> bool:
     """Return whether the meaning of a price is in doubt.
 
-    For example, the price in `under $20 for 10h` may be per hour or for the whole time. A price such as `$3` alone
-    may be meant as something other than a limit.
+    For example, the price in `under $20 for 10h` can be per hour or for the whole time.
     """
     return not price.per_hour and (draft.timed or price.after_for or not price.limit)
 
@@ -218,10 +217,10 @@ def _highest_price(request: Request) -> str:
 
 
 def _later_end(request: Request, zone: str) -> str:
-    """Return the latest time at which a flexible lease may end, as people type it: ` up to 14h`.
+    """Return the words for the latest possible end of a flexible lease: ` up to 14h`.
 
-    Normally, the result contains the maximum length of the lease. If this isn't a whole number of minutes, nobody
-    would type it, so the result contains a time instead. Empty if the lease isn't flexible.
+    These words normally contain the maximum length of the lease. If this length isn't a whole number of minutes,
+    they contain a time instead, as in ` up to 22:00`. Empty if the lease isn't flexible.
     """
     if request.up_to is None or request.last_end is None:
         return ""
@@ -232,9 +231,11 @@ def _later_end(request: Request, zone: str) -> str:
 def line_of(draft: RequestDraft, vocabulary: Vocabulary, context: ParseContext) -> Line | None:
     """Return the parts of a request as a text that people can type.
 
-    Unreadable texts and unclear mentions are left out. None if the rest isn't a valid request. The text contains
-    every value as it was typed, such as `until fri 18:00`. The verb is `get` if there is a start time, even if
-    `wait` was typed: a request with a start time waits for its start anyway.
+    Unreadable texts and unclear names of people are left out. None if the rest isn't a valid request. The text
+    contains every value as it was typed, such as `until fri 18:00`.
+
+    If the request has a start time, the verb is `get`, even if `wait` was typed. A request with a start time waits
+    for its start anyway.
     """
     start = draft.first(Part.START)
     waits = draft.waiting and not start

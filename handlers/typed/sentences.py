@@ -21,7 +21,7 @@ from handlers.typed.vocabulary import Vocabulary
 
 
 class Topic(StrEnum):
-    """The topic of a sentence, such as money. A sentence that means a command has no topic."""
+    """The topic of a sentence that isn't a command, such as money."""
 
     TIME = "time"
     MONEY = "money"
@@ -47,7 +47,7 @@ class Sentence(Frozen):
     longer: timedelta | None = None
     """The requested extension, as a length."""
     untils: tuple[datetime, ...] = ()
-    """The requested end of the lease. Contains both possible ends if the time lacks am or pm."""
+    """The time until which the person wants the machine. If the time lacks am or pm, both times are listed."""
 
 
 _OPENING = re.compile(
@@ -85,7 +85,10 @@ _MEANT = (
     ("get", r".*\b(?:gpus?|train|training|node|model)\b"),
     ("", ""),
 )  # fmt: skip
-"""Meanings, each with the pattern that a sentence must match. The first match counts."""
+"""The possible meanings of a sentence, each with its pattern.
+
+The first pattern that matches determines the meaning.
+"""
 _LONGER = re.compile(r"\b(?:extend|prolong|keep|longer)\b|^\+")
 _MORE = re.compile(r"\b(?:more|another|extra|have)\b")
 _GOES_ON = re.compile(r"\b(?:leave|let|run|make|move|it|this|have)\b|^until\b")
@@ -112,7 +115,7 @@ def read_sentence(typed: str, context: ParseContext, vocabulary: Vocabulary) -> 
 
 
 def _ends(text: str, context: ParseContext) -> tuple[datetime, ...]:
-    """Return the end time that a text means. If the time lacks am or pm, return both possible times.
+    """Parse the time until which a person wants the machine. If it lacks am or pm, return both possible times.
 
     Times that have passed are left out. Raises Mistake if no time remains, or if the text contains no time.
     """

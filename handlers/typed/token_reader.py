@@ -26,7 +26,7 @@ from handlers.typed.vocabulary import OTHER_VENDORS, Vocabulary
 
 _NOTHING = Token(TokenKind.NOTHING, "")
 _MAX_COUNT_AFTER_GPU = 8
-"""The largest number after a GPU's name that counts as the number of GPUs, as in `h100 8`.
+"""The largest number after a GPU's name that is read as the number of GPUs, as in `h100 8`.
 
 A larger number may be the GPU's memory, as in `h100 90`.
 """
@@ -55,7 +55,7 @@ _VALUES_AFTER: dict[str, tuple[Kind, ...]] = {
     **dict.fromkeys(("hours", "hrs"), (TokenKind.DURATION, TokenKind.NUMBER)),
     "count": (Part.COUNT, TokenKind.NUMBER),
 }
-"""The kinds of values that may follow each keyword or preposition."""
+"""The kinds of values that can follow each keyword or preposition."""
 _OPTION_KINDS = frozenset(
     {TokenKind.KEY, Part.GPU, Part.REGION, TokenKind.PLACE, Part.CONTRACT, Part.VENDOR}
     | {TokenKind.AT_MOST, TokenKind.BELOW, TokenKind.AT_LEAST, TokenKind.EXCLUDES, TokenKind.PRICE, TokenKind.NOW}
@@ -109,7 +109,10 @@ def _is_after_price(token: Token) -> bool:
 
 
 def _may_be_unit(token: Token) -> bool:
-    """Return whether the token may be the unit of the number before it: `6 hous`, `3 and a half hours`."""
+    """Return whether the token may belong to the unit of the number before it.
+
+    Examples are `hous` in the misspelled text `6 hous`, and `and` in `3 and a half hours`.
+    """
     return token.name == "and" or (token.kind is TokenKind.WORD and not _looks_like_money(token))
 
 
@@ -136,8 +139,9 @@ class TokenReader:
     A `_read_...` method is called for the current token. `position` is the index of the next token. If a method
     also reads the tokens that follow, it advances `position`.
 
-    `after_verb` is True if the tokens follow `get` or another verb. `waiting` is True if that verb is `wait`.
-    After `wait`, a time after `until` is the time at which the person stops waiting, and not the end of the lease.
+    `after_verb` is True if the tokens follow `get` or another verb. `waiting` is True if that verb is `wait`. In
+    `wait h100 until fri`, for example, `until fri` says when the person stops waiting. In `get h100 until fri`, it
+    says when the lease ends.
     """
 
     def __init__(
@@ -187,8 +191,8 @@ class TokenReader:
     def _read(self, token: Token) -> None:
         """Read a token with the method for its kind.
 
-        If there is no such method, and the kind is a part of a request, such as the GPU, the token's value is
-        stored for this part. All other tokens are ignored.
+        Some kinds of tokens have no method. If the kind is a Part, such as Part.GPU, the token's value is stored
+        in the draft. Otherwise, the token is ignored.
         """
         if token.kind in self.readers:
             self.readers[token.kind](token)
@@ -284,14 +288,13 @@ class TokenReader:
         self._unread(f'"{{typed}}" needs {value}.', *words, readings=(LEFT_OUT,))
 
     def _night(self, typed: str) -> Unread:
-        """Return the error for `tonight` or `overnight`, which is too vague for an end.
+        """Return the error for `tonight` or `overnight`, which is too vague.
 
-        The error normally suggests the next morning as the end. If the rules allow the bot to check whether
-        machines are in use, the lease may also end later (a flexible end). There is no suggestion if the person's
-        time zone is unknown, or if the rules don't allow such a long lease.
+        The error normally suggests a lease that ends the next morning. There is no suggestion if the person's time
+        zone is unknown, or if the rules don't allow such a long lease.
 
-        If the request has another end or length, the person perhaps meant the start. The error then says how to
-        type one.
+        If the request already contains the length of the lease, the person perhaps meant the start. The error then
+        says how to type the time of a start.
         """
         context = self.context
         if self.draft.timed:
@@ -346,7 +349,10 @@ class TokenReader:
         self._unread(why, *tokens, alone=True)
 
     def _read_time(self, token: Token) -> None:
-        """Report a time of day without `until` as unclear, because it may be a start, an end or a price."""
+        """Report a time of day without `until` as unclear.
+
+        The lease may start at this time, or end at this time. The number can also be a price.
+        """
         typed = token.text.lower()
         price, clock = _START_OR_PRICE.fullmatch(typed), _CLOCK_TIME.fullmatch(typed)
         if price is not None:
@@ -517,7 +523,7 @@ class TokenReader:
                 self._doubt()
 
     def _read_unit(self, number: Token) -> bool:
-        """Report a number with a misspelled or unknown unit: `6 hous`, `3 and a half hours`.
+        """Report a number whose unit is misspelled or unknown.
 
         If the word after the number may be a GPU instead, the function reads nothing and returns False.
         """
@@ -647,5 +653,4 @@ class TokenReader:
 
 
 def _some(names: Iterable[str]) -> str:
-    """Return as many of the names as fit into a sentence."""
     return short(", ".join(names), 300) or "there are none now"

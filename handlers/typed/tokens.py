@@ -37,9 +37,9 @@ There must be a limit, because each token is compared with all names in the cata
 
 
 class TokenKind(Enum):
-    """The kinds of tokens whose kind isn't a Part.
+    """The kinds of tokens that aren't the value of a part of a request.
 
-    A Part is the kind of a token that contains the value of one part of a request, such as the GPU.
+    If a token is the value of a part, such as the GPU `h100`, a `Part` is its kind instead: `Part.GPU`.
     """
 
     PLACE = auto()
@@ -66,7 +66,7 @@ class TokenKind(Enum):
     URGENT = auto()
     """Words for an urgent request other than `now`: `asap`, `right now`."""
     FILLER = auto()
-    """Words that connect others: `a`, `with`, `for`."""
+    """Words that connect other words: `a`, `with`, `for`."""
     COURTESY = auto()
     """Words that add nothing to the request: `hey`, `can i get`, `please`, `just`."""
     EXCLUDES = auto()
@@ -78,7 +78,7 @@ class TokenKind(Enum):
     DASH = auto()
     """A dash directly before a word, like the one before an option."""
     AMBIGUOUS = auto()
-    """Text that has two meanings, because two matches are equally long. Otherwise, the longest match decides."""
+    """Text that has two meanings, because two matches are equally long."""
     WORD = auto()
     """Any other text."""
     NOTHING = auto()
@@ -86,7 +86,7 @@ class TokenKind(Enum):
 
 
 Kind = Part | TokenKind
-"""The kind of a token: a Part for a value such as `8x` or `until fri 18:00`, otherwise a TokenKind."""
+"""The kind of a token: `Part.GPU` for `h100`, for example, or `TokenKind.DASH` for a dash."""
 
 
 @dataclass(frozen=True)
@@ -235,7 +235,10 @@ An empty pattern matches every text.
 
 
 TokenMatch = tuple[int, tuple[Token, ...]]
-"""The end of the match and its tokens. There are two tokens for `8h100`, a count and a GPU, and otherwise one."""
+"""The position after a match, and the tokens of the match.
+
+There are two tokens for a text such as `8h100`, which is a count and a GPU. Otherwise, there is one token.
+"""
 
 
 def tokenize(text: str, vocabulary: Vocabulary) -> list[Token]:

@@ -241,8 +241,10 @@ _COMPILED = [
 def in_plain_words(text: str) -> str:
     """Replace foreign words and unusual wordings with words that the parser knows.
 
-    For example, `bis 18.30` becomes `until 18:30`. If this changes a request, the caller ignores `now` in it, so
-    that nothing is rented because of a misunderstanding.
+    For example, `bis 18.30` becomes `until 18:30`.
+
+    If a request changes, the caller doesn't rent anything immediately, even if the request contains the word
+    `now`. The bot may have misunderstood the request.
     """
     for pattern, meant in _COMPILED:
         text = pattern.sub(meant, text)

@@ -1,4 +1,4 @@
-"""Parses ends and starts as people type them, in the person's time zone.
+"""Parses the times at which a lease starts or ends, as people type them in their time zone.
 
 For example `until 18:00`, `until fri 18:00` or `at 9 tomorrow`.
 """
@@ -49,9 +49,9 @@ UNTIL = re.compile(
     rf"(?: (?:at )?(?P<end>{DAY}(?: (?:at )?{_TIME})?|{_TIME}(?: (?:on )?{DAY})?))?",
     re.ASCII,
 )
-"""A pattern for `until` in lower case with single spaces.
+"""A regular expression for `until` and the time after it, in lower case with single spaces.
 
-Its group `end` is the input of `parse_end`. The group is None if no end follows.
+`parse_end` parses the time, which is in the group named `end`. The group is None if no time follows.
 """
 CLEAR_TIME = r"(?:\d{1,2}(?::\d\d(?: ?(?:am|pm|uhr))?| ?(?:am|pm|uhr))|noon|midnight)" rf"{_ZONE}(?![\w.:-])"
 """A pattern for texts that can only be times.
@@ -63,19 +63,19 @@ UP_TO = re.compile(
     rf"(?P<end>{DAY}(?: (?:at )?{_TIME})?|{CLEAR_TIME}(?: (?:on )?{DAY})?)",
     re.ASCII,
 )
-"""A pattern for the latest time at which a flexible lease may end: `up to 10:00`. It follows the earliest end.
+"""A pattern for the latest time at which a flexible lease can end: `up to 10:00`.
 
-Its group `end` is the input of `parse_later_end`.
+`parse_later_end` parses the time, which is in the group named `end`.
 """
 START = re.compile(
     rf"(?:at|@) ?(?P<start>{DAY}(?: (?:at )?{_TIME})?|{_TIME} (?:on )?{DAY}|{CLEAR_TIME}(?: tonight)?)"
     rf"|(?:on )?(?P<day_first>{DAY} at {_TIME})",
     re.ASCII,
 )
-"""A pattern for a start: `at 9:00`, `at 9 tomorrow`, `tomorrow at 9am`.
+"""A pattern for the time at which a lease starts: `at 9:00`, `at 9 tomorrow`, `tomorrow at 9am`.
 
-One of its two groups is the input of `parse_start`. A time after `at` needs a colon, am, pm or a day. Without
-these, the number may be a price, as in `at 2.50`.
+`parse_start` parses the time, which is in one of the two groups. A time after `at` needs a colon, am, pm or a day.
+Without these, the number may be a price, as in `at 2.50`.
 """
 _FIND_DAY = re.compile(rf"(?<!\S){DAY}", re.ASCII)
 _FIND_ZONE = re.compile(rf" ?({'|'.join(_ZONES)})\b", re.ASCII)
@@ -104,10 +104,9 @@ class End(NamedTuple):
 
 
 class UnclearEnd(Exception):
-    """An end can't be read, or has passed.
+    """A time that was typed can't be read, or has passed.
 
-    `words` is the reason. `ends` contains the ends to suggest: the possible meanings of what was typed, or
-    examples.
+    `words` explains the problem. `ends` contains times that the person can type instead.
     """
 
     def __init__(self, words: str, *ends: str) -> None:
@@ -116,18 +115,18 @@ class UnclearEnd(Exception):
         self.ends = ends
 
     def said(self, before: str = "") -> str:
-        """Return the reason, followed by the suggested ends.
+        """Return the explanation of the problem, followed by times that the person can type instead.
 
-        `before` is written in front of each end. For example, it is `until ` with a space at its end.
+        `before` is a text to write before each time, such as `until `.
         """
         return f"{self.words} Try: {', or '.join(before + end for end in self.ends)}" if self.ends else self.words
 
 
 def parse_end(text: str, now: datetime, zone: str) -> End:
-    """Parse the text of the group `end` of UNTIL. The result is always later than `now`.
+    """Parse the text that follows `until`, such as `fri 18:00`. The result is always later than `now`.
 
-    `zone` is the person's IANA time zone. If the text contains no day, or only a weekday, the next such time
-    counts. It may be today.
+    `zone` is the person's IANA time zone. If the text names no day, or only a weekday, the next such time is
+    returned.
 
     When clocks go forward, some times are skipped. Such a time is moved by the length of the gap: 02:30 means
     03:30. When clocks go back, some times occur twice. Such a time means its first occurrence, or the second
@@ -155,8 +154,6 @@ def parse_end(text: str, now: datetime, zone: str) -> End:
 
 def parse_start(text: str, now: datetime, zone: str) -> datetime:
     """Parse a start time such as `9:00` or `tomorrow 9am`. The result is in UTC and always later than `now`.
-
-    `text` is what one of the groups in START matched.
 
     Days and times have the same meaning as in `parse_end`, with one exception. A number without am or pm is an
     hour on the 24-hour clock: `9 tomorrow` means 9:00.
@@ -226,9 +223,10 @@ def parse_day(text: str, now: datetime, zone: str, minutes: int) -> datetime:
 
 
 def parse_later_end(text: str, first: datetime, now: datetime, zone: str) -> End:
-    """Parse the latest time at which a flexible lease may end, in the same way as `parse_end`.
+    """Parse the latest time at which a flexible lease can end, in the same way as `parse_end`.
 
-    `first` is the earliest end of the lease. A time without a day means the next such time after `first`.
+    `first` is the earliest time at which the lease ends. A time without a day means the next such time after
+    `first`.
     """
     return parse_end(text, now if _FIND_DAY.search(text) else first, zone)
 

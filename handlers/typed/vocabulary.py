@@ -88,7 +88,10 @@ class NameMatcher:
     """The meaning of each group of the regular expression."""
 
     def match(self, text: str, start: int) -> tuple[int, str] | None:
-        """Return the end and the meaning of the name that begins at `start`, or None if there is none."""
+        """Return the position after the name that begins at `start`, and the meaning of the name.
+
+        None if no name begins at `start`.
+        """
         found = self.pattern.match(text, start)
         if found is None or found.lastindex is None or found.end() == start:
             return None
@@ -96,19 +99,19 @@ class NameMatcher:
 
 
 class Narrowed(NamedTuple):
-    """The result of searching a family of GPUs for models with the typed features, such as `80gb` or `sxm`."""
+    """The models of a GPU family that have the features in a request, such as `80gb` or `sxm`."""
 
     gpu: str
     """The canonical name, if exactly one model has all the features. Otherwise, the name of the family."""
     features: tuple[str, ...]
-    """The typed features that could be checked.
+    """The features in the request that could be checked.
 
     Empty if the features aren't needed, because exactly one model has all of them, or every model has them.
     """
     fitting: tuple[str, ...]
     """The models that have all the features."""
     compared: int
-    """The number of typed features that could be checked.
+    """The number of features in the request that could be checked.
 
     A feature can be checked if the names of some models contain it.
     """
@@ -116,7 +119,7 @@ class Narrowed(NamedTuple):
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The names of one catalog."""
+    """The names in one catalog, such as GPUs, regions and vendors."""
 
     variants: dict[str, tuple[Variant, ...]]
     """The variants of each family."""
@@ -196,7 +199,7 @@ def _nearest(word: str, choices: Mapping[str, str], limit: int, cutoff: float) -
 
 
 def vocabulary_of(catalog: Catalog) -> Vocabulary:
-    """Return the vocabulary of a catalog. Vocabularies are cached."""
+    """Return the names in a catalog, such as GPUs, regions and vendors. The result is cached."""
     return _vocabulary(tuple(catalog.gpus.items()), catalog.vendors, catalog.regions, catalog.contracts)
 
 
@@ -246,7 +249,8 @@ def _cities(regions: tuple[str, ...]) -> dict[str, str]:
 def _contract_meanings(contracts: tuple[str, ...]) -> dict[str, str]:
     """Return all spellings of the contracts that the catalog offers, each with its contract.
 
-    If the catalog lists no contracts, because it hasn't been read yet, all contracts count as offered.
+    If the catalog hasn't been read yet, and therefore lists no contracts, the spellings of all contracts are
+    returned.
     """
     sold = {name_key(name) for name in contracts} or {contract.value for contract in Contract}
     return {

@@ -77,12 +77,24 @@ class Story:
         expect(shown.last).to_be_visible()
         return shown.last
 
+    def machines(self) -> list[str]:
+        """Return the resource IDs of all machines."""
+        account = self.sandbox.read("../../compute/_control/account")
+        return [line["resource_id"] for line in account["resources"] if line["alive"]]
+
     def use(self, percent: int) -> None:
         """Set the utilization of the GPUs of all machines, in percent."""
-        for line in self.sandbox.read("../../compute/_control/account")["resources"]:
-            if line["alive"]:
-                phases = [{"all": percent, "connections": 1 if percent else 0}]
-                self.sandbox.call(f"compute/_control/resources/{line['resource_id']}/use", phases=phases)
+        for machine in self.machines():
+            phases = [{"all": percent, "connections": 1 if percent else 0}]
+            self.sandbox.call(f"compute/_control/resources/{machine}/use", phases=phases)
+
+    def start_job(self, progress: str) -> None:
+        """Start a job on all machines, which prints a line of progress at once."""
+        for machine in self.machines():
+            said = [{"after": 0, "text": progress}]
+            self.sandbox.call(
+                f"compute/_control/resources/{machine}/jobs", name="python train.py", all=98, progress=said
+            )
 
 
 def said(page: Page, pattern: str) -> Locator:
@@ -138,6 +150,10 @@ def take_pages(story: Story) -> None:
     expect(page.get_by_role("button", name=re.compile("^Destroy "))).to_be_visible()
     story.take(page, "home")
     page.get_by_role("button", name="#training").click()
+    story.start_job("step 1200 of 8000, loss 2.1")
+    story.later(600)
+    card = newest(page, "step 1200")
+    story.take(card, "progress")
     types(page, "/gpu get 8xH100 EU for 4h -- sweep 12")
     ask_ben(page)
     ben = story.open(BEN, GPUS)

@@ -130,8 +130,8 @@ async def save(tx: Tx, deps: Deps, before: AdminQuestion, after: AdminQuestion) 
     A question about several purchases has one part for each purchase. Closing the last open part closes the whole
     question as well.
 
-    If the database was restored from a backup, a question can be about machines that were bought after that
-    backup. When such a question is closed, `close_request` decides whether the requests for these machines end.
+    When a question about one purchase is closed, `close_request` handles the requests for which its machines were
+    bought.
     """
     await tx.questions.save(before, after)
     if before.open and not after.open and isinstance(after.about, Purchase):

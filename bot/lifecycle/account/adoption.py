@@ -41,13 +41,13 @@ ONLY_ADMINS = "Only admins can decide this. Nothing was changed."
 
 
 def check_admin(person: Person, deps: Deps) -> None:
-    """Refuse a person who may not decide about unmanaged machines. Raises Refused."""
+    """Refuse a person who isn't allowed to decide about unmanaged machines. Raises Refused."""
     if not is_admin(person, deps.rules):
         raise Refused(ONLY_ADMINS)
 
 
 def check_new_owner(owner: Person, deps: Deps) -> None:
-    """Refuse a new owner who may not use the bot. Raises Mistake."""
+    """Refuse a new owner who isn't allowed to use the bot. Raises Mistake."""
     if not may_use(owner, deps.rules):
         raise Mistake(f"{owner.name} may not use me and so can't own a machine. Choose a member who may.")
 
@@ -71,16 +71,15 @@ async def adopt_machines(
     old messages work again. The rental has a single attempt. The attempt has no offer and no resource name, so
     that a lookup can't add other machines to it.
 
-    The admin's click counts as the approval. Limits don't apply, because the machines are already billing.
+    No approval is needed, because an admin decides. Limits don't apply, because the machines are already billing.
 
     Args:
         ends_at: The end of the lease.
-        readopt: Whether the machines were bought through the bot, after the backup from which the database was
-            restored.
+        readopt: True if the bot bought the machines itself, but the restored database doesn't know them.
 
     Raises:
         Refused: The person isn't an admin.
-        Mistake: `owner` may not use the bot, or the lease would be too long.
+        Mistake: `owner` isn't allowed to use the bot, or the lease would be too long.
         TooLate: One of the machines has become part of a rental in the meantime.
     """
     check_admin(admin, deps)

@@ -1,4 +1,4 @@
-"""Handles rentals whose owner has left the workspace. The admins are asked once about each such rental."""
+"""Handles rentals whose owner has left the workspace. The admins are asked once about each of these rentals."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ log = structlog.get_logger()
 
 
 async def check_owners(deps: StepDeps) -> None:
-    """Look up the owners of live rentals, and ask the admins about the rentals of owners who have left.
+    """Look up the owners of current rentals, and ask the admins about the rentals of owners who have left.
 
     Raises StoreBusy if the store doesn't accept the changes.
     """

@@ -24,21 +24,21 @@ log = structlog.get_logger()
 LOOK_UP_AGAIN = timedelta(seconds=60)
 """The minimum time between two lookups that together prove that a resource doesn't exist.
 
-A resource counts as terminated if neither lookup finds it. An attempt counts as failed if neither lookup finds one
-of its resources.
+A resource is considered terminated if neither lookup finds it. An attempt is considered failed if neither lookup
+finds one of its resources.
 """
 CALL_SETTLES = timedelta(minutes=2)
-"""The time after the start of a procure call in which the call may still create a resource.
+"""The time after the start of a procure call in which the call can still create a resource.
 
-This is possible even if the response to the call was lost. A missing resource therefore proves nothing before this
-time has passed.
+This is possible even if the response to the call was lost. A missing resource therefore proves nothing before
+this time has passed.
 """
 
 
 async def look_up(
     deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt
 ) -> tuple[RentalSnapshot, OfferProgress]:
-    """Query the marketplace for the progress and the resources of an attempt.
+    """Query the marketplace for the progress and the resources of an attempt, that is, of one purchase.
 
     Returns the snapshot with the results, and the progress. Raises MarketAway if one of the two queries gets no
     usable response.
@@ -125,9 +125,10 @@ def with_answer(
     progress: OfferProgress,
     now: datetime,
 ) -> RentalSnapshot:
-    """Return the snapshot with the marketplace's response.
+    """Add the marketplace's response to a snapshot, and return the changed snapshot.
 
-    `views` contains None for a resource that wasn't found.
+    Args:
+        views: The resources in the response, by resource ID. None for a resource that wasn't found.
     """
     known = {resource.resource_id: resource for resource in snapshot.resources_of(attempt)}
     # While the procure call may still create a resource, a missing resource proves nothing, not even at a second
@@ -154,9 +155,9 @@ def with_answer(
 def _all_terminated(
     resources: Collection[Resource], attempt: Attempt, progress: OfferProgress, now: datetime
 ) -> bool:
-    """Return whether all resources of an attempt have been terminated, and no further resource can appear.
+    """Return whether all resources of a purchase are terminated, and no further resource can appear.
 
-    While the offer's status is "in progress", another resource may still appear. The status may stay like this
+    While the offer's status is "in progress", another resource can still appear. The status can stay like this
     forever, so it is ignored after some time.
     """
     read_at = [resource.read_at for resource in resources if resource.terminated_at is not None]
@@ -206,7 +207,7 @@ def updated_resource(
 ) -> Resource:
     """Return the updated record of a resource after a lookup.
 
-    `view` is None if the lookup didn't find the resource. If `missing_counts` is set, the resource counts as
+    `view` is None if the lookup didn't find the resource. If `missing_counts` is set, the resource is considered
     terminated after two lookups that didn't find it. Raises ValueError if `before` and `view` are both None.
     """
     if view is None:

@@ -32,7 +32,7 @@ BATCH = 100
 
 @dataclass(frozen=True)
 class Found:
-    """A live resource of the account. Contains the stored resource and attempt that match it, if any."""
+    """A running resource on the account, with the stored resource and the stored attempt that match it, if any."""
 
     view: ResourceView
     resource: Resource | None
@@ -53,9 +53,8 @@ async def first_sweep(deps: StepDeps) -> None:
 async def sweep(deps: StepDeps) -> None:
     """Compare the account with the store. Raises MarketAway if the account can't be read.
 
-    A known resource that is missing from the account's list may still be running. The resource's rental therefore
-    becomes due now, and the vendor is asked about the resource. A process makes only one such comparison at a
-    time.
+    If a known resource is missing from the account's list, it can still be running. The bot therefore queries the
+    vendor about the resource. In each process, only one comparison runs at a time.
     """
     async with deps.sweeping:
         await _sweep(deps)
@@ -95,10 +94,11 @@ async def _match(tx: Tx, views: Sequence[ResourceView]) -> list[Found]:
 
 
 async def _attempt_named_by(tx: Tx, view: ResourceView) -> Attempt | None:
-    """Return the attempt to which an unstored resource belongs, or None if there is none.
+    """Return the attempt that created an unstored resource, or None if there is none.
 
-    If the API states the offers from which the resource was created, only these offers count. The resource's name
-    counts only if the API states no offers, because anyone can choose a name.
+    An attempt is one purchase of a machine. If the API states the offers from which the resource was created,
+    these offers identify the attempt. Otherwise, the name of the resource does. The name is only the second
+    choice, because anyone can choose a name.
     """
     for offer_id in view.offer_ids:
         attempt = await tx.rentals.attempt_by_offer(offer_id)
@@ -108,7 +108,7 @@ async def _attempt_named_by(tx: Tx, view: ResourceView) -> Attempt | None:
 
 
 async def _watch(deps: StepDeps, machine: Found, attempt: Attempt) -> None:
-    """Make sure that the store has this machine as a live machine of its rental. Failures are logged."""
+    """Make sure that the store has this machine as a running machine of its rental. Failures are logged."""
     try:
         if attempt.closed:
             await _mark_for_deletion(deps, machine, attempt)
@@ -125,7 +125,7 @@ async def _watch(deps: StepDeps, machine: Found, attempt: Attempt) -> None:
 
 
 async def _add_to_store(deps: StepDeps, found: Found, attempt: Attempt) -> None:
-    """Store a live resource of an open attempt, because the store lacks it or has recorded it as terminated."""
+    """Store a resource of an open purchase, because the store lacks it or has recorded it as terminated."""
     view = found.view if found.resource is None else await _live_view(deps, found.view.resource_id)
     if view is None:
         return
@@ -144,20 +144,19 @@ async def _add_to_store(deps: StepDeps, found: Found, attempt: Attempt) -> None:
 
 
 async def _live_view(deps: StepDeps, resource_id: str) -> ResourceView | None:
-    """Query the vendor about a resource that runs according to the account, but not according to the store.
+    """Return the vendor's current data about a resource, or None if the vendor no longer has it.
 
-    Returns None if the vendor no longer has the resource. In this case, the list of the account's resources was
-    older than the confirmation that the resource is terminated.
+    The account's list of resources can be outdated, so the vendor is queried again.
     """
     view = await deps.market.resource(resource_id, fresh=True)
     return None if view is None or view.deleted else view
 
 
 async def _mark_for_deletion(deps: StepDeps, found: Found, attempt: Attempt) -> None:
-    """Mark a closed attempt for deletion, because it still has a resource.
+    """Schedule the deletion of a resource that a closed attempt still has.
 
-    The attempt's rental becomes due now. When it is processed, people are notified. The end of the rental stays
-    the same.
+    An attempt is one purchase of a machine. The attempt's rental is processed again now. The resource is then
+    deleted, and people are notified.
     """
     view = await _live_view(deps, found.view.resource_id)
     if view is None:

@@ -1,7 +1,7 @@
 """Compares the unmanaged machines on the account with the unmanaged machines that are already in the store.
 
-A machine is unmanaged if it belongs to no rental in the store. Machines that were created from the same offer
-count as one purchase. The admins are asked about each purchase.
+A machine is unmanaged if it belongs to no rental in the store. Machines that were created from one offer are one
+purchase. The admins are asked about each purchase.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ async def note_unmanaged(deps: StepDeps, views: Sequence[ResourceView], rental_o
     """Store the account's unmanaged machines, and ask the admins about the new ones.
 
     If a machine is missing from the account's list, the vendor is asked, because the list may be out of date. The
-    machine counts as terminated if the vendor says "deleted", or if the vendor fails to find it twice.
+    machine is considered terminated if the vendor says "deleted", or if the vendor fails to find it twice.
 
     Args:
         views: The unmanaged machines, as the account lists them.
@@ -130,9 +130,9 @@ async def _compare(
     """Find out which questions to ask the admins about newly found machines.
 
     Returns:
-        Three values. First, the new machines that belong to existing questions, by question ID. Second, the new
-        questions about other machines. Third, the new questions about machines that were bought after the backup
-        from which the database was restored. No question is in both lists.
+        A tuple of three values. The first one contains the new machines that belong to existing questions, by
+        question ID. The second one contains the new questions about other machines. The third one contains the
+        new questions about machines that were bought after the backup from which the database was restored.
     """
     async with deps.store.read() as tx:
         # Leave out machines that have become part of a rental since the Compute Clear account was read.
@@ -154,8 +154,8 @@ async def _add(deps: Deps, questions: Sequence[AdminQuestion], *, together: bool
     """Store new purchases, and ask the admins about them.
 
     A purchase is left out if one of its machines has become part of a rental, or if another process has already
-    asked about one of its machines. The next comparison of the account with the store handles the purchase's other
-    machines.
+    asked about one of its machines. The next sweep handles the purchase's remaining machines. The sweep is the
+    regular comparison of Compute Clear's list of machines with the store.
 
     Args:
         together: True to ask about all purchases in one message. False to send a message for each purchase.
@@ -198,14 +198,14 @@ async def ask_together(
 ) -> AdminQuestion:
     """Store new purchases, and ask each admin about all of them in one message.
 
-    Returns the question that this message asks. If there are many machines, they are stored in several
-    transactions. This function is called in each of them, and adds to the same message.
+    Returns the question that the message asks. Many purchases are stored in several transactions. Each of these
+    transactions calls this function, which adds the purchases to the message.
 
     Args:
         count: The total number of machines in all these transactions.
         later: Whether the machines were bought after the backup from which the database was restored. If so,
             buying is paused.
-        whole: The question that the message asks. None if no earlier transaction has stored it yet.
+        whole: The question that an earlier transaction has stored. None in the first transaction.
     """
     if whole is None:
         about = Purchases(count=count, bought_after_backup=later, empty=later and not await tx.rentals.any_ever())

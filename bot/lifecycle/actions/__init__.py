@@ -10,7 +10,7 @@ person may see the result. Functions and actions raise the errors of bot/errors.
 people.
 
     action            what an action is, and how it is planned and carried out
-    quoting           request offers, and the price of the choices in a form
+    quoting           search for offers; estimate prices while a form is filled in
     offers            prepare the results of a search for display
     renting           rent an offer, at once or after its renter has added a key; change a pending request
     waiting           join and leave the waitlist for an offer or a start time

@@ -67,7 +67,7 @@ async def show_policy(deps: Deps, person: Person) -> PolicyView:
     """Return the rules in `deps` for display, with the names of all people in them.
 
     The result also says when the rules came into force. Admins also get the mistakes in the policy file. Raises
-    Refused if the person may not use the bot.
+    Refused if the person isn't allowed to use the bot.
     """
     check_user(person, deps.rules)
     in_force, rules = deps.in_force, deps.rules

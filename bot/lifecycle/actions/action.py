@@ -1,14 +1,14 @@
 """Defines an action: one thing that people can do, with everything that it reads and writes.
 
-An action is a frozen dataclass: `Action` turns each of its subclasses into one. Its fields are the values that its
-caller provides, such as a rental and the time by which to extend it. Its `id` is its key in the table of actions
-(bot/lifecycle/actions/__init__.py). Buttons, dialogs, typed commands, mentions and the operator's socket all run
-actions. An action doesn't know which of them runs it.
+An action is a frozen dataclass: `Action` turns each of its subclasses into one. Its fields are the values that
+its caller provides, such as a rental and the time by which to extend it. Its `id` is its key in the table of
+actions (bot/lifecycle/actions/__init__.py). Buttons, dialogs, typed commands, mentions and the operator's socket
+all run actions. An action doesn't know which of them runs it.
 
 Each action is carried out in three parts:
 
 - `load` reads everything that the decision depends on, in one transaction. It raises an error of bot/errors.py if
-  there is nothing to decide, because the person may not see or do this, or because the matter is closed.
+  there is nothing to decide, because the person isn't allowed to see or do this, or because the matter is closed.
 - `plan` does no I/O. It returns the effect and the cost of the action, or raises the reason why rules, limits or
   budgets don't allow it. `confirms` then says whether the person has to confirm this plan in a dialog.
 - `do` writes the result, in a transaction in which the action has been loaded and planned again.
@@ -106,7 +106,7 @@ class Confirmation(Generic[Plan]):
 
     plan: Plan
     details: RentalDetails | None
-    """The rental that the dialog shows, reduced to what the person may see.
+    """The rental that the dialog shows, reduced to what the person is allowed to see.
 
     None if the action concerns no rental.
     """

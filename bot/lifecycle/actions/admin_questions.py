@@ -42,7 +42,7 @@ DESTROYED_WITHIN = timedelta(hours=1)
 If the deletion fails, the machines are deleted again after the end of this lease.
 """
 READOPTED_FOR = timedelta(hours=24)
-"""The length of the lease of re-adopted machines, starting with the admin's click.
+"""The length of the lease of re-adopted machines, starting when the admin clicks the button.
 
 A re-adopted machine was bought through gpubot after the backup from which the database was restored. An admin has
 made it a rental again.
@@ -95,16 +95,16 @@ async def _view_of(tx: Tx, deps: Deps, reader: Person, question: AdminQuestion) 
 async def preview(
     deps: Deps, admin: Person, question_id: str, version: int, *, new_owner: bool = False
 ) -> AdminQuestionView:
-    """Return a question for display in a dialog in which an admin decides it.
+    """Return a question for display in the dialog in which an admin answers it.
 
     Args:
         version: The version of the question that the admin has seen.
-        new_owner: Whether the dialog gives the machines or the rental a new owner.
+        new_owner: Whether the admin will choose a new owner in the dialog.
 
     Raises:
         Refused: The person isn't an admin.
-        TooLate: Somebody has already decided, the question has changed since that version, or the machines or the
-            rental can't get a new owner now.
+        TooLate: Somebody has already answered, the question has changed since that version, or no new owner can
+            be chosen now.
     """
     async with deps.store.read() as tx:
         question = await _open(tx, deps, admin, question_id, version, new_owner=new_owner)
@@ -182,7 +182,7 @@ class GiveOwner(OnQuestion[Rental], id="give_owner"):
 
 
 class DestroyUnmanaged(OnQuestion[Rental], id="destroy_unknown"):
-    """Destroy unmanaged machines immediately, and return the rental that was made of them.
+    """Destroy unmanaged machines immediately, and return the rental that was created for them.
 
     The machines first become a rental that belongs to the admin, so that the bot retries their deletion and their
     cost is in the ledger.
@@ -265,11 +265,10 @@ class OnParts(Direct[list[AdminQuestion], Done]):
 
 
 class ReadoptAll(OnParts[list[Rental]], id="put_all_back", notes_seen=False):
-    """Re-adopt all machines of a question that can be re-adopted, and return their rentals.
+    """Re-adopt as many machines of a question as possible, and return their rentals.
 
-    A machine is re-adopted by creating a rental for it and for its old owner. This is possible if the machine is
-    running, and if its name contains an owner who is allowed to use the bot. Machines that can't be re-adopted
-    stay as they are.
+    Re-adopting a machine creates a rental for it and for its old owner. This is possible if the machine is
+    running, and if its name contains an owner who is allowed to use the bot. All other machines stay as they are.
 
     Each rental gets its old ID, unless another rental has this ID. The rental lasts for READOPTED_FOR, but never
     longer than the rules allow.
@@ -297,11 +296,13 @@ class ReadoptAll(OnParts[list[Rental]], id="put_all_back", notes_seen=False):
 
 
 class OneByOne(OnParts[int], id="one_by_one"):
-    """Ask the admins about the next few purchases in a question, with a separate message for each purchase.
+    """Ask the admins about the next few purchases, with a separate message for each purchase.
 
-    A question can be about many purchases. The undecided ones are divided into batches, and this action asks about
-    the first batch. It returns the number of remaining batches. `one_by_one` repeats this action until no batch
-    remains. Raises the same errors as `OnParts`.
+    A question can be about many purchases. The undecided ones are divided into batches. This action sends the
+    messages about the first batch, and returns the number of remaining batches. `one_by_one` repeats this action
+    until no batch remains.
+
+    Raises the same errors as `OnParts`.
     """
 
     async def do(self, tx: Tx, deps: Deps, person: Person, plan: list[AdminQuestion]) -> int:
@@ -321,7 +322,7 @@ async def one_by_one(deps: Deps, admin: Person, question_id: str) -> None:
 
 
 async def _named_owner(tx: Tx, purchase: Purchase) -> Person | None:
-    """Return the owner in the names of a purchase's machines, if at least one of the machines is running.
+    """Return the owner whose Slack ID is in the names of a purchase's machines.
 
     None if no machine is running, if the names contain no owner, or if the owner isn't in the store.
     """
@@ -330,10 +331,9 @@ async def _named_owner(tx: Tx, purchase: Purchase) -> Person | None:
 
 
 async def _is_readoptable(tx: Tx, deps: Deps, part: AdminQuestion) -> bool:
-    """Return whether the machines of a purchase can become a rental of their old owner.
+    """Return whether the machines of a purchase can become a rental of the owner in their names.
 
-    An owner who isn't in the store is assumed to be suitable. When an admin clicks the button, the bot looks up
-    the owner in Slack.
+    An owner who isn't in the store is assumed to be allowed to use the bot.
     """
     if not part.open or not part.purchase.runs or named_owner(part.purchase.alive) is None:
         return False
@@ -352,7 +352,7 @@ async def change_owner(tx: Tx, deps: Deps, admin: Person, rental_id: str, owner:
 
     Raises:
         Refused: The person isn't an admin.
-        Mistake: The ID is unknown, or `owner` may not use the bot or already owns the rental.
+        Mistake: The ID is unknown, or `owner` isn't allowed to use the bot or already owns the rental.
         TooLate: The rental is over or being destroyed, or has got another owner since the admins were asked.
     """
     rental, question = await load_to_change(tx, deps, admin, rental_id)
@@ -379,7 +379,7 @@ async def change_owner(tx: Tx, deps: Deps, admin: Person, rental_id: str, owner:
 
 
 async def load_to_change(tx: Tx, deps: Deps, admin: Person, rental_id: str) -> tuple[Rental, AdminQuestion | None]:
-    """Return a rental that an admin may transfer to another owner, and the question to the admins about it.
+    """Return a rental that an admin can transfer, and the question to the admins about it.
 
     The question is None if the admins weren't asked. Raises the same errors as `change_owner`.
     """

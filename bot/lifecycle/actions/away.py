@@ -1,6 +1,6 @@
 """Actions with which approvers say that they will be away, or that they are back.
 
-While an approver is away, they are neither mentioned nor reminded. Their working hours don't count towards the
+While an approver is away, they are neither mentioned nor reminded. Their working hours don't count toward the
 time limit of requests.
 """
 

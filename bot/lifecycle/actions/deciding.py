@@ -85,14 +85,14 @@ class ToApprove:
     """True if the person is an approver who is approving their own request."""
     fewer: FewerHours | None
     after: Rental | None
-    """The rental after its approval. None if the end that the owner named is too near.
+    """The rental after its approval. None if the owner named an end of the lease that is too near.
 
     In this case, the request goes back to the owner, because only the owner can name another end.
     """
     passed: tuple[Demand, ...] = ()
     """The budgets that would be exceeded."""
     usage: Usage | None = None
-    """The rentals that count towards the limits. None if the limits don't apply now.
+    """The rentals that count toward the limits. None if the limits don't apply now.
 
     The limits don't apply if nothing new is bought, or if the request is for the waitlist.
     """
@@ -104,12 +104,13 @@ class Approve(Action[ToApprove, ToApprove, Rental], id="approve"):
 
     Args:
         version: The version of the pending terms that the person has seen.
-        length: The length of a shorter lease to approve instead (`FewerHours.length`). None approves the requested
-            lease.
+        length: The length of a shorter lease to approve instead (`FewerHours.length`). None approves the
+            requested lease.
         why: The operator's reason.
 
     Raises:
-        Refused: The person may not decide about it, limits or budgets don't allow it, or buying is blocked.
+        Refused: The person isn't allowed to decide about it, limits or budgets don't allow it, or buying is
+            blocked.
         Mistake: The keys and the setup script don't fit into a startup script.
         RequestChanged: Another version is pending.
         TooLate: Nothing is pending any more, the request now waits for its owner, the owner has left, or `length`
@@ -212,7 +213,7 @@ def _check_budgets(approval: ToApprove, by: By) -> None:
 
     Raises:
         OverBudget: The policy refuses such requests instead of asking an approver.
-        Refused: The owner decides alone, and owners may not exceed a budget.
+        Refused: The owner decides alone, and owners aren't allowed to exceed a budget.
     """
     rental, passed = approval.rental, approval.passed
     if passed and by.rules.budgets.over is WhenOver.REFUSE:
@@ -227,10 +228,10 @@ def _check_budgets(approval: ToApprove, by: By) -> None:
 async def load_approvable(
     tx: Tx, deps: Deps, person: Person, rental_id: str, version: int
 ) -> tuple[Rental, str, bool]:
-    """Return a rental that the person may approve, its owner's name, and whether the approval is a self-approval.
+    """Return a rental that the person can approve, its owner's name, and whether it's a self-approval.
 
-    In a self-approval, an approver approves their own request. `version` must be the version of the pending terms.
-    Raises Refused, RequestChanged and TooLate for the same reasons as `Approve`.
+    In a self-approval, an approver approves their own request. `version` must be the version of the pending
+    terms. Raises Refused, RequestChanged and TooLate for the same reasons as `Approve`.
     """
     rental = await _load_waiting(tx, deps, person, rental_id, refusal=ONLY_APPROVERS)
     rules = await rules_now(tx, deps.rules, requesters_of(rental))
@@ -246,10 +247,10 @@ async def load_approvable(
 class Deny(Direct[Rental, Rental], id="deny"):
     """Deny a request or an extension. `version` must be the version of the pending terms.
 
-    The `reason` may be empty. At most LONGEST_REASON characters of it are kept.
+    The `reason` can be empty. At most LONGEST_REASON characters of it are kept.
 
     Raises:
-        Refused: The person may not deny it.
+        Refused: The person isn't allowed to deny it.
         RequestChanged: Another version is pending.
         TooLate: Nothing is pending any more.
     """
@@ -281,7 +282,7 @@ class Deny(Direct[Rental, Rental], id="deny"):
 class Withdraw(Direct[Rental, Rental], id="withdraw"):
     """Withdraw a request or an extension. `version` must be the version of the pending terms.
 
-    Raises Refused if the person may not withdraw it, and TooLate if this version is no longer pending.
+    Raises Refused if the person isn't allowed to withdraw it, and TooLate if this version is no longer pending.
     """
 
     rental_id: str
@@ -306,10 +307,10 @@ class Withdraw(Direct[Rental, Rental], id="withdraw"):
 
 
 def check_may_decide(person: Person, rental: Rental, rules: Rules) -> bool:
-    """Check that the person may decide about a rental, and return whether this is a self-approval.
+    """Check that the person is allowed to decide about a rental, and return whether this is a self-approval.
 
     In a self-approval, an approver approves their own request. The `rules` are those that `deciders.rules_now`
-    returns. Raises Refused if the person may not decide.
+    returns. Raises Refused if the person isn't allowed to decide.
     """
     if rental.extension is None and rental.owner_decides:
         if not is_owner(person.id, rental.owner):
@@ -330,8 +331,10 @@ def check_may_decide(person: Person, rental: Rental, rules: Rules) -> bool:
 async def _load_waiting(tx: Tx, deps: Deps, person: Person, rental_id: str, *, refusal: str) -> Rental:
     """Return a rental with a pending request or extension.
 
-    If nothing is pending, TooLate is raised, and its message says how the request was decided. If the person may
-    not see this, Refused is raised with the message `refusal`.
+    Raises:
+        TooLate: Nothing is pending. The error message says how the request was decided.
+        Refused: Nothing is pending, and the person isn't allowed to see the decision. The error message is
+            `refusal`.
     """
     rental = await tx.rentals.get(rental_id)
     if rental is None:
@@ -430,10 +433,12 @@ class RequestView(Frozen):
 async def fewer_hours_to_choose(
     deps: Deps, person: Person, rental_id: str, version: int
 ) -> tuple[RentalDetails, list[FewerHours]]:
-    """Return a rental, and the shorter leases that the person may choose when approving it, longest first.
+    """Return the shorter leases that an approver can choose for a pending request.
 
-    The list is empty if the pending lease is too short to be shortened. Raises Refused, RequestChanged and TooLate
-    for the same reasons as `Approve`.
+    Returns the details of the rental, and the leases, longest first. There are no leases if the pending lease is
+    too short to be shortened.
+
+    Raises Refused, RequestChanged and TooLate for the same reasons as `Approve`.
     """
     async with deps.store.read() as tx:
         rental, *_ = await load_approvable(tx, deps, person, rental_id, version)
@@ -449,7 +454,7 @@ async def fewer_hours_to_choose(
 async def newest_request(deps: Deps, person: Person, rental_id: str) -> RequestView:
     """Return the newest version of a request for a person who clicked on an older one.
 
-    Raises Refused if the person may not see the request's cost, and TooLate if the request is unknown.
+    Raises Refused if the person isn't allowed to see the request's cost, and TooLate if the request is unknown.
     """
     async with deps.store.read() as tx:
         rental = await tx.rentals.get(rental_id)

@@ -28,7 +28,7 @@ from store.db import Tx
 
 @dataclass(frozen=True)
 class ToDestroy:
-    """A rental that a person may destroy now."""
+    """A rental that a person is allowed to destroy now."""
 
     rental: Rental
     end_after_script: datetime | None
@@ -41,12 +41,12 @@ class ToDestroy:
 class Destroy(Direct[ToDestroy, Rental], id="destroy"):
     """Destroy a rental in any state. `why` is the person's reason.
 
-    With `graceful_destroy`, a ready machine is destroyed when its `/root/on-ending.sh` exits, or after ten minutes
-    at the latest. If somebody extends the lease in the meantime, the machine isn't destroyed.
+    With `graceful_destroy`, a ready machine is destroyed when its `/root/on-ending.sh` exits, or after ten
+    minutes at the latest. If somebody extends the lease in the meantime, the machine isn't destroyed.
 
     Raises:
         Mistake: The ID is unknown.
-        Refused: The person may not destroy this rental.
+        Refused: The person isn't allowed to destroy this rental.
         TooLate: The rental is over or already being destroyed. With `graceful_destroy`, also raised if the script
             can't run now or if the machine is already waiting for the script.
     """
@@ -111,7 +111,7 @@ async def end_after_script(tx: Tx, deps: Deps, rental: Rental) -> datetime | Non
 
 
 async def _load_for_destroyer(tx: Tx, deps: Deps, person: Person, rental_id: str, *, unknown: NextStep) -> Rental:
-    """Return a rental that this person may destroy.
+    """Return a rental that this person is allowed to destroy.
 
     Raises Mistake if the ID is unknown, and Refused if the person isn't allowed to destroy the rental.
     """
@@ -133,7 +133,7 @@ class TakeOnAlarm(Direct[Rental, Rental], id="taken_on", notes_seen=False):
 
     Raises:
         Mistake: The ID is unknown.
-        Refused: The person may not destroy the rental.
+        Refused: The person isn't allowed to destroy the rental.
         TooLate: The termination of its machines is confirmed, or somebody has already acknowledged the alarm.
     """
 

@@ -48,10 +48,11 @@ MOST_SHOWN = 2
 
 
 async def idle_machines(tx: Tx, deps: Deps, quote: Quote) -> tuple[IdleMachine, ...]:
-    """Return other people's idle machines that fit a quote's request, longest idle first.
+    """Return other people's idle machines that match a quote's request, longest idle first.
 
-    Empty if the person may not use other people's machines, or if the quote replaces a machine, changes a request
-    or has a start time.
+    A quote is a search for offers. The result is empty if the person is not allowed to use other people's
+    machines. It is also empty if the quote is for a replacement, for a change of a pending request, or for a
+    later start time.
     """
     now, person = deps.clock.now(), await tx.people.get(quote.owner, EVER)
     wants_now = not (quote.changes or quote.replaces_rental or quote.request.starts_at)
@@ -80,7 +81,7 @@ async def idle_machines(tx: Tx, deps: Deps, quote: Quote) -> tuple[IdleMachine, 
 
 
 class OnRental(Direct[Rental, Done]):
-    """An action on a rental by a person who may use the bot. Raises Mistake if the ID is unknown."""
+    """An action on a rental by a person who is allowed to use the bot. Raises Mistake if the ID is unknown."""
 
     rental_id: str
 
@@ -90,13 +91,13 @@ class OnRental(Direct[Rental, Done]):
 
 
 class AskFor(OnRental[IdleMachine], id="ask_for"):
-    """Ask the owner of an idle machine to transfer it to the person.
+    """Ask the owner of an idle machine to give it to the person who runs this action.
 
-    The result describes the machine.
+    Returns a description of the machine.
 
     Raises:
         Mistake: The ID is unknown, or the person already has access to the machine.
-        Refused: The machine can't be shared with the person.
+        Refused: The person is a guest. Other people's machines can't be shared with guests.
         TooLate: The machine is no longer idle or ends soon, its owner has left, or somebody has already asked for
             it within the last hour.
     """
@@ -139,7 +140,7 @@ class Give(OnRental[tuple[Rental, str]], id="give"):
     Raises:
         Mistake: The ID is unknown, or the machine already belongs to the person.
         Refused: The rental is somebody else's, or a new owner would need approval.
-        NoTeammate: The person may not use the bot.
+        NoTeammate: The person isn't allowed to use the bot.
         TooLate: The machine can't be transferred now; see `check_givable`.
     """
 
@@ -197,17 +198,17 @@ class Offered:
 
 
 class Take(Action[Offered, Offered, Rental], id="take"):
-    """Accept the machine that its owner offers to the person, and return the rental.
+    """Accept a machine that its owner wants to transfer to the person, and return the rental.
 
     The person needs the right to rent and an SSH key. The limits and budgets for people apply to the remaining
-    time. The team's limit and a pause of buying don't matter, because nothing is bought. From now on, the rental's
-    cost is reserved and charged in the person's budget.
+    time. The team's limit isn't checked, because nothing is bought. For the same reason, a transfer is possible
+    while buying is paused. From now on, the rental is paid from the new owner's budget.
 
-    `shown_end` is the end that the message showed, in whole seconds.
+    `shown_end` is the end of the lease that the message showed, in whole seconds.
 
     Raises:
-        TooLate: The machine is no longer offered to the person, its end isn't `shown_end`, or it can't be
-            transferred (see `check_givable`).
+        TooLate: The machine is no longer offered to the person, its lease doesn't end at `shown_end`, or it can't
+            be transferred (see `check_givable`).
         Refused: The rules or limits don't allow it.
         OverBudget: The remaining cost exceeds the person's budget.
         NeedsKey: The person has no SSH key.
@@ -274,7 +275,7 @@ def to_take(event: Event[Any], reader: Person, details: RentalDetails, now: date
 async def demands_if_taken(
     tx: Tx, rules: Rules, rental: Rental, person_id: str, now: datetime
 ) -> tuple[Demand, ...]:
-    """Return the amounts that a person's budget would need if they accepted a rental now.
+    """Return the amounts that a person's budget would have to cover if they accepted a rental now.
 
     The month with the least remaining headroom comes first.
     """

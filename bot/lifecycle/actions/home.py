@@ -37,7 +37,7 @@ async def opened(deps: Deps, person_id: str, shown: str) -> None:
 async def turn_page(deps: Deps, person: Person, page: int) -> None:
     """Show another page of the person's rentals in their Home tab. Pages are counted from 0.
 
-    Raises Refused if they may not use the bot.
+    Raises Refused if they aren't allowed to use the bot.
     """
     check_user(person, deps.rules)
     async with deps.store.write() as tx:
@@ -45,7 +45,7 @@ async def turn_page(deps: Deps, person: Person, page: int) -> None:
 
 
 async def home_for(deps: Deps, person: Person, page: int) -> HomeView | None:
-    """Return the content of the person's Home tab, or None if they may not use the bot.
+    """Return the content of the person's Home tab, or None if they aren't allowed to use the bot.
 
     `page` is the page of rentals to show, counted from 0. If that page is empty, the first one is shown.
     """

@@ -53,7 +53,7 @@ class KeyChanged:
 
 
 async def own_keys(deps: Deps, person: Person) -> tuple[Key, ...]:
-    """Return a person's keys, the default key first. Raises Refused if they may not use the bot."""
+    """Return a person's keys, the default key first. Raises Refused if they aren't allowed to use the bot."""
     check_user(person, deps.rules)
     async with deps.store.read() as tx:
         return tuple(await tx.people.keys(person.id))
@@ -65,7 +65,7 @@ async def add_key(deps: Deps, person: Person, line: str, *, reply_to: Destinatio
     If a new search is needed for this, its results are sent to `reply_to`.
 
     Raises:
-        Refused: The person may not use the bot.
+        Refused: The person isn't allowed to use the bot.
         PrivateKey: The line contains a private key. Nothing was stored.
         Mistake: The bot doesn't accept the line, or the person would have too many keys. Nothing was stored.
     """
@@ -112,7 +112,7 @@ def _check_count(had: int, more: int, most: int) -> None:
 class OnKey(Direct[Key, KeyChanged], notes_seen=False):
     """An action on one of the person's own keys.
 
-    Raises TooLate if they don't have this key, and Refused if they may not use the bot.
+    Raises TooLate if they don't have this key, and Refused if they aren't allowed to use the bot.
     """
 
     fingerprint: str
@@ -160,7 +160,7 @@ class MakeKeyFirst(OnKey, id="make_key_first"):
 
 
 def check_may_take(deps: Deps, person: Person) -> None:
-    """Refuse a person who may not use the bot, or may not import keys from GitHub. Raises Refused."""
+    """Refuse a person who isn't allowed to use the bot, or to import keys from GitHub. Raises Refused."""
     check_user(person, deps.rules)
     if not deps.rules.keys.github:
         raise Refused("Your team's rules don't allow keys from GitHub.", next_step=NextStep.PASTE_A_KEY)
@@ -170,7 +170,7 @@ async def look_at_github(deps: Deps, source: KeySource, person: Person, name: st
     """Return the keys of a GitHub user, for a person who wants to import them. Nothing is saved.
 
     Raises:
-        Refused: The person may not import keys from GitHub.
+        Refused: The person isn't allowed to import keys from GitHub.
         Mistake: There is no such user, or none of their keys is acceptable.
         KeysUnavailable: GitHub gives no usable response.
     """

@@ -51,7 +51,7 @@ from bot.policy.use.questions import after_answer, after_extension, asks_again_a
 from store.db import Tx
 
 DUPLICATE_WITHIN = timedelta(minutes=2)
-"""The time within which a repeated command counts as a duplicate that was sent by mistake."""
+"""The time within which a repeated command is treated as a duplicate that was sent by mistake."""
 _LONGER = {EventKind.EXTENDED, EventKind.EXTENDED_BY_OPERATOR, EventKind.EXTENSION_ASKED}
 """The events in which a person extends a lease, or requests an extension."""
 
@@ -157,29 +157,30 @@ class Extend(Action[AskedLease, LongerLease, Extended], id="extend"):
     The end of the lease doesn't change before the approver has decided. An extension by the operator takes effect
     immediately. It also resolves a pending extension.
 
-    A flexible lease has an earliest and a latest end. Extending it up to its latest end needs no approval, because
-    that time has already been approved. If the lease is extended beyond its latest end, it gets a single, fixed
-    end.
+    A flexible lease has an earliest and a latest end. Extending it up to its latest end needs no approval,
+    because that time has already been approved. If the lease is extended beyond its latest end, it gets a single,
+    fixed end.
 
-    With `until_done`, the machine ends when its jobs are done, and at its latest end in any case. `by` may then be
-    zero.
+    With `until_done`, the machine ends when its jobs are done, and at its latest end in any case. In this case,
+    `by` can be zero.
 
     Args:
-        by: The time to add to the end of the lease, or to the present if the end has passed. Alternatively, the
-            new end.
-        shown_end: The end that the button or dialog showed, in whole seconds. None for a typed command.
+        by: The time to add to the lease, or the time at which the lease is to end. If the lease has already
+            ended, the time is added to the present.
+        shown_end: The time at which the lease ends according to the button or dialog, in whole seconds. None for
+            a typed command.
         until_done: Whether the machine should end when its jobs are done.
         why: The operator's reason.
 
     Raises:
-        TooLate: The end is no longer `shown_end`, for example after a double click. Also raised if an approver
-            is already deciding about more time, or if the rental isn't ready.
-        DuplicateExtension: Without `shown_end`, this person requested the same extension less than
+        TooLate: The lease no longer ends at `shown_end`, for example after a double click. Also raised if an
+            approver is already deciding about more time, or if the rental isn't ready.
+        DuplicateExtension: `shown_end` is None, and the person requested this extension less than
             DUPLICATE_WITHIN ago.
-        Mistake: The ID is unknown, the lease would be too long, or the new end isn't later than the present one.
+        Mistake: The ID is unknown, the lease would be too long, or the lease already ends at that time or later.
             With `until_done`, also raised if the bot can't see the machine's jobs.
-        Refused: The person may not extend the rental, the owner may no longer use the bot, or a budget doesn't
-            allow it.
+        Refused: The person isn't allowed to extend the rental, the owner is no longer allowed to use the bot, or
+            a budget doesn't allow it.
     """
 
     rental_id: str
@@ -292,7 +293,7 @@ class Extend(Action[AskedLease, LongerLease, Extended], id="extend"):
 
 
 def _asked_end(extend: Extend, rental: Rental, events: Sequence[Event], by: By) -> datetime:
-    """Return the end that a person requests."""
+    """Return the time at which the lease is to end, as a person requests."""
     person, now = by.person, by.now
     asked, shown_end = extend.by, extend.shown_end
     lease = rental.running_lease
@@ -330,7 +331,7 @@ def _asked_end(extend: Extend, rental: Rental, events: Sequence[Event], by: By) 
 def _latest_end(extend: Extend, rental: Rental, asked: datetime) -> datetime:
     """Return the latest end of a machine that should end when its jobs are done.
 
-    It is never earlier than the end that the machine has anyway.
+    It is never earlier than the present latest end of the lease.
     """
     lease, latest = rental.running_lease, rental.running_lease.last_end
     if isinstance(extend.by, datetime) and asked < latest.replace(microsecond=0):
@@ -365,8 +366,10 @@ def said_just_now(
 class KeepAsItIs(OnReady[Rental], id="keep_as_it_is"):
     """Keep a machine although its GPUs aren't those that were sold, or are faulty.
 
-    Nothing is written if no such question is open. Each new fault asks the question again, so a machine can be
-    kept several times. Returns the rental. Raises the same errors as `load_extendable`.
+    This answers the bot's question to the owner about the GPUs. If that question is no longer open, nothing is
+    written. Each new fault opens the question again, so a machine can be kept several times.
+
+    Returns the rental. Raises the same errors as `load_extendable`.
     """
 
     async def do(self, tx: Tx, deps: Deps, person: Person, plan: Rental) -> Rental:
@@ -392,17 +395,16 @@ class ProbeNow(OnReady[Rental], id="probe_installed"):
 
 
 async def _record(tx: Tx, deps: Deps, person: Person, rental: Rental, kind: EventKind) -> Rental:
-    """Record a person's statement about a machine as an event of this kind."""
     event = Event(rental_id=rental.id, kind=kind, at=deps.clock.now(), actor=person.id)
     return await apply(tx, deps, Change(rental, alter(rental), (event,)))
 
 
 async def load_extendable(tx: Tx, deps: Deps, person: Person, rental_id: str) -> Rental:
-    """Return a rental that this person may keep or extend now.
+    """Return a rental that this person is allowed to keep or extend now.
 
     Raises:
         Mistake: The ID is unknown.
-        Refused: The person may not extend the rental.
+        Refused: The person isn't allowed to extend the rental.
         TooLate: The rental isn't ready, or its machine is being deleted.
     """
     rental = await known_rental(tx, rental_id)
@@ -416,7 +418,7 @@ async def load_extendable(tx: Tx, deps: Deps, person: Person, rental_id: str) ->
 
 
 async def rental_to_extend(deps: Deps, person: Person, rental_id: str) -> RentalDetails:
-    """Return a rental that this person may extend now. Raises the same errors as `load_extendable`."""
+    """Return a rental that this person is allowed to extend now. Raises the same errors as `load_extendable`."""
     async with deps.store.read() as tx:
         return await details_for(tx, deps, person, await load_extendable(tx, deps, person, rental_id))
 

@@ -76,9 +76,10 @@ async def quote_view(tx: Tx, deps: Deps, quote: Quote, *, most: int, each_region
 
 
 async def _wait(tx: Tx, deps: Deps, quote: Quote) -> tuple[WaitPreview | None, GpubotError | None]:
-    """Return the terms on which the bot would rent the first offer that fits, or the error that prevents this.
+    """Return the terms for renting the first cheap enough offer, or the error that prevents this.
 
-    The terms and the error are None if no highest price is known, or if the quote can't be put on the waitlist.
+    Both are None if the request has no highest price and none can be computed, or if the quote can't be put on
+    the waitlist.
     """
     may_wait = quote.changes is None and quote.replaces_rental is None
     if not may_wait or not (quote.state is QuoteState.NONE or quote.waitlist_entry or quote.request.starts_at):

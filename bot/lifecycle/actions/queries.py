@@ -60,14 +60,17 @@ from bot.policy.use.usage_status import recent_span, recent_use
 from store.db import Tx
 
 MOST_TO_DECIDE = 5
-"""The maximum number of pending requests that are listed. The others are only counted."""
+"""The maximum number of pending requests that are listed. Further requests are only counted."""
 
 ENDED_SHOWN = timedelta(days=7)
 """The time for which a list still shows a rental that is over."""
 
 
 async def details_for(tx: Tx, deps: Deps, person: Person, rental: Rental) -> RentalDetails:
-    """Return a rental, reduced to what this person may see. The caller has checked that they may look at it."""
+    """Return a rental, reduced to what this person is allowed to see.
+
+    The caller has already checked that the person can see the rental at all.
+    """
     use = sees_use(person, rental, deps.rules)
     money = sees_money(person, rental.owner, deps.rules)
     details = await _details(tx, rental, deps.clock.now(), money=money, use=use)
@@ -79,10 +82,10 @@ async def details_for(tx: Tx, deps: Deps, person: Person, rental: Rental) -> Ren
 
 
 async def details_for_message(tx: Tx, rental: Rental, now: datetime) -> RentalDetails:
-    """Return a rental for a message that several people may read.
+    """Return a rental for a message that several people can read.
 
-    The cost is included, because everyone who gets such a message may see the cost. The details of the machine's
-    use are left out, except for the usage status and its start time.
+    The cost is included, because everyone who gets this message is allowed to see the cost. The details of the
+    machine's use are left out, except for the usage status and its start time.
     """
     return await _details(tx, rental, now, money=True, use=False)
 
@@ -104,14 +107,14 @@ async def waiting_for_approver(
 async def details_for_direct_message(
     tx: Tx, deps: Deps, reader: Person, rental: Rental, event: Event | None = None
 ) -> RentalDetails | None:
-    """Return a rental for a direct message about an event. None if the reader may not see the rental any more.
+    """Return a rental for a direct message about an event. None if the reader can no longer see it.
 
-    A teammate who has left or become a guest may not see the rental. Two groups of people may see it although they
-    are neither its owner nor a teammate:
+    A teammate who has left or become a guest isn't allowed to see the rental. Two groups of people can see it
+    although they are neither its owner nor a teammate:
 
     - A former owner sees who owns the rental now, and which SSH keys the new owner needs on the machine.
-    - People who asked for a machine, and people to whom a machine is offered, see the message about the request or
-      the offer.
+    - People who asked for a machine, and people to whom a machine is offered, see the message about the request
+      or the offer.
     """
     details = await details_for(tx, deps, reader, rental)
     may_read = may_read_direct_message(reader, rental, deps.rules) or reader.id in details.former_owners
@@ -187,10 +190,10 @@ def _people_in(snapshot: RentalSnapshot, events: Iterable[Event]) -> set[str]:
 
 
 async def show(deps: Deps, person: Person, rental_id: str) -> RentalDetails:
-    """Return a rental with its history, and with its recent use if the person may see the use.
+    """Return a rental with its history, and with its recent use if the person is allowed to see the use.
 
-    Raises Mistake if the ID is unknown or the person may not see the rental, and Refused if they may not use the
-    bot.
+    Raises Mistake if the ID is unknown or the person isn't allowed to see the rental, and Refused if they aren't
+    allowed to use the bot.
     """
     async with deps.store.read() as tx:
         rental = await _visible(tx, deps, person, rental_id)
@@ -201,7 +204,7 @@ async def show(deps: Deps, person: Person, rental_id: str) -> RentalDetails:
 
 
 async def ssh_details(deps: Deps, person: Person, rental_id: str) -> RentalDetails:
-    """Return a rental whose SSH command the person may see.
+    """Return a rental whose SSH command the person is allowed to see.
 
     Raises the same errors as `show`, and OwnerOnly if the person is neither the owner nor a teammate.
     """
@@ -213,10 +216,10 @@ async def ssh_details(deps: Deps, person: Person, rental_id: str) -> RentalDetai
 
 
 async def _visible(tx: Tx, deps: Deps, person: Person, rental_id: str) -> Rental:
-    """Return a rental that the person may look at.
+    """Return a rental that the person is allowed to look at.
 
-    The same Mistake is raised for an unknown ID and for a rental that the person may not see, so that the error
-    doesn't reveal which IDs exist.
+    The same Mistake is raised for an unknown ID and for a rental that the person isn't allowed to see, so that
+    the error doesn't reveal which IDs exist.
     """
     rental = await tx.rentals.get(rental_id)
     if rental is None or not may_look(person, rental.owner, deps.rules):
@@ -266,11 +269,11 @@ async def live_rentals(
     without: Collection[str] = (),
     with_waiting: bool = False,
 ) -> RentalList:
-    """Return a page of live rentals, with the total cost of all of them.
+    """Return a page of the rentals that are not over, with totals over all pages.
 
     By default, the page contains the person's own rentals and those shared with them. With `everyone`, the page
     contains the rentals of the whole team. The page is read with few database queries, because Slack is waiting
-    for the response. Raises Refused if the person may not use the bot.
+    for the response. Raises Refused if the person isn't allowed to use the bot.
 
     Args:
         most: The maximum number of rentals on a page.
@@ -353,7 +356,7 @@ def _unmanaged_total(questions: Iterable[AdminQuestion]) -> UnmanagedTotal:
 
 
 async def _waiting_for(tx: Tx, deps: Deps, person: Person) -> list[Rental]:
-    """Return the rentals with a pending request or extension that this person may approve, oldest first."""
+    """Return the rentals with a pending request or extension that this person can approve, oldest first."""
     waiting = await tx.rentals.undecided()
     team = await team_of(tx, deps.rules) if waiting else Team()
     return [
@@ -364,7 +367,7 @@ async def _waiting_for(tx: Tx, deps: Deps, person: Person) -> list[Rental]:
 
 
 def _totals(alike: Iterable[tuple[State, Decimal | None, int]]) -> CostTotals:
-    """Return the number and hourly cost of rentals. Rentals that haven't bought anything yet don't count."""
+    """Return the number and hourly cost of rentals. Rentals for which nothing has been bought are left out."""
     buying = [(rate or Decimal(0), count) for state, rate, count in alike if state not in UNBOUGHT]
     return CostTotals(
         count=sum(count for _, count in buying),
@@ -403,10 +406,10 @@ DAY = timedelta(days=1)
 
 
 def readable_by(person: Person, rental: Rental, rules: Rules) -> Rental:
-    """Return the rental, with only those details of its machine's use that a person may see.
+    """Return the rental, with only those details of its machine's use that a person is allowed to see.
 
-    The owner and teammates see everything. Admins see everything except the names of jobs. All others see only the
-    usage status and its start time.
+    The owner and teammates see everything. Admins see everything except the names of jobs. All others see only
+    the usage status and its start time.
 
     While there are too few samples to determine the status, it is left out for everybody.
     """
@@ -418,26 +421,28 @@ def readable_by(person: Person, rental: Rental, rules: Rules) -> Rental:
 
 
 def readable_by_all(rental: Rental) -> Rental:
-    """Return the rental as messages in a channel may show it.
+    """Return a copy of the rental that a message in a channel is allowed to show.
 
-    The details of the machine's use are left out, except for the usage status and its start time, and the newest
-    progress. The status is also left out while there are too few samples to determine it.
+    The copy contains the usage status of the machine, the time at which this status began, and the newest
+    progress. All other details of the machine's use are left out. If there are too few samples to determine the
+    status, it is left out as well.
     """
     use = rental.use
     return changed(rental, use=None if use is None or use.undecided else use.bare, jobs=None)
 
 
 def readable_events(events: Iterable[Event], *, everything: bool) -> tuple[Event, ...]:
-    """Return the events that a person may read, without the details that they may not see."""
+    """Return the events that a person is allowed to read, without details that they must not see."""
     return tuple(
         readable_event(event, everything=everything) for event in events if _is_readable(event, everything)
     )
 
 
 def readable_event(event: Event, *, everything: bool) -> Event:
-    """Return an event with the details of the machine's use that a person may see.
+    """Return an event with the details of the machine's use that a person is allowed to see.
 
-    With `everything`, the person may see all details; otherwise, only the usage status and its start time.
+    With `everything`, the person is allowed to see all details; otherwise, only the usage status and its start
+    time.
     """
     if everything or not isinstance(event.facts, UseFacts) or event.facts.use is None:
         return event
@@ -470,7 +475,7 @@ class Purpose(Enum):
     """Extend or keep the machine."""
     DESTROY = auto()
     SHARE = auto()
-    """Share the machine with others."""
+    """Share the machine with teammates."""
     GIVE = auto()
     """Offer the machine to somebody."""
 
@@ -483,9 +488,9 @@ NEEDS_MACHINE = frozenset({Purpose.SSH, Purpose.EXTEND, Purpose.GIVE})
 async def own_rentals(deps: Deps, person: Person, purpose: Purpose) -> OwnRentals:
     """Return the rentals that a command without an ID can mean.
 
-    These are the person's own rentals. Rentals that are shared with them as a teammate also count, unless the
-    command is reserved for owners. If the command needs a machine and there are several rentals, only the ready
-    ones are returned.
+    These are the person's own rentals. Rentals that are shared with them as a teammate are also included, unless
+    the command is reserved for owners. If the command needs a machine and there are several rentals, only the
+    ready ones are returned.
 
     Raises:
         Refused: There is no such rental, and the person isn't allowed to use the bot. Or the command is reserved

@@ -39,9 +39,9 @@ QUOTES_PER_MINUTE = 6
 
 
 def check_may_ask(deps: Deps, person: Person, asked_in: str, *, direct: bool) -> None:
-    """Refuse a person who may not use the bot at all, or not in the channel `asked_in`. Raises Refused.
+    """Refuse a person who isn't allowed to use the bot in the channel `asked_in`. Raises Refused.
 
-    `direct` says whether that channel is a direct message.
+    `direct` is True if that channel is a direct message.
     """
     check_user(person, deps.rules)
     if not may_use_in(asked_in, direct=direct, rules=deps.rules):
@@ -132,7 +132,7 @@ def new_quote(
 
     If the request names the end of the lease, the lease begins now and lasts until that end. If the request names
     a highest total instead of a highest price, the highest price is computed from the total and the length of the
-    lease. For a replacement, the highest price isn't computed: the lease can become shorter instead.
+    lease. For a replacement, the highest price isn't computed.
 
     Raises Mistake if too little time is left.
     """
@@ -163,20 +163,19 @@ def new_quote(
 
 
 async def quote_to_ask_again(deps: Deps, person: Person, quote_id: str) -> Quote:
-    """Return a person's own quote, in order to start a new search with the same or a similar request.
+    """Return one of the person's own quotes, so that they can search again.
 
-    A quote that changes a pending request is brought up to date by `quote_of_today`. Raises the same errors as
-    `own_quote`.
+    `quote_of_today` updates the quote before it is returned. Raises the same errors as `own_quote`.
     """
     async with deps.store.read() as tx:
         return await quote_of_today(tx, await own_quote(tx, person, quote_id))
 
 
 async def quote_of_today(tx: Tx, quote: Quote) -> Quote:
-    """Bring a quote that changes a pending request up to date. Return any other quote unchanged.
+    """Update a quote that is meant to change a pending request. Return any other quote unchanged.
 
-    The pending request belongs to a rental. People with whom this rental has been shared since the quote was
-    created are added to the quote. If the rental is over, the quote is turned into one for a new rental.
+    If the request has been shared with more people since the quote was created, they are added to the quote. If
+    the request is over, the quote becomes one for a new rental.
     """
     rental = await tx.rentals.get(quote.changes) if quote.changes is not None else None
     if rental is None:
@@ -191,7 +190,7 @@ class LastRequest(Frozen):
 
     request: Request
     end_dropped: bool
-    """True if the end that the request named has passed or is near.
+    """True if the time at which the lease was to end has passed or is near.
 
     The new request then has the usual length instead.
     """
@@ -200,7 +199,7 @@ class LastRequest(Frozen):
 async def last_request(deps: Deps, person: Person) -> LastRequest:
     """Return a person's last request.
 
-    Raises Refused if they may not use the bot, and Mistake if they haven't made a request yet.
+    Raises Refused if they aren't allowed to use the bot, and Mistake if they haven't made a request yet.
     """
     check_user(person, deps.rules)
     async with deps.store.read() as tx:
@@ -213,16 +212,19 @@ async def last_request(deps: Deps, person: Person) -> LastRequest:
 
 
 def nearby_request(quote: Quote, index: int) -> Request:
-    """Return one of the similar requests of a quote, by its index. Raises TooLate if there is none."""
+    """Return one of the similar requests that were suggested to the person, by its index.
+
+    Raises TooLate if there is no suggestion with this index.
+    """
     if index >= len(quote.nearby):
         raise unknown_search()
     return changed(quote.nearby[index].request, teammates=quote.request.teammates)
 
 
 def request_until(quote: Quote, first: datetime) -> Request:
-    """Return a quote's request with `first` as its new earliest end.
+    """Return a quote's request for a lease that ends at `first`, or later if the request allows that.
 
-    Raises TooLate if `first` is after the latest end that was requested.
+    Raises TooLate if `first` is later than the latest end that was requested.
     """
     if first > last_moment(quote.request, quote.created_at):
         raise unknown_search()
@@ -248,12 +250,12 @@ def request_with_price_for_all(quote: Quote) -> Request:
 async def quote_to_change(deps: Deps, person: Person, rental_id: str) -> Quote:
     """Return the quote of a pending request that the person wants to change.
 
-    The quote's request includes all teammates of the rental, even teammates who were added later.
+    A quote is a search for offers. It is returned with all present teammates of the rental.
 
     Raises:
-        Refused: The person may not change the request.
+        Refused: The person isn't the owner of the request.
         TooLate: The request is no longer pending.
-        Mistake: The request is also on the waitlist, for an offer or a start time.
+        Mistake: The request is on the waitlist.
     """
     async with deps.store.read() as tx:
         rental = await tx.rentals.get(rental_id)
@@ -295,11 +297,11 @@ class Prices:
 async def cheapest(deps: Deps, prices: Prices, person: Person, request: Request) -> Offer | None:
     """Return the cheapest offer for a request, or None if nothing is offered.
 
-    Nothing is stored, and the query doesn't count towards the number of searches that a person may start in a
-    minute. A response that comes too late is used for the next person who makes the same choices.
+    Nothing is stored, and the query doesn't count toward the number of searches that a person is allowed to start
+    in a minute. A response that comes too late is used for the next person who makes the same choices.
 
     Raises:
-        Refused: The person may not use the bot, or the request has too many GPUs.
+        Refused: The person isn't allowed to use the bot, or the request has too many GPUs.
         Mistake: The lease is too long.
         MarketAway: The market hasn't responded in time.
     """

@@ -53,7 +53,7 @@ CLICK_COUNTS_FOR = timedelta(days=1)
 async def load_limits(
     tx: Tx, deps: Deps, request: Request, *, owner: str, project: str, rental: Rental | None = None
 ) -> Limits:
-    """Return the headroom that limits and budgets leave for a request.
+    """Load the limits and budgets that apply to a request, and the amounts that are left in them.
 
     `rental` is the pending rental that the request would change. None for a new rental.
     """
@@ -107,7 +107,7 @@ class RentPlan:
     problem: DuplicateRental | BuyingBlocked | None
     """The reason why the offer can't be rented at this moment. None if it can.
 
-    A dialog may still open, because the problem may be resolved while the dialog is open.
+    The confirmation dialog opens nevertheless, because the problem can be resolved while the dialog is open.
     """
 
 
@@ -123,13 +123,14 @@ class Rented:
 
 
 class Rent(Action[OfferToRent, RentPlan, Rented], id="rent"):
-    """Rent an offer of a quote, or request approval for it. A quote creates at most one rental.
+    """Rent an offer that a search found, or request approval for it.
 
-    If only an SSH key is missing, the offer is rented when the person adds a key (`rent_clicked`).
+    At most one rental is created from each search. If only an SSH key is missing, the offer is rented when the
+    person adds a key (`rent_clicked`).
 
     Raises:
         NeedsKey: The person has no SSH key.
-        TooLate: The quote has already created a rental, or the price is no longer valid.
+        TooLate: A rental was already created from the search, or the price is no longer valid.
         DuplicateRental: The person already rents the same machine and doesn't want `another`.
         Mistake: Too little time is left until the requested end, the lease is too long, or the keys and the setup
             script don't fit into a startup script.
@@ -217,8 +218,8 @@ def _offer_of(quote: Quote, offer_id: str, now: datetime) -> Offer:
 async def _request_to_change(tx: Tx, person: Person, quote: Quote) -> Rental:
     """Return the pending rental that this quote is meant to change.
 
-    A quote is a search that is stored together with its offers. Raises Refused if the person may not change the
-    request, and TooLate if the request is no longer pending.
+    A quote is a search that is stored together with its offers. Raises Refused if the person isn't allowed to
+    change the request, and TooLate if the request is no longer pending.
     """
     rental = await tx.rentals.get(quote.changes or "")
     if rental is not None and not is_owner(person.id, rental.owner):
@@ -242,10 +243,7 @@ async def _same(tx: Tx, person: Person, request: Request) -> Rental | None:
 async def _rent(
     tx: Tx, deps: Deps, plan: RentPlan, *, asked: Deciders | None, decision: PendingDecision | None
 ) -> Rental:
-    """Create the rental, or replace a pending request with the quote's request.
-
-    If a pending request is replaced, the new terms become the next version of the pending terms.
-    """
+    """Create the rental. If the plan changes a pending request, change that request instead."""
     quote, offer, before, now = plan.quote, plan.choice.offer, plan.to_change, deps.clock.now()
     if before is None:
         kind = EventKind.STARTED if decision is None else EventKind.ASKED
@@ -276,7 +274,6 @@ async def _rent(
 
 
 def _with_prices(facts: RequestFacts, offer: Offer, quote: Quote) -> RequestFacts:
-    """Return the facts of an event, with details about prices for the approvers."""
     if facts.admins_decide is None:
         return facts
     return changed(facts, read_at=offer.read_at, other=cheapest_other(offer, quote.offers))

@@ -32,7 +32,7 @@ LONGEST_REASON = 200
 
 @dataclass(frozen=True)
 class ReplacePlan:
-    """A rental that a person may replace now, and the time and budget that remain for the replacement."""
+    """A rental that can be replaced now, with the time and budget that remain for the replacement."""
 
     rental: Rental
     left: Remainder

@@ -70,7 +70,7 @@ class Share(Direct[Rental, Shared], id="share"):
 async def _shared(tx: Tx, deps: Deps, rental: Rental, people: Sequence[str], *, go_in: bool) -> Shared:
     """Return the result of sharing a rental with these people.
 
-    `go_in` is True if the people's keys will still be sent with a purchase.
+    `go_in` is True if the machine hasn't been bought yet. The purchase will then install the people's keys.
     """
     keys = await tx.people.keys_of((rental.owner, *rental.teammates))
     allowed = await keys_that_get_in(tx, rental, deps.rules)
@@ -87,9 +87,9 @@ async def _shared(tx: Tx, deps: Deps, rental: Rental, people: Sequence[str], *, 
 
 
 async def teammates_of(deps: Deps, person: Person, rental_id: str) -> tuple[str, ...]:
-    """Return the IDs of the people with whom this person has shared a rental.
+    """Return the Slack IDs of the people with whom a person shares one of their own rentals.
 
-    Empty if the rental is somebody else's.
+    Empty if the rental belongs to somebody else.
     """
     async with deps.store.read() as tx:
         rental = await tx.rentals.get(rental_id)

@@ -1,4 +1,4 @@
-"""Spending reports and the file of a month's charges, limited to what their reader may see."""
+"""Spending reports and the file of a month's charges, limited to what their reader is allowed to see."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ async def report(
 
     Args:
         rows_of: The kind of rows that the reader asked for. None for the default. The default is also used if the
-            reader may not see such rows.
+            reader isn't allowed to see these rows.
 
     Raises:
-        Refused: The person may not see this report.
+        Refused: The person isn't allowed to see this report.
         Mistake: The project is unknown, or the period is a future month.
     """
     rules, now = deps.rules, deps.clock.now()
@@ -187,7 +187,7 @@ async def ask_for_file(deps: Deps, person: Person, part: MonthPart) -> None:
 
 
 async def file_for(tx: Tx, deps: Deps, reader: Person, part: MonthPart, *, as_finance: bool = False) -> MonthFile:
-    """Return a file with the charges that its reader may see now.
+    """Return a file with the charges that its reader is allowed to see now.
 
     `as_finance` is True if the reader gets the file as a member of finance. The file then contains everybody's
     charges. The membership isn't checked again here.

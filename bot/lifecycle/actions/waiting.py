@@ -63,18 +63,19 @@ Sums of higher prices might exceed the largest number that the store can hold.
 
 
 class TellMe(Direct[Quote, Quote], id="tell_me"):
-    """Notify the person once there is an offer that fits the quote (button "Tell me when there's an offer").
+    """Notify the person once the search finds an offer (button "Tell me when there's an offer").
 
-    By default, the quote stays on the waitlist for the duration `waiting.longest`. The person is only notified
+    By default, the search stays on the waitlist for the duration `waiting.longest`. The person is only notified
     during their working hours, which the policy key `hours` sets. The person can also type another duration, or
     that they want to be notified at any time.
 
-    A second click changes nothing. If the quote has already created a rental, a copy of the quote waits instead.
-    That rental must be over, or waiting for its owner's decision.
+    A second click changes nothing. If a rental was already created from the search, a copy of the search is put
+    on the waitlist. That rental must be over, or waiting for its owner's decision.
 
     Raises:
-        TooLate: The quote is unknown, or it has created another rental.
-        Refused: The quote is somebody else's, the person may not use the bot, they already wait for
+        TooLate: The search is unknown. Also raised if a rental was created from it, and the rental is neither
+            over nor waiting for its owner's decision.
+        Refused: The search is somebody else's, the person isn't allowed to use the bot, they already wait for
             `waiting.per_person` machines, or the request has too many GPUs.
         Mistake: Too little time is left until the requested end, or the lease is too long.
     """
@@ -105,7 +106,7 @@ class TellMe(Direct[Quote, Quote], id="tell_me"):
 class WaitAgain(TellMe, id="wait_again"):
     """Start a new waitlist entry like an earlier one, for the same length of time (button "Wait again").
 
-    The person is notified once there is an offer. Returns the new quote. Raises the same errors as `TellMe`.
+    The person is notified once there is an offer. Returns the new search. Raises the same errors as `TellMe`.
     """
 
     async def do(self, tx: Tx, deps: Deps, person: Person, plan: Quote) -> Quote:
@@ -141,10 +142,10 @@ class WaitToJudge:
 
 
 async def load_wait(tx: Tx, deps: Deps, quote: Quote, gpu_rate: Decimal | None = None) -> WaitToJudge | None:
-    """Return the waitlist entry that lets the bot rent a machine automatically for a quote.
+    """Prepare a waitlist entry with which the bot will rent a machine automatically. Nothing is stored.
 
-    `gpu_rate` is the highest price that the owner named, as in `RentWhenFound`. Returns None if no highest
-    price is known. Raises Refused or Mistake if the request breaks a rule of the team.
+    `gpu_rate` is the highest price that the owner named, as in `RentWhenFound`. Returns None if no highest price
+    is known. Raises Refused or Mistake if the request breaks a rule of the team.
     """
     now, rules = deps.clock.now(), rules_of_project(deps.rules, quote.project)
     owner = await tx.people.get(quote.owner, EVER)
@@ -204,16 +205,16 @@ class RentWhenFound(Action[WaitFacts, LaterRent, WaitBegun], id="rent_for_me"):
     needs approval, it waits for an approver first. It is then in state `queued` until an offer is found. A second
     click returns the same rental.
 
-    `gpu_rate` is the highest price that the person named, in USD per GPU-hour. If it is None, the highest price in
-    the request is used. For a request with a start time, the highest price can also be computed from the cheapest
-    present offer, by adding the margin `procure.dearer`.
+    `gpu_rate` is the highest price that the person named, in USD per GPU-hour. If it is None, the highest price
+    in the request is used. For a request with a start time, the highest price can also be computed from the
+    cheapest present offer, by adding the margin `procure.dearer`.
 
     Raises:
         NeedsKey: The person has no SSH key.
-        TooLate: The quote is unknown, or it has created another rental.
+        TooLate: The search is unknown, or another rental was already created from it.
         Mistake: No price is known, too little time is left until the requested end, the lease is too long, the
             start time is too far in the future, or the keys and the setup script don't fit into a startup script.
-        Refused: The quote is somebody else's, the person isn't allowed to use the bot, the person already waits
+        Refused: The search is somebody else's, the person isn't allowed to use the bot, the person already waits
             for `waiting.per_person` machines, or the request exceeds another limit or a budget.
     """
 
@@ -341,12 +342,13 @@ def _without_cap(request: Request) -> Request:
 
 
 class StopWaiting(Direct[tuple[Quote, Rental | None], Quote], id="stop_waiting"):
-    """Leave the waitlist (button "Stop waiting"). Returns the quote.
+    """Leave the waitlist (button "Stop waiting"). Returns the saved search, that is, the quote.
 
-    `quote_id` may also be the ID of the quote's rental. The rental ends as withdrawn, and nothing stays reserved.
+    `quote_id` is the ID of the quote or of its rental. If there is a rental, it ends as withdrawn, and nothing
+    stays reserved.
 
-    Raises Refused if the quote is somebody else's and the person may not end it. Raises TooLate if the quote no
-    longer waits, for example because its machine has just been rented.
+    Raises Refused if the person isn't allowed to remove this entry from the waitlist. Raises TooLate if the entry
+    is no longer on the waitlist, for example because the machine has just been rented.
     """
 
     quote_id: str
@@ -376,11 +378,11 @@ class StopWaiting(Direct[tuple[Quote, Rental | None], Quote], id="stop_waiting")
 class WaitAtAnyTime(Direct[tuple[Quote, Rental | None], WaitingView], id="any_time"):
     """Search for offers outside the person's working hours, too (button "Any time").
 
-    Returns the quote and the quote's rental.
+    Returns the saved search (the quote) and its rental.
 
     Raises:
-        TooLate: The quote is no longer on the waitlist for an offer.
-        Refused: The quote is somebody else's, or the person isn't allowed to use the bot.
+        TooLate: The search is no longer on the waitlist for an offer.
+        Refused: The search is somebody else's, or the person isn't allowed to use the bot.
     """
 
     quote_id: str
@@ -413,7 +415,7 @@ async def waiting_of(deps: Deps, person: Person) -> list[WaitingView]:
 async def starting(deps: Deps, person: Person) -> list[WaitingView]:
     """Return everyone's waitlist entries that have a start time, earliest first.
 
-    Raises Refused if the person may not use the bot.
+    Raises Refused if the person isn't allowed to use the bot.
     """
     check_user(person, deps.rules)
     async with deps.store.read() as tx:
@@ -428,7 +430,7 @@ async def starting(deps: Deps, person: Person) -> list[WaitingView]:
 
 
 async def _fresh(tx: Tx, deps: Deps, quote: Quote, *, may_wait: bool = False) -> Quote:
-    """Return the quote, or a copy of it if it has already created a rental. A quote can create only one rental.
+    """Return the quote. If a rental was already created from the quote, return a copy of the quote instead.
 
     Raises TooLate if that rental isn't over. If `may_wait` is set, a rental that waits for its owner's decision is
     accepted, too.
@@ -462,7 +464,7 @@ async def _copy(tx: Tx, deps: Deps, quote: Quote) -> Quote:
 
 
 async def _wait(tx: Tx, deps: Deps, person: Person, quote: Quote, waitlist_entry: WaitlistEntry) -> Quote:
-    """Put a quote on the waitlist: store that it waits, and schedule its search now.
+    """Put a quote on the waitlist, so that the bot searches the market for it from now on.
 
     Raises Refused if the person already waits for `waiting.per_person` machines.
     """

@@ -1,4 +1,4 @@
-"""Writes a change of a rental. This is the only way in which a rental changes."""
+"""Writes changes to rentals. A rental changes only in this way."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from store.db import Tx
 
 
 async def apply(tx: Tx, deps: Deps, change: Change) -> Rental:
-    """Write a change of a rental with everything that follows from it, and return the changed rental.
+    """Write a change to a rental with everything that follows from it, and return the changed rental.
 
     The messages of the change's events are written, and the rental's reservations and charges are updated. If the
-    end of a running machine has changed, the next probe run is scheduled as soon as possible, because the probe
-    run sends the machine its new end.
+    lease of a running machine now ends at another time, the next probe run is scheduled as soon as possible. The
+    probe run tells the machine when the lease ends.
 
     Raises:
         Stale: The rental has changed in the meantime, or the change has to stay within budgets but would exceed

@@ -1,12 +1,11 @@
 """Changes to a rental that don't change the rental's state.
 
-They concern the lease, the rental that replaces this one, and the facts about the machine.
+They change the lease, the link to a replacement, or the stored data about the machine.
 
 Each function returns the next version of a rental. None of them writes to the store.
 
-A graceful destroy waits for the machine's `/root/on-ending.sh` to finish before the machine is destroyed. A
-flexible lease has a present end and a latest end. While the machine is in use, the bot moves the present end, but
-never past the latest end.
+If a machine is destroyed gracefully, its `/root/on-ending.sh` finishes first. A flexible lease has a present end
+and a latest end. While the machine is in use, the bot moves the present end, but never past the latest end.
 """
 
 from __future__ import annotations
@@ -25,10 +24,11 @@ from bot.policy.use.jobs import resumed, until_done_from, with_fixed_end
 
 
 def keep(rental: Rental, question: Question, now: datetime) -> Rental:
-    """Record that someone still needs the rental. The end of the lease doesn't change.
+    """Record that someone still needs the rental.
 
-    If a graceful destroy had begun, it is cancelled, and the lease gets back its previous end. If the lease was to
-    end because its jobs are done, it gets back its usual end, which no longer depends on jobs.
+    If somebody had requested to destroy the machine gracefully, this is cancelled, and the lease ends when it
+    would have ended before. If the lease was to end because its jobs are done, it no longer depends on jobs.
+    Otherwise, the end of the lease doesn't change.
     """
     lease = _not_destroyed(rental.running_lease)
     lease = with_fixed_end(lease) if lease.ends_when_done else lease
@@ -62,8 +62,8 @@ def move_end(rental: Rental, ends_at: datetime) -> Rental:
 def keep_after_failure(rental: Rental, until: datetime, now: datetime) -> Rental:
     """Keep the machine until `until`, because its `/root/on-ending.sh` failed before the end of the lease.
 
-    It isn't kept again if the script also fails before `until`. If the lease ended because its jobs are done, its
-    end no longer depends on jobs.
+    It isn't kept again if the script fails again. If the lease was to end because its jobs are done, it no longer
+    depends on jobs.
     """
     lease = rental.running_lease
     latest_end = None if lease.ends_when_done else later_end(lease, until)
@@ -94,8 +94,8 @@ def extend(
 def ask_extension(rental: Rental, extension: Extension, question: Question, now: datetime) -> Rental:
     """Store a request for a longer lease that an approver has to decide. Record that someone needs the rental.
 
-    The end of the lease doesn't change yet. If a graceful destroy had begun, it is cancelled, and the lease gets
-    back its previous end.
+    The end of the lease doesn't change yet. If somebody had requested to destroy the machine gracefully, this is
+    cancelled, and the lease ends when it would have ended before.
     """
     lease = changed(_not_destroyed(rental.running_lease), seen_at=now, question=question)
     return alter(rental, extension=extension, lease=lease, due_at=now)
@@ -133,18 +133,20 @@ def extend_at_once(
 
 
 def drop_extension(rental: Rental, now: datetime) -> Rental:
-    """Drop a request for a longer lease that was denied, withdrawn or has expired.
+    """Remove the pending request for a longer lease from a rental.
 
-    The end of the lease doesn't change.
+    The request was denied or withdrawn, or it has expired. The end of the lease doesn't change.
     """
     return alter(rental, terms=rental.unextended, extension=None, due_at=now)
 
 
 def _until(lease: Lease, ends_at: datetime, terms: Terms, now: datetime, *, until_done: bool) -> Lease:
-    """Return the lease with another end, which these terms cover. A graceful destroy is cancelled.
+    """Return the lease with `ends_at` as its new end.
 
-    If the lease was going to end because the machine's jobs are done, the new end doesn't depend on jobs. With
-    `until_done`, it depends on jobs that begin from now on.
+    A request to destroy the machine gracefully is cancelled.
+
+    If the lease was going to end because the machine's jobs are done, the new end no longer depends on jobs. With
+    `until_done`, it depends on the jobs that begin from now on.
     """
     is_allowed = already_allowed(lease, ends_at)
     if until_done:
@@ -205,7 +207,7 @@ def note_jobs_told(rental: Rental, question: Question, now: datetime) -> Rental:
 
 
 def _not_destroyed(lease: Lease) -> Lease:
-    """Cancel the graceful destroy of a lease. A lease without one is returned unchanged."""
+    """Undo a request to destroy the machine gracefully. Without one, return the lease unchanged."""
     first = lease.graceful_destroy
     if first is None:
         return lease
@@ -247,8 +249,8 @@ def note_host_key(rental: Rental, host_key: str) -> Rental:
 def note_use(rental: Rental, use: Use, now: datetime) -> Rental:
     """Store a changed usage status.
 
-    The rental becomes due now, because the usage status affects the next question to the owner and the end of the
-    lease.
+    The rental is processed again now, because the usage status affects the next question to the owner and the end
+    of the lease.
     """
     return alter(rental, use=use, due_at=now)
 
@@ -256,7 +258,7 @@ def note_use(rental: Rental, use: Use, now: datetime) -> Rental:
 def note_on_ending(rental: Rental, on_ending: OnEnding | None, now: datetime) -> Rental:
     """Store what the machine reported about its `/root/on-ending.sh`.
 
-    The rental becomes due now, because the machine's end can depend on the script.
+    The rental is processed again now, because the script can delay the destruction of the machine.
     """
     at = None if on_ending is None else now
     return alter(rental, on_ending=on_ending, on_ending_at=at, due_at=now)
@@ -265,7 +267,7 @@ def note_on_ending(rental: Rental, on_ending: OnEnding | None, now: datetime) ->
 def note_jobs(rental: Rental, jobs: MachineJobs, now: datetime) -> Rental:
     """Store what the machine reported about its jobs.
 
-    The rental becomes due now, because the next message to the owner and the end of the lease can depend on the
-    jobs.
+    The rental is processed again now, because the next message to the owner and the end of the lease can depend
+    on the jobs.
     """
     return alter(rental, jobs=jobs, due_at=now)

@@ -77,10 +77,10 @@ class Scene(NamedTuple):
         return self.rental.teammates if self.rental is not None else []
 
     def approvers(self, asked: Rental | None = None) -> Sequence[str]:
-        """Return the approvals channel if an approver has to decide about the rental because of the event.
+        """Return the approvals channel if an approver has to decide about the rental after the event.
 
-        Empty if no approver has to decide, or if one already had to decide before the event. `asked` is the rental
-        before the event, or None.
+        Empty if no approver has to decide. Also empty if `asked`, an earlier version of the rental, already
+        waited for an approver.
         """
         decides = self.rental is not None and self.rental.approver_decides
         return [self.rules.approvals_to] if decides and not (asked is not None and asked.approver_decides) else []
@@ -104,7 +104,7 @@ def _given_access(scene: Scene) -> Sequence[str]:
 
 
 def _at_last_notice(scene: Scene) -> Sequence[str]:
-    """Return the teammates if this is the last notice before the end, and nobody otherwise."""
+    """Return the teammates if this is the last notice before the end of the lease, and nobody otherwise."""
     lease = scene.rental.lease if scene.rental is not None else None
     last = lease is None or scene.event.at >= last_notice_at(lease, scene.rules)
     return scene.teammates if last else []

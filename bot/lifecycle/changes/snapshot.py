@@ -87,9 +87,9 @@ class RentalSnapshot:
         return spent_on(attempt, self.ledger, self.resources, now)
 
     def spent_at_most(self, now: datetime) -> Micros:
-        """Return the cost of the rental by `now`, including the possible cost of its unresolved attempts.
+        """Return the cost of the rental by `now`, including the possible cost of unresolved purchases.
 
-        An attempt is unresolved while it may have bought a machine that the rental won't use.
+        A purchase is unresolved while it may have created a machine that the rental won't use.
         """
         return spent_at_most(self.ledger, self.resources, self.attempts, now)
 
@@ -137,11 +137,8 @@ class RentalSnapshot:
     ) -> tuple[Rental, Event[EndedFacts]]:
         """Return the rental after its end, and the event of its end.
 
-        The rental's state is final if all of its attempts are closed. Otherwise, it is `destroying`.
-
-        The event states the cost only if the cost is known. The cost isn't known if the restored database lacks
-        one of the rental's machines. It also isn't known if nothing has been billed yet, but a purchase of the
-        rental isn't closed.
+        The rental's state is final if all of its attempts are closed. Otherwise, it is `destroying`. An attempt
+        is one purchase of a machine. The event states the cost of the rental only if the cost is known.
         """
         rental, bill, closed = self.rental, self.spent(at), all(attempt.closed for attempt in self.attempts)
         facts = EndedFacts(end=end, why=why)
@@ -155,7 +152,7 @@ class RentalSnapshot:
         return after, Event(rental_id=rental.id, kind=kind, at=at, actor=by, facts=facts)
 
     def altered(self, **fields: Any) -> RentalSnapshot:
-        """Return the snapshot with new values for these fields of the rental. The state stays the same."""
+        """Return the snapshot with new values for some fields of the rental, but not for its state."""
         return replace(self, rental=alter(self.rental, **fields))
 
     def with_rental(self, rental: Rental, *events: Event) -> RentalSnapshot:
@@ -212,8 +209,8 @@ async def save(
     Stale is raised, the changed attempts, resources and ledger rows are written, but nothing else is.
 
     Args:
-        write_due: Writes the due time and the times at which resources were read. It is called instead of the
-            usual write if nothing else has changed. Pass it only when the work on a due rental is finished.
+        write_due: Writes only the due time, and the times at which resources were read. If nothing else has
+            changed, it replaces the usual write. Pass it only when the work on a due rental is finished.
         check_first: A function that runs in the same transaction before the change is written. If it raises an
             error, nothing at all is written.
     """
@@ -276,8 +273,8 @@ def _report_attempts(attempts: Iterable[Attempt], deps: StepDeps) -> None:
 def cost_by_use(snapshot: RentalSnapshot, events: Iterable[Event], now: datetime) -> UseCosts:
     """Return the cost of a rental by `now`, split by how its machine was used. `events` are all of its events.
 
-    The parts add up to `snapshot.spent(now)`. The use counts as unknown before the machine was ready, after its
-    deletion began, and for all earlier attempts.
+    The parts add up to `snapshot.spent(now)`. The use is treated as unknown before the machine was ready, after
+    its deletion began, and for all earlier attempts.
     """
     known = _known_use(snapshot, events, now)
     last = max((attempt.n for attempt in snapshot.attempts), default=0)

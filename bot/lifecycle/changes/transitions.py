@@ -29,7 +29,7 @@ from bot.policy.use.jobs import resumed
 from bot.policy.use.questions import after_asking, for_new_owner
 
 ALARM_AFTER = timedelta(minutes=5)
-"""The time that a deletion may take before people are notified that it isn't confirmed."""
+"""The time that a deletion can take before people are notified that it isn't confirmed."""
 ACKNOWLEDGED_SILENCE = timedelta(hours=2)
 """The time without further notices after someone has acknowledged an alarm."""
 
@@ -41,7 +41,7 @@ def _move(rental: Rental, to: State, **fields: Any) -> Rental:
 
 
 def alter(rental: Rental, **fields: Any) -> Rental:
-    """Return the next version of a rental, with new values for these fields. The state stays the same."""
+    """Return the next version of a rental, with new values for some fields, but not for the state."""
     return changed(rental, **fields, version=rental.version + 1)
 
 
@@ -108,7 +108,7 @@ def change_request(
     decision: PendingDecision | None,
     now: datetime,
 ) -> Rental:
-    """Replace a pending request with the request of another quote.
+    """Replace a pending request with the new request in `quote`.
 
     The new request waits for `decision`. If `decision` is None, the machine is bought immediately. The new request
     never waits for an offer, because `offer` is already available.
@@ -142,8 +142,8 @@ def change_owner(
 ) -> Rental:
     """Transfer the rental to a new owner. A new owner who was a teammate stops being one.
 
-    The former owner's last activity and the questions that the former owner was asked no longer count. If the
-    machine was about to end because its jobs are done, it gets back its usual end.
+    The former owner's last activity and the questions that the former owner was asked are no longer taken into
+    account. If the machine was about to end because its jobs are done, the usual end of the lease is restored.
 
     Args:
         asked_about: The usage status that the message to the new owner asks about. None if the message asks
@@ -164,7 +164,9 @@ def change_owner(
 
 
 def approve(rental: Rental, now: datetime, *, approver: str | None, fewer: FewerHours | None = None) -> Rental:
-    """Start to buy an approved request. If the request is for the waitlist, start to wait for an offer instead.
+    """Start to buy the machine of an approved request.
+
+    If the request is for the waitlist, the rental starts to wait for an offer instead.
 
     The owner is notified immediately if fewer hours were approved than requested. If all hours were approved, they
     are notified only if the machine isn't ready after a while.
@@ -287,9 +289,9 @@ def accept(rental: Rental, *, now: datetime, due_at: datetime) -> Rental:
 
 
 def give_up_attempt(rental: Rental, now: datetime) -> Rental:
-    """Go on to the next attempt to buy a machine, because the present attempt has failed or took too long.
+    """Start the next purchase of a machine, because the present one has failed or took too long.
 
-    If people have been notified of an unconfirmed deletion, the next notice about it is postponed.
+    If people have been notified that the vendor hasn't confirmed a deletion, the next notice is postponed.
     """
     return _move(
         rental,
@@ -351,10 +353,10 @@ def _postponed(rental: Rental, now: datetime) -> Alarm | None:
 
 
 def end_now(rental: Rental, ending: Ending, at: datetime) -> Rental:
-    """End a rental that has no live resource.
+    """End a rental immediately, because none of its machines is still running.
 
-    In a single change, the rental moves to `destroying` and then to its final state, so that people are notified
-    only of the end.
+    In a single change, the rental moves to `destroying` and then to its final state, so that people get only one
+    notification.
     """
     if not ending.outcome.over or rental.state.over:
         raise ForbiddenTransition(f"{rental.state} -> {ending.outcome}")

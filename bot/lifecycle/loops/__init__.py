@@ -1,5 +1,5 @@
 """Everything that runs for as long as the process does.
 
-Among these are the loops over due rows, the probe runs, the overdue deletion, the self-check and the scheduled
-jobs.
+This includes the loops over due rows, the probe runs, the deletion of overdue machines, the self-check and the
+scheduled jobs.
 """

@@ -1,8 +1,8 @@
 """The base class of loops that claim the due rows of one table and work on several of them at once.
 
-A claim is a process's right to work on a row for a limited time. A restarted process counts as another process.
-The claim is renewed while the work runs. Once it has expired, another process may claim the row. A process never
-claims a row that it is still working on.
+A claim is a process's right to work on a row for a limited time. A restarted process is treated as another
+process. The claim is renewed while the work runs. Once it has expired, another process may claim the row. A
+process never claims a row that it is still working on.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ log = structlog.get_logger()
 CLAIM_SECONDS = 20.0
 """The duration of a claim, in wall-clock seconds by the database's clock.
 
-A claim is renewed once a quarter of this time has passed. A call that buys or deletes something may only start
-during the first half of this time.
+A claim is renewed once a quarter of this time has passed. A call that buys or deletes something is only allowed
+to start during the first half of this time.
 """
 BETWEEN_PASSES = 0.13
-"""The wall-clock seconds from the start of one pass to the start of the next. Shorter if polls are due earlier.
+"""The wall-clock seconds between two reads of the due rows. Shorter if polls are due earlier.
 
-In a pass, the loop claims all rows that have become due since the last pass.
+Each time, the loop claims all rows that have become due since the last time.
 """
 
 
@@ -66,7 +66,7 @@ class DueLoop(Part, ABC, Generic[R]):
 
     waits_for_witnesses = True
     written: ClassVar[Written]
-    """The loop wakes after each commit of this kind of write."""
+    """The loop wakes after each commit that contains a write of this kind."""
     logged_as: ClassVar[tuple[str, str]]
     """The first part of the name of the loop's log events, and the name of the log field with the row's ID."""
     retry: ClassVar[timedelta]
@@ -170,7 +170,8 @@ class DueLoop(Part, ABC, Generic[R]):
     async def first_due(self, tx: Tx) -> datetime | None:
         """Return the time at which the next row is due, leaving out rows that this process is working on.
 
-        The row may still be claimed by a process that has died.
+        Rows that other processes have claimed are included, because a process can die before it releases its
+        claims.
         """
         return await self.rows(tx).next_due(without=self._under_way.keys(), claimed=True)
 
@@ -303,9 +304,10 @@ class DueLoop(Part, ABC, Generic[R]):
     # --- claims
 
     def lasts(self, row_id: str) -> bool:
-        """Return whether at least half of the duration of this process's claim on a row is left.
+        """Return whether this process can still rely on its claim on a row.
 
-        False if another process has claimed the row, or if this machine's clock can't be trusted.
+        At least half of the claim's duration must be left. False if another process has claimed the row, or if
+        this machine's clock can't be trusted.
         """
         one = self._under_way[row_id]
         left = one.claimed_until - self.deps.clock.monotonic()

@@ -114,10 +114,7 @@ class Steps(DueLoop[ClaimedRental]):
         await self._notify(self._failures.notify(row))
 
     async def _notify(self, notifying: Awaitable[None]) -> None:
-        """Notify people of failed steps, and log errors instead of raising them.
-
-        The step's claim has to end even if nobody could be notified.
-        """
+        """Notify people of failed steps. Errors are logged instead of raised."""
         try:
             await notifying
         except GpubotError as error:

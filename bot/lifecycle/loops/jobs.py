@@ -93,7 +93,7 @@ class Jobs(DueLoop[Claimed]):
     async def first_due(self, tx: Tx) -> datetime | None:
         """Return the time at which the next unclaimed job is due.
 
-        Jobs that are claimed, that is, run by other processes, don't count.
+        Jobs that other processes are running are left out.
         """
         return await tx.jobs.next_due()
 
@@ -165,7 +165,7 @@ class LocalJob(Part):
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
 
     def again(self) -> None:
-        """Run the work now, as at the start of the process."""
+        """Run the work again now."""
         self.worked = False
         self._wake.set()
 

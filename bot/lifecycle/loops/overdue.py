@@ -1,8 +1,9 @@
 """Deletes machines that are still running after their end.
 
 A step is the code that advances a rental. Usually, the rental's step deletes the machine. This module deletes the
-machine if the step fails. It queries the Compute Clear API, and loads only the stored attempts, with their
-resources and ends. The rest of the rental may be impossible to load, which may be why the step fails.
+machine if the step fails. It queries the Compute Clear API, and loads only the stored purchases, with their
+resources and the times at which their machines are to end. The rest of the rental may be impossible to load, and
+this can be the reason why the step fails.
 
 The deletion also works if the clock of the bot's computer is wrong: every check compares this clock with the
 clocks of other servers, and uses the corrected time (bot/policy/use/clocks.py). docs/decisions/ends.md explains
@@ -39,9 +40,9 @@ log = structlog.get_logger()
 
 CHECK_EVERY = timedelta(minutes=1)
 DOWN_AFTER = timedelta(minutes=5)
-"""If there was no check for this long, the bot counts as having been down."""
+"""If there was no check for this long, the bot is assumed to have been down."""
 RETRY_COMPLETE = timedelta(minutes=10)
-"""The interval between checks of an overdue attempt that has nothing left to delete."""
+"""The interval between checks of an overdue machine that has nothing left to delete."""
 STEP_GOES_FIRST = timedelta(minutes=3)
 """The time after an outage of the market in which this module deletes nothing.
 
@@ -56,7 +57,7 @@ SHORTEST_PAUSE = 0.05
 """The shortest pause between two checks, in wall-clock seconds, even if the bot's clock runs fast."""
 
 AttemptKey = tuple[str, int]
-"""The rental's ID and the attempt's number."""
+"""The rental's ID and the number of the purchase."""
 
 
 class OverdueDeletion(Part):
@@ -70,15 +71,15 @@ class OverdueDeletion(Part):
 
     def __init__(self, deps: StepDeps) -> None:
         self._clock = CorrectedClock(deps.clock)
-        """The clock that decides what is overdue. It is corrected each time attempts are read from the store."""
+        """The clock that decides what is overdue. It is corrected each time purchases are read from the store."""
         self._deps = replace(deps, clock=self._clock)
         self._checked_at: datetime | None = None
         self._past_end: dict[AttemptKey, PastEnd] = {}
         self._stored: set[AttemptKey] = set()
-        """The attempts for which the start of the grace periods has been stored (PastEnd)."""
+        """The purchases for which the start of the grace periods has been stored (PastEnd)."""
         self._retry_at: dict[AttemptKey, datetime] = {}
         self._away_at: dict[AttemptKey, datetime] = {}
-        """The time of the market's latest failure to answer, for each attempt."""
+        """The time of the market's latest failure to answer, for each purchase."""
         self._unwritten: dict[AttemptKey, tuple[UnfinishedAttempt, tuple[KnownResource, ...]]] = {}
         """Accepted deletions that couldn't be stored yet."""
         self.next_at: datetime | None = None
@@ -94,8 +95,8 @@ class OverdueDeletion(Part):
     async def first_due(self, tx: Tx) -> datetime | None:
         """Return the current time if a check is due, and otherwise the time of the next known deletion.
 
-        None if no check is due and no deletion is known. The routine check of the next minute doesn't count. The
-        bot's clock may be wrong, and the returned time isn't corrected for that.
+        None if no check is due and no deletion is known. The returned time is by the bot's clock, even if that
+        clock is wrong.
         """
         if self.due():
             return self._clock.uncorrected.now()
@@ -172,7 +173,7 @@ class OverdueDeletion(Part):
         return since + grace_periods * overdue_grace(self._deps.rules)
 
     def _end(self, attempt: UnfinishedAttempt) -> tuple[datetime, int]:
-        """Return the planned end of the attempt, and the number of grace periods that follow it."""
+        """Return the planned end of a purchase's machine, and the number of grace periods to add."""
         destroyed = attempt.over_at or attempt.destroying_since
         if destroyed is not None:
             return destroyed, 1
@@ -184,10 +185,10 @@ class OverdueDeletion(Part):
     async def _past_end_since(
         self, attempt: UnfinishedAttempt, end: datetime, checked_at: datetime | None, now: datetime
     ) -> datetime:
-        """Return the time at which the grace periods start.
+        """Return the time at which a machine's grace periods start.
 
-        Usually, this is the end of the attempt. If the bot was down at the end, the grace periods start now,
-        because people weren't notified of the end and couldn't tell the bot that they want to keep the machine.
+        Usually, they start at the planned end of the machine. If the bot was down at that time, they start now.
+        People weren't notified of the end, and couldn't tell the bot that they want to keep the machine.
         """
         key = attempt.rental_id, attempt.n
         past_end = self._past_end.get(key)
@@ -230,7 +231,7 @@ class OverdueDeletion(Part):
     # --- deleting
 
     async def _delete(self, attempt: UnfinishedAttempt, overdue_at: datetime) -> None:
-        """Delete every resource of an attempt, including resources that aren't in the store yet."""
+        """Delete every resource that a purchase created, including resources that aren't in the store yet."""
         now = self._deps.clock.now()
         key = attempt.rental_id, attempt.n
         if _step_is_deleting(attempt, now):
@@ -264,7 +265,7 @@ class OverdueDeletion(Part):
         self._retry_at[key] = now + (RETRY_COMPLETE if complete else CHECK_EVERY)
 
     async def _resources_of(self, attempt: UnfinishedAttempt) -> tuple[list[KnownResource], bool]:
-        """Return the resources of an attempt, and whether the market listed all of them.
+        """Return the resources that a purchase created, and whether the market listed all of them.
 
         Resources that the market reports as deleted are left out.
         """
@@ -288,10 +289,10 @@ class OverdueDeletion(Part):
         return [one for one in known.values() if statuses.get(one.resource_id) != "deleted"], True
 
     async def _still_overdue(self, attempt: UnfinishedAttempt, overdue_at: datetime) -> bool:
-        """Return whether the attempt is still overdue.
+        """Return whether the purchased machine is still overdue.
 
-        It is overdue if `overdue_at` has passed, and the attempt's end hasn't changed since `overdue_at` was
-        computed.
+        It is overdue if `overdue_at` has passed, and the planned end of the machine hasn't changed since
+        `overdue_at` was computed.
         """
         async with self._deps.store.read() as tx:
             now = await self._correct_clock(tx)
@@ -299,7 +300,7 @@ class OverdueDeletion(Part):
         return current is not None and self._end(current) == self._end(attempt) and overdue_at <= now
 
     async def _write_deletions(self) -> None:
-        """Mark attempts for deletion and notify people.
+        """Store the deletions that the vendors have accepted, and notify people of them.
 
         If the store doesn't accept the write, it is repeated at the next check.
         """
@@ -322,7 +323,7 @@ class OverdueDeletion(Part):
 
 
 def _step_is_deleting(attempt: UnfinishedAttempt, now: datetime) -> bool:
-    """Return whether the attempt's resources are already being deleted by the rental's step.
+    """Return whether the resources of a purchase are already being deleted by the rental's step.
 
     A step is the code that advances a rental.
     """

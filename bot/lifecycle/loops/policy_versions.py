@@ -76,7 +76,7 @@ async def reload(deps: Deps, by: str | None = None) -> Reload:
     """Read the policy file, and bring its rules into force if they have changed.
 
     Changed rules are stored as the next version and used from now on. The admins are notified. Budgets are
-    recalculated for the first rules of a database, and whenever the billing time zone changes.
+    recalculated if the database had no rules before, or if the billing time zone has changed.
 
     Args:
         by: The person who requested the reload; they get no notification. None if a start or a SIGHUP caused it.
@@ -176,7 +176,7 @@ def _rules_of(version: PolicyVersion | None, source: PolicySource) -> Rules | No
 
 
 def changed_keys(before: Rules, after: Rules) -> tuple[str, ...]:
-    """Return the keys of the policy file whose values differ, such as `lease.max` or `projects.vision`."""
+    """Return the policy keys that differ between two versions of the rules, such as `lease.max`."""
     values, others = (rules.model_dump(by_alias=True, exclude={"home_channel"}) for rules in (before, after))
     return tuple(_differences(values, others))
 
@@ -202,7 +202,7 @@ async def follow(
 
     The policy file is read and brought into force now, and again each time `asked` is set. If another process
     brings new rules into force, this process uses them as well. Whenever the rules change, `then` is called. If
-    the store doesn't accept writes, reading the policy file is tried again later.
+    the store doesn't accept writes, the policy file is read again later.
 
     Args:
         asked: Set when somebody requests that the file be read.

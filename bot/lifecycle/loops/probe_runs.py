@@ -71,7 +71,7 @@ FEWEST = 3
 Two machines that fail together are no sign of a common cause.
 """
 COUNTS_FOR = timedelta(minutes=20)
-"""The time for which the outcome of a probe run counts when failures are compared.
+"""The time for which the outcome of a probe run is used when failures are compared.
 
 With 10,000 machines, it takes 17 min until each of them has been probed once.
 """
@@ -86,9 +86,9 @@ whether the machines are in use.
 class ProbeFaults:
     """Finds out whether probe runs fail because of the bot or because of the machines.
 
-    If the latest probe runs of more than half of the machines failed, the bot is probably at fault. A machine
-    counts only if its usage status was known before its latest probe run. The outcomes aren't stored, so they are
-    collected anew after each start.
+    If the latest probe runs of more than half of the machines failed, the bot is probably at fault. Machines
+    whose usage status was unknown before their latest probe run are left out. The outcomes aren't stored, so they
+    are collected again after each start.
     """
 
     def __init__(self) -> None:
@@ -103,7 +103,7 @@ class ProbeFaults:
         return self._outcomes.keys()
 
     def note(self, rental_id: str, now: datetime, *, failed: bool) -> None:
-        """Record the outcome of a probe run. The usage status must have been known before the probe run."""
+        """Record whether a probe run failed. Call this only for machines with a known usage status."""
         self._outcomes[rental_id] = now, failed
 
     def forget(self, rental_id: str) -> None:
@@ -113,7 +113,7 @@ class ProbeFaults:
     def are_ours(self, now: datetime) -> bool:
         """Return whether the bot seems to be the reason why probe runs are failing.
 
-        While this is the case, no usage status may change. It is the case for at most OURS_AT_MOST.
+        While this is the case, no usage status changes. It is the case for at most OURS_AT_MOST.
         """
         return self.most_fail(now) and self._since is not None and now - self._since < OURS_AT_MOST
 
@@ -138,7 +138,7 @@ class ProbeFaults:
 class ProbeRuns(DueLoop[Claimed]):
     """The loop that logs in to each ready machine when the machine's next probe run is due.
 
-    A commit wakes it if the commit starts or stops the probing of a machine, or schedules a probe run earlier.
+    The loop wakes up early if a transaction starts or stops the probing of a machine, or reschedules a probe run.
     """
 
     name = "visits"
@@ -222,7 +222,7 @@ class ProbeRuns(DueLoop[Claimed]):
             self.on_probe_run(outcome)
 
     async def _wait_for_login(self) -> None:
-        """Wait until this probe run may log in without exceeding `logins_per_second`."""
+        """Wait until this probe run can log in without exceeding `logins_per_second`."""
         now = self.deps.clock.monotonic()
         turn = max(now, self._next_login)
         self._next_login = turn + 1 / self.logins_per_second
@@ -302,8 +302,9 @@ async def run_probe(deps: StepDeps, claimed: Claimed, faults: ProbeFaults) -> st
 def _next(rental: Rental, target: Target, samples: Sequence[Sample], began: datetime) -> datetime:
     """Return the time of the machine's next probe run.
 
-    If the end of the lease changed during this run, the next run takes place as soon as possible, because it sends
-    the machine the new end. While the machine's on-ending.sh is running, the next run also takes place soon.
+    If the end of the lease changed during this run, the next run takes place as soon as possible, because it
+    tells the machine about the change. While the machine's on-ending.sh is running, the next run also takes place
+    soon.
     """
     if rental.lease is None or rental.lease.ends_at == target.ends_at:
         if samples[-1].missed is None and is_awaited(rental, samples[-1].at):
@@ -433,10 +434,11 @@ async def with_report(
 
 
 async def with_jobs(tx: Tx, rental: Rental, report: JobReport | None, now: datetime) -> Rental:
-    """Apply what a probe run reported about the jobs on a ready machine. None if it reported nothing.
+    """Apply what a probe run reported about the jobs on a ready machine.
 
-    The newest progress is stored at once, and the card shows it with its next refresh. If the card has shown no
-    progress so far, there is a new version of the rental, so that the card is edited now.
+    `report` is None if the probe run reported nothing. The newest progress is stored at once, and the card shows
+    it with its next refresh. If the card shows no progress yet, a new version of the rental is returned, so that
+    the card is edited now.
     """
     if report is None:
         return rental
@@ -451,9 +453,10 @@ async def with_jobs(tx: Tx, rental: Rental, report: JobReport | None, now: datet
 
 
 async def with_health(tx: Tx, rental: Rental, reported: GpuHealth | None, now: datetime) -> tuple[Event[Any], ...]:
-    """Store what a probe run reported about the health of a machine's GPUs. None if it reported nothing.
+    """Store what a probe run reported about the health of a machine's GPUs.
 
-    The first fault of a machine counts against its vendor's success rate.
+    `reported` is None if the probe run reported nothing. The first fault of a machine lowers the vendor's success
+    rate.
 
     Returns:
         An event with the faults that haven't been reported before, or nothing if there are none.
@@ -471,11 +474,11 @@ async def with_health(tx: Tx, rental: Rental, reported: GpuHealth | None, now: d
 
 
 async def note_unreachable(tx: Tx, rental: Rental, probe_runs: Sequence[Sample], now: datetime) -> None:
-    """Record, for the statistics of the vendor, that a machine's SSH port didn't answer soon after it got ready.
+    """Record, for the vendor's statistics, that the SSH port of a new machine doesn't answer.
 
-    This is recorded only after LEAST_PROBE_RUNS probe runs without an answer, within ANSWERS_WITHIN after the
-    machine became ready. A refused login isn't counted, because anyone with root access to the machine can
-    cause it.
+    This is recorded if at least LEAST_PROBE_RUNS probe runs got no answer in the first minutes after the machine
+    became ready. ANSWERS_WITHIN is the length of this period. A refused login isn't counted, because anyone with
+    root access to the machine can cause it.
 
     Args:
         probe_runs: The samples of the latest probe runs, including this one.

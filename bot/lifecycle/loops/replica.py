@@ -1,4 +1,4 @@
-"""Checks whether this process may work alongside the others that share its database.
+"""Checks whether this process is allowed to work alongside the other processes that share its database.
 
 While this machine's clock is wrong, the process claims no work, and leaves Slack's requests to another process.
 The process ends if `gpubot migrate` needs the database for itself, or has changed the database's schema.
@@ -24,7 +24,7 @@ from store.db import Database
 log = structlog.get_logger()
 
 ASIDE_AFTER_CLAIMS = 3
-"""The time after which a process with a wrong clock leaves Slack's requests to others, in durations of a claim.
+"""The time until a process with a wrong clock leaves Slack's requests to others, in durations of a claim.
 
 A claim is a process's right to work on a row for a limited time. When this time has passed, another process has
 taken over the delivery of messages.
@@ -32,7 +32,7 @@ taken over the delivery of messages.
 
 
 class Replica(Part):
-    """Checks every few seconds whether this process may work alongside the others.
+    """Checks every few seconds whether this process is allowed to work alongside the other processes.
 
     It reads the database's clock, counts the processes, and finds out whether this one has to end.
     """
@@ -86,7 +86,7 @@ class Replica(Part):
         return timedelta(0) if difference is None else difference.ahead
 
     def may_claim(self) -> bool:
-        """Return whether this process may claim rows and do what people request."""
+        """Return whether this process is allowed to claim rows and do what people request."""
         return self.difference() is None
 
     def stands_aside(self) -> bool:
@@ -111,7 +111,7 @@ class Replica(Part):
 
     @override
     async def run(self) -> NoReturn:
-        """Check every few seconds whether this process may keep working. Runs until cancelled.
+        """Check every few seconds whether this process is allowed to keep working. Runs until cancelled.
 
         Raises CannotOpen if this process has to end.
         """
@@ -125,7 +125,7 @@ class Replica(Part):
                 log.warning("replica.outage", error=type(error).__name__)
 
     async def look(self) -> None:
-        """Check once whether this process may keep working.
+        """Check once whether this process is allowed to keep working.
 
         Raises:
             CannotOpen: This process has to end.

@@ -1,4 +1,4 @@
-"""Parts: tasks that run from the start of the process to its end, such as the delivery of messages."""
+"""The tasks that run from the start of the process to its end, such as the delivery of messages."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Part:
     counted_as: ClassVar[str] = "jobs_in_flight"
     """The key under which `/health` reports `in_flight`."""
     vital: ClassVar[bool] = True
-    """True if the whole bot counts as unhealthy when this part has a problem."""
+    """True if the whole bot is reported as unhealthy when this part has a problem."""
     waits_for_witnesses: ClassVar[bool] = False
     """True if the part must not start until this machine's clock has been compared with other clocks."""
 
@@ -75,10 +75,9 @@ class Part:
         return False
 
     async def first_due(self, tx: Tx) -> datetime | None:
-        """Return the time at which the part will next have work to do.
+        """Return the time at which this part of the process will next have work, by the bot's clock.
 
-        This is a time by the bot's clock, which the sandbox can move. It is in the past if the part has work now.
-        None if no such time is known.
+        The time is in the past if there is work now. None if no such time is known.
         """
 
     async def trouble(self) -> list[str]:
@@ -95,7 +94,10 @@ class Part:
 
 @dataclass
 class Loop(Part):
-    """A part that only runs a function: it has nothing to report, and nothing to finish at shutdown."""
+    """A task of the process that only runs a function.
+
+    It has nothing to report, and nothing to finish at shutdown.
+    """
 
     name: str
     forever: Callable[[], Awaitable[None]]

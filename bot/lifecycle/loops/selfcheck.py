@@ -2,7 +2,7 @@
 
 People are notified directly, without the outbox, because the outbox needs the store.
 
-Lateness is measured in wall-clock time, so that work doesn't count as late when a test or the sandbox moves the
+Lateness is measured in wall-clock time, so that work isn't reported as late when a test or the sandbox moves the
 bot's clock forward.
 """
 
@@ -40,7 +40,7 @@ CHECK_EVERY, CHECK_AGAIN = 15.0, 3.0
 People are notified after the second failed check in a row, because a store that was busy once is no outage.
 """
 LATE = timedelta(seconds=60)
-"""If work is late for at least this long, in wall-clock time, the bot counts as unhealthy."""
+"""If work is late for at least this long, in wall-clock time, the bot is reported as unhealthy."""
 STEP_AT_MOST = timedelta(minutes=5)
 """The longest time that one step of a rental can take, in wall-clock time.
 
@@ -156,7 +156,8 @@ class SelfCheck(Part):
     async def measure(self) -> None:
         """Measure the lateness of the earliest due work that no other process has claimed.
 
-        Work that is running in this process counts as late only once it has run for longer than STEP_AT_MOST.
+        Work that is running in this process is reported as late only once it has run for longer than
+        STEP_AT_MOST.
         """
         real, now = self.deps.clock.real(), self.deps.clock.now()
         under_way = [one for loop in self.loops for one in loop.under_way().items()]
@@ -178,8 +179,8 @@ class SelfCheck(Part):
     async def check_clock(self) -> None:
         """Notify each admin once if two checks in a row found this machine's clock wrong.
 
-        One check isn't enough: after the machine was suspended, its clock may seem wrong until the other clocks
-        have been read again.
+        One check isn't enough. After the machine was suspended, its clock can seem wrong until the bot has read
+        the clocks of other servers again.
         """
         difference = self.clock_difference()
         wrong_before, self._clock_wrong = self._clock_wrong, difference is not None
@@ -236,9 +237,9 @@ class SelfCheck(Part):
 
 
 async def check_balances(deps: Deps, on_wrong: Callable[[int], None]) -> None:
-    """Charge ledger rows that have not been charged yet, and correct balances with a wrong sum.
+    """Add missing charges to the budgets, and correct balances with a wrong sum.
 
-    If a process died between the two transactions that store and charge a ledger row, the row isn't charged yet.
+    A charge is missing if a process died between the two transactions that store and charge a ledger row.
 
     Balances are checked from the previous month onwards. Each wrong balance is logged and counted as a bug.
 

@@ -113,7 +113,7 @@ async def look(deps: StepDeps, search_id: str, claim_lasts: Callable[[], bool]) 
 
 
 async def _begin(tx: Tx, deps: Deps, search_id: str) -> SharedSearch | None:
-    """Remove expired waitlist entries. Return the search, or None if the market shouldn't be queried now.
+    """Remove a search's expired waitlist entries, and return the search if the market is to be queried.
 
     After a start, the market isn't queried until the rentals' messages have been compared with Slack, because the
     database may be a restored backup. See `waits_for_slack`.
@@ -149,9 +149,9 @@ async def _end(tx: Tx, deps: Deps, search_id: str, found: bool) -> None:
 async def _save(tx: Tx, deps: Deps, search: SharedSearch, waiters: Sequence[Waiter], *, others: bool) -> None:
     """Store the time at which a search is next due. Delete the search if it is no longer needed.
 
-    A search is needed while an entry waits for its offers, or while a rental might return to the waitlist. In the
-    second case, `others` is true. Any search is kept until `waiting.every` has passed since its last query, so
-    that a new entry doesn't query the market too soon.
+    A search is needed while a waitlist entry waits for its offers. `others` is True if a rental can be put back
+    on the waitlist, in which case the search is needed as well. Any search is kept until `waiting.every` has
+    passed since its last query, so that a new entry doesn't query the market too soon.
     """
     now = deps.clock.now()
     again = None if search.asked_at is None else search.asked_at + deps.rules.waiting.every
@@ -169,9 +169,10 @@ async def _save(tx: Tx, deps: Deps, search: SharedSearch, waiters: Sequence[Wait
 
 
 async def _load(tx: Tx, deps: Deps, search_id: str, *, drop: bool = True) -> tuple[list[Waiter], bool]:
-    """Return the waiting entries of a search, and whether other entries may return to the waitlist later.
+    """Return a search's waitlist entries, and whether the search may get more entries back later.
 
-    With `drop`, entries that can't return are removed from the search.
+    An entry that is being bought can be put back on the waitlist if the purchase fails. If `drop` is True,
+    entries for which this is impossible are removed from the search.
     """
     quotes = await tx.quotes.waiting_for(search_id)
     rentals = await tx.rentals.get_many({quote.rental_id for quote in quotes if quote.rental_id is not None})
@@ -295,7 +296,7 @@ async def _rent(
 
 
 async def _load_queued(tx: Tx, waiter: Waiter) -> tuple[Rental, Quote] | None:
-    """Return the current rental and quote of a waitlist entry. None if the entry may not be handled any more."""
+    """Return the current rental and quote of a waitlist entry. None if the entry must not be handled any more."""
     rental = await tx.rentals.get(waiter.rental.id) if waiter.rental is not None else None
     quote = await tx.quotes.get(waiter.quote.id)
     if rental is None or quote is None or rental.state is not State.QUEUED or not still_waits(quote, rental):
@@ -306,12 +307,12 @@ async def _load_queued(tx: Tx, waiter: Waiter) -> tuple[Rental, Quote] | None:
 
 
 async def _check_allowed(tx: Tx, deps: Deps, rental: Rental, after: Rental) -> tuple[Demand, ...]:
-    """Check whether a waiting rental may be bought now.
+    """Check whether a waiting rental is allowed to be bought now.
 
     Returns the budgets that the rental would exceed. An approver has to allow each of them to be exceeded.
 
     The rules may have changed since the rental was put on the waitlist, and its owner may have lost the right to
-    rent. Raises Refused, Mistake or TooLate if the rental may not be bought.
+    rent. Raises Refused, Mistake or TooLate if not.
     """
     owner = await tx.people.get(rental.owner, EVER) or Person(id=rental.owner, name="")
     check_user(owner, deps.rules)

@@ -23,8 +23,8 @@ def ledger_row(resource: Resource, attempt: Attempt, owner: str, written: Iterab
     If the API didn't report the resource's start, end or price, the bot's own value is used and the row is marked
     as estimated.
 
-    A resource can reappear after it counted as terminated. In this case, `written` contains the resource's earlier
-    rows, and the new row starts where the last earlier row ends.
+    A resource can reappear after it was considered terminated. In this case, `written` contains the resource's
+    earlier rows, and the new row starts where the last earlier row ends.
     """
     if resource.terminated_at is None:
         raise ValueError(f"{resource.resource_id} is not gone")
@@ -72,7 +72,7 @@ def spent(
 def spent_on(
     attempt: Attempt, ledger: Iterable[LedgerRow], resources: Iterable[Resource], now: datetime
 ) -> AccruedCost:
-    """Return the cost of one attempt of a rental until `now`."""
+    """Return the cost until `now` of one attempt, that is, of one purchase of a machine."""
     own = [resource for resource in resources if resource.attempt == attempt.n]
     ids = {resource.resource_id for resource in own}
     return spent([row for row in ledger if row.resource_id in ids], own, (attempt,), now)
@@ -81,10 +81,10 @@ def spent_on(
 def spent_at_most(
     ledger: Iterable[LedgerRow], resources: Iterable[Resource], attempts: Iterable[Attempt], now: datetime
 ) -> Micros:
-    """Return the cost of a rental until `now`, including the possible cost of its unresolved attempts.
+    """Return the cost of a rental until `now`, including the possible cost of unresolved purchases.
 
-    An attempt is unresolved while nobody knows whether its call bought a machine. Such an attempt counts as billed
-    for at least UNRESOLVED_COUNTS_FOR.
+    A purchase is unresolved while nobody knows whether its call bought a machine. It is assumed to be billed for
+    at least UNRESOLVED_COUNTS_FOR.
     """
     rows, known, tried = tuple(ledger), tuple(resources), tuple(attempts)
     amount = spent(rows, known, tried, now).amount
@@ -145,10 +145,10 @@ def ledger_span(ledger: Iterable[LedgerRow]) -> timedelta | None:
 
 
 def hourly(resources: Iterable[Resource], attempt: Attempt) -> Decimal:
-    """Return the hourly cost of an attempt: the sum of the rates of its running resources.
+    """Return the hourly cost of one purchase: the sum of the rates of its running resources.
 
-    If one of these rates is unknown, the price of the attempt's offer is returned instead. A machine that an admin
-    adopted has no offer. For such a machine, the sum of the known rates is returned.
+    If one of these rates is unknown, the price of the purchased offer is returned instead. A machine that an
+    admin adopted has no offer. In this case, the sum of the known rates is returned.
     """
     rates = [resource.rate for resource in resources if resource.terminated_at is None]
     known = [rate for rate in rates if rate is not None]

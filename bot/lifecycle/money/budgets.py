@@ -94,10 +94,10 @@ def held(facts: RentalFacts, now: datetime, rules: Rules) -> dict[Month, Micros]
 
     The amount depends on the state of the rental:
 
-    - Not ready yet: its approved total minus its costs in the ledger. Each month in which the rental can be billed
-      reserves this whole amount.
+    - Not ready yet: its approved total minus its costs in the ledger. This whole amount is reserved in each month
+      in which the rental can be billed.
     - Ready: the most that it can cost in each month.
-    - Waiting for a decision, or ended without an approval: only what its earlier purchases can still cost.
+    - Waiting for a decision, or ended without an approval: the most that purchases already made can still cost.
     - Over: nothing.
     """
     rental = facts.rental
@@ -151,7 +151,7 @@ def _whole(amount: Micros, since: datetime, until: datetime, rules: Rules) -> di
 def _of_machine(facts: RentalFacts, total: Micros, now: datetime, rules: Rules) -> dict[Month, Micros]:
     """Return the most that can still be billed in each month for a rental whose machine has become ready.
 
-    This includes the cost of its machine and the cost of its other attempts.
+    This includes the cost of earlier purchases that can still be billed.
     """
     rental, zone, lease = facts.rental, rules.billing_zone, facts.rental.running_lease
     ends_at = lease.paid_until
@@ -191,7 +191,9 @@ def charges(
     filed: Collection[Month] = (),
     kept: Collection[Charge] = (),
 ) -> list[Charge]:
-    """Return the charges of these ledger rows of a rental, oldest first.
+    """Return the charges for some ledger rows of a rental, oldest first.
+
+    A charge is the part of a ledger row that falls into one month and belongs to one owner.
 
     Args:
         events: All events of the rental, or at least the changes of its use and its owner.
@@ -328,11 +330,12 @@ async def settle(
 ) -> None:
     """Charge the new ledger rows of a rental, and update its reservations and the balances.
 
-    The caller must hold the spending lock, and must have stored the rental in its current state. If a replacement
-    waits for a decision, begins to be bought or is over, the rental that it replaces is settled too.
+    The caller must hold the spending lock, and must have stored the rental in its current state. If the rental is
+    a replacement, the replaced rental is updated as well when the replacement waits for a decision, begins to be
+    bought, or is over.
 
     Args:
-        by: The person whose click changed the rental. They also get the budget alerts that the change triggers.
+        by: The person who changed the rental. They also get the budget alerts that the change triggers.
         new_rental: True if the rental is new and so has no reservations yet.
         within: True if the rental must stay within its budgets. If a budget has too little headroom, Stale is
             raised, because the caller based its decision on an older balance.
@@ -362,7 +365,7 @@ async def settle(
 
 
 async def settle_stored(tx: Tx, deps: Deps, rental_id: str) -> None:
-    """Load a rental from the store and settle it. See `settle`."""
+    """Load a rental from the store, and update its charges and reservations. See `settle`."""
     rental = await tx.rentals.get(rental_id)
     if rental is not None:
         await settle(tx, deps, rental)
@@ -371,8 +374,9 @@ async def settle_stored(tx: Tx, deps: Deps, rental_id: str) -> None:
 def reservations(facts: RentalFacts, now: datetime, rules: Rules) -> list[Reservation]:
     """Return the reservations of a rental, by month and owner.
 
-    If the rental was transferred, the cost of an earlier owner's time stays reserved in that owner's budget until
-    the cost is in the ledger. The rest is reserved for the current owner.
+    If the rental was transferred, the time before the transfer is paid from the earlier owner's budget. The cost
+    of that time stays reserved in that budget until it is in the ledger. The rest is reserved for the current
+    owner.
     """
     rental = facts.rental
     left = held(facts, now, rules)
@@ -413,12 +417,12 @@ async def _alert(tx: Tx, deps: Deps, balance: Balance, more: Difference, by: str
 
     If the charges alone reach the alert's threshold, the alert is sent immediately. If the threshold is reached
     only together with reservations, the alert is sent after RESERVED_FOR. The reason for the delay is that the
-    reservation of a new machine is higher than its final cost. If the balance falls below the threshold again, the
-    scheduled alert is dropped.
+    reservation of a new machine is higher than its final cost. If the balance falls below the threshold again,
+    the scheduled alert is dropped.
 
     An alert about a project's or the team's budget is also sent to `by`, the person who changed the rental. An
-    alert about a person's own budget is sent to that person instead, because `by` may not be allowed to see it.
-    If `by` is the operator, nobody gets a copy, because the operator has no Slack account.
+    alert about a person's own budget is sent to that person instead, because `by` is not always allowed to see
+    it. If `by` is the operator, nobody gets a copy, because the operator has no Slack account.
     """
     reader = balance.scope.name if by is not None and balance.scope.kind is ScopeKind.PERSON else by
     reader = None if reader == OPERATOR.id else reader
@@ -477,11 +481,12 @@ async def room_for(
     reach: tuple[datetime, datetime],
     rental: Rental | None = None,
 ) -> Room:
-    """Return the headroom of budgets for a request whose machine can be billed in the period `reach`.
+    """Return the amounts that budgets have left for a request.
 
     Args:
-        rental: The pending rental that the request would change. The amount that it reserves counts as headroom.
-            None for a new rental.
+        reach: The period in which the machine can be billed.
+        rental: The pending rental that the request would change. The request can use the amount that is reserved
+            for this rental. None for a new rental.
     """
     months = months_between(*reach, rules.billing_zone)
     mine: dict[Month, Micros] = {}

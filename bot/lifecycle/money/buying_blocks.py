@@ -38,7 +38,7 @@ async def buying_blocked(tx: Tx) -> BuyingBlocked | None:
 
 
 async def is_blocked_by(tx: Tx, block: BuyingBlock) -> bool:
-    """Return whether buying is blocked for this reason. It may be blocked for other reasons as well."""
+    """Return whether `block` is one of the reasons why buying is blocked now."""
     match block:
         case BuyingBlock.PAUSED:
             return await tx.account.get(PAUSED) is not None

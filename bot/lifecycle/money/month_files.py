@@ -33,8 +33,8 @@ async def month_file(
     """Return the month file of a person, a project or the team, with all charges so far.
 
     Args:
-        readable_of: A person's Slack ID if the reader may see only the charges of this person. None if the reader
-            may see everybody's charges.
+        readable_of: A person's Slack ID if the reader is allowed to see only the charges of this person. None if
+            the reader is allowed to see everybody's charges.
     """
     complete = await tx.budgets.filed_file(part.month)
     charged = await tx.budgets.charges_in(part.month)

@@ -36,9 +36,9 @@ These are the most expensive rentals of that day.
 
 
 def months_of_usual_day(now: datetime, rules: Rules) -> tuple[Month, ...]:
-    """Return the months from which the spending of a usual day is computed.
+    """Return the months whose charges are needed to compute the cost of a usual day.
 
-    They are the current month and, in the first half of a month, also the previous one.
+    These are the current month and, in the first half of a month, also the previous one.
     """
     return months_between(now - timedelta(days=MEDIAN_OF + 1), now, rules.billing_zone)
 
@@ -162,9 +162,10 @@ async def check_budget_alerts(deps: Deps) -> None:
 async def send_digest(deps: Deps) -> None:
     """Send the home channel the latest digest that is due, unless it has been sent already.
 
-    If the bot was down for several weeks, only the latest digest is sent. After the policy has first set a time
-    for digests, the first digest is sent when that time next comes. For a week without rentals, there is no
-    digest. Raises StoreBusy.
+    If the bot was down for several weeks, only the latest digest is sent. When the policy sets a time for digests
+    for the first time, no digest is sent for the past. For a week without rentals, there is no digest.
+
+    Raises StoreBusy.
     """
     due = newest_digest(deps.clock.now(), deps.rules)
     async with deps.store.read() as tx:

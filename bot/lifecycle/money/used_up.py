@@ -31,9 +31,10 @@ async def rates_now(tx: Tx) -> Mapping[Scope, Decimal]:
 
 
 async def with_used_up_at(tx: Tx, rules: Rules, demands: Sequence[Demand], now: datetime) -> tuple[Demand, ...]:
-    """Return copies of the demands with the times at which their budgets will be used up at today's rate.
+    """Add to each demand the time at which its budget will be used up at today's rate.
 
-    Demands on the budgets of other months are returned unchanged. Other asyncio tasks can run in the meantime.
+    A demand is an additional amount that a budget would have to cover in one month. Demands for other months than
+    the current one are returned unchanged. Other asyncio tasks can run in the meantime.
     """
     month = month_of(now, rules.billing_zone)
     if not any(one.balance.month == month for one in demands):

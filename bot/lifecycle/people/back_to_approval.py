@@ -31,9 +31,9 @@ async def ask_again(
 
     If an offer is outside the approved terms, `offer` is that offer, and the decision is about its price.
 
-    The owner decides if the rules allow that; otherwise, an approver does. There is one exception: if too little
-    time is left until the requested end, the owner has to choose another end first. After that, an approver
-    decides as usual.
+    If the rules allow the owner to decide alone, the owner decides. Otherwise, an approver decides. There is one
+    exception: if too little time is left until the requested end of the lease, the owner has to choose another
+    end first. After that, an approver decides as usual.
     """
     rental = snapshot.rental
     rules = rules_of_project(rules, rental.project)

@@ -80,7 +80,7 @@ class Deciders(NamedTuple):
 
     asked: Asked
     admins_decide: bool
-    """True if the admins are asked because no approver is left who may decide the request."""
+    """True if the admins are asked because no approver is left who is allowed to approve or deny the request."""
     available: Mapping[str, Availability]
     """The times at which people can be asked, by Slack ID.
 

@@ -66,9 +66,9 @@ async def names_of(tx: Tx, people: Sequence[str]) -> tuple[str, ...]:
 
 
 async def let_in(tx: Tx, rental: Rental, people: Sequence[str], now: datetime) -> tuple[Event, ...]:
-    """Return the event that records that the rental was shared with these people. Empty if there are no people.
+    """Return the event that records that the rental was shared with these people.
 
-    The event also asks people without an SSH key to add one.
+    The event also asks people without an SSH key to add one. If there are no people, the tuple contains no event.
     """
     if not people:
         return ()
@@ -96,8 +96,8 @@ async def check_key(tx: Tx, rules: Rules, person: Person) -> None:
 async def keys_that_get_in(tx: Tx, rental: Rental, rules: Rules) -> dict[str, list[Key]]:
     """Return the keys that should give access to a rental's machine now, by Slack ID.
 
-    The result contains the owner and each current teammate. A person without keys has an empty list. Teammates who
-    have left, became guests or may no longer use the bot are left out.
+    The result contains the owner and each current teammate. A person without keys has an empty list. Teammates
+    who have left, became guests or are no longer allowed to use the bot are left out.
     """
     teammates = [await tx.people.get(user_id, EVER) for user_id in rental.teammates]
     allowed = [person.id for person in teammates if person is not None and is_teammate(person, rental, rules)]
@@ -125,10 +125,11 @@ async def check_startup_script(
 ) -> None:
     """Refuse a request whose keys, probe and setup script don't fit into one startup script.
 
-    A request that ends when its jobs are done also needs the probe, and room for `gpubot-run` in the script.
+    If the lease is to end when the machine's jobs are done, the bot must be able to probe the machine, and
+    `gpubot-run` must fit into the script as well.
 
-    Raises Mistake. Its message states the sizes, and suggests what `reader` can do about them. `reader` is a Slack
-    ID.
+    Raises Mistake. Its message states the sizes, and suggests what `reader` can do about them. `reader` is a
+    Slack ID.
     """
     check_until_done(request, deps.rules)
     further = further_keys(owner, teammates, await tx.people.keys_of((owner, *teammates)))

@@ -46,10 +46,10 @@ class _Undecided(NamedTuple):
 async def end_request(
     tx: Tx, deps: Deps, rental: Rental, end: State, *, by: str | None = None, reason: str = ""
 ) -> Rental:
-    """End a rental that waits for a decision or for an offer, as denied or withdrawn.
+    """Deny or withdraw a request that waits for a decision or for an offer.
 
-    The machines of its earlier attempts may still have to be destroyed. `by` is the Slack ID of the person who
-    ends the rental, or None for the bot.
+    `end` is the final state of the rental. Machines that were bought for it earlier are destroyed. `by` is the
+    Slack ID of the person who ends the rental, or None for the bot.
     """
     after, event = (await load_snapshot(tx, rental)).finished(end, deps.clock.now(), by=by)
     facts = changed(event.facts, detail=reason or None)

@@ -24,16 +24,16 @@ from store.db import Tx
 
 
 async def bought_after_backup(tx: Tx, machines: Sequence[UnmanagedMachine]) -> bool:
-    """Return whether any of these unmanaged machines was bought after the backup, according to its name."""
+    """Return whether the name of an unmanaged machine shows that it was bought after the backup."""
     return bool(await _bought_for(tx, machines))
 
 
 async def _bought_for(tx: Tx, machines: Iterable[UnmanagedMachine]) -> list[Rental | None]:
-    """Return the rentals for which these machines were bought after the backup, as the machines' names show.
+    """Return the rentals for which these machines were bought after the backup.
 
-    A machine's name contains a rental ID and the number of an attempt. If the database knows this attempt, the
-    rental is left out, because the machine might be older than the backup. If the database doesn't know the
-    rental, the list contains None instead.
+    A machine's name contains a rental ID and the number of a purchase. If the database contains this purchase,
+    the rental is left out, because the machine might be older than the backup. For a rental that isn't in the
+    database, the list contains None.
     """
     named = [(name.n, await tx.rentals.get(name.rental_id)) for name in names_of(machines)]
     return [rental for n, rental in named if rental is None or n > rental.attempts]
@@ -81,7 +81,7 @@ async def _close(tx: Tx, deps: Deps, rental: Rental, question: AdminQuestion) ->
 async def _another_waits(tx: Tx, rental: Rental, question: AdminQuestion) -> bool:
     """Return whether the admins still have to decide about another purchase for this rental.
 
-    There can be two such purchases, because an earlier attempt of the rental may have left a machine behind.
+    There can be two such purchases, because an earlier purchase for the rental may have left a machine behind.
     """
     others = [one for one in await tx.questions.purchases() if one.open and one.id != question.id]
     machines = [machine for one in others for machine in one.purchase.machines]

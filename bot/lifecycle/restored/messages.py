@@ -23,11 +23,11 @@ from store.db import Tx
 async def ask_again(tx: Tx, deps: Deps, rental_id: str) -> None:
     """Make a rental wait for a decision, because Slack shows a newer state of the rental than the database.
 
-    People are asked before anything more is bought, because somebody may have cancelled the request since the
-    backup.
+    This happens after the database was restored from a backup. People are asked before more is bought, because
+    somebody may have cancelled the request after the backup was taken.
 
-    If the rental is ready according to the database, its machine is looked up first. If the machine is still
-    running, the owner is notified of the end of the lease, because the end may have been changed after the backup.
+    If the rental is ready according to the database, the bot first checks whether its machine is still running.
+    If so, the owner is notified of the end of the lease, which may have been changed after the backup was taken.
     """
     rental, now = await tx.rentals.get(rental_id), deps.clock.now()
     if rental is None:
@@ -51,7 +51,10 @@ async def ask_again(tx: Tx, deps: Deps, rental_id: str) -> None:
 
 
 async def _looks_again(tx: Tx, deps: Deps, rental: Rental) -> bool:
-    """Return whether a machine has been looked up since the database was opened, or will be looked up soon."""
+    """Return whether the vendor has been queried about the machine since the database was opened.
+
+    Also True if this query is already scheduled.
+    """
     if rental.running_lease.shown_later_at is not None:
         return True
     events = await tx.events.of(rental.id)

@@ -1,7 +1,7 @@
-"""Waits while nothing can be bought, because buying is blocked or because attempts are unresolved.
+"""Waits while nothing can be bought, because buying is blocked or because earlier purchases are unresolved.
 
-An attempt is unresolved while nobody knows whether its procure call bought a machine. Lookups at the market show
-this later.
+A purchase is unresolved while nobody knows whether its call bought a machine. Lookups at the market show this
+later.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ def blocked_since(snapshot: RentalSnapshot, since: datetime) -> RentalSnapshot:
 
 
 def block_since_overdue(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt) -> RentalSnapshot:
-    """Mark buying as blocked since the time at which an attempt timed out.
+    """Mark buying as blocked since the time at which a purchase timed out.
 
     This is used if the code that advances the rental has been failing since then. People have to be asked before
-    anything else is bought.
+    more is bought.
     """
     return blocked_since(snapshot, attempt.intended_at + deps.rules.procure.provision_timeout)
 
@@ -48,9 +48,9 @@ def block_since_overdue(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attem
 async def asked_again(
     deps: StepDeps, snapshot: RentalSnapshot, why: Why, now: datetime, offer: Offer | None = None
 ) -> RentalSnapshot:
-    """Make a request wait for a decision again (see `ask_again`).
+    """Make a rental wait for a decision again (see `ask_again`).
 
-    A rental with a waitlist entry is put back on the waitlist instead, unless the reason is SHOWN_LATER.
+    If the rental has a waitlist entry, it is put back on the waitlist instead, unless the reason is SHOWN_LATER.
     """
     waitlist_entry = snapshot.rental.waitlist_entry
     if waitlist_entry is not None and why is not Why.SHOWN_LATER:
@@ -114,7 +114,7 @@ async def wait_blocked(
 async def wait_for_lookups(
     deps: StepDeps, snapshot: RentalSnapshot, now: datetime, *, nothing_fits: bool = False
 ) -> RentalSnapshot:
-    """Mark buying as blocked until lookups have shown what the unresolved attempts bought. See `wait_blocked`."""
+    """Mark buying as blocked until lookups have shown the outcome of earlier purchases. See `wait_blocked`."""
     last = snapshot.attempts[-1]
     facts = HeldUpFacts(
         why=Why.UNRESOLVED,
@@ -136,8 +136,8 @@ def reason(away: MarketAway) -> Why:
 
 
 def own_message(attempt: Attempt | None) -> str | None:
-    """Return the market's message about an attempt.
+    """Return the market's message about a purchase.
 
-    None if there is no message, or if the attempt's reason is SOLD_OUT, which needs no further explanation.
+    None if there is no message, or if the purchase failed with SOLD_OUT, which needs no further explanation.
     """
     return (attempt.detail or None) if attempt is not None and attempt.why is not Why.SOLD_OUT else None

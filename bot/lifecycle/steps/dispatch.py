@@ -102,7 +102,7 @@ async def step(deps: StepDeps, snapshot: RentalSnapshot, write_due: WriteDue) ->
     """Do the next step of a rental that was just loaded, save the result, and end the claim on the rental.
 
     The claim is this process's right to work on the rental. If the rental has changed in the meantime, only the
-    market's answers are saved, and the rental is due again immediately.
+    market's answers are saved, and the rental is processed again immediately.
 
     Args:
         write_due: See `save`.
@@ -126,7 +126,7 @@ async def step(deps: StepDeps, snapshot: RentalSnapshot, write_due: WriteDue) ->
 def _add_approval_notice_if_due(snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:
     """Tell the owner that the request was approved, if the machine isn't ready by `approval_notice_at`.
 
-    If this time is still in the future, the rental becomes due at that time.
+    If this time is still in the future, the rental is processed again at that time.
     """
     at = snapshot.rental.approval_notice_at
     if at is None:
@@ -139,7 +139,7 @@ def _add_approval_notice_if_due(snapshot: RentalSnapshot, now: datetime) -> Rent
 async def _note_unseen_end(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     """Record that the usage status was unknown before a rental's end, if the bot was down then.
 
-    The status counts as unknown from the machine's last probe run to the rental's end.
+    The status is treated as unknown from the machine's last probe run to the rental's end.
     """
     rental = snapshot.rental
     if rental.use is None:

@@ -20,7 +20,7 @@ TOGETHER = timedelta(seconds=0.25)
 Polls are due only at multiples of this time, so that many rentals are due at once. This saves CPU time.
 """
 LONGEST_WAIT = timedelta(minutes=2)
-"""The longest time that a `Retry-After` of the marketplace may postpone a poll.
+"""The longest time that a `Retry-After` of the marketplace can postpone a poll.
 
 A resource that can cause costs must not stay unattended for longer.
 """

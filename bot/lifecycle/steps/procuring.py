@@ -1,7 +1,7 @@
-"""Buys a machine for a rental, with one live attempt at a time.
+"""Buys a machine for a rental, with one unfinished purchase at a time.
 
 Each attempt is committed before its single procure call. The next attempt begins once the current attempt is
-closed and so can't be billed any more. It may also begin once the market has accepted the deletion of the current
+closed and so can't be billed any more. It can also begin once the market has accepted the deletion of the current
 attempt's machine. If the market answered the call with `failed` and named no resource, the next attempt begins
 immediately.
 """
@@ -60,15 +60,18 @@ from store.db import Tx
 STILL_FRESH = timedelta(seconds=30)
 """An offer that expires sooner than this isn't tried, because it could expire during the call."""
 MOST_UNRESOLVED = 3
-"""The number of unresolved attempts at which a rental stops buying.
+"""The number of unresolved purchases at which a rental stops buying.
 
-An attempt is unresolved while it may have bought a machine that the rental won't use. Later lookups show whether
+A purchase is unresolved while it may have created a machine that the rental won't use. Later lookups show whether
 this is the case. Buying then continues.
 """
 
 
 class NoHeadroom(Exception):
-    """The team's limit leaves no headroom for another purchase, because unresolved attempts count towards it."""
+    """The team's limit leaves no headroom for another purchase.
+
+    Purchases with an unknown outcome count toward the limit.
+    """
 
 
 async def procure(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
@@ -114,16 +117,16 @@ async def procure(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
 
 
 def _ended_as_overdue(rental: Rental, attempt: Attempt) -> bool:
-    """Return whether an attempt was ended as overdue, and nobody has decided about the request since.
+    """Return whether a purchase was ended because its machine was overdue.
 
-    The loop that deletes overdue machines ends such attempts. The request is the one that created the rental.
+    False if somebody has decided about the rental since then.
     """
     decided_since = rental.procuring_since is not None and attempt.intended_at < rental.procuring_since
     return attempt.marked_by is Marker.OVERDUE and not decided_since
 
 
 def _blocks_next(attempt: Attempt) -> bool:
-    """Return whether the next purchase has to wait until the deletion of this attempt has been accepted.
+    """Return whether the next purchase has to wait until the deletion of this machine has been accepted.
 
     This is the case if a machine of the attempt has reappeared after the attempt was closed. If the answer to the
     procure call was `failed`, the attempt never blocks the next purchase.
@@ -134,7 +137,7 @@ def _blocks_next(attempt: Attempt) -> bool:
 def give_up(
     snapshot: RentalSnapshot, attempt: Attempt, why: Why, now: datetime, detail: str = ""
 ) -> RentalSnapshot:
-    """Mark an attempt for deletion. The next attempt begins once the deletion has been accepted."""
+    """Mark a purchased machine for deletion. The next purchase begins once the deletion has been accepted."""
     marked = changed(attempt, marked_by=Marker.STEP, why=why, detail=detail or attempt.detail)
     after = give_up_attempt(snapshot.rental, now)
     facts = AttemptFacts(vendor=attempt.vendor, rate=attempt.rate, why=why, detail=detail or None)
@@ -142,9 +145,9 @@ def give_up(
 
 
 def _note_unknown(snapshot: RentalSnapshot, attempt: Attempt, now: datetime) -> RentalSnapshot:
-    """Mark an intended attempt as unknown, because nobody knows whether its call bought a machine.
+    """Record that nobody knows whether a procure call bought a machine, and add an event.
 
-    An event is added. An attempt in another state isn't changed.
+    Nothing changes if the outcome of the call has already been recorded.
     """
     if attempt.state is not AttemptState.INTENDED:
         return snapshot
@@ -261,7 +264,7 @@ def _chosen_vendor(snapshot: RentalSnapshot, quote: Quote) -> str | None:
 async def _usable(
     deps: StepDeps, rental: Rental, offers: Sequence[Offer], chosen: str | None
 ) -> tuple[Offer, ...]:
-    """Return the offers that may be bought. Those with equal prices are sorted by success rate, best first."""
+    """Return the offers that can be bought. Those with equal prices are sorted by success rate, best first."""
     async with deps.store.read() as tx:
         usable = await with_startup_script(tx, offers, rental.request, rental.teammates, chosen)
         success_rates = await tx.rentals.success_rates({(offer.vendor, offer.gpu) for offer in usable})
@@ -269,11 +272,11 @@ async def _usable(
 
 
 async def _buy_first(deps: StepDeps, snapshot: RentalSnapshot, offers: Sequence[Offer]) -> RentalSnapshot | None:
-    """Buy the first offer that is allowed and hasn't been tried yet, using the current keys of the people.
+    """Buy the first offer that is allowed and hasn't been tried yet.
 
-    If the owner has no key, the rental ends as failed. If an offer is too expensive only because unresolved
-    attempts count towards the approved total, the rental waits until these attempts are resolved. Returns None if
-    no offer can be bought, now or later.
+    If the owner has no SSH key, the rental ends as failed. Purchases with an unknown outcome count toward the
+    approved total. If an offer is too expensive only for this reason, the rental waits until the outcomes are
+    known. Returns None if no offer can be bought, now or later.
     """
     rental = snapshot.rental
     async with deps.store.read() as tx:
@@ -321,7 +324,7 @@ def _allowed(deps: StepDeps, snapshot: RentalSnapshot, offers: Sequence[Offer]) 
 
 
 def _fits_later(deps: StepDeps, snapshot: RentalSnapshot, offers: Sequence[Offer]) -> bool:
-    """Return whether an offer would be allowed if the unresolved attempts had cost nothing."""
+    """Return whether an offer would be allowed if the purchases with an unknown outcome had cost nothing."""
     billed = snapshot.spent(deps.clock.now()).amount
     fitting = within_terms(_untried(snapshot, offers), snapshot.rental.terms, billed, deps.rules)
     return len(fitting) > len(_allowed(deps, snapshot, offers))
@@ -330,12 +333,13 @@ def _fits_later(deps: StepDeps, snapshot: RentalSnapshot, offers: Sequence[Offer
 async def _intend(
     deps: StepDeps, snapshot: RentalSnapshot, offer: Offer, key: Key, plan: StartupScriptPlan
 ) -> tuple[RentalSnapshot, Attempt]:
-    """Store a new attempt, in a transaction that is committed before its procure call.
+    """Store a new attempt to buy a machine, in a transaction that is committed before its procure call.
 
     Raises:
         OfferTaken: The offer has already been tried.
         BuyingBlocked: Buying has been blocked in the meantime.
-        NoHeadroom: The team's limit has no headroom for this offer in addition to the unresolved attempts.
+        NoHeadroom: The team's limit has no headroom for this offer in addition to the purchases with an unknown
+            outcome.
         Stale: The rental has changed in the meantime.
     """
 
@@ -409,9 +413,9 @@ async def _call(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt, scri
 
 
 def _unclear(snapshot: RentalSnapshot, attempt: Attempt, away: MarketAway, now: datetime) -> RentalSnapshot:
-    """Mark the attempt as unknown, because its call may have bought a machine. The next poll looks the attempt up.
+    """Record that the outcome of a purchase is unknown, so that the next poll looks it up.
 
-    If the market refused the token or limits the rate of calls, buying counts as blocked from now.
+    If the market refused the token or limits the rate of calls, also record that buying is blocked.
     """
     why = reason(away)
     if why is Why.OUTAGE:
@@ -438,9 +442,10 @@ def _answered(snapshot: RentalSnapshot, attempt: Attempt, answer: Procured, now:
 
 
 async def _fail(deps: StepDeps, snapshot: RentalSnapshot, why: Why, now: datetime) -> RentalSnapshot:
-    """End the rental without a machine. A rental with a waitlist entry is put back on the waitlist instead.
+    """End a rental for which no machine could be bought.
 
-    While it is unknown whether earlier attempts bought a machine, the rental waits.
+    A rental with a waitlist entry is put back on the waitlist instead. While the outcome of an earlier purchase
+    is unknown, the rental waits.
     """
     waitlist_entry = snapshot.rental.waitlist_entry
     if waitlist_entry is not None:

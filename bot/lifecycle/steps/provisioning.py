@@ -77,7 +77,7 @@ def _deadline(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt, now: d
     """Return the time by which the machine must be ready.
 
     Usually, the timeout in the rules determines this time. The deadline is earlier if the approved total would be
-    used up before, or if the end of the lease is near.
+    used up sooner, or if the lease has to end soon.
     """
     terms = snapshot.rental.terms
     rate = hourly(snapshot.resources_of(attempt), attempt)

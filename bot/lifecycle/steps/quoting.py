@@ -29,7 +29,7 @@ from bot.policy.use.flexible_end import night_end
 SAY_LOOKING_AFTER = 2.0
 """The wall-clock seconds after which the person is notified that the search takes longer."""
 FIRST_SEARCH_WITHIN = timedelta(seconds=10)
-"""The time after the command within which a search counts as the first search of the quote.
+"""The time after the command within which a search is treated as the first search of the quote.
 
 The person is notified of a slow search only if it is the first.
 """

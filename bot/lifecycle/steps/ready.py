@@ -51,8 +51,8 @@ If nothing has answered on the machine's SSH port yet, there is no time limit.
 async def run(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     """Do the first due action for a ready machine.
 
-    If an action was done, the rental is due again immediately, because another action may be due. If not, the
-    rental is due at the next check of its machine, or earlier if an action is due earlier.
+    If an action was done, the rental is processed again immediately, because another action may be due. If not,
+    the rental is processed at the next check of its machine, or earlier if an action is due earlier.
     """
     if notice_is_due(snapshot.rental.running_lease, deps.rules, deps.clock.now()):
         await deps.directory.refresh(snapshot.rental.teammates)
@@ -120,7 +120,7 @@ def _after_action(deps: StepDeps, snapshot: RentalSnapshot, action: ready.Act, n
 def _after_failure(
     deps: StepDeps, snapshot: RentalSnapshot, action: ready.TellFailure | ready.KeepAfterFailure, now: datetime
 ) -> RentalSnapshot:
-    """Notify the owner that their script failed, and keep the machine if the action says so."""
+    """Notify the owner that their script failed. If `action` is KeepAfterFailure, also keep the machine."""
     rental, ends_at = snapshot.rental, snapshot.rental.running_lease.ends_at
     if isinstance(action, ready.TellFailure):
         facts = EndFacts(until=ends_at, exit_status=action.exit_status)
@@ -231,7 +231,7 @@ async def _check(deps: StepDeps, snapshot: RentalSnapshot) -> tuple[RentalSnapsh
     """Ask the market about the machine if a check is due.
 
     Returns the snapshot with the answer, and the time of the next check. If the machine has been terminated, the
-    snapshot has no live attempt.
+    snapshot's `live` is None.
     """
     attempt = snapshot.live
     now = deps.clock.now()
@@ -277,7 +277,7 @@ async def _check(deps: StepDeps, snapshot: RentalSnapshot) -> tuple[RentalSnapsh
 def _planned(snapshot: RentalSnapshot, attempt: Attempt, now: datetime) -> Check:
     """Return the time of the machine's next check, and whether the check bypasses the market's cache.
 
-    If the machine wasn't found, it is polled until it is found again or counts as terminated (LOOK_UP_AGAIN).
+    If the machine wasn't found, it is polled until it is found again or is considered terminated (LOOK_UP_AGAIN).
     """
     alive = snapshot.alive_of(attempt)
     missing_since = [r.missing_since for r in alive if r.missing_since is not None]

@@ -46,7 +46,7 @@ async def load_machine(tx: Tx, deps: Deps, snapshot: RentalSnapshot, now: dateti
 
 
 async def last_probe_runs(tx: Tx, rental: Rental, at: datetime, rules: Rules) -> list[Sample]:
-    """Return the samples that the usage status at the time `at` depends on, oldest first."""
+    """Return the results of the probe runs that determine the usage status at `at`, oldest first."""
     return await tx.samples.reaching_back(rental.id, at - window(rules))
 
 
@@ -58,7 +58,7 @@ async def _replacement(tx: Tx, rental: Rental, now: datetime) -> Replacement | N
 
 
 def question_facts(snapshot: RentalSnapshot, use: Use | None, now: datetime) -> QuestionFacts:
-    """Return the facts of a question about this usage status: its duration and details, and the cost so far."""
+    """Return the facts for a question to the owner: the use of the machine and the cost so far."""
     bill, since = snapshot.spent(now), use.since if use else snapshot.rental.running_lease.seen_at
     job = running_job(snapshot.rental) if use is not None and use.status in NOT_COMPUTING else None
     return QuestionFacts(

@@ -50,7 +50,7 @@ from store.db import Tx
 
 
 async def load_replaceable(tx: Tx, deps: Deps, person: Person, rental_id: str) -> tuple[Rental, Remainder]:
-    """Return a rental that this person may replace now, with the remaining time and budget for the replacement.
+    """Return a rental that can be replaced now, with the time and budget that remain.
 
     Raises:
         Mistake: The ID is unknown.
@@ -96,8 +96,8 @@ async def checked_request(tx: Tx, deps: Deps, rental: Rental, left: Remainder, n
 async def rent_replacement(tx: Tx, deps: Deps, quote: Quote) -> Rental | None:
     """Rent a quote's first offer that fits into the remaining time and budget of the rental to be replaced.
 
-    The approval of the old machine also covers the new one. Only if such machines always need approval (policy key
-    `approval.always`), an approver decides about the replacement as well. If the old machine is still running, the
+    The approval of the old machine also covers the new one. If the policy key `approval.always` contains such
+    machines, an approver still has to decide about the replacement. If the old machine is still running, the
     new one comes from another vendor, and the old one is destroyed once the new one has been bought.
 
     Returns the replacement, or None if no offer fits. If an earlier click has already created the replacement,

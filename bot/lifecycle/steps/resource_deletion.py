@@ -159,7 +159,7 @@ def _note_answer(
 
 
 def _alarm_from(snapshot: RentalSnapshot, attempt: Attempt, rules: Rules) -> datetime:
-    """Return the earliest time at which people may be notified that an attempt's termination isn't confirmed."""
+    """Return the earliest time at which people can be notified that a deletion isn't confirmed."""
     seen = [resource.first_seen for resource in snapshot.resources_of(attempt)]
     if not seen:
         # No resource has been found yet. If the next lookup finds nothing, there is nothing to delete. Wait for

@@ -36,7 +36,7 @@ class GithubKeys(Frozen):
     known: frozenset[str]
     """The fingerprints of those keys in `shown` that the person has already added."""
     room: int
-    """The number of keys that the person may still add."""
+    """The number of keys that the person can still add."""
     not_accepted: int
     """The number of lines that were read but contain no key that the bot accepts."""
     not_shown: int
@@ -77,7 +77,7 @@ def keys_to_show(name: str, lines: Sequence[str], owned: Collection[str], *, per
         name: The GitHub username.
         lines: The keys as GitHub served them, one per line.
         owned: The fingerprints of the keys that the person has added already.
-        per_person: The number of keys that a person may have.
+        per_person: The number of keys that a person can have.
 
     Raises:
         Mistake: None of the lines is a key that the bot accepts.

@@ -1,7 +1,8 @@
-"""The script that reads the health of a machine's GPUs. No I/O.
+"""The text of the shell script that reads the health of a machine's GPUs.
 
-The startup script installs it, and the probe's script runs it after the report. docs/probe.md describes the
-script's input, output and sources. bot/probe/health.py parses the output.
+The startup script installs this shell script on the machine. In each probe run, the probe's script first prints
+its own report and then runs this script. docs/probe.md describes the script's input, output and sources.
+bot/probe/health.py parses the output.
 """
 
 from __future__ import annotations

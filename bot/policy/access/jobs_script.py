@@ -1,7 +1,7 @@
-"""The script that reads the files of a machine's jobs, and prints them after the probe's report. No I/O.
+"""The text of the shell script that prints the jobs on a machine.
 
-The files are written by `bot.policy.access.run_script`, or by anybody else on the machine. docs/probe.md describes
-the output.
+The script reads the files of the jobs and runs after the probe's report. `bot.policy.access.run_script` writes
+these files, but anybody on the machine can write such files too. docs/probe.md describes the output.
 """
 
 from __future__ import annotations

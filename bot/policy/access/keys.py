@@ -28,7 +28,7 @@ LONGEST_COMMENT = 100
 SMALLEST_RSA, LARGEST_RSA = 2048, 16384
 """The accepted sizes of RSA keys, in bits. The upper limit is also that of OpenSSH."""
 SMALLEST_FACTOR = 1 << 16
-"""The smallest factor that the modulus of an RSA key may have.
+"""The smallest factor that the modulus of an RSA key can have.
 
 A modulus with a smaller factor was generated incorrectly, and can be factored. NIST SP 800-89, section 5.3.3, only
 rules out factors below 752. The limit here is 2^16. It costs no extra time, because the check computes a single
@@ -73,7 +73,7 @@ _PRIVATE = re.compile(
 _OPENSSH, _SSH2 = "b3BlbnNzaC1rZXktdjE", "P2/56wAA"
 """The first Base64 characters of private keys in the formats of OpenSSH and of SSH Communications."""
 _DER_IN_BASE64 = re.compile(r"(?=(M[A-P][A-Za-z0-9+/]{34}))")
-"""A DER sequence in Base64. It may begin anywhere in a text: after a quotation mark, `key=` or a path."""
+"""A DER sequence in Base64. It can begin anywhere in a text: after a quotation mark, `key=` or a path."""
 _PEM_IN_BASE64 = re.compile(r"(?=(LS0tL[A-Za-z0-9+/]{35,75}))")
 """A PEM file in Base64, as in a Kubernetes secret."""
 _SEQUENCE, _VERSION, _AFTER_VERSION = 0x30, b"\x02\x01", frozenset({0x02, 0x04, 0x30})
@@ -108,7 +108,7 @@ def _is_private_der(content: bytes) -> bool:
 
 
 def _content_of(sequence: bytes) -> bytes:
-    """Return the content of a DER sequence, even if the sequence is truncated. Empty for any other content."""
+    """Return the content of a DER sequence, which can be truncated. Empty if it isn't a DER sequence."""
     if len(sequence) < 2 or sequence[0] != _SEQUENCE:
         return b""
     length_bytes = sequence[1] - 0x80 if sequence[1] > 0x80 else 0
@@ -228,7 +228,7 @@ def kind_of(line: str) -> str:
 
 
 def _field(content: bytes, n: int) -> bytes:
-    """Return one field of a public key. Field 0 is the type. If the field is truncated, its end is missing."""
+    """Return the field with this number of a public key. Field 0 is the type of the key."""
     for _ in range(n):
         content = content[4 + int.from_bytes(content[:4], "big") :]
     return content[4 : 4 + int.from_bytes(content[:4], "big")]
@@ -268,7 +268,7 @@ def remove_line(lines: Sequence[str]) -> str:
     """Return a shell command that removes public keys from `~/.ssh/authorized_keys`.
 
     The command deletes every line that contains one of the keys, including options and comments. The caller must
-    leave out keys that other people on the machine use as well.
+    leave out keys that other people on the machine also use.
 
     Raises:
         ValueError: `lines` is empty, or one of the lines isn't in the format of `Key.line`.

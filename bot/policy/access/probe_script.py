@@ -1,4 +1,4 @@
-"""The two scripts that the bot runs on a machine, and the SSH access that it needs for them. No I/O.
+"""The text of the two scripts that the bot runs on a machine, and the SSH access that it needs for them.
 
 The startup script installs both. The probe's script prints how busy the machine is. It also runs the second
 script, which starts the owner's `/root/on-ending.sh` shortly before the machine is destroyed. docs/probe.md
@@ -68,7 +68,7 @@ report. The script that people paste has no such line, because the two scripts c
 def probe_line(public_key: str) -> str:
     """Return the line of authorized_keys that lets a key run the probe's script and no other command.
 
-    `restrict` also disables features that later versions of OpenSSH may add (man.openbsd.org/sshd.8,
+    `restrict` also disables features that later versions of OpenSSH might add (man.openbsd.org/sshd.8,
     AUTHORIZED_KEYS FILE FORMAT).
 
     Args:
@@ -176,10 +176,11 @@ printf '\\n%s\\n' '{line}' >>authorized_keys; }})"""
 def install_lines(probe_line: str) -> str:
     """Return shell lines with which a person can install the probe by hand.
 
-    The lines write the probe's script, and append `probe_line` to root's authorized_keys if it isn't there yet.
+    The lines write the probe's script. They also append `probe_line` to root's authorized_keys if it isn't there
+    yet.
 
     The lines work in bash, dash and BusyBox, even if they are pasted into an interactive shell. They have at most
-    2,900 characters. Together with the marks of a code block, they therefore fit into one Slack text, which has at
-    most 3,000. The script that starts on-ending.sh wouldn't fit, so only the startup script installs it.
+    2,900 characters, so that one Slack message can show them as a code block. For this reason, they don't install
+    the script that starts the owner's `/root/on-ending.sh`. Only the startup script installs it.
     """
     return _LINES.format(path=SCRIPT_PATH, script=PROBE_SCRIPT.removesuffix("\n"), line=probe_line)

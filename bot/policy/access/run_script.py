@@ -1,7 +1,7 @@
-"""The command `gpubot-run`, which records a job on a machine while it runs. No I/O.
+"""The text of the command `gpubot-run`, which records a job on a machine while it runs.
 
-People start their work with `gpubot-run python train.py`. The command leaves one small file for each job in
-`JOBS_DIRECTORY`, from which `bot.policy.access.jobs_script` reads it. docs/jobs.md describes both.
+People start their work with `gpubot-run python train.py`. The command writes one small file for each job to
+`JOBS_DIRECTORY`. `bot.policy.access.jobs_script` reads these files. docs/jobs.md describes both scripts.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 RUN_PATH = "/usr/local/bin/gpubot-run"
 """The path of the command on a machine."""
 JOBS_DIRECTORY = "/run/gpubot/jobs"
-"""The folder on the machine with the files of the jobs. It is root's, and everyone may write to it (mode 1777)."""
+"""The folder on the machine with the files of the jobs. It is root's, and everyone can write to it (mode 1777)."""
 
 # People run this script as root, in a folder in which everyone can create files and links. So it never opens a
 # file that exists: it creates a file with a random name, which fails if the name is taken (`set -C`, O_EXCL), and

@@ -1,4 +1,4 @@
-"""The startup script: one shell script that a machine runs when it starts. No I/O.
+"""The startup script: one shell script that a machine runs when it starts.
 
 A purchase sends only one SSH key in its parameter `ssh_public_key`. The script installs all other SSH keys, then
 the probe and the programs that belong to it. Finally, it runs the team's setup script. docs/startup-script.md
@@ -39,7 +39,7 @@ LARGEST_SCRIPT = 15_000
 """The largest script that is sent, in bytes.
 
 EC2 accepts 16,384 bytes of user data before encoding (docs.aws.amazon.com/AWSEC2/latest/UserGuide/user-data.html),
-and other vendors accept more. The limit here is lower, because a marketplace or vendor may add something around
+and other vendors accept more. The limit here is lower, because a marketplace or vendor might add something around
 the script.
 """
 _PART_PROGRAMS: Mapping[ScriptPart, Mapping[str, str]] = MappingProxyType(
@@ -178,11 +178,13 @@ END
 
 @cache
 def compacted(script: str) -> str:
-    """Return a shell script without comments on lines of their own, blank lines and indentation.
+    """Remove comments, blank lines and indentation from a shell script.
 
-    The first line stays if it names the interpreter. The lines of a here-document stay as they are. Text in quotes
-    isn't recognized: it may be the program of awk, but no other text with blank or indented lines, or with lines
-    that begin with `#`.
+    Only comments on lines of their own are removed. The first line stays if it names the interpreter. The lines of
+    a here-document stay as they are.
+
+    Quoted text isn't recognized, so it is changed in the same way. This does no harm to a quoted awk program, but
+    it can damage other text.
     """
     kept: list[str] = []
     delimiter: str | None = None
@@ -205,8 +207,8 @@ _HERE_DOCUMENT = re.compile(r"<<'?(\w+)'?")
 def script_text(lines: Sequence[str], setup: str | None = None, probe_line: str = "") -> str:
     """Return the startup script. Empty if the script would have nothing to do.
 
-    If the script installs the probe, it also installs the parts that fit (`parts_that_fit`). Apart from this, the
-    size of the result isn't checked.
+    A script that installs the probe also installs the optional parts that it has space for (`parts_that_fit`).
+    This function doesn't check the size of the keys and the setup script.
 
     Args:
         lines: The lines of the keys to install.
@@ -217,10 +219,10 @@ def script_text(lines: Sequence[str], setup: str | None = None, probe_line: str 
 
 
 def parts_that_fit(lines: Sequence[str], setup: str | None, probe_line: str) -> tuple[ScriptPart, ...]:
-    """Return the parts that fit into a startup script next to its keys, its probe and its setup script.
+    """Return the optional parts that a startup script has space for.
 
-    The parts give way in the order of `GIVES_WAY`. A script without the probe has none, because the probe runs
-    their programs, or reads what these write.
+    If the script would be too large with all parts, parts are left out in the order of `GIVES_WAY`. A script
+    without the probe has no parts, because they are of no use without the probe.
     """
     if not probe_line:
         return ()
@@ -256,7 +258,6 @@ def _program(path: str, script: str, template: str = _PROGRAM, line: str = "") -
 
 
 def _section(template: str, **texts: str) -> str:
-    """Fill in a template. The template is compacted, but the texts stay as they are."""
     return compacted(template).format(**texts)
 
 
@@ -299,7 +300,7 @@ def further_keys(
 def check_script_size(
     keys: Sequence[OwnedKey], setup: str | None, rules: Rules, *, probe_line: str = "", own: bool = True
 ) -> None:
-    """Refuse a request whose keys, probe and setup script don't fit into a startup script.
+    """Refuse a request whose keys, probe and setup script are too large for a startup script.
 
     Raises Mistake with the sizes.
 
@@ -329,8 +330,9 @@ def check_script_size(
 def check_runs_jobs(
     keys: Sequence[OwnedKey], setup: str | None, rules: Rules, *, probe_line: str, own: bool = True
 ) -> None:
-    """Refuse a request that ends when its jobs are done if its startup script has no room for `gpubot-run`.
+    """Refuse a request with `until done` if its startup script has no space for `gpubot-run`.
 
+    Such a request ends the machine when its jobs are done, but without `gpubot-run` the bot can't see the jobs.
     Raises Mistake. The arguments are those of `check_script_size`.
     """
     text = rules.setup.get(setup or "")
@@ -344,10 +346,10 @@ def check_runs_jobs(
 
 
 def keys_that_fit(keys: Sequence[OwnedKey], setup: str | None, probe_line: str = "") -> tuple[OwnedKey, ...]:
-    """Return the keys that fit into a startup script together with the probe and a setup script.
+    """Return the keys that a startup script has space for, in addition to the probe and a setup script.
 
-    The keys stay in their order. If a key is too long to fit, it is left out, but shorter keys after it may still
-    fit.
+    The keys stay in their order. If there is no space for a key, it is left out. Shorter keys after it are still
+    tried.
 
     Args:
         setup: The text of the setup script.
@@ -382,7 +384,7 @@ def _size(text: str) -> int:
 def _kilobytes(size: int) -> str:
     """Return a size as text, such as `5.9 kB`.
 
-    It is rounded up, so that something too large never appears to fit.
+    The size is rounded up, so that a size above a limit never appears to be within it.
     """
     whole, tenth = divmod(-(-size // 100), 10)
     return f"{whole}.{tenth} kB" if tenth else f"{whole} kB"
@@ -415,13 +417,13 @@ def plan_startup_script(
 ) -> StartupScriptPlan:
     """Return the startup script for a purchase, with the current keys of everyone who has access to the rental.
 
-    A purchase never fails because of its script. Keys that don't fit are left out. A setup script that is no
-    longer in the rules is left out as well. If the vendor or region accepts no script, none is sent.
+    A purchase never fails because of its script. Keys for which there is no space are left out. A setup script
+    that is no longer in the rules is also left out. If the vendor or region accepts no script, none is sent.
 
     Args:
-        keys: The keys of the owner and of each teammate who may still have access, by Slack ID. A teammate who has
-            no keys is included with an empty list. A teammate who has left or become a guest is missing, and is
-            left out silently.
+        keys: The keys of the owner and of each teammate who is still allowed to have access, by Slack ID. A
+            teammate who has no keys is included with an empty list. A teammate who has left or become a guest is
+            missing, and is left out silently.
         takes_script: Whether the vendor and region accept a startup script.
     """
     request = rental.request

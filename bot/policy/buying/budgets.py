@@ -25,9 +25,9 @@ from bot.policy.team.rules import Rules
 
 
 def projects_to_name(person: Person, rules: Rules) -> tuple[str, ...]:
-    """Return the projects that a person may charge.
+    """Return the projects that a person can charge.
 
-    An approver may charge all projects. Anyone else may charge a project if its `people` include them, or if it
+    An approver can charge all projects. Anyone else can charge a project if its `people` include them, or if it
     has no `people`.
     """
     approver = roles_of(person, rules).approver
@@ -43,7 +43,7 @@ def project_of(person: Person, named: str | None, channel: str, rules: Rules) ->
     The first project in this list that applies is used:
 
     - the project that the person named
-    - the project of the channel in which they asked, provided that they may charge it
+    - the project of the channel in which they asked, provided that they can charge it
     - the only project that names them in `people`
     - UNASSIGNED
 
@@ -53,7 +53,7 @@ def project_of(person: Person, named: str | None, channel: str, rules: Rules) ->
 
     Raises:
         Mistake: There is no project of that name.
-        Refused: The person may not charge the project that they named.
+        Refused: The person isn't allowed to charge the project that they named.
     """
     allowed = projects_to_name(person, rules)
     if named is not None:
@@ -88,7 +88,7 @@ def project_of_channel(channel: str, rules: Rules) -> str | None:
 def channels_of_named_people(rules: Rules) -> dict[str, str]:
     """Return the channels of the projects that list `people`, each channel with its project.
 
-    Only the listed people and approvers may charge such a project. If somebody else makes a request in one of its
+    Only the listed people and approvers can charge such a project. If somebody else makes a request in one of its
     channels, the request isn't charged to the project.
     """
     return {one: name for name, project in rules.projects.items() if project.people for one in project.channels}
@@ -103,9 +103,9 @@ def rules_of_project(rules: Rules, project: str) -> Rules:
 def rules_of_owner(rules: Rules, project: str, owner: Person) -> Rules:
     """Return the rules that apply when `owner` extends a project's machine or takes it over.
 
-    The project's own `auto_approve` limits apply only if the owner may charge the project. Otherwise, the team's
-    limits apply. An owner may be unable to charge the project of a machine for two reasons: somebody else
-    rented the machine, or the rules have changed since it was rented.
+    The project's own `auto_approve` limits apply only if the owner can charge the project. Otherwise, the team's
+    limits apply. An owner might be unable to charge the project of a machine for two reasons: somebody else rented
+    the machine, or the rules have changed since it was rented.
     """
     return rules_of_project(rules, project) if project in projects_to_name(owner, rules) else rules
 
@@ -254,8 +254,8 @@ def used_up_at(budget: Micros, spent: Micros, rate: Decimal, now: datetime, zone
     """Return the time at which a budget of this month will be used up at today's rate, in UTC.
 
     A budget is used up when the money that is spent reaches it. Today's rate is the price of the machines that run
-    now. Reserved money doesn't count, because it is the most that machines can cost until their ends, and most of
-    them end earlier. The ends of the machines don't count either: when one ends, people usually rent the next.
+    now. Reserved money is ignored, because most machines cost less than was reserved for them. The function
+    assumes that whenever a machine ends, somebody rents another one.
 
     None if the month ends first, if no machine runs, or if the budget is used up already.
 

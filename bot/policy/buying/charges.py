@@ -58,12 +58,12 @@ def stretches(events: Iterable[Event], *, ready_at: datetime, until: datetime) -
 
     The usage is unknown in the time between the stretches.
 
-    Normally, a usage status applies from its `since`. This time is earlier than the event that records the status.
-    For example, idle time is counted from the last reading that showed work.
+    Normally, the stretch of a usage status begins at the `since` of the status. The bot records a status only
+    later. For example, it calls a machine idle half an hour after the last work, but the idle stretch begins with
+    the last work.
 
-    There is one exception. During an idle period, the status can change between connected and idle. Then the new
-    status applies only from the time of the event that records it, because an earlier event already covers the
-    time before.
+    There is one exception. If the status changes between connected and idle while `since` stays the same, the
+    stretch of the new status begins at the time of the event.
 
     Args:
         events: The events of a rental, oldest first.
@@ -94,7 +94,7 @@ def up_to(billed: Billed, moment: datetime, amount: Micros | None = None) -> Mic
     that are computed in this way add up exactly to the whole amount.
 
     Args:
-        amount: The amount to divide, if it isn't the whole billed amount.
+        amount: The amount to divide. By default, this is the whole billed amount.
     """
     amount = billed.amount if amount is None else amount
     length = (billed.ended_at - billed.started_at) // MICROSECOND

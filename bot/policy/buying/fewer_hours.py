@@ -1,7 +1,7 @@
 """Approving fewer hours than were requested: the lengths to choose from, and the resulting terms. No I/O.
 
-An approver may only shorten the request or extension that is waiting for a decision. The offer, its price and the
-highest price stay the same. If the end is flexible, only the latest time at which the lease may end becomes
+An approver can only shorten the request or extension that is waiting for a decision. The offer, its price and the
+highest price don't change. If the end is flexible, only the latest time at which the lease can end becomes
 earlier. It never comes before the earliest end.
 """
 
@@ -37,7 +37,7 @@ class FewerHours(Frozen):
     """The requested length, counted in the same way as `length`."""
     request: Request
     terms: Terms
-    """The approved terms. They have the same version as the terms that are waiting for a decision."""
+    """The approved terms. Their version is that of the terms that are waiting for a decision."""
     ends_at: Instant | None = None
     """The new end if this is an extension. None for a request."""
 
@@ -74,8 +74,8 @@ def _begins(request: Request, now: datetime) -> datetime:
 def _least(rental: Rental, now: datetime) -> timedelta:
     """Return the shortest length that an approver can choose.
 
-    If the end is flexible, the lease can't be cut to a time before its earliest end. An extension must end after
-    the time until which the owner can keep the machine without an approval.
+    If the end is flexible, an approver can't choose a time before the earliest end. An extension must go beyond
+    the latest end of the lease, because the owner can extend the lease up to there without an approval.
     """
     request, shortest = rental.request, timedelta(seconds=1)
     if rental.extension is not None:

@@ -31,13 +31,13 @@ from bot.policy.buying.months import month_end, month_start
 
 ISSUER = "Compute Clear"
 _FORMULA = tuple("=+-@＝＋－＠")
-"""If a cell begins with one of these characters, a spreadsheet may run the cell as a formula.
+"""If a cell begins with one of these characters, a spreadsheet might run the cell as a formula.
 
 The full-width forms of these characters have the same effect in some languages
 (owasp.org/www-community/attacks/CSV_Injection).
 """
 _SEPARATORS = re.compile("[;\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029]+")
-"""The characters at which a spreadsheet may split a cell.
+"""The characters at which a spreadsheet might split a cell.
 
 In many countries, spreadsheets split cells at semicolons, even inside quotes.
 """

@@ -1,4 +1,4 @@
-"""Matches offers to requests, suggests similar requests, and decides which offers a rental can buy next."""
+"""Matches offers to requests, suggests similar requests, and chooses the offers to buy next for a rental."""
 
 from __future__ import annotations
 
@@ -28,12 +28,14 @@ MARKET_UNAVAILABLE = frozenset({Why.OUTAGE, Why.RATE_LIMITED, Why.UNAUTHORIZED})
 UNCOUNTED = MARKET_UNAVAILABLE | {Why.SCRIPT_REFUSED}
 """The failure reasons that don't show whether the offer was available.
 
-Attempts that failed for such a reason don't count towards the limit of attempts in the rules.
+The rules limit the number of attempts, that is, purchase calls. Attempts that failed for one of these reasons
+don't count toward this limit.
 """
 NEEDS_NEW_QUOTE = UNCOUNTED | {Why.EXPIRED}
-"""The failure reasons after which the same machine may still be sold under a new offer ID.
+"""The failure reasons after which the same machine might still be sold under a new offer ID.
 
-After a failure for such a reason, the market is queried for new offers before a more expensive offer is bought.
+After a failure for one of these reasons, the market is queried for new offers before a more expensive offer is
+bought.
 """
 Place: TypeAlias = tuple[str, str | None, str]
 """The place where a machine is sold: its vendor, the vendor's region, and the GPU."""
@@ -63,10 +65,10 @@ def fits(offer: Offer, query: OfferQuery) -> bool:
 
 
 def cheapest_first(offers: Iterable[Offer]) -> tuple[Offer, ...]:
-    """Return offers sorted by price.
+    """Return offers sorted by price, lowest first.
 
-    Offers with equal prices aren't sorted by their IDs, so that their order stays the same if a later search
-    returns new IDs.
+    Offers with equal prices are sorted by vendor, region and GPU. Their IDs come last, because a later search can
+    return other IDs for the same machines.
     """
     return tuple(
         sorted(
@@ -82,7 +84,7 @@ def likeliest_first(
     """Return offers sorted by price, lowest first.
 
     Offers with equal prices are sorted by the chance that their machine becomes ready, highest first. If the
-    chances are equal as well, the offers keep their order.
+    chances are also equal, the offers keep their order.
 
     Args:
         success_rates: The known success rates by vendor and GPU.
@@ -148,15 +150,15 @@ def nearby(request: Request) -> list[Request]:
 
 
 def untried(offers: Iterable[Offer], request: Request, clicked: str, attempts: Sequence[Attempt]) -> list[Offer]:
-    """Return the offers that a rental can try to buy next, sorted by preference.
+    """Return the offers that the bot can try to buy next for a rental, sorted by preference.
 
     The `clicked` offer comes first, then the others, cheapest first.
 
     A place is a vendor's region with a certain GPU. If an earlier attempt failed at a place, the offers of that
     place are left out. If the reason of the failure is in NEEDS_NEW_QUOTE, they are kept.
 
-    There is one exception. If a place refused the last attempt because of the startup script, the place may still
-    sell the machine without the script. The offers of that place then come before all others.
+    There is one exception. If a place refused the last attempt because of the startup script, the place might
+    still sell the machine without the script. The offers of that place then come first.
 
     Args:
         clicked: The ID of the offer that the person clicked.
@@ -177,7 +179,7 @@ def with_needed_script(
     answers: Mapping[str, ProbeAnswers],
     chosen_vendor: str | None = None,
 ) -> tuple[Offer, ...]:
-    """Return the offers whose machines run the startup script, or all offers if the request doesn't need it.
+    """Return the offers whose vendor runs the startup script. If the script isn't needed, return all offers.
 
     Args:
         teammates: The people with whom the machine is shared.
@@ -192,7 +194,8 @@ def with_needed_script(
 def takes_script(offer: Offer, attempts: Sequence[Attempt]) -> bool:
     """Return whether a startup script can still be sent with the purchase of an offer.
 
-    False if the same vendor and region refused an attempt for the same GPU because of its startup script.
+    False if the offer's vendor and region have refused an earlier purchase of this GPU because of its startup
+    script.
     """
     return place_of(offer) not in _refused_script(attempts)
 
@@ -220,8 +223,9 @@ def within_terms(offers: Iterable[Offer], terms: Terms, billed: Micros, rules: R
 def to_ask_about(offers: Sequence[Offer], terms: Terms, rules: Rules) -> tuple[Why, Offer] | None:
     """Return an offer for people to decide about, and the reason why the approved terms don't allow it.
 
-    The first offer with a GPU that the approved terms allow is preferred. Such an offer is only too expensive. If
-    no offer has such a GPU, the first of all offers is returned. None if there are no offers.
+    If some offers have a GPU that the approved terms allow, the first of these offers is returned. The reason is
+    then its price. Otherwise, the first of all offers is returned. The reason is then its GPU. None if there are
+    no offers.
     """
     dearer = next((offer for offer in offers if may_substitute(offer.gpu, terms.gpu, rules)), None)
     if dearer is not None:

@@ -1,4 +1,4 @@
-"""Decides which rentals may be replaced, and the time and cost limits of their replacements."""
+"""Decides which rentals can be replaced, and the time and cost limits of their replacements."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from bot.policy.team.rules import Rules
 from bot.policy.use import keeping
 
 FIRST_HOUR = timedelta(hours=1)
-"""The time during which an owner may report that a newly ready machine doesn't work."""
+"""The time during which an owner can report that a newly ready machine doesn't work."""
 LEAST_LEASE = timedelta(hours=1)
 """The shortest lease of a replacement, because its machine first has to start."""
 
 
 def may_be_replaced(rental: Rental, now: datetime, *, gpu_mismatch: bool = False) -> bool:
-    """Return whether a rental may be replaced.
+    """Return whether a rental can be replaced.
 
-    A rental may be replaced once, before its lease ends, if one of these is true:
+    A rental can be replaced once, before its lease ends, if one of these is true:
 
-    - The machine was lost. A machine that somebody probably destroyed on purpose doesn't count.
+    - The machine was lost. A machine that somebody probably destroyed on purpose isn't replaced.
     - Nothing answers on the machine's SSH port.
     - The machine doesn't have the GPUs that were sold, or one of its GPUs is faulty (`gpu_mismatch`).
     - The machine has been ready for less than FIRST_HOUR.
@@ -40,9 +40,9 @@ def may_be_replaced(rental: Rental, now: datetime, *, gpu_mismatch: bool = False
 
 
 def check_replaceable(rental: Rental, now: datetime, *, gpu_mismatch: bool) -> None:
-    """Refuse to replace a rental that may not be replaced.
+    """Check that a rental can be replaced.
 
-    Raises TooLate with the reason.
+    Raises TooLate with the reason if it can't.
     """
     why_not = _why_not(rental, now, gpu_mismatch)
     if why_not is not None:
@@ -50,7 +50,7 @@ def check_replaceable(rental: Rental, now: datetime, *, gpu_mismatch: bool) -> N
 
 
 def _why_not(rental: Rental, now: datetime, gpu_mismatch: bool) -> str | None:
-    """Return the reason why a rental may not be replaced, or None if it may."""
+    """Return the reason why a rental can't be replaced, or None if it can."""
     if rental.replaced_by is not None:
         return f"{rental.replaced_by} already replaces {rental.id}. Nothing was changed."
     if rental.lease is None or rental.quote_id is None:
@@ -94,7 +94,8 @@ def remainder_of(rental: Rental, spent: Micros, now: datetime, rules: Rules) -> 
 
     - The lease lasts until the old lease would end, but at least LEAST_LEASE, and at most the longest lease in the
       rules.
-    - The replacement is kept until the same time if saving fails.
+    - If the owner's `/root/on-ending.sh` fails, the replacement is kept for as long as the old machine would have
+      been.
     - The highest price stays the same.
     - The total is reduced by `spent`. If the old machine is still running, the total is also reduced by the cost
       of one grace period, because the old machine costs money until the new one has been bought.
@@ -117,7 +118,7 @@ def remainder_of(rental: Rental, spent: Micros, now: datetime, rules: Rules) -> 
 def replacing_request(rental: Rental, left: Remainder, now: datetime) -> Request:
     """Return the request for the replacement of a rental: the same request, for the remaining time.
 
-    The old machine may still be running although it doesn't work. In this case, the request no longer names a
+    The old machine might still be running although it doesn't work. In this case, the request no longer names a
     vendor, and the caller looks for offers of all other vendors.
     """
     request, old = rental.request, rental.running_lease

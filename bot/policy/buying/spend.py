@@ -250,7 +250,7 @@ def recent_days(charges: Iterable[Charge], now: datetime, zone: ZoneInfo) -> tup
 def usual_day(past: Sequence[Micros]) -> Micros | None:
     """Return the median cost of the days before today, or None if there are fewer than LEAST_DAYS.
 
-    Only the most recent MEDIAN_OF days count.
+    Only the most recent MEDIAN_OF days are used.
     """
     if len(past) < LEAST_DAYS:
         return None
@@ -304,7 +304,7 @@ def forecast(
 def is_unusual(today: Micros, past: Sequence[Micros], unusual_from: Decimal) -> bool:
     """Return whether today's cost is unusually high.
 
-    It is unusually high if it exceeds both `unusual_from` and UNUSUAL times the cost of a usual day.
+    The cost must be more than `unusual_from`, and more than three times the cost of a usual day (UNUSUAL).
 
     Args:
         past: The cost of each day before today, oldest first.

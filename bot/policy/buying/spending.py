@@ -1,4 +1,4 @@
-"""Limits on spending: which offers may be bought, who has to approve them, and on what terms. No I/O."""
+"""Limits on spending: which offers can be bought, who has to approve them, and on what terms. No I/O."""
 
 from __future__ import annotations
 
@@ -34,11 +34,12 @@ _LEAST_GPU_RATE = Decimal("0.0001")
 CONFIRM_ABOVE: Micros = 50_000_000
 """The amount above which a dialog asks for confirmation, in micro-dollars.
 
-For a rental or an approval, the total of the terms counts. For an extension, the additional cost counts.
+For a rental or an approval, the total of the terms is compared with this amount. For an extension, the additional
+cost is compared.
 """
 
 BLOCKED_AT_MOST = timedelta(minutes=15)
-"""The time for which a purchase may be blocked before the request needs another decision.
+"""The time for which a purchase can be blocked before the request needs another decision.
 
 After that time, nobody would expect the purchase any more.
 """
@@ -52,7 +53,10 @@ within about a minute, and the deletion of the machine takes the rest of this ti
 """
 
 ONLY_APPROVERS = "Only approvers can decide about requests. Nothing was changed."
-"""The complete answer to people who may not decide about a request. It reveals nothing about the request."""
+"""The complete answer to people who aren't allowed to approve or deny a request.
+
+The answer reveals nothing about the request.
+"""
 
 NOT_RENTED = (
     "Nothing was rented or changed. Ask for less time or a cheaper machine, or ask an admin to raise the budget."
@@ -91,7 +95,7 @@ def billed_span(lease: timedelta, kept: timedelta, rules: Rules) -> timedelta:
 
     Args:
         lease: The length of the lease.
-        kept: The time for which the machine is kept if saving fails, as in `Terms.kept`.
+        kept: The time for which the machine is kept if the owner's `/root/on-ending.sh` fails, as in `Terms.kept`.
         rules: The rules, with the provisioning timeout and the grace period.
     """
     return lease + kept + rules.procure.provision_timeout + rules.lease.grace
@@ -103,7 +107,7 @@ def with_price_of_total(request: Request, rules: Rules) -> Request:
     The highest price is the total divided by the number of GPUs and by the longest time that can be billed,
     rounded down. The "at most" amount of an offer at this price is therefore within the total.
 
-    Call this whenever the length of a request may have changed. A request without a total is returned unchanged.
+    Call this whenever the length of a request might have changed. A request without a total is returned unchanged.
     """
     if request.max_total is None:
         return request
@@ -120,14 +124,16 @@ def over_total(request: Request, total: Micros) -> bool:
 def provisioning_budget(total: Micros, billed: Micros, rate: Decimal, lease: timedelta, rules: Rules) -> timedelta:
     """Return the longest time that a machine can take to get ready without costing more than `total`.
 
-    The total must also pay for earlier attempts (`billed`), the whole lease, and the grace period after the lease.
-    If the machine is kept when saving fails, `lease` includes that time. The result is at most the provisioning
-    timeout in the rules. If the total doesn't even pay for the lease, the result is negative.
+    The total must also pay for earlier attempts, for `lease`, and for the grace period after it. The result is at
+    most the provisioning timeout in the rules. If the total doesn't even pay for the lease, the result is
+    negative.
 
     Args:
         total: The total of the approved terms.
         billed: The cost of earlier attempts.
         rate: The machine's price in USD per hour.
+        lease: The length of the lease. If the machine is kept after a failure of the owner's `/root/on-ending.sh`,
+            that time is included.
     """
     longest = rules.procure.provision_timeout
     left = Fraction(total - billed, MICROS_PER_DOLLAR) - Fraction(rate) * _hours(lease + rules.lease.grace)
@@ -137,11 +143,11 @@ def provisioning_budget(total: Micros, billed: Micros, rate: Decimal, lease: tim
 def affordable_lease(total: Micros, billed: Micros, rate: Decimal, lease: timedelta, rules: Rules) -> timedelta:
     """Return the length of a lease that `total` can pay for, at most `lease`.
 
-    The amount that was billed earlier (`billed`) is subtracted from `total` first. The grace period at the end
-    also has to be paid for.
+    The amount that was billed earlier (`billed`) is subtracted from `total` first. The grace period after the
+    lease also has to be paid for.
 
-    The result is at least one grace period, because the owner must be notified before the end. If the whole lease
-    is shorter than a grace period, the result is the whole lease.
+    The result is at least one grace period, because the owner must be notified before the machine is destroyed. If
+    the whole lease is shorter than a grace period, the result is the whole lease.
 
     Args:
         rate: The machine's price in USD per hour.
@@ -194,7 +200,7 @@ def always_needs_approval(gpu: str, count: int, rules: Rules) -> bool:
 def unknown_models(rules: Rules, catalog: Catalog) -> tuple[str, ...]:
     """Return the names in `approval.always.models` that match no GPU in the market's catalogue.
 
-    The rule would never apply to them. A name may still be right, if the market doesn't sell that GPU yet.
+    The rule would never apply to them. A name might still be right, if the market doesn't sell that GPU yet.
     """
     sold = [name for family, names in catalog.gpus.items() for name in names or (family,)]
     return tuple(name for name in rules.approval.always.models if not any(may_mean(one, name) for one in sold))
@@ -215,10 +221,10 @@ def say_always_asked(rules: Rules) -> str:
 
 
 def needs_approver(gpu: str, count: int, rate: Decimal, total: Micros, rules: Rules) -> tuple[Over, ...]:
-    """Return the reasons why an approver has to decide whether a person gets a machine. Empty if there are none.
+    """Return the reasons why a request for a machine needs an approver. Empty if it needs none.
 
     The budgets are checked elsewhere (`within_budgets`). For a longer lease of a machine that the person already
-    has, only `over_limits` counts.
+    has, use only `over_limits`.
 
     Args:
         gpu: The GPU, as in `always_needs_approval`.
@@ -232,9 +238,10 @@ def needs_approver(gpu: str, count: int, rate: Decimal, total: Micros, rules: Ru
 
 
 def may_substitute(gpu: str, clicked: str, rules: Rules) -> bool:
-    """Return whether a GPU may be bought as a substitute for the clicked GPU, without asking anybody.
+    """Return whether a GPU can be bought as a substitute for the clicked GPU, without asking anybody.
 
-    In addition to `fits_model`, a GPU that always needs approval is no substitute for one that doesn't.
+    The model must fit the clicked model (`fits_model`). If the clicked model doesn't always need an approval, the
+    substitute must not always need one either.
     """
     if not fits_model(gpu, clicked):
         return False
@@ -302,17 +309,18 @@ def propose_longer_lease(
 ) -> Proposal:
     """Return the next version of a running rental's terms, for a lease until `ends_at`.
 
-    An approver decides if the longer lease exceeds the `auto_approve` limits. The rule `approval.always` doesn't
+    If the longer lease exceeds the `auto_approve` limits, it needs an approver. The rule `approval.always` doesn't
     apply, because the person already has the machine.
 
-    The total is the cost so far, plus the highest possible cost until the new end, including the grace period and
-    the time for which the machine is kept if saving fails.
+    The total is the cost so far, plus the highest possible cost until the machine is destroyed. This includes the
+    grace period and the time `kept`.
 
-    If the end is flexible, the terms already allow the machine to run until the latest time at which the lease may
+    If the end is flexible, the terms already allow the machine to run until the latest time at which the lease can
     end. If `ends_at` isn't after that time, the terms are returned unchanged.
 
     Args:
-        kept: The time for which the machine is kept after the new end (`kept_for_longer_lease`).
+        kept: The time for which the machine is kept after `ends_at` if the owner's `/root/on-ending.sh` fails
+            (`kept_for_longer_lease`).
         spent: The highest possible cost of the rental by `now`.
 
     Raises:
@@ -332,14 +340,14 @@ def propose_longer_lease(
 def extension_needs_confirmation(rental: Rental, ends_at: datetime, span: timedelta, kept: timedelta) -> bool:
     """Return whether a dialog asks for confirmation before extending the lease to `ends_at`.
 
-    If the end is flexible, the owner has already accepted the latest time at which the lease may end. Up to that
+    If the end is flexible, the owner has already accepted the latest time at which the lease can end. Up to that
     time, no confirmation is needed.
 
     Args:
         rental: The rental before the extension.
         ends_at: The new end of the lease.
         span: The time by which the lease is extended.
-        kept: The time for which the machine is kept after the new end if saving fails.
+        kept: The time for which the machine is kept after the new end if the owner's `/root/on-ending.sh` fails.
     """
     lease = rental.running_lease
     longest = max(span, ends_at + kept - lease.paid_until) if kept else span
@@ -362,15 +370,15 @@ def receipt_estimate(
 
 
 def may_approve(person: Person, requesters: Collection[str], rules: Rules) -> bool:
-    """Return whether a person may approve a request that was made by `requesters`."""
+    """Return whether a person can approve a request that was made by `requesters`."""
     roles = roles_of(person, rules)
     return roles.approver and (person.id not in requesters or rules.self_approval or roles.sole_admin)
 
 
 def check_approver(person: Person, requesters: Collection[str], rules: Rules) -> bool:
-    """Check that a person may decide about a request, and return whether it is their own.
+    """Check that a person is allowed to approve or deny a request, and return whether it is their own.
 
-    Raises Refused if the person may not decide about this request.
+    Raises Refused if the person isn't allowed to.
     """
     if not roles_of(person, rules).approver:
         raise Refused(ONLY_APPROVERS)
@@ -383,7 +391,7 @@ def check_approver(person: Person, requesters: Collection[str], rules: Rules) ->
 
 
 def count_allowed(count: int, rules: Rules) -> bool:
-    """Return whether a single rental may have this many GPUs."""
+    """Return whether a single rental can have this many GPUs."""
     return count <= rules.limits.per_rental_gpus
 
 
@@ -397,16 +405,16 @@ def check_lease(lease: timedelta, rules: Rules) -> None:
 
 
 def most_gpus(rules: Rules) -> str:
-    """Return the largest number of GPUs of a single rental as text, such as `8 GPUs`."""
+    """Return the team's limit on the number of GPUs per rental as text, such as `8 GPUs`."""
     return plural(rules.limits.per_rental_gpus, "GPU")
 
 
 def check_size(request: Request, rules: Rules) -> None:
-    """Check the number of GPUs and the length of a request against the rules.
+    """Check the number of GPUs and the length of the lease in a request against the rules.
 
     Raises:
         Refused: The request has too many GPUs.
-        Mistake: Its lease is too long.
+        Mistake: The lease is too long.
     """
     if not count_allowed(request.count, rules):
         raise Refused(
@@ -508,7 +516,7 @@ class Limits:
         """Return the terms for renting this offer, or the reason why it can't be rented even with an approval.
 
         Args:
-            block: A reason to refuse that takes precedence over all others.
+            block: A reason to refuse. It takes precedence over all other reasons.
         """
         refused: GpubotError | None = None
         try:
@@ -558,10 +566,10 @@ def cheapest_other(clicked: Offer, offers: Iterable[Offer]) -> OtherOffer | None
 
 
 def recommended(choices: Sequence[OfferChoice]) -> OfferChoice | None:
-    """Return the cheapest choice that may be rented, or None if there is no such choice.
+    """Return the cheapest choice that can be rented, or None if there is no such choice.
 
-    If the request needs the startup script, vendors that probably don't run it are only recommended if there are
-    no others.
+    If the request needs the startup script, vendors that probably don't run it are only recommended if no other
+    vendor has an offer.
 
     Args:
         choices: Cheapest first.

@@ -1,7 +1,7 @@
 """Groups unmanaged machines by purchase, and guesses their owners. No I/O.
 
-An unmanaged machine runs on the team's Compute Clear account but wasn't rented through the bot. The admins are
-asked about each purchase.
+An unmanaged machine runs on the team's Compute Clear account but wasn't rented through the bot. The bot asks the
+admins a question about each purchase.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ WRITTEN_AT_ONCE = 50
 The limit keeps transactions short, so that other transactions don't wait long.
 """
 ASKED_ALONE = 10
-"""The largest number of purchases that the admins are asked about one by one.
+"""The largest number of purchases for which the admins get a question each.
 
 If a single check of the account finds more purchases, one message asks about all of them.
 """
@@ -56,11 +56,13 @@ def by_purchase(machines: Iterable[UnmanagedMachine]) -> list[tuple[UnmanagedMac
 def purchases_of(
     machines: Iterable[UnmanagedMachine], questions: Sequence[AdminQuestion]
 ) -> dict[str, AdminQuestion]:
-    """Map the IDs of newly found machines to the existing questions about their purchases.
+    """Return the existing questions to the admins about these machines, by the ID of each machine.
 
-    Machines of new purchases are left out, because there is no question about them yet.
+    A question is about one purchase and all of its machines. If there is no question about a machine's purchase
+    yet, the machine is left out.
 
     Args:
+        machines: The machines that were newly found.
         questions: The questions to the admins about purchases. Questions whose `over_at` is set are left out.
     """
     first_with: dict[str, int] = {}
@@ -120,7 +122,7 @@ def in_batches(questions: Iterable[AdminQuestion]) -> list[list[AdminQuestion]]:
 
 
 class Guesses:
-    """Guesses who may own machines, based on the machines' names.
+    """Guesses the owners of machines, based on the machines' names.
 
     Create one instance for all machines. If there are many machines and many people, comparing each machine with
     each person would block the event loop for seconds.

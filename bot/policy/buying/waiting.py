@@ -1,8 +1,8 @@
 """Rules of the waitlist: the terms and the order of its entries, and the times of market queries. No I/O.
 
-A waitlist entry waits for an offer that fits its request, or for the start time of the request. When the wait is
-over, the bot rents the machine or notifies the owner. If several requests ask the market for the same thing, one
-search serves all of their entries. The entries that have waited longest are served first.
+A waitlist entry waits for an offer that matches its request, or for the start time of the request. When the wait
+is over, the bot rents the machine or notifies the owner. If several requests need the same query to the market,
+their entries share one search. The entries that have waited longest are served first.
 """
 
 from __future__ import annotations
@@ -39,16 +39,16 @@ LEAD = timedelta(minutes=10)
 A machine takes a few minutes to get ready.
 """
 SAY_BEFORE_START = timedelta(minutes=2)
-"""The time before a start time at which the owner is notified that nothing fits."""
+"""The time before a start time at which the owner is notified that no offer matches."""
 LONGEST_PAUSE = timedelta(minutes=10)
-"""The longest time between two queries to the market while nothing fits, unless `waiting.every` is longer."""
+"""The longest time between two queries to the market while no offer matches, unless `waiting.every` is longer."""
 SOLD_OUT_FOR = timedelta(minutes=5)
 """The time during which a waitlist entry doesn't try a place again after a failed attempt there.
 
-A place is a vendor's region with a certain GPU. The market may list an offer for a while after it has been sold.
+A place is a vendor's region with a certain GPU. The market might list an offer for a while after it has been sold.
 """
 PURCHASE_PAUSE = timedelta(minutes=1)
-"""The shortest time between two purchases for the same waitlist entry.
+"""The shortest time between two purchases for one waitlist entry.
 
 With each further failure at the same place, the pause doubles, up to LONGEST_PAUSE. A place is a vendor's region
 with a certain GPU.
@@ -99,8 +99,8 @@ def new_waitlist_entry(
     If the request has no start time, the entry expires at the earliest of three times: the time that its owner
     typed, `waiting.longest` from now, and LEAST_TIME before the end that the owner named for the machine.
 
-    If the request has a start time, the entry expires LEAST_TIME before the end that the owner named. The machine
-    may then be rented at any time of day, because the owner chose the start time on purpose.
+    If the request has a start time, the entry expires LEAST_TIME before the end that the owner named. The bot then
+    rents the machine even outside the owner's working hours, because the owner chose the start time.
 
     Args:
         typed: The waitlist entry that the owner's command contained. None if the command contained none.
@@ -116,10 +116,10 @@ def new_waitlist_entry(
 
 
 def waitlist_entry_for(waitlist_entry: WaitlistEntry, request: Request) -> WaitlistEntry:
-    """Return a waitlist entry that expires early enough for the end of the request.
+    """Return a waitlist entry that expires early enough for its request.
 
-    The owner may have chosen an earlier end for the request. The entry is then shortened, so that it expires at
-    least LEAST_TIME before that end.
+    The owner might have chosen an earlier end for the machine. The entry is then shortened, so that it expires at
+    least LEAST_TIME before the machine must end.
     """
     if request.last_end is None:
         return waitlist_entry
@@ -151,12 +151,11 @@ class Ceiling(NamedTuple):
 def ceiling(request: Request, offers: Sequence[Offer], rules: Rules) -> Ceiling | None:
     """Return the highest price of an automatic rental, and the terms for that price.
 
-    For a request with a start time, the price of the cheapest offer is used, as if the owner had clicked it.
-    Without a start time or without offers, the highest price in the request is used. None if the request names no
-    highest price.
+    If the request has a start time, the terms are those for the cheapest offer. If it has no start time, or if
+    there are no offers, the highest price in the request is used. None if the request names no highest price.
 
     Args:
-        offers: The offers that fit now, cheapest first.
+        offers: The offers that match the request now, cheapest first.
     """
     if request.starts_at is not None and offers:
         offer = offers[0]
@@ -174,7 +173,7 @@ def _at_most(request: Request, max_rate: Decimal, rules: Rules) -> Proposal:
 
 
 def same_reason(one: str, other: str) -> bool:
-    """Return whether two refusals have the same reason: their messages are the same, ignoring numbers."""
+    """Return whether the messages of two refusals are equal, apart from numbers."""
     return re.sub(r"[\d.,]+", "", one) == re.sub(r"[\d.,]+", "", other)
 
 
@@ -191,14 +190,14 @@ class Waiter(WaitingView):
     attempts: tuple[Attempt, ...] = ()
     """The earlier attempts of the rental, oldest first."""
     told: bool = False
-    """True if the owner has been notified that nothing fits at the start time."""
+    """True if the owner has been notified that no offer matches at the start time."""
 
 
 def still_waits(quote: Quote, rental: Rental | None) -> bool:
-    """Return whether the owner of a quote is waiting for an offer now, or may have to wait later.
+    """Return whether the owner of a quote is waiting for an offer now, or might have to wait later.
 
-    A quote is a search with its offers. The owner may have to wait later if the quote's rental is waiting for an
-    approval or is being bought. The quote must have a `waits_for`.
+    A quote is a request with the offers that were found for it. If the quote's rental is waiting for an approval
+    or is being bought, the owner might have to wait later. The quote must have a `waits_for`.
     """
     if quote.rental_id is None:
         return quote.waitlist_entry is not None and not quote.waitlist_entry.rents
@@ -225,7 +224,7 @@ def first_look(request: Request, rules: Rules) -> datetime | None:
 def next_question(search: SharedSearch, waiters: Iterable[Waiter], now: datetime, rules: Rules) -> datetime | None:
     """Return the time of the next query to the market, or None if nobody is waiting.
 
-    The market is queried as soon as any of the waitlist entries may be served. There is at least `waiting.every`
+    This is the earliest time at which any of the waitlist entries needs a query. There is at least `waiting.every`
     between two queries.
     """
     waiting = (waiter for waiter in waiters if waiter.waitlist_entry.until > now)
@@ -262,9 +261,9 @@ def _next_query(search: SharedSearch, waiter: Waiter, now: datetime, rules: Rule
 
 
 def in_turn(waiters: Iterable[Waiter], now: datetime, rules: Rules) -> list[Waiter]:
-    """Return the waitlist entries that may be served now, oldest first.
+    """Return the waitlist entries for which the bot wants offers now, oldest first.
 
-    To serve an entry is to rent an offer for its owner, or to notify the owner of offers.
+    For each entry, the bot then rents an offer for the owner or notifies the owner of offers.
     """
     return sorted(
         (waiter for waiter in waiters if waiter.waitlist_entry.until > now and _has_begun(waiter, now, rules)),
@@ -286,16 +285,16 @@ class Rent(NamedTuple):
 
 
 class Tell(NamedTuple):
-    """Notify the owner of the waitlist entry about these offers, which fit the request."""
+    """Notify the owner of the waitlist entry about these offers, which match the request."""
 
     offers: tuple[Offer, ...]
 
 
 class SayNothingFits(NamedTuple):
-    """Notify the owner of the waitlist entry that nothing fits at the start time."""
+    """Notify the owner of the waitlist entry that no offer matches at the start time."""
 
     cheapest: Offer | None
-    """The cheapest offer above the price that the owner allowed. None if there is none."""
+    """The cheapest offer above the price that the owner allowed. None if no offer is above this price."""
 
 
 Turn: TypeAlias = Rent | Tell | SayNothingFits

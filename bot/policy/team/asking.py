@@ -1,7 +1,7 @@
-"""Decides which people are asked about a request, mentioned in messages, and reminded. No I/O.
+"""Decides whom the bot asks to approve or deny a request, mentions in messages, and reminds. No I/O.
 
-Quiet approvers, whom the policy lists under `quiet`, can decide about requests but are never asked to. People who
-are away aren't asked until they are back.
+Quiet approvers, whom the policy lists under `quiet`, can approve or deny requests but are never asked to. People
+who are away aren't asked until they are back.
 """
 
 from __future__ import annotations
@@ -24,26 +24,26 @@ class Mentions(Frozen):
 
 
 class Asked(NamedTuple):
-    """The people who are asked to decide about a request now."""
+    """The people whom the bot asks to approve or deny a request now."""
 
     people: tuple[str, ...]
-    """Slack IDs of the people who are asked: the approvers and the known members of their groups.
+    """Slack IDs of these people: the approvers and the known members of their groups.
 
     If `others_instead`, they are the people in `others`.
     """
     mentions: Mentions
     away: tuple[str, ...]
-    """The approvers who aren't asked because they are away."""
+    """The approvers whom the bot doesn't ask because they are away."""
     others: tuple[str, ...]
-    """The people of `approval.then`, without people who are away or are already asked as approvers."""
+    """The people of `approval.then`, without people who are away or whom the bot already asks as approvers."""
     others_instead: bool
-    """True if the people in `others` are asked at once, because every approver is away."""
+    """True if every approver is away, so that the bot asks the people in `others` at once."""
 
 
 def who_is_asked(
     rules: Rules, team: Team, requesters: Collection[str], available: Mapping[str, Availability], now: datetime
 ) -> Asked:
-    """Return the people who are asked about a request.
+    """Return the people whom the bot asks to approve or deny a request.
 
     The requesters are left out, unless nobody else is known.
 
@@ -100,7 +100,7 @@ class Undecided(NamedTuple):
     asked_at: datetime
     """The time at which the newest version of the request was submitted."""
     asked: tuple[str, ...]
-    """Slack IDs of the people who are currently asked."""
+    """Slack IDs of the people whom the bot currently asks for a decision."""
     reminded: frozenset[str] = frozenset()
     """Slack IDs of the people who have already been reminded of the request."""
     others_asked: bool = False
@@ -136,9 +136,9 @@ def _remind_at(one: Undecided, person: Availability, rules: Rules) -> datetime:
 def others_are_due(one: Undecided, available: Mapping[str, Availability], rules: Rules, now: datetime) -> bool:
     """Return whether to ask the people of `approval.then` now.
 
-    These people are asked once: as soon as no approver is available, or if nobody has decided within
-    `approval.then_after`. Time counts towards `approval.then_after` only while at least one approver can be asked,
-    that is, in their working hours.
+    The bot asks these people once: as soon as no approver is available, or if nobody has decided within
+    `approval.then_after`. Only time in which at least one approver is available counts toward
+    `approval.then_after`. Approvers are available in their working hours.
     """
     if one.others_asked:
         return False

@@ -1,4 +1,7 @@
-"""The working hours in which people may be asked: the policy's `hours`, in each person's own time zone."""
+"""The working hours in which the bot asks people questions.
+
+The policy key `hours` sets the working hours. They apply in each person's own time zone.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +44,7 @@ def known_zone(name: str, otherwise: str = "UTC") -> ZoneInfo:
 
 
 def is_within(moment: datetime, zone: ZoneInfo, hours: Hours) -> bool:
-    """Return whether a moment is within the policy's working hours, as counted in this time zone."""
+    """Return whether a moment is within the policy's working hours in the time zone `zone`."""
     local = moment.astimezone(zone)
     start, end = hours.time
     return local.weekday() in hours.days and start <= local.hour * 60 + local.minute < end
@@ -60,7 +63,7 @@ def next_within(moment: datetime, zone: ZoneInfo, hours: Hours) -> datetime:
 
 
 class Availability(NamedTuple):
-    """The times at which a person can be asked: in their working hours, unless they are away."""
+    """The times at which a person is available: in their working hours, unless they are away."""
 
     zone: ZoneInfo
     absences: tuple[Absence, ...] = ()
@@ -74,7 +77,10 @@ class Availability(NamedTuple):
 
 
 def next_available(moment: datetime, person: Availability, hours: Hours) -> datetime:
-    """Return the first moment at or after `moment` at which a person can be asked, in UTC."""
+    """Return the first moment at or after `moment` at which a person is available, in UTC.
+
+    A person is available in their working hours, unless they are away.
+    """
     moment = next_within(moment, person.zone, hours)
     while (back_at := person.back_at(moment)) is not None:
         moment = next_within(back_at, person.zone, hours)
@@ -82,10 +88,10 @@ def next_available(moment: datetime, person: Availability, hours: Hours) -> date
 
 
 def last_available(moment: datetime, people: Collection[Availability], hours: Hours) -> datetime | None:
-    """Return the last time before `moment` at which at least one of `people` can be asked.
+    """Return the last time before `moment` at which at least one of `people` is available.
 
-    The result is `moment` itself if somebody can be asked right up to `moment`. None if nobody can be asked in the
-    two weeks before `moment`.
+    The result is `moment` itself if somebody is available right up to `moment`. None if nobody is available in the
+    two weeks before `moment`. A person is available in their working hours, unless they are away.
     """
     return max(filter(None, (_last_available(moment, person, hours) for person in people)), default=None)
 
@@ -102,9 +108,9 @@ def _last_available(moment: datetime, person: Availability, hours: Hours) -> dat
 
 
 def next_within_any(moment: datetime, people: Collection[Availability], hours: Hours) -> datetime:
-    """Return the earliest time, `moment` or later, at which at least one of `people` can be asked.
+    """Return the earliest time, `moment` or later, at which at least one of `people` is available.
 
-    `people` must not be empty.
+    A person is available in their working hours, unless they are away. `people` must not be empty.
     """
     return min(next_available(moment, person, hours) for person in people)
 
@@ -132,9 +138,9 @@ def next_morning(moment: datetime, zone: ZoneInfo, hours: Hours) -> datetime:
 
 
 def after_hours(moment: datetime, span: timedelta, people: Collection[Availability], hours: Hours) -> datetime:
-    """Return the time at which `span` has passed, counting only time in which somebody can be asked.
+    """Return the time at which `span` has passed, counting only time in which one of `people` is available.
 
-    Time counts if at least one of `people` is in their working hours and not away. `people` must not be empty.
+    A person is available in their working hours, unless they are away. `people` must not be empty.
 
     The result is at most LONGEST_WAIT after `moment`. There is one exception: if `span` itself is longer than
     LONGEST_WAIT, the result is `span` after `moment`.
@@ -158,9 +164,10 @@ def after_hours(moment: datetime, span: timedelta, people: Collection[Availabili
 
 
 def morning_after(start: datetime, end: datetime, zone: ZoneInfo, hours: Hours) -> datetime | None:
-    """Return the end of the first night that overlaps the time from `start` to `end`. None if there is none.
+    """Return the end of the first night that overlaps the time from `start` to `end`.
 
-    A night begins at NIGHT_BEGINS and ends when the working hours begin, on any day of the week.
+    A night begins at NIGHT_BEGINS and ends when the working hours begin, on any day of the week. None if there is
+    no night in the given time.
     """
     morning = next_morning(start, zone, hours)
     day = morning.astimezone(zone).date()
@@ -173,16 +180,20 @@ def _start(day: date, zone: ZoneInfo, hours: Hours) -> datetime:
 
 
 def at_time(day: date, minutes: int, zone: ZoneInfo) -> datetime:
-    """Return a time of day, given in minutes after midnight, in UTC.
+    """Return the time in UTC for a time of day in `zone`.
 
-    If a change to daylight saving time skips this time, the result is later by the length of the skipped time.
+    If a change to daylight saving time skips this time of day, the result is later by the length of the skipped
+    time.
+
+    Args:
+        minutes: The time of day in `zone`, in minutes after midnight.
     """
     hour, minute = divmod(minutes, 60)
     return datetime(day.year, day.month, day.day, hour, minute, tzinfo=zone).astimezone(UTC)
 
 
 def _available_until(moment: datetime, person: Availability, hours: Hours) -> datetime:
-    """Return the time until which a person can still be asked. They must be available at `moment`."""
+    """Return the time until which a person stays available. They must be available at `moment`."""
     away = (one.since for one in person.absences if one.since > moment)
     return min([_end_of(moment.astimezone(person.zone).date(), person.zone, hours), *away])
 

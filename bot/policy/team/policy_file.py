@@ -120,10 +120,10 @@ def _rules(text: str, read_script: ScriptReader, home_channel: str, admins: tupl
 
 
 def _asks_nobody(approvers: Approvers) -> bool:
-    """Return whether the rules name approvers but all of them are quiet, so that nobody is asked to decide.
+    """Return whether the rules name approvers but all of them are quiet.
 
-    `Approvers` doesn't check this, because such rules are allowed later: if all other approvers leave the
-    workspace, only quiet approvers remain.
+    A quiet approver can approve or deny requests but is never asked to. `Approvers` doesn't check this, because
+    such rules are allowed later: if all other approvers leave the workspace, only quiet approvers remain.
     """
     return bool(approvers.quiet) and not approvers.groups and not set(approvers.people) - set(approvers.quiet)
 
@@ -236,7 +236,8 @@ def read_setups(paths: Any, read: ScriptReader) -> tuple[dict[str, str], dict[tu
         read: Returns the text of a script, given the script's path.
 
     Returns:
-        The text of each script by its name, and each mistake by the path of the wrong value in the policy file.
+        Two dictionaries. The first maps the name of each script to its text. The second maps the keys of each
+        wrong value in the policy file to an error message.
     """
     if paths is None:
         return {}, {}

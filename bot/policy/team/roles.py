@@ -20,13 +20,13 @@ class Roles(Frozen):
     """The roles that the rules currently give a person."""
 
     user: bool = False
-    """True if they may search for offers, rent, and look at rentals."""
+    """True if they can search for offers, rent, and look at rentals."""
     approver: bool = False
     admin: bool = False
     finance: bool = False
-    """True if they may see everybody's spending, even if they aren't users."""
+    """True if they can see everybody's spending, even if they aren't users."""
     sole_admin: bool = False
-    """True if they are the only admin and nobody else can approve. They may then approve their own requests."""
+    """True if they are the only admin and nobody else can approve. They can then approve their own requests."""
 
 
 def are_named(approvers: Approvers) -> bool:
@@ -35,17 +35,17 @@ def are_named(approvers: Approvers) -> bool:
 
 
 def approvers_of(rules: Rules) -> Approvers:
-    """Return the people and groups who can decide about requests.
+    """Return the people and groups who can approve or deny requests.
 
     These are the approvers that the rules name, or the admins if the rules name no approvers. In both cases, the
-    quiet approvers are included. They can decide, but are never asked to.
+    quiet approvers are included. Quiet approvers can approve or deny requests, but are never asked to.
     """
     named = rules.approvers
     return named if are_named(named) else Approvers(people=rules.admins, quiet=named.quiet)
 
 
 def deciding_groups(rules: Rules) -> tuple[str, ...]:
-    """Return the user groups whose members can decide about requests."""
+    """Return the user groups whose members can approve or deny requests."""
     return tuple(dict.fromkeys((*rules.approvers.groups, *rules.approval.then_groups)))
 
 
@@ -78,8 +78,9 @@ def named_to_decide(approvers: Approvers, team: Team) -> tuple[str, ...]:
 
 
 def then_people(rules: Rules, team: Team) -> tuple[str, ...]:
-    """Return the people of `approval.then` and the known members of its groups, without duplicates.
+    """Return the people whom the bot also asks if the approvers don't decide about a request in time.
 
+    These are the people of the policy key `approval.then` and the known members of its groups, without duplicates.
     People who left the workspace are left out.
     """
     groups = rules.approval.then_groups
@@ -90,8 +91,8 @@ def then_people(rules: Rules, team: Team) -> tuple[str, ...]:
 def rules_for(rules: Rules, team: Team, requesters: Collection[str] = ()) -> Rules:
     """Return the rules with only those admins and approvers who are still in the workspace.
 
-    If nobody is left who can be asked about a request of these `requesters`, the admins decide, as if the rules
-    named no approvers. Quiet approvers don't count here, because they are never asked.
+    If the bot can't ask any approver about a request of these `requesters`, the admins become the approvers. Quiet
+    approvers are ignored here, because they are never asked.
     """
     admins = tuple(one for one in rules.admins if one not in team.gone) or rules.admins
     named = rules.approvers
@@ -137,18 +138,18 @@ def roles_of(person: Person, rules: Rules) -> Roles:
 
 
 def may_use(person: Person, rules: Rules) -> bool:
-    """Return whether a person may search for offers, rent, and look at rentals."""
+    """Return whether a person can search for offers, rent, and look at rentals."""
     return roles_of(person, rules).user
 
 
 def check_user(person: Person, rules: Rules) -> None:
-    """Refuse people who may not use the bot. Raises Refused."""
+    """Refuse people who aren't allowed to use the bot. Raises Refused."""
     if not may_use(person, rules):
         raise Refused("Your team's rules don't let you rent here. An admin can change that.")
 
 
 def may_use_in(channel: str, *, direct: bool, rules: Rules) -> bool:
-    """Return whether the bot may be used in a channel. Direct messages are always allowed."""
+    """Return whether the bot can be used in a channel. Direct messages are always allowed."""
     return direct or not rules.use.channels or channel in rules.use.channels
 
 
@@ -173,7 +174,7 @@ def is_approver_or_admin(person: Person, rules: Rules) -> bool:
 
 
 def may_deny(person: Person, rules: Rules) -> bool:
-    """Return whether a person may deny requests, including their own. Approvers may."""
+    """Return whether a person can deny requests, including their own. Approvers can."""
     return roles_of(person, rules).approver
 
 
@@ -190,7 +191,7 @@ def check_reads_spend(person: Person, rules: Rules) -> None:
 
 
 def sees_spend_of_people(person: Person, rules: Rules) -> bool:
-    """Return whether a person may see each person's spending. Approvers, admins and finance may.
+    """Return whether a person can see each person's spending. Approvers, admins and finance can.
 
     Other people only see their own spending, and totals.
     """
@@ -198,9 +199,9 @@ def sees_spend_of_people(person: Person, rules: Rules) -> bool:
 
 
 def sees_spend_of(person: Person, other: str, rules: Rules) -> bool:
-    """Return whether a person may see what `other` spent.
+    """Return whether a person can see what `other` spent.
 
-    Everybody may see their own spending. Approvers, admins and finance may see other people's spending.
+    Everybody can see their own spending. Approvers, admins and finance can see other people's spending.
     """
     return person.id == other or sees_spend_of_people(person, rules)
 
@@ -209,7 +210,7 @@ def sees_spend_of(person: Person, other: str, rules: Rules) -> bool:
 
 
 def may_be_let_in(person: Person, rules: Rules) -> bool:
-    """Return whether owners may give a person access to their machines.
+    """Return whether owners can give a person access to their machines.
 
     The person must be allowed to use the bot, and must not be a guest.
     """
@@ -223,7 +224,7 @@ def check_number(people: Collection[str]) -> None:
 
 
 def check_teammate(person: Person, rules: Rules) -> None:
-    """Refuse a person who may not be given access to a machine. Raises NoTeammate with the reason."""
+    """Refuse a person who can't be given access to a machine. Raises NoTeammate with the reason."""
     if may_be_let_in(person, rules):
         return
     name = person.name
@@ -241,7 +242,7 @@ def check_teammate(person: Person, rules: Rules) -> None:
 
 
 def is_teammate(person: Person, rental: Rental, rules: Rules) -> bool:
-    """Return whether a person is a teammate of the rental, and may still have access now."""
+    """Return whether a person is a teammate of the rental and is still allowed to have access."""
     return person.id in rental.teammates and may_be_let_in(person, rules)
 
 
@@ -252,30 +253,30 @@ def is_owner(person_id: str, owner: str) -> bool:
     """Return whether a person owns a rental or a quote.
 
     A quote is a request with the offers that were found for it. Only the owner sees the quote, rents from it and
-    repeats its search. Only the owner accepts requests that need no approver, replaces a machine or a waiting
-    request, shares a machine, and gives it to somebody else.
+    repeats its search. Only the owner replaces a machine or a waiting request, shares a machine, and gives it to
+    somebody else. If a request needs no approver, only the owner can accept it.
 
     In private messages, only the owner gets the buttons that act on a rental. There is one exception: teammates
-    get the Extend button. Approvers and admins may act as well, but they type commands.
+    get the Extend button. Approvers and admins can also act on the rental, but only with commands.
     """
     return person_id == owner
 
 
 def may_look(person: Person, owner: str, rules: Rules) -> bool:
-    """Return whether a person may see a rental without its cost.
+    """Return whether a person can see a rental without its cost.
 
-    Everyone with the role of a user may. The owner may even without this role.
+    Everyone with the role of a user can. The owner can even without this role.
     """
     return person.id == owner or may_use(person, rules)
 
 
 def sees_money(person: Person, owner: str, rules: Rules) -> bool:
-    """Return whether a person may see the cost of a rental. Its owner, approvers and admins may."""
+    """Return whether a person can see the cost of a rental. Its owner, approvers and admins can."""
     return person.id == owner or is_approver_or_admin(person, rules)
 
 
 def sees_use(person: Person, rental: Rental, rules: Rules) -> bool:
-    """Return whether a person may see the details of how a rental is used. Its owner, teammates and admins may.
+    """Return whether a person can see the details of how a rental is used. Its owner, teammates and admins can.
 
     The details are readings, connections and their history, which are a record of somebody's work. Other people
     only see the usage status and the time since which it applies.
@@ -284,41 +285,40 @@ def sees_use(person: Person, rental: Rental, rules: Rules) -> bool:
 
 
 def may_see_ssh_command(person: Person, rental: Rental, rules: Rules) -> bool:
-    """Return whether a person may see the SSH command of a rental. Its owner and teammates may."""
+    """Return whether a person can see the SSH command of a rental. Its owner and teammates can."""
     return person.id == rental.owner or is_teammate(person, rental, rules)
 
 
 def may_read_direct_message(person: Person, rental: Rental, rules: Rules) -> bool:
-    """Return whether a person may get direct messages about a rental. Its owner, teammates and admins may.
+    """Return whether a person can get direct messages about a rental. Its owner, teammates and admins can.
 
-    Admins may, because they are notified of deletions that aren't confirmed.
+    Admins can, because they are notified of deletions that aren't confirmed.
     """
     return may_see_ssh_command(person, rental, rules) or person.id in rules.admins
 
 
 def may_extend(person: Person, rental: Rental, rules: Rules) -> bool:
-    """Return whether a person may keep or extend a rental. Its owner, teammates and admins may."""
+    """Return whether a person can keep or extend a rental. Its owner, teammates and admins can."""
     return may_see_ssh_command(person, rental, rules) or is_admin(person, rules)
 
 
 def decides_at_once(person: Person) -> bool:
     """Return whether an extension takes effect without an approver, because the operator requested it.
 
-    The operator decides like an approver, and states a reason. If an approver requests an extension over the
-    limits in Slack, the extension waits for a decision like anybody else's. In this way, the other approvers see
-    it first.
+    The operator decides like an approver, and states a reason. An approver who requests an extension in Slack
+    can't skip the decision in this way, so that the other approvers see the extension first.
     """
     return person.id == OPERATOR.id
 
 
 def may_withdraw(person: Person, owner: str, rules: Rules) -> bool:
-    """Return whether a person may withdraw a waiting request or extension. Its owner and admins may."""
+    """Return whether a person can withdraw a waiting request or extension. Its owner and admins can."""
     return person.id == owner or is_admin(person, rules)
 
 
 def may_destroy(person: Person, owner: str, rules: Rules) -> bool:
-    """Return whether a person may destroy a rental.
+    """Return whether a person can destroy a rental.
 
-    Its owner may, unless they have left the workspace. Approvers and admins may as well.
+    Its owner can, unless they have left the workspace. Approvers and admins also can.
     """
     return is_approver_or_admin(person, rules) or (person.id == owner and not person.deactivated)

@@ -59,7 +59,7 @@ def _read_span(value: Any) -> timedelta | None:
 
 
 def _number(value: Any) -> Any:
-    """Return a number, which may also be given as text: `"8"`.
+    """Return a number, which can also be given as text: `"8"`.
 
     Raises ValueError for any other text, and for true and false.
     """
@@ -193,7 +193,7 @@ Share = Annotated[Decimal, BeforeValidator(_share)]
 Count = Annotated[int, BeforeValidator(_whole), Field(ge=1)]
 Flag = Annotated[bool, BeforeValidator(_flag)]
 DayTimes = Annotated[tuple[int, int], BeforeValidator(_day_times)]
-"""The start and end of a part of each day, in minutes after midnight. The end may be 24:00."""
+"""The start and end of a part of each day, in minutes after midnight. The end can be 24:00."""
 Weekdays = Annotated[frozenset[int], BeforeValidator(_weekdays)]
 """Days of the week. Monday is 0."""
 USER_ID, GROUP_ID, CHANNEL_ID = r"^[UW][A-Z0-9]+$", r"^S[A-Z0-9]+$", r"^[CG][A-Z0-9]+$"
@@ -204,7 +204,7 @@ USER_OR_GROUP_ID = r"^[UWS][A-Z0-9]+$"
 UserOrGroupId = Annotated[str, Field(pattern=USER_OR_GROUP_ID)]
 PROJECT_NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,29}$"
 GpuName = Annotated[str, BeforeValidator(_gpu_name)]
-"""A GPU family or model, as people type it. It may be unknown to the market (`spending.unknown_models`)."""
+"""A GPU family or model, as people type it. It might be unknown to the market (`spending.unknown_models`)."""
 ProjectName = Annotated[str, Field(pattern=PROJECT_NAME), AfterValidator(_project_name)]
 Label = Annotated[str, BeforeValidator(_label)]
 Zone = Annotated[str, BeforeValidator(_zone)]

@@ -33,7 +33,7 @@ from bot.policy.team.rule_values import (
 )
 
 LONGEST_IDLE = timedelta(hours=24)
-"""The longest period for which the `idle` rules may require samples (the results of probe runs).
+"""The longest period for which the `idle` rules can require samples (the results of probe runs).
 
 It is limited because all samples of the period are read after every probe run.
 """
@@ -42,35 +42,35 @@ LEAST_LEASE = timedelta(minutes=1)
 LEAST_RETENTION = {"messages": timedelta(days=7), "quotes": timedelta(days=1), "people": timedelta(days=7)}
 """The shortest allowed values of `Retention`.
 
-A quote contains the offers found for a request. It is needed for a day, because a person who clicked an offer may
+A quote contains the offers found for a request. It is needed for a day, because a person who clicked an offer can
 first have to add an SSH key. Messages must outlive an outage of Slack for some days. People's data must survive if
 they are deactivated by mistake.
 """
 
 
 class Approvers(Frozen):
-    """The people who decide about requests that need approval.
+    """The people who approve or deny requests.
 
-    If there are none, the admins decide.
+    If there are none, the admins do.
     """
 
     people: tuple[UserId, ...] = ()
     groups: tuple[GroupId, ...] = ()
     quiet: tuple[UserId, ...] = ()
-    """Approvers who can decide about requests but are never mentioned or reminded."""
+    """Approvers who can approve or deny requests but are never mentioned or reminded."""
 
 
 class Finance(Frozen):
-    """The people who may see everybody's spending, and who get a CSV file of each month's charges."""
+    """The people who can see everybody's spending, and who get a CSV file of each month's charges."""
 
     people: tuple[UserId, ...] = ()
     groups: tuple[GroupId, ...] = ()
 
 
 class Access(Frozen):
-    """The people who may use the bot, and the channels in which it may be used.
+    """The people who can use the bot, and the channels in which it can be used.
 
-    If `groups` is empty, all full members of the workspace may use the bot. If `channels` is empty, it may be used
+    If `groups` is empty, all full members of the workspace can use the bot. If `channels` is empty, it can be used
     in all channels.
     """
 
@@ -100,7 +100,7 @@ class Project(Frozen):
     channels: tuple[ChannelId, ...] = ()
     """The channels whose requests belong to the project."""
     people: tuple[UserId, ...] = ()
-    """The people who may charge rentals to the project. Empty if everyone may."""
+    """The people who can charge rentals to the project. Empty if everyone can."""
     budget: BudgetDollars | None = None
     """USD per month of `billing.timezone`. None for no budget."""
     cost_center: Label = ""
@@ -112,7 +112,7 @@ class WhenOver(StrEnum):
     """The consequence if a rental would exceed a budget."""
 
     APPROVER = "approver"
-    """An approver decides about the rental."""
+    """An approver has to approve the rental."""
     REFUSE = "refuse"
     """The rental is refused."""
 
@@ -146,7 +146,10 @@ class Bill(Frozen):
 
 
 class Always(Frozen):
-    """The requests that need an approver whatever they cost. Either condition is enough."""
+    """The requests that need an approver whatever they cost.
+
+    A request needs one if it asks for one of `models`, or for at least `gpus_from` GPUs.
+    """
 
     models: tuple[GpuName, ...] = ()
     """GPU families, such as `H200`, or single models, as people type them in `/gpu get`."""
@@ -163,9 +166,9 @@ class Approval(Frozen):
     remind: Span = timedelta(hours=1)
     """The time after which an approver is reminded of a request. Only time in their working hours counts."""
     then: tuple[UserOrGroupId, ...] = ()
-    """The people and groups who are asked in addition if the approvers don't decide in time."""
+    """The people and groups whom the bot also asks if the approvers don't decide in time."""
     then_after: Span = timedelta(hours=4)
-    """The time after which the people of `then` are asked, if the request is still undecided."""
+    """The time after which the bot asks the people of `then`, if the request is still undecided."""
 
     @property
     def then_groups(self) -> tuple[str, ...]:
@@ -179,7 +182,7 @@ class Procure(Frozen):
     attempts: Count = Field(default=10, le=100)
     """The maximum number of offers that are tried for one rental."""
     dearer: Share = Decimal("0.15")
-    """The amount by which another offer may be more expensive than the clicked one, as a share of its price."""
+    """The amount by which another offer can be more expensive than the clicked one, as a share of its price."""
     provision_timeout: Span = timedelta(minutes=15)
     """If a machine isn't ready after this time, it is destroyed and the next offer is tried."""
 
@@ -191,7 +194,7 @@ class Lease(Frozen):
     """The lease of a request that names no length."""
     max: Span = timedelta(hours=72)
     notices: tuple[Span, ...] | None = None
-    """The times before the end of every lease at which its owner is notified, longest first.
+    """The lead times of the notices to the owner before the end of every lease, longest first.
 
     If None, the default times in `bot.policy.use.end_notices` apply. They depend on the length of the lease.
     """
@@ -215,12 +218,12 @@ class Lease(Frozen):
 
 
 class WhenFailed(StrEnum):
-    """What happens to a machine at its end if its `/root/on-ending.sh` has failed."""
+    """The ways to treat a machine at the end of its lease if its `/root/on-ending.sh` has failed."""
 
     END = "end"
-    """It is destroyed, as if the script had finished."""
+    """The machine is destroyed, as if the script had finished."""
     KEEP = "keep"
-    """It keeps running until its owner's next hours begin."""
+    """The machine keeps running until its owner's next working hours begin."""
 
 
 class OnEnding(Frozen):
@@ -234,18 +237,18 @@ class Keys(Frozen):
     per_person: Count = Field(default=10, le=100)
     """The maximum number of SSH keys per person."""
     github: Flag = True
-    """True if people may import their keys from GitHub."""
+    """True if people can import their keys from GitHub."""
 
 
 class CheckIn(Frozen):
     after: Span | None = timedelta(hours=2)
-    """The time without a sign of use after which the owner is asked "Still needed?". None to never ask."""
+    """The time without a sign of use after which the bot asks the owner "Still needed?". None to never ask."""
 
 
 class Hours(Frozen):
     """The working hours, in each person's own time zone.
 
-    Most questions to people are only asked in these hours.
+    The bot asks people most questions only in these hours.
     """
 
     time: DayTimes = (8 * 60, 20 * 60)
@@ -265,29 +268,29 @@ class ProbeKind(StrEnum):
 
 
 class Idle(Frozen):
-    """The rules for idle machines: when a machine counts as idle, who is asked about it, and when."""
+    """The rules for idle machines: when a machine is idle, to whom the bot sends a question, and when."""
 
     model_config = ConfigDict(validate_by_name=True, validate_by_alias=True)
 
     probe: ProbeKind = ProbeKind.SSH
     gpu_below: Share = Field(default=Decimal("0.05"), gt=0)
-    """The utilization at or above which a GPU counts as used.
+    """The utilization at or above which a GPU is in use.
 
-    It can't be 0%, because every GPU would then count as used.
+    It can't be 0%, because every GPU would then be in use.
     """
     after: Span = timedelta(minutes=30)
-    """The time without use after which a machine counts as idle, or as connected if somebody is logged in."""
+    """The time without use after which a machine is idle, or connected if somebody is logged in."""
     never_used: Span = timedelta(hours=1)
-    """A ready machine that was never used counts as idle after this time."""
+    """The time after becoming ready after which a machine that was never used is idle."""
     connected: Span = timedelta(hours=2)
-    """The time after which the owner of a connected machine is asked whether it is still needed.
+    """The time after which the bot asks the owner of a connected machine whether it is still needed.
 
     Connected means that somebody is logged in but no GPU is computing.
     """
     ask_from: Dollars = Field(default=Decimal("2.00"), alias="from")
-    """The amount, in USD, that a machine must have cost while idle before its owner is asked."""
+    """The amount, in USD, that idle time must have cost before the bot asks the owner about the machine."""
     job_counts: Span = timedelta(hours=4)
-    """The time without work after which the owner is asked about a machine although one of its jobs is running."""
+    """The time without work after which the bot asks the owner about a machine although a job is still running."""
     again: tuple[Span, ...] = (timedelta(hours=2), timedelta(hours=4), timedelta(hours=8))
     """The delays between the questions about one idle period, in order. The last delay repeats."""
     urgent_per_hour: Dollars = Decimal("10.00")
@@ -314,7 +317,7 @@ class Idle(Frozen):
 
 
 class ReadyAnnouncement(StrEnum):
-    """The ways to announce in the thread of a rental's card that the machine is ready."""
+    """The ways to announce that a machine is ready: as a reply in a thread, with or without a broadcast."""
 
     THREAD_BROADCAST = "thread_broadcast"
     THREAD = "thread"
@@ -355,7 +358,7 @@ class Waiting(Frozen):
     """The limits for waiting for offers, and the rate of queries to the market."""
 
     per_person: Count = Field(default=3, le=100)
-    """The maximum number of waitlist entries that a person may have at the same time."""
+    """The maximum number of waitlist entries that a person can have at once."""
     longest: Span = timedelta(days=7)
     every: Span = timedelta(seconds=60)
     """The shortest interval between two queries to the market for equal waitlist entries."""
@@ -424,5 +427,5 @@ class Rules(Frozen):
 
     @property
     def approvals_to(self) -> str:
-        """The channel in which approvers are asked."""
+        """The channel in which the bot asks approvers for decisions."""
         return self.approvals_channel or self.home_channel

@@ -62,7 +62,7 @@ class Document:
     """The values that could be misunderstood, with line numbers and error messages. They must not be used."""
 
     def line_of(self, path: KeyPath) -> int | None:
-        """Return the line number of a value, or of the nearest key that contains it. None if there is none."""
+        """Return the line number of a value, or of the nearest key that contains it. None if no line is known."""
         while path and path not in self.lines:
             path = path[:-1]
         return self.lines.get(path)
@@ -72,7 +72,7 @@ def load(text: str) -> Document:
     """Parse a YAML document.
 
     Raises:
-        WrongPolicy: The document can't be parsed to its end. The error has a single message.
+        WrongPolicy: The document can't be parsed. The error has a single message.
     """
     try:
         return _Builder().build(text)

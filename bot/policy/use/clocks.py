@@ -20,7 +20,7 @@ If the difference is larger, this process starts no work: by its own clock, it w
 MOST_FROM_WITNESSES = timedelta(minutes=2)
 """The largest accepted difference between this machine's clock and the witnesses'.
 
-The witnesses' clocks may be slightly wrong themselves, so only a clear difference counts.
+The witnesses' clocks can be slightly wrong themselves, so a small difference is ignored.
 """
 WITNESSES = 2
 
@@ -44,8 +44,8 @@ def clock_difference(
 ) -> ClockDifference | None:
     """Return the difference that makes this machine's clock untrustworthy, or None if the clock can be trusted.
 
-    A witness is a server whose clock was read in the last ten minutes. If one of the two witnesses stops
-    answering, an earlier difference from the witnesses stays in effect. It ends as soon as the remaining witness
+    The two witnesses are Compute Clear and Slack, which send their time with each response. If a witness hasn't
+    responded for ten minutes, an earlier difference from the witnesses remains the result until the other witness
     agrees with this machine's clock.
 
     Args:
@@ -70,13 +70,13 @@ def ahead_of_deletions(ahead_of_database: timedelta, ahead_of_witnesses: Sequenc
     """Return the time by which this machine's clock is ahead of the clock that decides about deletions.
 
     Normally, the database's clock decides whether a machine is overdue. There is one exception: if the clocks of
-    all witnesses are clearly behind the database's clock, the clock of the witness that is least far behind
-    decides. A wrong clock can therefore delay a deletion, but never make the deletion come too early.
+    all witnesses are clearly behind the database's clock, the latest of the witnesses' clocks decides. A wrong
+    clock can therefore delay a deletion, but never make the deletion come too early.
 
     Args:
         ahead_of_database: The time by which this machine's clock is ahead of the database's clock.
-        ahead_of_witnesses: The time by which this machine's clock is ahead of each witness. A witness is a server
-            whose clock was read in the last ten minutes.
+        ahead_of_witnesses: The time by which this machine's clock is ahead of each witness. The witnesses are
+            Compute Clear and Slack. A witness that hasn't responded for ten minutes is left out.
     """
     least = min(ahead_of_witnesses, default=ahead_of_database)
     return least if least - ahead_of_database > MOST_FROM_WITNESSES else ahead_of_database

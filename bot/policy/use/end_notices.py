@@ -14,15 +14,15 @@ from bot.policy.team.rules import Rules
 from bot.policy.use.flexible_end import UNSEEN_NOTICE, can_move
 
 NOTICES = (timedelta(minutes=30),)
-"""The times before the end of a short lease at which its owner is notified, unless the rules say otherwise."""
+"""The lead times of the notices to the owner before the end of a short lease, unless the rules say otherwise."""
 NOTICES_OF_LONG_LEASE = (timedelta(hours=2), timedelta(minutes=30))
-"""The times before the end of a long lease at which its owner is notified, unless the rules say otherwise.
+"""The lead times of the notices to the owner before the end of a long lease, unless the rules say otherwise.
 
 Longest first.
 """
 LONG_LEASE = timedelta(hours=12)
 RECENTLY = timedelta(hours=1)
-"""After the owner was notified of a lease's end, further notices of the same end are skipped for this time.
+"""If the owner was notified of the lease's end within this time, the next notice is skipped.
 
 The last notice is never skipped.
 """
@@ -33,7 +33,7 @@ The warning is only sent if the machine ends before the approvers' next working 
 then approve an extension.
 """
 QUIET = timedelta(minutes=1)
-"""The time before and after a notice of the lease's end in which the owner isn't asked any question.
+"""The time before and after a notice of the lease's end in which the bot asks the owner no question.
 
 Two messages within such a short time would read as one.
 """
@@ -49,7 +49,7 @@ from the message saying that the machine is ready.
 
 
 def notices_of(lease: Lease, rules: Rules) -> tuple[timedelta, ...]:
-    """Return the times before the end of a lease at which its owner may be notified, longest first.
+    """Return the lead times of the notices to the owner before the end of a lease, longest first.
 
     If the end is flexible and can still move to a later time, UNSEEN_NOTICE is included. That notice is only sent
     if the bot can't monitor the machine.
@@ -79,8 +79,8 @@ def notice_is_due(lease: Lease, rules: Rules, now: datetime) -> bool:
 def ask_before(lease: Lease, approvers: Collection[Availability], rules: Rules) -> datetime | None:
     """Return the last time at which an approver can be asked for an extension before the lease ends.
 
-    If the end is flexible, `latest_end` is used as the lease's end. None if an approver can still be asked at the
-    end itself. None as well if no approver can be asked before the end.
+    If the end is flexible, `latest_end` is used as the lease's end. The result is None in two cases: an approver
+    can be asked right up to the lease's end, or no approver can be asked before it.
     """
     end = lease.latest_end or lease.ends_at
     last = last_available(end, approvers, rules.hours)
@@ -96,21 +96,21 @@ def usual_notice_is_due(lease: Lease, now: datetime, rules: Rules) -> bool:
 
 
 def last_notice_at(lease: Lease, rules: Rules) -> datetime:
-    """Return the time of the last notice of the lease's end, or the end itself if there are no notices.
+    """Return the time of the last notice of the lease's end, or the lease's end if there are no notices.
 
-    UNSEEN_NOTICE is only sent if the bot can't monitor the machine. It counts only if there are no other notices.
+    UNSEEN_NOTICE is only sent if the bot can't monitor the machine. It is ignored here if there are other notices.
     """
     return lease.ends_at - min(_usual_notices(lease, rules) or notices_of(lease, rules), default=timedelta(0))
 
 
 def skips_notice(lease: Lease, notified_at: datetime | None, now: datetime, rules: Rules) -> bool:
-    """Return whether to skip the notice that is due, because the owner was notified of the same end recently.
+    """Return whether to skip the notice that is due, because the owner was recently notified of the lease's end.
 
     The last notice is never skipped.
 
     Args:
-        notified_at: The time of the owner's most recent notification of the lease's present end. None if there was
-            none.
+        notified_at: The time at which the owner was last notified of the current end of the lease. None if the
+            owner hasn't been notified of it.
     """
     if now >= last_notice_at(lease, rules):
         return False
@@ -118,11 +118,10 @@ def skips_notice(lease: Lease, notified_at: datetime | None, now: datetime, rule
 
 
 def may_ask_at(lease: Lease, now: datetime, rules: Rules) -> datetime:
-    """Return the earliest time, `now` or later, at which the owner may be asked a question.
+    """Return the earliest time, `now` or later, at which the bot can ask the owner a question.
 
-    A question and a notice of the lease's end are always at least QUIET apart. The question therefore waits for
-    QUIET after the last notice. If the next notice is due less than QUIET after the question, the question waits
-    until QUIET after that notice.
+    A question and a notice of the lease's end are always at least QUIET apart. A question that would come less
+    than QUIET before or after a notice waits until QUIET after that notice.
     """
     at = max(now, lease.notices_checked_at + QUIET)
     notice = next_notice(lease, rules)

@@ -1,8 +1,8 @@
 """Flexible ends: leases whose end moves to a later time while the machine is in use. No I/O.
 
-A lease with a flexible end has an earliest end, `ends_at`. If the machine is in use at that time, `ends_at` moves
-to a later time by MOVES_BY. This repeats until the machine is no longer in use, or until `latest_end`, the latest
-time at which the lease may end.
+A lease with a flexible end has an earliest end, `ends_at`. If the machine is in use at that time, `ends_at` is
+postponed by an hour. This repeats until the machine is no longer in use, or until `latest_end`, the latest time at
+which the lease can end.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from bot.policy.use.usage_status import longest_gap
 
 MOVES_BY = timedelta(hours=1)
 WHILE_BUSY = timedelta(hours=2)
-"""The time until the earliest end, if a request names only the latest end."""
+"""The length of a lease up to its earliest end, if a request names only the latest end."""
 AFTER_NIGHT = timedelta(hours=2)
 """The time between the earliest and the latest end of a request to keep a machine through the night.
 
@@ -38,9 +38,9 @@ Without monitoring, the bot can't tell whether the machine is in use, so the end
 def first_end(request: Request, ready_at: datetime) -> datetime:
     """Return the earliest end of a lease whose machine becomes ready at `ready_at`.
 
-    If the requester named a time for the earliest end, that time is returned. If the named time isn't after
-    `ready_at`, the result is MOVES_BY after `ready_at`. If the requester named no time, the result is `ready_at`
-    plus the length of the lease.
+    If the requester named an earliest end that is after `ready_at`, the result is this time. If it has passed, the
+    result is one hour (MOVES_BY) after `ready_at`. If the requester named no end, the result is `ready_at` plus
+    the length of the lease.
     """
     if request.until is None:
         return ready_at + request.lease
@@ -64,7 +64,7 @@ class NightEnd(NamedTuple):
 def night_end(
     request: Request, asked_at: datetime, now: datetime, zone: ZoneInfo, rules: Rules
 ) -> NightEnd | None:
-    """Return the first night in which the lease may end if the machine is rented `now`.
+    """Return the first night in which the lease can end if the machine is rented `now`.
 
     None if the requested end isn't flexible, or if no night lies between the earliest and the latest end.
 
@@ -84,7 +84,7 @@ def night_end(
 
 
 def last_moment(request: Request, asked_at: datetime) -> datetime:
-    """Return the latest time at which the lease may end, according to a request made at `asked_at`.
+    """Return the latest time at which the lease can end, according to a request made at `asked_at`.
 
     If the request names only a length, the machine is assumed to be ready at `asked_at`.
     """
@@ -92,7 +92,7 @@ def last_moment(request: Request, asked_at: datetime) -> datetime:
 
 
 def kept_until(request: Request, first: datetime, asked_at: datetime) -> Request:
-    """Return a request with a different earliest end and the same latest end.
+    """Return a request with a different earliest end. The latest end doesn't change.
 
     Args:
         first: The new earliest end.
@@ -102,7 +102,7 @@ def kept_until(request: Request, first: datetime, asked_at: datetime) -> Request
 
 
 def was_asked_for(request: Request, lease: Lease) -> bool:
-    """Return whether the lease ends within the flexible end that the request named.
+    """Return whether the lease ends no later than the latest end that the request named.
 
     False if the requested end wasn't flexible.
     """
@@ -114,7 +114,7 @@ def was_asked_for(request: Request, lease: Lease) -> bool:
 def can_move(lease: Lease) -> bool:
     """Return whether the end of a lease can still move because its machine is in use.
 
-    False for a lease that ends because its jobs are done: its usual end applies again as soon as work goes on.
+    False for a lease that is about to end because its jobs are done.
     """
     return not lease.ends_when_done and lease.latest_end is not None and lease.latest_end > lease.ends_at
 
@@ -122,8 +122,8 @@ def can_move(lease: Lease) -> bool:
 def moved_end(lease: Lease, now: datetime) -> datetime | None:
     """Return the new end of a lease whose machine is in use when the lease ends.
 
-    The end moves in steps of MOVES_BY until it is after `now`, but never past `latest_end`. None if `latest_end`
-    has passed already, or if the end isn't flexible.
+    The end is postponed by one hour, or by several hours if it would otherwise not be after `now`. It never moves
+    past `latest_end`. None if `latest_end` has passed already, or if the end isn't flexible.
     """
     if lease.latest_end is None or lease.latest_end <= now or lease.ends_when_done:
         return None
@@ -134,7 +134,7 @@ def moved_end(lease: Lease, now: datetime) -> datetime | None:
 def later_end(lease: Lease, ends_at: datetime) -> datetime | None:
     """Return the `latest_end` of a lease after its earliest end is changed to `ends_at`.
 
-    If `ends_at` is before the present `latest_end`, `latest_end` stays the same. Otherwise, the end becomes fixed,
+    If `ends_at` is before the present `latest_end`, `latest_end` doesn't change. Otherwise, the end becomes fixed,
     and the result is None.
     """
     latest = (lease.graceful_destroy or lease).latest_end
@@ -142,7 +142,7 @@ def later_end(lease: Lease, ends_at: datetime) -> datetime | None:
 
 
 def already_allowed(lease: Lease, ends_at: datetime) -> bool:
-    """Return whether a lease may end at `ends_at` without another approval.
+    """Return whether a lease can end at `ends_at` without another approval.
 
     A flexible end can move up to `latest_end` without another approval. While a machine is being destroyed
     gracefully, the lease can be extended up to the end that it had before the graceful destroy was chosen. This
@@ -179,6 +179,6 @@ def are_recent(samples: Sequence[Sample], now: datetime) -> bool:
     """Return whether the newest sample is recent enough for a usage status to be valid `now`.
 
     If the last probe run is too long ago, nobody knows what has happened since. A failed probe run also leaves a
-    sample, and this sample counts as recent.
+    sample, so it is treated like any other probe run here.
     """
     return bool(samples) and now - samples[-1].at <= longest_gap(samples)

@@ -26,11 +26,11 @@ ASK_EVERY = timedelta(hours=1)
 TAKE_WITHIN = timedelta(hours=1)
 """The time during which a person can accept a machine that its owner offers them."""
 LEAST_LEFT = timedelta(minutes=30)
-"""The shortest remaining time with which a machine can still be asked for or transferred."""
+"""The shortest remaining time of a machine that people can ask for, or that can be transferred."""
 
 
 def is_idle(rental: Rental, now: datetime) -> bool:
-    """Return whether others may ask for a machine, because it is idle and still has some time left."""
+    """Return whether colleagues can ask for a machine, because it is idle and still has some time left."""
     return (
         rental.state is State.READY
         and rental.use is not None
@@ -41,10 +41,10 @@ def is_idle(rental: Rental, now: datetime) -> bool:
 
 
 def fits_request(attempt: Attempt, request: Request) -> bool:
-    """Return whether the machine of an attempt fits a request.
+    """Return whether the machine that a purchase (attempt) brought matches a request.
 
     The price is ignored, because the machine is already being paid for. A machine that wasn't rented through the
-    bot never fits, because its region is unknown.
+    bot never matches, because its region is unknown.
     """
     offer = attempt.offer
     return offer is not None and fits(offer, changed(request.query, max_gpu_rate=None))
@@ -86,11 +86,11 @@ class Left(Frozen):
     rate: Decimal
     """USD per hour."""
     ends_at: datetime
-    """The end of the lease. If the end is flexible, the latest time at which the lease may end."""
+    """The end of the lease. If the end is flexible, the latest time at which the lease can end."""
     total: Micros
-    """The highest possible remaining cost, including the grace period after the end.
+    """The highest possible remaining cost, including the grace period after the end of the lease.
 
-    If the machine is kept when saving fails, the cost of that time is included too.
+    If the machine is kept when the owner's `/root/on-ending.sh` fails, the cost of that time is included too.
     """
     over: tuple[Over, ...]
     """The reasons why a new owner would need an approver."""

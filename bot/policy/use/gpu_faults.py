@@ -24,7 +24,7 @@ def new_faults(known: GpuHealth, reported: GpuHealth) -> tuple[GpuFault, ...]:
 def health_after(known: GpuHealth, reported: GpuHealth) -> GpuHealth:
     """Return the health to remember: the faults of all reports in their order, and the notes of the newest report.
 
-    A fault is remembered although the machine stops reporting it, because the machine forgets its faults when it
+    A fault is kept even after the machine stops reporting it, because the machine forgets its faults when it
     restarts.
     """
     return GpuHealth(faults=known.faults + new_faults(known, reported), notes=reported.notes)

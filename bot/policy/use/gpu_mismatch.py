@@ -1,8 +1,8 @@
 """Decides whether a machine's GPUs differ from those that were sold. No I/O.
 
-Vendors and drivers name the same GPU differently: nvidia-smi shows `nvidia-h100-sxm5-80gb` as `NVIDIA H100 80GB
-HBM3`. Therefore, names are split into words, and only these differences count: a different number of GPUs, or a
-different model, form factor or memory size. A name that can't be parsed proves nothing.
+Vendors and drivers use different names for one GPU: nvidia-smi shows `nvidia-h100-sxm5-80gb` as `NVIDIA H100 80GB
+HBM3`. Therefore, names are split into words. GPUs differ only if their number, model, form factor or memory size
+differs. A name that can't be parsed proves nothing.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Decides what follows from the jobs on a machine: messages about their end, and the end of the lease. No I/O.
 
-Anyone with write access to a machine can forge its reports about jobs. A report therefore only brings the end of a
-lease nearer, or postpones a question. A report never makes a lease longer.
+Anyone with write access to a machine can forge its reports about jobs. A report can therefore only shorten a
+lease, or delay the question whether the machine is still needed. A report never makes a lease longer.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ FIRST_JOB_WITHIN = timedelta(hours=2)
 def after_report(before: MachineJobs | None, report: JobReport, at: datetime) -> MachineJobs:
     """Return the jobs of a machine after a report that arrived at `at`, by the bot's clock.
 
-    A report says how long ago each job began and ended. Two reports about the same job can differ by a second. A
-    job that was known before therefore keeps the times that were computed first.
+    A report says how long ago each job began and ended. Two reports about one job can differ by a second. A job
+    that was known before therefore keeps the times that were computed first.
 
     If a running job is missing from the report, its end is unknown. This happens if the machine was rebooted, for
     example.
@@ -91,11 +91,14 @@ def _reported(job: ReportedJob, known: Job | None, at: datetime) -> Job:
 
 
 def progress_of(report: JobReport, before: Progress | None, at: datetime) -> Progress | None:
-    """Return the newest progress after a report that arrived at `at`, by the bot's clock.
+    """Return a machine's newest line of progress, after a report that arrived at `at` by the bot's clock.
 
-    A report says how long ago the line of progress was written. Two reports about the same line can differ by a
-    second. A line that was known before therefore keeps its time, unless it was clearly written again. None if the
-    machine no longer has a line of progress.
+    A report says how long ago the line was written. Two reports about one line can differ by a second. A line that
+    was known before therefore keeps its time, unless it was clearly written again. None if the machine no longer
+    has a line of progress.
+
+    Args:
+        before: The line of progress before this report.
     """
     if report.progress is None:
         return None
@@ -107,7 +110,7 @@ def progress_of(report: JobReport, before: Progress | None, at: datetime) -> Pro
 def shown_progress(rental: Rental, now: datetime) -> Progress | None:
     """Return the newest progress of a ready machine.
 
-    None if there is none, or if it is older than PROGRESS_LASTS.
+    None if no job has printed progress, or if the newest progress is older than PROGRESS_LASTS.
     """
     progress = rental.progress
     if rental.state is not State.READY or progress is None or now - progress.at > PROGRESS_LASTS:
@@ -181,8 +184,8 @@ def check_until_done(request: Request, rules: Rules) -> None:
 def _counts(job: Job, until_done: UntilDone | None) -> bool:
     """Return whether a job can end the lease.
 
-    Only root's jobs count: people log in as root, and a file of another user could be forged by a container. Jobs
-    that began before `until done` was chosen don't count.
+    Only jobs of root that began after `until done` was chosen can end it. People log in as root, and a container
+    could forge the jobs of any other user.
     """
     return until_done is not None and job.uid == ROOT and job.began_at > until_done.since
 
@@ -191,7 +194,7 @@ def last_job(rental: Rental) -> Job | None:
     """Return the job whose end means that the lease of a ready machine should end.
 
     This is the job that ended last, among root's jobs that began after `until done` was chosen. None if there is
-    no such job. None as well until two reports in a row have shown that root has no running job.
+    no such job. The result is also None until two reports in a row have shown that root has no running job.
     """
     jobs, until_done = rental.jobs, rental.running_lease.until_done
     if jobs is None or not jobs.quiet_confirmed:
@@ -208,9 +211,8 @@ def done_job(
     The end stays where it is in these cases:
 
     - The newest reports are too old or incomplete.
-    - After the job's end, a GPU worked or somebody connected.
-    - The end moved before and work went on. It then moves again only after another job has ended, or once the
-      machine is idle.
+    - A GPU has worked or somebody has connected since the last job ended.
+    - Work went on after this job, so the usual end of the lease was restored. The machine isn't idle yet.
     - The owner was notified less than TELL_AGAIN_AFTER ago.
     - The lease ends just as soon anyway.
 
@@ -235,9 +237,9 @@ def done_job(
 
 
 def are_seen(samples: Sequence[Sample], now: datetime) -> bool:
-    """Return whether the newest sample is recent and has a report, so that the bot knows the machine's jobs.
+    """Return whether the bot knows a machine's current jobs.
 
-    `samples` are the newest ones, oldest first.
+    The newest sample must be recent and have a report. `samples` are the newest ones, oldest first.
     """
     return are_recent(samples, now) and has_report(samples[-1])
 
@@ -250,7 +252,7 @@ def end_when_done(job: Job, now: datetime, rules: Rules) -> datetime:
 def work_that_goes_on(rental: Rental, samples: Sequence[Sample], rules: Rules) -> WorkGoesOn | None:
     """Return the work that was seen after the jobs were done, or None if there was none.
 
-    If there was some, the lease gets back its usual end.
+    If there was such work, the lease should have its usual end again.
     """
     until_done, jobs = rental.running_lease.until_done, rental.jobs
     if until_done is None or until_done.done_seen_at is None:
@@ -264,7 +266,7 @@ def work_that_goes_on(rental: Rental, samples: Sequence[Sample], rules: Rules) -
 def work_after(samples: Sequence[Sample], at: datetime, rules: Rules) -> bool:
     """Return whether samples after `at` show a working GPU, or a connection that was opened after `at`.
 
-    A connection only counts if it is older than two minutes. Internet scanners keep theirs for up to that long.
+    A connection is ignored until it is two minutes old. Internet scanners keep theirs for up to that long.
     """
     after = [sample for sample in samples if sample.at > at]
     if any(shows_work(sample, rules.idle) for sample in after):
@@ -275,9 +277,9 @@ def work_after(samples: Sequence[Sample], at: datetime, rules: Rules) -> bool:
 
 
 def resumed(lease: Lease, now: datetime) -> Lease:
-    """Return the lease with its usual end, if it was to end earlier because its jobs are done.
+    """Return the lease with its usual end, if it was about to end early because its jobs were done.
 
-    It still ends when its jobs are done. A graceful destroy isn't cancelled.
+    The lease can end early again once later jobs are done. A graceful destroy isn't cancelled.
     """
     until_done = lease.until_done
     if until_done is None or not lease.ends_when_done:
@@ -292,7 +294,7 @@ def resumed(lease: Lease, now: datetime) -> Lease:
 def until_done_from(lease: Lease, now: datetime) -> Lease:
     """Return a lease that ends when its jobs are done, and at its latest end in any case.
 
-    Jobs that began earlier only count if the lease already depended on its jobs.
+    If the lease didn't depend on its jobs before, only jobs that begin after `now` can end it.
     """
     lease, before = resumed(lease, now), lease.until_done
     if before is None:
@@ -331,9 +333,10 @@ def with_fixed_end(lease: Lease) -> Lease:
 
 
 def first_job_missing_at(lease: Lease, jobs: MachineJobs | None) -> datetime | None:
-    """Return the time at which the owner is told that no job has started.
+    """Return the time at which the owner is notified that no job has started.
 
-    None if a job that counts has started, if the owner knows already, or if the lease doesn't end with its jobs.
+    None if a job that can end the lease has started, if the owner was already notified, or if the lease doesn't
+    depend on its jobs.
     """
     until_done = lease.until_done
     if until_done is None or until_done.asked_at is not None or until_done.done is not None:
@@ -347,8 +350,9 @@ def first_job_missing_at(lease: Lease, jobs: MachineJobs | None) -> datetime | N
 
 
 def question_waits_until(rental: Rental, use: Use, rules: Rules) -> datetime | None:
-    """Return the time before which the owner isn't asked whether they still need a machine with a running job.
+    """Return the time until which a running job delays the question whether the machine is still needed.
 
-    This is `idle.job_counts` after the last work that was seen. None if no job is running.
+    The delay is counted from the last work that was seen. Its length is the policy key `idle.job_counts`. None if
+    no job is running.
     """
     return use.since + rules.idle.job_counts if running_job(rental) is not None else None

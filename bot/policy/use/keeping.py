@@ -1,8 +1,8 @@
 """Keeping a machine past its end because its owner's `/root/on-ending.sh` failed. No I/O.
 
 If the script fails before the end of a lease, the results are probably not saved. If the request or the policy
-says so, the machine then keeps running until its owner's next hours begin, so that they can look. The terms pay
-for this time from the beginning.
+says so, the machine then keeps running until its owner's next working hours begin, so that the owner can look. The
+approved terms include the cost of this time.
 
 The machine is kept once for each end that somebody chose. If the script fails again before the end of the time for
 which the machine is kept, the machine is destroyed.
@@ -55,21 +55,21 @@ def kept_for(ends_at: datetime, zone: ZoneInfo, rules: Rules) -> timedelta:
 def with_kept(
     request: Request, now: datetime, zone: ZoneInfo, rules: Rules, *, begins_later: bool = False
 ) -> Request:
-    """Return a request with the longest time for which its machine is kept.
+    """Return a request whose `kept` is the time for which its machine is kept if the owner's script fails.
 
-    The end of the lease is only known once the machine is ready. This function assumes that the machine is ready
-    as late as possible. If the owner's working hours turn out to begin even later, the machine is kept for as long
-    as the approved total pays.
+    This time depends on the end of the lease, which is only known once the machine is ready. This function assumes
+    that the machine is ready as late as possible. If the owner's working hours turn out to begin even later, the
+    machine is kept for as long as the approved total pays.
 
-    Call this whenever the length of a request may have changed, before `with_price_of_total`.
+    Call this whenever the length of a request might have changed, before `with_price_of_total`.
 
     Args:
         request: The request.
         now: The current time.
         zone: The requester's time zone.
-        rules: The rules, with the provisioning timeout and the hours.
-        begins_later: True if the machine is rented at an unknown later time. The longest time between the
-            beginnings of the hours is then used, unless the request names its end.
+        rules: The rules, with the provisioning timeout and the working hours.
+        begins_later: True if the machine is rented at an unknown later time. Unless the request names its end, the
+            longest possible time is then used.
     """
     if not is_kept(request, rules):
         return changed(request, kept=_NOT_KEPT) if request.kept else request
@@ -80,7 +80,7 @@ def with_kept(
 
 
 def _longest(now: datetime, zone: ZoneInfo, rules: Rules) -> timedelta:
-    """Return the longest time for which a machine can be kept, whenever it ends."""
+    """Return the longest time for which a machine can be kept, over all possible ends of its lease."""
     starts = [next_start(now, zone, rules.hours)]
     while starts[-1] - starts[0] < _WEEK:
         starts.append(next_start(starts[-1] + timedelta(minutes=1), zone, rules.hours))
@@ -90,7 +90,8 @@ def _longest(now: datetime, zone: ZoneInfo, rules: Rules) -> timedelta:
 def shorter(request: Request, **fields: Any) -> Request:
     """Return a copy of a request with a shorter length.
 
-    A machine that ends earlier is kept until the same time at the latest, so it is kept for longer.
+    If the machine can be kept after a failure of its script, the time for which it is kept grows by as much as the
+    length shrinks.
     """
     found = changed(request, **fields)
     return changed(found, kept=request.kept + (request.longest - found.longest)) if request.kept else found
@@ -99,17 +100,18 @@ def shorter(request: Request, **fields: Any) -> Request:
 def kept_for_longer_lease(rental: Rental, ends_at: datetime, zone: ZoneInfo, rules: Rules) -> timedelta:
     """Return the time for which a running machine is kept if its lease is extended to `ends_at`.
 
-    Zero if the machine isn't kept, or if it has no script that could fail, because it doesn't start any.
+    Zero if the machine is destroyed even after its script fails, or if it has no script.
     """
     kept = is_kept(rental.request, rules) and rental.on_ending is not None
     return kept_for(ends_at, zone, rules) if kept else _NOT_KEPT
 
 
 def kept_until(lease: Lease, now: datetime, zone: ZoneInfo, rules: Rules) -> datetime | None:
-    """Return the time until which a machine is kept if its script has failed before the present end of its lease.
+    """Return the time until which a machine is kept if its script has failed before the current end of its lease.
 
-    This is never later than the time until which the approved terms pay. None if the machine isn't kept. A machine
-    that is being destroyed gracefully isn't kept, because the person who destroys it has decided.
+    This is never later than `lease.kept_until`, because the approved terms don't pay for more. None if the machine
+    isn't kept. A machine that is being destroyed gracefully isn't kept, because a person has decided to destroy
+    it.
     """
     if lease.kept_until is None or lease.graceful_destroy is not None:
         return None

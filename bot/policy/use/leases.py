@@ -29,17 +29,17 @@ def counted_from(request: Request, now: datetime) -> Request:
     """Return a request whose length is recounted: from `now` until the end that the requester named.
 
     For example, a request `until 18:00` has a length of four hours at 14:00, and of three hours at 15:00. If the
-    requester named no end, the length stays the same.
+    requester named no end, the length doesn't change.
 
-    A flexible end has an earliest and a latest time. If the earliest time has passed, it becomes MOVES_BY from
-    now, but never later than the latest time.
+    A flexible end has an earliest and a latest time. If the earliest time has passed, the new earliest time is one
+    hour from now (MOVES_BY), but no later than the latest time.
 
     If the start time is still ahead, the request is returned unchanged. If the start time has passed, it is
     removed.
 
     Raises:
         Mistake: Too little time is left until the end that the requester named. For a flexible end, the latest
-            time counts.
+            time is used.
     """
     if request.starts_at is not None and request.starts_at > now:
         check_time_left(request, request.starts_at)
@@ -56,10 +56,10 @@ def counted_from(request: Request, now: datetime) -> Request:
 
 
 def without_past_end(request: Request, now: datetime, rules: Rules) -> Request:
-    """Recount the length of a request from `now`, and remove the requested end if it is too soon.
+    """Return a request without its requested end if that end is too soon.
 
-    If enough time is left until the end, the result is that of `counted_from`. If too little time is left, the
-    result has no start time and no end time, and it has the default length.
+    If too little time is left until the end, the result has no start time and no end time, and it has the default
+    length. Otherwise, the result is that of `counted_from`.
     """
     if too_little_time(request, max(now, request.starts_at or now)):
         return changed(request, starts_at=None, until=None, up_to=None, lease=rules.lease.default)
@@ -69,7 +69,7 @@ def without_past_end(request: Request, now: datetime, rules: Rules) -> Request:
 def too_little_time(request: Request, now: datetime) -> bool:
     """Return whether less than LEAST_TIME is left until the end that the requester named.
 
-    If the requester named an earliest and a latest end, the latest end counts. False if they named no end.
+    If the requester named an earliest and a latest end, the latest end is used. False if they named no end.
     """
     return request.last_end is not None and request.last_end - now < LEAST_TIME
 
@@ -77,7 +77,7 @@ def too_little_time(request: Request, now: datetime) -> bool:
 def check_time_left(request: Request, now: datetime) -> None:
     """Refuse a request if too little time is left until the end that the requester named.
 
-    If the requester named an earliest and a latest end, the latest end counts. Raises Mistake.
+    If the requester named an earliest and a latest end, the latest end is used. Raises Mistake.
     """
     if too_little_time(request, now):
         raise Mistake(
@@ -87,7 +87,7 @@ def check_time_left(request: Request, now: datetime) -> None:
 
 
 def lease_ends(request: Request, ready_at: datetime, afforded: datetime) -> tuple[datetime, datetime | None]:
-    """Return the earliest and the latest time at which a new lease may end.
+    """Return the earliest and the latest time at which a new lease can end.
 
     Both are limited to `afforded` and to the latest time that the requester named.
 
@@ -103,13 +103,12 @@ def lease_ends(request: Request, ready_at: datetime, afforded: datetime) -> tupl
 
 
 def latest_ready(request: Request, rules: Rules) -> datetime | None:
-    """Return the latest time at which a machine may become ready without ending too late for the requester.
+    """Return the latest time at which a machine can become ready, given the end that the requester named.
 
-    A machine never ends before its owner has had one grace period of notice. The machine must therefore be ready
-    one grace period before the end that the requester named. For a flexible end, this is the latest time at which
-    the lease may end. For example, with a grace period of 5 minutes, a machine that must end at 18:00 has to be
-    ready at 17:55. If the grace period is longer than half of LEAST_TIME, the machine only has to be ready half of
-    LEAST_TIME before the named end.
+    Before a machine is destroyed, its owner always gets one grace period of notice. The machine must therefore be
+    ready one grace period before the named end. If the end is flexible, its latest time is used. For example, with
+    a grace period of 5 minutes, a machine that must end at 18:00 has to be ready at 17:55. If the grace period is
+    longer than half of LEAST_TIME, half of LEAST_TIME is used instead.
 
     None if the requester named no end.
     """
@@ -117,11 +116,11 @@ def latest_ready(request: Request, rules: Rules) -> datetime | None:
 
 
 def longest_lease(request: Request, allowed: timedelta, ready_at: datetime) -> timedelta:
-    """Return the longest time that a machine may run if it becomes ready at `ready_at`.
+    """Return the longest time that a machine can run if it becomes ready at `ready_at`.
 
     Usually this is `allowed`, the length in the approved terms. If the request has a start time, the length is
     counted from the start time, even if the machine is ready earlier. For example, a machine that is ready at 8:55
-    for a start at 9:00 may run 5 minutes longer than `allowed`.
+    for a start at 9:00 can run 5 minutes longer than `allowed`.
     """
     if request.starts_at is None or request.last_end is None:
         return allowed
@@ -129,7 +128,7 @@ def longest_lease(request: Request, allowed: timedelta, ready_at: datetime) -> t
 
 
 def ask_after(asked_times: int, rules: Rules) -> timedelta | None:
-    """Return the wait until the owner is asked "Still needed?".
+    """Return the wait until the bot asks the owner "Still needed?".
 
     The wait is counted from the last question, or from a later sign that the machine is needed. It grows with each
     unanswered question. None if the rules switch this question off.
@@ -156,10 +155,10 @@ def extension_left(lease: Lease, now: datetime, rules: Rules) -> timedelta:
 
 
 def may_extend_by(span: timedelta, rental: Rental, now: datetime, rules: Rules) -> bool:
-    """Return whether a lease may be extended by `span`.
+    """Return whether a lease can be extended by `span`.
 
     Normally, any extension within the limits is possible. While another extension is waiting for a decision, only
-    a lease with a flexible end can be extended: up to the latest time at which it may end.
+    a lease with a flexible end can be extended: up to the latest time at which it can end.
     """
     lease = rental.lease
     if lease is None:
@@ -171,10 +170,11 @@ def may_extend_by(span: timedelta, rental: Rental, now: datetime, rules: Rules) 
 def may_end(
     ends_at: datetime, readable_at: datetime | None, first_tried_at: datetime | None, rules: Rules
 ) -> datetime | None:
-    """Return the earliest time at which a machine may be destroyed because its lease ends.
+    """Return the earliest time at which a machine can be destroyed because its lease ends.
 
-    The owner always gets at least one grace period after `readable_at` and after `first_tried_at`. If Slack
-    accepts no posts, only `first_tried_at` counts, so that the machine still ends.
+    The machine is destroyed at least one grace period after `readable_at`, and at least one after
+    `first_tried_at`. If `readable_at` is None because Slack accepts no posts, the machine can still be destroyed
+    one grace period after `first_tried_at`.
 
     Returns None if the owner wasn't notified of the lease's end and the bot hasn't tried to post about it.
 
@@ -197,20 +197,20 @@ because `may_end` can already delay the regular end by one grace period.
 LEAST_GRACE = timedelta(minutes=5)
 """The shortest grace period before the overdue deletion.
 
-If it were shorter, the overdue deletion could come before a regular step that is merely slow.
+If it were shorter, the overdue deletion could come before a regular end that is merely late.
 """
 
 
 def overdue_grace(rules: Rules) -> timedelta:
     """Return the grace period before a machine that should have ended is deleted as overdue.
 
-    During this time, the rental's regular step can still end the machine.
+    During this time, the bot can still end the machine in the regular way.
     """
     return max(rules.lease.grace, LEAST_GRACE)
 
 
 def overdue_at(ends_at: datetime | None, accepted_at: datetime | None, rules: Rules) -> datetime | None:
-    """Return the time at which a machine is deleted because the rental's regular step failed to end it.
+    """Return the time at which a machine is deleted as overdue, because the bot failed to end it regularly.
 
     A ready machine is deleted two grace periods after the end of its lease. A machine that never became ready is
     deleted one grace period after its provisioning timeout. None if the machine has no lease and the market hasn't

@@ -1,11 +1,11 @@
 """Rules for the owner's script `/root/on-ending.sh`, which runs before a machine ends. No I/O.
 
 Each probe run sends the end of the lease to the machine. The machine starts the script STARTS_BEFORE that time. If
-the lease gets another end, the machine starts the script again before the new end. A graceful destroy lets the
+the end of the lease changes, the machine starts the script again before the new end. A graceful destroy lets the
 script finish before the machine is destroyed.
 
 The functions here decide which end to send, how long a running script delays the end, and how long a graceful
-destroy may take.
+destroy can take.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from bot.policy.use.usage_status import has_report, with_later_work
 STARTS_BEFORE = timedelta(minutes=15)
 """The time before the end of a lease at which the machine starts the script.
 
-The script in `probe_script.py` contains the same value.
+The script in `probe_script.py` also contains this value.
 """
 FIRST_AT_MOST = timedelta(minutes=10)
 """The longest time that a graceful destroy waits for the script."""
@@ -33,11 +33,11 @@ def end_to_tell(rental: Rental, probe_runs: Sequence[Sample], rules: Rules, now:
     """Return the end of the lease that a probe run should send to a ready machine now.
 
     Returns None if the machine is in use, so that the end is about to move to a later time. Also returns None if
-    only the result of this probe run can show whether the machine is in use. If the end were sent in these cases,
-    the script would save results while the work is still going on.
+    only this probe run can show whether the machine is in use. In both cases, the owner's `/root/on-ending.sh`
+    must not start yet, because it would save results while the work is still going on.
 
-    After the end has passed, the machine is sent a remaining time of zero, so that the script can still start
-    within the grace period.
+    After the end has passed, the machine is sent a remaining time of zero, so that `/root/on-ending.sh` can still
+    start within the grace period.
 
     Args:
         probe_runs: The newest samples, oldest first, as in `Machine.probe_runs`. They are only read if the end can
@@ -56,9 +56,9 @@ def end_to_tell(rental: Rental, probe_runs: Sequence[Sample], rules: Rules, now:
 
 
 def was_not_told(rental: Rental, use: Use | None, probe_runs: Sequence[Sample], now: datetime) -> bool:
-    """Return whether the machine never received the present end of its lease, because the bot was down.
+    """Return whether no probe run has sent the lease's current end to the machine, because the bot was down.
 
-    False if the machine has no script to run before the lease ends.
+    False if the machine has no `/root/on-ending.sh` to run before the lease ends.
 
     Args:
         use: The usage status. None for a machine without a probe.
@@ -70,17 +70,17 @@ def was_not_told(rental: Rental, use: Use | None, probe_runs: Sequence[Sample], 
 
 
 def wait_until(rental: Rental, rules: Rules) -> datetime | None:
-    """Return the time until which the destruction may be delayed because the script is still running.
+    """Return the time until which the destruction can be delayed because `/root/on-ending.sh` is still running.
 
-    This is one grace period after the end of the lease. None if the script isn't running. Also None if the script
-    was started before the lease got its present end.
+    This is one grace period after the end of the lease. None if the script isn't running, or if it was started
+    before the end of the lease was changed.
     """
     script, ends_at = rental.on_ending, rental.running_lease.ends_at
     return ends_at + rules.lease.grace if script is not None and script.runs_for(ends_at) else None
 
 
 def is_awaited(rental: Rental, now: datetime) -> bool:
-    """Return whether the destruction of a ready machine is waiting for the script now."""
+    """Return whether the destruction of a ready machine is waiting for its `/root/on-ending.sh` now."""
     script, lease = rental.on_ending, rental.running_lease
     if lease.graceful_destroy is not None:
         return True
@@ -88,9 +88,9 @@ def is_awaited(rental: Rental, now: datetime) -> bool:
 
 
 def ended_as(rental: Rental, state: OnEndingState) -> bool:
-    """Return whether the script ran for the current end of the lease and finished in the given state.
+    """Return whether the owner's `/root/on-ending.sh` has finished in the given state, DONE or FAILED.
 
-    `state` is DONE or FAILED.
+    If the end of the lease has changed since the script was started, the result is False.
     """
     script = rental.on_ending
     return script is not None and script.state is state and script.is_for(rental.running_lease.ends_at)
@@ -101,7 +101,8 @@ def end_after_script(
 ) -> datetime | None:
     """Return the latest time at which a machine ends if somebody destroys it gracefully now.
 
-    This is FIRST_AT_MOST from now, or earlier if the approved terms allow less time.
+    A graceful destroy waits until the owner's `/root/on-ending.sh` has finished, but at most ten minutes
+    (FIRST_AT_MOST). The result is earlier if the approved terms allow less time.
 
     Returns None if the script wouldn't run. There are three possible reasons: the newest probe run got no report,
     the machine has no script that it could start, or less than a minute is left.

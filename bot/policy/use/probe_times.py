@@ -1,4 +1,4 @@
-"""Decides when to probe a ready machine, and when to ask the marketplace whether it still exists. No I/O."""
+"""Decides when to probe a ready machine, and when to check with the marketplace that the machine still exists."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ It is short because the machine costs money until a probe run sees that the scri
 AFTER_REFUSED = (timedelta(seconds=30), timedelta(minutes=1), timedelta(minutes=2), timedelta(minutes=5))
 """The waits after refused logins: after the first in a row, the second, the third, and all later ones.
 
-Probing never stops, because the owner may still install the probe by hand.
+Probing never stops, because the owner can still install the probe by hand.
 
 OpenSSH 9.8 and later gives a client's address a penalty of 5 s for a failed login, and blocks it at 15 s. With
 these waits, each penalty expires long before the next login (PerSourcePenalties in sshd_config(5)).
@@ -84,7 +84,7 @@ def asks_vendor(missed: Missed | None) -> bool:
     """Return whether a failed probe run is a reason to check at once that the machine still exists.
 
     A refused login is no reason, because it shows that an SSH server is still running. A changed host key is a
-    reason, because the server may belong to a different machine.
+    reason, because the server might belong to a different machine.
     """
     return missed in {Missed.NO_ANSWER, Missed.HOST_KEY_CHANGED, Missed.UNREADABLE}
 
@@ -111,14 +111,14 @@ class Check(Frozen):
 
     at: Instant
     live: bool
-    """True to bypass the marketplace's cache, which may still show a machine that has been terminated."""
+    """True to bypass the marketplace's cache, which can still show a machine that has been terminated."""
 
 
 def next_check(read_at: datetime, contract: Contract, last: Sample | None, now: datetime) -> Check:
     """Return the time at which to ask the marketplace next whether a machine still exists.
 
-    After a failed probe run, the check is due at once. While probe runs succeed, a check only reads the
-    marketplace's cache, to learn the current price.
+    After a failed probe run, the check is due at once. A successful probe run shows that the machine exists. The
+    next check is then only needed to learn the current price, for which the marketplace's cache is sufficient.
 
     Args:
         read_at: The time of the last check.

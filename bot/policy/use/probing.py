@@ -17,18 +17,18 @@ from bot.policy.team.rules import ProbeKind, Rules
 ANSWERS_WITHIN = timedelta(minutes=5)
 """The time after becoming ready in which a machine's probe must answer.
 
-If the probe doesn't answer in this time, the machine counts against its vendor: it is evidence that the vendor's
-machines don't run the startup script (see `runs_scripts`).
+If the probe doesn't answer in this time, the machine is evidence that the vendor's machines don't run the startup
+script (see `runs_scripts`).
 """
 LEAST_PROBE_RUNS = 2
-"""The number of probe runs within ANSWERS_WITHIN that must fail before a machine counts against its vendor."""
+"""The number of probe runs within ANSWERS_WITHIN that must fail before a machine is called unreachable."""
 FEWEST_UNREACHABLE = 3
 """The number of unreachable machines after which a vendor is assumed not to run startup scripts.
 
-Whenever the probe on a machine of that vendor answers, the count starts from zero.
+Whenever the probe on a machine of that vendor answers, the number starts again at zero.
 """
 FEWEST_OWNERS = 2
-"""Unreachable machines only count against their vendor if they belong to this number of different owners.
+"""Unreachable machines are only evidence about their vendor if they have this number of different owners.
 
 A single owner might have removed the probe from all of their machines. There is one exception: if no machine of
 the vendor has answered for ONE_OWNER_AFTER, the machines of a single owner are enough.
@@ -36,7 +36,7 @@ the vendor has answered for ONE_OWNER_AFTER, the machines of a single owner are 
 ONE_OWNER_AFTER = timedelta(days=7)
 
 BY_HAND_AFTER = timedelta(minutes=15)
-"""If the probe of a ready machine hasn't answered after this time, it counts as not installed.
+"""If the probe of a ready machine hasn't answered after this time, the bot assumes that it isn't installed.
 
 The owner then gets the shell lines that install it by hand.
 """
@@ -48,7 +48,7 @@ def wants_probe(request: Request, rules: Rules) -> bool:
 
 
 def has_probe(rental: Rental, attempt: Attempt | None, rules: Rules) -> bool:
-    """Return whether the machine of this attempt is meant to have a probe, so that the bot should probe it.
+    """Return whether a rental's machine is meant to have a probe, so that the bot should probe it.
 
     True even if the vendor or region accepts no startup script, because the owner can install the probe by hand.
     False in these cases:
@@ -56,6 +56,9 @@ def has_probe(rental: Rental, attempt: Attempt | None, rules: Rules) -> bool:
     - The rules or the request switch the probe off.
     - The machine was rented before the bot had probes.
     - The machine wasn't rented through the bot.
+
+    Args:
+        attempt: The purchase that brought the machine. None if the rental has no machine.
     """
     script = attempt.script if attempt is not None else None
     return wants_probe(rental.request, rules) and script is not None and (script.probe or script.refused)
@@ -108,9 +111,9 @@ def _sent_probe(attempt: Attempt) -> bool:
 
 
 def awaits_probe(rental: Rental, attempt: Attempt) -> bool:
-    """Return whether a ready machine's probe hasn't answered yet, but still may.
+    """Return whether a ready machine's probe hasn't answered yet, but still can.
 
-    The probe may still answer as long as `Use.why` gives no reason for its silence.
+    The probe can still answer as long as `Use.why` gives no reason for its silence.
     """
     unseen = rental.use is not None and rental.use.why is not None
     return _sent_probe(attempt) and rental.probe_answered_at is None and not unseen

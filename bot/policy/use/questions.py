@@ -1,4 +1,4 @@
-"""Decides when to ask the owner of a ready machine whether it is still needed, and when to involve others.
+"""Decides when to ask the owner of a ready machine whether it is still needed, and when to involve other people.
 
 If nobody answers, the rental's card says so. The card is the rental's message in the channel. If there is still no
 answer, the approvers are notified. All times are bot time, not wall-clock time. The sandbox can move bot time.
@@ -24,20 +24,20 @@ from bot.policy.use.leases import ask_after
 GAP = timedelta(hours=1)
 """The shortest time between two questions about a machine, whatever their reasons."""
 EXTENSION_SILENCE = timedelta(hours=2)
-"""The time after an extension in which no question is asked, if the rules have no `check_in.after`."""
+"""The time after an extension in which the bot asks no question, if the rules have no `check_in.after`."""
 URGENT_APPROVERS_AFTER = timedelta(hours=1)
 """The longest time from a question about an urgent machine until the approvers are notified.
 
 A machine is urgent if it is expensive.
 """
 APPROVERS_AGAIN = timedelta(hours=24)
-"""If still nobody has answered, the approvers are notified once more after this time."""
+"""If the owner still hasn't answered, the approvers are notified once more after this time."""
 
 
 def is_urgent(rental: Rental, rules: Rules) -> bool:
     """Return whether a machine is urgent, that is, expensive.
 
-    The first question whether such a machine is still needed doesn't wait for the owner's working hours.
+    The first question to the owner about an urgent machine can come outside the owner's working hours.
     """
     return rental.rate is not None and rental.rate >= rules.idle.urgent_per_hour
 
@@ -54,7 +54,8 @@ def next_question(
 
     - The machine is in use.
     - The rules switch this question off.
-    - The last notice of the lease's end comes first, and asks the same thing.
+    - The question would come after the last notice of the lease's end. That notice already asks the owner whether
+      the machine is still needed.
 
     Args:
         rate: The machine's price in USD per hour. None if unknown.
@@ -78,14 +79,17 @@ def next_question(
 def in_hours(
     at: datetime, lease: Lease, use: Use | None, *, urgent: bool, zone: ZoneInfo, rules: Rules
 ) -> datetime | None:
-    """Return the time at which a question that is due at `at` may be asked.
+    """Return the time at which to ask the owner a question that is due at `at`.
 
-    The question waits for the owner's working hours. If the machine is urgent, the first question about an idle
-    period doesn't wait. No question is asked shortly before or after a notice of the lease's end. If the question
-    could only be asked after the last notice of the lease's end, the result is None.
+    The question waits for the owner's working hours. If the machine is expensive, the first question about an idle
+    period doesn't wait for them.
+
+    The question also keeps a distance from the notices of the lease's end. If the question could only be asked
+    after the last notice, the result is None.
 
     Args:
         at: The current time, at which the question is due.
+        urgent: True if the machine is expensive, as in `is_urgent`.
         zone: The owner's time zone.
     """
     waits = not urgent or asked_about(lease.question, use) is not None
@@ -96,7 +100,7 @@ def in_hours(
 
 
 def _not_computing_at(lease: Lease, use: Use, rate: Decimal | None, rules: Rules) -> datetime | None:
-    """Return the time of the next question about a machine whose GPUs aren't computing.
+    """Return the time of the next question to the owner of a machine whose GPUs aren't computing.
 
     The `idle` rules of the policy determine this time.
     """
@@ -115,7 +119,7 @@ def _not_computing_at(lease: Lease, use: Use, rate: Decimal | None, rules: Rules
 
 
 def _check_in_at(lease: Lease, use: Use | None, rules: Rules) -> datetime | None:
-    """Return the time of the next `check_in` question about a machine that can't be probed."""
+    """Return the time of the next `check_in` question to the owner of a machine that can't be probed."""
     question = lease.question
     asked = asked_about(question, use)
     times = asked.times if asked else 0
@@ -131,7 +135,7 @@ def _check_in_at(lease: Lease, use: Use | None, rules: Rules) -> datetime | None
 def _is_promised(question: Question, use: Use | None) -> bool:
     """Return whether the bot still has to ask the owner at `quiet_until`, as it promised.
 
-    The promise no longer counts if the current usage status began after `quiet_until`.
+    If the current usage status began after `quiet_until`, the promise no longer applies.
     """
     if not question.promised or question.quiet_until is None:
         return False
@@ -149,7 +153,8 @@ def asked_about(question: Question, use: Use | None) -> Asked | None:
 def is_about(asked: Asked, use: Use | None) -> bool:
     """Return whether questions were about the idle period to which a usage status belongs.
 
-    If the first question was a message that a job had ended, it was about the idle period that had begun by then.
+    A message about the end of a job can take the place of the first question. The message was about the idle
+    period that had begun when the message was sent.
     """
     period = idle_period_of(use)
     if asked.after_job and asked.about is not None and period is not None:
@@ -160,7 +165,7 @@ def is_about(asked: Asked, use: Use | None) -> bool:
 def idle_period_of(use: Use | None) -> datetime | None:
     """Return the start of the idle period to which a usage status belongs.
 
-    If work briefly interrupted the idle period, its start is earlier than the start of the usage status. None if
+    An idle period can begin earlier than the usage status, because brief work doesn't end the idle period. None if
     there is no usage status.
     """
     return None if use is None else use.idle_period or use.since
@@ -176,9 +181,9 @@ def _before_last_notice(lease: Lease, at: datetime, rules: Rules) -> datetime | 
 
 
 def after_asking(question: Question, use: Use | None, now: datetime) -> Question:
-    """Record that the owner was asked about the current idle period at `now`.
+    """Record that the bot asked the owner about the current idle period at `now`.
 
-    The first question about an idle period starts a new count. Later questions increment the count.
+    The record also contains the number of questions about the current idle period.
     """
     asked = asked_about(question, use)
     if asked is None or asked.first_at is None:
@@ -187,10 +192,10 @@ def after_asking(question: Question, use: Use | None, now: datetime) -> Question
 
 
 def after_job_end(question: Question, now: datetime) -> Question:
-    """Record that the owner was told at `now` that the work on the machine has ended.
+    """Record that the owner was notified at `now` that the work on the machine has ended.
 
     The message takes the place of the first question about the idle period after this work. If an earlier answer
-    still delays questions, that answer stays in effect, and nobody else is notified.
+    of the owner still delays questions, the owner doesn't have to respond to the message.
     """
     told = Asked(about=now, after_job=True, last_at=now, first_at=now)
     answered = question.quiet_until is not None and question.quiet_until > now
@@ -198,24 +203,24 @@ def after_job_end(question: Question, now: datetime) -> Question:
 
 
 def after_answer(question: Question, quiet_until: datetime, *, promised: bool) -> Question:
-    """Record an answer: nothing is asked before `quiet_until`.
+    """Record an answer of the owner: the bot asks no question before `quiet_until`.
 
     Args:
-        promised: Whether the answer also promised that the owner is asked again at `quiet_until`.
+        promised: True if the bot promised to ask the owner again at `quiet_until`.
     """
     return Question(quiet_until=quiet_until, promised=promised, asked=_answered(question.asked))
 
 
 def _answered(asked: Asked | None) -> Asked | None:
-    """Mark the questions asked so far as answered.
+    """Mark the questions to the owner so far as answered.
 
-    The next question then counts as the first one. Nobody else is notified that earlier questions had no answer.
+    The next question is then treated as the first one.
     """
     return asked and changed(asked, times=0, first_at=None, on_card=False, approvers_at=None)
 
 
 def for_new_owner(question: Question) -> Question:
-    """Reset the question state for the new owner of a machine, who hasn't been asked anything yet.
+    """Reset the record of questions for the new owner of a machine, whom the bot hasn't asked anything yet.
 
     The previous owner's answers no longer delay any question. The next question still comes at least GAP after the
     last one.
@@ -224,9 +229,9 @@ def for_new_owner(question: Question) -> Question:
 
 
 def after_extension(question: Question, now: datetime, rules: Rules) -> Question:
-    """Record an extension of the lease, after which no question is asked for a while.
+    """Record an extension of the lease, after which the bot asks no question for a while.
 
-    If an earlier answer delays questions even longer, that answer stays in effect.
+    If an earlier answer delays questions even longer, that longer delay stays.
     """
     quiet_until = now + (rules.check_in.after or EXTENSION_SILENCE)
     earlier = question.quiet_until
@@ -236,9 +241,9 @@ def after_extension(question: Question, now: datetime, rules: Rules) -> Question
 
 
 def asks_again_at(lease: Lease, *, zone: ZoneInfo, rules: Rules) -> datetime:
-    """Return the time at which the owner will be asked again after an answer.
+    """Return the time at which the bot will ask the owner again after an answer.
 
-    If the lease ends first, this is the end of the lease.
+    If the lease ends before that, the result is the end of the lease.
     """
     asked = lease.question.asked
     at = max([lease.question.quiet_until or lease.seen_at, *([asked.last_at + GAP] if asked else [])])
@@ -262,7 +267,8 @@ def unanswered(rental: Rental, use: Use | None) -> Asked | None:
 def is_on_card(rental: Rental) -> bool:
     """Return whether the rental's card says that nobody has answered a question about the machine.
 
-    The card only says so while the machine is ready and its GPUs aren't computing.
+    The card is the rental's message in the channel. It only says so while the machine is ready and its GPUs aren't
+    computing.
     """
     asked = unanswered(rental, rental.use)
     return rental.state is State.READY and asked is not None and asked.on_card
@@ -271,7 +277,8 @@ def is_on_card(rental: Rental) -> bool:
 def on_card_at(asked: Asked, rules: Rules) -> datetime | None:
     """Return the time at which the rental's card starts to say that nobody has answered.
 
-    None if the card says so already, or if the rules switch this off.
+    The card is the rental's message in the channel. None if the card says so already, or if the rules switch this
+    off.
     """
     if asked.on_card or asked.first_at is None or rules.idle.channel_after is None:
         return None
@@ -295,7 +302,7 @@ def approvers_notified_at(asked: Asked, lease: Lease, *, urgent: bool, rules: Ru
 def approvers_in_hours(
     at: datetime, lease: Lease, approvers: Collection[Availability], rules: Rules
 ) -> datetime | None:
-    """Return the time at which a notification that is due at `at` may be sent to the approvers.
+    """Return the time at which a notification that is due at `at` can be sent to the approvers.
 
     The notification waits for the working hours of at least one approver. If the last notice of the lease's end is
     sent before that, the notification is dropped and the result is None.
@@ -304,8 +311,8 @@ def approvers_in_hours(
 
 
 def idle_cost(use: Use, rate: Decimal | None, now: datetime) -> Micros | None:
-    """Return the cost of a machine since its usage status began, at its current rate.
+    """Return the cost of a machine since the start of its usage status, at its current hourly price.
 
-    None if the rate is unknown.
+    None if the hourly price is unknown.
     """
     return None if rate is None else cost(rate, now - use.since)

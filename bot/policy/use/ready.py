@@ -1,8 +1,8 @@
 """Decides what to do next with a ready machine. No I/O.
 
 RULES lists the rules in order of priority. The first rule that is due determines the action. After the action, the
-rental's step (the code that advances a rental) runs again immediately. If no rule is due, the next step is
-scheduled for the earliest time at which a rule becomes due.
+rules are evaluated again immediately. If no rule is due, they are evaluated again at the earliest time at which a
+rule becomes due.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ from bot.policy.use.usage_status import open_connections, unseen_since, with_lat
 BOUGHT = frozenset({State.PROVISIONING, State.READY})
 """The states of a rental whose purchase the market has accepted."""
 LOOK_AGAIN = timedelta(seconds=15)
-"""The time after which the rental's step runs again if nothing wakes it earlier.
+"""The time after which the rules are evaluated again if nothing causes this earlier.
 
-Some changes don't wake the step. One example is the purchase of a replacement. Other examples are probe runs and
-posts to Slack during the last grace period.
+Some changes don't cause a new evaluation. One example is the purchase of a replacement. Other examples are probe
+runs and posts to Slack during the last grace period.
 """
 
 
@@ -51,16 +51,19 @@ class Replacement(NamedTuple):
 
 @dataclass(frozen=True)
 class Machine:
-    """Everything that determines the next step of a ready machine, as read in a single transaction."""
+    """Everything that determines the next action for a ready machine, as read in a single transaction."""
 
     rental: Rental
     live: Attempt | None
-    """The attempt that has the machine, as in `RentalSnapshot.live`. None if no attempt is live."""
+    """The purchase (attempt) that brought the machine, as in `RentalSnapshot.live`.
+
+    None if the rental no longer has the machine.
+    """
     use: Use | None
     """The stored usage status. None before the first one.
 
     Also None if the machine isn't meant to have a probe. If the rules have only now switched the probe off, a
-    usage status may still be stored, but it is ignored.
+    usage status might still be stored, but it is ignored.
     """
     probe_runs: Sequence[Sample] = ()
     """The samples needed to determine the current usage status (`usage_status.window`), oldest first."""
@@ -77,7 +80,7 @@ class Machine:
     owner: Person | None = None
     """The owner, as last stored. None if the store has no record of them."""
     approvers: Collection[Availability] = ()
-    """The times at which each approver can be asked. There is at least one approver."""
+    """The times at which each approver is available. There is at least one approver."""
     answers: ProbeAnswers | None = None
     """The probe's answers on the vendor's most recent machines.
 
@@ -89,7 +92,7 @@ class Machine:
     found: bool = True
     """True if a lookup since the database was opened has shown that the machine still exists."""
     just_opened: bool = False
-    """True if the bot has just started, so that messages may still have to be compared with Slack."""
+    """True if the bot has just started, so that messages might still have to be compared with Slack."""
 
     @property
     def lease(self) -> Lease:
@@ -107,7 +110,7 @@ class Machine:
 def is_ending(rental: Rental, rules: Rules, now: datetime) -> bool:
     """Return whether the end of a machine's lease needs attention, so that its history must be loaded.
 
-    The end needs attention in three cases: it has passed or may come at any moment, a notice of the end is due, or
+    The end needs attention in three cases: it has passed or can come at any moment, a notice of the end is due, or
     the owner's `/root/on-ending.sh` has failed.
     """
     lease = rental.running_lease
@@ -123,7 +126,7 @@ class End(NamedTuple):
 
     why: Why
     by: str | None = None
-    """Slack ID of the person who destroys it. None if its lease ended, or if another machine replaces it."""
+    """Slack ID of the person who destroys it. None if the lease has ended, or if another machine replaces it."""
 
 
 class NoteLoss(NamedTuple):
@@ -133,15 +136,15 @@ class NoteLoss(NamedTuple):
 class TellEndAgain(NamedTuple):
     """Notify the owner of the lease's end again, after the database was restored from a backup.
 
-    Slack shows a message that was sent after the backup. In this message, the lease may end later than in the
-    database. Once the owner is notified again, earlier notices no longer count.
+    A message that was sent after the backup can show a later end than the database. The owner therefore gets a new
+    notification, and earlier ones are ignored.
     """
 
 
 class DropUsageStatus(NamedTuple):
     """Drop the usage status of a machine that no longer has a probe.
 
-    The bot knew the usage status until `since`.
+    Starting at `since`, it is unknown how the machine is used.
     """
 
     since: datetime
@@ -157,14 +160,14 @@ class StayInPlace(NamedTuple):
 
 
 class SkipNotice(NamedTuple):
-    """Don't send the notice of the lease's end that is due now."""
+    """Skip the notice of the lease's end that would otherwise be sent now."""
 
 
 class GiveNotice(NamedTuple):
     """Notify the owner that the machine ends at `until`.
 
-    Normally, `until` is the end of the lease. If the owner couldn't know about the end of the lease, `until` is
-    one grace period from now.
+    Normally, `until` is the end of the lease. If the owner wasn't notified of the end of the lease, `until` is one
+    grace period from now.
     """
 
     until: datetime
@@ -204,7 +207,7 @@ class EndWhenDone(NamedTuple):
 
 
 class ResumeWork(NamedTuple):
-    """Restore the usual end of the lease, because there is work on the machine after its jobs were done."""
+    """Restore the usual end of the lease, because work on the machine went on after its jobs were done."""
 
     work: WorkGoesOn
 
@@ -221,11 +224,14 @@ class Ask(NamedTuple):
 
 
 class TellOthers(NamedTuple):
-    """Show on the card that nobody has answered, or notify the approvers."""
+    """Show on the rental's card that the owner hasn't answered, or notify the approvers of it.
+
+    The card is the rental's message in the channel.
+    """
 
     asked: Asked
     use: Use | None = None
-    """The usage status for the approvers' notification. None if only the card changes."""
+    """The usage status for the notification of the approvers. None if only the card changes."""
 
 
 class MoveEnd(NamedTuple):
@@ -274,7 +280,8 @@ class Due(NamedTuple):
 def plan(machine: Machine, rules: Rules, now: datetime) -> Due:
     """Return the action that is due now. If none is due, return the time at which to call this function again.
 
-    That is the earliest time at which a rule becomes due. If no rule has such a time, it is LOOK_AGAIN from now.
+    That is the earliest time at which a rule becomes due. If no rule becomes due at a known time, the result is
+    LOOK_AGAIN from now.
     """
     rules_of = RULES if machine.lease.graceful_destroy is None else RULES_AFTER_SCRIPT
     if machine.live is None or (machine.lease.shown_later_at is not None and not machine.found):
@@ -323,8 +330,8 @@ def _with_open_connections(use: Use, machine: Machine) -> Use:
 def _terminated(machine: Machine, rules: Rules, now: datetime) -> Due | None:
     """End the rental if the market no longer has the machine.
 
-    If the machine was already due to be deleted as overdue, the rental counts as ended by its lease. Otherwise it
-    counts as ended by the vendor.
+    If the machine was already due to be deleted as overdue, the reason is the end of the lease. Otherwise, the
+    reason is that the vendor terminated the machine.
     """
     overdue = leases.overdue_at(machine.lease.ends_at, None, rules)
     if overdue is not None and overdue <= now and (machine.live is None or machine.live.marked_for_deletion):
@@ -337,13 +344,13 @@ def _terminated(machine: Machine, rules: Rules, now: datetime) -> Due | None:
 def _is_uncompared(messages: Iterable[Message]) -> bool:
     """Return whether one of these messages must still be compared with Slack.
 
-    If the database is a restored backup, Slack may show newer versions of the messages.
+    If the database is a restored backup, Slack might show newer versions of the messages.
     """
     return any(message.uncompared for message in messages)
 
 
 def _shown_later(machine: Machine, _: Rules, now: datetime) -> Due | None:
-    """Notify the owner of the lease's end again if Slack has shown that the database is an older copy."""
+    """Notify the owner of the lease's end again if messages in Slack are newer than the restored database."""
     return None if machine.lease.shown_later_at is None else Due(now, TellEndAgain())
 
 
@@ -377,8 +384,8 @@ def _notice(machine: Machine, rules: Rules, now: datetime) -> Due | None:
     """Notify the owner before the end of the lease.
 
     If the end is flexible and can still move, the notice is skipped while the machine is in use. UNSEEN_NOTICE is
-    only sent if the bot can't monitor the machine. If the lease ends because its jobs are done, the message about
-    the jobs was the notice.
+    only sent if the bot can't monitor the machine. If the lease ends because its jobs are done, no notice is sent,
+    because the owner got a message about the jobs.
     """
     lease, rental = machine.lease, machine.rental
     at = end_notices.next_notice(lease, rules)
@@ -399,11 +406,11 @@ def _notice(machine: Machine, rules: Rules, now: datetime) -> Due | None:
 
 
 def _ask_in_time(machine: Machine, rules: Rules, now: datetime) -> Due | None:
-    """Warn the owner of the end while the approvers are still in their working hours.
+    """Warn the owner before the lease ends, while approvers can still approve an extension.
 
-    The warning is sent ASK_IN_TIME before these hours end, so that an extension can still be approved. It is only
-    sent if the machine ends outside these hours, and if an extension would need an approver. If the machine became
-    ready or its lease was extended after the time for the warning, the owner isn't warned.
+    The warning is sent ASK_IN_TIME before the approvers' working hours end. It is only sent if the lease ends
+    outside these hours, and if an extension would need an approver. If the machine became ready or the lease was
+    extended after the time for the warning, there is no warning.
     """
     lease, rental = machine.lease, machine.rental
     before = end_notices.ask_before(lease, machine.approvers, rules)
@@ -444,14 +451,14 @@ class _Notified(NamedTuple):
     tried: tuple[datetime, ...]
     """The times at which the bot tried to notify the owner after the lease had ended."""
     uncertain: bool
-    """True if a message about the lease's end must still be compared with Slack. Slack may show another end."""
+    """True if a message about the lease's end must still be compared with Slack. Slack might show another end."""
 
 
 def _notified_of_end(machine: Machine) -> _Notified:
     """Return a record of how the owner was notified of the end of the lease.
 
-    If the end is flexible, the message saying that the machine is ready doesn't count as a notification. If the
-    bot has found that the database is a restored backup, only notifications after this discovery count.
+    If the end is flexible, the message saying that the machine is ready is ignored. If the bot has found that the
+    database is a restored backup, all notifications before this discovery are ignored.
     """
     lease, owner = machine.lease, machine.rental.owner
     again = max((event.id for event in machine.history if event.kind is EventKind.ENDS_AGAIN), default=0)
@@ -576,7 +583,7 @@ def _zone(machine: Machine, rules: Rules) -> ZoneInfo:
 def _owner_left(machine: Machine) -> bool:
     """Return whether the owner has left the workspace.
 
-    If so, the admins are asked what to do (`owners_left`), and nobody else is asked.
+    If so, the bot asks only the admins what to do (`owners_left`).
     """
     return machine.owner is not None and machine.owner.deactivated
 
@@ -585,7 +592,7 @@ def _owner_left(machine: Machine) -> bool:
 
 
 def _end(machine: Machine, rules: Rules, now: datetime) -> Due | None:
-    """Destroy the machine at the end of its lease, provided that the owner could know about this end.
+    """Destroy the machine at the end of its lease, but not before the owner has had a grace period of notice.
 
     If the machine is in use and the end can still move to a later time, move the end instead.
     """
@@ -619,7 +626,7 @@ def _end(machine: Machine, rules: Rules, now: datetime) -> Due | None:
 def _after_script(machine: Machine, rules: Rules, now: datetime) -> Due | None:
     """Finish a graceful destroy: destroy the machine when its script is done, or when the lease ends.
 
-    If the database was restored, the person who chose the graceful destroy may have changed their mind after the
+    If the database was restored, the person who chose the graceful destroy might have changed their mind after the
     backup. The owner then gets a new notification of the end, and the graceful destroy no longer applies.
     """
     graceful, ends_at = machine.lease.graceful_destroy, machine.lease.ends_at
@@ -659,7 +666,10 @@ RULES: tuple[Rule, ...] = (
 Each rule returns an action and the time at which it is due, or None if it isn't waiting for anything.
 """
 RULES_AFTER_SCRIPT: tuple[Rule, ...] = (*_ALWAYS, _after_script)
-"""The rules for a machine that is being destroyed gracefully. Nobody is asked or notified any more."""
+"""The rules for a machine that is being destroyed gracefully.
+
+The bot asks no more questions and sends no more notices about such a machine.
+"""
 RULES_UNTIL_FOUND: tuple[Rule, ...] = (_terminated,)
 """The rule for a machine that has been terminated, or whose existence still has to be confirmed.
 

@@ -4,15 +4,16 @@ The result is the machine's usage status. These are the rules, with the default 
 is the time of the last reading that shows work. If there was none, T is the time at which the machine became
 ready. All times are taken from the bot's clock, never from the machine's clock.
 
+A probe run is good if it shows work or reads every GPU. While a machine is in use, a probe run that reads only
+some of its GPUs is good as well.
+
 - In use: at least one GPU had a reading of 5% or more in the last 30 minutes. Averages are never used.
 - Connected: no such reading for 30 minutes, but somebody was connected during these minutes.
 - Idle: no such reading and nobody connected for 30 minutes, or for 60 minutes if no GPU has worked since the
   machine became ready.
-- The statuses "connected" and "idle" require three good probe runs since T. A good probe run shows work or reads
-  every GPU.
-- Unknown: three probe runs in a row without a usable reading, or no probe run for more than 6 minutes. Only a good
-  probe run ends the unknown status, and idle time is counted from that probe run. While a machine is in use, a
-  probe run that reads only some of its GPUs is also usable.
+- The statuses "connected" and "idle" require three good probe runs since T.
+- Unknown: three probe runs in a row that weren't good, or no probe run for more than 6 minutes. Only a good probe
+  run ends the unknown status, and idle time is counted from that probe run.
 - Undecided: there are not enough readings yet. This is stored as an unknown status without a reason: `Use.why` is
   None.
 """
@@ -30,14 +31,14 @@ from bot.model.machine_use import NOT_COMPUTING, GpuUse, Missed, RecentUse, Samp
 from bot.policy.team.rules import Idle, Rules
 
 LONGEST_GAP = timedelta(minutes=6)
-"""The longest gap between two probe runs during which a machine still counts as monitored.
+"""The longest gap between two probe runs during which a machine is still monitored.
 
 The use of the machine during a longer gap is unknown. If there are very many machines, each is probed less often.
 The limit is then three times the usual gap, but at most LONGEST_GAP_OF_MANY.
 """
 LONGEST_GAP_OF_MANY = timedelta(hours=1)
 MISSED_IN_A_ROW = 3
-"""After this number of probe runs in a row without a usable reading, the usage status is unknown."""
+"""After this number of probe runs in a row that weren't good, the usage status is unknown."""
 FEWEST_PROBE_RUNS = 3
 """The number of good probe runs that are required to call a machine connected or idle."""
 ONE_IDLE_PERIOD = timedelta(minutes=10)
@@ -45,10 +46,10 @@ ONE_IDLE_PERIOD = timedelta(minutes=10)
 NOT_YET = timedelta(minutes=15)
 """The time during which a newly ready machine is expected to refuse logins.
 
-The startup script may not have installed the probe yet.
+The startup script might not have installed the probe yet.
 """
 OLD_CONNECTION = timedelta(seconds=120)
-"""The age above which an SSH connection counts as a connected person.
+"""The age above which the bot takes an SSH connection for a person.
 
 Internet scanners keep a connection open for up to this long.
 """
@@ -60,9 +61,9 @@ HOURS = 24
 
 
 def shows_work(sample: Sample, idle: Idle) -> bool:
-    """Return whether at least one GPU had a reading that counts as work.
+    """Return whether at least one GPU had a reading that is high enough to show work.
 
-    Used memory doesn't count as work, because a dead process can keep it allocated.
+    Used memory isn't a sign of work, because a dead process can keep it allocated.
     """
     return any(gpu.highest is not None and gpu.highest >= idle.gpu_below * 100 for gpu in sample.gpus)
 
@@ -70,7 +71,7 @@ def shows_work(sample: Sample, idle: Idle) -> bool:
 def shows_everything(sample: Sample) -> bool:
     """Return whether every GPU has a reading.
 
-    A GPU without a reading may be working, for example in MIG mode, so it can't be assumed to be idle.
+    A GPU without a reading might be working, for example in MIG mode, so it can't be assumed to be idle.
     """
     return sample.missed is None and bool(sample.gpus) and all(gpu.highest is not None for gpu in sample.gpus)
 
@@ -83,7 +84,7 @@ def shows_something(sample: Sample, idle: Idle) -> bool:
 def shows_a_part(sample: Sample, idle: Idle) -> bool:
     """Return whether a probe run shows work, or has a reading of at least one GPU.
 
-    This is sufficient for a machine that was in use just before.
+    Such a probe run is good enough while the machine is in use, but not to call the machine idle.
     """
     some = sample.missed is None and any(gpu.highest is not None for gpu in sample.gpus)
     return shows_work(sample, idle) or some
@@ -115,12 +116,12 @@ def highest_readings(samples: Iterable[Sample]) -> tuple[GpuUse, ...]:
 
 
 def most_connections(samples: Iterable[Sample], *, since: datetime) -> int:
-    """Return the highest number of connections that were open at the same time after `since`.
+    """Return the highest number of connections that were open at once after `since`.
 
-    A connection only counts if it was seen by two probe runs that were more than 120 seconds apart.
+    A connection is ignored unless two probe runs that were more than 120 seconds apart saw it.
 
     Args:
-        samples: Oldest first. They may begin before `since`.
+        samples: Oldest first. They can begin before `since`.
     """
     first_seen: dict[str, datetime] = {}
     most = 0
@@ -136,7 +137,7 @@ def most_connections(samples: Iterable[Sample], *, since: datetime) -> int:
 def open_connections(samples: Sequence[Sample]) -> tuple[int, int]:
     """Count the connections in the newest report: those older than 120 seconds, and the newer ones.
 
-    The newer connections may come from internet scanners.
+    The newer connections might come from internet scanners.
 
     Args:
         samples: Oldest first.
@@ -191,12 +192,12 @@ def busy_hours(highest: Iterable[tuple[datetime, int]], now: datetime) -> tuple[
 
 
 class _Unbroken(NamedTuple):
-    """The samples since the last break in the monitoring of a machine."""
+    """The samples since the monitoring of a machine was last interrupted."""
 
     good: tuple[Sample, ...] = ()
-    """The good samples since the last break. Empty if the bot can't monitor the machine now."""
+    """The good samples since the last interruption. Empty if the bot can't monitor the machine now."""
     lost_at: datetime | None = None
-    """The start of the last break. None if there is no break among the samples."""
+    """The start of the last interruption. None if there was none during the time of the samples."""
     why: Missed | None = None
     """The reason why the bot can't monitor the machine now, if the probe runs give one."""
 
@@ -209,7 +210,7 @@ def window(rules: Rules) -> timedelta:
 def differs(before: Use | None, after: Use) -> bool:
     """Return whether two usage statuses say different things.
 
-    New evidence for the same status isn't a difference.
+    New evidence for an unchanged status isn't a difference.
     """
     return before is None or changed(before, gpus=after.gpus, connections=after.connections) != after
 
@@ -222,8 +223,7 @@ def unseen_since(use: Use, samples: Sequence[Sample], at: datetime, rules: Rules
     good probe run. If there was none, the result is the start of the usage status.
 
     Args:
-        samples: The samples of the last `window(rules)` before `at`, oldest first. If samples were taken before
-            this window, the most recent of them is included as the first.
+        samples: The samples as for `judge`, if `at` were the current time.
     """
     good = [sample.at for sample in samples if shows_something(sample, rules.idle)]
     if good and at - good[-1] <= longest_gap(samples):
@@ -234,10 +234,10 @@ def unseen_since(use: Use, samples: Sequence[Sample], at: datetime, rules: Rules
 def with_later_work(
     use: Use | None, samples: Sequence[Sample], *, ready_at: datetime, now: datetime, rules: Rules
 ) -> Use | None:
-    """Re-evaluate a usage status if newer samples show a computing GPU. Otherwise, return it unchanged.
+    """Re-evaluate a usage status if newer samples show work on a GPU. Otherwise, return it unchanged.
 
-    While most probe runs fail, a usage status stays unchanged. There is one exception: a sample that shows a
-    computing GPU is reliable even then.
+    While most probe runs fail, a usage status stays unchanged. There is one exception: a sample that shows work on
+    a GPU is reliable even then.
 
     Args:
         samples: The same samples as for `judge`.
@@ -263,7 +263,7 @@ def after_probe_run(
 
     Args:
         samples: The same samples as for `judge`, without the new one.
-        before: The usage status before this sample. None if there is none yet.
+        before: The usage status before this sample. None if the machine has no usage status yet.
     """
     known = before
     passed: tuple[Use, ...] = ()
@@ -285,8 +285,8 @@ def judge(
     """Return the usage status of a machine that became ready at `ready_at`.
 
     Args:
-        samples: The samples of the last `window(rules)`, oldest first. If samples were taken before this window,
-            the most recent of them must be included as the first. All others are ignored.
+        samples: The samples of the last `window(rules)`, oldest first. If there are older samples, the newest of
+            these must come first. Samples before that one are ignored.
         before: The previous usage status. It contains the start of an idle period that began before these samples.
     """
     samples = _in_window(samples, now - window(rules))
@@ -338,7 +338,7 @@ def _in_window(samples: Sequence[Sample], begin: datetime) -> Sequence[Sample]:
 
 
 def longest_gap(samples: Sequence[Sample]) -> timedelta:
-    """Return the longest gap between probe runs during which a machine still counts as monitored.
+    """Return the longest gap between probe runs during which a machine is still monitored.
 
     It is longer than LONGEST_GAP if all recent probe runs are further apart than usual.
 
@@ -361,11 +361,14 @@ def _without_break(
     now: datetime,
     good: Callable[[Sample], bool],
 ) -> _Unbroken:
-    """Return the samples since the last break.
+    """Return the samples since the monitoring of a machine was last interrupted.
+
+    The monitoring is interrupted by a long time without a probe run, or by several probe runs in a row that aren't
+    good.
 
     Args:
-        gap: The longest gap between two probe runs that is not a break.
-        good: Returns whether a sample shows how the machine is used.
+        gap: The longest time between two probe runs that is not an interruption.
+        good: Returns whether a sample is good, that is, shows how the machine is used.
     """
     seen: list[Sample] = []
     missed: list[Sample] = []
@@ -389,7 +392,7 @@ def _without_break(
 
 
 def _why(missed: Sequence[Sample], before: Use | None, *, not_yet: bool) -> Missed | None:
-    """Return the reason why the last probe runs show nothing.
+    """Return the reason why the last probe runs don't show how the machine is used.
 
     The previous reason stays as long as one of the last probe runs failed for that reason. Without this rule, two
     alternating failures would change the usage status with every probe run.
@@ -405,8 +408,8 @@ def _why(missed: Sequence[Sample], before: Use | None, *, not_yet: bool) -> Miss
 def _unknown_since(samples: Sequence[Sample], before: Use | None, since: datetime, rules: Rules) -> datetime:
     """Return the start of an unknown usage status.
 
-    Usually this is `since`. If the previous status was also unknown and no probe run has shown anything in
-    between, this is the start of the previous status.
+    Usually this is `since`. If the previous status was also unknown and there has been no good probe run since its
+    start, this is the start of the previous status.
     """
     if before is None or before.status is not UsageStatus.UNKNOWN:
         return since
@@ -427,8 +430,8 @@ def _unknown(before: Use | None, since: datetime, *, why: Missed | None, worked:
 def _in_use_since(first: datetime, unbroken: _Unbroken, before: Use | None) -> datetime:
     """Return the start of the current period of use.
 
-    That is the time of the first reading that shows work. After a break in the monitoring, it is the time of the
-    first good probe run.
+    That is the time of the first reading that shows work. After an interruption of the monitoring, it is the time
+    of the first good probe run.
     """
     if (
         before is not None
@@ -442,8 +445,8 @@ def _in_use_since(first: datetime, unbroken: _Unbroken, before: Use | None) -> d
 def _quiet_since(work: Sequence[datetime], unbroken: _Unbroken, before: Use | None, begin: datetime) -> datetime:
     """Return the time since which a machine hasn't worked, called T in the module's docstring.
 
-    Usually this is the time of the last reading that shows work. After a break in the monitoring, it is the time
-    of the first good probe run.
+    Usually this is the time of the last reading that shows work. After an interruption of the monitoring, it is
+    the time of the first good probe run.
     """
     first_good = unbroken.good[0].at
     if work and (unbroken.lost_at is None or work[-1] >= first_good):
@@ -457,7 +460,7 @@ def _idle_period(before: Use | None, status: UsageStatus, since: datetime) -> da
     """Return the start of the idle period to which a usage status belongs, or None if it belongs to none.
 
     An interruption of less than 10 minutes, by work or by missing readings, doesn't end an idle period. The usage
-    status during such an interruption belongs to the idle period as well.
+    status during such an interruption also belongs to the idle period.
 
     Args:
         since: The start of the usage status.
