@@ -432,8 +432,8 @@ async def _run_until(stop: asyncio.Event, bot: Bot) -> None:
 async def _run_later(witnesses: Witnesses, part: Part) -> None:
     """Run a task of the process once Compute Clear and Slack have both answered.
 
-    After FIRST_ANSWERS, the task starts in any case. It relies on this machine's clock, and only the times in
-    these answers show whether that clock is right.
+    Their answers show whether this machine's clock is right, and the task relies on that clock. If an answer is
+    still missing after the time limit FIRST_ANSWERS, the task starts without it.
     """
     with suppress(TimeoutError):
         async with asyncio.timeout(FIRST_ANSWERS):

@@ -48,7 +48,7 @@ class Clock(Protocol):
         """Return the wall-clock time, which tests and the sandbox can't change."""
 
     def monotonic(self) -> float:
-        """Return the reading of a clock that never goes back, in wall-clock seconds. Use it for deadlines.
+        """Return the seconds on a clock that never goes back. Use it for deadlines.
 
         Only differences between readings are meaningful. On Linux, the clock also runs while the machine is
         suspended.
@@ -205,7 +205,7 @@ class Reading(NamedTuple):
     after: float
 
     def ahead(self, clock: Clock) -> timedelta:
-        """Return the smallest possible difference between this machine's clock and the other clock now.
+        """Return the smallest possible difference between this machine's clock and the other machine's clock.
 
         The difference is positive if this machine's clock is ahead, and negative if it is behind. It is zero if
         the reading isn't exact enough to tell.
@@ -256,7 +256,7 @@ class Witnesses(NamedTuple):
     slack: Witness
 
     def ahead(self) -> list[timedelta]:
-        """Return one difference for each server: the smallest possible one to this machine's clock.
+        """Return the smallest possible difference between this machine's clock and each server's clock.
 
         A difference is positive if this machine's clock is ahead. Servers without a recent reading are left out.
         """

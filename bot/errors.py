@@ -95,7 +95,10 @@ class Mistake(GpubotError):
 
 
 class Line(NamedTuple):
-    """A complete request that the person may have meant."""
+    """A request that is suggested to a person because what they typed was refused.
+
+    The request is complete, so the person can send it without changes.
+    """
 
     shown: str
     """The request in readable form. People can type the same text after `/gpu` and the verb."""
@@ -327,10 +330,7 @@ class WrongClock(Outage):
 
 
 class ClaimLost(Outage):
-    """Another process has claimed the work that this process wanted to do, or may have claimed it.
-
-    This process did nothing, because the other process is doing the work.
-    """
+    """Another process does the work that this process wanted to do. This process therefore changed nothing."""
 
     def __init__(self) -> None:
         super().__init__("Another process of mine is already doing what you asked for. Nothing was changed here.")

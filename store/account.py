@@ -46,12 +46,12 @@ class Account(Rows):
     """Facts about the Compute Clear account and this bot."""
 
     async def get(self, fact: Fact[T], key: str = "") -> T | None:
-        """Return the value of a fact, or None if it isn't stored."""
+        """Return the stored value for a kind of fact (`bot.model.account_facts`), or None if there is none."""
         value = await self._conn.scalar(_GET, {"fact": fact.name, "of": key})
         return cast(T | None, _json(fact.kind).process_result_value(value, self._conn.dialect))
 
     async def all(self, fact: Fact[T]) -> dict[str, T]:
-        """Return all values of a fact, by key. Some facts store several values, each under a key of its own."""
+        """Return all stored values of a kind of fact, by key."""
         rows = await self._conn.execute(_ALL, {"key": fact.name})
         read = _json(fact.kind).process_result_value
         return {row.key: cast(T, read(row.value, self._conn.dialect)) for row in rows}

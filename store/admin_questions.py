@@ -48,7 +48,7 @@ class AdminQuestions(Rows):
     async def purchases(self) -> list[AdminQuestion]:
         """Return the questions from `not_over` that are about machines without a rental.
 
-        All machines of one purchase are one question.
+        Each of these questions is about all machines of one purchase.
         """
         return [question for question in await self.not_over() if isinstance(question.about, Purchase)]
 

@@ -290,17 +290,17 @@ class Attempts(Rows):
         return median(seconds) if len(seconds) >= _FEWEST else None
 
     async def success_rates(self, places: Collection[tuple[str, str]]) -> dict[tuple[str, str], SuccessRate]:
-        """Return a success rate for each GPU and vendor: the share of purchases that became a working machine.
+        """Return the share of purchases that became a working machine, for each pair of a vendor and a GPU.
 
-        A machine works if it became ready, and `write_gpu_fault` has recorded no fault of its GPUs. Only the last
-        ten purchases of the GPU from the vendor count.
+        A machine works if it became ready, and `write_gpu_fault` has recorded no fault of its GPUs. For each pair,
+        only the last ten purchases are included.
 
         Args:
             places: Pairs of vendor and GPU to look up.
 
         Returns:
-            The success rates by vendor and GPU. Pairs without any purchase are left out. The result may include
-            further pairs of the given vendors and GPUs.
+            The success rates by vendor and GPU. Pairs without any purchase are left out. Pairs that aren't in
+            `places` can be included.
         """
         if not places:
             return {}

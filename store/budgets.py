@@ -156,7 +156,10 @@ class Budgets(Rows):
         return None if found is None else _balance(found)
 
     async def note_alert(self, scope: Scope, month: Month, percent: int) -> None:
-        """Record that an alert has been sent for this percentage of a budget, the highest one so far."""
+        """Record that an alert was sent because `percent` percent of a budget had been spent or reserved.
+
+        The caller must not pass a lower percentage than the recorded one.
+        """
         await self._conn.execute(_NOTE_ALERT, {**_key(scope, month), "percent": percent})
 
     async def plan_alert(self, scope: Scope, month: Month, due_at: datetime | None, reader: str | None) -> None:

@@ -224,10 +224,10 @@ class DueTable(Rows, Generic[C]):
         return (await self._conn.execute(_defer(self._table), values)).rowcount == 1
 
     async def hold(self, row_id: str) -> bool:
-        """Return whether this process has the claim on a row, even if the claim has expired.
+        """Return whether this process was the last one to claim a row and hasn't released the claim.
 
-        If the result is True, the row stays locked until this transaction ends, so that no other process can claim
-        it.
+        The result is True even if the claim has expired since then. If it is True, the row stays locked until this
+        transaction ends, so that no other process can claim the row.
         """
         # Only one process can use a SQLite database, so nobody else can have the claim.
         if self._conn.dialect.name == "sqlite":

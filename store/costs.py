@@ -92,7 +92,7 @@ _ENDED = (
 
 
 class Costs(Rows):
-    """The methods of `Rentals` for the cost of many rentals."""
+    """The methods of `Rentals` that compute the cost of many rentals at once."""
 
     _pause: Pause
 

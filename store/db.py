@@ -142,7 +142,7 @@ async def reading(url: str, name: str, clock: Clock) -> AsyncIterator[Tx]:
         clock: The clock of the transaction.
 
     Raises:
-        CannotOpen: There is no database of this version.
+        CannotOpen: The database doesn't exist, or `gpubot migrate` has to update it first.
         StoreBusy: The database doesn't respond.
     """
     path = sqlite_path(url)
@@ -493,8 +493,7 @@ class Database:
     async def _notify(self, conn: AsyncConnection, written: Collection[Written]) -> None:
         """Notify other replicas of a commit that may have made work due.
 
-        After a commit that isn't durable, such as one that only stores a due time, replicas are notified only of
-        new messages.
+        With `durable=False`, a power cut can undo the commit. Replicas are then notified only of new messages.
         """
         kinds = sorted(written if conn.info[DURABLE] else {Written.MESSAGES}.intersection(written))
         if kinds:

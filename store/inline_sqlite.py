@@ -44,7 +44,7 @@ _NOTHING = _Nothing()
 
 
 class _Cursor(sqlite3.Cursor):
-    """A cursor that SQLAlchemy's asyncio extension accepts, although reading its rows is never awaited."""
+    """A cursor with the method `_async_soft_close`, which SQLAlchemy's asyncio extension calls."""
 
     async def _async_soft_close(self) -> None:
         """Leave the cursor open. SQLAlchemy closes it after reading the rows."""

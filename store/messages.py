@@ -286,9 +286,10 @@ class Messages(Rows):
         await insert_new(self._conn, messages, row)
 
     async def show(self, rental_id: str, *, transition: bool) -> None:
-        """Schedule an edit of a rental's messages, because the rental changed. Closed messages aren't edited.
+        """Schedule an edit of a rental's messages, because the rental changed.
 
-        Edits that show a `transition` are sent before edits that only show progress.
+        Messages that are marked as `closed` are left out. Edits that show a `transition` are sent before edits
+        that only show progress.
         """
         await self._conn.execute(_SHOW, self._change(key=rental_id, transition=transition))
 
@@ -300,7 +301,7 @@ class Messages(Rows):
         await self._conn.execute(_REOPEN_NEWEST, {"key": rental_id, "reader": to_person(reader)})
 
     async def show_question(self, question_id: str) -> None:
-        """Schedule an edit of the messages that show this question to an admin and that the bot still updates."""
+        """Schedule an edit of the messages that show this question to the admins. Closed messages are left out."""
         await self._conn.execute(_SHOW_QUESTION, self._change(key=question_id, transition=True))
 
     async def show_quote(self, quote_id: str) -> None:
@@ -347,9 +348,9 @@ class Messages(Rows):
     async def show_all_again(self) -> None:
         """Schedule an edit of every message that the bot keeps up to date, even if the content seems unchanged.
 
-        This is called when nobody knows what Slack shows, such as after a restart. Messages about rentals and
-        questions that are over are left alone. A message that asks a question, or that shows the end of a lease,
-        is compared with Slack before it is edited (`Message.uncompared`).
+        This is called when nobody knows what Slack shows, such as after a restart. A message is left out if the
+        rental or question that it is about is over. A message that asks a question, or that shows the end of a
+        lease, is compared with Slack before it is edited (`Message.uncompared`).
         """
         for statement in _SHOW_ALL_AGAIN:
             await self._conn.execute(statement, self._change())
@@ -370,7 +371,8 @@ class Messages(Rows):
         New posts and answers come first, followed by edits and then by Home tabs (`_ORDER` has the details).
         Messages of the same priority are in the order in which they were queued.
 
-        If `without` is given, only messages that may be sent now are returned:
+        If `without` is None, all due messages are returned. Otherwise, messages that `without` excludes are left
+        out. Messages that have to wait for another message are then left out too:
 
         - A reply in a thread waits for the rental's card (its main message).
         - Any other post, except a card, waits for earlier posts about the same rental to the same person or
@@ -497,7 +499,8 @@ class Messages(Rows):
 
         Args:
             before: The wall-clock time before which a message must have been created.
-            over_before: The time of the bot's clock before which the rental of a message must have ended.
+            over_before: The time before which the rental of a message must have ended, on the bot's clock. A
+                sandbox can set this clock, so it can differ from the wall clock.
             limit: The maximum number to remove.
         """
         given = {"before": before, "over_before": over_before, "max_rows": limit}

@@ -146,7 +146,7 @@ class Overdue(Rows):
     async def mark_for_deletion(
         self, attempt: UnfinishedAttempt, deleted: Collection[KnownResource], at: datetime
     ) -> bool:
-        """Mark a purchase for deletion, and record that the deletion of these resources was accepted.
+        """Mark a purchase for deletion, and record the deletions that the vendor accepted (`deleted`).
 
         The machine is no longer probed. Returns False if the purchase was already marked.
         """

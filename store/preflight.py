@@ -19,7 +19,7 @@ CLAIMANT = "gpubot doctor"
 
 
 class Condition(StrEnum):
-    """The condition of the database before the bot's next start."""
+    """The state of the database as it is found before the bot starts."""
 
     MISSING = "missing"
     """The SQLite file does not exist. The start will create it."""

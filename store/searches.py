@@ -48,7 +48,7 @@ class Searches(claims.DueTable[Claimed]):
         If the search is already stored and due by this time, nothing changes. If it is stored and due later, it
         becomes due at this time, and its count of consecutive queries without a fitting offer is reset.
 
-        The search may run some time after it is due. The loop that works on searches decides.
+        The search can run later than it is due, because only a few searches run at the same time.
         """
         row = {"id": search_id, "query": query, "asked_at": None, "misses": 0, "due_at": at, **claims.FREE}
         if not await insert_new(self._conn, shared_searches, row):

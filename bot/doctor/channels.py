@@ -92,8 +92,8 @@ async def channel(client: AsyncWebClient, handle: str, what: str, configured: Co
 async def approvers(context: CheckContext, client: AsyncWebClient) -> list[Finding]:
     """Check whether the approvers are in the channel in which requests are posted.
 
-    An approver who isn't a member of the channel isn't notified of requests. If a missing or wrong setting hides
-    the approvers or the channel, nothing is checked, and the list is empty.
+    An approver who isn't a member of the channel isn't notified of requests. If the approvers or the channel
+    aren't known because a setting is missing or wrong, nothing is checked and an empty list is returned.
     """
     rules = context.rules
     needed = [] if rules.approvers.people or rules.approvers.groups else ["GPUBOT_ADMINS"]

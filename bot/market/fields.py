@@ -170,7 +170,7 @@ def end_of(start: datetime | None, value: object) -> datetime | None:
 
 
 def entries(value: object) -> list[dict[str, object]]:
-    """Return the objects in a list, or an empty list if `value` isn't a list."""
+    """Return those entries of a list that are objects. Returns an empty list if `value` isn't a list."""
     return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
 
 
@@ -212,7 +212,7 @@ def host(value: object) -> str | None:
 
 
 def port(value: object) -> int | None:
-    """Return a TCP port, or None if the field contains anything else."""
+    """Return `value` as a TCP port, or None if it isn't one."""
     return whole(value, 1, 65535)
 
 

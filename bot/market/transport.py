@@ -307,7 +307,7 @@ class Transport:
         raise MarketAway(message, retry_after=wait, may_have_bought=call.buys)
 
     def _stated_reason(self, content: bytes) -> str:
-        """Return `: ` and the reason that an error answer states, or an empty text if it states no reason."""
+        """Return the reason in the body of an error response, with `: ` before it. Empty if there is no reason."""
         if len(content) > MAX_ON_LOOP:
             return ""
         try:

@@ -53,7 +53,7 @@ _MAX_WORDS = 200
 
 
 class Anomalies:
-    """Logs whatever the bot doesn't understand in answers.
+    """Logs whatever the bot doesn't understand in the market's answers.
 
     Each unknown status is logged once. Entries that are dropped from a list are logged together in one line.
     """
@@ -110,7 +110,10 @@ def _read_entries(
 
 
 def _list_in(body: object, *names: str) -> list[object]:
-    """Return the body if it is a list. Otherwise, return the first of the fields `names` that is a list."""
+    """Return the list in an answer. The answer is either the list itself, or an object with the list in a field.
+
+    `names` are the possible names of the field, in order of preference. Raises UnusableAnswer if there is no list.
+    """
     if isinstance(body, list):
         return body
     for name in names:
@@ -312,7 +315,7 @@ def _gives_other_reason(detail: str) -> bool:
 
 
 def problem(body: object) -> str:
-    """Return the detail of an error answer on one line, or an empty text if there is none."""
+    """Return the `detail` field of an error response on one line, or an empty text if there is none."""
     detail = fields.field(body, "detail")
     if isinstance(detail, list):
         texts = [fields.text(fields.field(entry, "msg"), 100) for entry in detail[:5]]
@@ -400,10 +403,7 @@ def _is_part(body: object, count: int) -> bool:
 
 
 def deletion(body: object) -> bool:
-    """Check the market's answer to a deletion that it has accepted, and return True.
-
-    Raises UnusableAnswer if the answer isn't an object.
-    """
+    """Return True if the market's answer to an accepted deletion is an object. Otherwise, raise UnusableAnswer."""
     if not isinstance(body, dict):
         raise UnusableAnswer("no object")
     return True
@@ -450,9 +450,9 @@ def _resource(entry: dict[str, object]) -> ResourceView | None:
 def resource_ids(body: object, offer_id: str) -> dict[str, str]:
     """Return the status of each resource of an offer, by resource ID.
 
-    The other fields of a resource aren't parsed, so that an invalid value in one of them doesn't prevent the
-    deletion. Entries without a usable ID are left out. Entries that belong only to other offers are left out too,
-    because the API may have ignored the filter.
+    The bot needs these IDs to delete the resources. The other fields of a resource aren't parsed, because an
+    invalid value in one of them must not prevent the deletion. Entries without a usable ID are left out, and so
+    are entries that only belong to other offers.
     """
     listed = body if isinstance(body, list) else fields.field(body, "resources") or fields.field(body, "items")
     statuses = {}
@@ -469,7 +469,7 @@ def resource_ids(body: object, offer_id: str) -> dict[str, str]:
 
 
 def offer_query(query: OfferQuery) -> bytes:
-    """Build the YAML body of get_offers. Prices are written exactly."""
+    """Build the YAML body of get_offers. Prices aren't rounded."""
     compute: dict[str, object] = {
         "gpu_type": query.gpu,
         "gpu_count": query.count,

@@ -35,7 +35,7 @@ class Pause(Frozen):
 
 
 class FailureRun(Frozen):
-    """Consecutive failures of one rental's step, which is the code that advances the rental."""
+    """A series of failures: the bot tried to advance one rental, and failed each time."""
 
     number: str
     """The number by which the log and the alerts refer to this series."""
@@ -45,10 +45,10 @@ class FailureRun(Frozen):
 
 
 class PastEnd(Frozen):
-    """The start of the extra time that an overdue attempt gets before its machine is deleted.
+    """The start of the extra time that a machine gets if it runs longer than its lease.
 
-    Normally, the extra time starts at the end of the attempt. If the bot was down at that time, the extra time
-    starts at the bot's first check after the end.
+    The machine is deleted after the extra time, which normally starts when the lease ends. If the bot was down at
+    that time, the extra time starts at the bot's first check after that.
     """
 
     end: Instant

@@ -14,7 +14,10 @@ from bot.model.base import Frozen, Instant
 
 
 class UnmanagedMachine(Frozen):
-    """A machine on the marketplace account that belongs to no attempt, as it was last seen there."""
+    """A machine on the marketplace account that the bot doesn't know as one of its purchases.
+
+    The fields show the machine as it was last seen on the account.
+    """
 
     resource_id: str
     status: str
@@ -107,7 +110,7 @@ class Purchases(Frozen):
 
 
 class OwnerLeft(Frozen):
-    """The subject of a question about a rental whose owner left the workspace."""
+    """The reason for a question to the admins: the owner of a rental left the workspace."""
 
     kind: Literal["owner_left"] = "owner_left"
     owner: str
@@ -144,8 +147,8 @@ class Decided(Frozen):
 class AdminQuestion(Frozen):
     """A question that is sent to every admin. The decision of the first admin who answers counts for all.
 
-    The store changes a question only by compare-and-set on `version`. After each change, it updates the messages
-    that ask the question.
+    The store changes a question only by compare-and-set on `version`. After each change, the store schedules an
+    edit of the messages that ask the question.
     """
 
     id: str
@@ -156,7 +159,7 @@ class AdminQuestion(Frozen):
     part_of: str | None = None
     """ID of the question whose messages also contain this question. None if this question has its own messages."""
     event_id: int | None = None
-    """The event that caused the question's newest messages. None if it has no messages of its own."""
+    """The event that caused the question's newest messages. None if the messages of another question show it."""
     asked: tuple[str, ...] = ()
     """Slack IDs of the admins who received the question's newest messages."""
     found_at: Instant
@@ -198,6 +201,6 @@ class AdminQuestion(Frozen):
     def not_asked(self, admins: Collection[str]) -> list[str]:
         """Return the admins who haven't received this question, because they became admins later.
 
-        Empty if the question is closed. Also empty if the question has no messages of its own.
+        Empty if the question is closed. Also empty if the messages of another question contain this question.
         """
         return [admin for admin in admins if admin not in self.asked] if self.open and not self.part_of else []

@@ -296,9 +296,9 @@ class Attempt(Frozen):
 
     @property
     def called_offer(self) -> Offer:
-        """The offer of the procure call.
+        """The offer that the bot passed to the market's procure call.
 
-        Raises ValueError if the machine wasn't rented through the bot, because such a machine has no offer.
+        Raises ValueError if the machine wasn't rented through the bot, because there was no call then.
         """
         if self.offer is None:
             raise ValueError(f"attempt {self.n} of {self.rental_id} was never called")
@@ -306,10 +306,10 @@ class Attempt(Frozen):
 
     @property
     def live(self) -> bool:
-        """True if the attempt has the rental's machine, or can still get it.
+        """True if this purchase has produced the rental's machine, or can still produce it.
 
-        An attempt is no longer live once the vendor has accepted its deletion. An orphaned attempt is never
-        live, because the bot only deletes the machines of such an attempt.
+        False once the vendor has accepted the deletion of the machine. Always False if `orphaned` is set, because
+        the bot deletes the machines of an orphaned purchase.
 
         A rental has at most one live attempt.
         """
@@ -322,9 +322,9 @@ class Attempt(Frozen):
 
     @property
     def unresolved(self) -> bool:
-        """True if the attempt is an orphan whose machines can still cost money.
+        """True if this purchase was given up, and a machine that it bought can still cost money.
 
-        The machines of an orphan never become the rental's machine. The bot only deletes them.
+        The rental never uses a machine of such a purchase. The bot deletes it.
         """
         return self.orphaned and not self.closed
 

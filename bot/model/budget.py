@@ -16,10 +16,7 @@ Month = str
 
 
 class ScopeKind(StrEnum):
-    """The kinds of scopes. A scope is a person, a project or the whole team, and can have a budget.
-
-    Rows in the database are always changed in the order of these names, so that transactions don't deadlock.
-    """
+    """The kinds of scopes. A scope is a person, a project or the whole team, and can have a budget."""
 
     PERSON = "person"
     PROJECT = "project"

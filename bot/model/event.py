@@ -335,7 +335,7 @@ def is_in_use(event: Event[StatusFacts], _: Event) -> bool:
 
 
 def is_for_who_asked(event: Event[PeopleFacts], asked: Event) -> bool:
-    """Return whether this event's facts name the person who caused the event `asked`."""
+    """Return whether the person who caused the earlier event `asked` is named in this event's facts."""
     return asked.actor in event.facts.people
 
 
@@ -419,7 +419,7 @@ class OpenQuestion(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Effects(Generic[F]):
-    """The messages that an event of one kind causes, and the questions that it asks and resolves."""
+    """The messages that an event of one kind causes, and the questions that those messages ask or resolve."""
 
     facts: type[F] = field(default=Facts, kw_only=False)  # type: ignore[assignment]
     thread: Condition[F] = never
@@ -686,19 +686,18 @@ DECISIONS = frozenset({OpenQuestion.REQUEST, OpenQuestion.EXTENSION})
 
 
 def newest_asked(events: Sequence[Event], questions: Collection[OpenQuestion]) -> Event[Any] | None:
-    """Return the newest event that asks any of these questions. None if there is none."""
+    """Return the newest event whose messages ask one of these questions. None if there is none."""
     return next((event for event in reversed(events) if event.effects.asks in questions), None)
 
 
 def newest_version(asked: Event[Any], events: Sequence[Event]) -> Event[Any]:
-    """Return the event that asked approvers about the newest version of a request.
+    """Return the event after which approvers were asked about the newest version of a request.
 
-    `asked` is an event that asked approvers to decide. Later, the owner may have changed the request in a way that
-    also needs an approver. The event of the last such change is then returned. If there was no such change,
-    `asked` is returned.
+    Approvers were asked to decide after the event `asked`. If the owner then changed the request so that approvers
+    were asked again, the event of the last change is returned. Otherwise, `asked` is returned.
 
-    An OTHERS_ASKED event only asks more people about a question that an earlier event asked. If `asked` is an
-    OTHERS_ASKED event, the search starts at the earlier event.
+    After an OTHERS_ASKED event, more people are asked an earlier question. If `asked` is an OTHERS_ASKED event,
+    the search therefore starts at the event of the earlier question.
     """
     if asked.kind is EventKind.OTHERS_ASKED:
         before = [event for event in events if event.id < asked.id]

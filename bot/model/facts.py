@@ -345,7 +345,7 @@ class EndFacts(BillFacts, UntilFacts):
 
 
 class JobDoneFacts(EndFacts):
-    """The last job of a machine whose lease ends when its jobs are done. The lease now ends at `until`."""
+    """The last job on a machine. It has finished, and the lease now ends at `until` because the owner chose so."""
 
     job: Job
 
@@ -360,14 +360,14 @@ class WorkGoesOn(StrEnum):
 
 
 class WorkGoesOnFacts(UntilFacts):
-    """Work that goes on after the jobs seemed to be done. The end of the lease therefore moves back to `until`."""
+    """Work was seen on a machine after its jobs seemed to be done. The lease again ends later, at `until`."""
 
     until: Instant
     work: WorkGoesOn
 
 
 class AgainFacts(UntilFacts):
-    """The time at which a person is asked again. Before that time, the person gets no question."""
+    """The time before which a person gets no further question."""
 
     until: Instant
 
@@ -424,7 +424,7 @@ class AdoptedFacts(QuestionFacts, PersonFacts):
 
 
 class PlaceFacts(Facts):
-    """The rental that replaces another one, or that was supposed to."""
+    """The rental that replaces another rental's machine, or that ended without replacing it."""
 
     name: str
     why: Why | None = None

@@ -157,7 +157,7 @@ def may_mean(gpu: str, name: str) -> bool:
 
 
 def _includes(wide: Sequence[str], narrow: Sequence[str]) -> bool:
-    """Return whether the words of a name, such as `h100 80gb`, also describe a GPU whose name has more words."""
+    """Return whether the short name `wide`, such as `h100`, can mean the GPU with the longer name `narrow`."""
     # People type some families without their first word: `4090` for `RTX 4090`.
     short = [narrow[1:]] if narrow and narrow[0] in _TWO_WORD_FAMILIES else []
     return any(
@@ -225,7 +225,7 @@ def has_features(canonical: str, family: str, features: Iterable[str]) -> bool:
 
 
 def comparable(features: Iterable[str], family: str, variants: Sequence[Variant]) -> list[str]:
-    """Return the features that can be compared with the catalogue's names of a GPU family.
+    """Return those features of a reported GPU name that the catalogue's GPU names also state.
 
     For example, nvidia-smi reports the kind of memory in `H100 80GB HBM3`, the form factor in `MI300X OAM`, and
     the CPU's memory in `GH200 480GB`. The catalogue doesn't state these features, so they are left out.

@@ -63,7 +63,7 @@ class JobReport(Frozen):
 
 
 class Job(Frozen):
-    """A job on a machine. Its beginning and its end are in bot time: the bot's clock, which a sandbox can move."""
+    """A job on a machine. `began_at` and `ended_at` are times on the bot's clock, which a sandbox can set."""
 
     id: str
     uid: int = Field(ge=0)
@@ -84,7 +84,7 @@ class Job(Frozen):
         return self.state is JobState.RUNNING
 
     def lasted(self, now: datetime) -> timedelta:
-        """Return the time for which the job has run, or ran until its end."""
+        """Return the duration of the job. If the job is still running, return the duration until now."""
         return max((self.ended_at or now) - self.began_at, timedelta(0))
 
 
@@ -120,8 +120,8 @@ class MachineJobs(Frozen):
 class UntilDone(Frozen):
     """The owner's wish that a lease ends when its jobs are done.
 
-    When they are done, the end of the lease moves to an earlier time, and the previous end becomes the lease's
-    `latest_end`. If work goes on, the previous end applies again.
+    When the jobs are done, the lease gets an earlier end, and `latest_end` keeps the previous one. If the bot then
+    sees more work on the machine, the lease gets the previous end back.
     """
 
     since: Instant

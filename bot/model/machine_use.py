@@ -108,9 +108,9 @@ class OnEnding(Frozen):
         return self.state not in {OnEndingState.NONE, OnEndingState.REFUSED}
 
     def is_for(self, ends_at: datetime) -> bool:
-        """Return whether the machine last started the script for a lease that ends at `ends_at`.
+        """Return whether the script's last start was for a lease that ends at `ends_at`.
 
-        Machines know the end of the lease only to the second, so fractions of a second are ignored.
+        The bot tells machines only the full second at which a lease ends, so fractions of a second are ignored.
         """
         return self.end is not None and self.end == ends_at.replace(microsecond=0)
 
@@ -274,10 +274,7 @@ class Use(Frozen):
 
     @property
     def bare(self) -> Use:
-        """A copy without the evidence.
-
-        The copy has the status, the start of the status, and the start of the idle period.
-        """
+        """A copy that contains only the status, the start of the status, and the start of the idle period."""
         return Use(status=self.status, since=self.since, idle_period=self.idle_period)
 
 

@@ -144,10 +144,7 @@ class Accruing(NamedTuple):
 
 
 class Running(NamedTuple):
-    """The number of rentals with a given state, price, idleness and pending decision.
-
-    Rentals that are over aren't counted.
-    """
+    """The number of rentals for which all other fields have these values. Rentals that are over aren't counted."""
 
     state: State
     rate: Decimal | None
@@ -234,7 +231,7 @@ class UnfinishedAttempt(EndTimes):
 
 
 class WatchedResource(EndTimes):
-    """A resource that hasn't been terminated, with the times of its attempt."""
+    """A resource that hasn't been terminated, with the times that determine when its purchase has to end."""
 
     resource_id: str
     name: str | None
@@ -253,9 +250,9 @@ class WatchedResource(EndTimes):
 class Change:
     """A change of a rental: everything that one decision writes in one transaction.
 
-    Resources, ledger rows and updates of existing attempts are facts, so they are always written. The rental, its
-    events, its messages and a new attempt are parts of the decision. They are written only if the stored rental
-    still equals `before`.
+    Resources, ledger rows and updates of existing attempts are always written, because they record what has
+    already happened at the market. The rental, its events, its messages and a new attempt are written only if the
+    stored rental still equals `before`.
 
     Raises ForbiddenTransition if `bot.model.state` doesn't allow the rental's change of state.
     """
@@ -315,7 +312,7 @@ class Unsendable(Frozen):
     """
 
     def excludes(self, message: Message) -> bool:
-        """Return whether a message can't be sent any more, although it could be sent when the store read it."""
+        """Return whether a message has to wait because its next call, edit or channel is excluded."""
         call = message.next_call
         return (
             call in self.calls

@@ -1,4 +1,4 @@
-"""A rental: one request, from the click until its machines are destroyed."""
+"""A rental: one request, from the moment a person chooses an offer until its machines are destroyed."""
 
 from __future__ import annotations
 
@@ -358,16 +358,15 @@ class Rental(Frozen):
 
     @property
     def needs_later_end(self) -> bool:
-        """True if the request's end is too early for an approval. The owner then has to name a later end."""
+        """True if too little time remains until the requested end. The owner then has to name a later end."""
         return self.decision is not None and self.decision.why is Why.TOO_LITTLE_TIME
 
     @property
     def unextended(self) -> Terms:
-        """The terms from which a new extension starts: the terms in force, with the newest version number.
+        """The terms that a new extension changes: the terms in force, without an extension that isn't approved.
 
-        If an earlier extension still waits for a decision, the terms of that extension have the newest version
-        number. The new extension then gets a higher number. Clicks on buttons of the earlier extension are
-        therefore recognized as out of date.
+        If an earlier extension still waits for a decision, the result has that extension's version number, so that
+        the new extension gets a higher one. Buttons of the earlier extension are then recognized as out of date.
         """
         if self.extension is None:
             return self.terms

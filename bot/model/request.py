@@ -21,7 +21,7 @@ class Contract(StrEnum):
 
 
 class OfferQuery(Frozen):
-    """A query for offers, with the names that the market uses. Equal queries get the same offers."""
+    """A query to the market for offers. Equal queries share one call."""
 
     gpu: str
     """A family (`H100`) or a canonical name (`nvidia-h100-sxm5-80gb`)."""

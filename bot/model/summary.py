@@ -131,7 +131,7 @@ class UnmanagedTotal(Frozen):
 
 
 class UnmanagedSummary(Frozen):
-    """The unmanaged machines of one purchase at one moment, for one line of a list."""
+    """The machines of one purchase that belong to no rental. A list shows them on one line."""
 
     question: AdminQuestion
     spent: AccruedCost
@@ -205,10 +205,10 @@ class Extended(Frozen):
 
 
 class RentalList(Frozen):
-    """The live rentals at one moment, as one reader sees them."""
+    """The rentals that aren't over, at one moment, as they are listed for one person."""
 
     reader: str
-    """Slack ID of the reader."""
+    """Slack ID of the person who reads the list."""
     shown: tuple[RentalSummary, ...]
     """The first few of the rentals that the reader asked for.
 
@@ -301,7 +301,7 @@ class Shared(Frozen):
 
 
 class Over(StrEnum):
-    """A limit that a request exceeds, or a rule about its GPUs. An approver therefore has to decide."""
+    """The reasons for which a request needs an approval: each member is a limit or rule that applies to it."""
 
     ALWAYS = "always"
     """The rule `approval.always`: requests for so many GPUs, or for this model, always need approval."""

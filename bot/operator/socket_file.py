@@ -56,10 +56,10 @@ def bind(listening: socket.socket, path: Path) -> None:
 
 
 def listening_elsewhere(path: Path, table: Path = Path("/proc/net/unix")) -> list[Path]:
-    """Return the sockets on this machine that have the same name as `path` and on which a program listens.
+    """Return the sockets in other folders that have the file name of `path` and on which a program listens.
 
-    This finds the bot of another user, whose data folder is different. On systems other than Linux, the list
-    is empty, because they don't have proc_net_unix(5).
+    This finds a bot that another user runs, because its socket is in another data folder. The list is empty on
+    systems other than Linux, because they don't have proc_net_unix(5).
     """
     found = set()
     with suppress(OSError):

@@ -52,11 +52,10 @@ async def serve(
 
     Args:
         address: The host and port to listen on.
-        clock: The clock for waiting requests.
+        clock: The clock whose revision a request for /health can wait for.
         report: Returns the answer of /health.
         exposition: Returns the answer of /metrics.
-        works: Returns whether work is in progress. While a request waits for the end of the work, `report`
-            isn't called for that request.
+        works: Returns whether work is in progress. A request for /health can wait until there is none.
         ready: Returns whether Slack's requests can be sent to this process. Without this function, /ready isn't
             served.
         machines: The answer of /machines. If None, /machines isn't served.

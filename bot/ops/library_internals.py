@@ -64,7 +64,7 @@ def _missing_of_aiosqlite(package: ModuleType) -> list[str]:
 
 
 def _open_nothing() -> None:
-    """Replace the function that would open the database. It is never called."""
+    """Stand in for the function that opens a database. aiosqlite never calls this, because nothing is opened."""
 
 
 def _version(package: str) -> str:

@@ -106,7 +106,7 @@ class Connector:
         return look_up.result() if look_up.done() else known or []
 
     async def _in_turn(self, host: str, vendor: str | None) -> _Addresses:
-        """Look up a host name as soon as fewer than NAMES_OF_VENDOR lookups for its vendor are in progress.
+        """Look up a host name. At most NAMES_OF_VENDOR lookups per vendor run at once, so this may have to wait.
 
         If no DNS server answers, the last known addresses of the host are returned.
         """

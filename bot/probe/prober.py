@@ -102,7 +102,7 @@ class SshProber:
             seconds: The time limit of each call (wall clock).
             host_key_seconds: The time limit of `host_key`, if it is shorter than `seconds`.
             probe_run_seconds: The time limit of `run_probe`.
-            after_report_seconds: The time for which `run_probe` waits for the rest of the answer after the report.
+            after_report_seconds: The time for which `run_probe` waits for further output after the report.
         """
         # asyncssh looks up the name of the local user, although it doesn't need the name here. In a container, the
         # user may not have a name, and the lookup would fail.
@@ -280,8 +280,8 @@ Longer times are shortened to this.
 def ask_for(ending: EndToTell | None) -> str:
     """Return the command that a probe run sends to the machine.
 
-    It is `/usr/local/sbin/gpubot-probe END LEFT`, with END in Unix seconds and LEFT in whole seconds. If there is
-    no end to send, the command is only the path.
+    The command is `/usr/local/sbin/gpubot-probe END LEFT`. END is the time at which the machine's lease ends, in
+    Unix seconds, and LEFT is the remaining time in whole seconds. If `ending` is None, both are left out.
     """
     if ending is None:
         return SCRIPT_PATH

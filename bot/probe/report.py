@@ -62,7 +62,7 @@ class _NoReport(Exception):
 def is_complete(answer: bytes | bytearray) -> bool:
     """Return whether the first and last line of a report have arrived.
 
-    More can follow after the last line (`after_report`).
+    A machine can print more output after the report (`after_report`).
     """
     return _between(answer) is not None
 

@@ -81,7 +81,7 @@ class Account(Frozen):
 
 
 class Poll(Frozen):
-    """The results of one poll, the check of the bot and the account that the watchdog makes every minute."""
+    """The results of one poll. In a poll, the watchdog checks the bot and lists the account at Compute Clear."""
 
     at: Instant
     """The time of the poll."""
