@@ -113,9 +113,9 @@ class Bot:
     """The loops whose running work is allowed to finish when the process stops."""
     report: HealthReport
     parts: Sequence[Part]
-    """The parts (long-running tasks of the process), in the order in which they are stopped.
+    """The long-running tasks of the process, in the order in which they are stopped.
 
-    Message delivery isn't listed, because it is a scheduled job. The part that runs all jobs is listed.
+    Message delivery isn't listed, because it is a scheduled job. The task that runs all jobs is listed.
     """
 
 
@@ -354,7 +354,7 @@ async def build(
 
 
 async def _log_start(settings: Settings, store: Database) -> None:
-    """Log the facts that an operator needs first: the version, the database and the number of live rentals."""
+    """Log the version, the database, and the number of rentals that aren't over."""
     rentals: int | None = None
     with suppress(GpubotError):
         async with store.read() as tx:

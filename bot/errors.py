@@ -288,7 +288,7 @@ class AlreadyDecided(TooLate):
 
 
 class QuestionLost(TooLate):
-    """An admin tries to decide a question that is no longer in the database."""
+    """An admin tries to answer a question that is no longer in the database."""
 
     def __init__(self) -> None:
         super().__init__("My database no longer has this question. Nothing was changed.")
@@ -384,7 +384,7 @@ class CannotOpen(GpubotError):
 
 
 class InUse(CannotOpen):
-    """Another gpubot process has the database open, and only one process may use this database at a time."""
+    """Another gpubot process has the database open, and only one process can use this database at a time."""
 
 
 # --- control flow

@@ -80,8 +80,8 @@ class Account(Rows):
     async def note_answered(self, message: str, at: datetime, forget_before: datetime) -> bool:
         """Record that the bot answers a person's message. Returns False if that has been recorded before.
 
-        Slack may deliver the same message twice. The caller must answer only if the result is True. Records
-        that are older than `forget_before` are removed.
+        Slack can deliver a message twice. The caller must answer only if the result is True. Records that are
+        older than `forget_before` are removed.
         """
         await self._conn.execute(_FORGET, {"before": forget_before})
         return await insert_new(self._conn, answered_messages, {"message": message, "at": at})

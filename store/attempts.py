@@ -156,8 +156,8 @@ class Attempts(Rows):
     async def write_gpu_fault(self, rental: Rental, now: datetime) -> None:
         """Record, for `success_rates`, that a GPU of a ready machine is faulty.
 
-        A machine counts only once, whatever is found later. The time of the first fault is stored with the newest
-        attempt (purchase) of the rental.
+        If more faults are found later, only the first one is recorded. The time of the first fault is stored with
+        the newest attempt (purchase) of the rental.
         """
         newest = {"key": rental.id, "attempt_n": rental.attempts, "found_at": now}
         await self._conn.execute(_GPU_FAULT, newest)
@@ -194,8 +194,8 @@ class Attempts(Rows):
         """Store the new `read_at` time of resources that Compute Clear has reported unchanged.
 
         If another report has marked a resource as terminated in the meantime, the more recent of the two reports
-        counts. A resource that is stored as terminated can therefore become alive again. The version of the rental
-        stays the same, so the rental's messages aren't updated.
+        is kept. A resource that is stored as terminated can therefore become alive again. The version of the
+        rental stays the same, so the rental's messages aren't updated.
         """
         if not read_again:
             return

@@ -281,5 +281,5 @@ class Jobs(DueTable[Claimed]):
         await insert_new(self._conn, jobs, {"id": name, "due_at": due_at, **FREE})
 
     async def bring_forward(self, name: str, at: datetime) -> None:
-        """Make a job due at this time. Does nothing if the job is already due earlier, or isn't stored."""
+        """Make a job due at the time `at`. Does nothing if the job is already due earlier, or isn't stored."""
         await self._conn.execute(_BRING_FORWARD, {"key": name, "at": at})

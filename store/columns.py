@@ -59,7 +59,7 @@ def storable(text: str) -> str:
 
 
 class SafeText(TypeDecorator[str]):
-    """Text from outside, stored without the characters that a database would reject."""
+    """Untrusted text, stored without the characters that a database would reject."""
 
     impl = Text
     cache_ok = True

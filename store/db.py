@@ -63,11 +63,11 @@ class Written(StrEnum):
     POLICIES = "policy_versions"
     JOBS = "jobs"
     CHANGES = "resources"
-    """A rental or a resource has changed. A new due time for a rental's next step doesn't count as a change."""
+    """A rental or a resource has changed. A new due time of a rental alone isn't a change."""
     PROBE_RUNS = "changed_visits"
     """The bot started or stopped probing a machine, or scheduled a probe run for an earlier time.
 
-    Postponing a probe run doesn't count, because it makes no work due.
+    Listeners aren't called if a probe run is only postponed, because that makes no work due.
     """
 
 
@@ -240,7 +240,7 @@ class Database:
         self.note: Callable[[Tx], Awaitable[None]] | None = None
         """The function that is called at the beginning of the next write (see `beginning_with`)."""
         self.shared = ownership.shared
-        """True if other processes may use the database at the same time."""
+        """True if other processes can use the database at the same time."""
         self.joined = False
         """True if another process was already using the database when this one opened it."""
 

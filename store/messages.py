@@ -394,7 +394,7 @@ class Messages(Rows):
     async def next_due(self, after: datetime | None = None) -> datetime | None:
         """Return the earliest wall-clock time at which a message is due.
 
-        If `after` is given, only later times count.
+        If `after` is given, return the earliest time after it.
         """
         return cast(datetime | None, await self._conn.scalar(_NEXT_DUE, {"after": after or EVER}))
 
@@ -509,6 +509,6 @@ class Messages(Rows):
     async def undelivered(self) -> int:
         """Return the number of messages that still have to be posted or edited.
 
-        Home tabs and messages that only need an update of their elapsed time don't count.
+        Home tabs and messages that only need an update of their elapsed time are left out.
         """
         return await self._conn.scalar(_UNDELIVERED) or 0

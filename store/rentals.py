@@ -246,7 +246,7 @@ class Rentals(Attempts, Costs, claims.DueTable[ClaimedRental]):
         await self._conn.execute(_NOTE_GPU_HEALTH, {"key": rental_id, "newest": health})
 
     async def states(self) -> dict[State, int]:
-        """Return the number of rentals in each state. Rentals that are over don't count."""
+        """Return the number of rentals in each state. Rentals that are over are left out."""
         return {State(row.state): row.number for row in await self._conn.execute(_STATES)}
 
     async def unconfirmed(self) -> int:
@@ -293,7 +293,7 @@ class Rentals(Attempts, Costs, claims.DueTable[ClaimedRental]):
         return await self._oldest_first(_LIVE_OF_OWNER, owner_id=owner)
 
     async def undecided(self) -> list[Rental]:
-        """Return the rentals with a request or an extension that an approver still has to decide, oldest first."""
+        """Return the rentals with a request or an extension that waits for an approver, oldest first."""
         return await self._oldest_first(_UNDECIDED)
 
     async def idle(self) -> list[Rental]:

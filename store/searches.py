@@ -43,10 +43,10 @@ class Searches(claims.DueTable[Claimed]):
         return await self._first(SharedSearch, _GET, key=search_id)
 
     async def open(self, search_id: str, query: OfferQuery, at: datetime) -> None:
-        """Store a search that is due at this time.
+        """Store a search that is due at the time `at`.
 
-        If the search is already stored and due by this time, nothing changes. If it is stored and due later, it
-        becomes due at this time, and its count of consecutive queries without a fitting offer is reset.
+        If the search is already stored and due by then, nothing changes. If it is stored and due later, it becomes
+        due at `at`, and the count of its consecutive queries without a suitable offer is set to zero.
 
         The search can run later than it is due, because only a few searches run at the same time.
         """

@@ -126,7 +126,7 @@ async def approvers(context: CheckContext, client: AsyncWebClient) -> list[Findi
 
 
 async def _approvers(client: AsyncWebClient, rules: Rules) -> list[str]:
-    """Return the people who decide requests, including the members of each group that can be read."""
+    """Return the people who approve or deny requests, including the members of each group that can be read."""
     asked = approvers_of(rules)
     people: list[str] = list(asked.people)
     for group in asked.groups:

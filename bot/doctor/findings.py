@@ -60,7 +60,7 @@ def not_checked(what: str, words: str) -> Finding:
 
 
 def all_well(findings: Iterable[Finding]) -> bool:
-    """Return whether all checks were made and have passed. A hint counts as passed."""
+    """Return whether all checks were made and found no problem. Hints are ignored."""
     return all(finding.mark in {Mark.OK, Mark.HINT} for finding in findings)
 
 

@@ -132,7 +132,7 @@ def amount(value: object) -> Decimal | None:
 
 
 def whole(value: object, low: int, high: int) -> int | None:
-    """Parse a whole number from `low` to `high`, such as `8` or `8.0`. Returns None for anything else."""
+    """Parse a whole number from `low` to `high`, such as `8` or `8.0`. Returns None for any other value."""
     found = number(value)
     if found is None or found != found.to_integral_value() or not low <= found <= high:
         return None
@@ -193,7 +193,7 @@ _OPTIONS_WITH_VALUE = frozenset({"-i", "-l", "-o", "-J", "-F"})
 
 
 def host(value: object) -> str | None:
-    """Return an IP address or host name in its standard form, or None for anything else.
+    """Return an IP address or host name in its standard form, or None for any other value.
 
     Loopback addresses are accepted.
     """

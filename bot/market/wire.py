@@ -327,7 +327,7 @@ def progress(body: object, offer_id: str, anomalies: Anomalies) -> OfferProgress
     """Parse the progress of an offer's procurement.
 
     The stage is taken from `procurement_status`. If that field is missing, the stage is taken from `status`. If
-    both fields are present, the procurement counts as not begun only if both say so.
+    both fields are present, both have to say that the procurement has not begun.
     """
     status = fields.word(fields.field(body, "status"))
     stage = fields.word(fields.field(body, "procurement_status")) or status
@@ -353,7 +353,7 @@ def progress(body: object, offer_id: str, anomalies: Anomalies) -> OfferProgress
 
 
 def _runs(instance: dict[str, object], anomalies: Anomalies) -> bool:
-    """Return whether an instance is running. Without a status, it counts as running if it has an address."""
+    """Return whether an instance is running. If the status is missing, an instance with an address is running."""
     status = fields.word(instance.get("status"))
     if status is None:
         return fields.host(instance.get("external_ip")) is not None

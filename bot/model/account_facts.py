@@ -92,9 +92,9 @@ GROUP_ANSWER = Fact[GroupAnswer]("group_answer", GroupAnswer)
 UNKNOWN_RENTAL = Fact[datetime]("unknown_rental", datetime)
 """The time at which the admins were notified of a click about an unknown rental, by rental ID."""
 FAILING_STEPS = Fact[FailureRun]("failing_steps", FailureRun)
-"""The series of failed steps that people were alerted about, by rental ID."""
+"""The series of failures that people were alerted about, by rental ID."""
 PAST_END = Fact[PastEnd]("past_end", PastEnd)
-"""The start of the extra time of each overdue attempt, by attempt: `k7mq2:1`."""
+"""The start of the extra time of each overdue purchase, by rental and number: `k7mq2:1`."""
 UNUSUAL_DAY = Fact[str]("unusual_day", str)
 """The last unusually expensive day that people were notified of.
 

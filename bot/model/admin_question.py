@@ -145,7 +145,7 @@ class Decided(Frozen):
 
 
 class AdminQuestion(Frozen):
-    """A question that is sent to every admin. The decision of the first admin who answers counts for all.
+    """A question that is sent to every admin. The first admin who answers decides for all.
 
     The store changes a question only by compare-and-set on `version`. After each change, the store schedules an
     edit of the messages that ask the question.

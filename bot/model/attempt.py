@@ -15,10 +15,10 @@ from bot.model.offer import Offer
 
 
 class AttemptState(StrEnum):
-    """The outcome of an attempt, as far as the bot knows it."""
+    """The outcome of a purchase, as far as the bot knows it."""
 
     INTENDED = "intended"
-    """The attempt is stored, and its procure call may be running now.
+    """The purchase is stored, and its procure call may be running now.
 
     If the process dies during the call, the state stays INTENDED, because nobody knows whether the call is still
     running.
@@ -27,16 +27,16 @@ class AttemptState(StrEnum):
     """The result of the call isn't known, so the call may have bought a machine. Only a lookup can tell."""
     BOUGHT = "bought"
     FAILED = "failed"
-    """It is certain that the attempt bought nothing."""
+    """It is certain that nothing was bought."""
     TERMINATED = "gone"
-    """All resources of the attempt are terminated.
+    """All resources that were bought are terminated.
 
-    An attempt also has this state if the market accepted the purchase but no resource was ever found.
+    The state is also TERMINATED if the market accepted the purchase but no resource was ever found.
     """
 
 
 class Why(StrEnum):
-    """The reason why an attempt or a rental didn't continue.
+    """The reason why a purchase or a rental didn't continue.
 
     The text that people read is in `handlers/phrases/format.py`.
     """
@@ -50,7 +50,7 @@ class Why(StrEnum):
     SCRIPT_REFUSED = "script_refused"
     """The vendor refused the purchase because of its startup script.
 
-    The next attempt with this vendor, region and GPU sends no script.
+    The next purchase with this vendor, region and GPU sends no script.
     """
     BOUGHT_BEFORE = "bought_before"
     """The market answered that the offer has been bought before."""
@@ -104,17 +104,17 @@ class Why(StrEnum):
 
 
 class Marker(StrEnum):
-    """The part of the bot that marked an attempt for deletion."""
+    """The part of the bot that marked a purchase for deletion."""
 
     STEP = "step"
-    """The rental's step, which is the code that advances the rental.
+    """The code that advances the rental.
 
-    The step gave up on the attempt, or found resources of a failed purchase.
+    It gave up on the purchase, or found resources of a failed purchase.
     """
     OVERDUE = "overdue"
-    """The deletion of overdue machines, which the rental's step failed to delete in time."""
+    """The loop that deletes overdue machines, which weren't deleted when their lease ended."""
     SWEEP = "sweep"
-    """The sweep, which compares the database with the account. It found a resource of a closed attempt."""
+    """The regular comparison of the database with the account. It found a resource of a closed purchase."""
 
 
 REPORTED_FAILED = frozenset({Why.SOLD_OUT, Why.ANSWERED_FAILED})
@@ -205,8 +205,8 @@ class AdoptedMachine(Frozen):
     rate: Decimal
     """USD per hour, as the API reported it when the machine got its owner.
 
-    Zero if the API left out the price of one of the machine's resources. The machine then counts as free until the
-    API reports that price.
+    Zero if the API left out the price of one of the machine's resources. Until the API reports that price, the bot
+    treats the machine as free.
     """
 
 
@@ -218,7 +218,7 @@ class Attempt(Frozen):
 
     rental_id: str
     n: int
-    """The attempt's number within its rental, starting at 1."""
+    """The purchase's number within its rental, starting at 1."""
     state: AttemptState
     offer: Offer | None = None
     adopted: AdoptedMachine | None = None
@@ -248,20 +248,20 @@ class Attempt(Frozen):
     accepted: bool = False
     """True if the market accepted the purchase in its answer to the procure call."""
     marked_by: Marker | None = None
-    """The part of the bot that last marked the attempt for deletion. None if it isn't marked."""
+    """The part of the bot that last marked the purchase for deletion. None if it isn't marked."""
     delete_accepted_at: Instant | None = None
-    """The time at which the market first accepted the deletion of all resources of the attempt.
+    """The time at which the market first accepted the deletion of everything that was bought.
 
-    After this time, the attempt no longer counts as live.
+    From then on, `live` is False.
     """
     orphaned: bool = False
-    """True if the attempt is an orphan. The machines of an orphan never become the rental's machine.
+    """True if the rental never uses what this purchase bought. The bot deletes it.
 
-    An attempt becomes an orphan if the market answered `failed`, or if one of its resources appeared after the
-    attempt was closed. Its machines are deleted. The rental's live attempt isn't affected.
+    A purchase is orphaned if the market answered `failed`, or if one of its machines appeared after the purchase
+    was closed. Other purchases of the rental aren't affected.
     """
     empty_since: Instant | None = None
-    """The time at which a lookup first found no resource for the attempt. A second lookup must confirm it."""
+    """The time at which a lookup first found no resource of this purchase. A second lookup must confirm it."""
 
     @model_validator(mode="after")
     def _check_origin(self) -> Self:
@@ -317,14 +317,14 @@ class Attempt(Frozen):
 
     @property
     def marked_for_deletion(self) -> bool:
-        """True if every resource of the attempt is to be deleted, including resources that appear later."""
+        """True if every resource of this purchase is to be deleted, including resources that appear later."""
         return self.marked_by is not None
 
     @property
     def unresolved(self) -> bool:
         """True if this purchase was given up, and a machine that it bought can still cost money.
 
-        The rental never uses a machine of such a purchase. The bot deletes it.
+        The rental never uses that machine, and the bot deletes it.
         """
         return self.orphaned and not self.closed
 
@@ -334,7 +334,7 @@ class Attempt(Frozen):
 
     @property
     def closed(self) -> bool:
-        """True if nothing that belongs to the attempt can cost money any more."""
+        """True if nothing that was bought can cost money any more."""
         return self.state in {AttemptState.FAILED, AttemptState.TERMINATED}
 
 
@@ -349,12 +349,13 @@ UNSEEN = "unseen"
 The bot sets this status itself. It isn't a status of the API.
 
 If the market accepts a purchase but no lookup ever finds its resource, a placeholder with the ID of the offer is
-stored. The placeholder counts as terminated, so it gets a ledger row with an estimate of what the purchase billed.
+stored. The placeholder is treated as terminated, so it gets a ledger row with an estimate of what the purchase
+billed.
 """
 
 
 class Resource(Frozen):
-    """A billable item of the API, usually one machine. It belongs to one attempt."""
+    """A billable item of the API, usually one machine. It belongs to one purchase."""
 
     resource_id: str
     rental_id: str
@@ -394,4 +395,4 @@ class LedgerRow(Frozen):
     rate: Decimal
     amount: Micros
     estimated: bool
-    """True if the amount is our estimate, because the API left out the start, the end or the price."""
+    """True if the amount is our estimate, because the API left out a time or the price."""

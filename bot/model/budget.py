@@ -172,7 +172,7 @@ class Charge(Frozen):
     late: Micros = 0
     """The part of the amount that was billed after the bot had requested the deletion."""
     estimated: bool = False
-    """True if the amount is our estimate, because the API left out the start, the end or the price."""
+    """True if the amount is our estimate, because the API left out a time or the price."""
     correction: bool = False
     """True if the charge was found only after the CSV file of its original month had been completed."""
 

@@ -66,7 +66,7 @@ class EventKind(StrEnum):
 
     ASKED = "asked"
     ASKED_AGAIN = "asked_again"
-    """A new decision is needed: no offer fits the terms, time is short, or buying was blocked too long."""
+    """A new decision is needed: no offer matches the terms, time is short, or buying was blocked too long."""
     CHANGED = "changed"
     APPROVED = "approved"
     APPROVED_NOT_READY = "approved_not_ready"
@@ -80,29 +80,29 @@ class EventKind(StrEnum):
     OTHERS_ASKED = "others_asked"
     """The people listed under the policy key `approval.then` are asked to decide as well."""
     QUEUED = "queued"
-    """The rental waits for an offer that fits, or for its start time."""
+    """The rental waits for a suitable offer, or for its start time."""
     OFFER_FITS = "offer_fits"
-    """An offer fits a queued rental and is being bought."""
+    """A suitable offer for a queued rental was found and is being bought."""
     QUEUED_AGAIN = "queued_again"
     """All offers that fitted were sold out, or buying was blocked, so the rental keeps waiting."""
     NOT_ALLOWED_NOW = "not_allowed_now"
-    """An offer fits a queued rental but can't be bought at the moment. The rental keeps waiting."""
+    """A suitable offer was found but can't be bought now. The rental keeps waiting."""
     NOTHING_FITS = "nothing_fits"
-    """The start time is near, but no offer fits."""
+    """The start time is near, but there is no suitable offer."""
     STARTED = "started"
     """The machine is rented without an approval, because it is within the limits."""
     RENTING = "renting"
-    """An attempt was stored, and its procure call follows."""
+    """A purchase was stored, and the call that buys the machine follows."""
     NO_ANSWER = "no_answer"
     GIVEN_UP = "given_up"
     """The market accepted a purchase, but no machine became ready.
 
-    The resources of this attempt are deleted before the next attempt.
+    Everything that was bought is deleted before the next purchase.
     """
     ACCEPTED = "accepted"
-    """An attempt bought a machine."""
+    """A machine was bought."""
     BLOCKED = "waiting"
-    """Buying is blocked by an outage, a pause, a refused token, or unresolved attempts."""
+    """Buying is blocked by an outage, a pause, a refused token, or earlier purchases that can still cost money."""
     UNREACHABLE = "silent"
     """The machine is running, but nothing has answered on its SSH port. The event READY follows."""
     READY = "ready"
@@ -138,7 +138,7 @@ class EventKind(StrEnum):
     NO_JOB = "no_job"
     """The lease ends when its jobs are done, but no job has started for a while."""
     ENDS_AGAIN = "put_back"
-    """The database was restored, so the owner gets another notification of the end."""
+    """The database was restored, so the owner is notified again of the end of the lease."""
     USE_CHANGED = "use_changed"
     """The usage status of the machine changed. Nobody is notified."""
     HOST_KEY_CHANGED = "host_key_changed"
@@ -148,7 +148,7 @@ class EventKind(StrEnum):
     OWNER_ASKED_AGAIN = "owner_asked_again"
     """An approver wants the owner of an idle machine to be asked again."""
     LEFT_ALONE = "left_alone"
-    """An approver said that the machine may stay idle until the lease ends."""
+    """An approver said that the machine can stay idle until the lease ends."""
     PROBE_INSTALLED = "probe_installed"
     """Someone said that they installed the probe by hand."""
     GPU_MISMATCH = "not_as_sold"
@@ -184,16 +184,16 @@ class EventKind(StrEnum):
     ACKNOWLEDGED = "taken_on"
     """Someone acknowledged an alarm by clicking "I'm on it"."""
     ORPHANED_RESOURCE = "extra_resource"
-    """A resource appeared for an attempt that was closed or answered with `failed`. It is being deleted."""
+    """A resource of a closed or failed purchase appeared. It is being deleted."""
     ORPHAN_TERMINATED = "extra_gone"
     ENDED = "ended"
     # Events about a rental that are sent as alerts. Alerts are rendered from the event alone.
     STEP_FAILED = "step_failed"
-    """The rental's step, which is the code that advances the rental, failed several times in a row."""
+    """The code that advances the rental failed several times in a row."""
     STEP_WORKS = "step_works"
-    """The step works again after STEP_FAILED."""
+    """The code that advances the rental works again after STEP_FAILED."""
     DELETED_OVERDUE = "deleted_overdue"
-    """The machine was deleted as overdue, because the rental's step didn't delete it when the lease ended."""
+    """The machine was deleted as overdue, because it hadn't been deleted when the lease ended."""
     # Events about the account.
     UNMANAGED_MACHINE = "unknown_machine"
     BOUGHT_AFTER_BACKUP = "older_database"
@@ -286,7 +286,7 @@ def never(_: Event[Any]) -> bool:
 
 
 def if_it_was_unknown(event: Event[AttemptFacts]) -> bool:
-    """Return whether the outcome of the attempt was unknown before.
+    """Return whether the outcome of the purchase was unknown before.
 
     If it was, an earlier reply in the thread promised to say what was bought. If it wasn't, only the card shows
     the purchase.
@@ -682,7 +682,7 @@ def resolved_by(event: Event, events: Sequence[Event]) -> Event[Any] | None:
 
 
 DECISIONS = frozenset({OpenQuestion.REQUEST, OpenQuestion.EXTENSION})
-"""The questions that approvers decide before money is spent."""
+"""The questions that approvers have to answer before money is spent."""
 
 
 def newest_asked(events: Sequence[Event], questions: Collection[OpenQuestion]) -> Event[Any] | None:

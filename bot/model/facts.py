@@ -61,7 +61,7 @@ class Facts(Frozen):
         return cls.model_validate(known)
 
     def without_money(self) -> Self:
-        """Return a copy without prices and amounts, for readers who may not see money."""
+        """Return a copy without prices and amounts, for readers who aren't allowed to see money."""
         money = {name: field for name, field in type(self).model_fields.items() if name in _MONEY}
         return changed(self, **{name: field.default for name, field in money.items() if not field.is_required()})
 
@@ -85,7 +85,7 @@ class UntilFacts(Facts):
 
 
 class BillFacts(Facts):
-    """The cost of a rental or an attempt. The cost is None while it isn't known."""
+    """The cost of a rental or of one purchase. The cost is None while it isn't known."""
 
     amount: Micros | None = None
     estimated: bool | None = None
@@ -95,7 +95,7 @@ class BillFacts(Facts):
 
 
 class DecidersFacts(PeopleFacts):
-    """The people who are asked to decide about one version of a rental's terms."""
+    """The people who are asked to approve or deny one version of a rental's terms."""
 
     terms: int = Field(alias="envelope")
     admins_decide: bool | None = None
@@ -174,7 +174,7 @@ class ExtensionFacts(DecisionFacts, DecidersFacts):
 
 
 class OfferFacts(UntilFacts):
-    """An offer for a queued rental: one that fits the request or, if there is none, the cheapest one.
+    """An offer for a queued rental: one that matches the request or, if there is none, the cheapest one.
 
     `offer` is the ID of the offer.
     """
@@ -192,7 +192,7 @@ class OfferFacts(UntilFacts):
 
 
 class NotAllowedFacts(UntilFacts):
-    """The reason why an offer that fits can't be bought.
+    """The reason why a suitable offer can't be bought.
 
     If the rules don't allow the purchase, the reason is `detail`. If buying is blocked for everyone, `block` is
     set. If an admin paused buying, `name` is the admin, and `detail` is the reason that the admin typed.
@@ -204,20 +204,20 @@ class NotAllowedFacts(UntilFacts):
 
 
 class HeldUpFacts(UntilFacts):
-    """The reason why nothing is being bought for a rental. `count` is the number of its unresolved attempts."""
+    """The reason why nothing is being bought for a rental. `count` is the number of `unresolved` purchases."""
 
     why: Why
     vendor: str | None = None
     detail: str | None = None
     count: int | None = None
     end: State | None = None
-    """`FAILED` if the rental ends because no other offer fits. None otherwise."""
+    """`FAILED` if the rental ends because there is no other suitable offer. None otherwise."""
     told_before: bool | None = None
     """True if the thread of a rental on the waitlist already has a reply with the same vendor and reason."""
 
 
 class AttemptFacts(Facts):
-    """An attempt. `why` is the reason why its outcome was unknown, or why the bot gave up on it."""
+    """A purchase. `why` is the reason why its outcome was unknown, or why the bot gave up on it."""
 
     vendor: str
     vendor_region: str | None = None
@@ -248,14 +248,14 @@ class LeftOut(Frozen):
 
 
 class RentingFacts(AttemptFacts):
-    """A new attempt, and the failed one before it: `before_vendor`, `why` and `detail`."""
+    """A new purchase, and the failed one before it: `before_vendor`, `why` and `detail`."""
 
     gpu: str | None = None
     clicked: Decimal | None = None
-    """The price of the offer that was clicked or approved. Set if an earlier attempt failed."""
+    """The price of the offer that was clicked or approved. Set if an earlier purchase failed."""
     before_vendor: str | None = None
     paid: bool | None = None
-    """True if the previous attempt cost anything."""
+    """True if the previous purchase cost anything."""
     left_out: LeftOut | None = None
 
 
@@ -477,7 +477,7 @@ class AlertFacts(UntilFacts):
 
     name: str | None = None
     number: str | None = None
-    """The number by which the log refers to a series of `count` failed steps."""
+    """The number by which the log refers to a series of `count` failures."""
     count: int | None = None
     since: Instant | None = None
     """The end of the rental's lease. The machine is deleted at `until`."""

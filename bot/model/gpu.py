@@ -84,7 +84,7 @@ def fits_model(canonical: str, clicked: str) -> bool:
     """Return whether a GPU may be bought as a substitute for the clicked GPU, without asking anybody.
 
     The GPU must be of the same model and form factor, with at least as much memory. If either name leaves out the
-    form factor or the memory, only an identical name fits.
+    form factor or the memory, only an identical name is accepted.
 
     Args:
         canonical: The canonical name of the GPU to buy.
@@ -248,7 +248,7 @@ def comparable(features: Iterable[str], family: str, variants: Sequence[Variant]
 def spellings(families: Mapping[str, tuple[str, ...]]) -> Iterator[tuple[str, str]]:
     """Yield the spellings that people use for GPUs, each with the family or canonical name that it means.
 
-    Spellings are in lower case and without the maker. If a spelling occurs twice, its first meaning counts.
+    Spellings are in lower case and without the maker. If a spelling occurs twice, only its first meaning is used.
     Families come first, so a family takes precedence over a canonical name with the same spelling.
     """
     for family in families:

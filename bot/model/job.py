@@ -14,7 +14,7 @@ from pydantic import Field
 from bot.model.base import Frozen, Instant
 
 ROOT = 0
-"""The user ID of root. People log in as root, so the jobs that count for `until done` are root's."""
+"""The user ID of root. People log in as root, so only root's jobs determine when an `until done` lease ends."""
 
 
 class JobState(StrEnum):
@@ -125,7 +125,7 @@ class UntilDone(Frozen):
     """
 
     since: Instant
-    """The time at which this was chosen. Only jobs that began later count."""
+    """The time at which this was chosen. Jobs that began earlier are ignored."""
     done: Job | None = None
     """The job whose end moved the end of the lease. None while the lease has its usual end."""
     done_seen_at: Instant | None = None

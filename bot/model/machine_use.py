@@ -131,7 +131,7 @@ class EndToTell(Frozen):
     The machine uses it only as an identifier, because its own clock may be wrong.
     """
     left: timedelta = Field(ge=timedelta(0))
-    """The time from the probe run until the end."""
+    """The time from the probe run until the end of the lease."""
 
 
 class GpuModel(Frozen):
@@ -243,12 +243,12 @@ class Use(Frozen):
     connections: int = 0
     """The number of SSH connections that are older than two minutes.
 
-    In a question to the owner, only the newest report counts.
+    In a question to the owner, the number is from the newest report.
     """
     new_connections: int = 0
     """In a question to the owner, the number of SSH connections that are at most two minutes old.
 
-    Only the newest report counts. Such connections can come from internet scanners.
+    The number is from the newest report. Internet scanners can cause new connections.
     """
     why: Missed | None = None
     """If the status is unknown: the reason why the last probe runs had no usable reading.
@@ -281,7 +281,7 @@ class Use(Frozen):
 class RecentUse(Frozen):
     """The recent use of a machine.
 
-    Only some people may see it, because it is a record of somebody's work.
+    Only some people are allowed to see it, because it is a record of somebody's work.
     """
 
     gpus: tuple[GpuUse, ...] = ()

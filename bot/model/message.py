@@ -18,7 +18,7 @@ class MessageKind(StrEnum):
     """
 
     CARD = "card"
-    """The live message that shows a rental. It is posted in `Rental.card_channel`."""
+    """The message that shows a rental and is kept up to date. It is posted in `Rental.card_channel`."""
     THREAD = "thread"
     """A reply in the card's thread, posted once, from the facts of one event."""
     APPROVAL = "approval"
@@ -31,7 +31,7 @@ class MessageKind(StrEnum):
     ALERT = "alert"
     """A message to one person, posted once and rendered from a single event.
 
-    Alerts are about the account, or about a rental whose step fails.
+    Alerts are about the account at Compute Clear, or about a rental that the bot fails to advance.
     """
     REMINDER = "reminder"
     """A live message in one approver's direct messages. It lists the requests that waited when it was sent."""

@@ -38,7 +38,8 @@ class PendingDecision(Frozen):
 class Blocked(Frozen):
     """The state in which nothing can be bought for a rental.
 
-    The cause is an outage, a pause, a refused token, unresolved attempts, or downtime of the bot.
+    The cause is an outage, a pause, a refused token, downtime of the bot, or earlier purchases that can still cost
+    money.
     """
 
     since: Instant
@@ -58,7 +59,7 @@ class Asked(Frozen):
     after_job: bool = False
     """True if the first question was asked because a job ended.
 
-    It then counts for the idle period that had begun by then, although nobody may have noticed it yet.
+    The question then belongs to the idle period that had begun by then.
     """
     last_at: Instant
     times: int = 1
@@ -226,7 +227,7 @@ class Rental(Frozen):
     waitlist_entry: WaitlistEntry | None = None
     """The waitlist entry of the rental's quote, as it was approved.
 
-    Set if the machine is bought when an offer fits, or at a start time.
+    Set if the machine is bought when a suitable offer is found, or at a start time.
     """
     approved_by: str | None = None
     approval_notice_at: Instant | None = None
@@ -238,18 +239,18 @@ class Rental(Frozen):
     procuring_since: Instant | None = None
     blocked: Blocked | None = None
     attempts: int = 0
-    """The number of attempts that the rental has had."""
+    """The number of purchases that were tried for the rental."""
     gpu: str | None = None
-    """The canonical name of the GPU of the last attempt, and later of the machine.
+    """The canonical name of the GPU of the last purchase, and later of the machine.
 
-    None before the first attempt, and while the rental waits for a decision.
+    None before the first purchase, and while the rental waits for a decision.
     """
     rate: Decimal | None = None
-    """The price of the last attempt, and later of the machine, in USD per hour."""
+    """The price of the last purchase, and later of the machine, in USD per hour."""
     vendor: str | None = None
     vendor_region: str | None = None
     accepted_at: Instant | None = None
-    """The time at which the market accepted the live attempt."""
+    """The time at which the market accepted the purchase of the rental's machine."""
     quiet_since_real: Instant | None = None
     """The wall-clock time since which the machine's SSH port hasn't answered. None if it answers.
 
@@ -311,7 +312,7 @@ class Rental(Frozen):
     """Set while a resource of the rental is being deleted."""
     over_at: Instant | None = None
     due_at: Instant | None = None
-    """The time at which the next step is due. None if no step is planned."""
+    """The time at which the bot next works on the rental. None if no work is planned."""
 
     def lets_in(self, person_id: str) -> bool:
         """Return whether a person is the owner or a teammate, and may therefore log in."""
@@ -321,7 +322,7 @@ class Rental(Frozen):
     def lost(self) -> bool:
         """True if the vendor took the machine away.
 
-        Machines of an earlier attempt may still be in the process of being deleted.
+        Machines of an earlier purchase may still be in the process of being deleted.
         """
         return self.ending is not None and self.ending.outcome is State.LOST
 

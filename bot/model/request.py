@@ -76,7 +76,7 @@ class Request(OfferQuery):
     starts_at: Instant | None = None
     """The time at which the machine is wanted, such as `at 9:00 tomorrow`. None means as soon as possible.
 
-    The hours of the lease then count from this time, and `until` is set.
+    The hours of the lease then begin at this time, and `until` is set.
     """
     teammates: tuple[str, ...] = ()
     """Slack IDs of the teammates whose keys are installed as well."""
@@ -95,7 +95,7 @@ class Request(OfferQuery):
     If it is None, the channel's project is charged, or the only project that names the person.
     """
     probe: bool = True
-    """True if the bot may check whether the machine is used. False if the person typed `no-probe`."""
+    """True if the bot is allowed to check whether the machine is used. False if the person typed `no-probe`."""
     keep_if_failed: bool = False
     """True if the person typed `keep-if-failed`, so that the machine is kept if its `/root/on-ending.sh` fails."""
     kept: timedelta = timedelta(0)
@@ -152,7 +152,7 @@ class Terms(Frozen):
     kept: timedelta = timedelta(0)
     """The longest time for which the machine is kept after its lease if its `/root/on-ending.sh` fails."""
     total: Micros
-    """The most that the rental can cost from procurement to deletion, including earlier attempts."""
+    """The most that the rental can cost from procurement to deletion, including earlier purchases."""
 
     @classmethod
     def of(

@@ -21,11 +21,11 @@ log = structlog.get_logger("gpubot.health")
 
 Report = dict[str, Any]
 LONGEST_WAIT = 60.0
-"""The maximum time in seconds (wall clock) that a request to /health may wait."""
+"""The maximum time in seconds (wall clock) that a request to /health can wait."""
 READ_EVERY = 0.02
 """The time in seconds (wall clock) between two checks whether a waiting request can be answered."""
 MOST_WAITERS = 3
-"""The maximum number of requests that may wait at the same time. Further requests are answered immediately.
+"""The maximum number of requests that can wait at the same time. Further requests are answered immediately.
 
 The limit exists because each waiting request may read the store 50 times a second.
 """

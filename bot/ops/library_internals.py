@@ -48,8 +48,8 @@ def check_dependencies(http: ModuleType = aiohttp, sqlite: ModuleType = aiosqlit
 def _missing_of_aiohttp(package: ModuleType) -> list[str]:
     """Return the private attributes that aiohttp lacks.
 
-    `_retry_connection` counts as present only if ClientSession's code for requests reads it. The attribute alone
-    isn't enough, because a future aiohttp could keep it but ignore it.
+    `_retry_connection` is treated as present only if ClientSession's code for requests reads it. The attribute
+    alone isn't enough, because a future aiohttp could keep it but ignore it.
     """
     request = getattr(package.ClientSession, "_request", None)
     reads = isinstance(request, FunctionType) and "_retry_connection" in request.__code__.co_names

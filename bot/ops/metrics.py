@@ -140,7 +140,8 @@ class Metrics:
 
         Args:
             report: The answer of /health.
-            live: The number of live rentals in each state. If None, the values of the last scrape are kept.
+            live: The number of rentals in each state, without those that are over. If None, the values of the last
+            scrape are kept.
             figures: Figures about machines and their cost. If None, the values of the last scrape are kept.
         """
         if figures is not None:

@@ -1,4 +1,4 @@
-"""Checks a machine from outside, with SSH."""
+"""Checks a machine over the network, with SSH."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ MAX_LINES = 30
 A server may send other lines before the banner (RFC 4253, section 4.2).
 """
 HOST_KEY_BYTES = 16 * 1024
-"""The maximum number of bytes that a server may send before its host key is known. OpenSSH sends 2 KiB."""
+"""The maximum number of bytes that a server can send before its host key is known. OpenSSH sends 2 KiB."""
 PROBE_RUN_BYTES = 64 * 1024
-"""The maximum number of bytes that a machine may send in one probe run, including the login."""
+"""The maximum number of bytes that a machine can send in one probe run, including the login."""
 
 HOST_KEY_ALGORITHMS = (
     "ssh-ed25519",

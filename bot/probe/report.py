@@ -1,7 +1,7 @@
 """Parses the report that the probe's script prints. docs/probe.md describes the format.
 
-Nothing in the report is trusted, because the machine is under someone else's control. A value out of range counts
-as missing, and an answer that isn't a complete report is ignored.
+Nothing in the report is trusted, because the machine is under someone else's control. A value out of range is
+treated as missing, and an answer that isn't a complete report is ignored.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ MOST_PEERS = 256
 LONGEST_NAME = 64
 """The maximum length of a GPU's name in characters."""
 HIGHEST_MIB, HIGHEST_WATTS = 100_000_000, 100_000
-"""The highest plausible memory (100 TB) and power (100 kW) of a GPU. A higher value counts as missing."""
+"""The highest plausible memory (100 TB) and power (100 kW) of a GPU. A higher value is treated as missing."""
 
 _NUMBER = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?")
 _INDEX = re.compile(r"[0-9]{1,2}")

@@ -29,7 +29,7 @@ from bot.watchdog.state import Account, BotAnswer, Living, Trouble
 SECONDS = 30.0
 """The time in seconds (wall clock) to wait for an answer from the bot or from Slack.
 
-It is long so that a bot that is merely slow doesn't count as unreachable.
+It is long so that a slow bot isn't reported as unreachable.
 """
 LARGEST_ANSWER = 16 * 1024 * 1024
 LARGEST_OF_SLACK = 64 * 1024
@@ -121,7 +121,7 @@ class Outside:
     async def post(self, text: str) -> Posted:
         """Post a message to Slack.
 
-        If Slack doesn't answer, the message counts as not accepted, so it will be posted again.
+        If Slack doesn't answer, the message is treated as refused, so it will be posted again.
         """
         settings = self._settings
         headers, body = {}, {"text": text}

@@ -55,7 +55,7 @@ class Decision(Frozen):
 
     state: State
     say: tuple[Message, ...] = ()
-    """The messages to post, in order. A message counts as posted only once Slack has accepted it (see `said`)."""
+    """The messages to post, in order. A message is recorded as posted once Slack has accepted it (see `said`)."""
     delete: tuple[str, ...] = ()
     """The IDs of the resources to delete."""
 
@@ -196,7 +196,7 @@ def _with_later_ends(
 
     A machine's end is the end of its lease plus the grace period. During an outage, the bot can report wrong ends,
     for example because its database is an old backup. If the reported end of a machine differs from the known one,
-    the later end is used. An unknown end counts as later than any other, because the watchdog never deletes a
+    the later end is used. An unknown end is treated as later than any other, because the watchdog never deletes a
     machine without an end.
 
     Returns:

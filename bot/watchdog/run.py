@@ -1,4 +1,4 @@
-"""Runs the watchdog: polls every minute, posts and deletes as decided, and stores its state."""
+"""Runs the watchdog: polls every minute, posts messages, deletes machines, and stores its state."""
 
 from __future__ import annotations
 

@@ -51,8 +51,8 @@ class BotAnswer(Frozen):
     why: str = ""
     """A description of the problem that can be inserted into a sentence, such as `the connection broke`.
 
-    Even a bot that works can report a problem, such as that Slack refuses its token. The text comes from outside,
-    so it must never be interpreted as markup.
+    Even a bot that works can report a problem, such as that Slack refuses its token. The text is untrusted, so it
+    must never be interpreted as markup.
     """
     machines: tuple[WatchedMachine, ...] | None = None
     """The bot's machines. None if the bot can't read its store, or if another program may have answered."""
@@ -76,7 +76,7 @@ class Account(Frozen):
     living: tuple[Living, ...] | None = None
     """The resources that haven't been terminated. None if Compute Clear gave no usable answer."""
     trouble: str = ""
-    """A sentence saying why there is no usable answer. It may contain text from outside, so it must be escaped."""
+    """A sentence saying why there is no usable answer. It can contain untrusted text, so it must be escaped."""
     token_refused: bool = False
 
 

@@ -1,6 +1,6 @@
 """The watchdog's messages in Slack's mrkdwn (docs.slack.dev/messaging/formatting-message-text). No I/O.
 
-Text from outside is put into code spans, in which Slack formats nothing and mentions nobody.
+Untrusted text is put into code spans, in which Slack formats nothing and mentions nobody.
 """
 
 from __future__ import annotations
