@@ -108,7 +108,7 @@ class Bot:
     connection: Connection
     catalog_cache: CatalogCache
     read_secrets: Callable[[], None]
-    """Reads the settings again, and uses their tokens for all further calls."""
+    """Reads the settings again, and uses their tokens for all future calls."""
     loops: Sequence[DueLoop[Any]]
     """The loops whose running work is allowed to finish when the process stops."""
     report: HealthReport
@@ -380,7 +380,7 @@ def tokens_of(settings: Settings) -> Tokens:
 
 
 def _read_secrets(market: ComputeClear, connection: Connection) -> None:
-    """Read the settings again, and use their tokens for all further calls.
+    """Read the settings again, and use their tokens for all future calls.
 
     If a setting is wrong, nothing changes.
     """

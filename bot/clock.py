@@ -42,10 +42,10 @@ class Clock(Protocol):
         """The number of seconds by which this clock advances in one wall-clock second."""
 
     def now(self) -> datetime:
-        """Return the bot time, which tests and the sandbox can change."""
+        """Return the time on the bot's clock, which tests and the sandbox can set."""
 
     def real(self) -> datetime:
-        """Return the wall-clock time, which tests and the sandbox can't change."""
+        """Return the wall-clock time, which tests and the sandbox can't set."""
 
     def monotonic(self) -> float:
         """Return the seconds on a clock that never goes back. Use it for deadlines.
@@ -76,7 +76,7 @@ async def _wait_for_either(wake: asyncio.Event, moved: asyncio.Event, seconds: f
 
 
 class SystemClock:
-    """The clock of a normal bot: its time is the wall-clock time, and nobody can move it."""
+    """The clock of a normal bot. It shows the wall-clock time and can't be set."""
 
     revision = 0
 
@@ -113,7 +113,7 @@ class SystemClock:
 
 
 class MovedClock(SystemClock):
-    """A clock that begins at `start`, runs at `speed`, and can be moved. At speed 0, it stands still."""
+    """A clock that begins at `start`, runs at `speed`, and can be set. At speed 0, it stands still."""
 
     def __init__(self, start: datetime, speed: float = 0.0) -> None:
         self.revision = 0
@@ -250,7 +250,7 @@ class Witness:
 
 
 class Witnesses(NamedTuple):
-    """The servers that serve as a reference for this machine's clock."""
+    """The servers whose clocks are compared with this machine's clock."""
 
     market: Witness
     slack: Witness

@@ -33,7 +33,7 @@ def bug_number() -> str:
 
 
 class NextStep(Enum):
-    """A step that the person can take next. The code that displays the error adds the matching command."""
+    """An action that the person can take next. The code that displays the error adds the command for it."""
 
     ASK_AGAIN = auto()
     ASK_FOR_YOUR_OWN = auto()
@@ -67,7 +67,7 @@ class BuyingBlock(StrEnum):
     Buying stays blocked until an admin resumes it.
     """
     UNAUTHORIZED = "unauthorized"
-    """The marketplace refuses our token."""
+    """The marketplace refuses the bot's token."""
 
 
 class Decision(Enum):
@@ -103,7 +103,7 @@ class Line(NamedTuple):
     shown: str
     """The request in readable form. People can type the same text after `/gpu` and the verb."""
     text: str
-    """The same request as Slack would send it, with the IDs of the people whom it mentions."""
+    """The text of the request as Slack would send it, with the IDs of the mentioned people."""
     verb: str = "get"
 
 
@@ -240,7 +240,7 @@ class BuyingBlocked(Refused):
 
 
 class OwnerOnly(Refused):
-    """Somebody who may not log in to a machine asked for its SSH command.
+    """Somebody who isn't allowed to log in to a machine asked for its SSH command.
 
     `owner` is the name of the rental's owner. None if it isn't known.
     """
@@ -302,7 +302,7 @@ class RequestChanged(TooLate):
 
 
 class DuplicateExtension(TooLate):
-    """The same extension was made a moment ago.
+    """An equal extension was made a moment ago.
 
     Nothing was added. The person can confirm that they want even more time.
     """
@@ -330,7 +330,7 @@ class WrongClock(Outage):
 
 
 class ClaimLost(Outage):
-    """Another process does the work that this process wanted to do. This process therefore changed nothing."""
+    """Another process does the work that this process wanted to do. Nothing was changed here."""
 
     def __init__(self) -> None:
         super().__init__("Another process of mine is already doing what you asked for. Nothing was changed here.")
@@ -380,7 +380,7 @@ class RateLimited(MarketAway):
 
 
 class CannotOpen(GpubotError):
-    """The database can't be opened: another process uses it, it doesn't exist, or we lack the permission."""
+    """The database can't be opened: another process uses it, it doesn't exist, or the permission is missing."""
 
 
 class InUse(CannotOpen):
@@ -402,7 +402,7 @@ class Stale(Conflict):
 
 
 class OfferTaken(Conflict):
-    """An attempt to buy this offer has already been made.
+    """The bot has already tried to buy this offer.
 
     Nothing was written. The caller tries the next offer.
     """

@@ -57,7 +57,7 @@ class Account(Rows):
         return {row.key: cast(T, read(row.value, self._conn.dialect)) for row in rows}
 
     async def set(self, fact: Fact[T], value: T | None, key: str = "") -> None:
-        """Store the value of a fact, or remove the fact if `value` is None."""
+        """Store a value for a kind of fact, or remove the stored one if `value` is None."""
         if value is None:
             await self._conn.execute(_REMOVE, {"fact": fact.name, "of": key})
         else:

@@ -228,7 +228,7 @@ class Attempts(Rows):
         return await self._all(Resource, _RESOURCES, key=rental_id)
 
     async def facts_of(self, rental_ids: Collection[str]) -> dict[str, StoredFacts]:
-        """Return the attempts, resources and ledger rows of several rentals in one query, by rental ID."""
+        """Return the purchases, resources and ledger rows of several rentals, by rental ID."""
         found = {rental_id: StoredFacts([], [], []) for rental_id in rental_ids}
         for row in await self._conn.execute(_FACTS_OF, {"ids": listed(rental_ids)}):
             columns = iter(row)
@@ -318,11 +318,11 @@ class Attempts(Rows):
 
 _PROGRESS = {AttemptState.INTENDED: 0, AttemptState.UNKNOWN: 1}
 _ANSWERED = 2
-"""The progress of the states that `_PROGRESS` doesn't list: Compute Clear has answered the call."""
+"""The progress of all other states, in which Compute Clear has answered the call."""
 
 
 def merge_attempt(stored: Attempt, reported: Attempt) -> Attempt:
-    """Return the reported attempt, except that newer values of the stored attempt are kept."""
+    """Return the reported purchase, but with the stored values that are newer."""
     older = _PROGRESS.get(reported.state, _ANSWERED) < _PROGRESS.get(stored.state, _ANSWERED)
     return changed(
         reported,

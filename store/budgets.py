@@ -213,7 +213,7 @@ class Budgets(Rows):
         return await self._all(Charge, statement, key=month, person=owner)
 
     async def filed(self) -> dict[Month, datetime]:
-        """Return the months that have a final file of charges, with the time at which each file was created.
+        """Return the time at which each month's final file of charges was created, by month.
 
         The file is a CSV file for finance. Nothing is charged to these months any more.
         """

@@ -65,7 +65,7 @@ def _now(dialect: str) -> ColumnElement[Any]:
 
 
 def _end(dialect: str) -> ColumnElement[Any]:
-    """Build the SQL expression for the end of a claim that begins now: now plus the parameter `lasts`."""
+    """Build the SQL expression for the time at which a new claim expires: now plus the parameter `lasts`."""
     if dialect == "postgresql":
         return func.clock_timestamp() + bindparam("lasts", type_=Interval)
     return func.strftime("%Y-%m-%d %H:%M:%f000", "now", bindparam("lasts", type_=Text))

@@ -70,7 +70,7 @@ class SafeText(TypeDecorator[str]):
 
 
 class DecimalText(TypeDecorator[Decimal]):
-    """A decimal stored as text, so that it is never rounded. SQL must not compare or add these values."""
+    """A decimal stored as text, so that it is never rounded. SQL must not compare or add values of this type."""
 
     impl = Text
     cache_ok = True

@@ -111,7 +111,7 @@ class Costs(Rows):
         return [Running(row.state, row.rate, bool(row.idle), bool(row.undecided), row.number) for row in rows]
 
     async def charged_rates(self) -> list[ChargedRate]:
-        """Return the price of each machine that runs now, with the owner and the project that it is charged to.
+        """Return the price of each running machine, with its owner and the project to which it is charged.
 
         Machines that are being destroyed are left out.
         """

@@ -125,7 +125,7 @@ async def migrate(url: str, *, leave_within: float = LEAVE_WITHIN) -> None:
 
 
 async def _revision(engines: Engines) -> str | None:
-    """Return the revision of the schema. Raises CannotOpen if this version can't use it."""
+    """Return the revision of the schema. Raises CannotOpen if this version of gpubot can't use the database."""
     with startup_errors():
         async with engines.reader.connect() as conn:
             await conn.begin()
@@ -500,7 +500,7 @@ class Database:
             await conn.execute(_NOTIFY, {"payload": " ".join([self._holder, *kinds])})
 
     async def _write_facts_of(self, conn: AsyncConnection, stale_changes: list[Change]) -> None:
-        """Roll the transaction back. Then store only the attempts, resources and ledger rows of these changes."""
+        """Roll the transaction back. Then store only the purchases, resources and ledger rows of these changes."""
         await conn.rollback()
         await conn.begin()
         tx = Tx(conn, self._clock, self._holder, writes=True)

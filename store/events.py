@@ -1,4 +1,4 @@
-"""Events: the history of rentals and of the account. Events are added and read, never changed."""
+"""Events: the history of rentals and of the account at Compute Clear. Events are added and read, never changed."""
 
 from __future__ import annotations
 

@@ -241,7 +241,7 @@ _SHOW_ALL_AGAIN = (
 )
 """Schedules an edit of all messages that the bot keeps up to date.
 
-Messages about rentals and questions that are over are left out.
+A message is left out if the rental or question that it is about is over.
 """
 
 _CHANGED_SINCE = _c.target_version > bindparam("read_version")
@@ -388,7 +388,7 @@ class Messages(Rows):
         return await self._all(Message, _SENDABLE, **given)
 
     async def end_back_off(self) -> None:
-        """Retry immediately all messages that wait because Slack didn't answer the last call."""
+        """Make all messages due that wait because Slack didn't answer the last call."""
         await self._conn.execute(_END_BACK_OFF, {"now": self._real_now})
 
     async def next_due(self, after: datetime | None = None) -> datetime | None:

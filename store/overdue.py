@@ -122,11 +122,11 @@ class Overdue(Rows):
         return await self._all(WatchedResource, _WATCHED)
 
     async def attempt(self, rental_id: str, n: int) -> UnfinishedAttempt | None:
-        """Read an attempt (one purchase) again, with its resources. None if the attempt has since been closed."""
+        """Read a purchase again, with its resources. None if nothing of it can cost money any more."""
         return next(iter(await self._unfinished(_ONE_UNFINISHED, key=rental_id, attempt_n=n)), None)
 
     async def _unfinished(self, statement: Select[Any], **given: Any) -> list[UnfinishedAttempt]:
-        """Run a statement that selects attempts, and return the attempts with their resources."""
+        """Run a statement that selects purchases, and return the purchases with their resources."""
         rows = [row._mapping for row in await self._conn.execute(statement, given)]
         known: dict[tuple[str, int], list[KnownResource]] = defaultdict(list)
         if rows:
@@ -139,7 +139,7 @@ class Overdue(Rows):
         ]
 
     async def owned_by_others(self, attempt: UnfinishedAttempt, resource_ids: Collection[str]) -> set[str]:
-        """Return those of the given resource IDs that belong to any attempt other than `attempt`."""
+        """Return those of the given resource IDs that belong to a purchase other than `attempt`."""
         given = {"ids": list(resource_ids), "key": attempt.rental_id, "attempt_n": attempt.n}
         return set((await self._conn.execute(_OWNED_BY_OTHERS, given)).scalars())
 

@@ -177,7 +177,7 @@ class Rentals(Attempts, Costs, claims.DueTable[ClaimedRental]):
         self.stale: list[Change] = []
         """The changes that `apply` refused with Stale.
 
-        Only their attempts, resources and ledger rows are stored.
+        Only their purchases, resources and ledger rows are stored.
         """
 
     async def get(self, rental_id: str) -> Rental | None:
@@ -223,7 +223,7 @@ class Rentals(Attempts, Costs, claims.DueTable[ClaimedRental]):
         return (await self._conn.execute(_DEFER, values)).rowcount == 1
 
     async def defer_all(self, rentals: Sequence[tuple[Rental, datetime | None]]) -> None:
-        """Do for several rentals, in one statement, what `defer` does for one."""
+        """Do the work of `defer` for several rentals in one statement."""
         new = [{**_as_read(rental), "holder": self._holder, "next_due": due_at} for rental, due_at in rentals]
         await self._conn.execute(_DEFER, new)
 

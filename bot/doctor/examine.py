@@ -1,4 +1,4 @@
-"""Runs all checks concurrently. A check with a bug doesn't hide the results of the others."""
+"""Runs all checks concurrently. A bug in one check doesn't hide the results of the other checks."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ class Mark(StrEnum):
     HINT = "hint"
     """Something could be improved, but the bot can run."""
     NOT_CHECKED = "left"
-    """Something else has to be fixed before this can be checked."""
+    """Another problem has to be fixed before this can be checked."""
 
 
 class Finding(Frozen):

@@ -67,7 +67,7 @@ class Call:
     largest: int = MAX_BODY
     """The maximum size in bytes of an answer, after decompression and before decoding."""
     open_to_all: bool = False
-    """True if every valid token may call this endpoint.
+    """True if every valid token is allowed to call this endpoint.
 
     A 403 then means that the token is refused (docs/compute-clear.md, "Token").
     """
@@ -163,7 +163,7 @@ class Transport:
         self._clock = clock
         self._timeouts = timeouts
         self._anomalies = wire.Anomalies()
-        """Logs whatever the bot doesn't understand in answers."""
+        """Logs whatever the bot doesn't understand in the market's answers."""
         self._base_url = base_url.rstrip("/")
         self._token = token
         self._tokens = {token}
@@ -181,7 +181,7 @@ class Transport:
         await self._unpooled.aclose()
 
     def use_token(self, token: SecretStr) -> bool:
-        """Use this token for all further calls. Returns whether it differs from the current one."""
+        """Use this token for all future calls. Returns whether it differs from the previous token."""
         if token == self._token:
             return False
         self._token = token

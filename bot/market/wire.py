@@ -38,7 +38,7 @@ MAX_OFFERS = 5_000
 MAX_NAMES = 1_000
 """The maximum number of names in each of these lists: GPU families, vendors, regions and contracts."""
 MAX_GPU_NAMES = 5_000
-"""The maximum number of GPU names in all families together. Further names are ignored."""
+"""The maximum number of GPU names in all families together. Additional names are ignored."""
 MAX_RESOURCES = 100_000
 """The maximum length of a list of resources: all resources on the account, or those of one offer.
 
@@ -190,7 +190,7 @@ def region_name(name: str) -> str:
 
 _SOLD_OUT = ("sold out", "stock", "capacity", "availab")
 _ABOUT_THE_ACCOUNT = ("credit", "quota", "balance", "fund", "payment", "billing", "limit")
-"""Words in an error message which show that the reason is the account, for example its credit.
+"""Words in an error message which show that the account is the reason, for example its credit.
 
 Compute Clear doesn't document these words.
 """

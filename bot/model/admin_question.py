@@ -60,7 +60,7 @@ class UnmanagedMachine(Frozen):
 
 
 class Purchase(Frozen):
-    """The unmanaged machines of one purchase. The admins make one decision for all of them."""
+    """The machines of one purchase that belong to no rental. The admins make one decision for all of them."""
 
     kind: Literal["purchase"] = "purchase"
     machines: tuple[UnmanagedMachine, ...]
@@ -92,7 +92,7 @@ class Purchase(Frozen):
 
 
 class Purchases(Frozen):
-    """The subject of a question that announces several purchases in one message.
+    """The topic of a question that announces several purchases in one message.
 
     Each purchase also has a question of its own, whose `part_of` is the ID of this question.
     """
@@ -124,21 +124,21 @@ Subject: TypeAlias = Annotated[Purchase | Purchases | OwnerLeft, Field(discrimin
 
 
 class AdminDecision(StrEnum):
-    """The decision that an admin made."""
+    """An admin's answer to a question."""
 
     GAVE_OWNER = "gave_owner"
     DESTROYED = "destroyed"
-    """The admin who decided becomes the owner of the machines, and they are destroyed."""
+    """The admin who answered becomes the owner of the machines, and the machines are destroyed."""
     NOT_OURS = "not_ours"
-    """The machines aren't ours to manage. Nobody is asked about them again."""
+    """The bot must leave the machines alone. Nobody is asked about them again."""
 
 
 class Decided(Frozen):
-    """An admin's decision about a question, with its author, time and reason."""
+    """An admin's answer to a question, with the admin, the time and the reason."""
 
     decision: AdminDecision = Field(alias="verdict")
     by: str
-    """Slack ID of the admin who decided."""
+    """Slack ID of the admin who answered."""
     at: Instant
     reason: str = ""
     """The reason that the admin typed. Untrusted text: escape it for display."""
@@ -181,7 +181,7 @@ class AdminQuestion(Frozen):
 
     @property
     def open(self) -> bool:
-        """True if the admins can still decide the question."""
+        """True if the admins can still answer the question."""
         return self.decided is None and self.over_at is None
 
     @property

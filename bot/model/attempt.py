@@ -60,7 +60,7 @@ class Why(StrEnum):
     TOO_SLOW = "too_slow"
     NOTHING_LEFT = "nothing_left"
     TOO_LITTLE_TIME = "too_little_time"
-    """Too little time is left before the end that the person named."""
+    """Too little time is left before the time at which the person wanted the lease to end."""
     NO_KEY = "no_key"
     """The owner has no SSH key any more."""
     TOO_MANY_ATTEMPTS = "too_many_attempts"
@@ -98,7 +98,7 @@ class Why(StrEnum):
     BOUGHT_AFTER_BACKUP = "bought_later"
     """The database was restored, and the rental's machine was bought after the backup."""
     NOTHING_FITTED = "nothing_fitted"
-    """No offer fitted before the waitlist entry expired."""
+    """There was no suitable offer before the waitlist entry expired."""
     UNRESOLVED = "unproven"
     """The market answered earlier purchases with `failed`. They must be looked up before the next purchase."""
 
@@ -193,7 +193,7 @@ class SentScript(Frozen):
     parts: tuple[ScriptPart, ...] = ()
     """The parts that the script installs besides the probe. Versions up to 3 of the script recorded none."""
     refused: bool = False
-    """True if no script was sent, because this vendor or region doesn't accept startup scripts."""
+    """True if no script was sent, because the vendor doesn't accept startup scripts in this region."""
 
 
 class AdoptedMachine(Frozen):
@@ -395,4 +395,4 @@ class LedgerRow(Frozen):
     rate: Decimal
     amount: Micros
     estimated: bool
-    """True if the amount is our estimate, because the API left out a time or the price."""
+    """True if the amount is the bot's estimate, because the API left out a time or the price."""

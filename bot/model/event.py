@@ -75,22 +75,22 @@ class EventKind(StrEnum):
     EXPIRED = "expired"
     WITHDRAWN = "withdrawn"
     DECIDERS_CHANGED = "deciders_changed"
-    """The people who are asked to decide about the waiting requests have changed."""
+    """The people who are asked to approve the waiting requests have changed."""
     APPROVERS_REMINDED = "approvers_reminded"
     OTHERS_ASKED = "others_asked"
-    """The people listed under the policy key `approval.then` are asked to decide as well."""
+    """The people listed under the policy key `approval.then` are asked for the approval as well."""
     QUEUED = "queued"
     """The rental waits for a suitable offer, or for its start time."""
     OFFER_FITS = "offer_fits"
     """A suitable offer for a queued rental was found and is being bought."""
     QUEUED_AGAIN = "queued_again"
-    """All offers that fitted were sold out, or buying was blocked, so the rental keeps waiting."""
+    """All suitable offers were sold out, or buying was blocked, so the rental keeps waiting."""
     NOT_ALLOWED_NOW = "not_allowed_now"
     """A suitable offer was found but can't be bought now. The rental keeps waiting."""
     NOTHING_FITS = "nothing_fits"
     """The start time is near, but there is no suitable offer."""
     STARTED = "started"
-    """The machine is rented without an approval, because it is within the limits."""
+    """The machine is rented without an approval, because the request is within the limits."""
     RENTING = "renting"
     """A purchase was stored, and the call that buys the machine follows."""
     NO_ANSWER = "no_answer"
@@ -113,7 +113,7 @@ class EventKind(StrEnum):
     ENDING = "ending"
     EXTENDED = "extended"
     EXTENDED_BY_OPERATOR = "extended_by_operator"
-    """The operator extended the lease although this needs an approver, or decided about a waiting extension."""
+    """The operator extended the lease without an approver, or approved or denied a waiting extension."""
     EXTENSION_ASKED = "extension_asked"
     EXTENSION_APPROVED = "extension_approved"
     EXTENSION_DENIED = "extension_denied"
@@ -126,11 +126,11 @@ class EventKind(StrEnum):
     SCRIPT_FAILED = "script_failed"
     """The owner's script `/root/on-ending.sh` failed before the lease ended."""
     KEPT_AFTER_FAILURE = "kept_after_failure"
-    """The owner's script failed before the lease ended, so the machine is kept until the owner's next hours."""
+    """The owner's script failed, so the machine is kept until the owner's next working hours."""
     JOBS_ENDED = "jobs_ended"
     """The jobs on the machine have ended, and none is running any more."""
     JOB_DONE = "job_done"
-    """The last job has ended, so the lease, which was rented until its jobs are done, ends soon."""
+    """The last job has ended. The lease was meant to end when the jobs are done, so it ends soon."""
     WORK_GOES_ON = "work_goes_on"
     """Work was seen after JOB_DONE, so the lease has its usual end again."""
     KEPT_WHEN_DONE = "kept_when_done"
@@ -142,7 +142,7 @@ class EventKind(StrEnum):
     USE_CHANGED = "use_changed"
     """The usage status of the machine changed. Nobody is notified."""
     HOST_KEY_CHANGED = "host_key_changed"
-    """The machine's SSH server presented a different host key than at the first contact, which isn't trusted."""
+    """The machine's SSH server presented another host key than before. The new key isn't trusted."""
     NOBODY_ANSWERS = "nobody_answers"
     """The owner didn't answer the question about an idle machine. The approvers are notified."""
     OWNER_ASKED_AGAIN = "owner_asked_again"
@@ -205,9 +205,9 @@ class EventKind(StrEnum):
     MONTH_FILED = "month_filed"
     """The CSV file with the charges of a month is complete. The people of `finance` receive it."""
     NO_APPROVER_LEFT = "no_approver_left"
-    """No approver is left, so the admins decide."""
+    """No approver is left, so the admins approve or deny requests."""
     UNAUTHORIZED = "unauthorized"
-    """The marketplace refuses our token."""
+    """The marketplace refuses the bot's token."""
     AUTHORIZED_AGAIN = "authorized_again"
     BUDGET_ALERT = "budget_alert"
     """The money spent and reserved has reached an alert threshold of a budget."""
@@ -241,7 +241,7 @@ F_co = TypeVar("F_co", bound=Facts, default=Facts, covariant=True)
 
 
 class Event(Frozen, Generic[F_co]):
-    """A record of who did what, when and why, stored in the same transaction as the change."""
+    """A stored record of a change: who made it, when and why."""
 
     id: int = 0
     """The ID that the store assigns. 0 before the event is stored."""
@@ -377,7 +377,7 @@ class To(Enum):
     HOME_CHANNEL = auto()
     APPROVERS_CHANNEL = auto()
     APPROVERS_IF_THEY_DECIDE = auto()
-    """The approvals channel, if an approver, and not the owner, makes the decision."""
+    """The approvals channel, if an approver has to decide. Nobody if the owner decides alone."""
     APPROVERS_IF_NOT_ASKED_YET = auto()
     """Like APPROVERS_IF_THEY_DECIDE, but only if approvers weren't asked about an earlier version.
 
@@ -393,12 +393,12 @@ class To(Enum):
 
 
 class OpenQuestion(Enum):
-    """A question that a message asks, open until a later event resolves it."""
+    """A question that a message asks. It is open until a later event resolves it."""
 
     REQUEST = auto()
-    """For approvers: may this be rented?"""
+    """For approvers: do they allow this rental?"""
     EXTENSION = auto()
-    """For approvers: may the machine run longer?"""
+    """For approvers: do they allow the machine to run longer?"""
     NEEDED = auto()
     """For the owner: is the machine still needed?"""
     UNANSWERED = auto()
@@ -441,7 +441,7 @@ class Effects(Generic[F]):
     alert: tuple[To, ...] = ()
     """The people who get an alert: a message that is rendered from the event alone and never edited."""
     approvers: tuple[To, ...] = ()
-    """The people who get a message with buttons for deciding."""
+    """The people who get a message with buttons to approve or deny a request."""
     question: tuple[To, ...] = ()
     """The people who get a message with an `AdminQuestion`. The question and its answer are stored separately."""
     reminder: tuple[To, ...] = ()
@@ -468,7 +468,7 @@ _E, _Q = EventKind, OpenQuestion
 _OWNER = (To.OWNER,)
 _IF_THEY_DECIDE = (To.APPROVERS_IF_THEY_DECIDE, To.OTHERS)
 _ABOUT_MACHINE = (_Q.UNANSWERED, _Q.WANTED, _Q.TAKE)
-"""The questions that nobody needs to answer any more once the machine ends."""
+"""The questions that nobody needs to answer once the machine is destroyed."""
 
 EFFECTS: dict[EventKind, Effects[Any]] = {
     _E.ASKED: Effects(RequestFacts, approvers=_IF_THEY_DECIDE, asks=_Q.REQUEST),
@@ -712,7 +712,7 @@ def newest_version(asked: Event[Any], events: Sequence[Event]) -> Event[Any]:
 
 
 def deciders_in(events: Sequence[Event]) -> DecidersFacts | None:
-    """Return the facts of the newest event that asks approvers or admins to decide. None if there is none."""
+    """Return the facts of the newest event after which approvers or admins were asked to decide, or None."""
     found = facts_in(events, DecidersFacts)
     return next((facts for facts in reversed(found) if facts.admins_decide is not None), None)
 

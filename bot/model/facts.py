@@ -99,7 +99,7 @@ class DecidersFacts(PeopleFacts):
 
     terms: int = Field(alias="envelope")
     admins_decide: bool | None = None
-    """True if the admins are asked because no approver is left. None if the request needs no approver."""
+    """True if the admins are asked because there is no approver. None if no approval is needed."""
     then: tuple[str, ...] = ()
     """The people among `people` who are asked because of the policy key `approval.then`."""
     away: tuple[str, ...] = ()
@@ -138,7 +138,7 @@ class RequestFacts(AllowedFacts, DecidersFacts, UntilFacts, BillFacts):
     name: str | None = None
     """The ID of the rental that this one replaces."""
     before: Decimal | None = None
-    """The previous `max_rate`, if the request has to be decided again."""
+    """The previous `max_rate`, if another approval of the request is needed."""
     vendor: str | None = None
     vendor_region: str | None = None
     gpu: str | None = None
@@ -147,7 +147,7 @@ class RequestFacts(AllowedFacts, DecidersFacts, UntilFacts, BillFacts):
 
 
 class DecisionFacts(SaidFacts, PeopleFacts, AllowedFacts, UntilFacts):
-    """A decision about a request or an extension. `people` requested the extension. The lease ends at `until`."""
+    """The approval or denial of a request or an extension. `people` requested the extension. The lease ends at `until`."""
 
     terms: int | None = Field(default=None, alias="envelope")
     span: timedelta | None = None
@@ -164,10 +164,10 @@ class ExtensionFacts(DecisionFacts, DecidersFacts):
     terms: int = Field(alias="envelope")
     until: Instant
     since: Instant
-    """The previous end. It stays in force while an approver decides."""
+    """The previous end of the lease. It stays in force until an approver decides."""
     span: timedelta
     until_done: bool = False
-    """True if the machine then also ends when its jobs are done. `span` may then be zero."""
+    """True if the lease then also ends when its jobs are done. `span` can then be zero."""
 
 
 # --- until the machine is ready
@@ -322,16 +322,16 @@ class KeptFacts(PeopleFacts, UntilFacts):
 
 
 class EndFacts(BillFacts, UntilFacts):
-    """A notice that a machine is about to end."""
+    """A notice that a machine will soon be destroyed."""
 
     until: Instant
     since: Instant | None = None
     """The end before which the script failed, if the machine is kept until `until` because of that."""
     span: timedelta | None = None
-    """The time until the machine ends. If it is kept after a failure, the time for which it is kept."""
+    """The time until the machine is destroyed. If it is kept after a failure, the time for which it is kept."""
     rate: Decimal | None = None
     estimate: Micros | None = None
-    """The most that the machine costs while it is kept after a failure, including the grace period after that."""
+    """The most that keeping the machine costs after a failure, including the grace period."""
     status: UsageStatus | None = Field(default=None, alias="verdict")
     """The usage status. If the status is UNKNOWN, the end of the lease doesn't move."""
     vendor: str | None = None

@@ -94,20 +94,20 @@ class Progress(Frozen):
     text: str
     """At most 100 characters. Untrusted text: escape it for display."""
     at: Instant
-    """The bot time at which the line was written."""
+    """The time at which the line was written, on the bot's clock."""
 
 
 class MachineJobs(Frozen):
     """The jobs of a machine, according to its latest reports."""
 
     jobs: tuple[Job, ...] = ()
-    """The running jobs, and the jobs that ended lately. In the order of the latest report."""
+    """The running jobs and the jobs that ended recently, in the order of the latest report."""
     told_until: Instant | None = None
     """The time until which the owner has been notified of all jobs that ended. None if they never were."""
     quiet_since: Instant | None = None
     """The time of the first report since which none of root's jobs was running.
 
-    None while such a job is running, and before the first report.
+    None while a job of root is running, and before the first report.
     """
     quiet_confirmed: bool = False
     """True if at least two reports in a row have shown that none of root's jobs is running."""
@@ -125,14 +125,14 @@ class UntilDone(Frozen):
     """
 
     since: Instant
-    """The time at which this was chosen. Jobs that began earlier are ignored."""
+    """The time at which the owner chose this. Jobs that began earlier are ignored."""
     done: Job | None = None
-    """The job whose end moved the end of the lease. None while the lease has its usual end."""
+    """The job that ended last, so that the lease now ends earlier. None while the lease has its usual end."""
     done_seen_at: Instant | None = None
     """The time of the first report that showed no running job. Set together with `done`."""
     told_at: Instant | None = None
     """The time at which the owner was last notified that the jobs are done. None if they never were."""
     resumed_at: Instant | None = None
-    """The time at which work was last seen after the end had moved, so that the previous end applied again."""
+    """The time at which work was last seen after the jobs seemed done. The lease then got its usual end back."""
     asked_at: Instant | None = None
     """The time at which the owner was told that no job has started. None if they weren't."""

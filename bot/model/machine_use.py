@@ -172,7 +172,7 @@ class Report(Frozen):
     on_ending: OnEnding | None = None
     """The state of `/root/on-ending.sh`. None if the bot's script that starts it isn't on the machine."""
     missed: Missed | None = None
-    """The reason why some or all GPU readings are missing. The connections may be known nevertheless."""
+    """The reason why some or all GPU readings are missing. The connections can be known nevertheless."""
     health: GpuHealth | None = None
     """The health of the GPUs. None if the machine doesn't report it."""
     jobs: JobReport | None = None

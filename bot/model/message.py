@@ -22,21 +22,21 @@ class MessageKind(StrEnum):
     THREAD = "thread"
     """A reply in the card's thread, posted once, from the facts of one event."""
     APPROVAL = "approval"
-    """A live message that asks the approvers a question. It is caused by one event.
+    """A message that asks the approvers a question and is kept up to date. One event causes it.
 
     The message also shows the changes that the owner has made to the request since the question was asked.
     """
     DIRECT = "direct"
-    """A live message in one person's direct messages, caused by one event."""
+    """A message in one person's direct messages that is kept up to date. One event causes it."""
     ALERT = "alert"
     """A message to one person, posted once and rendered from a single event.
 
     Alerts are about the account at Compute Clear, or about a rental that the bot fails to advance.
     """
     REMINDER = "reminder"
-    """A live message in one approver's direct messages. It lists the requests that waited when it was sent."""
+    """A message to one approver that lists the requests that waited when it was sent. It is kept up to date."""
     QUESTION = "question"
-    """A live message that asks one admin a question. It is caused by one event."""
+    """A message that asks one admin a question and is kept up to date. One event causes it."""
     HOME = "home"
     """The Home tab of one person, kept up to date from the first time that they open it."""
     QUOTE = "quote"

@@ -22,7 +22,7 @@ class QuoteState(StrEnum):
     UNANSWERED = "unanswered"
     """The marketplace didn't answer in time."""
     WAITING = "waiting"
-    """The owner waits for an offer. `waitlist_entry` says for how long, and what happens if one is found."""
+    """The owner waits for a suitable offer. `waitlist_entry` says for how long and has their wishes."""
 
 
 class Nearby(Frozen):
@@ -36,7 +36,7 @@ class WaitlistEntry(Frozen):
     """A person's wait for an offer: what to do when a suitable offer is found, and when to give up."""
 
     until: Instant
-    """The time at which the entry expires if no offer has fitted."""
+    """The time at which the entry expires if there was no suitable offer."""
     since: Instant | None = None
     """The time at which the wait began.
 
@@ -132,5 +132,5 @@ class SharedSearch(Frozen):
     asked_at: Instant | None = None
     """The time at which the market was last queried. None before the first query."""
     misses: int = 0
-    """The number of consecutive queries without an offer that fitted any of the waitlist entries."""
+    """The number of consecutive queries without a suitable offer for any of the waitlist entries."""
     due_at: Instant | None = None

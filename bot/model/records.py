@@ -42,7 +42,7 @@ class ClaimedRental(Claimed):
 
 
 class Look(Frozen):
-    """The database's time, and the number of processes that use it, as read by one process."""
+    """The database server's time, and the number of processes that use the database."""
 
     database_time: Instant | None
     """The database's wall-clock time. None with SQLite, which uses this machine's clock."""

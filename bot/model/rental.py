@@ -128,7 +128,7 @@ class Lease(Frozen):
     graceful_destroy: GracefulDestroy | None = None
     """Set while the machine is being destroyed gracefully. An extension cancels this."""
     shown_later_at: Instant | None = None
-    """The time at which the bot noticed that Slack shows a newer state of the machine than the database has.
+    """The time at which the bot noticed that Slack shows newer facts than the database has.
 
     This happens after the database was restored from a backup. The time is removed once the machine has been
     looked up and the owner has been notified of the lease's end.

@@ -57,7 +57,7 @@ class Spent(Summed):
     late: Micros = 0
     """The part of the amount that was billed after the bot had requested the deletion."""
     estimated: Micros = 0
-    """The part of the amount that is our estimate, because the API left out a time or the price."""
+    """The part of the amount that is the bot's estimate, because the API left out a time or the price."""
 
     @property
     def amount(self) -> Micros:

@@ -30,7 +30,7 @@ class AccruedCost(Frozen):
 
     amount: Micros
     estimated: bool
-    """True if a part of the cost is our estimate, because the API left out a start or a price."""
+    """True if a part of the cost is the bot's estimate, because the API left out a start or a price."""
 
 
 class RentalSummary(Frozen):
@@ -171,7 +171,7 @@ class AdminQuestionView(Frozen):
 
 
 class PeopleAsked(Frozen):
-    """The people who are asked to decide about a request."""
+    """The people who are asked to approve or deny a request."""
 
     names: tuple[str, ...]
     admins_decide: bool = False
@@ -316,7 +316,7 @@ class Proposal(Frozen):
 
     terms: Terms
     over: tuple[Over, ...] = ()
-    """The reasons why the terms need an approver. If empty, the owner decides alone."""
+    """The reasons why the terms need an approver. If empty, no approval is needed."""
     passed: tuple[Demand, ...] = ()
     """The budgets without enough headroom for the terms, in ascending order of remaining headroom."""
 

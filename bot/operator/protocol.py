@@ -28,7 +28,7 @@ LONGEST_ANSWER = 4 * 1024 * 1024
 """The maximum size of an answer in bytes. A list of 500 rentals has about 100 kB."""
 
 Words = Annotated[str, Field(max_length=200)]
-"""An ID, a duration or the end of a lease, as it was typed."""
+"""An ID, a duration or a time at which a lease ends, as it was typed."""
 
 
 class Kind(StrEnum):
@@ -64,7 +64,7 @@ class Command(Frozen):
     If empty, the team's spend this month is shown.
     """
     why: str = ""
-    """The operator's reason, which every command that changes something needs."""
+    """The operator's reason. Every command that changes something needs one."""
 
 
 class Request(Frozen):

@@ -1,4 +1,4 @@
-"""The socket on which the running bot accepts operator commands. Only the bot's user and root may use it."""
+"""The socket on which the running bot accepts operator commands. Only the bot's user and root can use it."""
 
 from __future__ import annotations
 

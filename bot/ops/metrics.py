@@ -107,7 +107,7 @@ class Metrics:
         return Gauge(f"gpubot_{name}", words, labels, registry=self.registry)
 
     def attempt(self, attempt: Attempt) -> None:
-        """Count an attempt (one purchase) that is new or has changed its state."""
+        """Count a purchase that is new or whose state has changed."""
         self._attempts.labels(attempt.state.value, attempt.why.value if attempt.why else "").inc()
 
     def market_call(self, call: str, outcome: str) -> None:
@@ -123,11 +123,11 @@ class Metrics:
         self._slack_requests.labels(outcome).inc()
 
     def failed(self, what: str) -> None:
-        """Count a step (the code that advances a rental) or other work that failed because of a bug.
+        """Count a failure that a bug caused.
 
         Args:
-            what: The state of the rental whose step failed. For other work, it is `quote` (a search for a
-                request), `wishes` (a search for waitlist entries) or `engine` (the loop that runs all steps).
+            what: The state of the rental that couldn't be advanced. For other work, it is `quote` for a person's
+                search, `wishes` for a search for waitlist entries, or `engine` for the loop that advances rentals.
         """
         self._failed.labels(what).inc()
 
