@@ -59,8 +59,8 @@ _FACTS_OF = (
 )
 """Selects all facts about several rentals in one query.
 
-The result has one row for each ledger row, together with its resource and attempt. Resources without a ledger row
-and attempts without a resource also have one row each, in which the missing parts are null.
+The result has one row for each ledger row, with its resource and purchase. A resource without a ledger row, and a
+purchase without a resource, also has one row. The missing columns are null there.
 """
 _ATTEMPT_NAMES, _RESOURCE_NAMES, _LEDGER_NAMES = (
     [column.key for column in table.c] for table in (attempts, resources, ledger)
@@ -124,7 +124,7 @@ def _attempt_of(row: Row[Any] | Values) -> Attempt:
 
 
 class Attempts(Rows):
-    """The methods of `Rentals` for attempts (purchases), resources and the ledger."""
+    """The methods of `Rentals` for purchases (attempts), resources and the ledger."""
 
     # --- writing
 
@@ -148,7 +148,7 @@ class Attempts(Rows):
     async def write_ready_time(self, rental: Rental) -> None:
         """Store the time at which the machine became ready, for `median_time_to_ready`.
 
-        The time is stored with the newest attempt (purchase) of the rental.
+        The time is stored with the newest purchase of the rental.
         """
         newest = {"key": rental.id, "attempt_n": rental.attempts, "ready_at": rental.running_lease.ready_at}
         await self._conn.execute(_UPDATE_ATTEMPT, newest)
@@ -157,7 +157,7 @@ class Attempts(Rows):
         """Record, for `success_rates`, that a GPU of a ready machine is faulty.
 
         If more faults are found later, only the first one is recorded. The time of the first fault is stored with
-        the newest attempt (purchase) of the rental.
+        the newest purchase of the rental.
         """
         newest = {"key": rental.id, "attempt_n": rental.attempts, "found_at": now}
         await self._conn.execute(_GPU_FAULT, newest)
@@ -253,7 +253,7 @@ class Attempts(Rows):
         return {row.resource_id: to_model(Resource, row) for row in rows}
 
     async def attempts_of(self, resources: Sequence[Resource]) -> dict[str, Attempt]:
-        """Return the attempt (purchase) that bought each resource, by resource ID."""
+        """Return the purchase that bought each resource, by resource ID."""
         pairs = {(resource.rental_id, resource.attempt) for resource in resources}
         query = select(attempts).where(tuple_(_a.rental_id, _a.n).in_(pairs))
         by_key = {(row.rental_id, row.n): _attempt_of(row) for row in await self._conn.execute(query)}
@@ -338,7 +338,7 @@ def merge_attempt(stored: Attempt, reported: Attempt) -> Attempt:
 def merge_resource(stored: Resource, reported: Resource) -> Resource:
     """Return the reported resource. Fields that are missing from the report get their stored values.
 
-    The API may report a field once and leave it out of later answers.
+    The API can report a field once and leave it out of later answers.
     """
     # Once a resource is stored as terminated, only a more recent answer from the API can prove that it is alive.
     terminated_at = (

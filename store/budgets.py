@@ -1,6 +1,6 @@
 """Budget balances, and the charges and reservations that they are made of.
 
-The balance of a person, a project or the team is the sum of their charges and reservations in one month.
+A balance is the sum of the charges and reservations of a person, a project or the team in one month.
 """
 
 from __future__ import annotations
@@ -79,10 +79,11 @@ _BILLING_BEFORE = select(
         ),
     )
 )
-"""Checks for machines that may still have costs: resources that are alive, and purchases without a known resource.
+"""Checks for machines whose costs can still grow.
 
-A purchase without a known resource may have bought a machine. Such purchases are checked only if their rental
-isn't over. After the rental is over, the machine is checked as soon as its resource appears.
+These are resources that are alive, and purchases without a known resource, which may have bought a machine. If a
+purchase has no known resource, it is checked only while its rental isn't over. Later, the machine is checked as
+soon as its resource appears.
 """
 _MACHINES = select(
     *(_r.resource_id, _a.offer, _a.vendor, _a.gpu, _a.resource_name),

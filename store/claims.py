@@ -248,7 +248,7 @@ class DueTable(Rows, Generic[C]):
 
         Args:
             without: IDs of rows to ignore.
-            claimed: Also consider rows that are claimed.
+            claimed: Whether rows that are claimed are considered too.
         """
         dialect = self._conn.dialect.name
         statement = _next_due(self._table, dialect, some_left_out=bool(without), claimed=claimed)

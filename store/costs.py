@@ -160,7 +160,7 @@ class Costs(Rows):
         """Yield the resources that haven't been terminated, in batches. Other tasks can run between the batches.
 
         If `person` is given, only two groups of rentals are read: the rentals that this person owns, and all
-        rentals whose owner has ever changed. The second group may include rentals that this person never owned.
+        rentals whose owner has ever changed. The second group can include rentals that this person never owned.
         """
         statement = _ACCRUING if person is None else _ACCRUING_OF
         for some in _batches(list(await self._conn.scalars(statement, {"person": person}))):

@@ -50,9 +50,9 @@ from store.tables import jobs, probe_runs, quotes, rentals, shared_searches
 
 
 class Written(StrEnum):
-    """The kinds of writes that a listener can choose (see `Database.on_commit`).
+    """The kinds of writes of which `Database.on_commit` can notify a listener.
 
-    Most values are the name of a table. A listener for such a value is called after every write to the table.
+    Most values are the name of a table. A listener for a table is called after every write to the table.
     """
 
     QUOTES = "quotes"
@@ -65,7 +65,7 @@ class Written(StrEnum):
     CHANGES = "resources"
     """A rental or a resource has changed. A new due time of a rental alone isn't a change."""
     PROBE_RUNS = "changed_visits"
-    """The bot started or stopped probing a machine, or scheduled a probe run for an earlier time.
+    """The bot began or stopped checking a machine with its probe, or scheduled a probe run for an earlier time.
 
     Listeners aren't called if a probe run is only postponed, because that makes no work due.
     """
@@ -350,10 +350,10 @@ class Database:
             listener()
 
     def in_background(self) -> Database:
-        """Return a copy of this object for background work, which nobody is waiting for.
+        """Return a copy of this object for work that no person is waiting for.
 
-        On SQLite, the copy makes its writes one at a time. A write that a person is waiting for is therefore
-        delayed by at most one of them.
+        On SQLite, the copy makes its writes one at a time. If a person is waiting for a write, at most one write
+        of the copy comes before it.
         """
         other = copy(self)
         if self._writer_lock is not None:
@@ -394,14 +394,14 @@ class Database:
 
         Args:
             durable: Whether the commit waits until the data is on the disk. A commit that isn't durable survives a
-                crash of the process, but a power cut may undo it. A power cut never undoes a durable commit, or
+                crash of the process, but a power cut can undo it. A power cut never undoes a durable commit, or
                 anything that was committed before one. Use False only for work that is repeated if it is lost,
                 such as a claim, a due time or the result of a call to Slack. Never use False for data that is
                 shown in Slack.
 
         Raises:
             StoreBusy: The database can't be written in time.
-            Stale: A rental has changed in the meantime. In that case, only attempts, resources and ledger rows
+            Stale: A rental has changed in the meantime. In that case, only purchases, resources and ledger rows
                 were written.
         """
         async with self.queue, self._connection(durable=durable) as conn:
@@ -423,7 +423,7 @@ class Database:
     async def takes_writes(self) -> bool:
         """Return whether the database can be written now, by trying to write to it.
 
-        Listeners of `on_commit` aren't called. Returns True as well if the attempt fails but another write was
+        Listeners of `on_commit` aren't called. Returns True as well if this write fails but another write was
         committed in the meantime, because the database was then only busy.
         """
         commits = self._noticed.commits

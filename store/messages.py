@@ -1,7 +1,6 @@
 """The outbox: all messages that the bot has sent to Slack, or still has to send.
 
-`due_at` is in wall-clock time. `refresh_at` follows the bot's clock, which tests and the sandbox can move (see
-bot.clock).
+`due_at` is in wall-clock time. `refresh_at` follows the bot's clock, which tests and the sandbox can set.
 """
 
 from __future__ import annotations
@@ -91,7 +90,7 @@ _ORDER = case((_NOT_POSTED, 0), (_c.urgent, 1), (_HOME, 5), (~_SHOWN_AGAIN, 2), 
 - 1: edits that show a transition of a rental.
 - 2: edits that only show progress.
 - 3: messages that are shown again after a restart, except those of priority 4.
-- 4: cards (the main messages of rentals) that are shown again after a restart, if no purchase waits for them.
+- 4: the main messages of rentals (cards) after a restart, if no purchase waits for them.
 - 5: Home tabs with changed content, in the order in which they became due.
 """
 _DUE = (
@@ -220,11 +219,11 @@ _COMPARE_CARDS = (
     )
     .values(version_at_start=_FIRST_KNOWN, next_call=NextCall.FIND)
 )
-"""Makes delivery compare cards (the main messages of rentals) with what Slack shows.
+"""Makes the delivery of messages compare cards with what Slack shows. A card is the main message of a rental.
 
-Only the cards of rentals for which the bot might still buy a machine are compared. The bot buys no machine for
-such a rental before its card has been compared. If Slack shows a newer version of the card, the database is an old
-backup, and the machine may have been bought already.
+A card is compared only if the bot might still buy a machine for its rental. The bot buys nothing for the rental
+before the comparison. If Slack shows a newer version of the card, the database is an old backup, and the machine
+may have been bought already.
 """
 _not_over = admin_questions.c.over_at.is_(None)
 _SHOW_ALL_AGAIN = (
@@ -271,7 +270,7 @@ class Messages(Rows):
         self._real_now = real_now
 
     async def add(self, message: Message) -> None:
-        """Queue a message. If its `due_at` isn't set, the message is due now.
+        """Queue a message. If `due_at` isn't set, the message is due now.
 
         Nothing is added if the event already has a message of this kind to this destination, or if the message is
         a card and the rental already has a card.
@@ -399,10 +398,10 @@ class Messages(Rows):
         return cast(datetime | None, await self._conn.scalar(_NEXT_DUE, {"after": after or EVER}))
 
     async def to_refresh(self, now: datetime, limit: int, without: Collection[int] = ()) -> list[Message]:
-        """Return the messages whose elapsed time has to be updated now.
+        """Return the messages that show an elapsed time and have to be updated now.
 
-        Such a message shows how much time has passed. Messages that have been due longest come first. A message
-        that also has a `due_at` is left out, because its next edit updates the elapsed time as well.
+        Messages that have been due longest come first. A message that also has a `due_at` is left out, because its
+        next edit updates the elapsed time as well.
 
         Args:
             now: The current time of the bot's clock.
@@ -412,9 +411,9 @@ class Messages(Rows):
         return await self._all(Message, _TO_REFRESH, now=now, max_rows=limit, without=list(without))
 
     async def next_refresh(self) -> datetime | None:
-        """Return the next time at which a message's elapsed time has to be updated. None if there is none.
+        """Return the next time at which a message that shows an elapsed time has to be updated, or None.
 
-        The time follows the bot's clock, which tests and the sandbox can move.
+        The time follows the bot's clock, which tests and the sandbox can set.
         """
         return cast(datetime | None, await self._conn.scalar(_NEXT_REFRESH))
 
@@ -475,7 +474,7 @@ class Messages(Rows):
     async def file_waits(self, to: Destination, part: MonthPart) -> bool:
         """Return whether a CSV file of charges still has to be sent to a person.
 
-        `part` says which charges the file contains: those of a person, a project or the team in one month.
+        The file contains the charges of a person, a project or the team in one month, as named by `part`.
         """
         return bool(await self._conn.scalar(_FILE_WAITS, {"reader": to, "part": part}))
 

@@ -147,7 +147,7 @@ class RequestFacts(AllowedFacts, DecidersFacts, UntilFacts, BillFacts):
 
 
 class DecisionFacts(SaidFacts, PeopleFacts, AllowedFacts, UntilFacts):
-    """The approval or denial of a request or an extension. `people` requested the extension. The lease ends at `until`."""
+    """An approval or a denial. If it is about an extension, `people` requested it. The lease ends at `until`."""
 
     terms: int | None = Field(default=None, alias="envelope")
     span: timedelta | None = None

@@ -216,7 +216,7 @@ class Sample(Frozen):
 
     rental_id: str
     at: Instant
-    """The bot time at which the report was received. The machine's own clock is never used."""
+    """The time on the bot's clock at which the report was received. The machine's own clock is never used."""
     gpus: tuple[GpuUse, ...] = ()
     peers: tuple[str, ...] = ()
     """The hashes of the open SSH connections, as in `Report.peers`."""
@@ -274,7 +274,7 @@ class Use(Frozen):
 
     @property
     def bare(self) -> Use:
-        """A copy that contains only the status, the start of the status, and the start of the idle period."""
+        """A copy with only the status, the time at which it began, and the start of the idle period."""
         return Use(status=self.status, since=self.since, idle_period=self.idle_period)
 
 

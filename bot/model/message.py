@@ -14,13 +14,13 @@ class MessageKind(StrEnum):
     """The kinds of messages.
 
     A live message is edited whenever its content changes. All other messages are posted once and never edited.
-    There is one exception: a message of kind QUOTE may be edited.
+    There is one exception: a message of kind QUOTE can be edited.
     """
 
     CARD = "card"
     """The message that shows a rental and is kept up to date. It is posted in `Rental.card_channel`."""
     THREAD = "thread"
-    """A reply in the card's thread, posted once, from the facts of one event."""
+    """A reply in the card's thread. It is posted once and rendered from the facts of one event."""
     APPROVAL = "approval"
     """A message that asks the approvers a question and is kept up to date. One event causes it.
 
@@ -223,7 +223,7 @@ class Message(Frozen):
     ts: str | None = None
     """Slack's ID of the post within its channel. None until the message is known to be posted."""
     posted_at: Instant | None = None
-    """The time at which Slack accepted the message, by the bot's clock, which the sandbox can move."""
+    """The time at which Slack accepted the message, by the bot's clock, which the sandbox can set."""
     sending: bool = False
     """True if a post was begun and its outcome is unknown.
 

@@ -76,7 +76,7 @@ class Question(Frozen):
     """The questions to an owner about an idle machine. No further question is asked before `quiet_until`."""
 
     quiet_until: Instant | None = Field(default=None, alias="silent_until")
-    """The time before which the owner isn't asked anything. None if they may be asked at any time."""
+    """The time before which the owner isn't asked anything. None if the owner can be asked at any time."""
     promised: bool = False
     """True if the bot promised the owner to ask at `quiet_until`, in reply to an earlier answer.
 
@@ -102,28 +102,28 @@ class GracefulDestroy(Frozen):
 
 
 class Lease(Frozen):
-    """The time for which a machine may run, and the notices and questions that its owner has received."""
+    """The time for which a machine is rented, and the notices and questions that its owner has received."""
 
     ready_at: Instant
     ends_at: Instant
     latest_end: Instant | None = None
     """The latest end of a lease with a flexible end. None if the end is fixed.
 
-    While the machine is in use, `ends_at` moves to later times, but never past `latest_end`. If the lease is about
-    to end because its jobs are done, but work goes on, `ends_at` moves back to this time.
+    While the machine is in use, `ends_at` moves to later times, but never past `latest_end`. If the lease was
+    about to end because its jobs were done, but work is seen again, `ends_at` becomes this time again.
     """
     kept_until: Instant | None = None
     """The latest time until which the machine is kept if `/root/on-ending.sh` fails before the end of the lease.
 
-    The approved terms pay until then. None if the machine isn't kept, or if it is being kept already: `ends_at` is
-    then the time until which it is kept.
+    The approved total includes this time. None if the machine isn't kept, or if it is being kept already:
+    `ends_at` is then the time until which it is kept.
     """
     until_done: UntilDone | None = None
     """Set if the lease ends when its jobs are done."""
     notices_checked_at: Instant
     """The time up to which all notices of the lease's end have been sent or skipped."""
     seen_at: Instant
-    """The owner's last sign of life, such as an answer or an extension."""
+    """The last time at which the owner showed that they are there, for example by an answer or an extension."""
     question: Question
     graceful_destroy: GracefulDestroy | None = None
     """Set while the machine is being destroyed gracefully. An extension cancels this."""
@@ -141,7 +141,7 @@ class Lease(Frozen):
 
     @property
     def last_end(self) -> datetime:
-        """The latest time at which the lease may end without an extension.
+        """The latest possible end of the lease without an extension.
 
         For a flexible end, this is `latest_end`. A graceful destroy doesn't change this time.
         """
@@ -150,7 +150,7 @@ class Lease(Frozen):
 
     @property
     def paid_until(self) -> datetime:
-        """The latest time until which the machine may run without an extension.
+        """The latest time until which the machine can run without an extension.
 
         Unlike `last_end`, this includes the time for which the machine is kept if `/root/on-ending.sh` fails.
         """
@@ -160,7 +160,7 @@ class Lease(Frozen):
 class Extension(Frozen):
     """A request for a longer lease that waits for an approver.
 
-    An extension has its own terms. If nobody decides, it expires at the current end of the lease.
+    An extension has its own terms. If nobody approves or denies it, it expires at the current end of the lease.
     """
 
     terms: Terms = Field(alias="envelope")
@@ -169,7 +169,7 @@ class Extension(Frozen):
     asked_by: str
     asked_at: Instant
     until_done: bool = False
-    """True if the machine should then also end when its jobs are done."""
+    """True if the extended lease should also end when the jobs on the machine are done."""
 
 
 class Ending(Frozen):
@@ -315,14 +315,14 @@ class Rental(Frozen):
     """The time at which the bot next works on the rental. None if no work is planned."""
 
     def lets_in(self, person_id: str) -> bool:
-        """Return whether a person is the owner or a teammate, and may therefore log in."""
+        """Return whether a person is allowed to log in, because they are the owner or a teammate."""
         return person_id in {self.owner, *self.teammates}
 
     @property
     def lost(self) -> bool:
         """True if the vendor took the machine away.
 
-        Machines of an earlier purchase may still be in the process of being deleted.
+        Machines of an earlier purchase can still be in the process of being deleted.
         """
         return self.ending is not None and self.ending.outcome is State.LOST
 
@@ -350,7 +350,7 @@ class Rental(Frozen):
 
     @property
     def owner_decides(self) -> bool:
-        """True if the owner decides about the request without an approver."""
+        """True if the request waits for the owner's own decision, not for an approver's."""
         return self.decision is not None and self.decision.decider is Decider.OWNER
 
     @property

@@ -13,7 +13,7 @@ from bot.model.rental import Rental
 
 
 class PeriodKind(StrEnum):
-    """The kinds of periods that people can ask about."""
+    """The kinds of periods for which people can request a spend report."""
 
     TODAY = "today"
     WEEK = "week"

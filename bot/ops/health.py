@@ -25,9 +25,9 @@ LONGEST_WAIT = 60.0
 READ_EVERY = 0.02
 """The time in seconds (wall clock) between two checks whether a waiting request can be answered."""
 MOST_WAITERS = 3
-"""The maximum number of requests that can wait at the same time. Further requests are answered immediately.
+"""The maximum number of requests that can wait at the same time. Any additional request is answered immediately.
 
-The limit exists because each waiting request may read the store 50 times a second.
+The limit exists because each waiting request can read the store 50 times a second.
 """
 
 

@@ -128,7 +128,7 @@ class HealthReport:
         return {"well": not any(vital for vital, _ in trouble), "wrong": [words for _, words in trouble]}
 
     async def _figures(self) -> dict[str, Any]:
-        """Return the figures for /health. Figures of the same name are added up."""
+        """Return the figures for /health. Figures with equal names are added up."""
         figures: dict[str, Any] = {}
         for part in self.parts:
             for name, value in (await part.figures()).items():

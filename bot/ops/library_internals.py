@@ -32,7 +32,7 @@ The code that uses them is in `bot/market/transport.py` and `store/inline_sqlite
 def check_dependencies(http: ModuleType = aiohttp, sqlite: ModuleType = aiosqlite) -> None:
     """Raise Unusable if a package lacks a private attribute that the bot uses.
 
-    The error has one line for each such package.
+    The error has one line for each of these packages.
     """
     missing = {"aiohttp": _missing_of_aiohttp(http), "aiosqlite": _missing_of_aiosqlite(sqlite)}
     lines = [

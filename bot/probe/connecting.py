@@ -42,8 +42,8 @@ MOST_REMEMBERED = 10_000
 _NAMES = ThreadPoolExecutor(32, thread_name_prefix="gpubot-names")
 """The threads that look up the host names of machines.
 
-These threads may wait for a DNS server that doesn't answer. The rest of the bot isn't delayed then, because it
-uses asyncio's default threads.
+If a DNS server doesn't answer, these threads wait. The rest of the bot isn't delayed, because it uses asyncio's
+default threads.
 """
 
 _Addresses: TypeAlias = list[tuple[Any, ...]]

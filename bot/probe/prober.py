@@ -28,13 +28,13 @@ PROBE_RUN_SECONDS = 15.0
 AFTER_REPORT_SECONDS = 6.0
 """The maximum time in seconds (wall clock) for what the script prints after the report.
 
-Without it, a machine whose GPU driver hangs there would be reported as unreadable.
+With this limit, the report is used even if the GPU driver hangs after it.
 """
 MAX_LINE = 1024
 MAX_LINES = 30
 """The maximum number of lines to read while waiting for the SSH banner.
 
-A server may send other lines before the banner (RFC 4253, section 4.2).
+A server is allowed to send other lines before the banner (RFC 4253, section 4.2).
 """
 HOST_KEY_BYTES = 16 * 1024
 """The maximum number of bytes that a server can send before its host key is known. OpenSSH sends 2 KiB."""

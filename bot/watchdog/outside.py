@@ -47,7 +47,7 @@ class Posted(NamedTuple):
     taken: bool
     """True if Slack has confirmed that it accepted the message."""
     clock_is_wrong: bool = False
-    """True if this machine's clock differs from Slack's by more than CLOCKS_DIFFER."""
+    """True if this machine's clock and Slack's clock differ by more than CLOCKS_DIFFER."""
 
 
 class Outside:
@@ -107,8 +107,8 @@ class Outside:
     async def delete(self, resource_id: str) -> str | None:
         """Delete a resource.
 
-        Returns None if Compute Clear accepted the deletion, or if the account no longer has such a resource.
-        Otherwise, returns a sentence with the reason why the resource isn't being deleted.
+        Returns None if Compute Clear accepted the deletion, or if the account no longer has the resource.
+        Otherwise, the result is a sentence with the reason why the resource isn't being deleted.
         """
         try:
             accepted = await self._market.delete(resource_id)
