@@ -70,16 +70,16 @@ from store.migrations import HEAD
 log = structlog.get_logger("gpubot")
 
 SANDBOX_CLAIM_SECONDS = 4.0
-"""The time in seconds (wall clock) that a claim of a process in a sandbox lasts.
+"""The time in seconds (wall clock) for which a process in a sandbox reserves a row.
 
-A claim reserves a row for one process to work on. The time is short because the sandbox has to wait for it: after
-a bot was killed, the sandbox stops its clock until the bot's claims have expired.
+A process reserves (claims) a row before it works on the row. The time is short because the sandbox waits for it:
+after a bot was killed, the sandbox stops its clock until the bot's claims have expired.
 """
 SWEEP_AGAIN = timedelta(seconds=10)
-"""The time after which a failed first sweep is retried.
+"""The time after which the first comparison with Compute Clear is repeated if it failed.
 
-A sweep compares the resources on the Compute Clear account with the store. The time is short because the bot buys
-nothing before the first sweep has succeeded.
+The bot regularly compares the resources on the Compute Clear account with the store (the sweep). The time is short
+because the bot buys nothing before the first comparison has succeeded.
 """
 FIRST_ANSWERS = 5.0
 """The maximum time in seconds (wall clock) to wait for the first answers of Compute Clear and Slack."""

@@ -1,7 +1,7 @@
 """The clocks of the bot. No other module reads a clock or sleeps.
 
 There are two times. *Bot time* (`now`, `sleep_until`) is used for offers, leases, approvals, polls and billing.
-Tests and the sandbox can change bot time. *Wall-clock time* (`real`, `monotonic`, `pause`) is used for times that
+Tests and the sandbox can set bot time. *Wall-clock time* (`real`, `monotonic`, `pause`) is used for times that
 other systems measure. Examples are acknowledgements, the rate of posts, Retry-After, HTTP timeouts, and the claims
 by which a process reserves work for itself.
 """
@@ -159,10 +159,10 @@ class MovedClock(SystemClock):
 
 
 class CorrectedClock:
-    """A clock that shows the correct time, although the clock that it wraps is fast by `ahead`.
+    """A clock that corrects another clock, which is fast by `ahead`.
 
-    Only the time of day is corrected. The wrapped clock is still used for `monotonic` and for the lengths of
-    sleeps and pauses.
+    Only the time of day is corrected. The other clock is still used for `monotonic` and for the lengths of sleeps
+    and pauses.
     """
 
     def __init__(self, uncorrected: Clock) -> None:

@@ -3,7 +3,7 @@
 The message of every GpubotError is shown to a person:
 
 - Mistake says what to type instead.
-- Refused says who may do the same, or what would be allowed.
+- Refused says who is allowed to do this, or what would be allowed.
 - TooLate says what has happened in the meantime.
 - Outage says that something failed temporarily. The person can try again.
 - CannotOpen says why the bot can't start.
@@ -187,9 +187,9 @@ class Refused(GpubotError):
 
     Args:
         words: The message.
-        channels: The channels in which the bot may be used. Set if it was used in another channel.
+        channels: The channels in which people are allowed to use the bot. Set if it was used in another channel.
         again_at: The time from which the action will be allowed. None if no such time is known.
-        next_step: A step that the person can take instead.
+        next_step: An action that the person can take instead.
     """
 
     def __init__(
@@ -209,7 +209,7 @@ class OverBudget(Refused):
     """The rental would exceed a budget, and the policy says that such rentals are refused.
 
     Args:
-        words: A sentence that says how much headroom the budget has left.
+        words: A sentence that says how much is left in the budget.
         instead: A sentence that says what wasn't done and what the person can do next. Lists of offers omit this
             sentence.
     """
@@ -270,7 +270,7 @@ class AlreadyDecided(TooLate):
     """Somebody else, or the same person earlier, has already made this decision.
 
     Args:
-        rental_id: The rental that was decided about. None if the decision was about something else.
+        rental_id: The rental that the decision was about. None if it wasn't about a rental.
         decision: The decision that was made.
         name: The name of the person who decided. None if it isn't known.
         own: Whether the reader of the message made the decision.

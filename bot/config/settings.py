@@ -299,9 +299,9 @@ def read_settings_of(kind: type[S]) -> S:
 def read_partly(kind: type[S]) -> tuple[S, dict[str, str]]:
     """Return the settings of a command, and, by name, a message about each setting that is missing or wrong.
 
-    The value of such a setting is a placeholder or its default, which the caller must not use.
+    The caller must not use the value of one of these settings: it is a placeholder or the default.
 
-    If `.env` can't be read, all settings that are missing have the same message, because `.env` may contain them.
+    If `.env` can't be read, all missing settings get one and the same message, because `.env` may contain them.
     """
     env_file = read_env_file()
     values, wrong = _from_files(env_file, kind)

@@ -18,7 +18,8 @@ APPROVERS = "approvers"
 PAGE_SIZE, MAX_PAGES = 500, 20
 """The page size for reading members, and the maximum number of pages.
 
-Further members of a very large channel are ignored (docs.slack.dev/reference/methods/conversations.members).
+In a very large channel, the remaining members are ignored
+(docs.slack.dev/reference/methods/conversations.members).
 """
 MAX_NAMES = 3
 

@@ -152,7 +152,7 @@ class Transport:
             timeouts: The limits for each kind of call.
             on_token: Called after the first answer, and whenever Compute Clear begins to refuse or accept the
                 token. The argument is True if Compute Clear refuses the token.
-            read_token: Reads the token again after it has been refused. It may raise GpubotError.
+            read_token: Reads the token again after it has been refused. It can raise GpubotError.
             on_call: Called for each call with its name and its outcome. The outcome is a class of statuses such as
                 `2xx`, or `no_answer`. If there is an answer that can't be used, `on_call` is called a second time,
                 with `unusable`.
@@ -345,8 +345,8 @@ class Transport:
 def _was_not_sent(error: BaseException) -> bool:
     """Return whether a request certainly didn't reach the server.
 
-    httpx raises the same error whether the connection failed before the request was sent or broke afterwards. That
-    error is caused by an error of aiohttp, whose class tells the two cases apart.
+    httpx raises one kind of error for two cases: the connection failed before the request was sent, or it broke
+    afterwards. The cause of the error is an error of aiohttp. Its class tells the two cases apart.
     """
     cause: BaseException | None = error
     while cause is not None:

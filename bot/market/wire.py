@@ -43,7 +43,7 @@ MAX_RESOURCES = 100_000
 """The maximum length of a list of resources: all resources on the account, or those of one offer.
 
 Deleted resources stay on the list, so it grows for years. A longer list is rejected as a whole, because every
-entry may be billing.
+entry can be a machine that costs money.
 """
 
 T = TypeVar("T")
@@ -126,7 +126,7 @@ def _list_in(body: object, *names: str) -> list[object]:
 def _check_length(found: list[T]) -> list[T]:
     """Return a list of resources unchanged. Raises UnusableAnswer if it is longer than any real list.
 
-    The list can't simply be truncated, because each of its resources may be billing.
+    The list can't simply be truncated, because each of its resources can be a machine that costs money.
     """
     if len(found) > MAX_RESOURCES:
         raise UnusableAnswer("a list without an end")
@@ -167,7 +167,7 @@ def names(body: object) -> tuple[str, ...]:
     """Return the names in an answer from a discovery endpoint.
 
     The answer is a list of strings, a list of objects with a `name`, or an object whose only field is a list of
-    either kind. Raises UnusableAnswer for anything else, or if there are no names.
+    either kind. Raises UnusableAnswer for any other answer, or if there are no names.
     """
     if isinstance(body, dict) and len(body) == 1:
         body = next(iter(body.values()))
@@ -286,8 +286,8 @@ def _price(entry: dict[str, object]) -> Decimal | None:
 def procured(body: object, offer_id: str, anomalies: Anomalies) -> Procured:
     """Parse an answer of procure_offer with status 200.
 
-    Raises UnusableAnswer if the body isn't such an answer, or is about another offer. Even if UnusableAnswer is
-    raised, a machine may have been bought.
+    Raises UnusableAnswer if the body has another form, or is about another offer. A machine may have been bought
+    even then.
     """
     status = fields.word(fields.field(body, "status"))
     if status is None:
@@ -327,7 +327,7 @@ def progress(body: object, offer_id: str, anomalies: Anomalies) -> OfferProgress
     """Parse the progress of an offer's procurement.
 
     The stage is taken from `procurement_status`. If that field is missing, the stage is taken from `status`. If
-    both fields are present, both have to say that the procurement has not begun.
+    one of the two fields says that the procurement has begun, it has begun, whatever the other field says.
     """
     status = fields.word(fields.field(body, "status"))
     stage = fields.word(fields.field(body, "procurement_status")) or status

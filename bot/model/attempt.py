@@ -211,9 +211,9 @@ class AdoptedMachine(Frozen):
 
 
 class Attempt(Frozen):
-    """An attempt to buy an offer with one procure call. There is never more than one attempt for an offer.
+    """One purchase: an attempt to buy an offer with one procure call.
 
-    An attempt can also stand for a machine that wasn't rented through the bot (`adopted`).
+    There is never more than one attempt for an offer. An attempt can also stand for a machine that wasn't rented through the bot (`adopted`).
     """
 
     rental_id: str
@@ -224,8 +224,8 @@ class Attempt(Frozen):
     adopted: AdoptedMachine | None = None
     """Set if the machine was adopted: an admin gave it an owner, and there was no procure call.
 
-    The attempt then consists of the adopted resources, and other resources are never added. Exactly one of `offer`
-    and `adopted` is set.
+    The attempt then consists of the adopted resources, and no resource is added later. Exactly one of `offer` and
+    `adopted` is set.
     """
     resource_name: str | None = None
     """The name that the bot gave the resource (`bot.policy.buying.resource_names`).
@@ -311,7 +311,7 @@ class Attempt(Frozen):
         False once the vendor has accepted the deletion of the machine. Always False if `orphaned` is set, because
         the bot deletes the machines of an orphaned purchase.
 
-        A rental has at most one live attempt.
+        A rental has at most one purchase for which this is True.
         """
         return self.delete_accepted_at is None and not self.orphaned and not self.closed
 

@@ -72,7 +72,7 @@ class Balance(Frozen):
     """The time of the next check of a pending budget alert. None if no alert is pending.
 
     An alert is pending if the spent money alone doesn't reach the threshold, but the spent and the reserved money
-    together do. The reserved money may be released soon, so the alert isn't sent at once.
+    together do. The rentals may soon need less than they reserved, so the alert isn't sent at once.
     """
     alert_to: str | None = None
     """The Slack ID of the person who gets the pending alert in addition to the approvers' channel."""

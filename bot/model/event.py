@@ -1,4 +1,4 @@
-"""Events: the history of each rental and of the account, and the effects of each kind of event.
+"""Events: the history of each rental and of the account at Compute Clear, and the effects of each kind of event.
 
 An event is stored in the same transaction as the change that it describes. The table `EFFECTS` has a row for each
 kind of event. The row says which messages the event causes, and which questions it asks or resolves.
@@ -425,7 +425,7 @@ class Effects(Generic[F]):
     thread: Condition[F] = never
     """The condition under which a reply about the event is posted in the card's thread.
 
-    There is no reply if another message already says the same: the card itself, the first "renting" reply, a
+    There is no reply if another message already says what happened: the card itself, the first "renting" reply, a
     direct message or an alert. There is also no reply to events about the use of a machine, or about the people
     who log in.
     """
@@ -662,7 +662,7 @@ def events_after(event: Event, events: Sequence[Event]) -> Sequence[Event]:
 
 
 def resolved_by(event: Event, events: Sequence[Event]) -> Event[Any] | None:
-    """Return the first later event that resolves the question of this event, or None.
+    """Return the first later event that resolves the question that this event asks, or None.
 
     An event can cause a message with a question, for example whether to approve a request. The approval is then
     the event that resolves the question.

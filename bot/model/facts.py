@@ -2,8 +2,8 @@
 
 For each kind of event, `EFFECTS` in `bot/model/event.py` names the class of its facts. Facts are stored as JSON
 under the names of their fields. A field has a default in three cases: some events of the class lack it, an earlier
-release didn't store it, or it is a price or an amount that not every reader may see. A `detail` is untrusted text
-from people or the market, so it must be escaped for display.
+release didn't store it, or it is a price or an amount that not every reader is allowed to see. A `detail` is
+untrusted text from people or the market, so it must be escaped for display.
 """
 
 from __future__ import annotations
@@ -124,10 +124,10 @@ class OtherOffer(Frozen):
 
 
 class RequestFacts(AllowedFacts, DecidersFacts, UntilFacts, BillFacts):
-    """A request, with its terms and the people who decide about it.
+    """A request, with its terms and the people who can approve or deny it.
 
-    `until` is the time at which the request expires if nobody decides, or at which the rental stops waiting for an
-    offer.
+    `until` is the time at which the request expires without a decision, or at which the rental stops waiting for
+    an offer.
     """
 
     why: Why | None = None
@@ -494,7 +494,7 @@ class AlertFacts(UntilFacts):
 
 
 class AccountFacts(Facts):
-    """The machines or other things that an alert is about. `count` is their number, and `detail` lists them.
+    """The things that an alert is about. `count` is their number, and `detail` lists them.
 
     They are machines, requests, mistakes in the policy file, or policy keys that a new version changed.
     """

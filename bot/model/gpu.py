@@ -81,7 +81,7 @@ def _model_of(canonical: str) -> _Model:
 
 
 def fits_model(canonical: str, clicked: str) -> bool:
-    """Return whether a GPU may be bought as a substitute for the clicked GPU, without asking anybody.
+    """Return whether a GPU can be bought in place of the clicked GPU without asking anybody.
 
     The GPU must be of the same model and form factor, with at least as much memory. If either name leaves out the
     form factor or the memory, only an identical name is accepted.
@@ -150,7 +150,8 @@ def may_mean(gpu: str, name: str) -> bool:
 
     Both names are written as people type them: a family such as `H100`, a family with features, as in `H100 80GB`,
     or a canonical name such as `nvidia-h100-sxm5-80gb`. A rule about a family applies to all its variants. A rule
-    about one variant also applies to a request for the whole family, because that variant may be bought for it.
+    about one variant also applies to a request for the whole family, because the bot can buy that variant for the
+    request.
     """
     one, other = _name_words(gpu), _name_words(name)
     return _includes(other, one) or _includes(one, other)

@@ -1,7 +1,7 @@
 """Jobs: commands that people run on their machines with `gpubot-run`, as the probe reports them.
 
-A machine keeps a small file for each job. Anyone who can write on the machine can also write such a file, so
-nothing here is proof of anything: it is what the machine says.
+A machine keeps a small file for each job. Anyone who can write on the machine can also write such a file, so a
+report about jobs proves nothing.
 """
 
 from __future__ import annotations

@@ -86,8 +86,8 @@ class NextCall(StrEnum):
     """A read of the conversation, to find the message there before it is posted or edited.
 
     The call is conversations.history or conversations.replies. It is needed if the outcome of an earlier post is
-    unknown, because the message could otherwise appear twice. It is also needed after a start. The database may
-    then be a restored backup, so Slack may show a later version of the message.
+    unknown, because the message could otherwise appear twice. It is also needed after a start. If the database is
+    a restored backup, Slack can show a later version of the message.
     """
     POST = "post"
     """A post with chat.postMessage."""
@@ -168,7 +168,7 @@ _VERSIONS_FROM = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def lowest_version(real_now: datetime) -> int:
-    """Return the lowest version that a message may get at this wall-clock time.
+    """Return the lowest version that a message can get at this wall-clock time.
 
     This is the number of seconds since the start of 2026. Each change adds one to a message's version, and a
     message changes less often than once a second. Therefore, if the database is restored from a backup, new

@@ -51,7 +51,7 @@ class WaitlistEntry(Frozen):
     """The canonical name of the GPU whose price the owner saw.
 
     Another GPU is only rented if `may_substitute` accepts it as a substitute. None if any GPU that matches the
-    request may be rented.
+    request can be rented.
     """
     budgets: dict[ScopeKind, Micros] | None = None
     """The budgets of the owner, the project and the team when the rental reserved money from them.

@@ -271,14 +271,14 @@ class Change:
     resources: tuple[Resource, ...] = ()
     ledger: tuple[LedgerRow, ...] = ()
     under_claim: bool = False
-    """True if everything except the facts is written only while this process holds the claim on the rental.
+    """True if the rental, its events and its messages are written only under this process's claim.
 
     A claim is the exclusive right of one process to work on a rental for a limited time.
     """
     releases_claim: bool = False
     """True if the change ends the claim on the rental. Only the code that advances the rental sets this."""
     probed_at: datetime | None = None
-    """The newest probe run that the decision is based on. None if the decision doesn't depend on probe runs.
+    """The time of the newest probe run that the decision is based on. None if it isn't based on probe runs.
 
     If there was a later probe run, the change isn't written, as if the rental had changed.
     """

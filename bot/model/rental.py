@@ -80,7 +80,7 @@ class Question(Frozen):
     promised: bool = False
     """True if the bot promised the owner to ask at `quiet_until`, in reply to an earlier answer.
 
-    The bot then asks at that time, even if the owner has shown a sign of life in the meantime.
+    The bot then asks at that time, even if the owner has answered or extended the lease in the meantime.
     """
     asked: Asked | None = None
     """The questions about the most recent idle period that caused a question. None if no question was asked."""

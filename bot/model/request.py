@@ -71,7 +71,7 @@ class Request(OfferQuery):
     until: Instant | None = None
     """The time until which the person wants the machine, such as `until 18:00`. None if they named no time.
 
-    If `up_to` is set, the end is flexible: this is the earliest time at which the lease may end.
+    If `up_to` is set, the end is flexible: this is the earliest time at which the lease can end.
     """
     starts_at: Instant | None = None
     """The time at which the machine is wanted, such as `at 9:00 tomorrow`. None means as soon as possible.

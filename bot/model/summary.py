@@ -52,7 +52,7 @@ class RentalDetails(RentalSummary):
     ledger: tuple[LedgerRow, ...] = ()
     events: tuple[Event, ...] = ()
     keys_now: dict[str, tuple[Key, ...]] = Field(default_factory=dict)
-    """The current keys of the owner and the teammates who may have access, by user ID.
+    """The current keys of the owner and the teammates who are allowed to log in, by user ID.
 
     Empty if the rental is over, or if the reader is neither the owner nor one of these teammates.
     """
@@ -74,7 +74,7 @@ class RentalDetails(RentalSummary):
     Empty if the rental never had another owner.
     """
     demands: tuple[Demand, ...] = ()
-    """The effect of a decision on each budget, in ascending order of remaining headroom.
+    """The effect of a decision on each budget, those with the least money left first.
 
     In the approvers' message, the decision is to approve. In the message to a person who is offered a machine, the
     decision is to accept the machine. Empty in all other messages.
@@ -242,7 +242,7 @@ class TeamMonth(Frozen):
 
     spent: Micros
     budgets: tuple[Demand, ...]
-    """The current budgets of the team and of each project, in ascending order of remaining headroom.
+    """The current budgets of the team and of each project, those with the least money left first.
 
     Each is a Demand whose additional amount is zero.
     """
@@ -261,7 +261,7 @@ class HomeView(Frozen):
     spent: Micros
     """The person's spending in the month."""
     budgets: tuple[Demand, ...]
-    """The current budgets of the person and of their projects, in ascending order of remaining headroom.
+    """The current budgets of the person and of their projects, those with the least money left first.
 
     Each is a Demand whose additional amount is zero.
     """
@@ -318,7 +318,7 @@ class Proposal(Frozen):
     over: tuple[Over, ...] = ()
     """The reasons why the terms need an approver. If empty, no approval is needed."""
     passed: tuple[Demand, ...] = ()
-    """The budgets without enough headroom for the terms, in ascending order of remaining headroom."""
+    """The budgets with too little money left for the terms, those with the least money left first."""
 
 
 class OfferChoice(Proposal):

@@ -69,7 +69,7 @@ def new_session(witness: Witness | None = None, **options: Any) -> aiohttp.Clien
 
     Args:
         witness: Follows the server's clock, using the `Date` header of each answer.
-        options: Further options of aiohttp's ClientSession.
+        options: Other options of aiohttp's ClientSession.
     """
     heard = () if witness is None else (partial(_note_date, witness),)
     return aiohttp.ClientSession(middlewares=(*MIDDLEWARES, *heard), **options)

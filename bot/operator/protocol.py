@@ -94,7 +94,7 @@ def ask(command: Command) -> str:
         Mistake: The bot did nothing, for the reason in the message. Also raised if a setting that determines the
             path of the socket can't be read.
         Unusable: No bot is running on this machine, or another user could be impersonating the bot.
-        Outage: The bot didn't answer. It may have carried out the command.
+        Outage: The bot didn't answer. Nobody knows whether it carried out the command.
     """
     path = read_needed(str(ENV_FILE), "GPUBOT_SOCKET", "GPUBOT_DATABASE_URL").socket_path
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:

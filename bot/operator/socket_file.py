@@ -1,4 +1,4 @@
-"""The file of the socket for operator commands, and the rules about who may own it.
+"""The file of the socket for operator commands, and the rules about the owner of the file.
 
 The bot, the operator commands and `gpubot doctor` make the same checks, because anyone who can replace the socket
 can read each command and send any answer.

@@ -16,10 +16,10 @@ from bot.model.attempt import Attempt
 from bot.model.state import State
 
 LATENESS_BUCKETS = (0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0)
-"""The upper bounds of the buckets in which the lateness of steps is counted, in seconds.
+"""The upper bounds in seconds of the buckets for the lateness of work on rentals.
 
-A step is the code that advances a rental. Two of the bounds matter to the bot: steps query Compute Clear at
-intervals of 15 s, and a purchase that is 15 minutes late needs a new decision.
+Two of the bounds matter to the bot. It queries Compute Clear about a rental every 15 s, and a purchase that is 15
+minutes late needs a new decision.
 """
 
 

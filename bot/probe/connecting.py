@@ -1,7 +1,6 @@
 """Connects to machines by IP address or host name, and limits how much is read from a connection.
 
-Vendors may report a host name instead of an IP address. The host name has to be looked up in DNS, and the DNS
-server may not answer.
+Vendors can report a host name instead of an IP address. The host name is then looked up in DNS.
 """
 
 from __future__ import annotations

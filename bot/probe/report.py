@@ -204,7 +204,7 @@ class _Reader:
     def _read_setup(self, rest: str) -> None:
         """Parse the progress of the setup script: `running`, `done`, `failed 1` or `failed 1 12`.
 
-        The numbers are the exit status of the script and the line at which it failed. Anything else is ignored:
+        The numbers are the exit status of the script and the line at which it failed. Any other text is ignored:
         the setup script runs as root, so it can write anything into its status file.
         """
         if found := _SETUP.fullmatch(rest):
@@ -217,7 +217,7 @@ class _Reader:
 
         The progress is `none`, `there`, `refused owner`, `running 1764365000` or `ended 1 1764365000`. The small
         number is the script's exit status. The large number is the end of the lease for which the script was
-        started, in Unix seconds. Anything else is ignored.
+        started, in Unix seconds. Any other text is ignored.
         """
         found = _ON_ENDING.fullmatch(rest)
         if found is None:

@@ -218,7 +218,7 @@ def _later(end: datetime | None, other: datetime | None) -> datetime | None:
 
 
 def _may_delete(outage: Outage, poll: Poll, options: Options) -> bool:
-    """Return whether the watchdog may delete machines now.
+    """Return whether the watchdog is allowed to delete machines now.
 
     Deleting is forbidden if a program responds at the bot's address but doesn't prove that it is the bot. That
     program is probably a running bot, through which people may have extended the leases of their machines.
@@ -238,9 +238,9 @@ def _announcement(state: State, outage: Outage, poll: Poll, options: Options) ->
 
     A machine is overdue if its lease and the grace period are over.
 
-    If the watchdog may delete machines, the message announces that these machines will be deleted after the period
-    of notice (NOTICE). Otherwise, the message says that these machines are still running. The list is empty if
-    people have already been notified of all of these machines.
+    If the watchdog is allowed to delete machines, the message announces that these machines will be deleted after
+    the period of notice (NOTICE). Otherwise, the message says that these machines are still running. The list is
+    empty if people have already been notified of all of these machines.
     """
     deletes = _may_delete(outage, poll, options)
     known = {

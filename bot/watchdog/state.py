@@ -149,8 +149,8 @@ class Outage(Frozen):
     unnamed_ends: dict[str, Instant | None] = Field(default_factory=dict)
     """The last known ends of the machines that the bot has stopped reporting during this outage.
 
-    The keys are resource IDs. The bot may later report such a machine again. If the new end is earlier, the stored
-    end is used instead.
+    The keys are resource IDs. If the bot later reports a machine again, with an earlier end, the stored end is
+    used instead.
     """
     clock_is_wrong: bool = False
     """True if Slack's clock differs from this machine's. If it does, nothing is deleted."""
@@ -185,10 +185,10 @@ class StateFile:
         self._path = path
 
     def read(self) -> tuple[State, Path | None]:
-        """Read the state, which is empty if there is no file.
+        """Read the state from the file. If there is no file, return an empty state.
 
-        If the content of the file is invalid, the file is renamed and the state is empty. Raises Unusable if the
-        file can't be read.
+        If the content of the file is invalid, the file is renamed and an empty state is returned. Raises Unusable
+        if the file can't be read.
 
         Returns:
             The state, and the new path of an invalid file. The path is None if the file was valid or missing.
