@@ -158,7 +158,7 @@ def doctor() -> None:
 
 @cli.command()
 def migrate() -> None:
-    """Bring the database's schema up to date. `run` does this too, unless PostgreSQL has rentals that aren't over."""
+    """Bring the database's schema up to date. `run` does this too, unless PostgreSQL has unfinished rentals."""
     from bot.config.settings import read_settings
     from bot.ops.library_internals import check_dependencies
     from bot.ops.logs import set_up_logs

@@ -213,7 +213,8 @@ class AdoptedMachine(Frozen):
 class Attempt(Frozen):
     """One purchase: an attempt to buy an offer with one procure call.
 
-    There is never more than one attempt for an offer. An attempt can also stand for a machine that wasn't rented through the bot (`adopted`).
+    There is never more than one attempt for an offer. An attempt can also stand for a machine that wasn't rented
+    through the bot (`adopted`).
     """
 
     rental_id: str

@@ -308,7 +308,7 @@ class Over(StrEnum):
     PER_HOUR = "per_hour"
     TOTAL = "total"
     BUDGET = "budget"
-    """The budget of the owner, the project or the team doesn't have enough headroom."""
+    """The budget of the owner, the project or the team has too little money left."""
 
 
 class Proposal(Frozen):
