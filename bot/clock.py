@@ -130,7 +130,7 @@ class MovedClock(SystemClock):
         return self._base + timedelta(seconds=(time.monotonic() - self._set_at) * self._speed)
 
     def put(self, moment: datetime, *, speed: float | None = None, revision: int | None = None) -> None:
-        """Move this clock forward to `moment`. If `moment` is in the past, the clock isn't moved.
+        """Set this clock forward to `moment`. If `moment` is in the past, the clock isn't changed.
 
         Every sleeping task wakes up and checks the time again. `speed` and `revision` are only changed if they are
         given.
@@ -143,7 +143,7 @@ class MovedClock(SystemClock):
         self._moved = asyncio.Event()
 
     def jump(self, span: timedelta) -> None:
-        """Move this clock forward by `span`."""
+        """Set this clock forward by `span`."""
         self.put(self.now() + span)
 
     async def sleep_until(self, moment: datetime | None, wake: asyncio.Event) -> None:

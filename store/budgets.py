@@ -233,11 +233,11 @@ class Budgets(Rows):
         return cast(str | None, await self._conn.scalar(_FILED_FILE, {"key": month}))
 
     async def billing_before(self, at: datetime) -> bool:
-        """Return whether the ledger may still lack costs that arose before `at`."""
+        """Return whether costs that arose before `at` can still be missing from the ledger."""
         return bool(await self._conn.scalar(_BILLING_BEFORE, {"at": at}))
 
     async def machines(self, month: Month) -> dict[str, ChargedMachine]:
-        """Return the machines with charges in a month, and all machines that are still billing, by resource ID."""
+        """Return the machines with charges in a month, and all machines that still cost money, by resource ID."""
         rows = [*await self._conn.execute(_CHARGED_MACHINES, {"in_month": month})]
         rows += await self._conn.execute(_ALIVE_MACHINES)
         return {

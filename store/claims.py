@@ -41,7 +41,7 @@ from store.tables import jobs
 C = TypeVar("C", bound=Claimed)
 
 FREE: dict[str, Any] = {"claimed_by": None, "claimed_until": None}
-"""The column values of a row that no process has claimed."""
+"""The column values of a row that no process has claimed (reserved to work on)."""
 
 
 def _key(table: Table) -> ColumnElement[Any]:
@@ -148,7 +148,7 @@ def _end_all(table: Table) -> Update:
 
 
 async def end_all(conn: AsyncConnection, table: Table) -> None:
-    """End all claims on due rows, whichever process has them. Call this only while no other process is working."""
+    """End the claims of all processes on due rows. Call this only while no other process is working."""
     await conn.execute(_end_all(table))
 
 
@@ -183,12 +183,12 @@ class DueTable(Rows, Generic[C]):
 
     _table: Table
     _kind: type[C]
-    """The class of a claimed row."""
+    """The model of a row that a process has claimed."""
     _columns: tuple[ColumnElement[Any], ...] = ()
     """The columns to read, if `_kind` has more fields than the ID and due time of `Claimed`.
 
-    The values of these columns must need no parsing. Otherwise, a single row with an invalid value would prevent
-    all other rows from being claimed.
+    The values must be usable without parsing. Otherwise, a single row with an invalid value would prevent all
+    other rows from being claimed.
     """
 
     def __init__(self, conn: AsyncConnection, holder: str) -> None:
@@ -218,7 +218,8 @@ class DueTable(Rows, Generic[C]):
     async def defer(self, row: C, due_at: datetime) -> bool:
         """Release this process's claim on a row, and set the time at which the row is next due.
 
-        If another process has taken over the row, or the row was removed, nothing changes and the result is False.
+        If another process has claimed the row in the meantime, or the row was removed, nothing changes. The result
+        is then False.
         """
         values = {"key": row.id, "holder": self._holder, "next_due": due_at}
         return (await self._conn.execute(_defer(self._table), values)).rowcount == 1
@@ -235,7 +236,7 @@ class DueTable(Rows, Generic[C]):
         return await self._conn.scalar(_hold(self._table), {"key": row_id, "holder": self._holder}) is not None
 
     async def release(self, row_id: str) -> None:
-        """Release this process's claim on a row."""
+        """Give up this process's claim, the exclusive right to work on a row."""
         await self._conn.execute(_release(self._table), {"key": row_id, "holder": self._holder})
 
     async def held_by_another(self, row_id: str) -> bool:

@@ -76,7 +76,7 @@ _NOTE_DELETION = (
 
 
 class Overdue(Rows):
-    """Queries for machines that may still be billing after the rental's end, and for work that is late.
+    """Queries for machines that may still cost money after the end of their rental, and for work that is late.
 
     The queries read single columns instead of whole rentals, because they have to work even if a rental can't be
     loaded.
@@ -105,7 +105,7 @@ class Overdue(Rows):
         return min((row for row in oldest if row is not None), key=lambda row: row[1], default=None)
 
     async def past_end(self, by: datetime) -> list[UnfinishedAttempt]:
-        """Return the purchases that may still be billing although their rental ended at `by` or earlier.
+        """Return the purchases that may still cost money although their rental ended at `by` or earlier.
 
         The end of a rental is the first of these times that is known:
 

@@ -52,7 +52,7 @@ class UnmanagedMachine(Frozen):
     Machines of one purchase have an offer in common.
     """
     missing_since: Instant | None = None
-    """The time since which the vendor can't find the machine. None if the vendor finds it."""
+    """The time since which the vendor reports that the machine is missing. None if it isn't missing."""
     terminated_at: Instant | None = Field(default=None, alias="gone_at")
 
 
@@ -201,6 +201,7 @@ class AdminQuestion(Frozen):
     def not_asked(self, admins: Collection[str]) -> list[str]:
         """Return the admins who haven't received this question, because they became admins later.
 
-        Empty if the question is closed. Also empty if the messages of another question contain this question.
+        Empty if the question has been answered or is over. Also empty if the messages of another question contain
+        it.
         """
         return [admin for admin in admins if admin not in self.asked] if self.open and not self.part_of else []

@@ -48,7 +48,7 @@ class ReportedJob(Frozen):
 
 
 class ReportedProgress(Frozen):
-    """The newest line of progress in one report that a machine has sent."""
+    """The newest line of progress that a machine has sent in one report."""
 
     text: str
     """At most 100 characters. Untrusted text: escape it for display."""

@@ -32,7 +32,7 @@ class Claimed(Frozen):
 
 
 class ClaimedRental(Claimed):
-    """A rental that was due, with its values at the time of the claim."""
+    """A due rental that this process has reserved (claimed), with its values at that time."""
 
     version: int
     state: str
@@ -276,7 +276,10 @@ class Change:
     A claim is the exclusive right of one process to work on a rental for a limited time.
     """
     releases_claim: bool = False
-    """True if the change ends the claim on the rental. Only the code that advances the rental sets this."""
+    """True if the change ends this process's claim, the exclusive right to work on the rental.
+
+    Only the code that advances the rental sets this.
+    """
     probed_at: datetime | None = None
     """The time of the newest probe run that the decision is based on. None if it isn't based on probe runs.
 

@@ -87,7 +87,7 @@ class Question(Frozen):
 
 
 class GracefulDestroy(Frozen):
-    """A destruction that lets the machine's `/root/on-ending.sh` finish first.
+    """A destruction that waits until the machine's `/root/on-ending.sh` has finished.
 
     The machine is destroyed when the script has finished, or at the end of the lease. Nothing else delays the
     destruction.
@@ -119,7 +119,7 @@ class Lease(Frozen):
     `ends_at` is then the time until which it is kept.
     """
     until_done: UntilDone | None = None
-    """Set if the lease ends when its jobs are done."""
+    """The owner's wish that the lease ends when its jobs are done. None without this wish."""
     notices_checked_at: Instant
     """The time up to which all notices of the lease's end have been sent or skipped."""
     seen_at: Instant
@@ -136,7 +136,7 @@ class Lease(Frozen):
 
     @property
     def ends_when_done(self) -> bool:
-        """True if the jobs are done, so that the lease ends at an earlier time than its usual end."""
+        """True if the jobs are done, so that the lease ends earlier than usual."""
         return self.until_done is not None and self.until_done.done is not None
 
     @property
@@ -267,7 +267,7 @@ class Rental(Frozen):
     lease: Lease | None = None
     """Set when the machine becomes ready. It stays set when the rental is over."""
     use: Use | None = None
-    """The latest usage status of the machine. None if there is none yet, or if the machine gets no probe."""
+    """The latest usage status of the machine. None before the first one, or if the machine gets no probe."""
     probe_answered_at: Instant | None = None
     """The time at which the probe first answered. None if it hasn't answered yet.
 
@@ -307,9 +307,9 @@ class Rental(Frozen):
     """
     extension: Extension | None = None
     ending: Ending | None = None
-    """Set as soon as the rental is in state `destroying`."""
+    """The outcome of the rental. Set as soon as the rental is in state `destroying`."""
     alarm: Alarm | None = None
-    """Set while a resource of the rental is being deleted."""
+    """The alarm about a slow deletion. Set while a resource of the rental is being deleted."""
     over_at: Instant | None = None
     due_at: Instant | None = None
     """The time at which the bot next works on the rental. None if no work is planned."""

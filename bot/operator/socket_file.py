@@ -73,10 +73,10 @@ def listening_elsewhere(path: Path, table: Path = Path("/proc/net/unix")) -> lis
 def socket_problem(path: Path, *, at: str | None = None, listens: bool = False) -> str | None:
     """Describe the problem with a socket or its folder, and how to solve it. None if there is no problem.
 
-    The socket and its folder must belong to root or to the user who runs gpubot, and nobody else may have write
+    The socket and its folder must belong to root or to the user who runs gpubot, and no other user must have write
     access.
 
-    The user who runs gpubot is normally the user of this process. There is one exception: root may send a command
+    The user who runs gpubot is normally the user of this process. There is one exception: root can send a command
     to another user's gpubot. If this process runs as root, the owner of the socket is therefore assumed to be the
     user who runs gpubot. If there is no socket, the owner of the folder is used instead. Raises OSError if there
     is no such folder.
