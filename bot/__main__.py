@@ -82,7 +82,7 @@ def demo(
     all_edits: Annotated[bool, typer.Option("--all", help="Print each edit of a message, too.")] = False,
     http: Annotated[bool, typer.Option("--http", help="In HTTP mode, instead of Socket Mode.")] = False,
 ) -> None:
-    """Play a story of rentals against a sandbox on this machine and check every step."""
+    """Run a scripted demo of several rentals in a sandbox on this machine, and check the results."""
     from bot.config.settings import LogFormat
     from bot.ops.logs import set_up_logs
     from demo import printing, script
@@ -158,7 +158,7 @@ def doctor() -> None:
 
 @cli.command()
 def migrate() -> None:
-    """Bring the database's schema up to date. `run` does this too, but not to a PostgreSQL with live rentals."""
+    """Bring the database's schema up to date. `run` does this too, unless PostgreSQL has unfinished rentals."""
     from bot.config.settings import read_settings
     from bot.ops.library_internals import check_dependencies
     from bot.ops.logs import set_up_logs

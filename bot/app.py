@@ -70,16 +70,16 @@ from store.migrations import HEAD
 log = structlog.get_logger("gpubot")
 
 SANDBOX_CLAIM_SECONDS = 4.0
-"""The time in seconds (wall clock) that a claim of a process in a sandbox lasts.
+"""The time in seconds (wall clock) for which a process in a sandbox reserves a row.
 
-A claim reserves a row for one process to work on. The time is short because the sandbox has to wait for it: after
-a bot was killed, the sandbox stops its clock until the bot's claims have expired.
+A process reserves (claims) a row before it works on the row. The time is short because the sandbox waits for it:
+after a bot was killed, the sandbox stops its clock until the bot's claims have expired.
 """
 SWEEP_AGAIN = timedelta(seconds=10)
-"""The time after which a failed first sweep is retried.
+"""The time after which the first comparison with Compute Clear is repeated if it failed.
 
-A sweep compares the resources on the Compute Clear account with the store. The time is short because the bot buys
-nothing before the first sweep has succeeded.
+The bot regularly compares the resources on the Compute Clear account with the store (the sweep). The time is short
+because the bot buys nothing before the first comparison has succeeded.
 """
 FIRST_ANSWERS = 5.0
 """The maximum time in seconds (wall clock) to wait for the first answers of Compute Clear and Slack."""
@@ -108,14 +108,14 @@ class Bot:
     connection: Connection
     catalog_cache: CatalogCache
     read_secrets: Callable[[], None]
-    """Reads the settings again, and uses their tokens for all further calls."""
+    """Reads the settings again, and uses their tokens for all future calls."""
     loops: Sequence[DueLoop[Any]]
     """The loops whose running work is allowed to finish when the process stops."""
     report: HealthReport
     parts: Sequence[Part]
-    """The parts (long-running tasks of the process), in the order in which they are stopped.
+    """The long-running tasks of the process, in the order in which they are stopped.
 
-    Message delivery isn't listed, because it is a scheduled job. The part that runs all jobs is listed.
+    Message delivery isn't listed, because it is a scheduled job. The task that runs all jobs is listed.
     """
 
 
@@ -354,7 +354,7 @@ async def build(
 
 
 async def _log_start(settings: Settings, store: Database) -> None:
-    """Log the facts that an operator needs first: the version, the database and the number of live rentals."""
+    """Log the version, the database, and the number of rentals that aren't over."""
     rentals: int | None = None
     with suppress(GpubotError):
         async with store.read() as tx:
@@ -380,7 +380,7 @@ def tokens_of(settings: Settings) -> Tokens:
 
 
 def _read_secrets(market: ComputeClear, connection: Connection) -> None:
-    """Read the settings again, and use their tokens for all further calls.
+    """Read the settings again, and use their tokens for all future calls.
 
     If a setting is wrong, nothing changes.
     """
@@ -432,8 +432,8 @@ async def _run_until(stop: asyncio.Event, bot: Bot) -> None:
 async def _run_later(witnesses: Witnesses, part: Part) -> None:
     """Run a task of the process once Compute Clear and Slack have both answered.
 
-    After FIRST_ANSWERS, the task starts in any case. It relies on this machine's clock, and only the times in
-    these answers show whether that clock is right.
+    Their answers show whether this machine's clock is right, and the task relies on that clock. If an answer is
+    still missing after the time limit FIRST_ANSWERS, the task starts without it.
     """
     with suppress(TimeoutError):
         async with asyncio.timeout(FIRST_ANSWERS):

@@ -1,7 +1,7 @@
 """The clocks of the bot. No other module reads a clock or sleeps.
 
 There are two times. *Bot time* (`now`, `sleep_until`) is used for offers, leases, approvals, polls and billing.
-Tests and the sandbox can change bot time. *Wall-clock time* (`real`, `monotonic`, `pause`) is used for times that
+Tests and the sandbox can set bot time. *Wall-clock time* (`real`, `monotonic`, `pause`) is used for times that
 other systems measure. Examples are acknowledgements, the rate of posts, Retry-After, HTTP timeouts, and the claims
 by which a process reserves work for itself.
 """
@@ -42,13 +42,13 @@ class Clock(Protocol):
         """The number of seconds by which this clock advances in one wall-clock second."""
 
     def now(self) -> datetime:
-        """Return the bot time, which tests and the sandbox can change."""
+        """Return the time on the bot's clock, which tests and the sandbox can set."""
 
     def real(self) -> datetime:
-        """Return the wall-clock time, which tests and the sandbox can't change."""
+        """Return the wall-clock time, which tests and the sandbox can't set."""
 
     def monotonic(self) -> float:
-        """Return the reading of a clock that never goes back, in wall-clock seconds. Use it for deadlines.
+        """Return the seconds on a clock that never goes back. Use it for deadlines.
 
         Only differences between readings are meaningful. On Linux, the clock also runs while the machine is
         suspended.
@@ -76,7 +76,7 @@ async def _wait_for_either(wake: asyncio.Event, moved: asyncio.Event, seconds: f
 
 
 class SystemClock:
-    """The clock of a normal bot: its time is the wall-clock time, and nobody can move it."""
+    """The clock of a normal bot. It shows the wall-clock time and can't be set."""
 
     revision = 0
 
@@ -113,7 +113,7 @@ class SystemClock:
 
 
 class MovedClock(SystemClock):
-    """A clock that begins at `start`, runs at `speed`, and can be moved. At speed 0, it stands still."""
+    """A clock that begins at `start`, runs at `speed`, and can be set. At speed 0, it stands still."""
 
     def __init__(self, start: datetime, speed: float = 0.0) -> None:
         self.revision = 0
@@ -130,7 +130,7 @@ class MovedClock(SystemClock):
         return self._base + timedelta(seconds=(time.monotonic() - self._set_at) * self._speed)
 
     def put(self, moment: datetime, *, speed: float | None = None, revision: int | None = None) -> None:
-        """Move this clock forward to `moment`. If `moment` is in the past, the clock isn't moved.
+        """Set this clock forward to `moment`. If `moment` is in the past, the clock isn't changed.
 
         Every sleeping task wakes up and checks the time again. `speed` and `revision` are only changed if they are
         given.
@@ -143,7 +143,7 @@ class MovedClock(SystemClock):
         self._moved = asyncio.Event()
 
     def jump(self, span: timedelta) -> None:
-        """Move this clock forward by `span`."""
+        """Set this clock forward by `span`."""
         self.put(self.now() + span)
 
     async def sleep_until(self, moment: datetime | None, wake: asyncio.Event) -> None:
@@ -159,10 +159,10 @@ class MovedClock(SystemClock):
 
 
 class CorrectedClock:
-    """A clock that shows the correct time, although the clock that it wraps is fast by `ahead`.
+    """A clock that corrects another clock, which is fast by `ahead`.
 
-    Only the time of day is corrected. The wrapped clock is still used for `monotonic` and for the lengths of
-    sleeps and pauses.
+    Only the time of day is corrected. The other clock is still used for `monotonic` and for the lengths of sleeps
+    and pauses.
     """
 
     def __init__(self, uncorrected: Clock) -> None:
@@ -205,7 +205,7 @@ class Reading(NamedTuple):
     after: float
 
     def ahead(self, clock: Clock) -> timedelta:
-        """Return the smallest possible difference between this machine's clock and the other clock now.
+        """Return the smallest possible difference between this machine's clock and the other machine's clock.
 
         The difference is positive if this machine's clock is ahead, and negative if it is behind. It is zero if
         the reading isn't exact enough to tell.
@@ -250,13 +250,13 @@ class Witness:
 
 
 class Witnesses(NamedTuple):
-    """The servers that serve as a reference for this machine's clock."""
+    """The servers whose clocks are compared with this machine's clock."""
 
     market: Witness
     slack: Witness
 
     def ahead(self) -> list[timedelta]:
-        """Return one difference for each server: the smallest possible one to this machine's clock.
+        """Return the smallest possible difference between this machine's clock and each server's clock.
 
         A difference is positive if this machine's clock is ahead. Servers without a recent reading are left out.
         """

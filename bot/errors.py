@@ -3,7 +3,7 @@
 The message of every GpubotError is shown to a person:
 
 - Mistake says what to type instead.
-- Refused says who may do the same, or what would be allowed.
+- Refused says who is allowed to do this, or what would be allowed.
 - TooLate says what has happened in the meantime.
 - Outage says that something failed temporarily. The person can try again.
 - CannotOpen says why the bot can't start.
@@ -33,7 +33,7 @@ def bug_number() -> str:
 
 
 class NextStep(Enum):
-    """A step that the person can take next. The code that displays the error adds the matching command."""
+    """An action that the person can take next. The code that displays the error adds the command for it."""
 
     ASK_AGAIN = auto()
     ASK_FOR_YOUR_OWN = auto()
@@ -67,7 +67,7 @@ class BuyingBlock(StrEnum):
     Buying stays blocked until an admin resumes it.
     """
     UNAUTHORIZED = "unauthorized"
-    """The marketplace refuses our token."""
+    """The marketplace refuses the bot's token."""
 
 
 class Decision(Enum):
@@ -95,12 +95,15 @@ class Mistake(GpubotError):
 
 
 class Line(NamedTuple):
-    """A complete request that the person may have meant."""
+    """A request that is suggested to a person because what they typed was refused.
+
+    The request is complete, so the person can send it without changes.
+    """
 
     shown: str
     """The request in readable form. People can type the same text after `/gpu` and the verb."""
     text: str
-    """The same request as Slack would send it, with the IDs of the people whom it mentions."""
+    """The text of the request as Slack would send it, with the IDs of the mentioned people."""
     verb: str = "get"
 
 
@@ -184,9 +187,9 @@ class Refused(GpubotError):
 
     Args:
         words: The message.
-        channels: The channels in which the bot may be used. Set if it was used in another channel.
+        channels: The channels in which people are allowed to use the bot. Set if it was used in another channel.
         again_at: The time from which the action will be allowed. None if no such time is known.
-        next_step: A step that the person can take instead.
+        next_step: An action that the person can take instead.
     """
 
     def __init__(
@@ -206,7 +209,7 @@ class OverBudget(Refused):
     """The rental would exceed a budget, and the policy says that such rentals are refused.
 
     Args:
-        words: A sentence that says how much headroom the budget has left.
+        words: A sentence that says how much is left in the budget.
         instead: A sentence that says what wasn't done and what the person can do next. Lists of offers omit this
             sentence.
     """
@@ -237,7 +240,7 @@ class BuyingBlocked(Refused):
 
 
 class OwnerOnly(Refused):
-    """Somebody who may not log in to a machine asked for its SSH command.
+    """Somebody who isn't allowed to log in to a machine asked for its SSH command.
 
     `owner` is the name of the rental's owner. None if it isn't known.
     """
@@ -267,7 +270,7 @@ class AlreadyDecided(TooLate):
     """Somebody else, or the same person earlier, has already made this decision.
 
     Args:
-        rental_id: The rental that was decided about. None if the decision was about something else.
+        rental_id: The rental that the decision was about. None if it wasn't about a rental.
         decision: The decision that was made.
         name: The name of the person who decided. None if it isn't known.
         own: Whether the reader of the message made the decision.
@@ -285,7 +288,7 @@ class AlreadyDecided(TooLate):
 
 
 class QuestionLost(TooLate):
-    """An admin tries to decide a question that is no longer in the database."""
+    """An admin tries to answer a question that is no longer in the database."""
 
     def __init__(self) -> None:
         super().__init__("My database no longer has this question. Nothing was changed.")
@@ -299,7 +302,7 @@ class RequestChanged(TooLate):
 
 
 class DuplicateExtension(TooLate):
-    """The same extension was made a moment ago.
+    """An equal extension was made a moment ago.
 
     Nothing was added. The person can confirm that they want even more time.
     """
@@ -327,10 +330,7 @@ class WrongClock(Outage):
 
 
 class ClaimLost(Outage):
-    """Another process has claimed the work that this process wanted to do, or may have claimed it.
-
-    This process did nothing, because the other process is doing the work.
-    """
+    """Another process does the work that this process wanted to do. Nothing was changed here."""
 
     def __init__(self) -> None:
         super().__init__("Another process of mine is already doing what you asked for. Nothing was changed here.")
@@ -380,11 +380,11 @@ class RateLimited(MarketAway):
 
 
 class CannotOpen(GpubotError):
-    """The database can't be opened: another process uses it, it doesn't exist, or we lack the permission."""
+    """The database can't be opened: another process uses it, it doesn't exist, or the permission is missing."""
 
 
 class InUse(CannotOpen):
-    """Another gpubot process has the database open, and only one process may use this database at a time."""
+    """Another gpubot process has the database open, and only one process can use this database at a time."""
 
 
 # --- control flow
@@ -402,7 +402,7 @@ class Stale(Conflict):
 
 
 class OfferTaken(Conflict):
-    """An attempt to buy this offer has already been made.
+    """The bot has already tried to buy this offer.
 
     Nothing was written. The caller tries the next offer.
     """

@@ -25,8 +25,8 @@ class Part(TypedDict):
     how: str
     """The role of this exception in the chain.
 
-    `raised` is the exception that was raised in the end. `cause`, `context` and `member` (of a group) are
-    exceptions that led to it.
+    `raised` is the exception that was finally raised. `cause`, `context` and `member` (of a group) are exceptions
+    that led to it.
     """
     where: list[str]
     """The frames as `file:line function`, outermost first."""

@@ -46,18 +46,18 @@ class Account(Rows):
     """Facts about the Compute Clear account and this bot."""
 
     async def get(self, fact: Fact[T], key: str = "") -> T | None:
-        """Return the value of a fact, or None if it isn't stored."""
+        """Return the stored value for a kind of fact (`bot.model.account_facts`), or None if there is none."""
         value = await self._conn.scalar(_GET, {"fact": fact.name, "of": key})
         return cast(T | None, _json(fact.kind).process_result_value(value, self._conn.dialect))
 
     async def all(self, fact: Fact[T]) -> dict[str, T]:
-        """Return all values of a fact, by key. Some facts store several values, each under a key of its own."""
+        """Return all stored values of a kind of fact, by key."""
         rows = await self._conn.execute(_ALL, {"key": fact.name})
         read = _json(fact.kind).process_result_value
         return {row.key: cast(T, read(row.value, self._conn.dialect)) for row in rows}
 
     async def set(self, fact: Fact[T], value: T | None, key: str = "") -> None:
-        """Store the value of a fact, or remove the fact if `value` is None."""
+        """Store a value for a kind of fact, or remove the stored one if `value` is None."""
         if value is None:
             await self._conn.execute(_REMOVE, {"fact": fact.name, "of": key})
         else:
@@ -80,8 +80,8 @@ class Account(Rows):
     async def note_answered(self, message: str, at: datetime, forget_before: datetime) -> bool:
         """Record that the bot answers a person's message. Returns False if that has been recorded before.
 
-        Slack may deliver the same message twice. The caller must answer only if the result is True. Records
-        that are older than `forget_before` are removed.
+        Slack can deliver a message twice. The caller must answer only if the result is True. Records that are
+        older than `forget_before` are removed.
         """
         await self._conn.execute(_FORGET, {"before": forget_before})
         return await insert_new(self._conn, answered_messages, {"message": message, "at": at})

@@ -39,16 +39,16 @@ class AdminQuestions(Rows):
     async def not_over(self) -> list[AdminQuestion]:
         """Return the questions that are still shown to the admins, oldest first.
 
-        All undecided questions are shown. A question about a machine that belongs to no rental stays as long as
-        the machine exists, even if the admins have decided to leave the machine alone. Questions about rentals
-        that are over or ending are left out.
+        All undecided questions are shown. If a question is about a machine without a rental, it is shown as long
+        as the machine exists, even if the admins have decided to leave the machine alone. If a rental is over or
+        ending, questions about it are left out.
         """
         return await self._all(AdminQuestion, _NOT_OVER)
 
     async def purchases(self) -> list[AdminQuestion]:
         """Return the questions from `not_over` that are about machines without a rental.
 
-        All machines of one purchase are one question.
+        Each of these questions is about all machines of one purchase.
         """
         return [question for question in await self.not_over() if isinstance(question.about, Purchase)]
 

@@ -59,8 +59,8 @@ _FACTS_OF = (
 )
 """Selects all facts about several rentals in one query.
 
-The result has one row for each ledger row, together with its resource and attempt. Resources without a ledger row
-and attempts without a resource also have one row each, in which the missing parts are null.
+The result has one row for each ledger row, with its resource and purchase. A resource without a ledger row, and a
+purchase without a resource, also has one row. The missing columns are null there.
 """
 _ATTEMPT_NAMES, _RESOURCE_NAMES, _LEDGER_NAMES = (
     [column.key for column in table.c] for table in (attempts, resources, ledger)
@@ -124,7 +124,7 @@ def _attempt_of(row: Row[Any] | Values) -> Attempt:
 
 
 class Attempts(Rows):
-    """The methods of `Rentals` for attempts (purchases), resources and the ledger."""
+    """The methods of `Rentals` for purchases (attempts), resources and the ledger."""
 
     # --- writing
 
@@ -148,7 +148,7 @@ class Attempts(Rows):
     async def write_ready_time(self, rental: Rental) -> None:
         """Store the time at which the machine became ready, for `median_time_to_ready`.
 
-        The time is stored with the newest attempt (purchase) of the rental.
+        The time is stored with the newest purchase of the rental.
         """
         newest = {"key": rental.id, "attempt_n": rental.attempts, "ready_at": rental.running_lease.ready_at}
         await self._conn.execute(_UPDATE_ATTEMPT, newest)
@@ -156,8 +156,8 @@ class Attempts(Rows):
     async def write_gpu_fault(self, rental: Rental, now: datetime) -> None:
         """Record, for `success_rates`, that a GPU of a ready machine is faulty.
 
-        A machine counts only once, whatever is found later. The time of the first fault is stored with the newest
-        attempt (purchase) of the rental.
+        If more faults are found later, only the first one is recorded. The time of the first fault is stored with
+        the newest purchase of the rental.
         """
         newest = {"key": rental.id, "attempt_n": rental.attempts, "found_at": now}
         await self._conn.execute(_GPU_FAULT, newest)
@@ -194,8 +194,8 @@ class Attempts(Rows):
         """Store the new `read_at` time of resources that Compute Clear has reported unchanged.
 
         If another report has marked a resource as terminated in the meantime, the more recent of the two reports
-        counts. A resource that is stored as terminated can therefore become alive again. The version of the rental
-        stays the same, so the rental's messages aren't updated.
+        is kept. A resource that is stored as terminated can therefore become alive again. The version of the
+        rental stays the same, so the rental's messages aren't updated.
         """
         if not read_again:
             return
@@ -228,7 +228,7 @@ class Attempts(Rows):
         return await self._all(Resource, _RESOURCES, key=rental_id)
 
     async def facts_of(self, rental_ids: Collection[str]) -> dict[str, StoredFacts]:
-        """Return the attempts, resources and ledger rows of several rentals in one query, by rental ID."""
+        """Return the purchases, resources and ledger rows of several rentals, by rental ID."""
         found = {rental_id: StoredFacts([], [], []) for rental_id in rental_ids}
         for row in await self._conn.execute(_FACTS_OF, {"ids": listed(rental_ids)}):
             columns = iter(row)
@@ -253,7 +253,7 @@ class Attempts(Rows):
         return {row.resource_id: to_model(Resource, row) for row in rows}
 
     async def attempts_of(self, resources: Sequence[Resource]) -> dict[str, Attempt]:
-        """Return the attempt (purchase) that bought each resource, by resource ID."""
+        """Return the purchase that bought each resource, by resource ID."""
         pairs = {(resource.rental_id, resource.attempt) for resource in resources}
         query = select(attempts).where(tuple_(_a.rental_id, _a.n).in_(pairs))
         by_key = {(row.rental_id, row.n): _attempt_of(row) for row in await self._conn.execute(query)}
@@ -290,17 +290,17 @@ class Attempts(Rows):
         return median(seconds) if len(seconds) >= _FEWEST else None
 
     async def success_rates(self, places: Collection[tuple[str, str]]) -> dict[tuple[str, str], SuccessRate]:
-        """Return a success rate for each GPU and vendor: the share of purchases that became a working machine.
+        """Return the share of purchases that became a working machine, for each pair of a vendor and a GPU.
 
-        A machine works if it became ready, and `write_gpu_fault` has recorded no fault of its GPUs. Only the last
-        ten purchases of the GPU from the vendor count.
+        A machine works if it became ready, and `write_gpu_fault` has recorded no fault of its GPUs. For each pair,
+        only the last ten purchases are included.
 
         Args:
             places: Pairs of vendor and GPU to look up.
 
         Returns:
-            The success rates by vendor and GPU. Pairs without any purchase are left out. The result may include
-            further pairs of the given vendors and GPUs.
+            The success rates by vendor and GPU. Pairs without any purchase are left out. Pairs that aren't in
+            `places` can be included.
         """
         if not places:
             return {}
@@ -318,11 +318,11 @@ class Attempts(Rows):
 
 _PROGRESS = {AttemptState.INTENDED: 0, AttemptState.UNKNOWN: 1}
 _ANSWERED = 2
-"""The progress of the states that `_PROGRESS` doesn't list: Compute Clear has answered the call."""
+"""The progress of all other states, in which Compute Clear has answered the call."""
 
 
 def merge_attempt(stored: Attempt, reported: Attempt) -> Attempt:
-    """Return the reported attempt, except that newer values of the stored attempt are kept."""
+    """Return the reported purchase, but with the stored values that are newer."""
     older = _PROGRESS.get(reported.state, _ANSWERED) < _PROGRESS.get(stored.state, _ANSWERED)
     return changed(
         reported,
@@ -338,7 +338,7 @@ def merge_attempt(stored: Attempt, reported: Attempt) -> Attempt:
 def merge_resource(stored: Resource, reported: Resource) -> Resource:
     """Return the reported resource. Fields that are missing from the report get their stored values.
 
-    The API may report a field once and leave it out of later answers.
+    The API can report a field once and leave it out of later answers.
     """
     # Once a resource is stored as terminated, only a more recent answer from the API can prove that it is alive.
     terminated_at = (

@@ -29,8 +29,8 @@ log = structlog.get_logger("gpubot")
 def copy_sqlite(source: Path, target: Path) -> None:
     """Copy a database to a new file that only this user can read (mode 0600).
 
-    Other processes may write to the database in the meantime; the copy is a consistent snapshot. If the process
-    crashes while copying, no file `target` exists, although a `target.part` may be left over.
+    The copy is a consistent snapshot, even if other processes write to the database in the meantime. If the
+    process crashes while copying, no file `target` exists, but a file `target.part` can be left over.
 
     Raises CannotOpen if the source is missing or can't be read, if `target` already exists or can't be written, or
     if the disk doesn't have enough space.
@@ -107,8 +107,8 @@ def _copy(path: Path) -> Path:
     """Copy a database to `PATH.before-v0200`, and return the path of the copy.
 
     An existing copy with different content is never overwritten: the new copy then gets the first free name of
-    `PATH.before-v0200.2`, `PATH.before-v0200.3` and so on. A copy with the same content is reused. Such a copy
-    exists, for example, if the previous migration failed.
+    `PATH.before-v0200.2`, `PATH.before-v0200.3` and so on. A copy with equal content is reused, for example if the
+    previous migration failed.
     """
     new = Path(f"{path}.new-copy")
     new.unlink(missing_ok=True)

@@ -1,6 +1,6 @@
 """Budget balances, and the charges and reservations that they are made of.
 
-The balance of a person, a project or the team is the sum of their charges and reservations in one month.
+A balance is the sum of the charges and reservations of a person, a project or the team in one month.
 """
 
 from __future__ import annotations
@@ -79,10 +79,11 @@ _BILLING_BEFORE = select(
         ),
     )
 )
-"""Checks for machines that may still have costs: resources that are alive, and purchases without a known resource.
+"""Checks for machines whose costs can still grow.
 
-A purchase without a known resource may have bought a machine. Such purchases are checked only if their rental
-isn't over. After the rental is over, the machine is checked as soon as its resource appears.
+These are resources that are alive, and purchases without a known resource, which may have bought a machine. If a
+purchase has no known resource, it is checked only while its rental isn't over. Later, the machine is checked as
+soon as its resource appears.
 """
 _MACHINES = select(
     *(_r.resource_id, _a.offer, _a.vendor, _a.gpu, _a.resource_name),
@@ -156,7 +157,10 @@ class Budgets(Rows):
         return None if found is None else _balance(found)
 
     async def note_alert(self, scope: Scope, month: Month, percent: int) -> None:
-        """Record that an alert has been sent for this percentage of a budget, the highest one so far."""
+        """Record that an alert was sent because `percent` percent of a budget had been spent or reserved.
+
+        The caller must not pass a lower percentage than the recorded one.
+        """
         await self._conn.execute(_NOTE_ALERT, {**_key(scope, month), "percent": percent})
 
     async def plan_alert(self, scope: Scope, month: Month, due_at: datetime | None, reader: str | None) -> None:
@@ -210,7 +214,7 @@ class Budgets(Rows):
         return await self._all(Charge, statement, key=month, person=owner)
 
     async def filed(self) -> dict[Month, datetime]:
-        """Return the months that have a final file of charges, with the time at which each file was created.
+        """Return the time at which each month's final file of charges was created, by month.
 
         The file is a CSV file for finance. Nothing is charged to these months any more.
         """
@@ -229,11 +233,11 @@ class Budgets(Rows):
         return cast(str | None, await self._conn.scalar(_FILED_FILE, {"key": month}))
 
     async def billing_before(self, at: datetime) -> bool:
-        """Return whether the ledger may still lack costs that arose before `at`."""
+        """Return whether costs that arose before `at` can still be missing from the ledger."""
         return bool(await self._conn.scalar(_BILLING_BEFORE, {"at": at}))
 
     async def machines(self, month: Month) -> dict[str, ChargedMachine]:
-        """Return the machines with charges in a month, and all machines that are still billing, by resource ID."""
+        """Return the machines with charges in a month, and all machines that still cost money, by resource ID."""
         rows = [*await self._conn.execute(_CHARGED_MACHINES, {"in_month": month})]
         rows += await self._conn.execute(_ALIVE_MACHINES)
         return {

@@ -41,7 +41,7 @@ from store.tables import jobs
 C = TypeVar("C", bound=Claimed)
 
 FREE: dict[str, Any] = {"claimed_by": None, "claimed_until": None}
-"""The column values of a row that no process has claimed."""
+"""The column values of a row that no process has claimed (reserved to work on)."""
 
 
 def _key(table: Table) -> ColumnElement[Any]:
@@ -65,7 +65,7 @@ def _now(dialect: str) -> ColumnElement[Any]:
 
 
 def _end(dialect: str) -> ColumnElement[Any]:
-    """Build the SQL expression for the end of a claim that begins now: now plus the parameter `lasts`."""
+    """Build the SQL expression for the time at which a new claim expires: now plus the parameter `lasts`."""
     if dialect == "postgresql":
         return func.clock_timestamp() + bindparam("lasts", type_=Interval)
     return func.strftime("%Y-%m-%d %H:%M:%f000", "now", bindparam("lasts", type_=Text))
@@ -148,7 +148,7 @@ def _end_all(table: Table) -> Update:
 
 
 async def end_all(conn: AsyncConnection, table: Table) -> None:
-    """End all claims on due rows, whichever process has them. Call this only while no other process is working."""
+    """End the claims of all processes on due rows. Call this only while no other process is working."""
     await conn.execute(_end_all(table))
 
 
@@ -183,12 +183,12 @@ class DueTable(Rows, Generic[C]):
 
     _table: Table
     _kind: type[C]
-    """The class of a claimed row."""
+    """The model of a row that a process has claimed."""
     _columns: tuple[ColumnElement[Any], ...] = ()
     """The columns to read, if `_kind` has more fields than the ID and due time of `Claimed`.
 
-    The values of these columns must need no parsing. Otherwise, a single row with an invalid value would prevent
-    all other rows from being claimed.
+    The values must be usable without parsing. Otherwise, a single row with an invalid value would prevent all
+    other rows from being claimed.
     """
 
     def __init__(self, conn: AsyncConnection, holder: str) -> None:
@@ -218,16 +218,17 @@ class DueTable(Rows, Generic[C]):
     async def defer(self, row: C, due_at: datetime) -> bool:
         """Release this process's claim on a row, and set the time at which the row is next due.
 
-        If another process has taken over the row, or the row was removed, nothing changes and the result is False.
+        If another process has claimed the row in the meantime, or the row was removed, nothing changes. The result
+        is then False.
         """
         values = {"key": row.id, "holder": self._holder, "next_due": due_at}
         return (await self._conn.execute(_defer(self._table), values)).rowcount == 1
 
     async def hold(self, row_id: str) -> bool:
-        """Return whether this process has the claim on a row, even if the claim has expired.
+        """Return whether this process was the last one to claim a row and hasn't released the claim.
 
-        If the result is True, the row stays locked until this transaction ends, so that no other process can claim
-        it.
+        The result is True even if the claim has expired since then. If it is True, the row stays locked until this
+        transaction ends, so that no other process can claim the row.
         """
         # Only one process can use a SQLite database, so nobody else can have the claim.
         if self._conn.dialect.name == "sqlite":
@@ -235,7 +236,7 @@ class DueTable(Rows, Generic[C]):
         return await self._conn.scalar(_hold(self._table), {"key": row_id, "holder": self._holder}) is not None
 
     async def release(self, row_id: str) -> None:
-        """Release this process's claim on a row."""
+        """Give up this process's claim, the exclusive right to work on a row."""
         await self._conn.execute(_release(self._table), {"key": row_id, "holder": self._holder})
 
     async def held_by_another(self, row_id: str) -> bool:
@@ -248,7 +249,7 @@ class DueTable(Rows, Generic[C]):
 
         Args:
             without: IDs of rows to ignore.
-            claimed: Also consider rows that are claimed.
+            claimed: Whether rows that are claimed are considered too.
         """
         dialect = self._conn.dialect.name
         statement = _next_due(self._table, dialect, some_left_out=bool(without), claimed=claimed)
@@ -281,5 +282,5 @@ class Jobs(DueTable[Claimed]):
         await insert_new(self._conn, jobs, {"id": name, "due_at": due_at, **FREE})
 
     async def bring_forward(self, name: str, at: datetime) -> None:
-        """Make a job due at this time. Does nothing if the job is already due earlier, or isn't stored."""
+        """Make a job due at the time `at`. Does nothing if the job is already due earlier, or isn't stored."""
         await self._conn.execute(_BRING_FORWARD, {"key": name, "at": at})

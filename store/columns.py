@@ -59,7 +59,7 @@ def storable(text: str) -> str:
 
 
 class SafeText(TypeDecorator[str]):
-    """Text from outside, stored without the characters that a database would reject."""
+    """Untrusted text, stored without the characters that a database would reject."""
 
     impl = Text
     cache_ok = True
@@ -70,7 +70,7 @@ class SafeText(TypeDecorator[str]):
 
 
 class DecimalText(TypeDecorator[Decimal]):
-    """A decimal stored as text, so that it is never rounded. SQL must not compare or add these values."""
+    """A decimal stored as text, so that it is never rounded. SQL must not compare or add values of this type."""
 
     impl = Text
     cache_ok = True

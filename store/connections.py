@@ -122,7 +122,7 @@ def sqlite_engines(path: Path) -> Engines:
 
 
 def _note_written(engine: AsyncEngine) -> None:
-    """Make each connection record which tables its statements write."""
+    """Note the tables that a connection's statements write, in the `info` of the connection."""
 
     def executed(connection: Connection, statement: object, *_: object) -> None:
         if isinstance(statement, UpdateBase) and isinstance(statement.table, Table):

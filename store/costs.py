@@ -92,7 +92,7 @@ _ENDED = (
 
 
 class Costs(Rows):
-    """The methods of `Rentals` for the cost of many rentals."""
+    """The methods of `Rentals` that compute the cost of many rentals at once."""
 
     _pause: Pause
 
@@ -111,7 +111,7 @@ class Costs(Rows):
         return [Running(row.state, row.rate, bool(row.idle), bool(row.undecided), row.number) for row in rows]
 
     async def charged_rates(self) -> list[ChargedRate]:
-        """Return the price of each machine that runs now, with the owner and the project that it is charged to.
+        """Return the price of each running machine, with its owner and the project to which it is charged.
 
         Machines that are being destroyed are left out.
         """
@@ -160,7 +160,7 @@ class Costs(Rows):
         """Yield the resources that haven't been terminated, in batches. Other tasks can run between the batches.
 
         If `person` is given, only two groups of rentals are read: the rentals that this person owns, and all
-        rentals whose owner has ever changed. The second group may include rentals that this person never owned.
+        rentals whose owner has ever changed. The second group can include rentals that this person never owned.
         """
         statement = _ACCRUING if person is None else _ACCRUING_OF
         for some in _batches(list(await self._conn.scalars(statement, {"person": person}))):

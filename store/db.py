@@ -50,9 +50,9 @@ from store.tables import jobs, probe_runs, quotes, rentals, shared_searches
 
 
 class Written(StrEnum):
-    """The kinds of writes that a listener can choose (see `Database.on_commit`).
+    """The kinds of writes of which `Database.on_commit` can notify a listener.
 
-    Most values are the name of a table. A listener for such a value is called after every write to the table.
+    Most values are the name of a table. A listener for a table is called after every write to the table.
     """
 
     QUOTES = "quotes"
@@ -63,11 +63,11 @@ class Written(StrEnum):
     POLICIES = "policy_versions"
     JOBS = "jobs"
     CHANGES = "resources"
-    """A rental or a resource has changed. A new due time for a rental's next step doesn't count as a change."""
+    """A rental or a resource has changed. A new due time of a rental alone isn't a change."""
     PROBE_RUNS = "changed_visits"
-    """The bot started or stopped probing a machine, or scheduled a probe run for an earlier time.
+    """The bot began or stopped checking a machine with its probe, or scheduled a probe run for an earlier time.
 
-    Postponing a probe run doesn't count, because it makes no work due.
+    Listeners aren't called if a probe run is only postponed, because that makes no work due.
     """
 
 
@@ -125,7 +125,7 @@ async def migrate(url: str, *, leave_within: float = LEAVE_WITHIN) -> None:
 
 
 async def _revision(engines: Engines) -> str | None:
-    """Return the revision of the schema. Raises CannotOpen if this version can't use it."""
+    """Return the revision of the schema. Raises CannotOpen if this version of gpubot can't use the database."""
     with startup_errors():
         async with engines.reader.connect() as conn:
             await conn.begin()
@@ -142,7 +142,7 @@ async def reading(url: str, name: str, clock: Clock) -> AsyncIterator[Tx]:
         clock: The clock of the transaction.
 
     Raises:
-        CannotOpen: There is no database of this version.
+        CannotOpen: The database doesn't exist, or `gpubot migrate` has to update it first.
         StoreBusy: The database doesn't respond.
     """
     path = sqlite_path(url)
@@ -240,7 +240,7 @@ class Database:
         self.note: Callable[[Tx], Awaitable[None]] | None = None
         """The function that is called at the beginning of the next write (see `beginning_with`)."""
         self.shared = ownership.shared
-        """True if other processes may use the database at the same time."""
+        """True if other processes can use the database at the same time."""
         self.joined = False
         """True if another process was already using the database when this one opened it."""
 
@@ -350,10 +350,10 @@ class Database:
             listener()
 
     def in_background(self) -> Database:
-        """Return a copy of this object for background work, which nobody is waiting for.
+        """Return a copy of this object for work that no person is waiting for.
 
-        On SQLite, the copy makes its writes one at a time. A write that a person is waiting for is therefore
-        delayed by at most one of them.
+        On SQLite, the copy makes its writes one at a time. If a person is waiting for a write, at most one write
+        of the copy comes before it.
         """
         other = copy(self)
         if self._writer_lock is not None:
@@ -394,14 +394,14 @@ class Database:
 
         Args:
             durable: Whether the commit waits until the data is on the disk. A commit that isn't durable survives a
-                crash of the process, but a power cut may undo it. A power cut never undoes a durable commit, or
+                crash of the process, but a power cut can undo it. A power cut never undoes a durable commit, or
                 anything that was committed before one. Use False only for work that is repeated if it is lost,
                 such as a claim, a due time or the result of a call to Slack. Never use False for data that is
                 shown in Slack.
 
         Raises:
             StoreBusy: The database can't be written in time.
-            Stale: A rental has changed in the meantime. In that case, only attempts, resources and ledger rows
+            Stale: A rental has changed in the meantime. In that case, only purchases, resources and ledger rows
                 were written.
         """
         async with self.queue, self._connection(durable=durable) as conn:
@@ -423,7 +423,7 @@ class Database:
     async def takes_writes(self) -> bool:
         """Return whether the database can be written now, by trying to write to it.
 
-        Listeners of `on_commit` aren't called. Returns True as well if the attempt fails but another write was
+        Listeners of `on_commit` aren't called. Returns True as well if this write fails but another write was
         committed in the meantime, because the database was then only busy.
         """
         commits = self._noticed.commits
@@ -493,15 +493,14 @@ class Database:
     async def _notify(self, conn: AsyncConnection, written: Collection[Written]) -> None:
         """Notify other replicas of a commit that may have made work due.
 
-        After a commit that isn't durable, such as one that only stores a due time, replicas are notified only of
-        new messages.
+        With `durable=False`, a power cut can undo the commit. Replicas are then notified only of new messages.
         """
         kinds = sorted(written if conn.info[DURABLE] else {Written.MESSAGES}.intersection(written))
         if kinds:
             await conn.execute(_NOTIFY, {"payload": " ".join([self._holder, *kinds])})
 
     async def _write_facts_of(self, conn: AsyncConnection, stale_changes: list[Change]) -> None:
-        """Roll the transaction back. Then store only the attempts, resources and ledger rows of these changes."""
+        """Roll the transaction back. Then store only the purchases, resources and ledger rows of these changes."""
         await conn.rollback()
         await conn.begin()
         tx = Tx(conn, self._clock, self._holder, writes=True)

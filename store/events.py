@@ -1,4 +1,4 @@
-"""Events: the history of rentals and of the account. Events are added and read, never changed."""
+"""Events: the history of rentals and of the account at Compute Clear. Events are added and read, never changed."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Events(Rows):
         return await self._first(Event, _GET, key=event_id)
 
     async def other_end_of_pause(self, event: Event) -> Event | None:
-        """Return the event at the other end of a pause of buying.
+        """Return the counterpart of an event that began or ended a pause of buying.
 
         If the given event began the pause, the result is the event that ended it, or None while the pause lasts.
         If the given event ended the pause, the result is the event that began it.
@@ -71,7 +71,7 @@ class Events(Rows):
         return None if other is None or other.kind is event.kind else other
 
     async def between(self, since: datetime, until: datetime, *, after: int, limit: int) -> list[Event]:
-        """Return events of a time range, in the order in which they were stored.
+        """Return the events of a time range, in the order in which they were stored.
 
         Args:
             since: The start of the range, inclusive.

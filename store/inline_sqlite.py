@@ -1,7 +1,7 @@
-"""A SQLite driver that switches threads only for operations that may block.
+"""A SQLite driver that switches threads only for operations that can block.
 
 SQLite reads and changes pages in memory within microseconds, so these operations run directly on the event loop.
-Operations that may block run on the thread of an aiosqlite connection: taking a write lock that another process
+Operations that can block run on the thread of an aiosqlite connection: taking a write lock that another process
 has, a commit that waits for the disk, and closing. docs/decisions/store.md has the measurements.
 """
 
@@ -44,7 +44,7 @@ _NOTHING = _Nothing()
 
 
 class _Cursor(sqlite3.Cursor):
-    """A cursor that SQLAlchemy's asyncio extension accepts, although reading its rows is never awaited."""
+    """A cursor with the method `_async_soft_close`, which SQLAlchemy's asyncio extension calls."""
 
     async def _async_soft_close(self) -> None:
         """Leave the cursor open. SQLAlchemy closes it after reading the rows."""
@@ -57,7 +57,7 @@ class InlineConnection:
         self, file: sqlite3.Connection, waiting: aiosqlite.Connection, lock_timeout: float, *, writes: bool
     ) -> None:
         self.waiting = waiting
-        """The same connection for calls that may block, which aiosqlite runs on a separate thread."""
+        """The same connection for calls that can block, which aiosqlite runs on a separate thread."""
         self._file = file
         self._lock_timeout = lock_timeout
         self._writes = writes

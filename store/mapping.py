@@ -46,8 +46,8 @@ def to_model(kind: type[M], row: Row[Any] | Mapping[Any, Any], /, **more: Any) -
 def param(column: ColumnElement[Any], name: str) -> Any:
     """Create a parameter with the type of a column.
 
-    A plain `bindparam` takes the type of the expression that it is compared with. That type may differ from the
-    column's.
+    A plain `bindparam` takes the type of the expression that it is compared with. That type can differ from the
+    type of the column.
     """
     return bindparam(name, type_=column.type)
 
@@ -107,7 +107,8 @@ def _upsert(table: Table, dialect: str) -> Any:
 async def insert_new(conn: AsyncConnection, table: Table, row: Values, *, conflict_on: str | None = None) -> bool:
     """Insert a row unless it conflicts with an existing one, and return whether it was inserted.
 
-    If `conflict_on` is given, only a conflict in that column is accepted; any other raises IntegrityError.
+    If `conflict_on` is given, only a conflict in that column is accepted. Any other conflict raises
+    IntegrityError.
     """
     return (await conn.execute(_insert_new(table, conn.dialect.name, conflict_on), row)).rowcount == 1
 

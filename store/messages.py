@@ -1,7 +1,6 @@
 """The outbox: all messages that the bot has sent to Slack, or still has to send.
 
-`due_at` is in wall-clock time. `refresh_at` follows the bot's clock, which tests and the sandbox can move (see
-bot.clock).
+`due_at` is in wall-clock time. `refresh_at` follows the bot's clock, which tests and the sandbox can set.
 """
 
 from __future__ import annotations
@@ -91,7 +90,7 @@ _ORDER = case((_NOT_POSTED, 0), (_c.urgent, 1), (_HOME, 5), (~_SHOWN_AGAIN, 2), 
 - 1: edits that show a transition of a rental.
 - 2: edits that only show progress.
 - 3: messages that are shown again after a restart, except those of priority 4.
-- 4: cards (the main messages of rentals) that are shown again after a restart, if no purchase waits for them.
+- 4: the main messages of rentals (cards) after a restart, if no purchase waits for them.
 - 5: Home tabs with changed content, in the order in which they became due.
 """
 _DUE = (
@@ -220,11 +219,11 @@ _COMPARE_CARDS = (
     )
     .values(version_at_start=_FIRST_KNOWN, next_call=NextCall.FIND)
 )
-"""Makes delivery compare cards (the main messages of rentals) with what Slack shows.
+"""Makes the delivery of messages compare cards with what Slack shows. A card is the main message of a rental.
 
-Only the cards of rentals for which the bot might still buy a machine are compared. The bot buys no machine for
-such a rental before its card has been compared. If Slack shows a newer version of the card, the database is an old
-backup, and the machine may have been bought already.
+A card is compared only if the bot might still buy a machine for its rental. The bot buys nothing for the rental
+before the comparison. If Slack shows a newer version of the card, the database is an old backup, and the machine
+may have been bought already.
 """
 _not_over = admin_questions.c.over_at.is_(None)
 _SHOW_ALL_AGAIN = (
@@ -241,7 +240,7 @@ _SHOW_ALL_AGAIN = (
 )
 """Schedules an edit of all messages that the bot keeps up to date.
 
-Messages about rentals and questions that are over are left out.
+A message is left out if the rental or question that it is about is over.
 """
 
 _CHANGED_SINCE = _c.target_version > bindparam("read_version")
@@ -271,7 +270,7 @@ class Messages(Rows):
         self._real_now = real_now
 
     async def add(self, message: Message) -> None:
-        """Queue a message. If its `due_at` isn't set, the message is due now.
+        """Queue a message. If `due_at` isn't set, the message is due now.
 
         Nothing is added if the event already has a message of this kind to this destination, or if the message is
         a card and the rental already has a card.
@@ -286,9 +285,10 @@ class Messages(Rows):
         await insert_new(self._conn, messages, row)
 
     async def show(self, rental_id: str, *, transition: bool) -> None:
-        """Schedule an edit of a rental's messages, because the rental changed. Closed messages aren't edited.
+        """Schedule an edit of a rental's messages, because the rental changed.
 
-        Edits that show a `transition` are sent before edits that only show progress.
+        Messages that are marked as `closed` are left out. Edits that show a `transition` are sent before edits
+        that only show progress.
         """
         await self._conn.execute(_SHOW, self._change(key=rental_id, transition=transition))
 
@@ -300,7 +300,7 @@ class Messages(Rows):
         await self._conn.execute(_REOPEN_NEWEST, {"key": rental_id, "reader": to_person(reader)})
 
     async def show_question(self, question_id: str) -> None:
-        """Schedule an edit of the messages that show this question to an admin and that the bot still updates."""
+        """Schedule an edit of the messages that show this question to the admins. Closed messages are left out."""
         await self._conn.execute(_SHOW_QUESTION, self._change(key=question_id, transition=True))
 
     async def show_quote(self, quote_id: str) -> None:
@@ -347,9 +347,9 @@ class Messages(Rows):
     async def show_all_again(self) -> None:
         """Schedule an edit of every message that the bot keeps up to date, even if the content seems unchanged.
 
-        This is called when nobody knows what Slack shows, such as after a restart. Messages about rentals and
-        questions that are over are left alone. A message that asks a question, or that shows the end of a lease,
-        is compared with Slack before it is edited (`Message.uncompared`).
+        This is called when nobody knows what Slack shows, such as after a restart. A message is left out if the
+        rental or question that it is about is over. A message that asks a question, or that shows the end of a
+        lease, is compared with Slack before it is edited (`Message.uncompared`).
         """
         for statement in _SHOW_ALL_AGAIN:
             await self._conn.execute(statement, self._change())
@@ -370,7 +370,8 @@ class Messages(Rows):
         New posts and answers come first, followed by edits and then by Home tabs (`_ORDER` has the details).
         Messages of the same priority are in the order in which they were queued.
 
-        If `without` is given, only messages that may be sent now are returned:
+        If `without` is None, all due messages are returned. Otherwise, messages that `without` excludes are left
+        out. Messages that have to wait for another message are then left out too:
 
         - A reply in a thread waits for the rental's card (its main message).
         - Any other post, except a card, waits for earlier posts about the same rental to the same person or
@@ -386,21 +387,21 @@ class Messages(Rows):
         return await self._all(Message, _SENDABLE, **given)
 
     async def end_back_off(self) -> None:
-        """Retry immediately all messages that wait because Slack didn't answer the last call."""
+        """Make all messages due that wait because Slack didn't answer the last call."""
         await self._conn.execute(_END_BACK_OFF, {"now": self._real_now})
 
     async def next_due(self, after: datetime | None = None) -> datetime | None:
         """Return the earliest wall-clock time at which a message is due.
 
-        If `after` is given, only later times count.
+        If `after` is given, return the earliest time after it.
         """
         return cast(datetime | None, await self._conn.scalar(_NEXT_DUE, {"after": after or EVER}))
 
     async def to_refresh(self, now: datetime, limit: int, without: Collection[int] = ()) -> list[Message]:
-        """Return the messages whose elapsed time has to be updated now.
+        """Return the messages that show an elapsed time and have to be updated now.
 
-        Such a message shows how much time has passed. Messages that have been due longest come first. A message
-        that also has a `due_at` is left out, because its next edit updates the elapsed time as well.
+        Messages that have been due longest come first. A message that also has a `due_at` is left out, because its
+        next edit updates the elapsed time as well.
 
         Args:
             now: The current time of the bot's clock.
@@ -410,9 +411,9 @@ class Messages(Rows):
         return await self._all(Message, _TO_REFRESH, now=now, max_rows=limit, without=list(without))
 
     async def next_refresh(self) -> datetime | None:
-        """Return the next time at which a message's elapsed time has to be updated. None if there is none.
+        """Return the next time at which a message that shows an elapsed time has to be updated, or None.
 
-        The time follows the bot's clock, which tests and the sandbox can move.
+        The time follows the bot's clock, which tests and the sandbox can set.
         """
         return cast(datetime | None, await self._conn.scalar(_NEXT_REFRESH))
 
@@ -473,7 +474,7 @@ class Messages(Rows):
     async def file_waits(self, to: Destination, part: MonthPart) -> bool:
         """Return whether a CSV file of charges still has to be sent to a person.
 
-        `part` says which charges the file contains: those of a person, a project or the team in one month.
+        The file contains the charges of a person, a project or the team in one month, as named by `part`.
         """
         return bool(await self._conn.scalar(_FILE_WAITS, {"reader": to, "part": part}))
 
@@ -497,7 +498,8 @@ class Messages(Rows):
 
         Args:
             before: The wall-clock time before which a message must have been created.
-            over_before: The time of the bot's clock before which the rental of a message must have ended.
+            over_before: The time before which the rental of a message must have ended, on the bot's clock. A
+                sandbox can set this clock, so it can differ from the wall clock.
             limit: The maximum number to remove.
         """
         given = {"before": before, "over_before": over_before, "max_rows": limit}
@@ -506,6 +508,6 @@ class Messages(Rows):
     async def undelivered(self) -> int:
         """Return the number of messages that still have to be posted or edited.
 
-        Home tabs and messages that only need an update of their elapsed time don't count.
+        Home tabs and messages that only need an update of their elapsed time are left out.
         """
         return await self._conn.scalar(_UNDELIVERED) or 0

@@ -106,7 +106,7 @@ def _check_references(connection: Connection) -> None:
 
 
 def check_start(connection: Connection, url: str, found: str | None) -> None:
-    """Raise CannotOpen if the bot's start would migrate a PostgreSQL database with live rentals.
+    """Raise CannotOpen if the bot's start would migrate a PostgreSQL database with rentals that aren't over.
 
     A person should back up such a database first, and then run `gpubot migrate`.
 

@@ -33,7 +33,7 @@ _SQLITE_OUTAGES = frozenset(
     }
 )
 _POSTGRES_OUTAGES = ("08", "28", "3D", "40", "53", "57", "58", "XX", "25P03", "25006", "42501", "55P03")
-"""SQLSTATE classes and codes that count as outages (PostgreSQL documentation, appendix A).
+"""SQLSTATE classes and codes that are treated as outages (PostgreSQL documentation, appendix A).
 
 They mean, in order: connection lost, access refused, no such database, deadlock, out of resources, cancelled or
 shut down, system error, data corrupted, idle in a transaction for too long, read-only (a standby), no permission,
@@ -51,8 +51,8 @@ _UNUSABLE = {
 def _asyncpg_errors(*names: str) -> tuple[type[Exception], ...]:
     """Return the exception classes of asyncpg with these names.
 
-    If asyncpg isn't imported, it can't have raised an exception, so the result is empty. Only a bot on PostgreSQL
-    imports asyncpg, which takes a twentieth of the start-up time.
+    If asyncpg isn't imported, it can't have raised an exception, so an empty tuple is returned. Only a bot on
+    PostgreSQL imports asyncpg, which takes a twentieth of the start-up time.
     """
     asyncpg = sys.modules.get("asyncpg")
     return () if asyncpg is None else tuple(getattr(asyncpg, name) for name in names)
@@ -90,8 +90,9 @@ def query_errors() -> Iterator[None]:
 
     All other errors are raised unchanged.
 
-    An OSError or a timeout counts as an outage too, because asyncpg raises these errors and SQLAlchemy does not
-    wrap them. They can only come from the database, because the bot calls no other service during a transaction.
+    An OSError or a timeout is treated as an outage too, because asyncpg raises these errors and SQLAlchemy does
+    not wrap them. They can only come from the database, because the bot calls no other service during a
+    transaction.
     """
     try:
         yield

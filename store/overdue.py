@@ -76,7 +76,7 @@ _NOTE_DELETION = (
 
 
 class Overdue(Rows):
-    """Queries for machines that may still be billing after the rental's end, and for work that is late.
+    """Queries for machines that may still cost money after the end of their rental, and for work that is late.
 
     The queries read single columns instead of whole rentals, because they have to work even if a rental can't be
     loaded.
@@ -105,7 +105,7 @@ class Overdue(Rows):
         return min((row for row in oldest if row is not None), key=lambda row: row[1], default=None)
 
     async def past_end(self, by: datetime) -> list[UnfinishedAttempt]:
-        """Return the purchases that may still be billing although their rental ended at `by` or earlier.
+        """Return the purchases that may still cost money although their rental ended at `by` or earlier.
 
         The end of a rental is the first of these times that is known:
 
@@ -122,11 +122,11 @@ class Overdue(Rows):
         return await self._all(WatchedResource, _WATCHED)
 
     async def attempt(self, rental_id: str, n: int) -> UnfinishedAttempt | None:
-        """Read an attempt (one purchase) again, with its resources. None if the attempt has since been closed."""
+        """Read a purchase again, with its resources. None if nothing of it can cost money any more."""
         return next(iter(await self._unfinished(_ONE_UNFINISHED, key=rental_id, attempt_n=n)), None)
 
     async def _unfinished(self, statement: Select[Any], **given: Any) -> list[UnfinishedAttempt]:
-        """Run a statement that selects attempts, and return the attempts with their resources."""
+        """Run a statement that selects purchases, and return the purchases with their resources."""
         rows = [row._mapping for row in await self._conn.execute(statement, given)]
         known: dict[tuple[str, int], list[KnownResource]] = defaultdict(list)
         if rows:
@@ -139,14 +139,14 @@ class Overdue(Rows):
         ]
 
     async def owned_by_others(self, attempt: UnfinishedAttempt, resource_ids: Collection[str]) -> set[str]:
-        """Return those of the given resource IDs that belong to any attempt other than `attempt`."""
+        """Return those of the given resource IDs that belong to a purchase other than `attempt`."""
         given = {"ids": list(resource_ids), "key": attempt.rental_id, "attempt_n": attempt.n}
         return set((await self._conn.execute(_OWNED_BY_OTHERS, given)).scalars())
 
     async def mark_for_deletion(
         self, attempt: UnfinishedAttempt, deleted: Collection[KnownResource], at: datetime
     ) -> bool:
-        """Mark a purchase for deletion, and record that the deletion of these resources was accepted.
+        """Mark a purchase for deletion, and record the deletions that the vendor accepted (`deleted`).
 
         The machine is no longer probed. Returns False if the purchase was already marked.
         """

@@ -71,7 +71,7 @@ _END_STOPPED = """
 """Ends the sessions of bot processes that were suspended in the middle of a statement.
 
 PostgreSQL's `idle_in_transaction_session_timeout` doesn't end such a session: asyncpg first prepares a new
-statement and then executes it, and the time between these two steps doesn't count as idle. The application name
+statement and then executes it, and the session isn't idle for PostgreSQL between these two. The application name
 excludes the sessions of other programs, such as psql.
 """
 
@@ -80,7 +80,7 @@ class Ownership(Protocol):
     """The right to use a database, until it is released or the process ends."""
 
     shared: bool
-    """True if other processes may use the database at the same time."""
+    """True if other processes can use the database at the same time."""
 
     async def renew(self) -> None:
         """Take ownership again if it was lost. Raises StoreBusy if that is not possible now."""

@@ -19,7 +19,7 @@ CLAIMANT = "gpubot doctor"
 
 
 class Condition(StrEnum):
-    """The condition of the database before the bot's next start."""
+    """The state of the database as it is found before the bot starts."""
 
     MISSING = "missing"
     """The SQLite file does not exist. The start will create it."""
@@ -81,7 +81,7 @@ def _try_writing(connection: Connection, url: str) -> str | None:
 def _exists(path: Path) -> bool:
     """Return whether the file exists.
 
-    Raises CannotOpen if such a file can't exist, for example because its name is too long.
+    Raises CannotOpen if no file can have this path, for example because the name is too long.
     """
     try:
         os.stat(f"{path}.lock")  # the longest file name that the start will create

@@ -39,7 +39,7 @@ class ProbeRuns(claims.DueTable[Claimed]):
         await self._conn.execute(_END, {"key": rental_id})
 
     async def make_due(self, rental_id: str, at: datetime) -> None:
-        """Schedule the next probe run of a machine at this time. Does nothing if the machine isn't probed."""
+        """Schedule the next probe run of a machine for the time `at`. Does nothing if the machine isn't probed."""
         self.changed = True
         await self._conn.execute(_MAKE_DUE, {"key": rental_id, "moment": at})
 

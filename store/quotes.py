@@ -98,9 +98,10 @@ class Quotes(claims.DueTable[Claimed]):
         return await self._all(Quote, _WAITING_OF, key=owner)
 
     async def drop_unused(self, before: datetime, limit: int) -> int:
-        """Remove old quotes that didn't become rentals and have been answered, and return how many were removed.
+        """Remove old quotes that didn't become rentals, oldest first, and return the number of quotes removed.
 
-        The oldest quotes are removed first. The messages that answered them are removed too.
+        The messages that show these quotes are removed too. A quote is kept while one of its messages can still be
+        posted or edited.
 
         Args:
             before: The time before which a quote must have been requested.
@@ -115,13 +116,13 @@ class Quotes(claims.DueTable[Claimed]):
     async def drop_offers(self, before: datetime, limit: int) -> int:
         """Remove the offers from old quotes whose rental is over, and return the number of quotes changed.
 
-        The arguments have the same meaning as those of `drop_unused`.
+        Only quotes that were requested before `before` are changed, and at most `limit` of them.
         """
         return (await self._conn.execute(_DROP_OFFERS, {"before": before, "max_rows": limit})).rowcount
 
     async def drop_reply_to(self, before: datetime, limit: int) -> int:
-        """Remove the reply destination from old quotes, and return the number of quotes changed.
+        """Remove the destination `reply_to` from old quotes, and return the number of quotes changed.
 
-        The arguments have the same meaning as those of `drop_unused`.
+        Only quotes that were requested before `before` are changed, and at most `limit` of them.
         """
         return (await self._conn.execute(_DROP_REPLY_TO, {"before": before, "max_rows": limit})).rowcount

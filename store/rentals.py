@@ -177,7 +177,7 @@ class Rentals(Attempts, Costs, claims.DueTable[ClaimedRental]):
         self.stale: list[Change] = []
         """The changes that `apply` refused with Stale.
 
-        Only their attempts, resources and ledger rows are stored.
+        Only their purchases, resources and ledger rows are stored.
         """
 
     async def get(self, rental_id: str) -> Rental | None:
@@ -217,13 +217,13 @@ class Rentals(Attempts, Costs, claims.DueTable[ClaimedRental]):
     async def defer(self, rental: ClaimedRental, due_at: datetime) -> bool:
         """Release this process's claim (exclusive right to work) on a rental, and set the rental's next due time.
 
-        If `make_due` or a change has written another due time in the meantime, only the claim is released.
+        If another due time has been written since this process read the rental, only the claim is released.
         """
         values = {**_as_read(rental), "holder": self._holder, "next_due": due_at}
         return (await self._conn.execute(_DEFER, values)).rowcount == 1
 
     async def defer_all(self, rentals: Sequence[tuple[Rental, datetime | None]]) -> None:
-        """Do for several rentals, in one statement, what `defer` does for one."""
+        """Do the work of `defer` for several rentals in one statement."""
         new = [{**_as_read(rental), "holder": self._holder, "next_due": due_at} for rental, due_at in rentals]
         await self._conn.execute(_DEFER, new)
 
@@ -231,22 +231,22 @@ class Rentals(Attempts, Costs, claims.DueTable[ClaimedRental]):
         await self._conn.execute(_MAKE_DUE, {"ids": list(rental_ids), "now": now})
 
     async def note_progress(self, rental_id: str, progress: Progress | None) -> None:
-        """Store the newest progress of a job, without a new version of the rental.
+        """Store the newest progress of a job. The rental gets no new version, so no message is edited.
 
-        Live messages show it with their next edit or refresh.
+        The next regular edit of the rental's messages shows the progress.
         """
         await self._conn.execute(_NOTE_PROGRESS, {"key": rental_id, "newest": progress})
 
     async def note_gpu_health(self, rental_id: str, health: GpuHealth) -> None:
-        """Store the health of a machine's GPUs, without a new version of the rental.
+        """Store the health of a machine's GPUs. The rental gets no new version, so no message is edited.
 
-        Some of its numbers, such as the length of a slowdown, grow with every report, and no message shows them by
-        itself.
+        Some values, such as the length of a slowdown, change with every report of the machine. They alone must not
+        cause an edit.
         """
         await self._conn.execute(_NOTE_GPU_HEALTH, {"key": rental_id, "newest": health})
 
     async def states(self) -> dict[State, int]:
-        """Return the number of rentals in each state. Rentals that are over don't count."""
+        """Return the number of rentals in each state. Rentals that are over are left out."""
         return {State(row.state): row.number for row in await self._conn.execute(_STATES)}
 
     async def unconfirmed(self) -> int:
@@ -270,11 +270,10 @@ class Rentals(Attempts, Costs, claims.DueTable[ClaimedRental]):
         self._may_read_usage = True
 
     async def usage(self, owner: str, *, without: str | None = None) -> Usage:
-        """Return the number of a person's live rentals, and the hourly rate of the whole team.
+        """Return the number of a person's rentals that aren't over, and the hourly rate of the whole team.
 
-        The bot compares these values with the limits. Rentals that wait for an offer don't count. A live rental
-        can have an earlier purchase that the bot gave up, although it may have bought a machine. The rate includes
-        this machine. A transaction that writes must call `lock_spending` first.
+        Rentals that wait for an offer are left out. If the bot gave up a purchase that could still cost money, the
+        rate includes its price. A transaction that writes must call `lock_spending` first.
 
         Args:
             owner: The person whose rentals are counted.
@@ -294,7 +293,7 @@ class Rentals(Attempts, Costs, claims.DueTable[ClaimedRental]):
         return await self._oldest_first(_LIVE_OF_OWNER, owner_id=owner)
 
     async def undecided(self) -> list[Rental]:
-        """Return the rentals with a request or an extension that an approver still has to decide, oldest first."""
+        """Return the rentals with a request or an extension that waits for an approver, oldest first."""
         return await self._oldest_first(_UNDECIDED)
 
     async def idle(self) -> list[Rental]:

@@ -56,9 +56,9 @@ class Samples(Rows):
     async def highest(self, rental_id: str, at: datetime) -> list[tuple[datetime, int]]:
         """Return the time and highest GPU utilization of each sample at or after `at`, oldest first.
 
-        The utilization is in percent. Samples without a reading are left out. No models are built: a day has up to
-        1,440 samples, and building them would block the event loop.
+        The utilization is in percent. Samples without a reading are left out.
         """
+        # A day has up to 1,440 samples. Building a Sample from each of them would block the event loop.
         rows = await self._conn.execute(_GPUS, {"key": rental_id, "moment": at})
         known = ((moment, _highest(text)) for moment, text in rows)
         return [(moment, highest) for moment, highest in known if highest is not None]

@@ -43,12 +43,12 @@ class Searches(claims.DueTable[Claimed]):
         return await self._first(SharedSearch, _GET, key=search_id)
 
     async def open(self, search_id: str, query: OfferQuery, at: datetime) -> None:
-        """Store a search that is due at this time.
+        """Store a search that is due at the time `at`.
 
-        If the search is already stored and due by this time, nothing changes. If it is stored and due later, it
-        becomes due at this time, and its count of consecutive queries without a fitting offer is reset.
+        If the search is already stored and due by then, nothing changes. If it is stored and due later, it becomes
+        due at `at`, and the count of its consecutive queries without a suitable offer is set to zero.
 
-        The search may run some time after it is due. The loop that works on searches decides.
+        The search can run later than it is due, because only a few searches run at the same time.
         """
         row = {"id": search_id, "query": query, "asked_at": None, "misses": 0, "due_at": at, **claims.FREE}
         if not await insert_new(self._conn, shared_searches, row):

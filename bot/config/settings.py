@@ -178,7 +178,6 @@ class Settings(CommandSettings):
     @field_validator("slack_app_token", "slack_signing_secret", "slack_http")
     @classmethod
     def _set_if_needed(cls, value: Any, info: ValidationInfo) -> Any:
-        """If the setting is empty although Slack's mode requires it, raise the error for a missing setting."""
         needed_in = SlackMode.SOCKET if info.field_name == "slack_app_token" else SlackMode.HTTP
         if value is None and info.data.get("slack_mode") is needed_in:
             raise PydanticCustomError("missing", "Field required")
@@ -245,10 +244,10 @@ def ids_in(text: str) -> tuple[str, ...]:
 
 
 def check_clock(clock_url: str | None, *servers: str) -> None:
-    """Raise ValueError if a command uses a sandbox's clock, but not only servers on this machine.
+    """Raise ValueError if a command would use a sandbox's clock together with a server on another machine.
 
-    If `clock_url` is None, the command doesn't use a sandbox's clock, so nothing is checked. Otherwise, the
-    clock's own address and the addresses in `servers` must all be on this machine.
+    If `clock_url` is None, the command doesn't use a sandbox's clock, so nothing is checked. Otherwise,
+    `clock_url` and all addresses in `servers` must be on this machine.
     """
     if clock_url is not None and not all(map(is_loopback, (clock_url, *servers))):
         raise ValueError("another clock is only allowed for a sandbox on this machine")
@@ -300,9 +299,9 @@ def read_settings_of(kind: type[S]) -> S:
 def read_partly(kind: type[S]) -> tuple[S, dict[str, str]]:
     """Return the settings of a command, and, by name, a message about each setting that is missing or wrong.
 
-    The value of such a setting is a placeholder or its default, which the caller must not use.
+    The caller must not use the value of one of these settings: it is a placeholder or the default.
 
-    If `.env` can't be read, all settings that are missing have the same message, because `.env` may contain them.
+    If `.env` can't be read, all missing settings get one and the same message, because `.env` may contain them.
     """
     env_file = read_env_file()
     values, wrong = _from_files(env_file, kind)

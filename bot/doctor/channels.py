@@ -18,7 +18,8 @@ APPROVERS = "approvers"
 PAGE_SIZE, MAX_PAGES = 500, 20
 """The page size for reading members, and the maximum number of pages.
 
-Further members of a very large channel are ignored (docs.slack.dev/reference/methods/conversations.members).
+In a very large channel, the remaining members are ignored
+(docs.slack.dev/reference/methods/conversations.members).
 """
 MAX_NAMES = 3
 
@@ -92,8 +93,8 @@ async def channel(client: AsyncWebClient, handle: str, what: str, configured: Co
 async def approvers(context: CheckContext, client: AsyncWebClient) -> list[Finding]:
     """Check whether the approvers are in the channel in which requests are posted.
 
-    An approver who isn't a member of the channel isn't notified of requests. If a missing or wrong setting hides
-    the approvers or the channel, nothing is checked, and the list is empty.
+    An approver who isn't a member of the channel isn't notified of requests. If the approvers or the channel
+    aren't known because a setting is missing or wrong, nothing is checked and an empty list is returned.
     """
     rules = context.rules
     needed = [] if rules.approvers.people or rules.approvers.groups else ["GPUBOT_ADMINS"]
@@ -126,7 +127,7 @@ async def approvers(context: CheckContext, client: AsyncWebClient) -> list[Findi
 
 
 async def _approvers(client: AsyncWebClient, rules: Rules) -> list[str]:
-    """Return the people who decide requests, including the members of each group that can be read."""
+    """Return the people who approve or deny requests, including the members of each group that can be read."""
     asked = approvers_of(rules)
     people: list[str] = list(asked.people)
     for group in asked.groups:

@@ -1,4 +1,4 @@
-"""Runs all checks concurrently. A check with a bug doesn't hide the results of the others."""
+"""Runs all checks concurrently. A bug in one check doesn't hide the results of the other checks."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ async def examine(clock: Clock) -> list[Finding]:
 
 
 async def _guarded(what: str, check: Coroutine[Any, Any, list[Finding]]) -> list[Finding]:
-    """Return the results of a check. If the check raises an error, the only result is that the check has a bug."""
+    """Return the results of a check. If the check raises an error, return a single result that reports a bug."""
     try:
         return await check
     except Exception as error:

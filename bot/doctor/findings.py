@@ -22,7 +22,7 @@ class Mark(StrEnum):
     HINT = "hint"
     """Something could be improved, but the bot can run."""
     NOT_CHECKED = "left"
-    """Something else has to be fixed before this can be checked."""
+    """Another problem has to be fixed before this can be checked."""
 
 
 class Finding(Frozen):
@@ -60,7 +60,7 @@ def not_checked(what: str, words: str) -> Finding:
 
 
 def all_well(findings: Iterable[Finding]) -> bool:
-    """Return whether all checks were made and have passed. A hint counts as passed."""
+    """Return whether all checks were made and found no problem. Hints are ignored."""
     return all(finding.mark in {Mark.OK, Mark.HINT} for finding in findings)
 
 

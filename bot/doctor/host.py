@@ -175,7 +175,7 @@ def proxies(context: CheckContext) -> list[Finding]:
 async def sandbox_clock(context: CheckContext, session: aiohttp.ClientSession) -> list[Finding]:
     """Check whether the sandbox's clock can be read from the URL in GPUBOT_CLOCK_URL.
 
-    If the setting isn't used, nothing is checked, and the list is empty.
+    If the setting isn't used, nothing is checked and an empty list is returned.
     """
     if context.settings.clock_url is None or context.blocked_by(SANDBOX_CLOCK):
         return []
@@ -225,8 +225,8 @@ ANY_NAME = "gpubot"
 async def github(context: CheckContext) -> list[Finding]:
     """Check whether GitHub answers a request for keys in time.
 
-    Nothing is checked if the policy doesn't allow keys from GitHub, or if the policy or GitHub's configured
-    address can't be read. The list is then empty.
+    If the policy doesn't allow keys from GitHub, nothing is checked and an empty list is returned. An empty list
+    is also returned if the policy or GitHub's configured address can't be read.
     """
     if not context.rules.keys.github or context.blocked_by("GPUBOT_POLICY", "GPUBOT_GITHUB_URL"):
         return []

@@ -204,7 +204,7 @@ async def _blocks(client: AsyncWebClient) -> Finding:
 
 
 def _people(context: CheckContext) -> dict[str, str]:
-    """Return the Slack IDs of all people with a role in the policy, by description, such as `admin U0ANA`."""
+    """Map a description of each person with a role in the policy, such as `admin U0ANA`, to their Slack ID."""
     stand_ins = context.settings.admin_ids if "GPUBOT_ADMINS" in context.wrong else ()
     admins = tuple(user for user in context.rules.admins if user not in stand_ins)
     approvers = (*context.rules.approvers.people, *context.rules.approvers.quiet)
@@ -217,7 +217,7 @@ def _people(context: CheckContext) -> dict[str, str]:
 
 
 def _by_roles(of_role: Mapping[str, Iterable[str]]) -> dict[str, str]:
-    """Return the Slack IDs of people or groups, by a description of the person or group.
+    """Map a description of each person or group to their Slack ID.
 
     The description lists all roles of the person or group, such as `admin and approver U0ANA`.
     """
@@ -252,7 +252,7 @@ async def _person(client: AsyncWebClient, identity: BotIdentity, what: str, user
 
 
 def _groups(context: CheckContext) -> dict[str, str]:
-    """Return the Slack IDs of all user groups in the policy, by description, such as `user group S0ML`."""
+    """Map a description of each user group in the policy, such as `user group S0ML`, to its Slack ID."""
     rules = context.rules
     decide = deciding_groups(rules)
     of_role = {

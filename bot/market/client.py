@@ -196,8 +196,8 @@ class ComputeClear(Transport):
 def _not_found(answer: Answer, resource_id: str) -> bool:
     """Return whether an answer says that the requested resource doesn't exist.
 
-    Normally, the status is 404. If the ID isn't a UUID, the status 422 means the same, because no resource can
-    have such an ID (docs/compute-clear.md, "Status and resources"). Compute Clear may have sent a wrong ID by
+    Normally, the status is 404. If the ID isn't a UUID, the status 422 also means this, because the ID of every
+    resource is a UUID (docs/compute-clear.md, "Status and resources"). Compute Clear may have sent a wrong ID by
     mistake. Without this rule, the bot would wait forever for the deletion of that resource to be confirmed.
     """
     return answer.status == 404 or (answer.status == _INVALID and not _is_uuid(resource_id))

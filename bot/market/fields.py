@@ -132,7 +132,7 @@ def amount(value: object) -> Decimal | None:
 
 
 def whole(value: object, low: int, high: int) -> int | None:
-    """Parse a whole number from `low` to `high`, such as `8` or `8.0`. Returns None for anything else."""
+    """Parse a whole number from `low` to `high`, such as `8` or `8.0`. Returns None for any other value."""
     found = number(value)
     if found is None or found != found.to_integral_value() or not low <= found <= high:
         return None
@@ -170,7 +170,7 @@ def end_of(start: datetime | None, value: object) -> datetime | None:
 
 
 def entries(value: object) -> list[dict[str, object]]:
-    """Return the objects in a list, or an empty list if `value` isn't a list."""
+    """Return those entries of a list that are objects. Returns an empty list if `value` isn't a list."""
     return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
 
 
@@ -193,7 +193,7 @@ _OPTIONS_WITH_VALUE = frozenset({"-i", "-l", "-o", "-J", "-F"})
 
 
 def host(value: object) -> str | None:
-    """Return an IP address or host name in its standard form, or None for anything else.
+    """Return an IP address or host name in its standard form, or None for any other value.
 
     Loopback addresses are accepted.
     """
@@ -212,7 +212,7 @@ def host(value: object) -> str | None:
 
 
 def port(value: object) -> int | None:
-    """Return a TCP port, or None if the field contains anything else."""
+    """Return `value` as a TCP port, or None if it isn't one."""
     return whole(value, 1, 65535)
 
 

@@ -67,7 +67,7 @@ class Call:
     largest: int = MAX_BODY
     """The maximum size in bytes of an answer, after decompression and before decoding."""
     open_to_all: bool = False
-    """True if every valid token may call this endpoint.
+    """True if every valid token is allowed to call this endpoint.
 
     A 403 then means that the token is refused (docs/compute-clear.md, "Token").
     """
@@ -152,7 +152,7 @@ class Transport:
             timeouts: The limits for each kind of call.
             on_token: Called after the first answer, and whenever Compute Clear begins to refuse or accept the
                 token. The argument is True if Compute Clear refuses the token.
-            read_token: Reads the token again after it has been refused. It may raise GpubotError.
+            read_token: Reads the token again after it has been refused. It can raise GpubotError.
             on_call: Called for each call with its name and its outcome. The outcome is a class of statuses such as
                 `2xx`, or `no_answer`. If there is an answer that can't be used, `on_call` is called a second time,
                 with `unusable`.
@@ -163,7 +163,7 @@ class Transport:
         self._clock = clock
         self._timeouts = timeouts
         self._anomalies = wire.Anomalies()
-        """Logs whatever the bot doesn't understand in answers."""
+        """Logs whatever the bot doesn't understand in the market's answers."""
         self._base_url = base_url.rstrip("/")
         self._token = token
         self._tokens = {token}
@@ -181,7 +181,7 @@ class Transport:
         await self._unpooled.aclose()
 
     def use_token(self, token: SecretStr) -> bool:
-        """Use this token for all further calls. Returns whether it differs from the current one."""
+        """Use this token for all future calls. Returns whether it differs from the previous token."""
         if token == self._token:
             return False
         self._token = token
@@ -307,7 +307,7 @@ class Transport:
         raise MarketAway(message, retry_after=wait, may_have_bought=call.buys)
 
     def _stated_reason(self, content: bytes) -> str:
-        """Return `: ` and the reason that an error answer states, or an empty text if it states no reason."""
+        """Return the reason in the body of an error response, with `: ` before it. Empty if there is no reason."""
         if len(content) > MAX_ON_LOOP:
             return ""
         try:
@@ -345,8 +345,8 @@ class Transport:
 def _was_not_sent(error: BaseException) -> bool:
     """Return whether a request certainly didn't reach the server.
 
-    httpx raises the same error whether the connection failed before the request was sent or broke afterwards. That
-    error is caused by an error of aiohttp, whose class tells the two cases apart.
+    httpx raises one kind of error for two cases: the connection failed before the request was sent, or it broke
+    afterwards. The cause of the error is an error of aiohttp. Its class tells the two cases apart.
     """
     cause: BaseException | None = error
     while cause is not None:

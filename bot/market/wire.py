@@ -38,12 +38,12 @@ MAX_OFFERS = 5_000
 MAX_NAMES = 1_000
 """The maximum number of names in each of these lists: GPU families, vendors, regions and contracts."""
 MAX_GPU_NAMES = 5_000
-"""The maximum number of GPU names in all families together. Further names are ignored."""
+"""The maximum number of GPU names in all families together. Additional names are ignored."""
 MAX_RESOURCES = 100_000
 """The maximum length of a list of resources: all resources on the account, or those of one offer.
 
 Deleted resources stay on the list, so it grows for years. A longer list is rejected as a whole, because every
-entry may be billing.
+entry can be a machine that costs money.
 """
 
 T = TypeVar("T")
@@ -53,7 +53,7 @@ _MAX_WORDS = 200
 
 
 class Anomalies:
-    """Logs whatever the bot doesn't understand in answers.
+    """Logs whatever the bot doesn't understand in the market's answers.
 
     Each unknown status is logged once. Entries that are dropped from a list are logged together in one line.
     """
@@ -110,7 +110,10 @@ def _read_entries(
 
 
 def _list_in(body: object, *names: str) -> list[object]:
-    """Return the body if it is a list. Otherwise, return the first of the fields `names` that is a list."""
+    """Return the list in an answer. The answer is either the list itself, or an object with the list in a field.
+
+    `names` are the possible names of the field, in order of preference. Raises UnusableAnswer if there is no list.
+    """
     if isinstance(body, list):
         return body
     for name in names:
@@ -123,7 +126,7 @@ def _list_in(body: object, *names: str) -> list[object]:
 def _check_length(found: list[T]) -> list[T]:
     """Return a list of resources unchanged. Raises UnusableAnswer if it is longer than any real list.
 
-    The list can't simply be truncated, because each of its resources may be billing.
+    The list can't simply be truncated, because each of its resources can be a machine that costs money.
     """
     if len(found) > MAX_RESOURCES:
         raise UnusableAnswer("a list without an end")
@@ -164,7 +167,7 @@ def names(body: object) -> tuple[str, ...]:
     """Return the names in an answer from a discovery endpoint.
 
     The answer is a list of strings, a list of objects with a `name`, or an object whose only field is a list of
-    either kind. Raises UnusableAnswer for anything else, or if there are no names.
+    either kind. Raises UnusableAnswer for any other answer, or if there are no names.
     """
     if isinstance(body, dict) and len(body) == 1:
         body = next(iter(body.values()))
@@ -187,7 +190,7 @@ def region_name(name: str) -> str:
 
 _SOLD_OUT = ("sold out", "stock", "capacity", "availab")
 _ABOUT_THE_ACCOUNT = ("credit", "quota", "balance", "fund", "payment", "billing", "limit")
-"""Words in an error message which show that the reason is the account, for example its credit.
+"""Words in an error message which show that the account is the reason, for example its credit.
 
 Compute Clear doesn't document these words.
 """
@@ -283,8 +286,8 @@ def _price(entry: dict[str, object]) -> Decimal | None:
 def procured(body: object, offer_id: str, anomalies: Anomalies) -> Procured:
     """Parse an answer of procure_offer with status 200.
 
-    Raises UnusableAnswer if the body isn't such an answer, or is about another offer. Even if UnusableAnswer is
-    raised, a machine may have been bought.
+    Raises UnusableAnswer if the body has another form, or is about another offer. A machine may have been bought
+    even then.
     """
     status = fields.word(fields.field(body, "status"))
     if status is None:
@@ -312,7 +315,7 @@ def _gives_other_reason(detail: str) -> bool:
 
 
 def problem(body: object) -> str:
-    """Return the detail of an error answer on one line, or an empty text if there is none."""
+    """Return the `detail` field of an error response on one line, or an empty text if there is none."""
     detail = fields.field(body, "detail")
     if isinstance(detail, list):
         texts = [fields.text(fields.field(entry, "msg"), 100) for entry in detail[:5]]
@@ -324,7 +327,7 @@ def progress(body: object, offer_id: str, anomalies: Anomalies) -> OfferProgress
     """Parse the progress of an offer's procurement.
 
     The stage is taken from `procurement_status`. If that field is missing, the stage is taken from `status`. If
-    both fields are present, the procurement counts as not begun only if both say so.
+    one of the two fields says that the procurement has begun, it has begun, whatever the other field says.
     """
     status = fields.word(fields.field(body, "status"))
     stage = fields.word(fields.field(body, "procurement_status")) or status
@@ -350,7 +353,7 @@ def progress(body: object, offer_id: str, anomalies: Anomalies) -> OfferProgress
 
 
 def _runs(instance: dict[str, object], anomalies: Anomalies) -> bool:
-    """Return whether an instance is running. Without a status, it counts as running if it has an address."""
+    """Return whether an instance is running. If the status is missing, an instance with an address is running."""
     status = fields.word(instance.get("status"))
     if status is None:
         return fields.host(instance.get("external_ip")) is not None
@@ -400,10 +403,7 @@ def _is_part(body: object, count: int) -> bool:
 
 
 def deletion(body: object) -> bool:
-    """Check the market's answer to a deletion that it has accepted, and return True.
-
-    Raises UnusableAnswer if the answer isn't an object.
-    """
+    """Return True if the market's answer to an accepted deletion is an object. Otherwise, raise UnusableAnswer."""
     if not isinstance(body, dict):
         raise UnusableAnswer("no object")
     return True
@@ -450,9 +450,9 @@ def _resource(entry: dict[str, object]) -> ResourceView | None:
 def resource_ids(body: object, offer_id: str) -> dict[str, str]:
     """Return the status of each resource of an offer, by resource ID.
 
-    The other fields of a resource aren't parsed, so that an invalid value in one of them doesn't prevent the
-    deletion. Entries without a usable ID are left out. Entries that belong only to other offers are left out too,
-    because the API may have ignored the filter.
+    The bot needs these IDs to delete the resources. The other fields of a resource aren't parsed, because an
+    invalid value in one of them must not prevent the deletion. Entries without a usable ID are left out, and so
+    are entries that only belong to other offers.
     """
     listed = body if isinstance(body, list) else fields.field(body, "resources") or fields.field(body, "items")
     statuses = {}
@@ -469,7 +469,7 @@ def resource_ids(body: object, offer_id: str) -> dict[str, str]:
 
 
 def offer_query(query: OfferQuery) -> bytes:
-    """Build the YAML body of get_offers. Prices are written exactly."""
+    """Build the YAML body of get_offers. Prices aren't rounded."""
     compute: dict[str, object] = {
         "gpu_type": query.gpu,
         "gpu_count": query.count,

@@ -35,7 +35,7 @@ class Pause(Frozen):
 
 
 class FailureRun(Frozen):
-    """Consecutive failures of one rental's step, which is the code that advances the rental."""
+    """A series of failures: the bot tried to advance one rental, and failed each time."""
 
     number: str
     """The number by which the log and the alerts refer to this series."""
@@ -45,10 +45,10 @@ class FailureRun(Frozen):
 
 
 class PastEnd(Frozen):
-    """The start of the extra time that an overdue attempt gets before its machine is deleted.
+    """The start of the extra time that a machine gets if it runs longer than its lease.
 
-    Normally, the extra time starts at the end of the attempt. If the bot was down at that time, the extra time
-    starts at the bot's first check after the end.
+    The machine is deleted after the extra time, which normally starts when the lease ends. If the bot was down at
+    that time, the extra time starts at the bot's first check after that.
     """
 
     end: Instant
@@ -66,11 +66,11 @@ class GroupAnswer(Frozen):
 
 
 ABSENCES = Fact[tuple[Absence, ...]]("absences", tuple[Absence, ...])
-"""The most recent absences of an approver, by the approver's Slack ID. Only the last absence can still be ongoing.
+"""The most recent absences of an approver, by the approver's Slack ID. Only the last absence can be unfinished.
 """
 PAUSED = Fact[Pause]("paused", Pause)
 UNAUTHORIZED_SINCE = Fact[datetime]("unauthorized_since", datetime)
-"""The time at which the marketplace began to refuse our token."""
+"""The time at which the marketplace began to refuse the bot's token."""
 POLICY_REFUSED = Fact[str]("policy_refused", str)
 """The mistakes in the policy file that were reported to the admins.
 
@@ -84,17 +84,17 @@ project only if the person who made it may charge the project. If the team has n
 notified, but the fact is set. The check therefore runs only once.
 """
 NO_APPROVER_SINCE = Fact[datetime]("no_approver_since", datetime)
-"""The time at which people were notified that no approver is left and that the admins now decide."""
+"""The time at which people were notified that the admins decide, because no approver is left."""
 GROUP_MEMBERS = Fact[frozenset[str]]("group_members", frozenset[str])
 """The last known members of each user group, by the group's Slack ID."""
 GROUP_ANSWER = Fact[GroupAnswer]("group_answer", GroupAnswer)
 """Slack's latest answer about each user group, by the group's Slack ID."""
 UNKNOWN_RENTAL = Fact[datetime]("unknown_rental", datetime)
-"""The time at which the admins were notified of a click about an unknown rental, by rental ID."""
+"""The time at which the admins were notified that somebody clicked a button of an unknown rental, by rental ID."""
 FAILING_STEPS = Fact[FailureRun]("failing_steps", FailureRun)
-"""The series of failed steps that people were alerted about, by rental ID."""
+"""The series of failures that people were alerted about, by rental ID."""
 PAST_END = Fact[PastEnd]("past_end", PastEnd)
-"""The start of the extra time of each overdue attempt, by attempt: `k7mq2:1`."""
+"""The start of the extra time of each overdue purchase, by rental and number: `k7mq2:1`."""
 UNUSUAL_DAY = Fact[str]("unusual_day", str)
 """The last unusually expensive day that people were notified of.
 
@@ -113,6 +113,6 @@ class Counter(StrEnum):
     """The events that are counted for `/health`."""
 
     POSTED_TWICE = "perhaps_posted_twice"
-    """Posts that were sent a second time because the bot couldn't check whether Slack had the first one."""
+    """Posts that were sent twice because the bot couldn't check whether Slack has the first one."""
     GIVEN_UP = "given_up"
     """Messages that Slack never accepted, because it refused them for good or because they were sent too late."""

@@ -14,7 +14,10 @@ from bot.model.base import Frozen, Instant
 
 
 class UnmanagedMachine(Frozen):
-    """A machine on the marketplace account that belongs to no attempt, as it was last seen there."""
+    """A machine on the marketplace account that the bot doesn't know as one of its purchases.
+
+    The fields show the machine as it was last seen on the account.
+    """
 
     resource_id: str
     status: str
@@ -49,7 +52,7 @@ class UnmanagedMachine(Frozen):
     Machines of one purchase have an offer in common.
     """
     missing_since: Instant | None = None
-    """The time since which the vendor can't find the machine. None if the vendor finds it."""
+    """The time since which the vendor reports that the machine is missing. None if it isn't missing."""
     terminated_at: Instant | None = Field(default=None, alias="gone_at")
 
 
@@ -57,7 +60,7 @@ class UnmanagedMachine(Frozen):
 
 
 class Purchase(Frozen):
-    """The unmanaged machines of one purchase. The admins make one decision for all of them."""
+    """The machines of one purchase that belong to no rental. The admins make one decision for all of them."""
 
     kind: Literal["purchase"] = "purchase"
     machines: tuple[UnmanagedMachine, ...]
@@ -89,7 +92,7 @@ class Purchase(Frozen):
 
 
 class Purchases(Frozen):
-    """The subject of a question that announces several purchases in one message.
+    """The topic of a question that announces several purchases in one message.
 
     Each purchase also has a question of its own, whose `part_of` is the ID of this question.
     """
@@ -107,7 +110,7 @@ class Purchases(Frozen):
 
 
 class OwnerLeft(Frozen):
-    """The subject of a question about a rental whose owner left the workspace."""
+    """The reason for a question to the admins: the owner of a rental left the workspace."""
 
     kind: Literal["owner_left"] = "owner_left"
     owner: str
@@ -121,31 +124,31 @@ Subject: TypeAlias = Annotated[Purchase | Purchases | OwnerLeft, Field(discrimin
 
 
 class AdminDecision(StrEnum):
-    """The decision that an admin made."""
+    """An admin's answer to a question."""
 
     GAVE_OWNER = "gave_owner"
     DESTROYED = "destroyed"
-    """The admin who decided becomes the owner of the machines, and they are destroyed."""
+    """The admin who answered becomes the owner of the machines, and the machines are destroyed."""
     NOT_OURS = "not_ours"
-    """The machines aren't ours to manage. Nobody is asked about them again."""
+    """The bot must leave the machines alone. Nobody is asked about them again."""
 
 
 class Decided(Frozen):
-    """An admin's decision about a question, with its author, time and reason."""
+    """An admin's answer to a question, with the admin, the time and the reason."""
 
     decision: AdminDecision = Field(alias="verdict")
     by: str
-    """Slack ID of the admin who decided."""
+    """Slack ID of the admin who answered."""
     at: Instant
     reason: str = ""
     """The reason that the admin typed. Untrusted text: escape it for display."""
 
 
 class AdminQuestion(Frozen):
-    """A question that is sent to every admin. The decision of the first admin who answers counts for all.
+    """A question that is sent to every admin. The first admin who answers decides for all.
 
-    The store changes a question only by compare-and-set on `version`. After each change, it updates the messages
-    that ask the question.
+    The store changes a question only by compare-and-set on `version`. After each change, the store schedules an
+    edit of the messages that ask the question.
     """
 
     id: str
@@ -156,7 +159,7 @@ class AdminQuestion(Frozen):
     part_of: str | None = None
     """ID of the question whose messages also contain this question. None if this question has its own messages."""
     event_id: int | None = None
-    """The event that caused the question's newest messages. None if it has no messages of its own."""
+    """The event that caused the question's newest messages. None if the messages of another question show it."""
     asked: tuple[str, ...] = ()
     """Slack IDs of the admins who received the question's newest messages."""
     found_at: Instant
@@ -178,7 +181,7 @@ class AdminQuestion(Frozen):
 
     @property
     def open(self) -> bool:
-        """True if the admins can still decide the question."""
+        """True if the admins can still answer the question."""
         return self.decided is None and self.over_at is None
 
     @property
@@ -198,6 +201,7 @@ class AdminQuestion(Frozen):
     def not_asked(self, admins: Collection[str]) -> list[str]:
         """Return the admins who haven't received this question, because they became admins later.
 
-        Empty if the question is closed. Also empty if the question has no messages of its own.
+        Empty if the question has been answered or is over. Also empty if the messages of another question contain
+        it.
         """
         return [admin for admin in admins if admin not in self.asked] if self.open and not self.part_of else []

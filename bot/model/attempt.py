@@ -15,10 +15,10 @@ from bot.model.offer import Offer
 
 
 class AttemptState(StrEnum):
-    """The outcome of an attempt, as far as the bot knows it."""
+    """The outcome of a purchase, as far as the bot knows it."""
 
     INTENDED = "intended"
-    """The attempt is stored, and its procure call may be running now.
+    """The purchase is stored, and its procure call may be running now.
 
     If the process dies during the call, the state stays INTENDED, because nobody knows whether the call is still
     running.
@@ -27,16 +27,16 @@ class AttemptState(StrEnum):
     """The result of the call isn't known, so the call may have bought a machine. Only a lookup can tell."""
     BOUGHT = "bought"
     FAILED = "failed"
-    """It is certain that the attempt bought nothing."""
+    """It is certain that nothing was bought."""
     TERMINATED = "gone"
-    """All resources of the attempt are terminated.
+    """All resources that were bought are terminated.
 
-    An attempt also has this state if the market accepted the purchase but no resource was ever found.
+    The state is also TERMINATED if the market accepted the purchase but no resource was ever found.
     """
 
 
 class Why(StrEnum):
-    """The reason why an attempt or a rental didn't continue.
+    """The reason why a purchase or a rental didn't continue.
 
     The text that people read is in `handlers/phrases/format.py`.
     """
@@ -50,7 +50,7 @@ class Why(StrEnum):
     SCRIPT_REFUSED = "script_refused"
     """The vendor refused the purchase because of its startup script.
 
-    The next attempt with this vendor, region and GPU sends no script.
+    The next purchase with this vendor, region and GPU sends no script.
     """
     BOUGHT_BEFORE = "bought_before"
     """The market answered that the offer has been bought before."""
@@ -60,7 +60,7 @@ class Why(StrEnum):
     TOO_SLOW = "too_slow"
     NOTHING_LEFT = "nothing_left"
     TOO_LITTLE_TIME = "too_little_time"
-    """Too little time is left before the end that the person named."""
+    """Too little time is left before the time at which the person wanted the lease to end."""
     NO_KEY = "no_key"
     """The owner has no SSH key any more."""
     TOO_MANY_ATTEMPTS = "too_many_attempts"
@@ -98,23 +98,23 @@ class Why(StrEnum):
     BOUGHT_AFTER_BACKUP = "bought_later"
     """The database was restored, and the rental's machine was bought after the backup."""
     NOTHING_FITTED = "nothing_fitted"
-    """No offer fitted before the waitlist entry expired."""
+    """There was no suitable offer before the waitlist entry expired."""
     UNRESOLVED = "unproven"
     """The market answered earlier purchases with `failed`. They must be looked up before the next purchase."""
 
 
 class Marker(StrEnum):
-    """The part of the bot that marked an attempt for deletion."""
+    """The part of the bot that marked a purchase for deletion."""
 
     STEP = "step"
-    """The rental's step, which is the code that advances the rental.
+    """The code that advances the rental.
 
-    The step gave up on the attempt, or found resources of a failed purchase.
+    It gave up on the purchase, or found resources of a failed purchase.
     """
     OVERDUE = "overdue"
-    """The deletion of overdue machines, which the rental's step failed to delete in time."""
+    """The loop that deletes overdue machines, which weren't deleted when their lease ended."""
     SWEEP = "sweep"
-    """The sweep, which compares the database with the account. It found a resource of a closed attempt."""
+    """The regular comparison of the database with the account. It found a resource of a closed purchase."""
 
 
 REPORTED_FAILED = frozenset({Why.SOLD_OUT, Why.ANSWERED_FAILED})
@@ -193,7 +193,7 @@ class SentScript(Frozen):
     parts: tuple[ScriptPart, ...] = ()
     """The parts that the script installs besides the probe. Versions up to 3 of the script recorded none."""
     refused: bool = False
-    """True if no script was sent, because this vendor or region doesn't accept startup scripts."""
+    """True if no script was sent, because the vendor doesn't accept startup scripts in this region."""
 
 
 class AdoptedMachine(Frozen):
@@ -205,27 +205,28 @@ class AdoptedMachine(Frozen):
     rate: Decimal
     """USD per hour, as the API reported it when the machine got its owner.
 
-    Zero if the API left out the price of one of the machine's resources. The machine then counts as free until the
-    API reports that price.
+    Zero if the API left out the price of one of the machine's resources. Until the API reports that price, the bot
+    treats the machine as free.
     """
 
 
 class Attempt(Frozen):
-    """An attempt to buy an offer with one procure call. There is never more than one attempt for an offer.
+    """One purchase: an attempt to buy an offer with one procure call.
 
-    An attempt can also stand for a machine that wasn't rented through the bot (`adopted`).
+    There is never more than one attempt for an offer. An attempt can also stand for a machine that wasn't rented
+    through the bot (`adopted`).
     """
 
     rental_id: str
     n: int
-    """The attempt's number within its rental, starting at 1."""
+    """The purchase's number within its rental, starting at 1."""
     state: AttemptState
     offer: Offer | None = None
     adopted: AdoptedMachine | None = None
     """Set if the machine was adopted: an admin gave it an owner, and there was no procure call.
 
-    The attempt then consists of the adopted resources, and other resources are never added. Exactly one of `offer`
-    and `adopted` is set.
+    The attempt then consists of the adopted resources, and no resource is added later. Exactly one of `offer` and
+    `adopted` is set.
     """
     resource_name: str | None = None
     """The name that the bot gave the resource (`bot.policy.buying.resource_names`).
@@ -248,20 +249,20 @@ class Attempt(Frozen):
     accepted: bool = False
     """True if the market accepted the purchase in its answer to the procure call."""
     marked_by: Marker | None = None
-    """The part of the bot that last marked the attempt for deletion. None if it isn't marked."""
+    """The part of the bot that last marked the purchase for deletion. None if it isn't marked."""
     delete_accepted_at: Instant | None = None
-    """The time at which the market first accepted the deletion of all resources of the attempt.
+    """The time at which the market first accepted the deletion of everything that was bought.
 
-    After this time, the attempt no longer counts as live.
+    From then on, `live` is False.
     """
     orphaned: bool = False
-    """True if the attempt is an orphan. The machines of an orphan never become the rental's machine.
+    """True if the rental never uses what this purchase bought. The bot deletes it.
 
-    An attempt becomes an orphan if the market answered `failed`, or if one of its resources appeared after the
-    attempt was closed. Its machines are deleted. The rental's live attempt isn't affected.
+    A purchase is orphaned if the market answered `failed`, or if one of its machines appeared after the purchase
+    was closed. Other purchases of the rental aren't affected.
     """
     empty_since: Instant | None = None
-    """The time at which a lookup first found no resource for the attempt. A second lookup must confirm it."""
+    """The time at which a lookup first found no resource of this purchase. A second lookup must confirm it."""
 
     @model_validator(mode="after")
     def _check_origin(self) -> Self:
@@ -296,9 +297,9 @@ class Attempt(Frozen):
 
     @property
     def called_offer(self) -> Offer:
-        """The offer of the procure call.
+        """The offer that the bot passed to the market's procure call.
 
-        Raises ValueError if the machine wasn't rented through the bot, because such a machine has no offer.
+        Raises ValueError if the machine wasn't rented through the bot, because there was no call then.
         """
         if self.offer is None:
             raise ValueError(f"attempt {self.n} of {self.rental_id} was never called")
@@ -306,25 +307,25 @@ class Attempt(Frozen):
 
     @property
     def live(self) -> bool:
-        """True if the attempt has the rental's machine, or can still get it.
+        """True if this purchase has produced the rental's machine, or can still produce it.
 
-        An attempt is no longer live once the vendor has accepted its deletion. An orphaned attempt is never
-        live, because the bot only deletes the machines of such an attempt.
+        False once the vendor has accepted the deletion of the machine. Always False if `orphaned` is set, because
+        the bot deletes the machines of an orphaned purchase.
 
-        A rental has at most one live attempt.
+        A rental has at most one purchase for which this is True.
         """
         return self.delete_accepted_at is None and not self.orphaned and not self.closed
 
     @property
     def marked_for_deletion(self) -> bool:
-        """True if every resource of the attempt is to be deleted, including resources that appear later."""
+        """True if every resource of this purchase is to be deleted, including resources that appear later."""
         return self.marked_by is not None
 
     @property
     def unresolved(self) -> bool:
-        """True if the attempt is an orphan whose machines can still cost money.
+        """True if this purchase was given up, and a machine that it bought can still cost money.
 
-        The machines of an orphan never become the rental's machine. The bot only deletes them.
+        The rental never uses that machine, and the bot deletes it.
         """
         return self.orphaned and not self.closed
 
@@ -334,7 +335,7 @@ class Attempt(Frozen):
 
     @property
     def closed(self) -> bool:
-        """True if nothing that belongs to the attempt can cost money any more."""
+        """True if nothing that was bought can cost money any more."""
         return self.state in {AttemptState.FAILED, AttemptState.TERMINATED}
 
 
@@ -349,12 +350,13 @@ UNSEEN = "unseen"
 The bot sets this status itself. It isn't a status of the API.
 
 If the market accepts a purchase but no lookup ever finds its resource, a placeholder with the ID of the offer is
-stored. The placeholder counts as terminated, so it gets a ledger row with an estimate of what the purchase billed.
+stored. The placeholder is treated as terminated, so it gets a ledger row with an estimate of what the purchase
+billed.
 """
 
 
 class Resource(Frozen):
-    """A billable item of the API, usually one machine. It belongs to one attempt."""
+    """A billable item of the API, usually one machine. It belongs to one purchase."""
 
     resource_id: str
     rental_id: str
@@ -394,4 +396,4 @@ class LedgerRow(Frozen):
     rate: Decimal
     amount: Micros
     estimated: bool
-    """True if the amount is our estimate, because the API left out the start, the end or the price."""
+    """True if the amount is the bot's estimate, because the API left out a time or the price."""

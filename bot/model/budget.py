@@ -16,10 +16,7 @@ Month = str
 
 
 class ScopeKind(StrEnum):
-    """The kinds of scopes. A scope is a person, a project or the whole team, and can have a budget.
-
-    Rows in the database are always changed in the order of these names, so that transactions don't deadlock.
-    """
+    """The kinds of scopes. A scope is a person, a project or the whole team, and can have a budget."""
 
     PERSON = "person"
     PROJECT = "project"
@@ -38,7 +35,7 @@ TEAM = Scope(kind=ScopeKind.TEAM)
 
 
 def scopes_of(owner: str, project: str) -> tuple[Scope, ...]:
-    """Return the scopes to which a rental is charged: its owner, its project and the team."""
+    """Return the scopes to which a rental is charged: the rental's owner, its project and the team."""
     return (
         Scope(kind=ScopeKind.PERSON, name=owner),
         Scope(kind=ScopeKind.PROJECT, name=project),
@@ -64,7 +61,7 @@ class Balance(Frozen):
     scope: Scope
     month: Month
     reserved: Micros = 0
-    """The amount that rentals have reserved: the most that they can still cost in this month."""
+    """The most that the rentals can still cost in this month. They have reserved this amount."""
     spent: Micros = 0
     """The amount that was charged to this month."""
     late: Micros = 0
@@ -75,7 +72,7 @@ class Balance(Frozen):
     """The time of the next check of a pending budget alert. None if no alert is pending.
 
     An alert is pending if the spent money alone doesn't reach the threshold, but the spent and the reserved money
-    together do. The reserved money may be released soon, so the alert isn't sent at once.
+    together do. The rentals may soon need less than they reserved, so the alert isn't sent at once.
     """
     alert_to: str | None = None
     """The Slack ID of the person who gets the pending alert in addition to the approvers' channel."""
@@ -97,12 +94,12 @@ class Demand(Frozen):
 
     @property
     def free(self) -> Micros:
-        """The headroom that the budget still has, at least zero."""
+        """The amount that is left in the budget, at least zero."""
         return max(self.budget - self.balance.reserved - self.balance.spent, 0)
 
     @property
     def passes(self) -> bool:
-        """True if the additional amount is larger than the budget's headroom.
+        """True if the additional amount is larger than what is left in the budget.
 
         False if the additional amount is zero, even if the budget is already exceeded.
         """
@@ -175,7 +172,7 @@ class Charge(Frozen):
     late: Micros = 0
     """The part of the amount that was billed after the bot had requested the deletion."""
     estimated: bool = False
-    """True if the amount is our estimate, because the API left out the start, the end or the price."""
+    """True if the amount is the bot's estimate, because the API left out a time or the price."""
     correction: bool = False
     """True if the charge was found only after the CSV file of its original month had been completed."""
 

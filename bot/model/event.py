@@ -1,4 +1,4 @@
-"""Events: the history of each rental and of the account, and the effects of each kind of event.
+"""Events: the history of each rental and of the account at Compute Clear, and the effects of each kind of event.
 
 An event is stored in the same transaction as the change that it describes. The table `EFFECTS` has a row for each
 kind of event. The row says which messages the event causes, and which questions it asks or resolves.
@@ -66,7 +66,7 @@ class EventKind(StrEnum):
 
     ASKED = "asked"
     ASKED_AGAIN = "asked_again"
-    """A new decision is needed: no offer fits the terms, time is short, or buying was blocked too long."""
+    """A new decision is needed: no offer matches the terms, time is short, or buying was blocked too long."""
     CHANGED = "changed"
     APPROVED = "approved"
     APPROVED_NOT_READY = "approved_not_ready"
@@ -75,34 +75,34 @@ class EventKind(StrEnum):
     EXPIRED = "expired"
     WITHDRAWN = "withdrawn"
     DECIDERS_CHANGED = "deciders_changed"
-    """The people who are asked to decide about the waiting requests have changed."""
+    """The people who are asked to approve the waiting requests have changed."""
     APPROVERS_REMINDED = "approvers_reminded"
     OTHERS_ASKED = "others_asked"
-    """The people listed under the policy key `approval.then` are asked to decide as well."""
+    """The people listed under the policy key `approval.then` are asked for the approval as well."""
     QUEUED = "queued"
-    """The rental waits for an offer that fits, or for its start time."""
+    """The rental waits for a suitable offer, or for its start time."""
     OFFER_FITS = "offer_fits"
-    """An offer fits a queued rental and is being bought."""
+    """A suitable offer for a queued rental was found and is being bought."""
     QUEUED_AGAIN = "queued_again"
-    """All offers that fitted were sold out, or buying was blocked, so the rental keeps waiting."""
+    """All suitable offers were sold out, or buying was blocked, so the rental keeps waiting."""
     NOT_ALLOWED_NOW = "not_allowed_now"
-    """An offer fits a queued rental but can't be bought at the moment. The rental keeps waiting."""
+    """A suitable offer was found but can't be bought now. The rental keeps waiting."""
     NOTHING_FITS = "nothing_fits"
-    """The start time is near, but no offer fits."""
+    """The start time is near, but there is no suitable offer."""
     STARTED = "started"
-    """The machine is rented without an approval, because it is within the limits."""
+    """The machine is rented without an approval, because the request is within the limits."""
     RENTING = "renting"
-    """An attempt was stored, and its procure call follows."""
+    """A purchase was stored, and the call that buys the machine follows."""
     NO_ANSWER = "no_answer"
     GIVEN_UP = "given_up"
     """The market accepted a purchase, but no machine became ready.
 
-    The resources of this attempt are deleted before the next attempt.
+    Everything that was bought is deleted before the next purchase.
     """
     ACCEPTED = "accepted"
-    """An attempt bought a machine."""
+    """A machine was bought."""
     BLOCKED = "waiting"
-    """Buying is blocked by an outage, a pause, a refused token, or unresolved attempts."""
+    """Buying is blocked by an outage, a pause, a refused token, or earlier purchases that can still cost money."""
     UNREACHABLE = "silent"
     """The machine is running, but nothing has answered on its SSH port. The event READY follows."""
     READY = "ready"
@@ -113,7 +113,7 @@ class EventKind(StrEnum):
     ENDING = "ending"
     EXTENDED = "extended"
     EXTENDED_BY_OPERATOR = "extended_by_operator"
-    """The operator extended the lease although this needs an approver, or decided about a waiting extension."""
+    """The operator extended the lease without an approver, or approved or denied a waiting extension."""
     EXTENSION_ASKED = "extension_asked"
     EXTENSION_APPROVED = "extension_approved"
     EXTENSION_DENIED = "extension_denied"
@@ -126,11 +126,11 @@ class EventKind(StrEnum):
     SCRIPT_FAILED = "script_failed"
     """The owner's script `/root/on-ending.sh` failed before the lease ended."""
     KEPT_AFTER_FAILURE = "kept_after_failure"
-    """The owner's script failed before the lease ended, so the machine is kept until the owner's next hours."""
+    """The owner's script failed, so the machine is kept until the owner's next working hours."""
     JOBS_ENDED = "jobs_ended"
     """The jobs on the machine have ended, and none is running any more."""
     JOB_DONE = "job_done"
-    """The last job has ended, so the lease, which was rented until its jobs are done, ends soon."""
+    """The last job has ended. The lease was meant to end when the jobs are done, so it ends soon."""
     WORK_GOES_ON = "work_goes_on"
     """Work was seen after JOB_DONE, so the lease has its usual end again."""
     KEPT_WHEN_DONE = "kept_when_done"
@@ -138,17 +138,17 @@ class EventKind(StrEnum):
     NO_JOB = "no_job"
     """The lease ends when its jobs are done, but no job has started for a while."""
     ENDS_AGAIN = "put_back"
-    """The database was restored, so the owner gets another notification of the end."""
+    """The database was restored, so the owner is notified again of the end of the lease."""
     USE_CHANGED = "use_changed"
     """The usage status of the machine changed. Nobody is notified."""
     HOST_KEY_CHANGED = "host_key_changed"
-    """The machine's SSH server presented a different host key than at the first contact, which isn't trusted."""
+    """The machine's SSH server presented another host key than before. The new key isn't trusted."""
     NOBODY_ANSWERS = "nobody_answers"
     """The owner didn't answer the question about an idle machine. The approvers are notified."""
     OWNER_ASKED_AGAIN = "owner_asked_again"
     """An approver wants the owner of an idle machine to be asked again."""
     LEFT_ALONE = "left_alone"
-    """An approver said that the machine may stay idle until the lease ends."""
+    """An approver said that the machine can stay idle until the lease ends."""
     PROBE_INSTALLED = "probe_installed"
     """Someone said that they installed the probe by hand."""
     GPU_MISMATCH = "not_as_sold"
@@ -184,16 +184,16 @@ class EventKind(StrEnum):
     ACKNOWLEDGED = "taken_on"
     """Someone acknowledged an alarm by clicking "I'm on it"."""
     ORPHANED_RESOURCE = "extra_resource"
-    """A resource appeared for an attempt that was closed or answered with `failed`. It is being deleted."""
+    """A resource of a closed or failed purchase appeared. It is being deleted."""
     ORPHAN_TERMINATED = "extra_gone"
     ENDED = "ended"
     # Events about a rental that are sent as alerts. Alerts are rendered from the event alone.
     STEP_FAILED = "step_failed"
-    """The rental's step, which is the code that advances the rental, failed several times in a row."""
+    """The code that advances the rental failed several times in a row."""
     STEP_WORKS = "step_works"
-    """The step works again after STEP_FAILED."""
+    """The code that advances the rental works again after STEP_FAILED."""
     DELETED_OVERDUE = "deleted_overdue"
-    """The machine was deleted as overdue, because the rental's step didn't delete it when the lease ended."""
+    """The machine was deleted as overdue, because it hadn't been deleted when the lease ended."""
     # Events about the account.
     UNMANAGED_MACHINE = "unknown_machine"
     BOUGHT_AFTER_BACKUP = "older_database"
@@ -205,9 +205,9 @@ class EventKind(StrEnum):
     MONTH_FILED = "month_filed"
     """The CSV file with the charges of a month is complete. The people of `finance` receive it."""
     NO_APPROVER_LEFT = "no_approver_left"
-    """No approver is left, so the admins decide."""
+    """No approver is left, so the admins approve or deny requests."""
     UNAUTHORIZED = "unauthorized"
-    """The marketplace refuses our token."""
+    """The marketplace refuses the bot's token."""
     AUTHORIZED_AGAIN = "authorized_again"
     BUDGET_ALERT = "budget_alert"
     """The money spent and reserved has reached an alert threshold of a budget."""
@@ -241,7 +241,7 @@ F_co = TypeVar("F_co", bound=Facts, default=Facts, covariant=True)
 
 
 class Event(Frozen, Generic[F_co]):
-    """A record of who did what, when and why, stored in the same transaction as the change."""
+    """A stored record of a change: who made it, when and why."""
 
     id: int = 0
     """The ID that the store assigns. 0 before the event is stored."""
@@ -286,7 +286,7 @@ def never(_: Event[Any]) -> bool:
 
 
 def if_it_was_unknown(event: Event[AttemptFacts]) -> bool:
-    """Return whether the outcome of the attempt was unknown before.
+    """Return whether the outcome of the purchase was unknown before.
 
     If it was, an earlier reply in the thread promised to say what was bought. If it wasn't, only the card shows
     the purchase.
@@ -335,7 +335,7 @@ def is_in_use(event: Event[StatusFacts], _: Event) -> bool:
 
 
 def is_for_who_asked(event: Event[PeopleFacts], asked: Event) -> bool:
-    """Return whether this event's facts name the person who caused the event `asked`."""
+    """Return whether the person who caused the earlier event `asked` is named in this event's facts."""
     return asked.actor in event.facts.people
 
 
@@ -377,7 +377,7 @@ class To(Enum):
     HOME_CHANNEL = auto()
     APPROVERS_CHANNEL = auto()
     APPROVERS_IF_THEY_DECIDE = auto()
-    """The approvals channel, if an approver, and not the owner, makes the decision."""
+    """The approvals channel, if an approver has to decide. Nobody if the owner decides alone."""
     APPROVERS_IF_NOT_ASKED_YET = auto()
     """Like APPROVERS_IF_THEY_DECIDE, but only if approvers weren't asked about an earlier version.
 
@@ -393,12 +393,12 @@ class To(Enum):
 
 
 class OpenQuestion(Enum):
-    """A question that a message asks, open until a later event resolves it."""
+    """A question that a message asks. It is open until a later event resolves it."""
 
     REQUEST = auto()
-    """For approvers: may this be rented?"""
+    """For approvers: do they allow this rental?"""
     EXTENSION = auto()
-    """For approvers: may the machine run longer?"""
+    """For approvers: do they allow the machine to run longer?"""
     NEEDED = auto()
     """For the owner: is the machine still needed?"""
     UNANSWERED = auto()
@@ -419,13 +419,13 @@ class OpenQuestion(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Effects(Generic[F]):
-    """The messages that an event of one kind causes, and the questions that it asks and resolves."""
+    """The messages that an event of one kind causes, and the questions that those messages ask or resolve."""
 
     facts: type[F] = field(default=Facts, kw_only=False)  # type: ignore[assignment]
     thread: Condition[F] = never
     """The condition under which a reply about the event is posted in the card's thread.
 
-    There is no reply if another message already says the same: the card itself, the first "renting" reply, a
+    There is no reply if another message already says what happened: the card itself, the first "renting" reply, a
     direct message or an alert. There is also no reply to events about the use of a machine, or about the people
     who log in.
     """
@@ -441,7 +441,7 @@ class Effects(Generic[F]):
     alert: tuple[To, ...] = ()
     """The people who get an alert: a message that is rendered from the event alone and never edited."""
     approvers: tuple[To, ...] = ()
-    """The people who get a message with buttons for deciding."""
+    """The people who get a message with buttons to approve or deny a request."""
     question: tuple[To, ...] = ()
     """The people who get a message with an `AdminQuestion`. The question and its answer are stored separately."""
     reminder: tuple[To, ...] = ()
@@ -468,7 +468,7 @@ _E, _Q = EventKind, OpenQuestion
 _OWNER = (To.OWNER,)
 _IF_THEY_DECIDE = (To.APPROVERS_IF_THEY_DECIDE, To.OTHERS)
 _ABOUT_MACHINE = (_Q.UNANSWERED, _Q.WANTED, _Q.TAKE)
-"""The questions that nobody needs to answer any more once the machine ends."""
+"""The questions that nobody needs to answer once the machine is destroyed."""
 
 EFFECTS: dict[EventKind, Effects[Any]] = {
     _E.ASKED: Effects(RequestFacts, approvers=_IF_THEY_DECIDE, asks=_Q.REQUEST),
@@ -662,7 +662,7 @@ def events_after(event: Event, events: Sequence[Event]) -> Sequence[Event]:
 
 
 def resolved_by(event: Event, events: Sequence[Event]) -> Event[Any] | None:
-    """Return the first later event that resolves the question of this event, or None.
+    """Return the first later event that resolves the question that this event asks, or None.
 
     An event can cause a message with a question, for example whether to approve a request. The approval is then
     the event that resolves the question.
@@ -682,23 +682,22 @@ def resolved_by(event: Event, events: Sequence[Event]) -> Event[Any] | None:
 
 
 DECISIONS = frozenset({OpenQuestion.REQUEST, OpenQuestion.EXTENSION})
-"""The questions that approvers decide before money is spent."""
+"""The questions that approvers have to answer before money is spent."""
 
 
 def newest_asked(events: Sequence[Event], questions: Collection[OpenQuestion]) -> Event[Any] | None:
-    """Return the newest event that asks any of these questions. None if there is none."""
+    """Return the newest event whose messages ask one of these questions. None if there is none."""
     return next((event for event in reversed(events) if event.effects.asks in questions), None)
 
 
 def newest_version(asked: Event[Any], events: Sequence[Event]) -> Event[Any]:
-    """Return the event that asked approvers about the newest version of a request.
+    """Return the event after which approvers were asked about the newest version of a request.
 
-    `asked` is an event that asked approvers to decide. Later, the owner may have changed the request in a way that
-    also needs an approver. The event of the last such change is then returned. If there was no such change,
-    `asked` is returned.
+    Approvers were asked to decide after the event `asked`. If the owner then changed the request so that approvers
+    were asked again, the event of the last change is returned. Otherwise, `asked` is returned.
 
-    An OTHERS_ASKED event only asks more people about a question that an earlier event asked. If `asked` is an
-    OTHERS_ASKED event, the search starts at the earlier event.
+    After an OTHERS_ASKED event, more people are asked an earlier question. If `asked` is an OTHERS_ASKED event,
+    the search therefore starts at the event of the earlier question.
     """
     if asked.kind is EventKind.OTHERS_ASKED:
         before = [event for event in events if event.id < asked.id]
@@ -713,7 +712,7 @@ def newest_version(asked: Event[Any], events: Sequence[Event]) -> Event[Any]:
 
 
 def deciders_in(events: Sequence[Event]) -> DecidersFacts | None:
-    """Return the facts of the newest event that asks approvers or admins to decide. None if there is none."""
+    """Return the facts of the newest event after which approvers or admins were asked to decide, or None."""
     found = facts_in(events, DecidersFacts)
     return next((facts for facts in reversed(found) if facts.admins_decide is not None), None)
 

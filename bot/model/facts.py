@@ -2,8 +2,8 @@
 
 For each kind of event, `EFFECTS` in `bot/model/event.py` names the class of its facts. Facts are stored as JSON
 under the names of their fields. A field has a default in three cases: some events of the class lack it, an earlier
-release didn't store it, or it is a price or an amount that not every reader may see. A `detail` is untrusted text
-from people or the market, so it must be escaped for display.
+release didn't store it, or it is a price or an amount that not every reader is allowed to see. A `detail` is
+untrusted text from people or the market, so it must be escaped for display.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Facts(Frozen):
         return cls.model_validate(known)
 
     def without_money(self) -> Self:
-        """Return a copy without prices and amounts, for readers who may not see money."""
+        """Return a copy without prices and amounts, for readers who aren't allowed to see money."""
         money = {name: field for name, field in type(self).model_fields.items() if name in _MONEY}
         return changed(self, **{name: field.default for name, field in money.items() if not field.is_required()})
 
@@ -85,7 +85,7 @@ class UntilFacts(Facts):
 
 
 class BillFacts(Facts):
-    """The cost of a rental or an attempt. The cost is None while it isn't known."""
+    """The cost of a rental or of one purchase. The cost is None while it isn't known."""
 
     amount: Micros | None = None
     estimated: bool | None = None
@@ -95,11 +95,11 @@ class BillFacts(Facts):
 
 
 class DecidersFacts(PeopleFacts):
-    """The people who are asked to decide about one version of a rental's terms."""
+    """The people who are asked to approve or deny one version of a rental's terms."""
 
     terms: int = Field(alias="envelope")
     admins_decide: bool | None = None
-    """True if the admins are asked because no approver is left. None if the request needs no approver."""
+    """True if the admins are asked because there is no approver. None if no approval is needed."""
     then: tuple[str, ...] = ()
     """The people among `people` who are asked because of the policy key `approval.then`."""
     away: tuple[str, ...] = ()
@@ -124,10 +124,10 @@ class OtherOffer(Frozen):
 
 
 class RequestFacts(AllowedFacts, DecidersFacts, UntilFacts, BillFacts):
-    """A request, with its terms and the people who decide about it.
+    """A request, with its terms and the people who can approve or deny it.
 
-    `until` is the time at which the request expires if nobody decides, or at which the rental stops waiting for an
-    offer.
+    `until` is the time at which the request expires without a decision, or at which the rental stops waiting for
+    an offer.
     """
 
     why: Why | None = None
@@ -138,7 +138,7 @@ class RequestFacts(AllowedFacts, DecidersFacts, UntilFacts, BillFacts):
     name: str | None = None
     """The ID of the rental that this one replaces."""
     before: Decimal | None = None
-    """The previous `max_rate`, if the request has to be decided again."""
+    """The previous `max_rate`, if another approval of the request is needed."""
     vendor: str | None = None
     vendor_region: str | None = None
     gpu: str | None = None
@@ -147,7 +147,7 @@ class RequestFacts(AllowedFacts, DecidersFacts, UntilFacts, BillFacts):
 
 
 class DecisionFacts(SaidFacts, PeopleFacts, AllowedFacts, UntilFacts):
-    """A decision about a request or an extension. `people` requested the extension. The lease ends at `until`."""
+    """An approval or a denial. If it is about an extension, `people` requested it. The lease ends at `until`."""
 
     terms: int | None = Field(default=None, alias="envelope")
     span: timedelta | None = None
@@ -164,17 +164,17 @@ class ExtensionFacts(DecisionFacts, DecidersFacts):
     terms: int = Field(alias="envelope")
     until: Instant
     since: Instant
-    """The previous end. It stays in force while an approver decides."""
+    """The previous end of the lease. It stays in force until an approver decides."""
     span: timedelta
     until_done: bool = False
-    """True if the machine then also ends when its jobs are done. `span` may then be zero."""
+    """True if the lease then also ends when its jobs are done. `span` can then be zero."""
 
 
 # --- until the machine is ready
 
 
 class OfferFacts(UntilFacts):
-    """An offer for a queued rental: one that fits the request or, if there is none, the cheapest one.
+    """An offer for a queued rental: one that matches the request or, if there is none, the cheapest one.
 
     `offer` is the ID of the offer.
     """
@@ -192,7 +192,7 @@ class OfferFacts(UntilFacts):
 
 
 class NotAllowedFacts(UntilFacts):
-    """The reason why an offer that fits can't be bought.
+    """The reason why a suitable offer can't be bought.
 
     If the rules don't allow the purchase, the reason is `detail`. If buying is blocked for everyone, `block` is
     set. If an admin paused buying, `name` is the admin, and `detail` is the reason that the admin typed.
@@ -204,20 +204,20 @@ class NotAllowedFacts(UntilFacts):
 
 
 class HeldUpFacts(UntilFacts):
-    """The reason why nothing is being bought for a rental. `count` is the number of its unresolved attempts."""
+    """The reason why nothing is being bought for a rental. `count` is the number of `unresolved` purchases."""
 
     why: Why
     vendor: str | None = None
     detail: str | None = None
     count: int | None = None
     end: State | None = None
-    """`FAILED` if the rental ends because no other offer fits. None otherwise."""
+    """`FAILED` if the rental ends because there is no other suitable offer. None otherwise."""
     told_before: bool | None = None
     """True if the thread of a rental on the waitlist already has a reply with the same vendor and reason."""
 
 
 class AttemptFacts(Facts):
-    """An attempt. `why` is the reason why its outcome was unknown, or why the bot gave up on it."""
+    """A purchase. `why` is the reason why its outcome was unknown, or why the bot gave up on it."""
 
     vendor: str
     vendor_region: str | None = None
@@ -248,14 +248,14 @@ class LeftOut(Frozen):
 
 
 class RentingFacts(AttemptFacts):
-    """A new attempt, and the failed one before it: `before_vendor`, `why` and `detail`."""
+    """A new purchase, and the failed one before it: `before_vendor`, `why` and `detail`."""
 
     gpu: str | None = None
     clicked: Decimal | None = None
-    """The price of the offer that was clicked or approved. Set if an earlier attempt failed."""
+    """The price of the offer that was clicked or approved. Set if an earlier purchase failed."""
     before_vendor: str | None = None
     paid: bool | None = None
-    """True if the previous attempt cost anything."""
+    """True if the previous purchase cost anything."""
     left_out: LeftOut | None = None
 
 
@@ -322,16 +322,16 @@ class KeptFacts(PeopleFacts, UntilFacts):
 
 
 class EndFacts(BillFacts, UntilFacts):
-    """A notice that a machine is about to end."""
+    """A notice that a machine will soon be destroyed."""
 
     until: Instant
     since: Instant | None = None
     """The end before which the script failed, if the machine is kept until `until` because of that."""
     span: timedelta | None = None
-    """The time until the machine ends. If it is kept after a failure, the time for which it is kept."""
+    """The time until the machine is destroyed. If it is kept after a failure, the time for which it is kept."""
     rate: Decimal | None = None
     estimate: Micros | None = None
-    """The most that the machine costs while it is kept after a failure, including the grace period after that."""
+    """The most that keeping the machine costs after a failure, including the grace period."""
     status: UsageStatus | None = Field(default=None, alias="verdict")
     """The usage status. If the status is UNKNOWN, the end of the lease doesn't move."""
     vendor: str | None = None
@@ -345,7 +345,7 @@ class EndFacts(BillFacts, UntilFacts):
 
 
 class JobDoneFacts(EndFacts):
-    """The last job of a machine whose lease ends when its jobs are done. The lease now ends at `until`."""
+    """The last job on a machine. It has finished, and the lease now ends at `until` because the owner chose so."""
 
     job: Job
 
@@ -360,14 +360,14 @@ class WorkGoesOn(StrEnum):
 
 
 class WorkGoesOnFacts(UntilFacts):
-    """Work that goes on after the jobs seemed to be done. The end of the lease therefore moves back to `until`."""
+    """Work was seen on a machine after its jobs seemed to be done. The lease again ends later, at `until`."""
 
     until: Instant
     work: WorkGoesOn
 
 
 class AgainFacts(UntilFacts):
-    """The time at which a person is asked again. Before that time, the person gets no question."""
+    """The time before which a person gets no further question."""
 
     until: Instant
 
@@ -424,7 +424,7 @@ class AdoptedFacts(QuestionFacts, PersonFacts):
 
 
 class PlaceFacts(Facts):
-    """The rental that replaces another one, or that was supposed to."""
+    """The rental that replaces another rental's machine, or that ended without replacing it."""
 
     name: str
     why: Why | None = None
@@ -477,7 +477,7 @@ class AlertFacts(UntilFacts):
 
     name: str | None = None
     number: str | None = None
-    """The number by which the log refers to a series of `count` failed steps."""
+    """The number by which the log refers to a series of `count` failures."""
     count: int | None = None
     since: Instant | None = None
     """The end of the rental's lease. The machine is deleted at `until`."""
@@ -494,7 +494,7 @@ class AlertFacts(UntilFacts):
 
 
 class AccountFacts(Facts):
-    """The machines or other things that an alert is about. `count` is their number, and `detail` lists them.
+    """The things that an alert is about. `count` is their number, and `detail` lists them.
 
     They are machines, requests, mistakes in the policy file, or policy keys that a new version changed.
     """

@@ -81,10 +81,10 @@ def _model_of(canonical: str) -> _Model:
 
 
 def fits_model(canonical: str, clicked: str) -> bool:
-    """Return whether a GPU may be bought as a substitute for the clicked GPU, without asking anybody.
+    """Return whether a GPU can be bought in place of the clicked GPU without asking anybody.
 
     The GPU must be of the same model and form factor, with at least as much memory. If either name leaves out the
-    form factor or the memory, only an identical name fits.
+    form factor or the memory, only an identical name is accepted.
 
     Args:
         canonical: The canonical name of the GPU to buy.
@@ -150,14 +150,15 @@ def may_mean(gpu: str, name: str) -> bool:
 
     Both names are written as people type them: a family such as `H100`, a family with features, as in `H100 80GB`,
     or a canonical name such as `nvidia-h100-sxm5-80gb`. A rule about a family applies to all its variants. A rule
-    about one variant also applies to a request for the whole family, because that variant may be bought for it.
+    about one variant also applies to a request for the whole family, because the bot can buy that variant for the
+    request.
     """
     one, other = _name_words(gpu), _name_words(name)
     return _includes(other, one) or _includes(one, other)
 
 
 def _includes(wide: Sequence[str], narrow: Sequence[str]) -> bool:
-    """Return whether the words of a name, such as `h100 80gb`, also describe a GPU whose name has more words."""
+    """Return whether the short name `wide`, such as `h100`, can mean the GPU with the longer name `narrow`."""
     # People type some families without their first word: `4090` for `RTX 4090`.
     short = [narrow[1:]] if narrow and narrow[0] in _TWO_WORD_FAMILIES else []
     return any(
@@ -225,7 +226,7 @@ def has_features(canonical: str, family: str, features: Iterable[str]) -> bool:
 
 
 def comparable(features: Iterable[str], family: str, variants: Sequence[Variant]) -> list[str]:
-    """Return the features that can be compared with the catalogue's names of a GPU family.
+    """Return those features of a reported GPU name that the catalogue's GPU names also state.
 
     For example, nvidia-smi reports the kind of memory in `H100 80GB HBM3`, the form factor in `MI300X OAM`, and
     the CPU's memory in `GH200 480GB`. The catalogue doesn't state these features, so they are left out.
@@ -248,7 +249,7 @@ def comparable(features: Iterable[str], family: str, variants: Sequence[Variant]
 def spellings(families: Mapping[str, tuple[str, ...]]) -> Iterator[tuple[str, str]]:
     """Yield the spellings that people use for GPUs, each with the family or canonical name that it means.
 
-    Spellings are in lower case and without the maker. If a spelling occurs twice, its first meaning counts.
+    Spellings are in lower case and without the maker. If a spelling occurs twice, only its first meaning is used.
     Families come first, so a family takes precedence over a canonical name with the same spelling.
     """
     for family in families:

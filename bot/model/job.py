@@ -1,7 +1,7 @@
 """Jobs: commands that people run on their machines with `gpubot-run`, as the probe reports them.
 
-A machine keeps a small file for each job. Anyone who can write on the machine can also write such a file, so
-nothing here is proof of anything: it is what the machine says.
+A machine keeps a small file for each job. Anyone who can write on the machine can also write such a file, so a
+report about jobs proves nothing.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pydantic import Field
 from bot.model.base import Frozen, Instant
 
 ROOT = 0
-"""The user ID of root. People log in as root, so the jobs that count for `until done` are root's."""
+"""The user ID of root. People log in as root, so only root's jobs determine when an `until done` lease ends."""
 
 
 class JobState(StrEnum):
@@ -48,7 +48,7 @@ class ReportedJob(Frozen):
 
 
 class ReportedProgress(Frozen):
-    """The newest line of progress in one report that a machine has sent."""
+    """The newest line of progress that a machine has sent in one report."""
 
     text: str
     """At most 100 characters. Untrusted text: escape it for display."""
@@ -63,7 +63,7 @@ class JobReport(Frozen):
 
 
 class Job(Frozen):
-    """A job on a machine. Its beginning and its end are in bot time: the bot's clock, which a sandbox can move."""
+    """A job on a machine. `began_at` and `ended_at` are times on the bot's clock, which a sandbox can set."""
 
     id: str
     uid: int = Field(ge=0)
@@ -84,7 +84,7 @@ class Job(Frozen):
         return self.state is JobState.RUNNING
 
     def lasted(self, now: datetime) -> timedelta:
-        """Return the time for which the job has run, or ran until its end."""
+        """Return the duration of the job. If the job is still running, return the duration until now."""
         return max((self.ended_at or now) - self.began_at, timedelta(0))
 
 
@@ -94,20 +94,20 @@ class Progress(Frozen):
     text: str
     """At most 100 characters. Untrusted text: escape it for display."""
     at: Instant
-    """The bot time at which the line was written."""
+    """The time at which the line was written, on the bot's clock."""
 
 
 class MachineJobs(Frozen):
     """The jobs of a machine, according to its latest reports."""
 
     jobs: tuple[Job, ...] = ()
-    """The running jobs, and the jobs that ended lately. In the order of the latest report."""
+    """The running jobs and the jobs that ended recently, in the order of the latest report."""
     told_until: Instant | None = None
     """The time until which the owner has been notified of all jobs that ended. None if they never were."""
     quiet_since: Instant | None = None
     """The time of the first report since which none of root's jobs has run.
 
-    None while such a job is running, and before the first report.
+    None while a job of root is running, and before the first report.
     """
     quiet_confirmed: bool = False
     """True if at least two reports in a row have shown that none of root's jobs is running."""
@@ -120,19 +120,19 @@ class MachineJobs(Frozen):
 class UntilDone(Frozen):
     """The owner's wish that a lease ends when its jobs are done.
 
-    When they are done, the end of the lease moves to an earlier time, and the previous end becomes the lease's
-    `latest_end`. If work goes on, the previous end applies again.
+    When the jobs are done, the lease gets an earlier end, and `latest_end` keeps the previous one. If the bot then
+    sees more work on the machine, the lease gets the previous end back.
     """
 
     since: Instant
-    """The time at which this was chosen. Only jobs that began later count."""
+    """The time at which the owner chose this. Jobs that began earlier are ignored."""
     done: Job | None = None
-    """The job whose end moved the end of the lease. None while the lease has its usual end."""
+    """The job that ended last, so that the lease now ends earlier. None while the lease has its usual end."""
     done_seen_at: Instant | None = None
     """The time of the first report that showed no running job. Set together with `done`."""
     told_at: Instant | None = None
     """The time at which the owner was last notified that the jobs are done. None if they never were."""
     resumed_at: Instant | None = None
-    """The time at which work was last seen after the end had moved, so that the previous end applied again."""
+    """The time at which work was last seen after the jobs seemed done. The lease then got its usual end back."""
     asked_at: Instant | None = None
     """The time at which the owner was told that no job has started. None if they weren't."""

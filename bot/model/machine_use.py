@@ -108,9 +108,9 @@ class OnEnding(Frozen):
         return self.state not in {OnEndingState.NONE, OnEndingState.REFUSED}
 
     def is_for(self, ends_at: datetime) -> bool:
-        """Return whether the machine last started the script for a lease that ends at `ends_at`.
+        """Return whether the script's last start was for a lease that ends at `ends_at`.
 
-        Machines know the end of the lease only to the second, so fractions of a second are ignored.
+        The bot tells machines only the full second at which a lease ends, so fractions of a second are ignored.
         """
         return self.end is not None and self.end == ends_at.replace(microsecond=0)
 
@@ -131,7 +131,7 @@ class EndToTell(Frozen):
     The machine uses it only as an identifier, because its own clock may be wrong.
     """
     left: timedelta = Field(ge=timedelta(0))
-    """The time from the probe run until the end."""
+    """The time from the probe run until the end of the lease."""
 
 
 class GpuModel(Frozen):
@@ -172,7 +172,7 @@ class Report(Frozen):
     on_ending: OnEnding | None = None
     """The state of `/root/on-ending.sh`. None if the bot's script that starts it isn't on the machine."""
     missed: Missed | None = None
-    """The reason why some or all GPU readings are missing. The connections may be known nevertheless."""
+    """The reason why some or all GPU readings are missing. The connections can be known nevertheless."""
     health: GpuHealth | None = None
     """The health of the GPUs. None if the machine doesn't report it."""
     jobs: JobReport | None = None
@@ -216,7 +216,7 @@ class Sample(Frozen):
 
     rental_id: str
     at: Instant
-    """The bot time at which the report was received. The machine's own clock is never used."""
+    """The time on the bot's clock at which the report was received. The machine's own clock is never used."""
     gpus: tuple[GpuUse, ...] = ()
     peers: tuple[str, ...] = ()
     """The hashes of the open SSH connections, as in `Report.peers`."""
@@ -243,12 +243,12 @@ class Use(Frozen):
     connections: int = 0
     """The number of SSH connections that are older than two minutes.
 
-    In a question to the owner, only the newest report counts.
+    In a question to the owner, the number is from the newest report.
     """
     new_connections: int = 0
     """In a question to the owner, the number of SSH connections that are at most two minutes old.
 
-    Only the newest report counts. Such connections can come from internet scanners.
+    The number is from the newest report. Internet scanners can cause new connections.
     """
     why: Missed | None = None
     """If the status is unknown: the reason why the last probe runs had no usable reading.
@@ -274,17 +274,14 @@ class Use(Frozen):
 
     @property
     def bare(self) -> Use:
-        """A copy without the evidence.
-
-        The copy has the status, the start of the status, and the start of the idle period.
-        """
+        """A copy with only the status, the time at which it began, and the start of the idle period."""
         return Use(status=self.status, since=self.since, idle_period=self.idle_period)
 
 
 class RecentUse(Frozen):
     """The recent use of a machine.
 
-    Only some people may see it, because it is a record of somebody's work.
+    Only some people are allowed to see it, because it is a record of somebody's work.
     """
 
     gpus: tuple[GpuUse, ...] = ()

@@ -14,29 +14,29 @@ class MessageKind(StrEnum):
     """The kinds of messages.
 
     A live message is edited whenever its content changes. All other messages are posted once and never edited.
-    There is one exception: a message of kind QUOTE may be edited.
+    There is one exception: a message of kind QUOTE can be edited.
     """
 
     CARD = "card"
-    """The live message that shows a rental. It is posted in `Rental.card_channel`."""
+    """The message that shows a rental and is kept up to date. It is posted in `Rental.card_channel`."""
     THREAD = "thread"
-    """A reply in the card's thread, posted once, from the facts of one event."""
+    """A reply in the card's thread. It is posted once and rendered from the facts of one event."""
     APPROVAL = "approval"
-    """A live message that asks the approvers a question. It is caused by one event.
+    """A message that asks the approvers a question and is kept up to date. One event causes it.
 
     The message also shows the changes that the owner has made to the request since the question was asked.
     """
     DIRECT = "direct"
-    """A live message in one person's direct messages, caused by one event."""
+    """A message in one person's direct messages that is kept up to date. One event causes it."""
     ALERT = "alert"
     """A message to one person, posted once and rendered from a single event.
 
-    Alerts are about the account, or about a rental whose step fails.
+    Alerts are about the account at Compute Clear, or about a rental that the bot fails to advance.
     """
     REMINDER = "reminder"
-    """A live message in one approver's direct messages. It lists the requests that waited when it was sent."""
+    """A message to one approver that lists the requests that waited when it was sent. It is kept up to date."""
     QUESTION = "question"
-    """A live message that asks one admin a question. It is caused by one event."""
+    """A message that asks one admin a question and is kept up to date. One event causes it."""
     HOME = "home"
     """The Home tab of one person, kept up to date from the first time that they open it."""
     QUOTE = "quote"
@@ -86,8 +86,8 @@ class NextCall(StrEnum):
     """A read of the conversation, to find the message there before it is posted or edited.
 
     The call is conversations.history or conversations.replies. It is needed if the outcome of an earlier post is
-    unknown, because the message could otherwise appear twice. It is also needed after a start. The database may
-    then be a restored backup, so Slack may show a later version of the message.
+    unknown, because the message could otherwise appear twice. It is also needed after a start. If the database is
+    a restored backup, Slack can show a later version of the message.
     """
     POST = "post"
     """A post with chat.postMessage."""
@@ -168,7 +168,7 @@ _VERSIONS_FROM = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def lowest_version(real_now: datetime) -> int:
-    """Return the lowest version that a message may get at this wall-clock time.
+    """Return the lowest version that a message can get at this wall-clock time.
 
     This is the number of seconds since the start of 2026. Each change adds one to a message's version, and a
     message changes less often than once a second. Therefore, if the database is restored from a backup, new
@@ -223,7 +223,7 @@ class Message(Frozen):
     ts: str | None = None
     """Slack's ID of the post within its channel. None until the message is known to be posted."""
     posted_at: Instant | None = None
-    """The time at which Slack accepted the message, by the bot's clock, which the sandbox can move."""
+    """The time at which Slack accepted the message, by the bot's clock, which the sandbox can set."""
     sending: bool = False
     """True if a post was begun and its outcome is unknown.
 

@@ -19,7 +19,7 @@ class Person(Frozen):
     guest: bool = False
     deactivated: bool = False
     outsider: bool = False
-    """True if the person belongs to another workspace that shares a channel with ours."""
+    """True if the person belongs to another workspace, which shares a channel with this one."""
     bot: bool = False
     groups: frozenset[str] = frozenset()
     """IDs of the policy's user groups to which the person belongs."""
@@ -51,14 +51,14 @@ class Key(Frozen):
 
 
 class Channel(Frozen):
-    """A Slack conversation, with everything that decides whether a card can be posted there."""
+    """A Slack conversation, with the facts that determine whether a card can be posted there."""
 
     id: str
     member: bool
     """True if the bot is a member, so that it can post there."""
     direct: bool = False
     shared: bool = False
-    """True if people of other workspaces can read it."""
+    """True if people of other workspaces can read the channel."""
     name: str | None = None
     """The name without the `#`, such as `gpus`. None if Slack didn't report it.
 

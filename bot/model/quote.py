@@ -22,7 +22,7 @@ class QuoteState(StrEnum):
     UNANSWERED = "unanswered"
     """The marketplace didn't answer in time."""
     WAITING = "waiting"
-    """The owner waits for an offer. `waitlist_entry` says for how long, and what happens when an offer fits."""
+    """The owner waits for a suitable offer. `waitlist_entry` says for how long and has their wishes."""
 
 
 class Nearby(Frozen):
@@ -33,25 +33,25 @@ class Nearby(Frozen):
 
 
 class WaitlistEntry(Frozen):
-    """A person's wait for an offer: what to do when an offer fits, and when to give up."""
+    """A person's wait for an offer: what to do when a suitable offer is found, and when to give up."""
 
     until: Instant
-    """The time at which the entry expires if no offer has fitted."""
+    """The time at which the entry expires if there was no suitable offer."""
     since: Instant | None = None
     """The time at which the wait began.
 
     If several entries have the same query, the oldest one gets an offer first. None until the owner has chosen
-    what should happen when an offer fits.
+    what should happen when a suitable offer is found.
     """
     rents: bool = False
-    """True if an offer that fits is rented automatically. False if the owner is only notified."""
+    """True if a suitable offer is rented automatically. False if the owner is only notified."""
     any_time: bool = False
     """True if renting or notifying is also allowed outside the owner's working hours (the policy key `hours`)."""
     gpu: str | None = None
     """The canonical name of the GPU whose price the owner saw.
 
     Another GPU is only rented if `may_substitute` accepts it as a substitute. None if any GPU that matches the
-    request may be rented.
+    request can be rented.
     """
     budgets: dict[ScopeKind, Micros] | None = None
     """The budgets of the owner, the project and the team when the rental reserved money from them.
@@ -113,7 +113,7 @@ class Quote(Frozen):
     def told(self) -> bool:
         """True if the owner waits to be notified of an offer, instead of having one rented automatically.
 
-        The owner gets a direct message when an offer fits, or when their waitlist entry expires.
+        The owner gets a direct message when a suitable offer is found, or when their waitlist entry expires.
         """
         return (
             self.waitlist_entry is not None
@@ -132,5 +132,5 @@ class SharedSearch(Frozen):
     asked_at: Instant | None = None
     """The time at which the market was last queried. None before the first query."""
     misses: int = 0
-    """The number of consecutive queries without an offer that fitted any of the waitlist entries."""
+    """The number of consecutive queries without a suitable offer for any of the waitlist entries."""
     due_at: Instant | None = None

@@ -32,7 +32,7 @@ class Claimed(Frozen):
 
 
 class ClaimedRental(Claimed):
-    """A rental that was due, with its values at the time of the claim."""
+    """A due rental that this process has reserved (claimed), with its values at that time."""
 
     version: int
     state: str
@@ -42,7 +42,7 @@ class ClaimedRental(Claimed):
 
 
 class Look(Frozen):
-    """The database's time, and the number of processes that use it, as read by one process."""
+    """The database server's time, and the number of processes that use the database."""
 
     database_time: Instant | None
     """The database's wall-clock time. None with SQLite, which uses this machine's clock."""
@@ -51,19 +51,19 @@ class Look(Frozen):
 
 
 class Usage(Frozen):
-    """The parts of a person's and the team's limits that live rentals use up."""
+    """The parts of a person's and the team's limits that are used up by rentals that aren't over."""
 
     person_rentals: int
     team_rate: Decimal
-    """USD per hour that the team's live rentals use up.
+    """USD per hour that the team's rentals use up. Rentals that are over use up nothing.
 
-    This is the sum of the highest rates that the rentals' approved terms allow. The prices of unresolved attempts
-    are added, because such an attempt may have bought a machine.
+    This is the sum of the highest rates that the rentals' approved terms allow. If the bot gave up a purchase that
+    may have bought a machine, its price is added.
     """
 
 
 class StoredFacts(NamedTuple):
-    """The attempts of a rental, its resources, and its ledger."""
+    """The purchases of a rental, its resources, and its ledger."""
 
     attempts: list[Attempt]
     resources: list[Resource]
@@ -82,7 +82,7 @@ class Billing(NamedTuple):
     valid_to: datetime | None
     offer_rate: Decimal
     intended_at: datetime
-    """The time at which the resource's attempt was stored, before its procure call."""
+    """The time at which the purchase of the resource was stored, before its procure call."""
     billed_to: datetime | None
     """The time up to which the ledger covers the resource. None if it isn't in the ledger."""
 
@@ -144,10 +144,7 @@ class Accruing(NamedTuple):
 
 
 class Running(NamedTuple):
-    """The number of rentals with a given state, price, idleness and pending decision.
-
-    Rentals that are over aren't counted.
-    """
+    """The number of rentals that have the values of the other fields. Rentals that are over aren't counted."""
 
     state: State
     rate: Decimal | None
@@ -160,7 +157,7 @@ class Running(NamedTuple):
 
 
 class LiveCost(NamedTuple):
-    """The values from which the cost of one live rental is computed."""
+    """The values from which the cost of a rental that isn't over is computed."""
 
     rental_id: str
     owner: str
@@ -201,7 +198,7 @@ class KnownResource(Frozen):
 
 
 class EndTimes(Frozen):
-    """The times that determine when an attempt has to end.
+    """The times that determine when the machine of a purchase has to be deleted.
 
     The offer, terms and state of the rental are deliberately not read. Even if they can't be parsed, the machine
     must be deleted when these times say so.
@@ -210,7 +207,7 @@ class EndTimes(Frozen):
     rental_id: str
     owner: str
     newest: bool
-    """True if this is the rental's last attempt. `accepted_at` and the lease then belong to this attempt."""
+    """True if this is the rental's last purchase. `accepted_at` and the lease then belong to it."""
     intended_at: Instant
     accepted_at: Instant | None
     ends_at: Instant | None
@@ -219,11 +216,11 @@ class EndTimes(Frozen):
 
 
 class UnfinishedAttempt(EndTimes):
-    """An attempt that may still cost money."""
+    """A purchase that may still cost money."""
 
     n: int
     offer_id: str | None
-    """The ID of the attempt's offer.
+    """The ID of the offer that was bought.
 
     None if the machine wasn't rented through the bot. The store already knows all resources of such a machine, so
     nothing has to be looked up.
@@ -234,7 +231,7 @@ class UnfinishedAttempt(EndTimes):
 
 
 class WatchedResource(EndTimes):
-    """A resource that hasn't been terminated, with the times of its attempt."""
+    """A resource that hasn't been terminated, with the times that determine when it has to be deleted."""
 
     resource_id: str
     name: str | None
@@ -242,9 +239,9 @@ class WatchedResource(EndTimes):
     """USD per hour. None if the API didn't report it."""
     offer_rate: Decimal
     orphaned: bool
-    """True if the resource belongs to an orphaned attempt.
+    """True if the resource belongs to a purchase that the bot gave up.
 
-    Such a resource never becomes the rental's machine. The bot only deletes it.
+    The resource never becomes the rental's machine. The bot only deletes it.
     """
     latest_end: Instant | None
 
@@ -253,9 +250,9 @@ class WatchedResource(EndTimes):
 class Change:
     """A change of a rental: everything that one decision writes in one transaction.
 
-    Resources, ledger rows and updates of existing attempts are facts, so they are always written. The rental, its
-    events, its messages and a new attempt are parts of the decision. They are written only if the stored rental
-    still equals `before`.
+    Resources, ledger rows and updates of existing attempts are always written, because they record what has
+    already happened at the market. The rental, its events, its messages and a new attempt are written only if the
+    stored rental still equals `before`.
 
     Raises ForbiddenTransition if `bot.model.state` doesn't allow the rental's change of state.
     """
@@ -274,14 +271,17 @@ class Change:
     resources: tuple[Resource, ...] = ()
     ledger: tuple[LedgerRow, ...] = ()
     under_claim: bool = False
-    """True if everything except the facts is written only while this process holds the claim on the rental.
+    """True if the rental, its events and its messages are written only under this process's claim.
 
     A claim is the exclusive right of one process to work on a rental for a limited time.
     """
     releases_claim: bool = False
-    """True if the change ends the claim on the rental. Only the step that holds the claim sets this."""
+    """True if the change ends this process's claim, the exclusive right to work on the rental.
+
+    Only the code that advances the rental sets this.
+    """
     probed_at: datetime | None = None
-    """The newest probe run that the decision is based on. None if the decision doesn't depend on probe runs.
+    """The time of the newest probe run that the decision is based on. None if it isn't based on probe runs.
 
     If there was a later probe run, the change isn't written, as if the rental had changed.
     """
@@ -315,7 +315,7 @@ class Unsendable(Frozen):
     """
 
     def excludes(self, message: Message) -> bool:
-        """Return whether a message can't be sent any more, although it could be sent when the store read it."""
+        """Return whether a message has to wait because its next call, edit or destination is excluded."""
         call = message.next_call
         return (
             call in self.calls

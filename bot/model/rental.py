@@ -1,4 +1,4 @@
-"""A rental: one request, from the click until its machines are destroyed."""
+"""A rental: one request, from the moment a person chooses an offer until its machines are destroyed."""
 
 from __future__ import annotations
 
@@ -38,7 +38,8 @@ class PendingDecision(Frozen):
 class Blocked(Frozen):
     """The state in which nothing can be bought for a rental.
 
-    The cause is an outage, a pause, a refused token, unresolved attempts, or downtime of the bot.
+    The cause is an outage, a pause, a refused token, downtime of the bot, or earlier purchases that can still cost
+    money.
     """
 
     since: Instant
@@ -58,7 +59,7 @@ class Asked(Frozen):
     after_job: bool = False
     """True if the first question was asked because a job ended.
 
-    It then counts for the idle period that had begun by then, although nobody may have noticed it yet.
+    The question then belongs to the idle period that had begun by then.
     """
     last_at: Instant
     times: int = 1
@@ -75,18 +76,18 @@ class Question(Frozen):
     """The questions to an owner about an idle machine. No further question is asked before `quiet_until`."""
 
     quiet_until: Instant | None = Field(default=None, alias="silent_until")
-    """The time before which the owner isn't asked anything. None if they may be asked at any time."""
+    """The time before which the owner isn't asked anything. None if the owner can be asked at any time."""
     promised: bool = False
     """True if the bot promised the owner to ask at `quiet_until`, in reply to an earlier answer.
 
-    The bot then asks at that time, even if the owner has shown a sign of life in the meantime.
+    The bot then asks at that time, even if the owner has answered or extended the lease in the meantime.
     """
     asked: Asked | None = None
     """The questions about the most recent idle period that caused a question. None if no question was asked."""
 
 
 class GracefulDestroy(Frozen):
-    """A destruction that lets the machine's `/root/on-ending.sh` finish first.
+    """A destruction that waits until the machine's `/root/on-ending.sh` has finished.
 
     The machine is destroyed when the script has finished, or at the end of the lease. Nothing else delays the
     destruction.
@@ -101,33 +102,33 @@ class GracefulDestroy(Frozen):
 
 
 class Lease(Frozen):
-    """The time for which a machine may run, and the notices and questions that its owner has received."""
+    """The time for which a machine is rented, and the notices and questions that its owner has received."""
 
     ready_at: Instant
     ends_at: Instant
     latest_end: Instant | None = None
     """The latest end of a lease with a flexible end. None if the end is fixed.
 
-    While the machine is in use, `ends_at` moves to later times, but never past `latest_end`. If the lease is about
-    to end because its jobs are done, but work goes on, `ends_at` moves back to this time.
+    While the machine is in use, `ends_at` moves to later times, but never past `latest_end`. If the lease was
+    about to end because its jobs were done, but work is seen again, `ends_at` becomes this time again.
     """
     kept_until: Instant | None = None
     """The latest time until which the machine is kept if `/root/on-ending.sh` fails before the end of the lease.
 
-    The approved terms pay until then. None if the machine isn't kept, or if it is being kept already: `ends_at` is
-    then the time until which it is kept.
+    The approved total includes this time. None if the machine isn't kept, or if it is being kept already:
+    `ends_at` is then the time until which it is kept.
     """
     until_done: UntilDone | None = None
-    """Set if the lease ends when its jobs are done."""
+    """The owner's wish that the lease ends when its jobs are done. None without this wish."""
     notices_checked_at: Instant
     """The time up to which all notices of the lease's end have been sent or skipped."""
     seen_at: Instant
-    """The owner's last sign of life, such as an answer or an extension."""
+    """The last time at which the owner showed that they are there, for example by an answer or an extension."""
     question: Question
     graceful_destroy: GracefulDestroy | None = None
     """Set while the machine is being destroyed gracefully. An extension cancels this."""
     shown_later_at: Instant | None = None
-    """The time at which the bot noticed that Slack shows a newer state of the machine than the database has.
+    """The time at which the bot noticed that Slack shows newer facts than the database has.
 
     This happens after the database was restored from a backup. The time is removed once the machine has been
     looked up and the owner has been notified of the lease's end.
@@ -135,12 +136,12 @@ class Lease(Frozen):
 
     @property
     def ends_when_done(self) -> bool:
-        """True if the jobs are done, so that the lease ends at an earlier time than its usual end."""
+        """True if the jobs are done, so that the lease ends earlier than usual."""
         return self.until_done is not None and self.until_done.done is not None
 
     @property
     def last_end(self) -> datetime:
-        """The latest time at which the lease may end without an extension.
+        """The latest possible end of the lease without an extension.
 
         For a flexible end, this is `latest_end`. A graceful destroy doesn't change this time.
         """
@@ -149,7 +150,7 @@ class Lease(Frozen):
 
     @property
     def paid_until(self) -> datetime:
-        """The latest time until which the machine may run without an extension.
+        """The latest time until which the machine can run without an extension.
 
         Unlike `last_end`, this includes the time for which the machine is kept if `/root/on-ending.sh` fails.
         """
@@ -159,7 +160,7 @@ class Lease(Frozen):
 class Extension(Frozen):
     """A request for a longer lease that waits for an approver.
 
-    An extension has its own terms. If nobody decides, it expires at the current end of the lease.
+    An extension has its own terms. If nobody approves or denies it, it expires at the current end of the lease.
     """
 
     terms: Terms = Field(alias="envelope")
@@ -168,7 +169,7 @@ class Extension(Frozen):
     asked_by: str
     asked_at: Instant
     until_done: bool = False
-    """True if the machine should then also end when its jobs are done."""
+    """True if the extended lease should also end when the jobs on the machine are done."""
 
 
 class Ending(Frozen):
@@ -226,7 +227,7 @@ class Rental(Frozen):
     waitlist_entry: WaitlistEntry | None = None
     """The waitlist entry of the rental's quote, as it was approved.
 
-    Set if the machine is bought when an offer fits, or at a start time.
+    Set if the machine is bought when a suitable offer is found, or at a start time.
     """
     approved_by: str | None = None
     approval_notice_at: Instant | None = None
@@ -238,18 +239,18 @@ class Rental(Frozen):
     procuring_since: Instant | None = None
     blocked: Blocked | None = None
     attempts: int = 0
-    """The number of attempts that the rental has had."""
+    """The number of purchases that were tried for the rental."""
     gpu: str | None = None
-    """The canonical name of the GPU of the last attempt, and later of the machine.
+    """The canonical name of the GPU of the last purchase, and later of the machine.
 
-    None before the first attempt, and while the rental waits for a decision.
+    None before the first purchase, and while the rental waits for a decision.
     """
     rate: Decimal | None = None
-    """The price of the last attempt, and later of the machine, in USD per hour."""
+    """The price of the last purchase, and later of the machine, in USD per hour."""
     vendor: str | None = None
     vendor_region: str | None = None
     accepted_at: Instant | None = None
-    """The time at which the market accepted the live attempt."""
+    """The time at which the market accepted the purchase of the rental's machine."""
     quiet_since_real: Instant | None = None
     """The wall-clock time since which the machine's SSH port hasn't answered. None if it answers.
 
@@ -266,7 +267,7 @@ class Rental(Frozen):
     lease: Lease | None = None
     """Set when the machine becomes ready. It stays set when the rental is over."""
     use: Use | None = None
-    """The latest usage status of the machine. None if there is none yet, or if the machine gets no probe."""
+    """The latest usage status of the machine. None before the first one, or if the machine gets no probe."""
     probe_answered_at: Instant | None = None
     """The time at which the probe first answered. None if it hasn't answered yet.
 
@@ -306,22 +307,22 @@ class Rental(Frozen):
     """
     extension: Extension | None = None
     ending: Ending | None = None
-    """Set as soon as the rental is in state `destroying`."""
+    """The outcome of the rental. Set as soon as the rental is in state `destroying`."""
     alarm: Alarm | None = None
-    """Set while a resource of the rental is being deleted."""
+    """The alarm about a slow deletion. Set while a resource of the rental is being deleted."""
     over_at: Instant | None = None
     due_at: Instant | None = None
-    """The time at which the next step is due. None if no step is planned."""
+    """The time at which the bot next works on the rental. None if no work is planned."""
 
     def lets_in(self, person_id: str) -> bool:
-        """Return whether a person is the owner or a teammate, and may therefore log in."""
+        """Return whether a person is allowed to log in, because they are the owner or a teammate."""
         return person_id in {self.owner, *self.teammates}
 
     @property
     def lost(self) -> bool:
         """True if the vendor took the machine away.
 
-        Machines of an earlier attempt may still be in the process of being deleted.
+        Machines of an earlier purchase can still be in the process of being deleted.
         """
         return self.ending is not None and self.ending.outcome is State.LOST
 
@@ -349,7 +350,7 @@ class Rental(Frozen):
 
     @property
     def owner_decides(self) -> bool:
-        """True if the owner decides about the request without an approver."""
+        """True if the request waits for the owner's own decision, not for an approver's."""
         return self.decision is not None and self.decision.decider is Decider.OWNER
 
     @property
@@ -358,16 +359,15 @@ class Rental(Frozen):
 
     @property
     def needs_later_end(self) -> bool:
-        """True if the request's end is too early for an approval. The owner then has to name a later end."""
+        """True if too little time remains until the requested end. The owner then has to name a later end."""
         return self.decision is not None and self.decision.why is Why.TOO_LITTLE_TIME
 
     @property
     def unextended(self) -> Terms:
-        """The terms from which a new extension starts: the terms in force, with the newest version number.
+        """The terms that a new extension changes: the terms in force, without an extension that isn't approved.
 
-        If an earlier extension still waits for a decision, the terms of that extension have the newest version
-        number. The new extension then gets a higher number. Clicks on buttons of the earlier extension are
-        therefore recognized as out of date.
+        If an earlier extension still waits for a decision, the result has that extension's version number, so that
+        the new extension gets a higher one. Buttons of the earlier extension are then recognized as out of date.
         """
         if self.extension is None:
             return self.terms

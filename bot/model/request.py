@@ -21,7 +21,7 @@ class Contract(StrEnum):
 
 
 class OfferQuery(Frozen):
-    """A query for offers, with the names that the market uses. Equal queries get the same offers."""
+    """A query to the market for offers. Equal queries share one call."""
 
     gpu: str
     """A family (`H100`) or a canonical name (`nvidia-h100-sxm5-80gb`)."""
@@ -43,7 +43,7 @@ class Request(OfferQuery):
     """The GPUs that somebody asked for, with the lease, the teammates who get access, and the setup."""
 
     max_total: Micros | None = None
-    """The most that everything may cost, as the person typed it: `max $8 total`, `$20 for 10h`.
+    """The most that everything is allowed to cost, as the person typed it: `max $8 total`, `$20 for 10h`.
 
     `with_price_of_total` computes the highest price from this total. None if the person typed no total.
     """
@@ -59,7 +59,7 @@ class Request(OfferQuery):
     The price is treated as the price per GPU, and the offers have a button for the other meaning.
     """
     cap_for_all_time: bool = False
-    """True if the highest price may have been meant for the whole time, as in `under $20 for 10h`.
+    """True if the person may have meant the highest price for the whole time, as in `under $20 for 10h`.
 
     The offers then also show the highest price for the whole time.
     """
@@ -69,14 +69,14 @@ class Request(OfferQuery):
     If the person named an end, this is the time from the command to that end.
     """
     until: Instant | None = None
-    """The end that the person named, such as `until 18:00`. None if they named no end.
+    """The time until which the person wants the machine, such as `until 18:00`. None if they named no time.
 
-    If `up_to` is set, the end is flexible: this is the earliest time at which the lease may end.
+    If `up_to` is set, the end is flexible: this is the earliest time at which the lease can end.
     """
     starts_at: Instant | None = None
     """The time at which the machine is wanted, such as `at 9:00 tomorrow`. None means as soon as possible.
 
-    The hours of the lease then count from this time, and `until` is set.
+    The hours of the lease then begin at this time, and `until` is set.
     """
     teammates: tuple[str, ...] = ()
     """Slack IDs of the teammates whose keys are installed as well."""
@@ -88,14 +88,14 @@ class Request(OfferQuery):
     A flexible end moves to later times while the machine is in use, up to this limit.
     """
     until_done: bool = False
-    """True if the machine should end when its jobs are done. `lease` is then the longest time that it may run."""
+    """True if the lease should end when the machine's jobs are done. `lease` is then the longest possible time."""
     project: str | None = None
     """The project that the person named.
 
     If it is None, the channel's project is charged, or the only project that names the person.
     """
     probe: bool = True
-    """True if the bot may check whether the machine is used. False if the person typed `no-probe`."""
+    """True if the bot is allowed to check whether the machine is used. False if the person typed `no-probe`."""
     keep_if_failed: bool = False
     """True if the person typed `keep-if-failed`, so that the machine is kept if its `/root/on-ending.sh` fails."""
     kept: timedelta = timedelta(0)
@@ -108,7 +108,7 @@ class Request(OfferQuery):
 
     @property
     def query(self) -> OfferQuery:
-        """The part of the request that is sent to the market."""
+        """The query for offers that is sent to the market for this request."""
         return OfferQuery(**{name: getattr(self, name) for name in OfferQuery.model_fields})
 
     @property
@@ -139,7 +139,7 @@ class Terms(Frozen):
     version: int = Field(ge=1)
     """The version number. Every change increases it, so that clicks on older buttons are recognized."""
     gpu: str
-    """The canonical name of the clicked GPU. `may_substitute` decides which other GPUs are accepted."""
+    """The canonical name of the clicked GPU. `may_substitute` says which other GPUs are accepted."""
     count: int = Field(ge=1)
     region: str | None
     contract: Contract
@@ -152,7 +152,7 @@ class Terms(Frozen):
     kept: timedelta = timedelta(0)
     """The longest time for which the machine is kept after its lease if its `/root/on-ending.sh` fails."""
     total: Micros
-    """The most that the rental can cost from procurement to deletion, including earlier attempts."""
+    """The most that the rental can cost from procurement to deletion, including earlier purchases."""
 
     @classmethod
     def of(

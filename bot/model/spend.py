@@ -13,7 +13,7 @@ from bot.model.rental import Rental
 
 
 class PeriodKind(StrEnum):
-    """The kinds of periods that people can ask about."""
+    """The kinds of periods for which people can request a spend report."""
 
     TODAY = "today"
     WEEK = "week"
@@ -57,7 +57,7 @@ class Spent(Summed):
     late: Micros = 0
     """The part of the amount that was billed after the bot had requested the deletion."""
     estimated: Micros = 0
-    """The part of the amount that is our estimate, because the API left out the start, the end or the price."""
+    """The part of the amount that is the bot's estimate, because the API left out a time or the price."""
 
     @property
     def amount(self) -> Micros:
@@ -139,7 +139,7 @@ class OwnerMonth(Frozen):
 
 
 class SpendReport(Frozen):
-    """The answer to `/gpu spend`, with everything that its reader may see."""
+    """The answer to `/gpu spend`, with everything that its reader is allowed to see."""
 
     scope: Scope
     period: Period
@@ -166,7 +166,7 @@ class SpendReport(Frozen):
     left_out: int = 0
     """The number of rows that are left out."""
     sees_use: bool
-    """True if the reader may see how the machines in each row were used."""
+    """True if the reader is allowed to see how the machines in each row were used."""
     points: tuple[SpendPoint, ...]
     """The cost of each day or week until now, oldest first."""
     forecast: Micros | None = None
@@ -178,6 +178,6 @@ class SpendReport(Frozen):
     rentals: dict[str, Rental]
     """The rentals in the rows, by ID. Empty if the rows are about something else."""
     chooses_rows: bool
-    """True if the reader may switch between people and projects."""
+    """True if the reader can switch between people and projects."""
     file: Scope
-    """The person, project or team whose charges in the month the reader may download as a CSV file."""
+    """The person, project or team whose charges in the month the reader can download as a CSV file."""

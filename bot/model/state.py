@@ -10,7 +10,7 @@ class State(StrEnum):
 
     AWAITING_APPROVAL = "awaiting_approval"
     QUEUED = "queued"
-    """The rental waits for an offer that fits, or for its start time. Nothing has been bought yet."""
+    """The rental waits for a suitable offer, or for its start time. Nothing has been bought yet."""
     PROCURING = "procuring"
     PROVISIONING = "provisioning"
     READY = "ready"
@@ -76,9 +76,9 @@ class ForbiddenTransition(Exception):
 
 
 def check_transition(before: State | None, after: State) -> None:
-    """Check that a rental may go from one state to the other. Staying in the same state is always allowed.
+    """Check that a rental is allowed to go from one state to the other.
 
-    `before` is None for a new rental. Raises ForbiddenTransition.
+    A rental is always allowed to stay in its state. `before` is None for a new rental. Raises ForbiddenTransition.
     """
     allowed = after in STARTS if before is None else before == after or after in TRANSITIONS[before]
     if not allowed:
@@ -86,10 +86,10 @@ def check_transition(before: State | None, after: State) -> None:
 
 
 def check_change(before: State | None, after: State) -> None:
-    """Check that a single stored change may take a rental from one state to the other.
+    """Check that a single stored change is allowed to take a rental from one state to the other.
 
-    Normally, a change contains at most one transition. If a rental has no live resource, a change may contain two:
-    to `destroying`, and from there to a final state. Raises ForbiddenTransition.
+    Normally, a change contains at most one transition. If no machine of the rental exists any more, a change can
+    contain two: to `destroying`, and from there to a final state. Raises ForbiddenTransition.
     """
     if before is not None and after.over and after not in TRANSITIONS[before] and before != after:
         check_transition(before, State.DESTROYING)

@@ -30,7 +30,7 @@ class AccruedCost(Frozen):
 
     amount: Micros
     estimated: bool
-    """True if a part of the cost is our estimate, because the API left out a start or a price."""
+    """True if a part of the cost is the bot's estimate, because the API left out a start or a price."""
 
 
 class RentalSummary(Frozen):
@@ -41,7 +41,7 @@ class RentalSummary(Frozen):
     names: dict[str, str]
     """The display names of the people involved, by user ID."""
     sees_money: bool = False
-    """True if the reader may see the cost."""
+    """True if the reader is allowed to see the cost."""
 
 
 class RentalDetails(RentalSummary):
@@ -52,14 +52,14 @@ class RentalDetails(RentalSummary):
     ledger: tuple[LedgerRow, ...] = ()
     events: tuple[Event, ...] = ()
     keys_now: dict[str, tuple[Key, ...]] = Field(default_factory=dict)
-    """The current keys of the owner and the teammates who may have access, by user ID.
+    """The current keys of the owner and the teammates who are allowed to log in, by user ID.
 
     Empty if the rental is over, or if the reader is neither the owner nor one of these teammates.
     """
     use_costs: UseCosts = UseCosts()
-    """The cost of the rental, split by the usage status of the machine. Zero if the reader may not see money."""
+    """The cost of the rental, split by usage status. Zero if the reader isn't allowed to see money."""
     recent_use: RecentUse | None = None
-    """The recent use of the machine. Only set for `/gpu show`, and if the reader may see it."""
+    """The recent use of the machine. Only set for `/gpu show`, and if the reader is allowed to see it."""
     runs_script: bool = True
     """True if the vendor's machines are expected to run the startup script."""
     usual: timedelta | None = None
@@ -74,7 +74,7 @@ class RentalDetails(RentalSummary):
     Empty if the rental never had another owner.
     """
     demands: tuple[Demand, ...] = ()
-    """The effect of a decision on each budget, in ascending order of remaining headroom.
+    """The effect of a decision on each budget, those with the least money left first.
 
     In the approvers' message, the decision is to approve. In the message to a person who is offered a machine, the
     decision is to accept the machine. Empty in all other messages.
@@ -104,12 +104,12 @@ class RentalDetails(RentalSummary):
 
     @property
     def current(self) -> Attempt | None:
-        """The newest attempt. None if there is none."""
+        """The newest purchase. None if there is none."""
         return self.attempts[-1] if self.attempts else None
 
 
 class CostTotals(Frozen):
-    """The combined cost of live rentals."""
+    """The combined cost of rentals that aren't over."""
 
     count: int
     """The number of rentals. Rentals that wait for a decision aren't counted."""
@@ -131,7 +131,7 @@ class UnmanagedTotal(Frozen):
 
 
 class UnmanagedSummary(Frozen):
-    """The unmanaged machines of one purchase at one moment, for one line of a list."""
+    """The machines of one purchase that belong to no rental. A list shows them on one line."""
 
     question: AdminQuestion
     spent: AccruedCost
@@ -171,7 +171,7 @@ class AdminQuestionView(Frozen):
 
 
 class PeopleAsked(Frozen):
-    """The people who are asked to decide about a request."""
+    """The people who are asked to approve or deny a request."""
 
     names: tuple[str, ...]
     admins_decide: bool = False
@@ -187,7 +187,7 @@ class EndedSummary(Frozen):
     request: Request
     """The original request, but with the GPU that was bought."""
     spent: AccruedCost | None
-    """The cost of the rental. None if the reader may not see it."""
+    """The cost of the rental. None if the reader isn't allowed to see it."""
 
 
 class Extended(Frozen):
@@ -205,10 +205,10 @@ class Extended(Frozen):
 
 
 class RentalList(Frozen):
-    """The live rentals at one moment, as one reader sees them."""
+    """The rentals that aren't over, at one moment, as they are listed for one person."""
 
     reader: str
-    """Slack ID of the reader."""
+    """Slack ID of the person who reads the list."""
     shown: tuple[RentalSummary, ...]
     """The first few of the rentals that the reader asked for.
 
@@ -224,7 +224,7 @@ class RentalList(Frozen):
     idle: int = 0
     """The number of idle machines in the whole team."""
     to_decide: tuple[RentalSummary, ...] = ()
-    """The first few requests and extensions that the reader may decide about.
+    """The first few requests and extensions that the reader is allowed to approve or deny.
 
     Only set if the reader asked for them.
     """
@@ -242,7 +242,7 @@ class TeamMonth(Frozen):
 
     spent: Micros
     budgets: tuple[Demand, ...]
-    """The current budgets of the team and of each project, in ascending order of remaining headroom.
+    """The current budgets of the team and of each project, those with the least money left first.
 
     Each is a Demand whose additional amount is zero.
     """
@@ -261,7 +261,7 @@ class HomeView(Frozen):
     spent: Micros
     """The person's spending in the month."""
     budgets: tuple[Demand, ...]
-    """The current budgets of the person and of their projects, in ascending order of remaining headroom.
+    """The current budgets of the person and of their projects, those with the least money left first.
 
     Each is a Demand whose additional amount is zero.
     """
@@ -301,14 +301,14 @@ class Shared(Frozen):
 
 
 class Over(StrEnum):
-    """A limit that a request exceeds, or a rule about its GPUs. An approver therefore has to decide."""
+    """The reasons for which a request needs an approval: each member is a limit or rule that applies to it."""
 
     ALWAYS = "always"
     """The rule `approval.always`: requests for so many GPUs, or for this model, always need approval."""
     PER_HOUR = "per_hour"
     TOTAL = "total"
     BUDGET = "budget"
-    """The budget of the owner, the project or the team doesn't have enough headroom."""
+    """The budget of the owner, the project or the team has too little money left."""
 
 
 class Proposal(Frozen):
@@ -316,9 +316,9 @@ class Proposal(Frozen):
 
     terms: Terms
     over: tuple[Over, ...] = ()
-    """The reasons why the terms need an approver. If empty, the owner decides alone."""
+    """The reasons why the terms need an approver. If empty, no approval is needed."""
     passed: tuple[Demand, ...] = ()
-    """The budgets without enough headroom for the terms, in ascending order of remaining headroom."""
+    """The budgets with too little money left for the terms, those with the least money left first."""
 
 
 class OfferChoice(Proposal):
@@ -359,16 +359,16 @@ class Remainder(Frozen):
     gpu: str
     """The GPU that was clicked."""
     lease: timedelta
-    """The time until the end. For a flexible end, the time until the latest end."""
+    """The time until the end of the lease. For a flexible end, the time until the latest end."""
     kept: timedelta = timedelta(0)
-    """The time after the end for which the machine would be kept if saving failed."""
+    """The time after the lease for which the machine would be kept if on-ending.sh failed."""
     max_rate: Decimal
     """USD per hour for the whole offer."""
     total: Micros
 
 
 class IdleMachine(Frozen):
-    """Another person's idle machine, which the reader may ask for."""
+    """Another person's idle machine, which the reader can ask for."""
 
     rental: Rental
     owner: str
@@ -378,14 +378,14 @@ class IdleMachine(Frozen):
     asked_at: Instant | None = None
     """The time at which the owner was last asked for the machine, if that was in the last hour.
 
-    None if the owner may be asked now.
+    None if the owner can be asked now.
     """
 
 
 class WaitPreview(Proposal):
     """The terms to which a person agrees before waiting for a machine.
 
-    The machine is rented when an offer fits, or at a start time.
+    The machine is rented when a suitable offer is found, or at a start time.
     """
 
     quote: Quote
@@ -448,7 +448,7 @@ class QuoteView(Frozen):
     choices: tuple[OfferChoice, ...] = ()
     """The first few of the quote's offers."""
     idle: tuple[IdleMachine, ...] = ()
-    """Idle machines of other people that fit the request."""
+    """Idle machines of other people that match the request."""
     token_refused: bool = False
     """True if nothing was found because the marketplace refuses our token."""
     asked_in: Channel | None = None
@@ -464,7 +464,7 @@ class QuoteView(Frozen):
     without_key: tuple[str, ...] = ()
     """The names of the teammates who have no SSH key."""
     wait: WaitPreview | None = None
-    """The terms of renting automatically when an offer fits. None if no highest price is known."""
+    """The terms of renting automatically when a suitable offer is found. None if no highest price is known."""
     wait_refused: GpubotError | None = None
     """The reason why nothing can be rented automatically. None if automatic renting is possible."""
 
@@ -479,6 +479,6 @@ class PolicyView(Frozen):
     names: Mapping[str, str] = Field(default_factory=dict)
     """The names of the people in the rules, by ID. Unknown people are left out."""
     may_reload: bool = False
-    """True if the reader may reload the policy file."""
+    """True if the reader is allowed to reload the policy file."""
     wrong: tuple[str, ...] = ()
     """The mistakes in the policy file, one line for each. Because of them, the present rules stay in force."""

@@ -1,7 +1,7 @@
 """Plain text without Slack's markup.
 
-The functions make text from outside safe to store and show. They also format counts, durations, amounts and prices
-as people read or type them.
+The functions make untrusted text safe to store and show. They also format counts, durations, amounts and prices as
+people read or type them.
 """
 
 from __future__ import annotations

@@ -31,7 +31,10 @@ class Github:
     """GitHub as a source of SSH keys (`bot.lifecycle.outside.KeySource`)."""
 
     def __init__(self, url: str, session: aiohttp.ClientSession, *, seconds: float = SECONDS) -> None:
-        """Create a client with the time limit `seconds` for a call. Other code calls `github_at` instead."""
+        """Create a client. To get one with a session of its own, call `github_at`.
+
+        `seconds` is the time limit of one call.
+        """
         self._url = url.rstrip("/")
         self._session = session
         self._seconds = seconds

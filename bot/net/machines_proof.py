@@ -1,8 +1,8 @@
 """Lets the bot and its watchdog prove that both know GPUBOT_MACHINES_TOKEN, without sending the token.
 
-The watchdog sends a fresh nonce and an HMAC of the nonce. The bot's answer carries an HMAC of the same nonce, the
-status and the body. No other program can therefore forge an answer or replay an earlier one.
-docs/decisions/watchdog.md has the reasons.
+The watchdog sends a fresh nonce and signs it with an HMAC. The bot signs its answer with an HMAC of three values:
+the watchdog's nonce, the status and the body. No other program can therefore forge an answer or replay an earlier
+one. docs/decisions/watchdog.md has the reasons.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from bot.errors import Unusable
 WAIT = aiohttp.ClientTimeout(total=40)
 """The timeout of a request. The sandbox answers after 30 seconds (wall clock) even if its clock hasn't changed."""
 RETRY = 0.2
-"""The time in seconds (wall clock) between two attempts while the sandbox doesn't respond."""
+"""The time in seconds (wall clock) between two requests while the sandbox doesn't respond."""
 
 Watch = Callable[[int | None], Awaitable[tuple[datetime, float, int]]]
 """A function that returns the time, speed and revision of the sandbox's clock.

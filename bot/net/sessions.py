@@ -27,8 +27,8 @@ class Redirected(aiohttp.ClientError):
 async def through_proxy(request: ClientRequest, send: ClientHandlerType) -> ClientResponse:
     """Send a request through the proxy that `proxy_for` chooses.
 
-    A proxy chosen by the caller is ignored, because Slack's SDK would use a proxy even for requests to this
-    machine. Raises ClientConnectionError if the proxy can't be used.
+    If the caller has chosen a proxy, that choice is ignored. Otherwise, Slack's SDK would use a proxy even for
+    requests to this machine. Raises ClientConnectionError if the proxy can't be used.
     """
     try:
         proxy = proxy_for(str(request.url))
@@ -63,13 +63,13 @@ MIDDLEWARES: tuple[ClientMiddlewareType, ...] = (_without_redirects, through_pro
 
 
 def new_session(witness: Witness | None = None, **options: Any) -> aiohttp.ClientSession:
-    """Create a session for calls to Slack and to this machine. The caller must close the session.
+    """Create a session for calls to Slack and to servers on this machine. The caller must close the session.
 
-    A redirect raises Redirected, even if the client that uses the session, such as Slack's SDK, would follow it.
+    The session never follows a redirect. It raises Redirected instead.
 
     Args:
         witness: Follows the server's clock, using the `Date` header of each answer.
-        options: Further options of aiohttp's ClientSession.
+        options: Other options of aiohttp's ClientSession.
     """
     heard = () if witness is None else (partial(_note_date, witness),)
     return aiohttp.ClientSession(middlewares=(*MIDDLEWARES, *heard), **options)

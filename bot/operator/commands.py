@@ -127,7 +127,7 @@ async def _spend(deps: Deps, command: Command, reader: Reader) -> SpendReport:
 async def _decide(deps: Deps, command: Command) -> str:
     """Approve or deny a request. To approve it, the operator must also have typed the total of the request.
 
-    Raises TooLate if no decision was ever needed for the rental, or if the request has changed in the meantime.
+    Raises TooLate if the rental never needed an approval, or if the request has changed in the meantime.
     """
     rental = (await deciding.newest_request(deps, OPERATOR, _id(command))).details.rental
     approves, version = command.kind is Kind.APPROVE, rental.newest_terms.version

@@ -28,7 +28,7 @@ LONGEST_ANSWER = 4 * 1024 * 1024
 """The maximum size of an answer in bytes. A list of 500 rentals has about 100 kB."""
 
 Words = Annotated[str, Field(max_length=200)]
-"""An ID, a duration or the end of a lease, as it was typed."""
+"""An ID, a duration or a time at which a lease ends, as it was typed."""
 
 
 class Kind(StrEnum):
@@ -64,7 +64,7 @@ class Command(Frozen):
     If empty, the team's spend this month is shown.
     """
     why: str = ""
-    """The operator's reason, which every command that changes something needs."""
+    """The operator's reason. Every command that changes something needs one."""
 
 
 class Request(Frozen):
@@ -94,7 +94,7 @@ def ask(command: Command) -> str:
         Mistake: The bot did nothing, for the reason in the message. Also raised if a setting that determines the
             path of the socket can't be read.
         Unusable: No bot is running on this machine, or another user could be impersonating the bot.
-        Outage: The bot didn't answer. It may have carried out the command.
+        Outage: The bot didn't answer. Nobody knows whether it carried out the command.
     """
     path = read_needed(str(ENV_FILE), "GPUBOT_SOCKET", "GPUBOT_DATABASE_URL").socket_path
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:

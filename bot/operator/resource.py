@@ -30,7 +30,8 @@ def destroy_resource(resource_id: str, confirmed: Callable[[], str | None], say:
         say: Shows a line of text.
 
     Raises:
-        Mistake: The token is not set, the account has no such machine, or the confirmed ID is a different one.
+        Mistake: The token is not set, the account has no machine with this ID, or the confirmed ID is a different
+        one.
         MarketAway: Compute Clear doesn't give a usable answer.
     """
     settings = read_needed("COMPUTE_CLEAR_TOKEN", "COMPUTE_CLEAR_URL")

@@ -1,4 +1,4 @@
-"""The socket on which the running bot accepts operator commands. Only the bot's user and root may use it."""
+"""The socket on which the running bot accepts operator commands. Only the bot's user and root can use it."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ async def _serve_one(deps: Deps, reader: asyncio.StreamReader, writer: asyncio.S
 async def _answer(deps: Deps, line: bytes, user: int | None) -> Answer:
     """Return the outcome of a command, or the reason why nothing was done.
 
-    The command's arguments are never logged, because people have typed them.
+    The command's arguments are never logged, because people can type confidential text there.
     """
     kind = "unreadable"
     try:

@@ -1,4 +1,4 @@
-"""The file of the socket for operator commands, and the rules about who may own it.
+"""The file of the socket for operator commands, and the rules about the owner of the file.
 
 The bot, the operator commands and `gpubot doctor` make the same checks, because anyone who can replace the socket
 can read each command and send any answer.
@@ -56,10 +56,10 @@ def bind(listening: socket.socket, path: Path) -> None:
 
 
 def listening_elsewhere(path: Path, table: Path = Path("/proc/net/unix")) -> list[Path]:
-    """Return the sockets on this machine that have the same name as `path` and on which a program listens.
+    """Return the sockets in other folders that have the file name of `path` and on which a program listens.
 
-    This finds the bot of another user, whose data folder is different. On systems other than Linux, the list
-    is empty, because they don't have proc_net_unix(5).
+    This finds a bot that another user runs, because its socket is in another data folder. The list is empty on
+    systems other than Linux, because they don't have proc_net_unix(5).
     """
     found = set()
     with suppress(OSError):
@@ -73,10 +73,10 @@ def listening_elsewhere(path: Path, table: Path = Path("/proc/net/unix")) -> lis
 def socket_problem(path: Path, *, at: str | None = None, listens: bool = False) -> str | None:
     """Describe the problem with a socket or its folder, and how to solve it. None if there is no problem.
 
-    The socket and its folder must belong to root or to the user who runs gpubot, and nobody else may have write
+    The socket and its folder must belong to root or to the user who runs gpubot, and no other user must have write
     access.
 
-    The user who runs gpubot is normally the user of this process. There is one exception: root may send a command
+    The user who runs gpubot is normally the user of this process. There is one exception: root can send a command
     to another user's gpubot. If this process runs as root, the owner of the socket is therefore assumed to be the
     user who runs gpubot. If there is no socket, the owner of the folder is used instead. Raises OSError if there
     is no such folder.

@@ -21,13 +21,13 @@ log = structlog.get_logger("gpubot.health")
 
 Report = dict[str, Any]
 LONGEST_WAIT = 60.0
-"""The maximum time in seconds (wall clock) that a request to /health may wait."""
+"""The maximum time in seconds (wall clock) that a request to /health can wait."""
 READ_EVERY = 0.02
 """The time in seconds (wall clock) between two checks whether a waiting request can be answered."""
 MOST_WAITERS = 3
-"""The maximum number of requests that may wait at the same time. Further requests are answered immediately.
+"""The maximum number of requests that can wait at the same time. Any additional request is answered immediately.
 
-The limit exists because each waiting request may read the store 50 times a second.
+The limit exists because each waiting request can read the store 50 times a second.
 """
 
 
@@ -52,11 +52,10 @@ async def serve(
 
     Args:
         address: The host and port to listen on.
-        clock: The clock for waiting requests.
+        clock: The clock whose revision a request for /health can wait for.
         report: Returns the answer of /health.
         exposition: Returns the answer of /metrics.
-        works: Returns whether work is in progress. While a request waits for the end of the work, `report`
-            isn't called for that request.
+        works: Returns whether work is in progress. A request for /health can wait until there is none.
         ready: Returns whether Slack's requests can be sent to this process. Without this function, /ready isn't
             served.
         machines: The answer of /machines. If None, /machines isn't served.

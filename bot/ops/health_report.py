@@ -128,7 +128,7 @@ class HealthReport:
         return {"well": not any(vital for vital, _ in trouble), "wrong": [words for _, words in trouble]}
 
     async def _figures(self) -> dict[str, Any]:
-        """Return the figures for /health. Figures of the same name are added up."""
+        """Return the figures for /health. Figures with equal names are added up."""
         figures: dict[str, Any] = {}
         for part in self.parts:
             for name, value in (await part.figures()).items():
@@ -146,7 +146,7 @@ class HealthReport:
         return self.metrics.exposition(await self.read(), live, figures)
 
     def works(self) -> bool:
-        """Return whether anything is in progress, or about to start. This doesn't read the store."""
+        """Return whether any work is in progress or about to start. This doesn't read the store."""
         return any(part.in_flight or part.pass_is_due() for part in self.parts)
 
     def _count_commit(self) -> None:
@@ -163,7 +163,7 @@ class HealthReport:
 
 
 async def watched_machines(tx: Tx, rules: Rules) -> tuple[WatchedMachine, ...]:
-    """Return the machines that are billing or may be billing, sorted by resource ID."""
+    """Return the machines that cost money or may cost money, sorted by resource ID."""
     resources = await tx.overdue.watched()
     names = await tx.people.names({resource.owner for resource in resources})
     return tuple(

@@ -32,7 +32,7 @@ The code that uses them is in `bot/market/transport.py` and `store/inline_sqlite
 def check_dependencies(http: ModuleType = aiohttp, sqlite: ModuleType = aiosqlite) -> None:
     """Raise Unusable if a package lacks a private attribute that the bot uses.
 
-    The error has one line for each such package.
+    The error has one line for each of these packages.
     """
     missing = {"aiohttp": _missing_of_aiohttp(http), "aiosqlite": _missing_of_aiosqlite(sqlite)}
     lines = [
@@ -48,8 +48,8 @@ def check_dependencies(http: ModuleType = aiohttp, sqlite: ModuleType = aiosqlit
 def _missing_of_aiohttp(package: ModuleType) -> list[str]:
     """Return the private attributes that aiohttp lacks.
 
-    `_retry_connection` counts as present only if ClientSession's code for requests reads it. The attribute alone
-    isn't enough, because a future aiohttp could keep it but ignore it.
+    `_retry_connection` is treated as present only if ClientSession's code for requests reads it. The attribute
+    alone isn't enough, because a future aiohttp could keep it but ignore it.
     """
     request = getattr(package.ClientSession, "_request", None)
     reads = isinstance(request, FunctionType) and "_retry_connection" in request.__code__.co_names
@@ -64,7 +64,7 @@ def _missing_of_aiosqlite(package: ModuleType) -> list[str]:
 
 
 def _open_nothing() -> None:
-    """Replace the function that would open the database. It is never called."""
+    """Stand in for the function that opens a database. aiosqlite never calls this, because nothing is opened."""
 
 
 def _version(package: str) -> str:

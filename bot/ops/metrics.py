@@ -16,10 +16,10 @@ from bot.model.attempt import Attempt
 from bot.model.state import State
 
 LATENESS_BUCKETS = (0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0)
-"""The upper bounds of the buckets in which the lateness of steps is counted, in seconds.
+"""The upper bounds in seconds of the buckets for the lateness of work on rentals.
 
-A step is the code that advances a rental. Two of the bounds matter to the bot: steps query Compute Clear at
-intervals of 15 s, and a purchase that is 15 minutes late needs a new decision.
+Two of the bounds matter to the bot. It queries Compute Clear about a rental every 15 s, and a purchase that is 15
+minutes late needs a new decision.
 """
 
 
@@ -107,7 +107,7 @@ class Metrics:
         return Gauge(f"gpubot_{name}", words, labels, registry=self.registry)
 
     def attempt(self, attempt: Attempt) -> None:
-        """Count an attempt (one purchase) that is new or has changed its state."""
+        """Count a purchase that is new or whose state has changed."""
         self._attempts.labels(attempt.state.value, attempt.why.value if attempt.why else "").inc()
 
     def market_call(self, call: str, outcome: str) -> None:
@@ -123,11 +123,11 @@ class Metrics:
         self._slack_requests.labels(outcome).inc()
 
     def failed(self, what: str) -> None:
-        """Count a step (the code that advances a rental) or other work that failed because of a bug.
+        """Count a failure that a bug caused.
 
         Args:
-            what: The state of the rental whose step failed. For other work, it is `quote` (a search for a
-                request), `wishes` (a search for waitlist entries) or `engine` (the loop that runs all steps).
+            what: The state of the rental that couldn't be advanced. For other work, it is `quote` for a person's
+                search, `wishes` for a search for waitlist entries, or `engine` for the loop that advances rentals.
         """
         self._failed.labels(what).inc()
 
@@ -140,7 +140,8 @@ class Metrics:
 
         Args:
             report: The answer of /health.
-            live: The number of live rentals in each state. If None, the values of the last scrape are kept.
+            live: The number of rentals in each state, without those that are over. If None, the values of the last
+            scrape are kept.
             figures: Figures about machines and their cost. If None, the values of the last scrape are kept.
         """
         if figures is not None:

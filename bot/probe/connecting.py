@@ -1,7 +1,6 @@
 """Connects to machines by IP address or host name, and limits how much is read from a connection.
 
-Vendors may report a host name instead of an IP address. The host name has to be looked up in DNS, and the DNS
-server may not answer.
+Vendors can report a host name instead of an IP address. The host name is then looked up in DNS.
 """
 
 from __future__ import annotations
@@ -42,8 +41,8 @@ MOST_REMEMBERED = 10_000
 _NAMES = ThreadPoolExecutor(32, thread_name_prefix="gpubot-names")
 """The threads that look up the host names of machines.
 
-These threads may wait for a DNS server that doesn't answer. The rest of the bot isn't delayed then, because it
-uses asyncio's default threads.
+If a DNS server doesn't answer, these threads wait. The rest of the bot isn't delayed, because it uses asyncio's
+default threads.
 """
 
 _Addresses: TypeAlias = list[tuple[Any, ...]]
@@ -106,7 +105,7 @@ class Connector:
         return look_up.result() if look_up.done() else known or []
 
     async def _in_turn(self, host: str, vendor: str | None) -> _Addresses:
-        """Look up a host name as soon as fewer than NAMES_OF_VENDOR lookups for its vendor are in progress.
+        """Look up a host name. At most NAMES_OF_VENDOR lookups per vendor run at once, so this may have to wait.
 
         If no DNS server answers, the last known addresses of the host are returned.
         """

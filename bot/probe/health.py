@@ -76,7 +76,7 @@ def _read_faults(lines: Iterable[str]) -> tuple[GpuFault, ...]:
 def _read_notes(lines: Iterable[str]) -> tuple[GpuNote, ...]:
     """Parse lines such as `note 2 hot 1500`.
 
-    If several lines have the same GPU and kind of note, only the last of these lines counts.
+    If several lines have the same GPU and kind of note, only the last of these lines is used.
     """
     found: dict[tuple[int | None, GpuNoteKind], GpuNote] = {}
     for line in lines:

@@ -45,7 +45,7 @@ def read_jobs(text: bytes) -> JobReport | None:
 
 
 def _job(line: str) -> ReportedJob | None:
-    """Parse a line such as `job q7Xk2 0 exit-137 2520 12 python train.py`. None if it is no valid line."""
+    """Parse a line such as `job q7Xk2 0 exit-137 2520 12 python train.py`. None if the line is invalid."""
     found = _JOB.fullmatch(line)
     if found is None:
         return None

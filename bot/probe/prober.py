@@ -1,4 +1,4 @@
-"""Checks a machine from outside, with SSH."""
+"""Checks a machine over the network, with SSH."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ PROBE_RUN_SECONDS = 15.0
 AFTER_REPORT_SECONDS = 6.0
 """The maximum time in seconds (wall clock) for what the script prints after the report.
 
-Without it, a machine whose GPU driver hangs there would be reported as unreadable.
+With this limit, the report is used even if the GPU driver hangs after it.
 """
 MAX_LINE = 1024
 MAX_LINES = 30
 """The maximum number of lines to read while waiting for the SSH banner.
 
-A server may send other lines before the banner (RFC 4253, section 4.2).
+A server is allowed to send other lines before the banner (RFC 4253, section 4.2).
 """
 HOST_KEY_BYTES = 16 * 1024
-"""The maximum number of bytes that a server may send before its host key is known. OpenSSH sends 2 KiB."""
+"""The maximum number of bytes that a server can send before its host key is known. OpenSSH sends 2 KiB."""
 PROBE_RUN_BYTES = 64 * 1024
-"""The maximum number of bytes that a machine may send in one probe run, including the login."""
+"""The maximum number of bytes that a machine can send in one probe run, including the login."""
 
 HOST_KEY_ALGORITHMS = (
     "ssh-ed25519",
@@ -102,7 +102,7 @@ class SshProber:
             seconds: The time limit of each call (wall clock).
             host_key_seconds: The time limit of `host_key`, if it is shorter than `seconds`.
             probe_run_seconds: The time limit of `run_probe`.
-            after_report_seconds: The time for which `run_probe` waits for the rest of the answer after the report.
+            after_report_seconds: The time for which `run_probe` waits for further output after the report.
         """
         # asyncssh looks up the name of the local user, although it doesn't need the name here. In a container, the
         # user may not have a name, and the lookup would fail.
@@ -280,8 +280,8 @@ Longer times are shortened to this.
 def ask_for(ending: EndToTell | None) -> str:
     """Return the command that a probe run sends to the machine.
 
-    It is `/usr/local/sbin/gpubot-probe END LEFT`, with END in Unix seconds and LEFT in whole seconds. If there is
-    no end to send, the command is only the path.
+    The command is `/usr/local/sbin/gpubot-probe END LEFT`. END is the time at which the machine's lease ends, in
+    Unix seconds, and LEFT is the remaining time in whole seconds. If `ending` is None, both are left out.
     """
     if ending is None:
         return SCRIPT_PATH

@@ -1,7 +1,7 @@
 """Parses the report that the probe's script prints. docs/probe.md describes the format.
 
-Nothing in the report is trusted, because the machine is under someone else's control. A value out of range counts
-as missing, and an answer that isn't a complete report is ignored.
+Nothing in the report is trusted, because the machine is under someone else's control. A value out of range is
+treated as missing, and an answer that isn't a complete report is ignored.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ MOST_PEERS = 256
 LONGEST_NAME = 64
 """The maximum length of a GPU's name in characters."""
 HIGHEST_MIB, HIGHEST_WATTS = 100_000_000, 100_000
-"""The highest plausible memory (100 TB) and power (100 kW) of a GPU. A higher value counts as missing."""
+"""The highest plausible memory (100 TB) and power (100 kW) of a GPU. A higher value is treated as missing."""
 
 _NUMBER = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?")
 _INDEX = re.compile(r"[0-9]{1,2}")
@@ -62,7 +62,7 @@ class _NoReport(Exception):
 def is_complete(answer: bytes | bytearray) -> bool:
     """Return whether the first and last line of a report have arrived.
 
-    More can follow after the last line (`after_report`).
+    A machine can print more output after the report (`after_report`).
     """
     return _between(answer) is not None
 
@@ -204,7 +204,7 @@ class _Reader:
     def _read_setup(self, rest: str) -> None:
         """Parse the progress of the setup script: `running`, `done`, `failed 1` or `failed 1 12`.
 
-        The numbers are the exit status of the script and the line at which it failed. Anything else is ignored:
+        The numbers are the exit status of the script and the line at which it failed. Any other text is ignored:
         the setup script runs as root, so it can write anything into its status file.
         """
         if found := _SETUP.fullmatch(rest):
@@ -217,7 +217,7 @@ class _Reader:
 
         The progress is `none`, `there`, `refused owner`, `running 1764365000` or `ended 1 1764365000`. The small
         number is the script's exit status. The large number is the end of the lease for which the script was
-        started, in Unix seconds. Anything else is ignored.
+        started, in Unix seconds. Any other text is ignored.
         """
         found = _ON_ENDING.fullmatch(rest)
         if found is None:

@@ -1,4 +1,4 @@
-"""The sections that a machine prints after the probe's report, one for each further script.
+"""The sections that a machine prints after the probe's report, such as the one about jobs.
 
 Each section has a first line with the version of its format, and a last line. Earlier versions of the bot ignore
 everything after the report.

@@ -29,7 +29,7 @@ from bot.watchdog.state import Account, BotAnswer, Living, Trouble
 SECONDS = 30.0
 """The time in seconds (wall clock) to wait for an answer from the bot or from Slack.
 
-It is long so that a bot that is merely slow doesn't count as unreachable.
+It is long so that a slow bot isn't reported as unreachable.
 """
 LARGEST_ANSWER = 16 * 1024 * 1024
 LARGEST_OF_SLACK = 64 * 1024
@@ -47,7 +47,7 @@ class Posted(NamedTuple):
     taken: bool
     """True if Slack has confirmed that it accepted the message."""
     clock_is_wrong: bool = False
-    """True if this machine's clock differs from Slack's by more than CLOCKS_DIFFER."""
+    """True if this machine's clock and Slack's clock differ by more than CLOCKS_DIFFER."""
 
 
 class Outside:
@@ -107,8 +107,8 @@ class Outside:
     async def delete(self, resource_id: str) -> str | None:
         """Delete a resource.
 
-        Returns None if Compute Clear accepted the deletion, or if the account no longer has such a resource.
-        Otherwise, returns a sentence with the reason why the resource isn't being deleted.
+        Returns None if Compute Clear accepted the deletion, or if the account no longer has the resource.
+        Otherwise, the result is a sentence with the reason why the resource isn't being deleted.
         """
         try:
             accepted = await self._market.delete(resource_id)
@@ -121,7 +121,7 @@ class Outside:
     async def post(self, text: str) -> Posted:
         """Post a message to Slack.
 
-        If Slack doesn't answer, the message counts as not accepted, so it will be posted again.
+        If Slack doesn't answer, the message is treated as refused, so it will be posted again.
         """
         settings = self._settings
         headers, body = {}, {"text": text}

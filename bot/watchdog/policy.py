@@ -55,7 +55,7 @@ class Decision(Frozen):
 
     state: State
     say: tuple[Message, ...] = ()
-    """The messages to post, in order. A message counts as posted only once Slack has accepted it (see `said`)."""
+    """The messages to post, in order. A message is recorded as posted once Slack has accepted it (see `said`)."""
     delete: tuple[str, ...] = ()
     """The IDs of the resources to delete."""
 
@@ -196,7 +196,7 @@ def _with_later_ends(
 
     A machine's end is the end of its lease plus the grace period. During an outage, the bot can report wrong ends,
     for example because its database is an old backup. If the reported end of a machine differs from the known one,
-    the later end is used. An unknown end counts as later than any other, because the watchdog never deletes a
+    the later end is used. An unknown end is treated as later than any other, because the watchdog never deletes a
     machine without an end.
 
     Returns:
@@ -218,7 +218,7 @@ def _later(end: datetime | None, other: datetime | None) -> datetime | None:
 
 
 def _may_delete(outage: Outage, poll: Poll, options: Options) -> bool:
-    """Return whether the watchdog may delete machines now.
+    """Return whether the watchdog is allowed to delete machines now.
 
     Deleting is forbidden if a program responds at the bot's address but doesn't prove that it is the bot. That
     program is probably a running bot, through which people may have extended the leases of their machines.
@@ -238,9 +238,9 @@ def _announcement(state: State, outage: Outage, poll: Poll, options: Options) ->
 
     A machine is overdue if its lease and the grace period are over.
 
-    If the watchdog may delete machines, the message announces that these machines will be deleted after the period
-    of notice (NOTICE). Otherwise, the message says that these machines are still running. The list is empty if
-    people have already been notified of all of these machines.
+    If the watchdog is allowed to delete machines, the message announces that these machines will be deleted after
+    the period of notice (NOTICE). Otherwise, the message says that these machines are still running. The list is
+    empty if people have already been notified of all of these machines.
     """
     deletes = _may_delete(outage, poll, options)
     known = {

@@ -1,4 +1,4 @@
-"""Runs the watchdog: polls every minute, posts and deletes as decided, and stores its state."""
+"""Runs the watchdog: polls every minute, posts messages, deletes machines, and stores its state."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ class Watchdog:
             await self._clock.sleep_until(later, stop)
 
     async def turn(self) -> None:
-        """Poll once, then post and delete as decided."""
+        """Poll once, then post the messages and delete the machines that `policy.decide` returns."""
         continues = self._continues()
         bot = await self._outside.ask_bot()
         if bot.trouble is not self._trouble:

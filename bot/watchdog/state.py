@@ -51,8 +51,8 @@ class BotAnswer(Frozen):
     why: str = ""
     """A description of the problem that can be inserted into a sentence, such as `the connection broke`.
 
-    Even a bot that works can report a problem, such as that Slack refuses its token. The text comes from outside,
-    so it must never be interpreted as markup.
+    Even a bot that works can report a problem, such as that Slack refuses its token. The text is untrusted, so it
+    must never be interpreted as markup.
     """
     machines: tuple[WatchedMachine, ...] | None = None
     """The bot's machines. None if the bot can't read its store, or if another program may have answered."""
@@ -76,12 +76,12 @@ class Account(Frozen):
     living: tuple[Living, ...] | None = None
     """The resources that haven't been terminated. None if Compute Clear gave no usable answer."""
     trouble: str = ""
-    """A sentence saying why there is no usable answer. It may contain text from outside, so it must be escaped."""
+    """A sentence saying why there is no usable answer. It can contain untrusted text, so it must be escaped."""
     token_refused: bool = False
 
 
 class Poll(Frozen):
-    """The results of one poll, the check of the bot and the account that the watchdog makes every minute."""
+    """The results of one poll. In a poll, the watchdog checks the bot and lists the account at Compute Clear."""
 
     at: Instant
     """The time of the poll."""
@@ -149,8 +149,8 @@ class Outage(Frozen):
     unnamed_ends: dict[str, Instant | None] = Field(default_factory=dict)
     """The last known ends of the machines that the bot has stopped reporting during this outage.
 
-    The keys are resource IDs. The bot may later report such a machine again. If the new end is earlier, the stored
-    end is used instead.
+    The keys are resource IDs. If the bot later reports a machine again, with an earlier end, the stored end is
+    used instead.
     """
     clock_is_wrong: bool = False
     """True if Slack's clock differs from this machine's. If it does, nothing is deleted."""
@@ -185,10 +185,10 @@ class StateFile:
         self._path = path
 
     def read(self) -> tuple[State, Path | None]:
-        """Read the state, which is empty if there is no file.
+        """Read the state from the file. If there is no file, return an empty state.
 
-        If the content of the file is invalid, the file is renamed and the state is empty. Raises Unusable if the
-        file can't be read.
+        If the content of the file is invalid, the file is renamed and an empty state is returned. Raises Unusable
+        if the file can't be read.
 
         Returns:
             The state, and the new path of an invalid file. The path is None if the file was valid or missing.

@@ -1,6 +1,6 @@
 """The watchdog's messages in Slack's mrkdwn (docs.slack.dev/messaging/formatting-message-text). No I/O.
 
-Text from outside is put into code spans, in which Slack formats nothing and mentions nobody.
+Untrusted text is put into code spans, in which Slack formats nothing and mentions nobody.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ def deleted(machine: WatchedMachine, at: datetime, gpus: Gpus) -> str:
 
 
 def not_deleted(machine: WatchedMachine, at: datetime, failure: str, gpus: Gpus) -> str:
-    """Return the message saying that Compute Clear did not delete a machine.
+    """Return the message saying that the watchdog couldn't delete a machine.
 
     `failure` is a sentence with the reason.
     """
@@ -168,7 +168,7 @@ def _mentions(options: Options) -> str:
 
 
 def code(text: str, limit: int = 60) -> str:
-    """Return text from outside as a code span on one line."""
+    """Return untrusted text as a code span on one line."""
     return f"`{_plain(text, limit) or '?'}`"
 
 
@@ -258,7 +258,7 @@ def gpus_of(poll: Poll) -> Gpus:
 
 
 def _machine(machine: WatchedMachine, at: datetime, gpus: Gpus, *, with_id: bool = False) -> str:
-    """Return a line with a machine's name, its owner, its price and its end.
+    """Return a line with a machine's name, owner, price, and the time until which it is rented.
 
     With `with_id`, the line also contains the resource ID, so that people can find the machine at Compute Clear.
     """
