@@ -291,7 +291,7 @@ def test_an_invalid_value_gives_one_line_that_names_its_key(tmp_path: Path, text
         ("self_approval: maybe", "self_approval: write true or false."),
         (
             "approval: {always: {models: [nvidia]}}",
-            "approval.always.models.0: write a GPU as people type it in /gpu get, such as H200.",
+            "approval.always.models.0: write a GPU as people type it in a request, such as H200.",
         ),
     ],
 )

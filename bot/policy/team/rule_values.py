@@ -169,7 +169,7 @@ def _gpu_name(value: Any) -> Any:
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
     if not isinstance(value, str) or not _GPU_NAME.fullmatch(value) or not is_name(value):
-        raise ValueError("write a GPU as people type it in /gpu get, such as H200")
+        raise ValueError("write a GPU as people type it in a request, such as H200")
     return value
 
 

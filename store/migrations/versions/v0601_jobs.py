@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "v0700"
+revision = "v0601"
 down_revision = "v0600"
 
 _COLUMNS = ("jobs", "progress", "gpu_health", "lease_until_done")
