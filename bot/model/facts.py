@@ -251,6 +251,7 @@ class RentingFacts(AttemptFacts):
     """A new purchase, and the failed one before it: `before_vendor`, `why` and `detail`."""
 
     gpu: str | None = None
+    """The canonical name of the GPU, if it isn't the one that was clicked. Earlier versions always stored it."""
     clicked: Decimal | None = None
     """The price of the offer that was clicked or approved. Set if an earlier purchase failed."""
     before_vendor: str | None = None

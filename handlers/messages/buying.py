@@ -198,6 +198,7 @@ def _renting(context: EventContext[RentingFacts]) -> str:
     facts = context.facts
     price = f"at {per_hour(facts.rate)}" if facts.rate is not None else ""
     # The card already names the GPU model that the person clicked. Name the model only if it is a different one.
+    # Earlier versions stored the model in any case.
     other = facts.gpu if facts.gpu != context.rental.terms.gpu else None
     what = machines(context.rental.request.count, other) if other else ""
     missing = left_out_text(context)

@@ -375,7 +375,7 @@ async def _intend(
         vendor=offer.vendor,
         vendor_region=offer.vendor_region,
         rate=offer.rate,
-        gpu=offer.gpu,
+        gpu=offer.gpu if offer.gpu != rental.terms.gpu else None,
         clicked=rental.terms.price if before else None,
         before_vendor=before.vendor if before else None,
         why=before.why if before else None,
