@@ -59,7 +59,7 @@ class Asked(Frozen):
     after_job: bool = False
     """True if the first question was asked because a job ended.
 
-    The question then belongs to the idle period that had begun by then.
+    The question then belongs to the idle period that had begun when the question was asked.
     """
     last_at: Instant
     times: int = 1
@@ -110,7 +110,7 @@ class Lease(Frozen):
     """The latest end of a lease with a flexible end. None if the end is fixed.
 
     While the machine is in use, `ends_at` moves to later times, but never past `latest_end`. If the lease was
-    about to end because its jobs were done, but work is seen again, `ends_at` becomes this time again.
+    about to end because its jobs were done, but work is seen again, `ends_at` becomes `latest_end` again.
     """
     kept_until: Instant | None = None
     """The latest time until which the machine is kept if `/root/on-ending.sh` fails before the end of the lease.
