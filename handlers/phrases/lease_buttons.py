@@ -164,7 +164,7 @@ def show_button(rental_id: str) -> Json:
 def destroy_button(rental: Rental) -> Json:
     """Return the button `Destroy k7mq2`, or `Destroy k7mq2 now` if the machine ends soon anyway.
 
-    It ends soon if a graceful destroy is pending, or if its jobs are done.
+    It ends soon if somebody is destroying it gracefully, or if its jobs are done.
     """
     lease = rental.lease
     now = " now" if lease is not None and (lease.graceful_destroy is not None or lease.ends_when_done) else ""

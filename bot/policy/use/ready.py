@@ -640,9 +640,9 @@ def _after_script(machine: Machine, rules: Rules, now: datetime) -> Due | None:
 
 
 def _graceful_destroy_applies(machine: Machine) -> bool:
-    """Return whether a graceful destroy still applies.
+    """Return whether the machine should still be destroyed gracefully, as a person decided.
 
-    It no longer applies if the owner got a new notification of the end after the graceful destroy was chosen.
+    The decision no longer applies if the owner was notified of the end again after the person decided.
     """
     kinds = [e.kind for e in machine.history if e.kind in {EventKind.GRACEFUL_DESTROY, EventKind.ENDS_AGAIN}]
     return kinds[-1:] == [EventKind.GRACEFUL_DESTROY]
