@@ -412,9 +412,9 @@ class OfferValue(Value):
 
 
 class RentalOfferValue(Value):
-    """A rental, and an offer that costs more than the highest price of the rental's request: `k7mq2:offer`.
+    """A rental that waits for a cheaper offer, and an offer that is too expensive for it: `k7mq2:offer`.
 
-    The rental's request is still waiting for an offer at or below that price.
+    The owner named a highest price in the request. The offer costs more.
     """
 
     rental_id: str
@@ -464,10 +464,10 @@ class SpendRowsValue(Value):
 
 V = TypeVar("V", bound=Value)
 FormValue: TypeAlias = QuoteValue | VersionValue | NoValue
-"""The value of the request form, which identifies the search or request that the form changes.
+"""The value of the request form. It identifies the search or request that the form was opened to change.
 
-It is a QuoteValue if the form changes a search, and a VersionValue if it changes a request that waits for
-approval. If the form starts a new search, it is a NoValue.
+For a search, the value is a QuoteValue. For a request that waits for approval, it is a VersionValue. If the form
+was opened for a new search, it is a NoValue.
 """
 
 

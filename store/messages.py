@@ -300,14 +300,17 @@ class Messages(Rows):
         await self._conn.execute(_REOPEN_NEWEST, {"key": rental_id, "reader": to_person(reader)})
 
     async def show_question(self, question_id: str) -> None:
-        """Schedule an edit of the messages that show this question to the admins. Closed messages are left out."""
+        """Schedule an edit of the messages that show this question to the admins.
+
+        Messages that are marked as `closed` are left out.
+        """
         await self._conn.execute(_SHOW_QUESTION, self._change(key=question_id, transition=True))
 
     async def show_quote(self, quote_id: str) -> None:
-        """Schedule an edit of the message with a quote's offers, because the message's buttons no longer work.
+        """Schedule an edit of the message with the offers of a search.
 
-        A quote is a request for GPUs, with the offers that were found for it. Nothing happens if the offers
-        weren't sent as a direct message, because other answers can't be edited.
+        This is called when the buttons in the message no longer work. If the offers weren't sent as a direct
+        message, nothing happens, because other answers can't be edited.
         """
         await self._conn.execute(_SHOW_QUOTE, self._change(key=quote_id))
 
@@ -420,8 +423,8 @@ class Messages(Rows):
     async def save(self, message: Message) -> None:
         """Store the outcome of a delivery: what Slack shows now, and when the message is due again.
 
-        If the message's content has changed since `message` was read, the message stays open and due, so that the
-        new content will be shown.
+        If the message's content has changed since `message` was read, the message stays due, so that the new
+        content will be shown. The message is then not marked as `closed`, even if `message.closed` is set.
         """
         await self._conn.execute(
             _SAVE,

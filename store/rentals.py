@@ -426,7 +426,7 @@ def _group(name: str, fields: RowMapping) -> Frozen | None:
 def _ends_from(rental: Rental) -> datetime | None:
     """Return the end of the rental, as `Overdue.past_end` defines it.
 
-    None if the rental is over and no work is left, because then none of its machines can still be billing.
+    None if the rental is over and never due again. None of its machines can then still be billing.
     """
     if rental.state.over and rental.due_at is None:
         return None

@@ -169,7 +169,7 @@ class AdminQuestion(Frozen):
     put_off_by: str | None = None
     decided: Decided | None = None
     over_at: Instant | None = None
-    """The time at which the question was over, because nothing was left to decide or to watch. None until then.
+    """The time at which the question was over, because nothing was left to decide or to watch. None before that.
 
     A question about machines is over once the machines belong to a rental or are terminated, or if the question is
     a duplicate. A question that announces several purchases is over once each purchase has been decided. A

@@ -327,7 +327,7 @@ class EndFacts(BillFacts, UntilFacts):
 
     until: Instant
     since: Instant | None = None
-    """The end before which the script failed, if the machine is kept until `until` because of that."""
+    """The former end of the lease, if the machine is kept until `until` because `/root/on-ending.sh` failed."""
     span: timedelta | None = None
     """The time until the machine is destroyed. If it is kept after a failure, the time for which it is kept."""
     rate: Decimal | None = None
@@ -381,7 +381,7 @@ class HostKeyFacts(Facts):
 
 
 class GpuMismatchFacts(Facts):
-    """The GPUs that were sold, and the other GPUs that were seen on the machine."""
+    """The GPUs that were sold, and the GPUs that the machine reports. The two differ."""
 
     gpu: str
     count: int

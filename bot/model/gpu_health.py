@@ -78,6 +78,6 @@ class GpuHealth(Frozen):
     """
 
     faults: tuple[GpuFault, ...] = ()
-    """The faults in the order of the GPUs, at most one of each kind for each GPU."""
+    """The faults, sorted by GPU. There is at most one fault of each kind for each GPU."""
     notes: tuple[GpuNote, ...] = ()
-    """The notes in the order of the GPUs, at most one of each kind for each GPU."""
+    """The notes, sorted by GPU. There is at most one note of each kind for each GPU."""

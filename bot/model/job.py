@@ -127,12 +127,12 @@ class UntilDone(Frozen):
     since: Instant
     """The time at which the owner chose this. Jobs that began earlier are ignored."""
     done: Job | None = None
-    """The job that ended last, so that the lease now ends earlier. None while the lease has its usual end."""
+    """The job that ended last, if the lease now ends earlier because of it. None otherwise."""
     done_seen_at: Instant | None = None
     """The time of the first report that showed no running job. Set together with `done`."""
     told_at: Instant | None = None
     """The time at which the owner was last notified that the jobs are done. None if they never were."""
     resumed_at: Instant | None = None
-    """The time at which work was last seen after the jobs seemed done. The lease then got its usual end back."""
+    """The time at which work was last seen after the jobs seemed done. The previous end was then restored."""
     asked_at: Instant | None = None
     """The time at which the owner was told that no job has started. None if they weren't."""

@@ -60,7 +60,7 @@ class SetupProgress(Frozen):
 
     state: SetupState
     line: int | None = Field(default=None, ge=1)
-    """The line at which the script failed. None if the line isn't known or the script didn't fail."""
+    """The line at which the setup script failed. None if the line isn't known or the script didn't fail."""
 
 
 class OnEndingState(StrEnum):

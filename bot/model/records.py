@@ -264,8 +264,8 @@ class Change:
     messages: tuple[tuple[int | None, Message], ...] = ()
     """Messages in addition to those that `EFFECTS` assigns to the events.
 
-    Each message has the index of its event in `events`, or None if it has no event. `apply` adds the messages from
-    `EFFECTS`.
+    Each message comes with the position in `events` of the event that causes it. The position is None if no event
+    causes the message. `apply` adds the messages from `EFFECTS`.
     """
     attempts: tuple[Attempt, ...] = ()
     resources: tuple[Resource, ...] = ()

@@ -59,7 +59,7 @@ class Asked(Frozen):
     after_job: bool = False
     """True if the first question was asked because a job ended.
 
-    The question then belongs to the idle period that had begun by then.
+    The question then belongs to the idle period that had begun when the question was asked.
     """
     last_at: Instant
     times: int = 1
@@ -96,9 +96,9 @@ class GracefulDestroy(Frozen):
     by: str
     """Slack ID of the person who is destroying the machine."""
     ends_at: Instant
-    """The end of the lease before the graceful destroy was chosen. An extension restores it."""
+    """The end of the lease before somebody chose a graceful destroy. An extension restores this end."""
     latest_end: Instant | None = None
-    """For a flexible end: the value of `Lease.latest_end` before the graceful destroy. None for a fixed end."""
+    """`Lease.latest_end` before somebody chose a graceful destroy. None for a fixed end."""
 
 
 class Lease(Frozen):
@@ -110,7 +110,7 @@ class Lease(Frozen):
     """The latest end of a lease with a flexible end. None if the end is fixed.
 
     While the machine is in use, `ends_at` moves to later times, but never past `latest_end`. If the lease was
-    about to end because its jobs were done, but work is seen again, `ends_at` becomes this time again.
+    about to end because its jobs were done, but work is seen again, `ends_at` becomes `latest_end` again.
     """
     kept_until: Instant | None = None
     """The latest time until which the machine is kept if `/root/on-ending.sh` fails before the end of the lease.
@@ -207,10 +207,7 @@ class Rental(Frozen):
     version: int = 1
     state: State
     quote_id: str | None
-    """The ID of the rental's quote.
-
-    None if the machine wasn't rented through the bot.
-    """
+    """The ID of the rental's search for offers. None if the machine wasn't rented through the bot."""
     owner: str
     """Slack user ID."""
     project: str = UNASSIGNED
@@ -225,7 +222,7 @@ class Rental(Frozen):
     """The approved terms. While the request waits for a decision, the requested terms."""
     decision: PendingDecision | None = None
     waitlist_entry: WaitlistEntry | None = None
-    """The waitlist entry of the rental's quote, as it was approved.
+    """The waitlist entry of the rental's search for offers, as it was approved.
 
     Set if the machine is bought when a suitable offer is found, or at a start time.
     """

@@ -99,5 +99,5 @@ def _index(word: str) -> int | None:
 
 
 def _place(gpu: int | None) -> int:
-    """Return the place of a GPU in the order of the lines: by its index, and last if the index is unknown."""
+    """Return a number by which GPUs are sorted. A GPU with an unknown index comes last."""
     return MOST_GPUS if gpu is None else gpu

@@ -108,7 +108,10 @@ def _between(answer: bytes | bytearray) -> bytes | None:
 
 
 def _after_line(answer: bytes | bytearray, line: bytes, start: int) -> int:
-    """Return the position after the first occurrence of a line at `start` or later, or -1 if there is none."""
+    """Search `answer` for a line, and return the position after the line, or -1 if the line is missing.
+
+    The search begins at `start`.
+    """
     if answer.startswith(line, start):
         return start + len(line)
     found = answer.find(b"\n" + line, max(start - 1, 0))

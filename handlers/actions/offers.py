@@ -151,7 +151,7 @@ show_all = shows(
 
 
 async def changed_quote(context: Context, interaction: UserInteraction, value: FormValue) -> Quote | None:
-    """Return the search that the form changes or repeats, or None for a new search."""
+    """Return the earlier search that a person changes with the request form, or None for a new search."""
     match value:
         case QuoteValue(quote_id=quote_id):
             return await quoting.quote_to_ask_again(context.deps, interaction.person, quote_id)

@@ -483,8 +483,8 @@ def _choice(
 async def open_form(context: Context, interaction: UserInteraction, value: FormValue = NO_VALUE) -> Outcome:
     """Open the request form.
 
-    If the form changes an earlier search or request, the earlier choices are filled in. Raises Refused if the
-    person isn't allowed to make requests in the channel.
+    If a person opens the form to change an earlier search or request, the earlier choices are filled in. Raises
+    Refused if the person isn't allowed to make requests in the channel.
     """
     earlier = await changed_quote(context, interaction, value)
     asked_in = channel_of(interaction, earlier)

@@ -144,8 +144,8 @@ class Pace:
     def count(self, method: str, now: datetime, to: str = "") -> None:
         """Record a call of one of Slack's methods.
 
-        `to` is the channel of a post, or the person whose Home tab is published. For a Home tab, a call is
-        recorded even if none is made, because Slack already shows the current content.
+        `to` is the channel of a post, or the person whose Home tab is published. If Slack already shows the
+        current content of a Home tab, no call is needed. The call is recorded nevertheless.
         """
         if method in self._windows:
             self._windows[method].add(now)

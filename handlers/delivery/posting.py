@@ -68,9 +68,9 @@ CARD_MISSING = frozenset({"message_not_found", "thread_not_found"})
 
 
 class Poster:
-    """Sends one message with a call to Slack, and returns the result to store.
+    """Sends messages to Slack, one at a time. Each method returns a result, which the caller stores.
 
-    If the call fails, it isn't repeated here. Instead, the result schedules the message again.
+    If a call to Slack fails, the call isn't repeated here. Instead, the result schedules the message again.
     """
 
     def __init__(

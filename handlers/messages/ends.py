@@ -141,7 +141,7 @@ def _title(context: EventContext[EndFacts]) -> str:
 
 
 def soon(context: EventContext[EndFacts]) -> str:
-    """Return the end in a notice, and the time until then: `at 18:40, in 30 min`."""
+    """Return the end in a notice, and the time that is left: `at 18:40, in 30 min`."""
     event, times, until = context.event, context.times, context.facts.until
     # Count the remaining time from the event, so that it stays the same in later edits. If an outage delayed the
     # message, count from the time of the post.
@@ -193,8 +193,8 @@ def why_longer(context: EventContext) -> str:
     """Return the reason why the lease ends later than the notice said.
 
     Examples are `Extended`, `Extended by Ben` and `More time approved by Ben`. If a flexible lease continues
-    because the machine is busy, the reason is `In use`. If the machine was kept because its script failed, the
-    reason is `Kept, because saving failed`.
+    because the machine is busy, the reason is `In use`. If the machine was kept because its `/root/on-ending.sh`
+    failed, the reason is `Kept, because saving failed`.
     """
     details = context.details
     longer = [e for e in events_after(context.event, details.events) if e.effects.lengthens]

@@ -33,7 +33,7 @@ ITS_JOB = "its job"
 def how_long(request: Request, times: Times, job: str = YOUR_JOB) -> str:
     """Return the length of a request, such as `6 h from when it's ready`.
 
-    `job` is the text for the machine's job: `your job` or `its job`.
+    For texts such as `until your job is done`, `job` is either `your job` or `its job`.
 
     Examples:
     - `6 h from when it's ready`;
@@ -59,8 +59,9 @@ def how_long(request: Request, times: Times, job: str = YOUR_JOB) -> str:
 def how_long_in_dialog(request: Request, now: datetime, job: str = YOUR_JOB) -> str:
     """Return the length of a request, for a dialog: `ending in 5 h 50 min`, or `8 h, starting in 14 h`.
 
-    The text contains no clock times, because dialogs can't show them in the reader's time zone. `job` is the text
-    for the machine's job: `your job` or `its job`.
+    The text contains no clock times, because dialogs can't show them in the reader's time zone.
+
+    For texts such as `until your job is done`, `job` is either `your job` or `its job`.
     """
     if request.until_done:
         if request.starts_at is not None and request.starts_at > now:
@@ -77,8 +78,8 @@ def how_long_in_dialog(request: Request, now: datetime, job: str = YOUR_JOB) -> 
 def hours_text(request: Request, job: str = YOUR_JOB) -> str:
     """Return the hours of a request: `6 h`, or `6 h, or up to 12 h if its GPUs are busy`.
 
-    If the request contains `until done`, the text is `until your job is done, 12 h at most`. `job` is the text for
-    the machine's job: `your job` or `its job`.
+    If the request contains `until done`, the text is `until your job is done, 12 h at most`. In this text, `job`
+    is either `your job` or `its job`.
     """
     if request.until_done:
         return _at_most(request.lease, job)
@@ -100,7 +101,7 @@ def until_named(request: Request) -> str:
 
 
 def ends_with_jobs(request: Request, rules: Rules, times: Times) -> str:
-    """Return sentences about the end of a machine that is destroyed when its jobs are done.
+    """Return sentences about the lease of a machine that is destroyed when its jobs are done.
 
     Empty unless the request contains `until done`.
     """
@@ -115,8 +116,8 @@ def ends_with_jobs(request: Request, rules: Rules, times: Times) -> str:
 def start_with_gpubot_run(rules: Rules, last: str = "") -> str:
     """Return sentences that ask the owner to start their work with `gpubot-run`.
 
-    They also say how long after a job the machine ends. `last` is the time after which the machine ends in any
-    case, such as `after 12 h`. It can be empty.
+    They also say how long after a job the machine ends. `last` is the latest time at which the machine ends, such
+    as `after 12 h`. It can be empty.
     """
     ends = [f"{span(rules.lease.grace)} after its last job succeeds", f"{span(LOOK_AT_FAILURE)} after it fails"]
     ends += [f"{last} in any case"] if last else []
@@ -199,7 +200,7 @@ def it_ends(rental: Rental, ends_at: datetime, times: Times, *posted: datetime, 
 
 
 def _since_done(job: Job) -> str:
-    """Return the reason for the end of a machine with a job, such as `since its job is done`."""
+    """Return a clause saying why a machine with a job ends, such as `since its job is done`."""
     ended = {JobState.DONE: "is done", JobState.FAILED: "failed"}
     return f"since its job {ended.get(job.state, 'stopped')}"
 

@@ -87,10 +87,9 @@ def longer_cost(rental: Rental, longer: timedelta, rules: Rules) -> str:
 
 
 def _go_on_by(rental: Rental, now: datetime, longer: timedelta) -> timedelta | None:
-    """Return the time that can be added to a flexible lease, at most `longer`.
+    """Return the time to add to a flexible lease: `longer`, or less if the latest end of the lease comes sooner.
 
-    The owner chose a latest end for this lease. None if no time is left until then, or if the lease isn't
-    flexible.
+    None if no time is left before the latest end, or if the lease isn't flexible.
     """
     lease = rental.lease
     if lease is None or lease.latest_end is None:
@@ -144,10 +143,10 @@ def end_when_done_button(
 
 
 def keep_button(rental: Rental) -> Json | None:
-    """Return the button `Keep k7mq2`, which cancels the early end of a machine.
+    """Return the button `Keep k7mq2`, for a machine that would otherwise be destroyed early.
 
-    A machine ends early if it is being destroyed gracefully, or if its jobs are done. None if neither is the case,
-    or if the lease wouldn't get longer.
+    A machine is destroyed early if somebody asked to destroy it gracefully, or if its jobs are done. None if
+    neither is the case, or if the lease wouldn't get longer.
     """
     lease = rental.lease
     if lease is not None and lease.ends_when_done:
@@ -165,7 +164,7 @@ def show_button(rental_id: str) -> Json:
 def destroy_button(rental: Rental) -> Json:
     """Return the button `Destroy k7mq2`, or `Destroy k7mq2 now` if the machine ends soon anyway.
 
-    It ends soon if a graceful destroy is pending, or if its jobs are done.
+    It ends soon if somebody is destroying it gracefully, or if its jobs are done.
     """
     lease = rental.lease
     now = " now" if lease is not None and (lease.graceful_destroy is not None or lease.ends_when_done) else ""

@@ -367,8 +367,9 @@ def new_one_text(rental: Rental) -> str:
 def first_runs_on(details: RentalDetails) -> str:
     """Return a sentence such as `k7mq2, the machine to be replaced, keeps running`.
 
-    The rental in `details` is the replacement. The sentence is for a replacement that is over, or that hasn't been
-    approved yet. Empty for any other rental, and once the old machine has ended.
+    `details` are about the rental that was to replace the old machine. The sentence is needed if this rental is
+    over, or if somebody still has to decide about it. Empty in all other cases, and once the old machine is no
+    longer ready.
     """
     replaced, has_none = details.replaced, details.rental.state.over or details.rental.decision is not None
     return (

@@ -606,7 +606,7 @@ class _Builder:
         self.up_to = latest
 
     def _check_keep_if_failed(self) -> None:
-        """Refuse `keep-if-failed` if the bot can't find out whether the machine's script failed."""
+        """Refuse `keep-if-failed` if the bot can't find out whether `/root/on-ending.sh` failed."""
         draft, sees_use = self.draft, self.context.sees_use
         if not draft[Part.KEEP_IF_FAILED] or (sees_use and not draft[Part.NO_PROBE]):
             return

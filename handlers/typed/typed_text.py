@@ -243,8 +243,8 @@ def in_plain_words(text: str) -> str:
 
     For example, `bis 18.30` becomes `until 18:30`.
 
-    If a request changes, the caller doesn't rent anything immediately, even if the request contains the word
-    `now`. The bot may have misunderstood the request.
+    The bot may have misunderstood a text in which something was replaced. The caller then rents nothing
+    immediately, even if the person typed `now`.
     """
     for pattern, meant in _COMPILED:
         text = pattern.sub(meant, text)

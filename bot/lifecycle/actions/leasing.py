@@ -83,7 +83,7 @@ class OnReady(Direct[Rental, Done]):
 class Keep(OnReady[Kept], id="keep"):
     """Record that the machine is still needed. The end of the lease doesn't change.
 
-    There is one exception: if the lease was to end because its jobs are done, it gets back its usual end.
+    There is one exception: if the lease was to end because its jobs are done, its previous end is restored.
 
     For the duration of `span`, the owner isn't asked whether they still need the machine. Raises the same errors
     as `load_extendable`.
@@ -113,10 +113,11 @@ class Keep(OnReady[Kept], id="keep"):
 
 
 class KeepWhenDone(OnReady[Rental], id="keep_when_done"):
-    """Keep a machine until its usual end, although the lease was to end when its jobs are done.
+    """Keep a machine until the latest end of its lease, even if its jobs are done earlier.
 
-    This needs no approval, because the time until the usual end was approved and is still reserved. If the lease
-    no longer depends on jobs, nothing is written. Returns the rental. Raises the same errors as `load_extendable`.
+    This needs no approval, because the time until the latest end was approved, and its cost is still reserved. If
+    the lease no longer depends on jobs, nothing is written. Returns the rental. Raises the same errors as
+    `load_extendable`.
     """
 
     async def load(self, tx: Tx, deps: Deps, person: Person) -> Rental:
@@ -161,8 +162,8 @@ class Extend(Action[AskedLease, LongerLease, Extended], id="extend"):
     because that time has already been approved. If the lease is extended beyond its latest end, it gets a single,
     fixed end.
 
-    With `until_done`, the machine ends when its jobs are done, and at its latest end in any case. In this case,
-    `by` can be zero.
+    With `until_done`, the lease ends when its jobs are done, but not later than its latest end. `by` can then be
+    zero.
 
     Args:
         by: The time to add to the lease, or the time at which the lease is to end. If the lease has already
@@ -329,9 +330,9 @@ def _asked_end(extend: Extend, rental: Rental, events: Sequence[Event], by: By) 
 
 
 def _latest_end(extend: Extend, rental: Rental, asked: datetime) -> datetime:
-    """Return the latest end of a machine that should end when its jobs are done.
+    """Return the latest end of a lease that should end when its jobs are done.
 
-    It is never earlier than the present latest end of the lease.
+    The result is never earlier than the present latest end of the lease.
     """
     lease, latest = rental.running_lease, rental.running_lease.last_end
     if isinstance(extend.by, datetime) and asked < latest.replace(microsecond=0):

@@ -222,9 +222,9 @@ def nearby_request(quote: Quote, index: int) -> Request:
 
 
 def request_until(quote: Quote, first: datetime) -> Request:
-    """Return a quote's request for a lease that ends at `first`, or later if the request allows that.
+    """Return a search's request with `first` as the earliest end of the lease. The latest end doesn't change.
 
-    Raises TooLate if `first` is later than the latest end that was requested.
+    Raises TooLate if `first` is later than the latest end.
     """
     if first > last_moment(quote.request, quote.created_at):
         raise unknown_search()

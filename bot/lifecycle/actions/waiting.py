@@ -342,10 +342,10 @@ def _without_cap(request: Request) -> Request:
 
 
 class StopWaiting(Direct[tuple[Quote, Rental | None], Quote], id="stop_waiting"):
-    """Leave the waitlist (button "Stop waiting"). Returns the saved search, that is, the quote.
+    """Leave the waitlist (button "Stop waiting"). Returns the search.
 
-    `quote_id` is the ID of the quote or of its rental. If there is a rental, it ends as withdrawn, and nothing
-    stays reserved.
+    `quote_id` is the ID of the search, or of the rental that waits for an offer of this search. If there is such a
+    rental, it ends as withdrawn, and no money stays reserved for it.
 
     Raises Refused if the person isn't allowed to remove this entry from the waitlist. Raises TooLate if the entry
     is no longer on the waitlist, for example because the machine has just been rented.
@@ -378,7 +378,7 @@ class StopWaiting(Direct[tuple[Quote, Rental | None], Quote], id="stop_waiting")
 class WaitAtAnyTime(Direct[tuple[Quote, Rental | None], WaitingView], id="any_time"):
     """Search for offers outside the person's working hours, too (button "Any time").
 
-    Returns the saved search (the quote) and its rental.
+    Returns the search. If a rental waits for an offer of this search, also returns the rental.
 
     Raises:
         TooLate: The search is no longer on the waitlist for an offer.

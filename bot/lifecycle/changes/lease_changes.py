@@ -27,8 +27,8 @@ def keep(rental: Rental, question: Question, now: datetime) -> Rental:
     """Record that someone still needs the rental.
 
     If somebody had requested to destroy the machine gracefully, this is cancelled, and the lease ends when it
-    would have ended before. If the lease was to end because its jobs are done, it no longer depends on jobs.
-    Otherwise, the end of the lease doesn't change.
+    would have ended before. If the lease was to end because its jobs are done, its previous end is restored, and
+    the lease no longer depends on jobs. Otherwise, the end of the lease doesn't change.
     """
     lease = _not_destroyed(rental.running_lease)
     lease = with_fixed_end(lease) if lease.ends_when_done else lease
@@ -62,8 +62,8 @@ def move_end(rental: Rental, ends_at: datetime) -> Rental:
 def keep_after_failure(rental: Rental, until: datetime, now: datetime) -> Rental:
     """Keep the machine until `until`, because its `/root/on-ending.sh` failed before the end of the lease.
 
-    It isn't kept again if the script fails again. If the lease was to end because its jobs are done, it no longer
-    depends on jobs.
+    If the script fails again, the machine isn't kept again. If the lease was to end because its jobs are done, the
+    new end no longer depends on jobs.
     """
     lease = rental.running_lease
     latest_end = None if lease.ends_when_done else later_end(lease, until)
@@ -83,7 +83,7 @@ def extend(
 ) -> Rental:
     """Extend the lease within the limits, and record that someone still needs the rental.
 
-    With `until_done`, the lease then ends when its jobs are done, and at `ends_at` in any case. A pending request
+    With `until_done`, the lease then ends when its jobs are done, but not later than `ends_at`. A pending request
     for more time keeps waiting for its approver.
     """
     lease = _until(rental.running_lease, ends_at, terms, now, until_done=until_done)
@@ -146,7 +146,7 @@ def _until(lease: Lease, ends_at: datetime, terms: Terms, now: datetime, *, unti
     A request to destroy the machine gracefully is cancelled.
 
     If the lease was going to end because the machine's jobs are done, the new end no longer depends on jobs. With
-    `until_done`, it depends on the jobs that begin from now on.
+    `until_done`, the lease ends when the jobs that begin from now on are done, but not later than `ends_at`.
     """
     is_allowed = already_allowed(lease, ends_at)
     if until_done:
@@ -183,12 +183,12 @@ def end_when_done(rental: Rental, job: Job, ends_at: datetime, now: datetime) ->
 
 
 def resume_work(rental: Rental, now: datetime) -> Rental:
-    """Restore the usual end of the lease, because work goes on after the jobs seemed to be done."""
+    """Restore the previous end of the lease, because work goes on after the jobs seemed to be done."""
     return alter(rental, lease=resumed(rental.running_lease, now), due_at=now)
 
 
 def keep_to_last_end(rental: Rental, question: Question, now: datetime) -> Rental:
-    """Restore the usual end of the lease, because a person wants to keep the machine after its jobs are done."""
+    """Restore the latest end of the lease, because a person wants to keep the machine after its jobs are done."""
     lease = with_fixed_end(_not_destroyed(rental.running_lease))
     return alter(rental, lease=changed(lease, seen_at=now, question=question), due_at=now)
 

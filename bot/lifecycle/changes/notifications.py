@@ -135,9 +135,11 @@ _WHO: Mapping[To, Callable[[Scene], Sequence[str]]] = {
 
 
 def messages_of(change: Change, rules: Rules, real_now: datetime) -> list[tuple[int | None, Message]]:
-    """Return the messages that follow from a change, each with the index of its event.
+    """Return the messages that a change causes.
 
-    A new rental also gets a card, the message in Slack that shows its current state. The card's index is None.
+    Most messages are about an event of the change. They are returned with the position of this event in
+    `change.events`. A new rental also gets a card, the message in Slack that shows its current state. The card is
+    returned with None, because it isn't about an event.
     """
     before, after = change.before, change.after
     messages: list[tuple[int | None, Message]] = []

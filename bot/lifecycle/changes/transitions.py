@@ -143,7 +143,7 @@ def change_owner(
     """Transfer the rental to a new owner. A new owner who was a teammate stops being one.
 
     The former owner's last activity and the questions that the former owner was asked are no longer taken into
-    account. If the machine was about to end because its jobs are done, the usual end of the lease is restored.
+    account. If the machine was about to end because its jobs are done, the previous end of the lease is restored.
 
     Args:
         asked_about: The usage status that the message to the new owner asks about. None if the message asks

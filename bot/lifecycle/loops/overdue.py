@@ -187,8 +187,9 @@ class OverdueDeletion(Part):
     ) -> datetime:
         """Return the time at which a machine's grace periods start.
 
-        Usually, they start at the planned end of the machine. If the bot was down at that time, they start now.
-        People weren't notified of the end, and couldn't tell the bot that they want to keep the machine.
+        Usually, the grace periods start when the machine should have ended. If the bot was down at that time, they
+        start now: people weren't notified of the end, and couldn't tell the bot that they want to keep the
+        machine.
         """
         key = attempt.rental_id, attempt.n
         past_end = self._past_end.get(key)
@@ -291,8 +292,8 @@ class OverdueDeletion(Part):
     async def _still_overdue(self, attempt: UnfinishedAttempt, overdue_at: datetime) -> bool:
         """Return whether the purchased machine is still overdue.
 
-        It is overdue if `overdue_at` has passed, and the planned end of the machine hasn't changed since
-        `overdue_at` was computed.
+        The machine is overdue if `overdue_at` has passed, and if the time at which the machine should have ended
+        hasn't changed since `overdue_at` was computed.
         """
         async with self._deps.store.read() as tx:
             now = await self._correct_clock(tx)

@@ -1,7 +1,7 @@
 """Machines that were bought after the backup from which the database was restored.
 
 The bot recognizes such a machine by its name, `gpubot-ID-N`: the database lacks either the rental with this ID or
-its attempt N. An admin decides about these machines. Until then, nothing more is bought for their requests.
+its attempt N. Until an admin has decided about these machines, nothing more is bought for their requests.
 """
 
 from __future__ import annotations

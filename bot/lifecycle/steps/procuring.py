@@ -126,10 +126,11 @@ def _ended_as_overdue(rental: Rental, attempt: Attempt) -> bool:
 
 
 def _blocks_next(attempt: Attempt) -> bool:
-    """Return whether the next purchase has to wait until the deletion of this machine has been accepted.
+    """Return whether the next purchase has to wait for this attempt, which is an earlier purchase.
 
-    This is the case if a machine of the attempt has reappeared after the attempt was closed. If the answer to the
-    procure call was `failed`, the attempt never blocks the next purchase.
+    The next purchase waits while a machine of the attempt can still cost money. It no longer waits once the market
+    has accepted the deletion of this machine. If the market reported that the attempt failed, the next purchase
+    doesn't wait for it.
     """
     return not attempt.closed and attempt.delete_accepted_at is None and attempt.why not in REPORTED_FAILED
 
@@ -310,7 +311,7 @@ def _tried(snapshot: RentalSnapshot) -> tuple[Attempt, ...]:
     """Return the attempts whose offers aren't tried again.
 
     Usually, these are all attempts of the rental. If the rental has a waitlist entry, they are only the attempts
-    since it last left the waitlist.
+    since the rental last left the waitlist.
     """
     rental = snapshot.rental
     if rental.waitlist_entry is None or rental.procuring_since is None:

@@ -120,7 +120,7 @@ def _after_action(deps: StepDeps, snapshot: RentalSnapshot, action: ready.Act, n
 def _after_failure(
     deps: StepDeps, snapshot: RentalSnapshot, action: ready.TellFailure | ready.KeepAfterFailure, now: datetime
 ) -> RentalSnapshot:
-    """Notify the owner that their script failed. If `action` is KeepAfterFailure, also keep the machine."""
+    """Notify the owner that `/root/on-ending.sh` failed. If `action` is KeepAfterFailure, keep the machine."""
     rental, ends_at = snapshot.rental, snapshot.rental.running_lease.ends_at
     if isinstance(action, ready.TellFailure):
         facts = EndFacts(until=ends_at, exit_status=action.exit_status)

@@ -1,7 +1,8 @@
 """The text of the shell script that prints the jobs on a machine.
 
-The script reads the files of the jobs and runs after the probe's report. `bot.policy.access.run_script` writes
-these files, but anybody on the machine can write such files too. docs/probe.md describes the output.
+After the probe has printed its report, it runs this script. The script reads the files that describe the jobs. The
+command in `bot.policy.access.run_script` writes these files, but anybody on the machine can write such files too.
+docs/probe.md describes the output.
 """
 
 from __future__ import annotations

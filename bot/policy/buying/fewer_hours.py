@@ -31,7 +31,7 @@ class FewerHours(Frozen):
 
     For an extension, this is the time that the extension adds. For a request, the length is normally counted from
     the moment at which the machine is ready. If the requester named an end, the length is counted from the start
-    time. If there is no start time, or if it has passed, the length is counted from now.
+    time. If the request has no start time, or if the start time has passed, the length is counted from now.
     """
     asked: timedelta
     """The requested length, counted in the same way as `length`."""

@@ -108,7 +108,7 @@ def _last_available(moment: datetime, person: Availability, hours: Hours) -> dat
 
 
 def next_within_any(moment: datetime, people: Collection[Availability], hours: Hours) -> datetime:
-    """Return the earliest time, `moment` or later, at which at least one of `people` is available.
+    """Return the first time at or after `moment` at which at least one of `people` is available.
 
     A person is available in their working hours, unless they are away. `people` must not be empty.
     """

@@ -230,7 +230,7 @@ class OnEnding(Frozen):
     """The rules for the owner's script `/root/on-ending.sh`, which runs before a machine ends."""
 
     failed: WhenFailed = WhenFailed.END
-    """The rule for a script that failed. A request can ask to keep its machine in any case."""
+    """The rule for a machine whose script failed. A request can always ask to keep its machine."""
 
 
 class Keys(Frozen):

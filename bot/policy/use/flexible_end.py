@@ -38,9 +38,9 @@ Without monitoring, the bot can't tell whether the machine is in use, so the end
 def first_end(request: Request, ready_at: datetime) -> datetime:
     """Return the earliest end of a lease whose machine becomes ready at `ready_at`.
 
-    If the requester named an earliest end that is after `ready_at`, the result is this time. If it has passed, the
-    result is one hour (MOVES_BY) after `ready_at`. If the requester named no end, the result is `ready_at` plus
-    the length of the lease.
+    If the request names no end, the lease ends after its length, counted from `ready_at`. If the request names an
+    end after `ready_at`, the lease ends then. If the named end has passed by `ready_at`, the lease ends MOVES_BY
+    (one hour) after `ready_at`.
     """
     if request.until is None:
         return ready_at + request.lease

@@ -212,7 +212,7 @@ def done_job(
 
     - The newest reports are too old or incomplete.
     - A GPU has worked or somebody has connected since the last job ended.
-    - Work went on after this job, so the usual end of the lease was restored. The machine isn't idle yet.
+    - Work went on after this job, so the previous end of the lease was restored. The machine isn't idle yet.
     - The owner was notified less than TELL_AGAIN_AFTER ago.
     - The lease ends just as soon anyway.
 
@@ -252,7 +252,7 @@ def end_when_done(job: Job, now: datetime, rules: Rules) -> datetime:
 def work_that_goes_on(rental: Rental, samples: Sequence[Sample], rules: Rules) -> WorkGoesOn | None:
     """Return the work that was seen after the jobs were done, or None if there was none.
 
-    If there was such work, the lease should have its usual end again.
+    If there was such work, the lease should get its previous end back.
     """
     until_done, jobs = rental.running_lease.until_done, rental.jobs
     if until_done is None or until_done.done_seen_at is None:
@@ -277,9 +277,10 @@ def work_after(samples: Sequence[Sample], at: datetime, rules: Rules) -> bool:
 
 
 def resumed(lease: Lease, now: datetime) -> Lease:
-    """Return the lease with its usual end, if it was about to end early because its jobs were done.
+    """Restore the previous end of a lease that was about to end because its jobs were done.
 
-    The lease can end early again once later jobs are done. A graceful destroy isn't cancelled.
+    Any other lease is returned unchanged. The restored lease can end early again once later jobs are done. If
+    somebody has asked to destroy the machine gracefully, the machine is still destroyed.
     """
     until_done = lease.until_done
     if until_done is None or not lease.ends_when_done:
@@ -292,7 +293,7 @@ def resumed(lease: Lease, now: datetime) -> Lease:
 
 
 def until_done_from(lease: Lease, now: datetime) -> Lease:
-    """Return a lease that ends when its jobs are done, and at its latest end in any case.
+    """Return a lease that ends when its jobs are done, but not later than its latest end.
 
     If the lease didn't depend on its jobs before, only jobs that begin after `now` can end it.
     """
@@ -325,9 +326,10 @@ def check_shows_jobs(rental: Rental, attempts: Iterable[Attempt], rules: Rules) 
 
 
 def with_fixed_end(lease: Lease) -> Lease:
-    """Return the lease with its usual end, which no longer depends on jobs.
+    """Return a lease whose end no longer depends on jobs.
 
-    A graceful destroy isn't cancelled.
+    If the lease was about to end because its jobs were done, its previous end is restored. If somebody has asked
+    to destroy the machine gracefully, the machine is still destroyed.
     """
     return changed(resumed(lease, lease.seen_at), until_done=None)
 

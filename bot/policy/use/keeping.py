@@ -33,7 +33,7 @@ _NOT_KEPT = timedelta(0)
 
 
 def is_kept(request: Request, rules: Rules) -> bool:
-    """Return whether a machine for this request is kept if its script fails.
+    """Return whether a machine for this request is kept if its `/root/on-ending.sh` fails.
 
     Without a probe, nobody would see that the script failed, so the machine isn't kept.
     """
@@ -42,7 +42,7 @@ def is_kept(request: Request, rules: Rules) -> bool:
 
 
 def kept_for(ends_at: datetime, zone: ZoneInfo, rules: Rules) -> timedelta:
-    """Return the time for which a machine is kept if its script fails before the lease ends.
+    """Return the time for which a machine is kept if its `/root/on-ending.sh` fails before the lease ends.
 
     Args:
         ends_at: The end of the lease.
@@ -55,7 +55,7 @@ def kept_for(ends_at: datetime, zone: ZoneInfo, rules: Rules) -> timedelta:
 def with_kept(
     request: Request, now: datetime, zone: ZoneInfo, rules: Rules, *, begins_later: bool = False
 ) -> Request:
-    """Return a request whose `kept` is the time for which its machine is kept if the owner's script fails.
+    """Return a request with `kept`, the time for which its machine is kept if its `/root/on-ending.sh` fails.
 
     This time depends on the end of the lease, which is only known once the machine is ready. This function assumes
     that the machine is ready as late as possible. If the owner's working hours turn out to begin even later, the
@@ -80,7 +80,7 @@ def with_kept(
 
 
 def _longest(now: datetime, zone: ZoneInfo, rules: Rules) -> timedelta:
-    """Return the longest time for which a machine can be kept, over all possible ends of its lease."""
+    """Return the longest time for which a machine can be kept, whenever its lease ends."""
     starts = [next_start(now, zone, rules.hours)]
     while starts[-1] - starts[0] < _WEEK:
         starts.append(next_start(starts[-1] + timedelta(minutes=1), zone, rules.hours))
@@ -90,8 +90,8 @@ def _longest(now: datetime, zone: ZoneInfo, rules: Rules) -> timedelta:
 def shorter(request: Request, **fields: Any) -> Request:
     """Return a copy of a request with a shorter length.
 
-    If the machine can be kept after a failure of its script, the time for which it is kept grows by as much as the
-    length shrinks.
+    If the request lets the machine be kept after a failure of its `/root/on-ending.sh`, `kept` grows by as much as
+    the length shrinks.
     """
     found = changed(request, **fields)
     return changed(found, kept=request.kept + (request.longest - found.longest)) if request.kept else found
@@ -100,14 +100,14 @@ def shorter(request: Request, **fields: Any) -> Request:
 def kept_for_longer_lease(rental: Rental, ends_at: datetime, zone: ZoneInfo, rules: Rules) -> timedelta:
     """Return the time for which a running machine is kept if its lease is extended to `ends_at`.
 
-    Zero if the machine is destroyed even after its script fails, or if it has no script.
+    Zero if the machine has no `/root/on-ending.sh`, or if it is destroyed even after this script fails.
     """
     kept = is_kept(rental.request, rules) and rental.on_ending is not None
     return kept_for(ends_at, zone, rules) if kept else _NOT_KEPT
 
 
 def kept_until(lease: Lease, now: datetime, zone: ZoneInfo, rules: Rules) -> datetime | None:
-    """Return the time until which a machine is kept if its script has failed before the current end of its lease.
+    """Return the time until which a machine is kept after the failure of its `/root/on-ending.sh`.
 
     This is never later than `lease.kept_until`, because the approved terms don't pay for more. None if the machine
     isn't kept. A machine that is being destroyed gracefully isn't kept, because a person has decided to destroy

@@ -26,7 +26,7 @@ STARTS_BEFORE = timedelta(minutes=15)
 The script in `probe_script.py` also contains this value.
 """
 FIRST_AT_MOST = timedelta(minutes=10)
-"""The longest time that a graceful destroy waits for the script."""
+"""The longest time to wait for the script, if a person destroys the machine gracefully."""
 
 
 def end_to_tell(rental: Rental, probe_runs: Sequence[Sample], rules: Rules, now: datetime) -> EndToTell | None:

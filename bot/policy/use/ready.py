@@ -186,7 +186,7 @@ class TellFailure(NamedTuple):
 
 
 class KeepAfterFailure(NamedTuple):
-    """Keep the machine until `until`, because the owner's script failed. Notify the owner."""
+    """Keep the machine until `until`, because its `/root/on-ending.sh` failed. Notify the owner."""
 
     until: datetime
     exit_status: int | None
@@ -207,7 +207,7 @@ class EndWhenDone(NamedTuple):
 
 
 class ResumeWork(NamedTuple):
-    """Restore the usual end of the lease, because work on the machine went on after its jobs were done."""
+    """Restore the previous end of the lease, because work on the machine went on after its jobs were done."""
 
     work: WorkGoesOn
 
@@ -478,7 +478,7 @@ def _notified_of_end(machine: Machine) -> _Notified:
 
 
 def _script_failed(machine: Machine, rules: Rules, now: datetime) -> Due | None:
-    """Keep the machine if its script failed before the lease ends, and if the approved terms pay for more time.
+    """Keep the machine after the failure of its `/root/on-ending.sh`, if the approved terms pay for more time.
 
     If the machine can't be kept, the owner is notified once, while they still have time to look into the failure.
     """
@@ -509,7 +509,7 @@ def _jobs_ended(machine: Machine, _: Rules, now: datetime) -> Due | None:
 
 
 def _until_done(machine: Machine, rules: Rules, now: datetime) -> Due | None:
-    """End the lease soon if its jobs are done. If there is work after that, restore its usual end."""
+    """End the lease soon if its jobs are done. If there is work after that, restore its previous end."""
     rental, lease, samples = machine.rental, machine.lease, machine.probe_runs
     if lease.until_done is None or rental.replaced_by is not None:
         return None
@@ -624,7 +624,7 @@ def _end(machine: Machine, rules: Rules, now: datetime) -> Due | None:
 
 
 def _after_script(machine: Machine, rules: Rules, now: datetime) -> Due | None:
-    """Finish a graceful destroy: destroy the machine when its script is done, or when the lease ends.
+    """Finish a graceful destroy: destroy the machine when its `/root/on-ending.sh` is done or the lease ends.
 
     If the database was restored, the person who chose the graceful destroy might have changed their mind after the
     backup. The owner then gets a new notification of the end, and the graceful destroy no longer applies.
@@ -640,9 +640,9 @@ def _after_script(machine: Machine, rules: Rules, now: datetime) -> Due | None:
 
 
 def _graceful_destroy_applies(machine: Machine) -> bool:
-    """Return whether a graceful destroy still applies.
+    """Return whether the machine should still be destroyed gracefully, as a person decided.
 
-    It no longer applies if the owner got a new notification of the end after the graceful destroy was chosen.
+    The decision no longer applies if the owner was notified of the end again after the person decided.
     """
     kinds = [e.kind for e in machine.history if e.kind in {EventKind.GRACEFUL_DESTROY, EventKind.ENDS_AGAIN}]
     return kinds[-1:] == [EventKind.GRACEFUL_DESTROY]
