@@ -65,6 +65,33 @@ async def test_only_the_names_of_the_program_and_its_file_are_written(jobs: Jobs
     assert (await jobs.files()).replace("secret-plan", "").count("secret") == 0
 
 
+async def test_a_word_that_is_no_program_is_not_written(jobs: Jobs) -> None:
+    """It can be a whole command line in quotes, or an assignment, which is no command here."""
+    (jobs.machine.root / "train.py").touch()
+    for command in ("'mysql -psecret'", "WANDB_API_KEY=secret true", "TOKEN=top/secret /root/train.py"):
+        assert (await jobs.sh(f"gpubot-run {command}"))[0] == 127
+    assert [job.name for job in await jobs.read()] == ["(not found)"] * 3
+    assert "secret" not in await jobs.files()
+
+
+@pytest.mark.parametrize("missing", ["date", "sleep", "date id mktemp stat awk sleep"])
+async def test_a_command_runs_without_the_programs_of_gpubot_run(jobs: Jobs, missing: str) -> None:
+    """It isn't ended, and nothing waits for it in a loop without a pause."""
+    (jobs.machine.root / "start").write_text(f"""
+        mkdir /root/path && cd /root/path
+        for name in awk cat date id mktemp mv readlink rm sleep stat touch tr
+          do ln -s "$(command -v $name)" .; done
+        rm {missing}
+        PATH=/root/path /usr/local/bin/gpubot-run {program("sh")} -c '{WAITS}; exit 5'
+        echo $? >/root/status""")
+    await jobs.begin("sh /root/start")
+    await asyncio.sleep(2)
+    assert not (jobs.machine.root / "status").exists()
+    assert await jobs.sh("pgrep -P 1 -f bin/gpubot-run") == (1, "")
+    await go(jobs)
+    assert await jobs.until_file("status") == "5\n"
+
+
 async def test_the_command_has_the_same_environment_folder_and_children(jobs: Jobs) -> None:
     """None of its variables is one of gpubot-run's, and no process of gpubot-run is its child."""
     script = 'env | grep -v "^SHLVL\\|^_\\|^OLDPWD"; pwd; read -r one </proc/$$/task/$$/children; echo "[$one]"'

@@ -52,9 +52,11 @@ runs() { read -r stat <"/proc/$1/stat" && parse "$stat" && [ "$born" = "$2" ]; }
 
 # Print what is known about a job before it starts: user and ID, start, gpubot-run's own start time, names.
 begin() {
-  file=
+  name=${1##*/} file=
   [ ! -f "$2" ] || file=" ${2##*/}"
-  names=$(printf %s "${1##*/}$file" | LC_ALL=C tr -c '\040-\176' '?')
+  # What isn't a program can be a whole command line, or an assignment such as TOKEN=secret.
+  command -v "$1" >/dev/null || name="(not found)" file=
+  names=$(printf %s "$name$file" | LC_ALL=C tr -c '\040-\176' '?')
   now=$(date +%s)
   cd /run/gpubot/jobs && for old in running.* ended.* new.*; do
     case $old in *[!a-zA-Z0-9.]*) ;; *) echo "$old" ;; esac
@@ -64,7 +66,7 @@ begin() {
   )
   read -r stat <"/proc/$$/stat"
   parse "$stat"
-  echo "$(id -u).$(mktemp -u XXXXXXXXXX) $now ${born:--} $names"
+  echo "$(id -u).$(mktemp -u XXXXXXXXXX) ${now:--} ${born:--} $names"
 }
 
 # Write the file of a job that runs: begin's line $1, and the line $2 of /proc/PID/stat. Then watch it.
@@ -73,6 +75,8 @@ start() (
   names=${1#* * * } command="$pid $born" told=
   # shellcheck disable=SC2086
   set -- $1
+  # Without these numbers, gpubot-run would seem to be gone, and the command would be ended.
+  case $2$3 in '' | *[!0-9]*) exit ;; esac
   id=$1 mine=$3
   text="gpubot-job 1 $command $(readlink /proc/self/ns/pid) $2 - - $names"
   put "running.$id" "$text"
@@ -82,7 +86,7 @@ start() (
     trap '' HUP INT QUIT TERM USR1 USR2 ALRM TSTP TTIN TTOU
     seconds=0
     # shellcheck disable=SC2086
-    while sleep 1; runs $command; do
+    while sleep 1 && runs $command; do
       runs $$ "$mine" || [ "$told" ] || { told=1 && kill "${command% *}"; }
       seconds=$(((seconds + 1) % 30)) file=/run/gpubot/jobs/running.$id
       [ $seconds != 0 ] || { [ -e "$file" ] && touch -ch "$file"; } || put "running.$id" "$text"
