@@ -231,6 +231,14 @@ def _swap(jobs: Jobs, make: str) -> None:
     )
 
 
+async def test_everyone_can_write_to_the_folder_whoever_made_it(jobs: Jobs) -> None:
+    """After a restart, Docker makes a folder that a container mounts, and only root can write to it."""
+    assert await jobs.sh(f"rm -r {JOBS_DIRECTORY} && umask 022 && mkdir {JOBS_DIRECTORY}") == (0, "")
+    assert await jobs.read() == []
+    assert await jobs.sh(f"gpubot-run true && stat -c '%a %u' {JOBS_DIRECTORY}", ANA) == (0, "1777 0\n")
+    assert [job.user for job in await jobs.read()] == [ANA]
+
+
 async def test_more_files_than_fit_into_a_command_are_not_taken_for_no_jobs(jobs: Jobs) -> None:
     names = f"cd {JOBS_DIRECTORY} && seq -f ended.0.%048.0f 20000 | xargs touch"
     assert await jobs.sh(names, EVE) == (0, "")

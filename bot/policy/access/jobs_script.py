@@ -11,7 +11,8 @@ JOBS_PATH = "/usr/local/sbin/gpubot-jobs"
 """The path of the script on a machine. The line that runs it is in `bot.policy.access.startup_script`."""
 
 # Everyone can create files in the folder, under any name and of any kind, while this runs. So:
-# - As root, the script only creates the folder. It reads as nobody, with `chroot --userspec` of coreutils, or with
+# - As root, the script only creates the folder, and lets everyone write to it. After a restart, Docker may have
+#   created it first, for root alone. The script reads as nobody, with `chroot --userspec` of coreutils, or with
 #   `su` where that option is missing. A link that somebody puts in place of a file after the check then shows
 #   nothing that isn't public. (`su` writes a line to the machine's log each time.)
 # - Only names of letters, digits and dots count. A name with a line break would otherwise look like two files, and
@@ -28,7 +29,7 @@ GPUBOT_JOBS_SCRIPT = r"""#!/bin/sh
 export LC_ALL=C
 if [ "$1" != read ]; then
   umask 022
-  [ -d /run/gpubot/jobs ] || { mkdir -p /run/gpubot/jobs && chmod 1777 /run/gpubot/jobs; } || exit
+  [ -k /run/gpubot/jobs ] || { mkdir -p /run/gpubot/jobs && chmod 1777 /run/gpubot/jobs; } || exit
   case $(chroot --help 2>&1) in
     *--userspec*) exec timeout -s KILL 3 chroot --userspec=65534:65534 --groups= / "$0" read ;;
     *) exec timeout -s KILL 3 su -s /bin/sh -c "$0 read" nobody ;;
