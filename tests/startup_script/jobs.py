@@ -20,7 +20,7 @@ APPLETS = (
 """The commands that the two scripts need."""
 MOST_BYTES = 2_000
 """The largest output of the reader."""
-ANA, EVE = 1000, 2000
+ANA, EVE, NOBODY = 1000, 2000, 65534
 """Users of the machine other than root."""
 
 
@@ -40,6 +40,8 @@ class Jobs:
 
     def __init__(self, machine: Machine, shell: str = "dash") -> None:
         self.machine = machine
+        self.reader = NOBODY if shell == "busybox" else 65533
+        """The user as whom the reader reads."""
         interpreter = {"dash": "dash", "bash": "bash --posix", "busybox": "busybox sh"}[shell].split()
         first = f"#!{' '.join([program(interpreter[0]), *interpreter[1:]])}"
         machine.install("gpubot-jobs", compacted(GPUBOT_JOBS_SCRIPT).replace("#!/bin/sh", first, 1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shlex
 from collections.abc import AsyncIterator
@@ -19,9 +20,8 @@ from bot.probe.key import new_probe_key
 from bot.probe.prober import SshProber
 from tests.programs import program
 from tests.ssh_server import Machine, SshServer, new_key, public_line, run
-from tests.startup_script.jobs import ANA, EVE, Job, Jobs
+from tests.startup_script.jobs import ANA, EVE, NOBODY, Job, Jobs
 
-NOBODY = 65534
 SHADOW = "a line that only root can read"
 NOW = "$(date +%s)"
 
@@ -207,7 +207,7 @@ async def test_a_link_that_replaces_a_file_after_the_check_shows_nothing(jobs: J
     """The reader isn't root, so it can't read what the link points to."""
     _swap(jobs, "ln -s /root/secret {}")
     for name in ("ended.0.A", "running.0.A", "progress.0"):
-        await put(jobs, name, SHADOW, user=NOBODY)
+        await put(jobs, name, SHADOW, user=jobs.reader)
     assert await jobs.printed() == ["gpubot-jobs 1", "jobs-end"]
 
 
@@ -215,14 +215,39 @@ async def test_a_link_that_replaces_a_file_after_the_check_shows_nothing(jobs: J
 async def test_a_pipe_that_replaces_a_file_after_the_check_ends_the_reading(jobs: Jobs) -> None:
     """The missing last line shows that something is missing."""
     _swap(jobs, "mkfifo {}")
-    await put(jobs, "ended.0.A", ended(0), user=NOBODY)
+    await put(jobs, "ended.0.A", ended(0), user=jobs.reader)
     status, printed = await jobs.machine.run(JOBS_PATH)
     assert (status != 0, printed) == (True, "gpubot-jobs 1\n")
     assert await jobs.sh("ps ax -o stat,args | grep '^[^Z].*\\([g]pubot-jobs\\|[h]ead -c\\)'") == (1, "")
 
 
+FORGES = r"""
+import os
+
+while True:
+    for process in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            if b"gpubot-jobs" in open(f"/proc/{process}/cmdline", "rb").read():
+                pipe = os.open(f"/proc/{process}/fd/1", os.O_WRONLY | os.O_NONBLOCK)
+                os.write(pipe, b"job forged 0 exit-0 60 0 python\n")
+                os.close(pipe)
+        except OSError:
+            pass
+"""
+
+
+@pytest.mark.parametrize("jobs", ["dash"], indirect=True)
+async def test_a_program_of_nobody_cannot_write_into_the_pipes_of_the_reader(jobs: Jobs) -> None:
+    """A process can open the files of every other process of its user."""
+    (jobs.machine.root / "forges.py").write_text(FORGES)
+    process = await jobs.begin("/usr/bin/python3 /root/forges.py", user=NOBODY)
+    await asyncio.sleep(0.5)
+    assert [await jobs.printed() for _ in range(10)] == [["gpubot-jobs 1", "jobs-end"]] * 10
+    assert await jobs.sh(f"kill {process}") == (0, "")
+
+
 def _swap(jobs: Jobs, make: str) -> None:
-    """Replace each file of the user nobody as soon as the reader has looked at the files."""
+    """Replace each file of the reader's user as soon as the reader has looked at the files."""
     make = make.replace("{}", '"$file"')
     stat = shlex.quote(os.path.realpath(program("busybox")))
     (jobs.machine.sbin / "stat").unlink(missing_ok=True)

@@ -12,9 +12,11 @@ JOBS_PATH = "/usr/local/sbin/gpubot-jobs"
 
 # Everyone can create files in the folder, under any name and of any kind, while this runs. So:
 # - As root, the script only creates the folder, and lets everyone write to it. After a restart, Docker may have
-#   created it first, for root alone. The script reads as nobody, with `chroot --userspec` of coreutils, or with
-#   `su` where that option is missing. A link that somebody puts in place of a file after the check then shows
-#   nothing that isn't public. (`su` writes a line to the machine's log each time.)
+#   created it first, for root alone.
+# - It reads as a user that nothing else uses, with `chroot --userspec` of coreutils. A link that somebody puts in
+#   place of a file after the check then shows nothing that isn't public. If it were nobody, other programs of
+#   nobody could write into its pipes, and so report jobs of root. Only where that option is missing, it is nobody,
+#   with `su`. (`su` writes a line to the machine's log each time.)
 # - Only names of letters, digits and dots count. A name with a line break would otherwise look like two files, and
 #   the second could claim to be root's.
 # - A file counts for its owner, not for the user ID in its name, which differs in a container. A job's file must
@@ -31,7 +33,7 @@ if [ "$1" != read ]; then
   umask 022
   [ -k /run/gpubot/jobs ] || { mkdir -p /run/gpubot/jobs && chmod 1777 /run/gpubot/jobs; } || exit
   case $(chroot --help 2>&1) in
-    *--userspec*) exec timeout -s KILL 3 chroot --userspec=65534:65534 --groups= / "$0" read ;;
+    *--userspec*) exec timeout -s KILL 3 chroot --userspec=65533:65533 --groups= / "$0" read ;;
     *) exec timeout -s KILL 3 su -s /bin/sh -c "$0 read" nobody ;;
   esac
 fi
