@@ -205,6 +205,23 @@ async def test_keeping_a_machine_leaves_a_request_for_more_time_than_that(here: 
     assert approved.running_lease.kept_until == datetime(2026, 11, 26, 8, tzinfo=UTC)
 
 
+async def test_keeping_a_machine_whose_job_is_done_takes_no_approved_time_away(here: World) -> None:
+    """Its approved latest end is after its owner's next hours, and stays reserved."""
+    rental, _ = await with_script(here, MINUTE, 3, lease=32 * HOUR, until_done=True, keep_if_failed=True)
+    machine, latest, hours = here.machines[rental], end_of(rental), datetime(2026, 11, 25, 8, tzinfo=UTC)
+    machine.jobs = Jobs(here.clock)
+    await here.pass_time(4 * MINUTE)
+    machine.jobs.start(lasts=20 * MINUTE)
+    await here.pass_time(32 * MINUTE)
+    kept = await here.rental(rental.id)
+    assert await count(here, rental, E.KEPT_AFTER_FAILURE) == 1
+    assert (end_of(kept), kept.running_lease.latest_end, kept.running_lease.until_done) == (hours, latest, None)
+    assert await reserved(here, rental) >= cost_at_most(rental.rate_at_most, latest + GRACE - here.now)
+    here.deps = replace(here.deps, rules=changed(here.deps.rules, auto_approve=ONE_DOLLAR))
+    longer = await here.extend(rental, latest - hours)
+    assert (longer.extension, end_of(longer)) == (None, latest)
+
+
 async def test_a_graceful_destroy_does_not_keep_a_machine_whose_script_fails(here: World) -> None:
     rental, _ = await with_script(here, MINUTE, 3, keep_if_failed=True)
     rental = await destroyed_gracefully(here, rental)

@@ -63,13 +63,15 @@ def keep_after_failure(rental: Rental, until: datetime, now: datetime) -> Rental
     """Keep the machine until `until`, because its `/root/on-ending.sh` failed before the end of the lease.
 
     If the script fails again, the machine isn't kept again. If the lease was to end because its jobs are done, the
-    new end no longer depends on jobs. A pending request for more time is dropped if the machine now runs that long
+    new end no longer depends on jobs, but the lease can still be extended to its latest end, which was approved. A
+    pending request for more time is dropped if the machine now runs that long
     anyway. An approval would otherwise make the lease shorter.
     """
     lease, extension = rental.running_lease, rental.extension
-    latest_end = None if lease.ends_when_done else later_end(lease, until)
     until_done = None if lease.ends_when_done else lease.until_done
-    lease = changed(lease, ends_at=until, latest_end=latest_end, until_done=until_done, kept_until=None)
+    lease = changed(
+        lease, ends_at=until, latest_end=later_end(lease, until), until_done=until_done, kept_until=None
+    )
     rental = alter(rental, lease=changed(lease, notices_checked_at=now))
     if extension is None or extension.ends_at > until:
         return rental
