@@ -226,7 +226,7 @@ def extend_form(details: RentalDetails, reader: Reader) -> Modal:
             Field.HOURS,
             "Longer by",
             [
-                *(option(_extension_label(details, hours, rules, now), str(hours)) for hours in choices),
+                *(option(_extension_label(details, hours, reader), str(hours)) for hours in choices),
                 *([] if box is None else [option("no longer than now", "0")]),
             ],
             chosen=str(2 if 2 in choices else choices[0]),
@@ -294,12 +294,12 @@ def extension_hours(rental: Rental, rules: Rules, now: datetime) -> list[int]:
     return [hours for hours in EXTENSION_HOURS if may_extend_by(timedelta(hours=hours), rental, now, rules)]
 
 
-def _extension_label(details: RentalDetails, hours: int, rules: Rules, now: datetime) -> str:
+def _extension_label(details: RentalDetails, hours: int, reader: Reader) -> str:
     length = timedelta(hours=hours)
     lease = details.rental.running_lease
-    if already_allowed(lease, max(lease.ends_at, now) + length):
+    if already_allowed(lease, max(lease.ends_at, reader.now) + length):
         return f"{span(length)}, already approved"
-    return span(length) + (longer_cost(details.rental, length, rules) if details.sees_money else "")
+    return span(length) + (longer_cost(details.rental, length, reader) if details.sees_money else "")
 
 
 async def replace(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:
