@@ -72,6 +72,14 @@ def after_report(before: MachineJobs | None, report: JobReport, at: datetime) ->
     )
 
 
+def after_no_report(jobs: MachineJobs) -> MachineJobs:
+    """Return the jobs of a machine after a probe run that reported nothing about jobs.
+
+    A job may have begun since the last report. Two more reports must therefore show that none of root's jobs runs.
+    """
+    return changed(jobs, quiet_since=None, quiet_confirmed=False)
+
+
 def _reported(job: ReportedJob, known: Job | None, at: datetime) -> Job:
     ended_at = None if job.ended_ago is None else at - job.ended_ago
     began_at = at - job.age
@@ -231,7 +239,7 @@ def done_job(
     if until_done.resumed_at is not None and (job.ended_at or job.began_at) < until_done.resumed_at:
         if use is None or use.status is not UsageStatus.IDLE:
             return None
-    elif jobs.quiet_since is None or work_after(samples, jobs.quiet_since, rules):
+    elif jobs.quiet_since is None or work_after(samples, jobs.quiet_since, rules, ended_at=job.ended_at):
         return None
     return job if end_when_done(job, now, rules) < lease.ends_at else None
 
@@ -260,18 +268,26 @@ def work_that_goes_on(rental: Rental, samples: Sequence[Sample], rules: Rules) -
     later = [job for job in jobs.jobs if job.began_at > until_done.done_seen_at] if jobs is not None else []
     if jobs is not None and any(_counts(job, until_done) for job in (*jobs.running, *later)):
         return WorkGoesOn.JOB
-    return WorkGoesOn.GPU_OR_CONNECTION if work_after(samples, until_done.done_seen_at, rules) else None
+    ended_at = until_done.done.ended_at if until_done.done is not None else None
+    works = work_after(samples, until_done.done_seen_at, rules, ended_at=ended_at)
+    return WorkGoesOn.GPU_OR_CONNECTION if works else None
 
 
-def work_after(samples: Sequence[Sample], at: datetime, rules: Rules) -> bool:
-    """Return whether samples after `at` show a working GPU, or a connection that was opened after `at`.
+def work_after(samples: Sequence[Sample], at: datetime, rules: Rules, *, ended_at: datetime | None) -> bool:
+    """Return whether samples show that a GPU worked or somebody connected after the last job had ended.
 
     A connection is ignored until it is two minutes old. Internet scanners keep theirs for up to that long.
+
+    Args:
+        at: The time of the first report without a running job. Earlier GPU work may belong to the job.
+        ended_at: The time at which the last job ended. Connections that were open before it are ignored. If
+            unknown, `at` is used.
     """
-    after = [sample for sample in samples if sample.at > at]
-    if any(shows_work(sample, rules.idle) for sample in after):
+    if any(shows_work(sample, rules.idle) for sample in samples if sample.at > at):
         return True
-    known = {peer for sample in samples if sample.at <= at for peer in sample.peers}
+    ended_at = at if ended_at is None else min(ended_at, at)
+    known = {peer for sample in samples if sample.at <= ended_at for peer in sample.peers}
+    after = [sample for sample in samples if sample.at > ended_at]
     opened = [changed(s, peers=tuple(peer for peer in s.peers if peer not in known)) for s in after]
     return open_connections(opened)[0] > 0
 
@@ -305,6 +321,19 @@ def until_done_from(lease: Lease, now: datetime) -> Lease:
     else:
         until_done = before
     return changed(lease, ends_at=lease.last_end, latest_end=None, until_done=until_done)
+
+
+def lease_for_new_owner(rental: Rental, now: datetime) -> Lease:
+    """Return the lease of a machine that gets a new owner.
+
+    The new owner's machine doesn't end because of jobs that ended before. If the lease was about to end because of
+    them, its previous end is restored. A job that is running still counts.
+    """
+    lease = resumed(rental.running_lease, now)
+    running = rental.jobs.running if rental.jobs is not None else ()
+    if lease.until_done is None or any(_counts(job, lease.until_done) for job in running):
+        return lease
+    return changed(lease, until_done=UntilDone(since=now))
 
 
 def shows_jobs(rental: Rental, attempts: Iterable[Attempt], rules: Rules) -> bool:
@@ -341,7 +370,10 @@ def first_job_missing_at(lease: Lease, jobs: MachineJobs | None) -> datetime | N
     depend on its jobs.
     """
     until_done = lease.until_done
-    if until_done is None or until_done.asked_at is not None or until_done.done is not None:
+    if until_done is None or until_done.asked_at is not None:
+        return None
+    # After a restart, the machine no longer reports the jobs that were done before.
+    if until_done.done is not None or until_done.resumed_at is not None:
         return None
     if jobs is not None and any(_counts(job, until_done) for job in jobs.jobs):
         return None
