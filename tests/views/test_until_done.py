@@ -21,6 +21,7 @@ from tests.views.screens import approval, card, dialog, direct, message, page, t
 from tests.views.stories import (
     ANA,
     BEN,
+    LONGER,
     QUOTE,
     H,
     M,
@@ -212,6 +213,24 @@ A GPU is working or somebody has connected, so your 1x H100 (k7mq2) ends tomorro
 Ana is keeping your 1x H100 (k7mq2) until tomorrow at 00:40, even if its job is done.
 
 *Extended: 1x H100 (k7mq2)*. It ends at 18:15.
+""")
+
+
+def test_the_message_says_that_the_machine_is_kept_if_its_usual_end_applies_again() -> None:
+    first = done(TRAIN)
+    kept = happened(K.KEPT, NOW + 4 * M, ANA, id=21, until=None, since=USUAL, span=H)
+    end = USUAL + 12 * H
+    asked = happened(K.EXTENSION_ASKED, NOW + 4 * M, ANA, id=21, until=end, since=USUAL, span=20 * H, terms=2)
+    waits = changed(LONGER, ends_at=end)
+    assert page(
+        direct(first, ready(first, kept, lease=lease(USUAL)), NOW + 5 * M),
+        direct(first, ready(first, asked, lease=lease(USUAL), extension=waits), NOW + 5 * M),
+    ) == snapshot("""\
+
+*Kept: 1x H100 (k7mq2)*. It ends tomorrow at 00:40.
+
+*Kept: 1x H100 (k7mq2)*. It ends tomorrow at 00:40. If the request for more time is approved, it
+      ends tomorrow at 12:40.
 """)
 
 
