@@ -13,7 +13,17 @@ from bot.errors import Mistake
 from bot.model.attempt import Attempt, ScriptPart
 from bot.model.base import changed
 from bot.model.facts import WorkGoesOn
-from bot.model.job import ROOT, Job, JobReport, JobState, MachineJobs, Progress, ReportedJob, UntilDone
+from bot.model.job import (
+    MOST_REPORTED,
+    ROOT,
+    Job,
+    JobReport,
+    JobState,
+    MachineJobs,
+    Progress,
+    ReportedJob,
+    UntilDone,
+)
 from bot.model.machine_use import Sample, UsageStatus, Use
 from bot.model.rental import Lease, Rental
 from bot.model.request import Request
@@ -49,14 +59,14 @@ def after_report(before: MachineJobs | None, report: JobReport, at: datetime) ->
     that was known before therefore keeps the times that were computed first.
 
     If a running job is missing from the report, its end is unknown. This happens if the machine was rebooted, for
-    example.
+    example. If the report had no room for the job, nothing is known about it, so it counts as running.
     """
     before = before or MachineJobs()
     known = {job.id: job for job in before.jobs}
     jobs = [_reported(job, known.get(job.id), at) for job in report.jobs]
     missing = [job for job in before.jobs if job.id not in {one.id for one in report.jobs}]
     jobs += [
-        changed(job, state=JobState.UNKNOWN, ended_at=at) if job.running else job
+        changed(job, state=JobState.UNKNOWN, ended_at=at) if job.running and _had_room(report, job) else job
         for job in missing
         if job.running or _is_untold(job, before)
     ]
@@ -70,6 +80,15 @@ def after_report(before: MachineJobs | None, report: JobReport, at: datetime) ->
         quiet_since=(quiet_since or at) if quiet else None,
         quiet_confirmed=quiet and quiet_since is not None,
     )
+
+
+def _had_room(report: JobReport, job: Job) -> bool:
+    """Return whether a report would contain `job` if it was running.
+
+    A report contains running jobs before jobs that have ended, and running jobs of root before those of others.
+    """
+    before = [one for one in report.jobs if one.state is JobState.RUNNING and (one.uid == ROOT or job.uid != ROOT)]
+    return len(before) < MOST_REPORTED
 
 
 def after_no_report(jobs: MachineJobs) -> MachineJobs:
