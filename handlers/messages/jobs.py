@@ -14,7 +14,7 @@ from bot.model.text import about_span, span
 from bot.policy.use.jobs import main_job, running_job
 from handlers.ids import Action, HoursValue, SpanValue
 from handlers.messages.ends import soon, why_longer
-from handlers.messages.needed import answered
+from handlers.messages.needed import answer_to_reader, answered
 from handlers.messages.writers import EventContext, cost_of, direct, no_longer_ready, thread, until_text
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Fact, Json, Rendered, button
@@ -40,28 +40,25 @@ def _jobs_ended(context: EventContext[JobsEndedFacts]) -> str:
 @thread(EventKind.JOB_DONE)
 def _job_done(context: EventContext[JobDoneFacts]) -> str:
     is_done = "is done" if context.facts.job.state is JobState.DONE else _how(context.facts.job)
-    return f"The {_job_of(context)} {is_done}, so the machine ends {_at(context)}."
+    at = context.times.at_time(context.facts.until)
+    return f"The {_job_of(context)} {is_done}, so the machine ends {at}."
 
 
 @thread(EventKind.WORK_GOES_ON)
 def _work_goes_on(context: EventContext[WorkGoesOnFacts]) -> str:
-    return f"{_what_goes_on(context)}, so {context.this_machine} ends {_at(context)} again."
+    until = context.times.time(context.facts.until)
+    return f"{_what_goes_on(context)}, so {context.this_machine} keeps running, until {until} at the latest."
 
 
 @thread(EventKind.KEPT_WHEN_DONE)
 def _kept_when_done(context: EventContext[UntilFacts]) -> str:
-    return (
-        f"{context.actor} is keeping {context.this_machine} until {until_text(context)}, even if its job is done."
-    )
+    kept = f"{context.actor} decided to keep {context.this_machine} until {until_text(context)}"
+    return f"{kept}, even if its job is done."
 
 
 @thread(EventKind.NO_JOB)
 def _no_job(context: EventContext[QuestionFacts]) -> str:
     return f"No job has started on {context.this_machine} yet."
-
-
-def _at(context: EventContext[JobDoneFacts | WorkGoesOnFacts]) -> str:
-    return context.times.at_time(context.facts.until)
 
 
 def _job_of(context: EventContext) -> str:
@@ -152,7 +149,7 @@ def _ends_when_done(context: EventContext[JobDoneFacts]) -> Rendered:
     answer = context.outcome
     if answer is not None:
         # Don't close the message, because it shows the receipt once the machine has ended.
-        return blocks.message(context.of(answer).named_text, closed=False)
+        return blocks.message(answer_to_reader(context, answer), closed=False)
     if facts.until < rental.running_lease.ends_at:
         longer = f"{why_longer(context)}: {machine(rental)}"
         return blocks.of_parts(blocks.lead(longer, ends_fact(rental, times).sentence), closed=False)
@@ -180,7 +177,7 @@ def _no_job_has_started(context: EventContext[QuestionFacts]) -> Rendered:
         return no_longer_ready(context)
     answer = context.outcome
     if answer is not None:
-        return blocks.message(context.of(answer).named_text)
+        return answered(context, answer)
     started = running_job(rental)
     if started is not None and started.began_at > context.event.at:
         started_at = times.time(started.began_at)

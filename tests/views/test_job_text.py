@@ -176,11 +176,13 @@ def test_the_question_names_the_running_job_that_postponed_it() -> None:
         }
         return shown(happened(K.STILL_NEEDED, NOW, id=20, **facts), ready(use=use))
 
+    two = changed(idle, gpus=(GpuUse(index=0, highest=0), GpuUse(index=1, highest=0)))
+    assert "but its GPUs have been at 0% for 4 h." in " ".join(asked(two).split())
     assert page(asked(idle), asked(connected)) == snapshot("""\
 
 (fallback) It costs $2.42/h, $4.96 so far. Its GPU has been at 0% since 12:12. Nobody is connected.
       It ends at 18:40.
-*Still using your 1x H100 (k7mq2)?* A job is running (python train.py), but its GPUs have been at 0%
+*Still using your 1x H100 (k7mq2)?* A job is running (python train.py), but its GPU has been at 0%
       for 4 h.
 | Cost: $2.42/h, $4.96 so far
 | GPU: at 0% since 12:12
@@ -190,7 +192,7 @@ def test_the_question_names_the_running_job_that_postponed_it() -> None:
 [Destroy k7mq2] [Yes, ask again in 1 h] [Yes, ask again in 4 h]
 
 (fallback) It costs $2.42/h, $4.96 so far. It ends at 18:40.
-*Still using your 1x H100 (k7mq2)?* A job is running (python train.py), but its GPUs have been at 0%
+*Still using your 1x H100 (k7mq2)?* A job is running (python train.py), but its GPU has been at 0%
       for 4 h, with 1 SSH connection open.
 | Cost: $2.42/h, $4.96 so far
 | Ends: 18:40
