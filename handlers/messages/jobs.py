@@ -11,7 +11,7 @@ from bot.model.machine_use import UsageStatus
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.text import about_span, span
-from bot.policy.use.jobs import main_job, running_job
+from bot.policy.use.jobs import first_job_since, main_job, running_job
 from handlers.ids import Action, HoursValue, SpanValue
 from handlers.messages.ends import soon, why_longer
 from handlers.messages.needed import answer_to_reader, answered
@@ -178,8 +178,8 @@ def _no_job_has_started(context: EventContext[QuestionFacts]) -> Rendered:
     answer = context.outcome
     if answer is not None:
         return answered(context, answer)
-    started = running_job(rental)
-    if started is not None and started.began_at > context.event.at:
+    started = first_job_since(rental, context.event.at)
+    if started is not None:
         started_at = times.time(started.began_at)
         return blocks.message(f"A job has been running on {machine(rental)} since {started_at}.", closed=False)
     lease, until_done = rental.running_lease, rental.running_lease.until_done
@@ -187,8 +187,10 @@ def _no_job_has_started(context: EventContext[QuestionFacts]) -> Rendered:
     waited = about_span(context.event.at - since)
     when = f"the {waited} since it was ready" if since == lease.ready_at else f"the last {waited}"
     rate = f", at {per_hour(facts.rate)}," if facts.rate is not None else ""
+    # The jobs of other users are shown, but don't end the machine.
+    job = "job of root" if rental.jobs is not None and rental.jobs.jobs else "job"
     text = (
-        f"No job has started on {machine(rental)} in {when}. "
+        f"No {job} has started on {machine(rental)} in {when}. "
         f"It keeps running{rate} until {times.time(lease.ends_at, context.event.at)}."
     )
     return blocks.with_buttons(text, destroy_button(rental), _keep_until_then(rental, times.now))

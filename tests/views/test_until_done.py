@@ -240,6 +240,8 @@ You said that you still need your 1x H100 (k7mq2). It still ends tomorrow at 00:
 
 A job has been running on 1x H100 (k7mq2) since 14:38.
 """)
+    of_ben = ends_with_jobs(none_yet, jobs=MachineJobs(jobs=(changed(started, uid=1000),)))
+    assert direct(none_yet, of_ben, at + 2 * M).startswith("No job of root has started on 1x H100 (k7mq2) in ")
 
 
 def test_the_owner_learns_about_gpubot_run_when_the_machine_is_ready() -> None:
