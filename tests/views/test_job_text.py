@@ -262,14 +262,14 @@ def test_lists_show_the_running_job_and_its_progress_to_those_who_may_see_them()
     lines = [lists.line(one, owned=True, times=reading(NOW).times) for one in rows]
     assert page(*(message(Rendered(text=one, blocks=()), NOW) for one in lines)) == snapshot("""\
 
-(fallback) Ready: 1x H100 (k7mq2) in EU. Job: python train.py, step 1200 of 8000, loss 2.1 (1 min
-      ago). It ends at 18:40. $2.42/h, $4.96 so far.
+(fallback) Ready: 1x H100 (k7mq2) in EU. It ends at 18:40. $2.42/h, $4.96 so far. Job: python
+      train.py, step 1200 of 8000, loss 2.1 (1 min ago).
 
-(fallback) Ready: 1x H100 (k7mq2) in EU. Job: python train.py. It ends at 18:40. $2.42/h, $4.96 so
-      far.
+(fallback) Ready: 1x H100 (k7mq2) in EU. It ends at 18:40. $2.42/h, $4.96 so far. Job: python
+      train.py.
 
-(fallback) Ready: 1x H100 (k7mq2) in EU. Job: step 1200 of 8000, loss 2.1 (1 min ago). It ends at
-      18:40. $2.42/h, $4.96 so far.
+(fallback) Ready: 1x H100 (k7mq2) in EU. It ends at 18:40. $2.42/h, $4.96 so far. Job: step 1200 of
+      8000, loss 2.1 (1 min ago).
 
 (fallback) Ready: 1x H100 (k7mq2) in EU. It ends at 18:40. $2.42/h, $4.96 so far.
 """)
@@ -278,6 +278,12 @@ def test_lists_show_the_running_job_and_its_progress_to_those_who_may_see_them()
 def test_home_shows_the_running_job_and_its_progress() -> None:
     tab = home_tab(home_of(working(RUNNING)), reading(NOW, ANA))
     assert "Job: python train.py, step 1200 of 8000, loss 2.1 (1 min ago)." in "\n".join(shown_on_home(tab, NOW))
+
+
+def test_a_long_name_and_progress_hide_neither_end_nor_cost_on_home() -> None:
+    details = working(changed(RUNNING, name="*" * 100), progress=changed(PROGRESS, text="*" * 100))
+    tab = "\n".join(shown_on_home(home_tab(home_of(details), reading(NOW, ANA)), NOW))
+    assert "It ends at 18:40. $2.42/h, $4.96 so far. Job: " in tab
 
 
 def test_show_lists_all_jobs_and_the_newest_progress() -> None:
