@@ -110,8 +110,8 @@ def _work_has_ended(context: EventContext[JobsEndedFacts]) -> Rendered:
         ),
         blocks.facts(
             Fact("Job", ended_text(main)),
-            Fact("Also ended", others),
             Fact("Cost", cost, f"It costs {cost}."),
+            Fact("Also ended", others),
         ),
         blocks.actions(destroy_button(rental), *_keep_buttons(rental)),
     )

@@ -94,22 +94,22 @@ def test_other_ended_jobs_are_listed_after_the_last_long_one() -> None:
     many = [changed(LOST, id=f"0.{n}", name=f"bash {n}.sh") for n in range(9)]
     assert page(shown(ended(short, TRAIN, KILLED), ready()), shown(ended(TRAIN, *many), ready())) == snapshot("""\
 
-(fallback) Job: python train.py, exit 0. Also ended: curl, exit 0; python train.py, exit status 137
-      (killed, often out of memory). It costs $2.42/h, $8.70 so far.
+(fallback) Job: python train.py, exit 0. It costs $2.42/h, $8.70 so far. Also ended: curl, exit 0;
+      python train.py, exit status 137 (killed, often out of memory).
 *Your job on 1x H100 (k7mq2) finished after 3 h 12 min.* The machine runs until 18:40.
 | Job: python train.py, exit 0
-| Also ended: curl, exit 0; python train.py, exit status 137 (killed, often out of memory)
 | Cost: $2.42/h, $8.70 so far
+| Also ended: curl, exit 0; python train.py, exit status 137 (killed, often out of memory)
 [Destroy k7mq2] [Keep it, ask again in 1 h] [Keep it, ask again in 4 h]
 
-(fallback) Job: python train.py, exit 0. Also ended: bash 0.sh, exit status unknown; bash 1.sh, exit
-      status unknown; bash 2.sh, exit status unknown; bash 3.sh, exit status unknown; bash 4.sh,
-      exit status unknown; 4 more. It costs $2.42/h, $8.70 so far.
+(fallback) Job: python train.py, exit 0. It costs $2.42/h, $8.70 so far. Also ended: bash 0.sh, exit
+      status unknown; bash 1.sh, exit status unknown; bash 2.sh, exit status unknown; bash 3.sh,
+      exit status unknown; bash 4.sh, exit status unknown; 4 more.
 *Your job on 1x H100 (k7mq2) finished after 3 h 12 min.* The machine runs until 18:40.
 | Job: python train.py, exit 0
+| Cost: $2.42/h, $8.70 so far
 | Also ended: bash 0.sh, exit status unknown; bash 1.sh, exit status unknown; bash 2.sh, exit status
       unknown; bash 3.sh, exit status unknown; bash 4.sh, exit status unknown; 4 more
-| Cost: $2.42/h, $8.70 so far
 [Destroy k7mq2] [Keep it, ask again in 1 h] [Keep it, ask again in 4 h]
 """)
 
@@ -301,7 +301,7 @@ def test_show_lists_all_jobs_and_the_newest_progress() -> None:
 # --- text from outside
 
 
-@pytest.mark.parametrize("text", [HOSTILE, "x" * 100, "`" * 100, "<" * 100])
+@pytest.mark.parametrize("text", [HOSTILE, "x" * 100, "`" * 100, "<" * 100, "*" * 100])
 def test_hostile_names_and_progress_are_shown_as_plain_text(text: str) -> None:
     job, said = changed(RUNNING, name=text), Progress(text=text, at=NOW)
     others = [changed(TRAIN, id=f"0.{n}", name=text) for n in range(15)]
@@ -316,6 +316,7 @@ def test_hostile_names_and_progress_are_shown_as_plain_text(text: str) -> None:
     asked = happened(K.STILL_NEEDED, NOW, id=20, status=idle.status, use=idle, span=4 * H, job=job)
     question = outbox(MessageKind.DIRECT, ready(use=idle), NOW, asked, to=ANA)
     assert told is not None
+    assert "It costs $2.42/h, $8.70 so far." in told.text
     assert question is not None
     for one in (*rendered, told, question):
         assert_valid(one)
