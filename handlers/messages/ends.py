@@ -83,9 +83,17 @@ def _end_moved(context: EventContext[StatusFacts]) -> str:
 
 
 def _ends(context: EventContext[UntilFacts]) -> str:
-    """Return a clause such as `ends at 18:40`. If the event doesn't contain the time, return `ends as before`."""
-    until = context.facts.until
-    return f"ends {context.times.at_time(until) if until else 'as before'}"
+    """Return a clause such as `ends at 18:40`, or `ends at 18:40, or when its job is done`.
+
+    If the event doesn't contain the time, return `ends as before`.
+    """
+    until, lease = context.facts.until, context.rental.lease
+    if until is None:
+        return "ends as before"
+    ends = f"ends {context.times.at_time(until)}"
+    if lease is None or lease.until_done is None or lease.ends_when_done or lease.ends_at != until:
+        return ends
+    return f"{ends}, or when its job is done"
 
 
 @direct(*_ABOUT_THE_END)

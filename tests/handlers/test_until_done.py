@@ -181,7 +181,7 @@ async def test_keep_until_then_says_that_nobody_asks_again(tmp_path: Path) -> No
             await apply(tx, ours.deps, Change(before, lease_changes.note_no_job(before, NOON + 2 * H), (event,)))
         told = await ours.deliver_until("No job has started", channel=DM)
         await ours.click(ANA, told, "Keep it until then")
-        answer = await ours.deliver_until("still needs", channel=DM, edited=True)
+        answer = await ours.deliver_until("You said that you still need", channel=DM, edited=True)
         assert "or when its job is done, and I won't ask again before that." in answer["reads"]
         assert (await ours.rental(before.id)).running_lease.until_done is not None
 

@@ -217,6 +217,17 @@ def _counts(job: Job, until_done: UntilDone | None) -> bool:
     return until_done is not None and job.uid == ROOT and job.began_at > until_done.since
 
 
+def first_job_since(rental: Rental, at: datetime) -> Job | None:
+    """Return the first running job that began after `at` and can end the lease of a ready machine.
+
+    None if there is no such job.
+    """
+    until_done = rental.running_lease.until_done
+    running = rental.jobs.running if rental.jobs is not None else ()
+    started = [job for job in running if job.began_at > at and _counts(job, until_done)]
+    return min(started, key=lambda job: job.began_at, default=None)
+
+
 def last_job(rental: Rental) -> Job | None:
     """Return the job whose end means that the lease of a ready machine should end.
 
