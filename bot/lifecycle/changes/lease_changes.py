@@ -101,9 +101,14 @@ def ask_extension(rental: Rental, extension: Extension, question: Question, now:
     """Store a request for a longer lease that an approver has to decide. Record that someone needs the rental.
 
     The end of the lease doesn't change yet. If somebody had requested to destroy the machine gracefully, this is
-    cancelled, and the lease ends when it would have ended before.
+    cancelled, and the lease ends when it would have ended before. If the lease was to end because its jobs are
+    done, its previous end is restored, because the time until then is already approved. Unless the request says
+    so, the lease then no longer depends on jobs.
     """
-    lease = changed(_not_destroyed(rental.running_lease), seen_at=now, question=question)
+    lease = _not_destroyed(rental.running_lease)
+    if lease.ends_when_done:
+        lease = until_done_from(lease, now) if extension.until_done else with_fixed_end(lease)
+    lease = changed(lease, seen_at=now, question=question)
     return alter(rental, extension=extension, lease=lease, due_at=now)
 
 

@@ -511,11 +511,13 @@ def _jobs_ended(machine: Machine, _: Rules, now: datetime) -> Due | None:
 def _until_done(machine: Machine, rules: Rules, now: datetime) -> Due | None:
     """End the lease soon if its jobs are done. If there is work after that, restore its previous end."""
     rental, lease, samples = machine.rental, machine.lease, machine.probe_runs
-    if lease.until_done is None or rental.replaced_by is not None:
+    if lease.until_done is None:
         return None
     if lease.ends_when_done:
         work = job_rules.work_that_goes_on(rental, samples, rules)
         return Due(now + LOOK_AGAIN) if work is None else Due(now, ResumeWork(work))
+    if rental.replaced_by is not None:
+        return None
     job = job_rules.done_job(rental, _status(machine, rules, now), samples, now, rules)
     if job is not None:
         return Due(now, EndWhenDone(job, job_rules.end_when_done(job, now, rules)))
