@@ -77,6 +77,13 @@ def _options(settings: Mapping[str, object]) -> list[str]:
     return [part for name, value in settings.items() for part in ("-o", f"{name}={value}")]
 
 
+_SIGNALS = ("env", "--default-signal=HUP,INT,QUIT")
+"""Restores signals that are ignored if the tests run under `nohup`.
+
+A shell can't trap a signal that was ignored when it started.
+"""
+
+
 def _only_child(pid: int) -> int:
     return int(Path(f"/proc/{pid}/task/{pid}/children").read_text())
 
@@ -129,9 +136,9 @@ class Machine:
         All processes that it leaves running end with it, unless the machine stays `up`.
         """
         if self._init is not None:
-            return (program("nsenter"), f"--target={self._init}", "--mount", "--pid", *command)
+            return (*_SIGNALS, program("nsenter"), f"--target={self._init}", "--mount", "--pid", *command)
         mount = ("sh", "-c", _MOUNT, "sh", str(self.root), str(self.var_lib), str(self.sbin), str(self.bin))
-        return (program("unshare"), *_ENTER, *mount, *command)
+        return (*_SIGNALS, program("unshare"), *_ENTER, *mount, *command)
 
     async def run(self, *command: str, **env: str) -> tuple[int, str]:
         """Run a command on the machine, and return its exit status and its output.

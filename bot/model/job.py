@@ -15,6 +15,8 @@ from bot.model.base import Frozen, Instant
 
 ROOT = 0
 """The user ID of root. People log in as root, so only root's jobs determine when an `until done` lease ends."""
+MOST_REPORTED = 8
+"""The maximum number of jobs in a report."""
 
 
 class JobState(StrEnum):

@@ -9,13 +9,11 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
-from bot.model.job import JobReport, JobState, ReportedJob, ReportedProgress
+from bot.model.job import MOST_REPORTED, JobReport, JobState, ReportedJob, ReportedProgress
 from bot.model.text import one_line
 from bot.probe.sections import section
 
 FIRST_LINE, LAST_LINE = "gpubot-jobs 1", "jobs-end"
-MOST_JOBS = 8
-"""The maximum number of jobs in a report."""
 LONGEST_TEXT = 100
 """The maximum length of a job's name and of a line of progress, in characters."""
 
@@ -41,7 +39,7 @@ def read_jobs(text: bytes) -> JobReport | None:
         elif found := _PROGRESS.fullmatch(line):
             said = one_line(found[2], LONGEST_TEXT)
             progress = ReportedProgress(text=said, age=timedelta(seconds=int(found[1]))) if said else progress
-    return JobReport(jobs=tuple(jobs.values())[:MOST_JOBS], progress=progress)
+    return JobReport(jobs=tuple(jobs.values())[:MOST_REPORTED], progress=progress)
 
 
 def _job(line: str) -> ReportedJob | None:

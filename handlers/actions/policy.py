@@ -252,10 +252,17 @@ def _notices(rules: Rules) -> str:
 
 
 def _failed_script(rules: Rules) -> str:
-    """Return a sentence about machines whose `/root/on-ending.sh` fails before their end."""
+    """Return a sentence about machines whose `/root/on-ending.sh` fails before their end.
+
+    Empty if the rules switch the probe off, because the script then doesn't run before the end.
+    """
+    if rules.idle.probe is ProbeKind.NONE:
+        return ""
     failed = f"If a machine's {PATH} fails before the end"
     if rules.on_ending.failed is WhenFailed.KEEP:
-        return f"{failed}, the machine keeps running until its owner's next hours begin."
+        morning = "the next morning, in its owner's time zone"
+        until = morning if rules.hours.always else "its owner's next hours begin"
+        return f"{failed}, the machine keeps running until {until}."
     return f"{failed}, the machine still ends, unless its request said keep-if-failed."
 
 

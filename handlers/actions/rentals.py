@@ -205,16 +205,19 @@ def _graceful_destroy_box(script_for: timedelta | None) -> Json | None:
 
 
 def extend_form(details: RentalDetails, reader: Reader) -> Modal:
-    """Return the dialog with the extensions that the rules allow. If there are none, the dialog says why."""
+    """Return the dialog with the extensions that the rules allow. If there are none, the dialog says why.
+
+    Even then, the machine can end earlier, when its job is done.
+    """
     rental, rules, now = details.rental, reader.rules, reader.now
     name = f"{owner(details)}'s {machine(rental)}"
-    choices = extension_hours(rental, rules, now)
-    if not choices:
+    choices, box = extension_hours(rental, rules, now), _until_done_box(details, rules)
+    if not choices and box is None:
         why = f"A lease is at most {span(rules.lease.max)}, so {name} can't be extended."
         if rental.extension is not None:
             why = f"More time has already been requested for {name}, and is waiting for approval."
         return blocks.notice(f"Extend {rental.id}?", why)
-    lease, box = rental.running_lease, _until_done_box(details, rules)
+    lease = rental.running_lease
     ends = f"It ends in {span(lease.ends_at - now)}"
     if lease.latest_end is not None and can_move(lease):
         ends += f", or in {span(lease.latest_end - now)} at the latest if its GPUs are busy"
@@ -226,10 +229,10 @@ def extend_form(details: RentalDetails, reader: Reader) -> Modal:
             Field.HOURS,
             "Longer by",
             [
-                *(option(_extension_label(details, hours, rules, now), str(hours)) for hours in choices),
+                *(option(_extension_label(details, hours, reader), str(hours)) for hours in choices),
                 *([] if box is None else [option("no longer than now", "0")]),
             ],
-            chosen=str(2 if 2 in choices else choices[0]),
+            chosen=str(2 if 2 in choices else next(iter(choices), 0)),
         ),
         box,
         submit=f"Extend {rental.id}",
@@ -294,12 +297,12 @@ def extension_hours(rental: Rental, rules: Rules, now: datetime) -> list[int]:
     return [hours for hours in EXTENSION_HOURS if may_extend_by(timedelta(hours=hours), rental, now, rules)]
 
 
-def _extension_label(details: RentalDetails, hours: int, rules: Rules, now: datetime) -> str:
+def _extension_label(details: RentalDetails, hours: int, reader: Reader) -> str:
     length = timedelta(hours=hours)
     lease = details.rental.running_lease
-    if already_allowed(lease, max(lease.ends_at, now) + length):
+    if already_allowed(lease, max(lease.ends_at, reader.now) + length):
         return f"{span(length)}, already approved"
-    return span(length) + (longer_cost(details.rental, length, rules) if details.sees_money else "")
+    return span(length) + (longer_cost(details.rental, length, reader) if details.sees_money else "")
 
 
 async def replace(context: Context, interaction: UserInteraction, value: RentalValue) -> Outcome:

@@ -117,7 +117,8 @@ def _asked_for(details: RentalDetails, now: datetime) -> str:
     if extension is not None:
         longer = span(extension.ends_at - rental.running_lease.ends_at)
         whose = "" if extension.asked_by == rental.owner else f"{owner(details)}'s "
-        return wants(details, extension.asked_by, f"{longer} more for {whose}{machine(rental)}")
+        with_job = f", until {ITS_JOB} is done" if extension.until_done else ""
+        return wants(details, extension.asked_by, f"{longer} more for {whose}{machine(rental)}{with_job}")
     what = f"{machine_in(rental)} for {span(rental.terms.lease)}"
     if rental.request.until is not None or rental.request.up_to is not None or rental.request.until_done:
         what = f"{machine_in(rental)}, {how_long_in_dialog(rental.request, now, ITS_JOB)}"

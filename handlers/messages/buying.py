@@ -356,7 +356,7 @@ def left_out_text(context: EventContext[RentingFacts]) -> str:
     parts = listed([_PARTS[part] for part in left_out.parts])
     no_room = f"The startup script has no room for {parts}." if parts else ""
     if ScriptPart.RUN in left_out.parts and context.rental.request.until_done:
-        no_room += " So I can't see when its job is done, and it runs until its latest end."
+        no_room += " So I can't see when the job is done, and the machine runs until its latest end."
     return join(lacks, next_step, no_key, no_room)
 
 

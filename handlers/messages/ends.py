@@ -47,6 +47,8 @@ _ABOUT_THE_END = (
 """The kinds of events whose messages tell the owner when the lease ends."""
 _FAILED = frozenset({EventKind.SCRIPT_FAILED, EventKind.KEPT_AFTER_FAILURE})
 """The kinds of events whose messages say that the script `/root/on-ending.sh` failed."""
+_NEARER = frozenset({EventKind.JOB_DONE, EventKind.GRACEFUL_DESTROY})
+"""The kinds of events that bring the end of a lease nearer."""
 
 MORE_TIME_REQUESTED = "More time has been requested, and is waiting for approval."
 
@@ -81,9 +83,17 @@ def _end_moved(context: EventContext[StatusFacts]) -> str:
 
 
 def _ends(context: EventContext[UntilFacts]) -> str:
-    """Return a clause such as `ends at 18:40`. If the event doesn't contain the time, return `ends as before`."""
-    until = context.facts.until
-    return f"ends {context.times.at_time(until) if until else 'as before'}"
+    """Return a clause such as `ends at 18:40`, or `ends at 18:40, or when its job is done`.
+
+    If the event doesn't contain the time, return `ends as before`.
+    """
+    until, lease = context.facts.until, context.rental.lease
+    if until is None:
+        return "ends as before"
+    ends = f"ends {context.times.at_time(until)}"
+    if lease is None or lease.until_done is None or lease.ends_when_done or lease.ends_at != until:
+        return ends
+    return f"{ends}, or when its job is done"
 
 
 @direct(*_ABOUT_THE_END)
@@ -192,14 +202,15 @@ def _ask_in_time(before: datetime, rental: Rental, times: Times) -> str:
 def why_longer(context: EventContext) -> str:
     """Return the reason why the lease ends later than the notice said.
 
-    Examples are `Extended`, `Extended by Ben` and `More time approved by Ben`. If a flexible lease continues
-    because the machine is busy, the reason is `In use`. If the machine was kept because its `/root/on-ending.sh`
-    failed, the reason is `Kept, because saving failed`.
+    Examples are `Extended`, `Extended by Ben` and `More time approved by Ben`. `Kept` means that the previous end
+    applies again without an extension, for example because somebody asked for more time. If a flexible lease
+    continues because the machine is busy, the reason is `In use`. If the machine was kept because its
+    `/root/on-ending.sh` failed, the reason is `Kept, because saving failed`.
     """
     details = context.details
     longer = [e for e in events_after(context.event, details.events) if e.effects.lengthens]
     if not longer:
-        return "Extended"
+        return "Kept" if context.event.kind in _NEARER else "Extended"
     last = longer[-1]
     if last.kind is EventKind.END_MOVED:
         return "In use"

@@ -11,10 +11,10 @@ from bot.model.machine_use import UsageStatus
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.text import about_span, span
-from bot.policy.use.jobs import main_job, running_job
+from bot.policy.use.jobs import first_job_since, main_job, running_job
 from handlers.ids import Action, HoursValue, SpanValue
 from handlers.messages.ends import soon, why_longer
-from handlers.messages.needed import answered
+from handlers.messages.needed import answer_to_reader, answered
 from handlers.messages.writers import EventContext, cost_of, direct, no_longer_ready, thread, until_text
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Fact, Json, Rendered, button
@@ -40,28 +40,25 @@ def _jobs_ended(context: EventContext[JobsEndedFacts]) -> str:
 @thread(EventKind.JOB_DONE)
 def _job_done(context: EventContext[JobDoneFacts]) -> str:
     is_done = "is done" if context.facts.job.state is JobState.DONE else _how(context.facts.job)
-    return f"The {_job_of(context)} {is_done}, so the machine ends {_at(context)}."
+    at = context.times.at_time(context.facts.until)
+    return f"The {_job_of(context)} {is_done}, so the machine ends {at}."
 
 
 @thread(EventKind.WORK_GOES_ON)
 def _work_goes_on(context: EventContext[WorkGoesOnFacts]) -> str:
-    return f"{_what_goes_on(context)}, so {context.this_machine} ends {_at(context)} again."
+    until = context.times.time(context.facts.until)
+    return f"{_what_goes_on(context)}, so {context.this_machine} keeps running, until {until} at the latest."
 
 
 @thread(EventKind.KEPT_WHEN_DONE)
 def _kept_when_done(context: EventContext[UntilFacts]) -> str:
-    return (
-        f"{context.actor} is keeping {context.this_machine} until {until_text(context)}, even if its job is done."
-    )
+    kept = f"{context.actor} decided to keep {context.this_machine} until {until_text(context)}"
+    return f"{kept}, even if its job is done."
 
 
 @thread(EventKind.NO_JOB)
 def _no_job(context: EventContext[QuestionFacts]) -> str:
     return f"No job has started on {context.this_machine} yet."
-
-
-def _at(context: EventContext[JobDoneFacts | WorkGoesOnFacts]) -> str:
-    return context.times.at_time(context.facts.until)
 
 
 def _job_of(context: EventContext) -> str:
@@ -113,8 +110,8 @@ def _work_has_ended(context: EventContext[JobsEndedFacts]) -> Rendered:
         ),
         blocks.facts(
             Fact("Job", ended_text(main)),
-            Fact("Also ended", others),
             Fact("Cost", cost, f"It costs {cost}."),
+            Fact("Also ended", others),
         ),
         blocks.actions(destroy_button(rental), *_keep_buttons(rental)),
     )
@@ -152,7 +149,7 @@ def _ends_when_done(context: EventContext[JobDoneFacts]) -> Rendered:
     answer = context.outcome
     if answer is not None:
         # Don't close the message, because it shows the receipt once the machine has ended.
-        return blocks.message(context.of(answer).named_text, closed=False)
+        return blocks.message(answer_to_reader(context, answer), closed=False)
     if facts.until < rental.running_lease.ends_at:
         longer = f"{why_longer(context)}: {machine(rental)}"
         return blocks.of_parts(blocks.lead(longer, ends_fact(rental, times).sentence), closed=False)
@@ -180,9 +177,9 @@ def _no_job_has_started(context: EventContext[QuestionFacts]) -> Rendered:
         return no_longer_ready(context)
     answer = context.outcome
     if answer is not None:
-        return blocks.message(context.of(answer).named_text)
-    started = running_job(rental)
-    if started is not None and started.began_at > context.event.at:
+        return answered(context, answer)
+    started = first_job_since(rental, context.event.at)
+    if started is not None:
         started_at = times.time(started.began_at)
         return blocks.message(f"A job has been running on {machine(rental)} since {started_at}.", closed=False)
     lease, until_done = rental.running_lease, rental.running_lease.until_done
@@ -190,8 +187,10 @@ def _no_job_has_started(context: EventContext[QuestionFacts]) -> Rendered:
     waited = about_span(context.event.at - since)
     when = f"the {waited} since it was ready" if since == lease.ready_at else f"the last {waited}"
     rate = f", at {per_hour(facts.rate)}," if facts.rate is not None else ""
+    # The jobs of other users are shown, but don't end the machine.
+    job = "job of root" if rental.jobs is not None and rental.jobs.jobs else "job"
     text = (
-        f"No job has started on {machine(rental)} in {when}. "
+        f"No {job} has started on {machine(rental)} in {when}. "
         f"It keeps running{rate} until {times.time(lease.ends_at, context.event.at)}."
     )
     return blocks.with_buttons(text, destroy_button(rental), _keep_until_then(rental, times.now))

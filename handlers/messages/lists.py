@@ -233,8 +233,9 @@ def line(details: RentalSummary, *, owned: bool, times: Times, use: bool = True)
     costs = f"{join(rate, so_far(details.spent), by=', ')}." if money and rental.attempts else ""
     known = current_use(rental) if use else None
     status = f"{status_text(known, times)}." if known else ""
+    # This text is from the machine and can be long. Nothing that matters more is cut if it comes last.
     work = work_now(rental, times) if use else ""
-    return join(f"{state_word(details)}: {_name(rental)}{whom}.", status, work, until, costs)
+    return join(f"{state_word(details)}: {_name(rental)}{whom}.", status, until, costs, work)
 
 
 def show(details: RentalDetails, reader: Reader) -> Rendered:

@@ -190,14 +190,15 @@ def _why_asked(context: EventContext[QuestionFacts]) -> str:
     If a job is running or the machine can't be monitored, the reason says so.
     """
     facts, use, times = context.facts, context.facts.use, context.times
-    running = f"A job is running ({job_name(facts.job)}), but its" if facts.job is not None else "Its"
+    its = "Its" if facts.job is None else f"A job is running ({job_name(facts.job)}), but its"
     how_long = f" for {about_span(facts.span)}" if facts.span is not None else ""
+    load = f"{its} {_gpus_at(use)}{how_long}" if use is not None else ""
     if facts.status is UsageStatus.CONNECTED and use is not None:
         connected = connections_text(use, "SSH connection")
         now = f"{connected} open" if use.connections or use.new_connections else f"{connected} now"
-        return f"{running} GPUs have been at {percents(_highest(use))}{how_long}, with {now}."
+        return f"{load}, with {now}."
     if facts.status is UsageStatus.IDLE and use is not None and facts.job is not None:
-        return f"{running} GPUs have been at {percents(_highest(use))}{how_long}."
+        return f"{load}."
     if facts.status in NOT_COMPUTING:
         return f"It's been {_lower(without_work(facts.status, facts.span))}."
     if use is None:
@@ -238,6 +239,11 @@ def _evidence(context: EventContext[QuestionFacts]) -> tuple[Fact, ...]:
     )
 
 
+def _gpus_at(use: Use) -> str:
+    have = "GPU has" if len(use.gpus) == 1 else "GPUs have"
+    return f"{have} been at {percents(_highest(use))}"
+
+
 def _gpus(use: Use) -> str:
     return "All its GPUs have been" if len(use.gpus) > 1 else "Its GPU has been"
 
@@ -276,11 +282,20 @@ def answered(context: EventContext[QuestionFacts | JobsEndedFacts], answer: Even
         return blocks.message(f"{no_answer}{again}")
     if answer.kind is EventKind.KEPT:
         return _answered_by_kept(context, answer)
+    if answer.kind is EventKind.JOB_DONE:
+        # The message about this event shows the end of the lease, also if the end moves again.
+        told = context.times.at_time(answer.at)
+        return blocks.message(f"I told you {told} that the last job on {context.machine} has ended.")
+    return blocks.message(answer_to_reader(context, answer))
+
+
+def answer_to_reader(context: EventContext, answer: Event[Any]) -> str:
+    """Return the text about the event that answered a question. It calls the reader `You`."""
     names = context.details.names
     if answer.actor == context.reader.id:
         names = {**names, context.reader.id: "You"}
     to_you = context._replace(details=changed(context.details, names=names))
-    return blocks.message(to_you.of(answer).named_text)
+    return to_you.of(answer).named_text
 
 
 def _is_about_same_period(

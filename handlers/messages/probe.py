@@ -19,6 +19,7 @@ from bot.policy.access.probe_script import (
 )
 from bot.policy.access.run_script import GPUBOT_RUN_SCRIPT, RUN_PATH
 from bot.policy.team.rules import ProbeKind, Rules
+from bot.policy.use.jobs import shows_jobs
 from bot.policy.use.probe_times import PROBE_EVERY
 from bot.policy.use.probing import awaits_probe, has_probe, is_refused, owner_must_install
 from handlers.ids import NO_VALUE, Action, Callback, ScriptName, ScriptValue
@@ -106,7 +107,8 @@ def monitored(details: RentalDetails, rules: Rules) -> str:
         return ""
     if is_refused(rental) or (rental.probe_answered_at is None and not awaited(details, rules)):
         return ""
-    sees = f"I check {_SEES} every {span(PROBE_EVERY[rental.request.contract])}"
+    sees = "GPU load, SSH connections and jobs" if shows_jobs(rental, details.attempts, rules) else _SEES
+    sees = f"I check {sees} every {span(PROBE_EVERY[rental.request.contract])}"
     if rental.probe_answered_at is not None and rental.on_ending is None:
         lacks = f"This machine lacks the script that runs {PATH} before the end"
         return f"{sees}. {lacks}. To see the missing script: /gpu probe"

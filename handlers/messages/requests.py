@@ -347,8 +347,10 @@ def _extension(context: EventContext[Any], extension: Extension, pings: str) -> 
     rate = rental.rate if rental.rate is not None else terms.price
     total = say_at_most(terms.total)
     whose = "" if extension.asked_by == rental.owner else f"{owner(details)}'s "
-    what = f"more time for {whose}*{machine(rental)}*"
-    until = f"It would then end {times.date_and_time(extension.ends_at)}."
+    what, until = f"more time for {whose}*{machine(rental)}*", times.date_and_time(extension.ends_at)
+    if extension.until_done:
+        what, until = f"{what}, until {ITS_JOB} is done", f"when {ITS_JOB} is done, {until} at the latest"
+    until = f"It would then end {until}."
     spent = so_far(details.spent)
     return (
         blocks.header(f"Approve {span(longer)} more, about {dollars(cost(rate, longer))}?"),

@@ -10,7 +10,7 @@ from bot.model.text import say_at_most, span
 from bot.policy.buying.fewer_hours import lengths_to_choose
 from bot.policy.buying.spending import billed_span, propose_longer_lease
 from bot.policy.team.hours import zone_of
-from bot.policy.team.rules import Rules
+from bot.policy.use.flexible_end import already_allowed
 from bot.policy.use.keeping import kept_for_longer_lease
 from bot.policy.use.leases import may_extend_by
 from handlers.ids import Action, ExtendValue, QuoteValue, RentalValue, UntilDoneValue, UntilValue, VersionValue
@@ -24,7 +24,7 @@ def needs_approver(rental: Rental, reader: Reader, *, spent: Micros, longer: tim
     """Return whether extending the lease by `longer` needs an approver."""
     now = reader.now
     ends_at = max(rental.running_lease.ends_at, now) + (_go_on_by(rental, now, longer) or longer)
-    kept = kept_for_longer_lease(rental, ends_at, zone_of(reader.zone, reader.rules), reader.rules)
+    kept = _kept(rental, ends_at, reader)
     proposal = propose_longer_lease(rental, ends_at, kept=kept, spent=spent, now=now, rules=reader.rules)
     return bool(proposal.over)
 
@@ -44,7 +44,7 @@ def extend_button(
 
     The label depends on the rental:
 
-    - `Extend 2 h, about $4.84`, in the normal case;
+    - `Extend 2 h, about $4.84`, in the normal case (see `longer_cost`);
     - `Extend 2 h more, about $4.84`, with `again`, if the lease has just been extended;
     - `Ask for 2 h more, about $36.80`, if the extension needs an approver;
     - `Keep k7mq2`, if the machine is being destroyed gracefully, or ends because its jobs are done;
@@ -63,27 +63,37 @@ def extend_button(
         return button(f"Keep it {span(go_on)} more in any case", Action.EXTEND, value)
     if lease is None or not may_extend_by(longer, rental, now, reader.rules):
         return None
-    price = longer_cost(rental, longer, reader.rules) if money else ""
+    price = longer_cost(rental, longer, reader) if money else ""
     value = ExtendValue(rental_id=rental.id, by=longer, shown_end=lease.ends_at)
     if spent is not None and needs_approver(rental, reader, spent=spent, longer=longer):
         return button(f"Ask for {span(longer)} more{price}", Action.EXTEND, value)
     return button(f"Extend {span(longer)}{' more' if again else ''}{price}", Action.EXTEND, value)
 
 
-def longer_cost(rental: Rental, longer: timedelta, rules: Rules) -> str:
+def longer_cost(rental: Rental, longer: timedelta, reader: Reader) -> str:
     """Return the additional cost of extending the lease by `longer`: `, about $4.84`.
 
-    Empty if the price is unknown. If the rental may then cost more than the total that the person typed, the text
-    ends with `, over the request's $8.00`.
+    Empty if the price is unknown. If the machine would then be kept for longer after a failure of its
+    `/root/on-ending.sh`, the highest additional cost follows: `, up to $32.10 if saving fails`. If the rental may
+    then cost more than the total that the person typed, the text ends with `, over the request's $8.00` instead.
     """
     typed, rate, lease = rental.request.max_total, rental.rate, rental.running_lease
     if rate is None:
         return ""
-    about = f", about {dollars(cost(rate, longer))}"
-    billed = billed_span(lease.ends_at + longer - lease.ready_at, rental.terms.kept, rules)
+    ends_at = max(lease.ends_at, reader.now) + longer
+    kept = _kept(rental, ends_at, reader)
+    about, if_failed = f", about {dollars(cost(rate, longer))}", ""
+    more = ends_at + kept - lease.paid_until
+    if kept and more > longer and not already_allowed(lease, ends_at):
+        about, if_failed = f"{about}, up to {say_at_most(cost_at_most(rate, more))}", " if saving fails"
+    billed = billed_span(ends_at - lease.ready_at, kept, reader.rules)
     if typed is None or cost_at_most(rate, billed) <= typed:
-        return about
+        return f"{about}{if_failed}"
     return f"{about}, over the request's {dollars(typed)}"
+
+
+def _kept(rental: Rental, ends_at: datetime, reader: Reader) -> timedelta:
+    return kept_for_longer_lease(rental, ends_at, zone_of(reader.zone, reader.rules), reader.rules)
 
 
 def _go_on_by(rental: Rental, now: datetime, longer: timedelta) -> timedelta | None:

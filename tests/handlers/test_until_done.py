@@ -135,6 +135,17 @@ async def test_extends_dialog_ends_a_machine_with_its_job(tmp_path: Path) -> Non
         assert after.running_lease.ends_at == rental.running_lease.ends_at
 
 
+async def test_a_lease_that_cannot_be_longer_can_still_end_with_its_job(tmp_path: Path) -> None:
+    rules = changed(RULES, lease=changed(RULES.lease, max=6 * H))
+    async with team(tmp_path, rules=rules) as ours:
+        rental = await ready(ours, until_done=False)
+        await ours.command(ANA, f"extend {rental.id}")
+        await ours.submit(ANA, hours="0", until_done=DONE)
+        (after,) = await ours.rentals()
+        assert after.running_lease.until_done is not None
+        assert after.running_lease.ends_at == rental.running_lease.ends_at
+
+
 async def done(ours: Team) -> Rental:
     """Return a machine that ends in 15 minutes because its job is done, with the message to Ana."""
     before = await ready(ours)
@@ -170,7 +181,7 @@ async def test_keep_until_then_says_that_nobody_asks_again(tmp_path: Path) -> No
             await apply(tx, ours.deps, Change(before, lease_changes.note_no_job(before, NOON + 2 * H), (event,)))
         told = await ours.deliver_until("No job has started", channel=DM)
         await ours.click(ANA, told, "Keep it until then")
-        answer = await ours.deliver_until("still needs", channel=DM, edited=True)
+        answer = await ours.deliver_until("You said that you still need", channel=DM, edited=True)
         assert "or when its job is done, and I won't ask again before that." in answer["reads"]
         assert (await ours.rental(before.id)).running_lease.until_done is not None
 

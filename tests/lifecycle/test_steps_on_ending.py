@@ -6,6 +6,7 @@ Both the end of its lease and a graceful destroy run the script first.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -29,6 +30,7 @@ from tests.lifecycle.world import ANA, BEN, CLEO, DORA, HOUR, MINUTE, PROBE, RUL
 
 GRACE = 15 * MINUTE
 TEN = 10 * MINUTE
+ONE_DOLLAR = AutoApprove(per_hour=Decimal(1), total=Decimal(1))
 
 
 @pytest.fixture
@@ -154,6 +156,70 @@ async def test_a_machine_that_ends_when_its_job_is_done_is_kept_too_and_its_jobs
     assert [end for end, _ in script.starts] == [kept.facts.since]
     assert (kept.facts.until, lease.ends_at) == (datetime(2026, 11, 25, 8, tzinfo=UTC),) * 2
     assert (lease.latest_end, lease.until_done, lease.kept_until) == (None, None, None)
+
+
+@pytest.mark.parametrize("down", [30 * MINUTE, 2 * HOUR])
+async def test_a_machine_whose_script_failed_while_the_bot_was_down_is_kept(here: World, down: timedelta) -> None:
+    """Before the outage, the bot has seen that the script was running."""
+    rental, script = await with_script(here, 3 * MINUTE, 3, lease=9 * HOUR, keep_if_failed=True)
+    await go_to(here, end_of(rental) - 13 * MINUTE)
+    seen = (await here.rental(rental.id)).on_ending
+    assert seen is not None
+    assert seen.runs_for(end_of(rental))
+    await here.be_down(down)
+    await here.pass_time(5 * MINUTE)
+    rental = await here.rental(rental.id)
+    assert (rental.state, end_of(rental)) == (State.READY, datetime(2026, 11, 25, 8, tzinfo=UTC))
+    assert await count(here, rental, E.KEPT_AFTER_FAILURE) == 1
+    assert len(script.starts) == 1
+
+
+async def test_keeping_a_machine_ends_a_request_for_less_time_than_that(here: World) -> None:
+    """If an approver could still approve it, the machine would end earlier."""
+    rental, _ = await with_script(here, MINUTE, 3, lease=9 * HOUR, keep_if_failed=True)
+    end, hours = end_of(rental), datetime(2026, 11, 25, 8, tzinfo=UTC)
+    await go_to(here, end - 30 * MINUTE)
+    here.deps = replace(here.deps, rules=changed(here.deps.rules, auto_approve=ONE_DOLLAR))
+    longer = await here.extend(rental, 2 * HOUR)
+    assert longer.extension is not None
+    await here.pass_time(20 * MINUTE)
+    kept = await here.rental(rental.id)
+    assert (end_of(kept), kept.extension) == (hours, None)
+    expired = await here.last_event(rental, E.EXTENSION_EXPIRED)
+    assert (expired.facts.until, expired.at) == (hours, (await here.last_event(rental, E.KEPT_AFTER_FAILURE)).at)
+    with pytest.raises(TooLate):
+        await here.approve(longer)
+    assert end_of(await here.rental(rental.id)) == hours
+
+
+async def test_keeping_a_machine_leaves_a_request_for_more_time_than_that(here: World) -> None:
+    rental, _ = await with_script(here, MINUTE, 3, lease=9 * HOUR, keep_if_failed=True)
+    end = end_of(rental)
+    await go_to(here, end - 30 * MINUTE)
+    here.deps = replace(here.deps, rules=changed(here.deps.rules, auto_approve=ONE_DOLLAR))
+    longer = await here.extend(rental, 15 * HOUR)
+    await here.pass_time(20 * MINUTE)
+    assert await count(here, rental, E.KEPT_AFTER_FAILURE) == 1
+    approved = await here.approve(longer)
+    assert end_of(approved) == end + 15 * HOUR
+    assert approved.running_lease.kept_until == datetime(2026, 11, 26, 8, tzinfo=UTC)
+
+
+async def test_keeping_a_machine_whose_job_is_done_takes_no_approved_time_away(here: World) -> None:
+    """Its approved latest end is after its owner's next hours, and stays reserved."""
+    rental, _ = await with_script(here, MINUTE, 3, lease=32 * HOUR, until_done=True, keep_if_failed=True)
+    machine, latest, hours = here.machines[rental], end_of(rental), datetime(2026, 11, 25, 8, tzinfo=UTC)
+    machine.jobs = Jobs(here.clock)
+    await here.pass_time(4 * MINUTE)
+    machine.jobs.start(lasts=20 * MINUTE)
+    await here.pass_time(32 * MINUTE)
+    kept = await here.rental(rental.id)
+    assert await count(here, rental, E.KEPT_AFTER_FAILURE) == 1
+    assert (end_of(kept), kept.running_lease.latest_end, kept.running_lease.until_done) == (hours, latest, None)
+    assert await reserved(here, rental) >= cost_at_most(rental.rate_at_most, latest + GRACE - here.now)
+    here.deps = replace(here.deps, rules=changed(here.deps.rules, auto_approve=ONE_DOLLAR))
+    longer = await here.extend(rental, latest - hours)
+    assert (longer.extension, end_of(longer)) == (None, latest)
 
 
 async def test_a_graceful_destroy_does_not_keep_a_machine_whose_script_fails(here: World) -> None:

@@ -343,6 +343,20 @@ async def test_more_time_that_needs_approval_takes_effect_with_it(here: World) -
     assert rental.running_lease.until_done is not None
 
 
+@pytest.mark.parametrize("until_done", [False, True])
+async def test_asking_for_more_time_while_it_ends_gives_it_the_usual_end(here: World, *, until_done: bool) -> None:
+    """An approver may decide after the jobs' end, and the time until the usual end is already approved."""
+    rental, _, usual = await after_job(here)
+    rules = changed(here.deps.rules, auto_approve=AutoApprove(total=Decimal(10)))
+    here.restart(replace(here.deps, rules=rules))
+    await carry_out(here.deps, ANA, leasing.Extend(rental.id, 24 * HOUR, until_done=until_done))
+    await here.pass_time(HOUR)
+    rental = await here.rental(rental.id)
+    assert (rental.state, end_of(rental)) == (State.READY, usual)
+    assert rental.extension is not None
+    assert (rental.running_lease.until_done is not None) is until_done
+
+
 async def test_a_machine_without_gpubot_run_cannot_end_with_its_jobs(here: World) -> None:
     rental = await here.ready(probe=False)
     with pytest.raises(Mistake, match="no gpubot-run"):
@@ -405,9 +419,20 @@ async def test_a_new_owner_gets_the_usual_end_and_the_machine_still_ends_with_it
     await carry_out(here.deps, BEN, giving.Take(rental.id, shown))
     rental = await here.rental(rental.id)
     assert (rental.owner, end_of(rental)) == (BEN.id, usual)
+    await here.pass_time(MINUTE)
     jobs.start(lasts=TEN)
     await here.pass_time(HOUR + TEN)
     assert await count(here, rental, E.JOB_DONE) == 2
+
+
+async def test_jobs_of_the_former_owner_do_not_end_the_machine_of_the_new_one(here: World) -> None:
+    rental, _, usual = await after_job(here)
+    await carry_out(here.deps, ANA, giving.Give(rental.id, BEN.id))
+    await carry_out(here.deps, BEN, giving.Take(rental.id, end_of(rental).replace(microsecond=0)))
+    await here.pass_time(90 * MINUTE)
+    rental = await here.rental(rental.id)
+    assert (rental.state, end_of(rental)) == (State.READY, usual)
+    assert await count(here, rental, E.JOB_DONE) == 1
 
 
 async def test_a_restart_at_any_moment_repeats_nothing(here: World) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from bot.model.base import changed
 from bot.model.job import (
+    ROOT,
     JobReport,
     JobState,
     MachineJobs,
@@ -95,6 +96,17 @@ def test_a_running_job_that_is_missing_has_an_unknown_end() -> None:
     vanished = next(job for job in jobs.jobs if job.id == "0.a")
     assert (vanished.state, vanished.ended_at) == (JobState.UNKNOWN, NOW + 2 * MINUTE)
     assert [job.id for job in jobs.running] == ["0.b"]
+
+
+def test_a_running_job_for_which_a_report_has_no_room_still_runs() -> None:
+    """A report has eight jobs, those of root first. The ninth is listed again once another one has ended."""
+    nine = [reported(f"0.{n}") for n in range(9)]
+    full = after((NOW, nine[:8]), (NOW + 2 * MINUTE, nine[1:]))
+    assert {job.id for job in full.running} == {job.id for job in nine}
+    others = [changed(job, id=f"9.{job.id}", uid=9) for job in nine]
+    vanished = after((NOW, nine[:1]), (NOW + 2 * MINUTE, others[:8]))
+    assert not any(job.uid == ROOT for job in vanished.running)
+    assert {job.id for job in after((NOW, others[:1]), (NOW, nine[:8])).running} >= {others[0].id}
 
 
 def test_a_missing_job_is_forgotten_once_the_owner_knows_that_it_ended() -> None:

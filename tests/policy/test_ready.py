@@ -18,6 +18,8 @@ import pytest
 from bot.model.attempt import AttemptState, Marker, Why
 from bot.model.base import changed
 from bot.model.event import Event, EventKind
+from bot.model.facts import WorkGoesOn
+from bot.model.job import Job, JobState, MachineJobs, UntilDone
 from bot.model.machine_use import OnEnding, ProbeAnswers, UsageStatus
 from bot.model.machine_use import OnEndingState as S
 from bot.model.message import MessageKind
@@ -31,12 +33,14 @@ from bot.policy.use.ready import (
     Ask,
     DropUsageStatus,
     End,
+    EndWhenDone,
     ExpireExtension,
     GiveNotice,
     Machine,
     MoveEnd,
     NoteLoss,
     Replacement,
+    ResumeWork,
     SkipNotice,
     StayInPlace,
     TellFailure,
@@ -74,7 +78,7 @@ def machine(probe_runs: str = "", ends: float = 4, latest: float | None = None, 
     own = {name: fields.pop(name) for name in Machine.__dataclass_fields__ if name in fields}
     lease: dict[str, Any] = {"latest_end": None if latest is None else at(latest), "ready_at": READY}
     lease |= {"notices_checked_at": READY, "seen_at": READY}
-    of_lease = ("question", "notices_checked_at", "graceful_destroy")
+    of_lease = ("question", "notices_checked_at", "graceful_destroy", "until_done")
     lease |= {name: fields.pop(name) for name in of_lease if name in fields}
     rental = make.rental(
         state=State.READY,
@@ -180,6 +184,23 @@ def test_a_terminated_machine_was_lost_or_deleted_as_overdue(
 )
 def test_a_machine_runs_until_its_replacement_has_been_bought(state: State, expected: Expected) -> None:
     check(machine(replaced_by="m3nq8", replacement=Replacement(state, 5)), 1, expected)
+
+
+def test_work_takes_the_end_back_while_a_replacement_is_awaited() -> None:
+    """The replacement may never be bought. Until it is, the jobs of the old machine don't end it early."""
+    done = Job(id="0.a", uid=0, name="a", state=JobState.DONE, began_at=at(1), ended_at=at(2))
+    later = changed(done, id="0.b", state=JobState.RUNNING, began_at=at(2.1), ended_at=None)
+    until_done = UntilDone(since=READY, done=done, done_seen_at=at(2), told_at=at(2))
+    jobs = MachineJobs(jobs=(later, done))
+    waiting = Replacement(State.QUEUED, 0)
+    one = machine("", 2.25, 12, until_done=until_done, jobs=jobs, replaced_by="m3nq8", replacement=waiting)
+    check(one, 2.2, ResumeWork(WorkGoesOn.JOB))
+    quiet = MachineJobs(jobs=(done,), quiet_since=at(2), quiet_confirmed=True)
+    one = machine(
+        "2h 0", 12, until_done=UntilDone(since=READY), jobs=quiet, replaced_by="m3nq8", replacement=waiting
+    )
+    check(one, 2, Ask)
+    check(replace(one, rental=changed(one.rental, replaced_by=None)), 2, EndWhenDone)
 
 
 def test_the_usage_status_is_dropped_if_the_rules_switch_the_probe_off() -> None:

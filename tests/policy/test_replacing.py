@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -25,7 +26,7 @@ from bot.policy.buying.replacing import (
     replacing_request,
     shortened,
 )
-from bot.policy.buying.spending import billed_span
+from bot.policy.buying.spending import billed_span, provisioning_budget
 from bot.policy.team.rules import Lease, Rules
 from bot.policy.use.jobs import with_fixed_end
 from tests.views.stories import H, M, clock, gone, happened, lease, making, offer, ready, request
@@ -89,9 +90,10 @@ def test_a_replacement_gets_the_remaining_time_and_budget() -> None:
     for at, first in ((now, clock(18, 40)), (clock(18, 30), clock(19, 30))):
         kept = replacing_request(named, remainder_of(named, spent, at, RULES), at)
         assert (kept.until, kept.last_end) == (first, clock(22, 40))
-    shorter_one = shortened(kept, 2 * H)
+    terms = Terms.of(kept, "H100", price=Decimal(2), max_rate=Decimal(2), total=0, lease=2 * H)
+    shorter_one = shortened(kept, terms)
     assert (shorter_one.lease, shorter_one.up_to) == (H, 2 * H)
-    assert shortened(kept, H).up_to is None
+    assert shortened(kept, changed(terms, lease=H)).up_to is None
 
 
 def test_a_replacement_ends_with_its_jobs_unless_the_old_machine_was_kept() -> None:
@@ -142,3 +144,18 @@ def test_a_replacement_is_shortened_to_stay_within_price_and_total() -> None:
         proposed("2.40", Remainder(gpu="H100", lease=30 * M, max_rate=Decimal("2.47"), total=3_000_000))
         is not None
     )
+
+
+@pytest.mark.parametrize(
+    ("total", "kept"), [(40_000_000, 12 * H), (14_400_000, 4 * H + 30 * M), (3_600_000, 0 * H)]
+)
+def test_a_replacement_is_kept_for_as_long_as_the_rest_pays(total: int, kept: timedelta) -> None:
+    """A total that doesn't pay for that time too would leave the new machine no time to get ready."""
+    left = Remainder(gpu="H100", lease=H, kept=12 * H, max_rate=Decimal("2.47"), total=total)
+    wanted = request(lease=H, keep_if_failed=True, kept=left.kept)
+    found = propose_replacement(offer("o", "2.40", "nebius", "eu"), wanted, left, Decimal(100), RULES)
+    assert found is not None
+    assert (found.lease, found.kept) == (H, kept)
+    assert shortened(wanted, found).kept == kept
+    pays = provisioning_budget(found.total, 0, found.price, found.lease + found.kept, RULES)
+    assert pays == RULES.procure.provision_timeout

@@ -16,6 +16,7 @@ from bot.model.rental import GracefulDestroy, Lease, Rental
 from bot.model.state import State
 from bot.policy.team.rules import Idle, ProbeKind, Rules
 from bot.policy.use.jobs import (
+    after_no_report,
     after_report,
     check_until_done,
     done_job,
@@ -135,7 +136,7 @@ def test_after_work_went_on_another_job_or_an_idle_machine_moves_the_end_again()
 
 
 def test_a_job_between_two_reports_counts_as_seen_running() -> None:
-    """Otherwise, a connection that was opened before it would look like work after it."""
+    """Otherwise, its own work on a GPU would look like work after it."""
     short = ReportedJob(
         id="0.a", uid=0, name="a", state=JobState.DONE, exit_status=0, age=MINUTE, ended_ago=timedelta(seconds=9)
     )
@@ -185,6 +186,31 @@ def test_only_work_after_the_jobs_end_takes_the_end_back(
     assert work_that_goes_on(rental, seen, RULES) is work
 
 
+def test_a_connection_between_the_jobs_end_and_the_next_report_counts() -> None:
+    """After a downtime of the bot, that can be hours. A connection from before the job's end is ignored."""
+    peer = "198.51.100.1:5000"
+    one = job(ended_at=QUIET - MINUTE)
+
+    def seen(before: tuple[str, ...]) -> list[Sample]:
+        found = samples(peers=(peer,))
+        return [changed(sample, peers=(peer,) if sample.at >= QUIET else before) for sample in found]
+
+    assert ends(machine(one), seen((peer,))) == one
+    assert ends(machine(one), seen(())) is None
+    assert work_that_goes_on(done(), seen((peer,)), RULES) is None
+    assert work_that_goes_on(done(), seen(()), RULES) is WorkGoesOn.GPU_OR_CONNECTION
+
+
+def test_two_reports_have_to_agree_again_after_one_without_jobs() -> None:
+    """A job may have begun in the meantime."""
+    quiet = MachineJobs(jobs=(job(),), quiet_since=QUIET, quiet_confirmed=True)
+    unseen = after_no_report(quiet)
+    assert unseen == MachineJobs(jobs=(job(),))
+    assert ends(changed(machine(job()), jobs=unseen), samples()) is None
+    once = after_report(unseen, JobReport(), NOW)
+    assert (once.quiet_since, once.quiet_confirmed) == (NOW, False)
+
+
 def test_a_missing_job_is_told_two_hours_after_both_ready_and_the_choice() -> None:
     assert first_job_missing_at(lease(), None) == READY + 2 * HOUR
     later = changed(lease(), until_done=UntilDone(since=NOW))
@@ -194,6 +220,7 @@ def test_a_missing_job_is_told_two_hours_after_both_ready_and_the_choice() -> No
         (lease(), (job(),)),
         (known, ()),
         (done().running_lease, ()),
+        (resumed(done().running_lease, NOW), ()),
         (changed(lease(), until_done=None), ()),
     ):
         assert first_job_missing_at(one, MachineJobs(jobs=jobs)) is None

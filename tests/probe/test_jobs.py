@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.model.job import JobReport, JobState, ReportedJob, ReportedProgress
-from bot.probe.jobs import LONGEST_TEXT, MOST_JOBS, read_jobs
+from bot.model.job import MOST_REPORTED, JobReport, JobState, ReportedJob, ReportedProgress
+from bot.probe.jobs import LONGEST_TEXT, read_jobs
 from bot.probe.report import after_report, read_report
 
 REPORT = "gpubot-probe 1\npeers 0\ngpu 0, 98\nnvidia-smi 0\nend\n"
@@ -99,7 +99,7 @@ def test_at_most_eight_jobs_are_read_and_each_only_once() -> None:
     assert [job.name for job in found.jobs] == ["one", "three"]
     many = read(answer(*(f"job a{n} 0 running 10 - python" for n in range(40))))
     assert many is not None
-    assert len(many.jobs) == MOST_JOBS
+    assert len(many.jobs) == MOST_REPORTED
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_any_text_of_a_machine_is_bounded_and_printable(lines: list[bytes]) -> N
     found = read(REPORT.encode() + b"\n".join([b"gpubot-jobs 1", *lines, b"jobs-end", b""]))
     if found is None:
         return
-    assert len(found.jobs) <= MOST_JOBS
+    assert len(found.jobs) <= MOST_REPORTED
     texts = [job.name for job in found.jobs] + ([found.progress.text] if found.progress is not None else [])
     for text in texts:
         assert 0 < len(text) <= LONGEST_TEXT

@@ -94,22 +94,22 @@ def test_other_ended_jobs_are_listed_after_the_last_long_one() -> None:
     many = [changed(LOST, id=f"0.{n}", name=f"bash {n}.sh") for n in range(9)]
     assert page(shown(ended(short, TRAIN, KILLED), ready()), shown(ended(TRAIN, *many), ready())) == snapshot("""\
 
-(fallback) Job: python train.py, exit 0. Also ended: curl, exit 0; python train.py, exit status 137
-      (killed, often out of memory). It costs $2.42/h, $8.70 so far.
+(fallback) Job: python train.py, exit 0. It costs $2.42/h, $8.70 so far. Also ended: curl, exit 0;
+      python train.py, exit status 137 (killed, often out of memory).
 *Your job on 1x H100 (k7mq2) finished after 3 h 12 min.* The machine runs until 18:40.
 | Job: python train.py, exit 0
-| Also ended: curl, exit 0; python train.py, exit status 137 (killed, often out of memory)
 | Cost: $2.42/h, $8.70 so far
+| Also ended: curl, exit 0; python train.py, exit status 137 (killed, often out of memory)
 [Destroy k7mq2] [Keep it, ask again in 1 h] [Keep it, ask again in 4 h]
 
-(fallback) Job: python train.py, exit 0. Also ended: bash 0.sh, exit status unknown; bash 1.sh, exit
-      status unknown; bash 2.sh, exit status unknown; bash 3.sh, exit status unknown; bash 4.sh,
-      exit status unknown; 4 more. It costs $2.42/h, $8.70 so far.
+(fallback) Job: python train.py, exit 0. It costs $2.42/h, $8.70 so far. Also ended: bash 0.sh, exit
+      status unknown; bash 1.sh, exit status unknown; bash 2.sh, exit status unknown; bash 3.sh,
+      exit status unknown; bash 4.sh, exit status unknown; 4 more.
 *Your job on 1x H100 (k7mq2) finished after 3 h 12 min.* The machine runs until 18:40.
 | Job: python train.py, exit 0
+| Cost: $2.42/h, $8.70 so far
 | Also ended: bash 0.sh, exit status unknown; bash 1.sh, exit status unknown; bash 2.sh, exit status
       unknown; bash 3.sh, exit status unknown; bash 4.sh, exit status unknown; 4 more
-| Cost: $2.42/h, $8.70 so far
 [Destroy k7mq2] [Keep it, ask again in 1 h] [Keep it, ask again in 4 h]
 """)
 
@@ -176,11 +176,13 @@ def test_the_question_names_the_running_job_that_postponed_it() -> None:
         }
         return shown(happened(K.STILL_NEEDED, NOW, id=20, **facts), ready(use=use))
 
+    two = changed(idle, gpus=(GpuUse(index=0, highest=0), GpuUse(index=1, highest=0)))
+    assert "but its GPUs have been at 0% for 4 h." in " ".join(asked(two).split())
     assert page(asked(idle), asked(connected)) == snapshot("""\
 
 (fallback) It costs $2.42/h, $4.96 so far. Its GPU has been at 0% since 12:12. Nobody is connected.
       It ends at 18:40.
-*Still using your 1x H100 (k7mq2)?* A job is running (python train.py), but its GPUs have been at 0%
+*Still using your 1x H100 (k7mq2)?* A job is running (python train.py), but its GPU has been at 0%
       for 4 h.
 | Cost: $2.42/h, $4.96 so far
 | GPU: at 0% since 12:12
@@ -190,7 +192,7 @@ def test_the_question_names_the_running_job_that_postponed_it() -> None:
 [Destroy k7mq2] [Yes, ask again in 1 h] [Yes, ask again in 4 h]
 
 (fallback) It costs $2.42/h, $4.96 so far. It ends at 18:40.
-*Still using your 1x H100 (k7mq2)?* A job is running (python train.py), but its GPUs have been at 0%
+*Still using your 1x H100 (k7mq2)?* A job is running (python train.py), but its GPU has been at 0%
       for 4 h, with 1 SSH connection open.
 | Cost: $2.42/h, $4.96 so far
 | Ends: 18:40
@@ -260,14 +262,14 @@ def test_lists_show_the_running_job_and_its_progress_to_those_who_may_see_them()
     lines = [lists.line(one, owned=True, times=reading(NOW).times) for one in rows]
     assert page(*(message(Rendered(text=one, blocks=()), NOW) for one in lines)) == snapshot("""\
 
-(fallback) Ready: 1x H100 (k7mq2) in EU. Job: python train.py, step 1200 of 8000, loss 2.1 (1 min
-      ago). It ends at 18:40. $2.42/h, $4.96 so far.
+(fallback) Ready: 1x H100 (k7mq2) in EU. It ends at 18:40. $2.42/h, $4.96 so far. Job: python
+      train.py, step 1200 of 8000, loss 2.1 (1 min ago).
 
-(fallback) Ready: 1x H100 (k7mq2) in EU. Job: python train.py. It ends at 18:40. $2.42/h, $4.96 so
-      far.
+(fallback) Ready: 1x H100 (k7mq2) in EU. It ends at 18:40. $2.42/h, $4.96 so far. Job: python
+      train.py.
 
-(fallback) Ready: 1x H100 (k7mq2) in EU. Job: step 1200 of 8000, loss 2.1 (1 min ago). It ends at
-      18:40. $2.42/h, $4.96 so far.
+(fallback) Ready: 1x H100 (k7mq2) in EU. It ends at 18:40. $2.42/h, $4.96 so far. Job: step 1200 of
+      8000, loss 2.1 (1 min ago).
 
 (fallback) Ready: 1x H100 (k7mq2) in EU. It ends at 18:40. $2.42/h, $4.96 so far.
 """)
@@ -276,6 +278,12 @@ def test_lists_show_the_running_job_and_its_progress_to_those_who_may_see_them()
 def test_home_shows_the_running_job_and_its_progress() -> None:
     tab = home_tab(home_of(working(RUNNING)), reading(NOW, ANA))
     assert "Job: python train.py, step 1200 of 8000, loss 2.1 (1 min ago)." in "\n".join(shown_on_home(tab, NOW))
+
+
+def test_a_long_name_and_progress_hide_neither_end_nor_cost_on_home() -> None:
+    details = working(changed(RUNNING, name="*" * 100), progress=changed(PROGRESS, text="*" * 100))
+    tab = "\n".join(shown_on_home(home_tab(home_of(details), reading(NOW, ANA)), NOW))
+    assert "It ends at 18:40. $2.42/h, $4.96 so far. Job: " in tab
 
 
 def test_show_lists_all_jobs_and_the_newest_progress() -> None:
@@ -293,7 +301,7 @@ def test_show_lists_all_jobs_and_the_newest_progress() -> None:
 # --- text from outside
 
 
-@pytest.mark.parametrize("text", [HOSTILE, "x" * 100, "`" * 100, "<" * 100])
+@pytest.mark.parametrize("text", [HOSTILE, "x" * 100, "`" * 100, "<" * 100, "*" * 100])
 def test_hostile_names_and_progress_are_shown_as_plain_text(text: str) -> None:
     job, said = changed(RUNNING, name=text), Progress(text=text, at=NOW)
     others = [changed(TRAIN, id=f"0.{n}", name=text) for n in range(15)]
@@ -308,6 +316,7 @@ def test_hostile_names_and_progress_are_shown_as_plain_text(text: str) -> None:
     asked = happened(K.STILL_NEEDED, NOW, id=20, status=idle.status, use=idle, span=4 * H, job=job)
     question = outbox(MessageKind.DIRECT, ready(use=idle), NOW, asked, to=ANA)
     assert told is not None
+    assert "It costs $2.42/h, $8.70 so far." in told.text
     assert question is not None
     for one in (*rendered, told, question):
         assert_valid(one)

@@ -12,13 +12,14 @@ from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.machine_use import OnEnding, OnEndingRefused
 from bot.model.machine_use import OnEndingState as S
-from bot.model.rental import GracefulDestroy
+from bot.model.rental import GracefulDestroy, Rental
 from bot.model.summary import RentalDetails
 from handlers.actions.rentals import destroy_dialog
 from handlers.messages import lists, replies, ssh_lines
 from handlers.messages.render import history_text
+from handlers.phrases.lease_buttons import extend_button
 from tests.views.screens import card, dialog, direct, message, page, read, thread
-from tests.views.stories import ANA, BEN, READY_EVENT, M, clock, gone, happened, lease, reading, ready
+from tests.views.stories import ANA, BEN, READY_EVENT, M, clock, gone, happened, lease, reading, ready, request
 
 K = EventKind
 SEEN, END, LATE = clock(18, 26), clock(18, 40), clock(18, 41)
@@ -216,6 +217,30 @@ def test_a_kept_machine_is_said_to_keep_running_and_what_that_costs() -> None:
 
 The script /root/on-ending.sh failed on this machine (exit 1), so it keeps running until tomorrow at 08:00.
 """)
+
+
+def test_the_button_for_more_time_includes_the_time_for_which_the_machine_is_then_kept() -> None:
+    """The time until the next morning is approved already. An end on the next day adds a night."""
+    wanted, morning = request(keep_if_failed=True), clock(8, 0, day=25)
+    paid = machine(S.THERE, request=wanted, lease=changed(lease(END), kept_until=morning)).rental
+    kept = changed(paid, lease=changed(paid.running_lease, ends_at=morning, kept_until=None))
+    total = changed(kept, request=changed(wanted, max_total=8_000_000))
+    ends = changed(kept, request=request())
+    labels = [button_label(one) for one in (paid, kept, total, ends)]
+    assert labels == [
+        "Extend 2 h, about $4.84",
+        "Extend 2 h, about $4.84, up to $58.08 if saving fails",
+        "Extend 2 h, about $4.84, up to $58.08, over the request's $8.00",
+        "Extend 2 h, about $4.84",
+    ]
+
+
+def button_label(rental: Rental) -> str:
+    button = extend_button(rental, reading(clock(18, 26)))
+    assert button is not None
+    label = button["text"]["text"]
+    assert isinstance(label, str)
+    return label
 
 
 def test_notices_and_receipts_mention_the_script_and_failures_get_a_message() -> None:

@@ -10,6 +10,7 @@ from inline_snapshot import snapshot
 
 from bot.model.attempt import SentScript
 from bot.model.base import changed
+from bot.model.job import MachineJobs
 from bot.model.machine_use import Missed, SetupProgress, SetupState, UsageStatus, Use
 from bot.model.summary import RentalDetails
 from bot.policy.access.probe_script import install_lines, probe_line
@@ -97,6 +98,11 @@ Your key "you@laptop" works; your key "you@desk" and Ben's keys will work if the
       startup script.
 The log of setup "torch" is /var/lib/gpubot/setup.log. If it is missing, the setup didn't run.
 """)
+
+
+def test_the_ready_message_names_the_jobs_if_the_machine_reports_them() -> None:
+    details = probed(answered=timedelta(minutes=2), jobs=MachineJobs())
+    assert "I check GPU load, SSH connections and jobs every 2 min." in words(details, ANA)
 
 
 def test_a_teammate_reads_when_their_key_works_and_what_is_monitored() -> None:

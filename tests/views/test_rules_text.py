@@ -157,6 +157,26 @@ def test_the_gpus_that_always_need_approval_are_named_next_to_the_limits() -> No
     ]
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ({}, ", the machine still ends, unless its request said keep-if-failed."),
+        ({"on_ending": {"failed": "keep"}}, ", the machine keeps running until its owner's next hours begin."),
+        (
+            {"on_ending": {"failed": "keep"}, "hours": {"days": "mon-sun", "time": "00:00-24:00"}},
+            ", the machine keeps running until the next morning, in its owner's time zone.",
+        ),
+        ({"on_ending": {"failed": "keep"}, "idle": {"probe": "none"}}, None),
+    ],
+)
+def test_what_happens_after_a_failed_script_is_said_if_scripts_run(
+    content: dict[str, Any], said: str | None
+) -> None:
+    failed = "If a machine's /root/on-ending.sh fails before the end"
+    lines = [line.strip() for line in words(content).splitlines() if "/root/on-ending.sh" in line]
+    assert lines == ([] if said is None else [failed + said])
+
+
 def test_setup_scripts_are_named() -> None:
     file = PolicyFile(text="setup: {torch: torch.sh}", scripts={"torch.sh": "#!/bin/sh\ntrue\n"})
     assert "Setup scripts: torch." in terminal_text(

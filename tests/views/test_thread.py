@@ -26,6 +26,8 @@ from tests.views.stories import (
     gone,
     happened,
     making,
+    ready,
+    request,
     waiting,
 )
 
@@ -89,6 +91,13 @@ This request needs a new decision, because buying was on hold for too long. Its 
 This request needs a new decision, because buying was on hold for too long. A machine now costs
       $1.90/h.
 """)
+
+
+def test_the_thread_says_if_a_machine_cannot_end_with_its_job() -> None:
+    event = happened(K.RENTING, clock(12, 36), **HYPER, left_out=LeftOut(parts=(ScriptPart.RUN,)))
+    without = "So I can't see when the job is done, and the machine runs until its latest end."
+    assert without in " ".join(thread(event, ready(request=request(until_done=True))).split())
+    assert without not in " ".join(thread(event, ready()).split())
 
 
 def test_the_thread_says_what_is_missing_without_a_startup_script() -> None:

@@ -15,12 +15,14 @@ from bot.model.job import Job, JobState, MachineJobs, UntilDone
 from bot.model.machine_use import OnEnding, OnEndingState
 from bot.model.summary import RentalDetails
 from handlers.actions.rentals import extend_form
+from handlers.actions.requests import approve_dialog
 from handlers.messages import offers, replies
 from handlers.phrases.format import Times
 from tests.views.screens import approval, card, dialog, direct, message, page, thread
 from tests.views.stories import (
     ANA,
     BEN,
+    LONGER,
     QUOTE,
     H,
     M,
@@ -205,13 +207,33 @@ def test_the_message_says_if_work_goes_on_or_somebody_keeps_the_machine() -> Non
         direct(first, ready(first, more, lease=lease(end)), NOW + 5 * M),
     ) == snapshot("""\
 
-Another job has started, so your 1x H100 (k7mq2) ends tomorrow at 00:40 again.
+Another job has started, so your 1x H100 (k7mq2) keeps running, until tomorrow at 00:40 at the
+      latest.
 
-A GPU is working or somebody has connected, so your 1x H100 (k7mq2) ends tomorrow at 00:40 again.
+A GPU is working or somebody has connected, so your 1x H100 (k7mq2) keeps running, until tomorrow at
+      00:40 at the latest.
 
-Ana is keeping your 1x H100 (k7mq2) until tomorrow at 00:40, even if its job is done.
+You decided to keep your 1x H100 (k7mq2) until tomorrow at 00:40, even if its job is done.
 
 *Extended: 1x H100 (k7mq2)*. It ends at 18:15.
+""")
+
+
+def test_the_message_says_that_the_machine_is_kept_if_its_usual_end_applies_again() -> None:
+    first = done(TRAIN)
+    kept = happened(K.KEPT, NOW + 4 * M, ANA, id=21, until=None, since=USUAL, span=H)
+    end = USUAL + 12 * H
+    asked = happened(K.EXTENSION_ASKED, NOW + 4 * M, ANA, id=21, until=end, since=USUAL, span=20 * H, terms=2)
+    waits = changed(LONGER, ends_at=end)
+    assert page(
+        direct(first, ready(first, kept, lease=lease(USUAL)), NOW + 5 * M),
+        direct(first, ready(first, asked, lease=lease(USUAL), extension=waits), NOW + 5 * M),
+    ) == snapshot("""\
+
+*Kept: 1x H100 (k7mq2)*. It ends tomorrow at 00:40.
+
+*Kept: 1x H100 (k7mq2)*. It ends tomorrow at 00:40. If the request for more time is approved, it
+      ends tomorrow at 12:40.
 """)
 
 
@@ -230,11 +252,14 @@ No job has started on 1x H100 (k7mq2) in the 1 h 57 min since it was ready. It k
       $2.42/h, until tomorrow at 00:40.
 [Destroy k7mq2] [Keep it until then]
 
-Ana still needs your 1x H100 (k7mq2). It still ends tomorrow at 00:40, or when its job is done, and
-      I won't ask again before that.
+You said that you still need your 1x H100 (k7mq2). It still ends tomorrow at 00:40, or when its job
+      is done, and I won't ask again before that.
+[Extend 2 h, about $4.84]
 
 A job has been running on 1x H100 (k7mq2) since 14:38.
 """)
+    of_ben = ends_with_jobs(none_yet, jobs=MachineJobs(jobs=(changed(started, uid=1000),)))
+    assert direct(none_yet, of_ben, at + 2 * M).startswith("No job of root has started on 1x H100 (k7mq2) in ")
 
 
 def test_the_owner_learns_about_gpubot_run_when_the_machine_is_ready() -> None:
@@ -260,14 +285,46 @@ The job on this machine is done, so the machine ends at 16:15.
 
 The job on this machine failed after 3 h 12 min, so the machine ends at 17:00.
 
-Another job has started, so this machine ends tomorrow at 00:40 again.
+Another job has started, so this machine keeps running, until tomorrow at 00:40 at the latest.
 
-Ana is keeping this machine until tomorrow at 00:40, even if its job is done.
+Ana decided to keep this machine until tomorrow at 00:40, even if its job is done.
 
 Ana chose that this machine ends when its job is done, tomorrow at 00:40 at the latest.
 
 Ana asked for 6 h more on this machine, until tomorrow at 00:40 or until its job is done. That needs
       approval. Unless someone approves, it ends at 18:40.
+""")
+
+
+def test_more_time_for_a_machine_that_ends_with_its_job_says_so() -> None:
+    longer = changed(LONGER, ends_at=USUAL, until_done=True)
+    asked = happened(K.EXTENSION_ASKED, NOW, ANA, id=20, until=USUAL, since=clock(18, 40), span=6 * H, terms=2)
+    waits = ready(asked, extension=longer)
+    assert "Ana wants more time for *1x H100 (k7mq2)*, until its job is done" in approval(asked, waits, NOW)
+    shown = " ".join(dialog(approve_dialog(waits, reading(NOW)), NOW).split())
+    assert "6 h more for 1x H100 (k7mq2), until its job is done" in shown
+    decided = [
+        happened(K.EXTENSION_APPROVED, NOW, BEN, id=21, until=USUAL),
+        happened(K.EXTENDED, NOW, ANA, id=21, until=USUAL, span=2 * H),
+    ]
+    for event in decided:
+        assert "ends tomorrow at 00:40, or when its job is done." in thread(event, ends_with_jobs())
+        assert "or when" not in thread(event, ready())
+        assert "or when" not in thread(event, ends_with_jobs(done=TRAIN))
+
+
+def test_questions_from_before_point_to_the_message_about_the_end_and_its_reader_is_you() -> None:
+    told = happened(K.JOBS_ENDED, clock(15, 0), id=19, jobs=(TRAIN,), until=USUAL)
+    first, kept = done(TRAIN), happened(K.KEPT_WHEN_DONE, NOW + M, ANA, id=21, until=USUAL)
+    after_keep = happened(K.JOBS_ENDED, NOW, id=20, jobs=(TRAIN,), until=USUAL)
+    assert page(
+        direct(told, ends_with_jobs(told, first, done=TRAIN), NOW),
+        direct(after_keep, ends_with_jobs(after_keep, kept), NOW + M),
+    ) == snapshot("""\
+
+I told you at 16:00 that the last job on your 1x H100 (k7mq2) has ended.
+
+You decided to keep your 1x H100 (k7mq2) until tomorrow at 00:40, even if its job is done.
 """)
 
 

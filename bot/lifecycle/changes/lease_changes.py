@@ -63,13 +63,19 @@ def keep_after_failure(rental: Rental, until: datetime, now: datetime) -> Rental
     """Keep the machine until `until`, because its `/root/on-ending.sh` failed before the end of the lease.
 
     If the script fails again, the machine isn't kept again. If the lease was to end because its jobs are done, the
-    new end no longer depends on jobs.
+    new end no longer depends on jobs, but the lease can still be extended to its latest end, which was approved. A
+    pending request for more time is dropped if the machine now runs that long
+    anyway. An approval would otherwise make the lease shorter.
     """
-    lease = rental.running_lease
-    latest_end = None if lease.ends_when_done else later_end(lease, until)
+    lease, extension = rental.running_lease, rental.extension
     until_done = None if lease.ends_when_done else lease.until_done
-    lease = changed(lease, ends_at=until, latest_end=latest_end, until_done=until_done, kept_until=None)
-    return alter(rental, lease=changed(lease, notices_checked_at=now))
+    lease = changed(
+        lease, ends_at=until, latest_end=later_end(lease, until), until_done=until_done, kept_until=None
+    )
+    rental = alter(rental, lease=changed(lease, notices_checked_at=now))
+    if extension is None or extension.ends_at > until:
+        return rental
+    return changed(rental, terms=rental.unextended, extension=None)
 
 
 def extend(
@@ -95,9 +101,14 @@ def ask_extension(rental: Rental, extension: Extension, question: Question, now:
     """Store a request for a longer lease that an approver has to decide. Record that someone needs the rental.
 
     The end of the lease doesn't change yet. If somebody had requested to destroy the machine gracefully, this is
-    cancelled, and the lease ends when it would have ended before.
+    cancelled, and the lease ends when it would have ended before. If the lease was to end because its jobs are
+    done, its previous end is restored, because the time until then is already approved. Unless the request says
+    so, the lease then no longer depends on jobs.
     """
-    lease = changed(_not_destroyed(rental.running_lease), seen_at=now, question=question)
+    lease = _not_destroyed(rental.running_lease)
+    if lease.ends_when_done:
+        lease = until_done_from(lease, now) if extension.until_done else with_fixed_end(lease)
+    lease = changed(lease, seen_at=now, question=question)
     return alter(rental, extension=extension, lease=lease, due_at=now)
 
 

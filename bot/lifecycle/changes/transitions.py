@@ -25,7 +25,7 @@ from bot.model.state import ForbiddenTransition, State, check_change, check_tran
 from bot.policy.buying.fewer_hours import FewerHours
 from bot.policy.buying.waiting import waitlist_entry_for
 from bot.policy.use.end_notices import approval_notice_at
-from bot.policy.use.jobs import resumed
+from bot.policy.use.jobs import lease_for_new_owner
 from bot.policy.use.questions import after_asking, for_new_owner
 
 ALARM_AFTER = timedelta(minutes=5)
@@ -144,6 +144,7 @@ def change_owner(
 
     The former owner's last activity and the questions that the former owner was asked are no longer taken into
     account. If the machine was about to end because its jobs are done, the previous end of the lease is restored.
+    Jobs that ended before don't end it any more.
 
     Args:
         asked_about: The usage status that the message to the new owner asks about. None if the message asks
@@ -156,7 +157,7 @@ def change_owner(
         question = for_new_owner(lease.question)
         question = question if asked_about is None else after_asking(question, asked_about, now)
         question = changed(question, quiet_until=quiet_until)
-        lease = changed(resumed(lease, now), seen_at=now, question=question)
+        lease = changed(lease_for_new_owner(rental, now), seen_at=now, question=question)
     teammates = tuple(one for one in rental.teammates if one != owner)
     return alter(
         rental, owner=owner, teammates=teammates, lease=lease, due_at=rental.due_at if lease is None else now

@@ -33,7 +33,7 @@ from bot.policy.team.rules import ProbeKind
 from bot.policy.use.flexible_end import can_move
 from bot.policy.use.gpu_faults import health_after, new_faults
 from bot.policy.use.gpu_mismatch import gpu_mismatch
-from bot.policy.use.jobs import after_report, progress_of, shown_progress
+from bot.policy.use.jobs import after_no_report, after_report, progress_of, shown_progress
 from bot.policy.use.on_ending import end_to_tell, is_awaited
 from bot.policy.use.probe_times import (
     MOST_KEYS_NOTIFIED,
@@ -441,13 +441,17 @@ async def with_jobs(tx: Tx, rental: Rental, report: JobReport | None, now: datet
     the card is edited now.
     """
     if report is None:
-        return rental
+        return rental if rental.jobs is None else _with_changed_jobs(rental, after_no_report(rental.jobs), now)
     progress = progress_of(report, rental.progress, now)
     if progress != rental.progress:
         await tx.rentals.note_progress(rental.id, progress)
         if shown_progress(rental, now) is None:
             rental = alter(rental, progress=progress)
     jobs = after_report(rental.jobs, report, now)
+    return _with_changed_jobs(rental, jobs, now)
+
+
+def _with_changed_jobs(rental: Rental, jobs: MachineJobs, now: datetime) -> Rental:
     unchanged = jobs == (rental.jobs or MachineJobs(quiet_since=jobs.quiet_since))
     return rental if unchanged else note_jobs(rental, jobs, now)
 

@@ -134,8 +134,12 @@ def _after_failure(
         estimate=cost_at_most(rental.rate_at_most, kept + deps.rules.lease.grace),
         exit_status=action.exit_status,
     )
-    rental = changes.keep_after_failure(rental, action.until, now)
-    return snapshot.with_rental(rental).with_event(EventKind.KEPT_AFTER_FAILURE, now, facts)
+    extension, rental = rental.extension, changes.keep_after_failure(rental, action.until, now)
+    snapshot = snapshot.with_rental(rental).with_event(EventKind.KEPT_AFTER_FAILURE, now, facts)
+    if extension is None or rental.extension is not None:
+        return snapshot
+    expired = DecisionFacts(until=action.until, hours=extension.terms.lease)
+    return snapshot.with_event(EventKind.EXTENSION_EXPIRED, now, expired)
 
 
 def _after_work_action(snapshot: RentalSnapshot, action: ready.WorkAct, now: datetime) -> RentalSnapshot:

@@ -135,7 +135,7 @@ async def rent_replacement(tx: Tx, deps: Deps, quote: Quote) -> Rental | None:
         if terms is None:
             continue
         new = transitions.new_rental(
-            changed(quote, request=shortened(request, terms.lease)),
+            changed(quote, request=shortened(request, terms)),
             offer,
             rental_id=await free_id(tx, deps),
             card_channel=rental.card_channel,

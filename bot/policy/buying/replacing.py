@@ -18,7 +18,6 @@ from bot.model.state import State
 from bot.model.summary import Remainder
 from bot.policy.buying.spending import affordable_lease, billed_span, provisioning_budget
 from bot.policy.team.rules import Rules
-from bot.policy.use import keeping
 
 FIRST_HOUR = timedelta(hours=1)
 """The time during which an owner can report that a newly ready machine doesn't work."""
@@ -137,13 +136,13 @@ def replacing_request(rental: Rental, left: Remainder, now: datetime) -> Request
     )
 
 
-def shortened(request: Request, lease: timedelta) -> Request:
-    """Return a copy of a request that asks for a lease of at most `lease`.
+def shortened(request: Request, terms: Terms) -> Request:
+    """Return a copy of a request that asks for no more time than the terms of its replacement allow.
 
-    A longer lease would cost more than the rental's remaining budget.
+    More time would cost more than the rental's remaining budget.
     """
-    up_to = lease if request.up_to is not None and request.lease < lease else None
-    return keeping.shorter(request, lease=min(request.lease, lease), up_to=up_to)
+    up_to = terms.lease if request.up_to is not None and request.lease < terms.lease else None
+    return changed(request, lease=min(request.lease, terms.lease), up_to=up_to, kept=terms.kept)
 
 
 def propose_replacement(
@@ -152,7 +151,8 @@ def propose_replacement(
     """Return the terms for buying an offer as a replacement, or None if that isn't possible.
 
     The terms stay within the remaining time and budget of the replaced rental, and within the team's limit. If the
-    remaining budget doesn't pay for all of the remaining time, the lease is shorter.
+    remaining budget doesn't pay for all of the remaining time, less time is granted: first, the time for which the
+    machine is kept if the owner's `/root/on-ending.sh` fails becomes shorter, and then the lease.
 
     Returns None if the remaining budget doesn't even pay for LEAST_LEASE, or if the offer costs more per hour than
     is allowed.
@@ -166,5 +166,7 @@ def propose_replacement(
     pays = provisioning_budget(left.total, 0, offer.rate, lease, rules) >= rules.procure.provision_timeout
     if offer.rate > max_rate or lease < min(LEAST_LEASE, left.lease) or not pays:
         return None
-    total = min(left.total, cost_at_most(max_rate, billed_span(lease, request.kept, rules)))
-    return Terms.of(request, left.gpu, price=offer.rate, max_rate=max_rate, total=total, lease=lease)
+    kept = affordable_lease(left.total, starts, offer.rate, lease + request.kept, rules) - lease
+    total = min(left.total, cost_at_most(max_rate, billed_span(lease, kept, rules)))
+    terms = Terms.of(request, left.gpu, price=offer.rate, max_rate=max_rate, total=total, lease=lease)
+    return changed(terms, kept=kept)

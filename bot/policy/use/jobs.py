@@ -13,7 +13,17 @@ from bot.errors import Mistake
 from bot.model.attempt import Attempt, ScriptPart
 from bot.model.base import changed
 from bot.model.facts import WorkGoesOn
-from bot.model.job import ROOT, Job, JobReport, JobState, MachineJobs, Progress, ReportedJob, UntilDone
+from bot.model.job import (
+    MOST_REPORTED,
+    ROOT,
+    Job,
+    JobReport,
+    JobState,
+    MachineJobs,
+    Progress,
+    ReportedJob,
+    UntilDone,
+)
 from bot.model.machine_use import Sample, UsageStatus, Use
 from bot.model.rental import Lease, Rental
 from bot.model.request import Request
@@ -49,14 +59,14 @@ def after_report(before: MachineJobs | None, report: JobReport, at: datetime) ->
     that was known before therefore keeps the times that were computed first.
 
     If a running job is missing from the report, its end is unknown. This happens if the machine was rebooted, for
-    example.
+    example. If the report had no room for the job, nothing is known about it, so it counts as running.
     """
     before = before or MachineJobs()
     known = {job.id: job for job in before.jobs}
     jobs = [_reported(job, known.get(job.id), at) for job in report.jobs]
     missing = [job for job in before.jobs if job.id not in {one.id for one in report.jobs}]
     jobs += [
-        changed(job, state=JobState.UNKNOWN, ended_at=at) if job.running else job
+        changed(job, state=JobState.UNKNOWN, ended_at=at) if job.running and _had_room(report, job) else job
         for job in missing
         if job.running or _is_untold(job, before)
     ]
@@ -70,6 +80,23 @@ def after_report(before: MachineJobs | None, report: JobReport, at: datetime) ->
         quiet_since=(quiet_since or at) if quiet else None,
         quiet_confirmed=quiet and quiet_since is not None,
     )
+
+
+def _had_room(report: JobReport, job: Job) -> bool:
+    """Return whether a report would contain `job` if it was running.
+
+    A report contains running jobs before jobs that have ended, and running jobs of root before those of others.
+    """
+    before = [one for one in report.jobs if one.state is JobState.RUNNING and (one.uid == ROOT or job.uid != ROOT)]
+    return len(before) < MOST_REPORTED
+
+
+def after_no_report(jobs: MachineJobs) -> MachineJobs:
+    """Return the jobs of a machine after a probe run that reported nothing about jobs.
+
+    A job may have begun since the last report. Two more reports must therefore show that none of root's jobs runs.
+    """
+    return changed(jobs, quiet_since=None, quiet_confirmed=False)
 
 
 def _reported(job: ReportedJob, known: Job | None, at: datetime) -> Job:
@@ -190,6 +217,17 @@ def _counts(job: Job, until_done: UntilDone | None) -> bool:
     return until_done is not None and job.uid == ROOT and job.began_at > until_done.since
 
 
+def first_job_since(rental: Rental, at: datetime) -> Job | None:
+    """Return the first running job that began after `at` and can end the lease of a ready machine.
+
+    None if there is no such job.
+    """
+    until_done = rental.running_lease.until_done
+    running = rental.jobs.running if rental.jobs is not None else ()
+    started = [job for job in running if job.began_at > at and _counts(job, until_done)]
+    return min(started, key=lambda job: job.began_at, default=None)
+
+
 def last_job(rental: Rental) -> Job | None:
     """Return the job whose end means that the lease of a ready machine should end.
 
@@ -231,7 +269,7 @@ def done_job(
     if until_done.resumed_at is not None and (job.ended_at or job.began_at) < until_done.resumed_at:
         if use is None or use.status is not UsageStatus.IDLE:
             return None
-    elif jobs.quiet_since is None or work_after(samples, jobs.quiet_since, rules):
+    elif jobs.quiet_since is None or work_after(samples, jobs.quiet_since, rules, ended_at=job.ended_at):
         return None
     return job if end_when_done(job, now, rules) < lease.ends_at else None
 
@@ -260,18 +298,26 @@ def work_that_goes_on(rental: Rental, samples: Sequence[Sample], rules: Rules) -
     later = [job for job in jobs.jobs if job.began_at > until_done.done_seen_at] if jobs is not None else []
     if jobs is not None and any(_counts(job, until_done) for job in (*jobs.running, *later)):
         return WorkGoesOn.JOB
-    return WorkGoesOn.GPU_OR_CONNECTION if work_after(samples, until_done.done_seen_at, rules) else None
+    ended_at = until_done.done.ended_at if until_done.done is not None else None
+    works = work_after(samples, until_done.done_seen_at, rules, ended_at=ended_at)
+    return WorkGoesOn.GPU_OR_CONNECTION if works else None
 
 
-def work_after(samples: Sequence[Sample], at: datetime, rules: Rules) -> bool:
-    """Return whether samples after `at` show a working GPU, or a connection that was opened after `at`.
+def work_after(samples: Sequence[Sample], at: datetime, rules: Rules, *, ended_at: datetime | None) -> bool:
+    """Return whether samples show that a GPU worked or somebody connected after the last job had ended.
 
     A connection is ignored until it is two minutes old. Internet scanners keep theirs for up to that long.
+
+    Args:
+        at: The time of the first report without a running job. Earlier GPU work may belong to the job.
+        ended_at: The time at which the last job ended. Connections that were open before it are ignored. If
+            unknown, `at` is used.
     """
-    after = [sample for sample in samples if sample.at > at]
-    if any(shows_work(sample, rules.idle) for sample in after):
+    if any(shows_work(sample, rules.idle) for sample in samples if sample.at > at):
         return True
-    known = {peer for sample in samples if sample.at <= at for peer in sample.peers}
+    ended_at = at if ended_at is None else min(ended_at, at)
+    known = {peer for sample in samples if sample.at <= ended_at for peer in sample.peers}
+    after = [sample for sample in samples if sample.at > ended_at]
     opened = [changed(s, peers=tuple(peer for peer in s.peers if peer not in known)) for s in after]
     return open_connections(opened)[0] > 0
 
@@ -305,6 +351,19 @@ def until_done_from(lease: Lease, now: datetime) -> Lease:
     else:
         until_done = before
     return changed(lease, ends_at=lease.last_end, latest_end=None, until_done=until_done)
+
+
+def lease_for_new_owner(rental: Rental, now: datetime) -> Lease:
+    """Return the lease of a machine that gets a new owner.
+
+    The new owner's machine doesn't end because of jobs that ended before. If the lease was about to end because of
+    them, its previous end is restored. A job that is running still counts.
+    """
+    lease = resumed(rental.running_lease, now)
+    running = rental.jobs.running if rental.jobs is not None else ()
+    if lease.until_done is None or any(_counts(job, lease.until_done) for job in running):
+        return lease
+    return changed(lease, until_done=UntilDone(since=now))
 
 
 def shows_jobs(rental: Rental, attempts: Iterable[Attempt], rules: Rules) -> bool:
@@ -341,7 +400,10 @@ def first_job_missing_at(lease: Lease, jobs: MachineJobs | None) -> datetime | N
     depend on its jobs.
     """
     until_done = lease.until_done
-    if until_done is None or until_done.asked_at is not None or until_done.done is not None:
+    if until_done is None or until_done.asked_at is not None:
+        return None
+    # After a restart, the machine no longer reports the jobs that were done before.
+    if until_done.done is not None or until_done.resumed_at is not None:
         return None
     if jobs is not None and any(_counts(job, until_done) for job in jobs.jobs):
         return None

@@ -69,6 +69,19 @@ def was_not_told(rental: Rental, use: Use | None, probe_runs: Sequence[Sample], 
     return not are_recent(probe_runs, now)
 
 
+def result_is_unseen(rental: Rental, use: Use | None, probe_runs: Sequence[Sample], now: datetime) -> bool:
+    """Return whether the script was running when it was last seen, and the bot has been down since.
+
+    The next probe run then shows whether the script has failed in the meantime.
+
+    Args:
+        use: The usage status. None for a machine without a probe.
+    """
+    script = rental.on_ending
+    running = use is not None and script is not None and script.runs_for(rental.running_lease.ends_at)
+    return running and not are_recent(probe_runs, now)
+
+
 def wait_until(rental: Rental, rules: Rules) -> datetime | None:
     """Return the time until which the destruction can be delayed because `/root/on-ending.sh` is still running.
 

@@ -511,11 +511,13 @@ def _jobs_ended(machine: Machine, _: Rules, now: datetime) -> Due | None:
 def _until_done(machine: Machine, rules: Rules, now: datetime) -> Due | None:
     """End the lease soon if its jobs are done. If there is work after that, restore its previous end."""
     rental, lease, samples = machine.rental, machine.lease, machine.probe_runs
-    if lease.until_done is None or rental.replaced_by is not None:
+    if lease.until_done is None:
         return None
     if lease.ends_when_done:
         work = job_rules.work_that_goes_on(rental, samples, rules)
         return Due(now + LOOK_AGAIN) if work is None else Due(now, ResumeWork(work))
+    if rental.replaced_by is not None:
+        return None
     job = job_rules.done_job(rental, _status(machine, rules, now), samples, now, rules)
     if job is not None:
         return Due(now, EndWhenDone(job, job_rules.end_when_done(job, now, rules)))
@@ -610,11 +612,16 @@ def _end(machine: Machine, rules: Rules, now: datetime) -> Due | None:
         return Due(now + LOOK_AGAIN)
     if rental.extension is not None and not first_probe_run_decides:
         return Due(now, ExpireExtension(rental.extension.terms.lease))
-    # After the bot was down, earlier notifications of the end don't count in two cases, and the owner gets another
-    # grace period. In the first case, the notifications said that the end moves while the machine is in use, but
-    # only the next probe run will show whether the machine is in use. In the second case, the machine never
-    # received this end, so the owner's `/root/on-ending.sh` hasn't run.
+    # After the bot was down, earlier notifications of the end don't count in three cases, and the owner gets
+    # another grace period:
+    # - The notifications said that the end moves while the machine is in use, but only the next probe run will
+    #   show whether the machine is in use.
+    # - The machine never received this end, so the owner's `/root/on-ending.sh` hasn't run.
+    # - The script was running when it was last seen. If it has failed since, the machine is kept.
     not_sent = on_ending.was_not_told(rental, machine.use, probe_runs, now)
+    may_have_failed = on_ending.result_is_unseen(rental, machine.use, probe_runs, now)
+    if may_have_failed and keeping.kept_until(lease, now, _zone(machine, rules), rules) is not None:
+        first_probe_run_decides = True
     known_at = () if first_probe_run_decides or not_sent or notified.uncertain else notified.at
     at = leases.may_end(lease.ends_at, min(known_at, default=None), min(notified.tried, default=None), rules)
     if at is None:

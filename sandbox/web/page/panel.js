@@ -27,7 +27,7 @@ function trouble(gpu) {
   const words = [
     gpu.lost && "is lost",
     ...new Set(gpu.xids.map((xid) => `had Xid ${xid}`)),
-    gpu.ecc > 0 && `had ${gpu.ecc} memory errors`,
+    gpu.ecc > 0 && `had ${gpu.ecc} memory error${gpu.ecc === 1 ? "" : "s"}`,
     gpu.hot && "is slowed down by heat",
     gpu.power && "is slowed down by its power supply",
     gpu.remap_failed && "can't replace a memory row",
