@@ -111,6 +111,20 @@ async def test_a_job_that_is_seen_twice_has_ended(jobs: Jobs) -> None:
     ]
 
 
+@pytest.mark.parametrize("order", ["end; see", "see; end"])
+async def test_a_job_that_ends_while_the_files_are_looked_at_is_seen(jobs: Jobs, order: str) -> None:
+    await put(jobs, "running.0.Ends", running(), user=jobs.reader)
+    await put(jobs, "new.Ends", ended(0, "3"), user=jobs.reader)
+    _replace_stat(
+        jobs,
+        f"""
+        end() {{ [ ! -e new.Ends ] || {{ mv new.Ends ended.0.Ends && rm running.0.Ends; }}; }}
+        see() {{ stat "$@"; }}
+        {order.replace("see", 'see "$@"')}""",
+    )
+    assert [(job.id, job.state) for job in await jobs.read()] == [("Ends", "exit-3")]
+
+
 async def test_a_clock_in_the_future_gives_ages_of_zero(jobs: Jobs) -> None:
     later = "/usr/bin/touch -d 'next year'"
     await put(jobs, "running.0.A", running("9999999999"), after=f"{later} running.0.A")
@@ -249,11 +263,14 @@ async def test_a_program_of_nobody_cannot_write_into_the_pipes_of_the_reader(job
 def _swap(jobs: Jobs, make: str) -> None:
     """Replace each file of the reader's user as soon as the reader has looked at the files."""
     make = make.replace("{}", '"$file"')
-    stat = shlex.quote(os.path.realpath(program("busybox")))
+    _replace_stat(jobs, f'stat "$@"\nfor file in *.*; do rm -f "$file" && {make}; done\n')
+
+
+def _replace_stat(jobs: Jobs, script: str) -> None:
+    """Replace the command `stat` by a script, which can still call it."""
+    busybox = shlex.quote(os.path.realpath(program("busybox")))
     (jobs.machine.sbin / "stat").unlink(missing_ok=True)
-    jobs.machine.install(
-        "stat", f'#!/bin/sh\n{stat} stat "$@"\nfor file in *.*; do rm -f "$file" && {make}; done\n'
-    )
+    jobs.machine.install("stat", f'#!/bin/sh\nstat() {{ {busybox} stat "$@"; }}\n{script}')
 
 
 async def test_everyone_can_write_to_the_folder_whoever_made_it(jobs: Jobs) -> None:

@@ -23,8 +23,8 @@ JOBS_PATH = "/usr/local/sbin/gpubot-jobs"
 #   be a regular file without further links, to which only its owner can write.
 # - At most 400 bytes of at most 49 files are read. Root's running jobs come first, so that nobody can crowd them
 #   out.
-# - The name shows whether a job runs. running.* is listed before ended.*, so a job that ends at this moment is
-#   seen at least once. If it is seen twice, the end counts.
+# - The name shows whether a job runs. A job may end at any moment: then ended.* is there before running.* is gone.
+#   So ended.* is looked for too, and once more if running.* is gone. If a job is seen twice, the end counts.
 # - A FIFO that replaces a file after the check would block. Then the script is killed, and `jobs-end` is missing.
 GPUBOT_JOBS_SCRIPT = r"""#!/bin/sh
 # gpubot's probe runs this after its report. It prints at most 8 jobs of gpubot-run, and the newest progress.
@@ -40,7 +40,7 @@ fi
 
 cd /run/gpubot/jobs || exit
 files=$(for file in running.* ended.* progress.*; do
-  case $file in *[!a-zA-Z0-9.]*) ;; *) echo "$file" ;; esac
+  case $file in *[!a-zA-Z0-9.]*) ;; running.*) echo "$file ended.${file#*.}" ;; *) echo "$file" ;; esac
 done)
 # A command can't have more than about 2 MB of arguments.
 [ ${#files} -lt 1000000 ] || exit
@@ -56,6 +56,10 @@ stat -c '%A %h %u %Y %n' $files </dev/null 2>/dev/null | awk -v now="$now" '
     print (name[1] == "running" && age < 180 ? $3 > 0 : 2), age, $3, $5
   }' | sort -n -k 1,1 -k 2,2 | awk 'n[$1]++ < ($1 == 3 ? 1 : 16)' |
   while read -r class age user file; do
+    [ -e "$file" ] || {
+      class=2 file=ended.${file#*.}
+      [ "$(stat -c '%A %h %u' "$file" 2>/dev/null)" = "-rw-r--r-- 1 $user" ] || continue
+    }
     echo "$class $age $user $file $(head -c 400 "$file" 2>/dev/null | tr -c '\040-\176\200-\377' ' ')"
   done | awk -v now="$now" -v space="$(readlink /proc/self/ns/pid)" '
   function number(text, most) { return text ~ /^[0-9]+$/ && length(text) < 11 && text + 0 <= most }
