@@ -243,11 +243,11 @@ def extend_form(details: RentalDetails, reader: Reader) -> Modal:
 def _until_done_box(details: RentalDetails, rules: Rules) -> Json | None:
     """Return the checkbox that ends the machine when its job is done.
 
-    None if this was chosen already, or if the bot can't see the machine's jobs.
+    None if this was chosen already, if the bot can't see the machine's jobs, or if the rental was never ready.
     """
-    rental, lease = details.rental, details.rental.running_lease
-    chosen = lease.until_done is not None and not lease.ends_when_done
-    if chosen or not shows_jobs(rental, details.attempts, rules):
+    rental, lease = details.rental, details.rental.lease
+    chosen = lease is not None and lease.until_done is not None and not lease.ends_when_done
+    if lease is None or chosen or not shows_jobs(rental, details.attempts, rules):
         return None
     box = option("End when the job is done", UNTIL_DONE)
     label = "If the work is done earlier (started with gpubot-run from now on)"
