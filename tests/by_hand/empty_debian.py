@@ -174,7 +174,7 @@ def restoring() -> str:
     """Return the commands with which docs/operating.md restores a backup."""
     page = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
     lines = re.findall(
-        r"^    (.+)$", page.partition("Restore it while")[2].partition("With PostgreSQL")[0], re.MULTILINE
+        r"^    (.+)$", page.partition("To restore a backup, stop")[2].partition("With PostgreSQL")[0], re.MULTILINE
     )
     return "\n".join(lines).replace(" FILE ", " /root/backup.sqlite ") + "\n"
 
