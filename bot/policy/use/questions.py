@@ -94,9 +94,9 @@ def in_hours(
     """
     waits = not urgent or asked_about(lease.question, use) is not None
     allowed = next_within(at, zone, rules.hours) if waits else at
-    # If the question has to wait for the owner's working hours, don't call `may_ask_at` now. That function
-    # considers only the next notice of the end of the lease, and further notices may follow before the working
-    # hours. It is called once the question is due.
+    # If the question has to wait for the owner's working hours, don't call `may_ask_at` now. That function only
+    # keeps the question apart from the next notice of the lease's end, and this notice may be long past when the
+    # question is due. It is called again at that time.
     return _before_last_notice(lease, may_ask_at(lease, at, rules) if allowed == at else allowed, rules)
 
 
