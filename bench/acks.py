@@ -108,7 +108,8 @@ async def _run(size: Size, folder: Path) -> tuple[Run, Run]:
         _empty(empty_world, size) as (empty_command, empty_click),
     ):
         async with open_world(folder, "commands") as world, _bot(world, size, size.beside) as (command, _):
-            # Let the bot look up each person now, so that these look-ups don't distort the measured times.
+            # On each person's first command, the bot looks the person up in Slack. Let this happen before the
+            # measurement, because it would distort the measured times.
             for number in range(size.people):
                 await command(number)
             await world.wait_until_idle()

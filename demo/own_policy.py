@@ -63,7 +63,8 @@ async def add_cast(rules: Rules, sandbox: SandboxClient) -> Cast:
     """
     casting = _Casting(rules, sandbox, await sandbox.slack.get("workspace"))
     named = named_in(rules)
-    # Add people first, because groups need members. Add channels last, because all additional members join them.
+    # Keep this order: people (U, W), then groups (S), then channels (C, G). A new group needs members, and all
+    # additional members join each new channel.
     for kind in ("UW", "S", "CG"):
         for one, keys in named.items():
             if one[0] in kind and one not in casting.shown:

@@ -107,6 +107,6 @@ def _await_end_of_input(loop: asyncio.AbstractEventLoop, ended: asyncio.Event) -
     with suppress(OSError):
         while os.read(0, 4096):
             pass
-    # The event loop may have been closed in the meantime.
+    # The event loop may have been closed in the meantime. In that case, nobody waits for `ended`.
     with suppress(RuntimeError):
         loop.call_soon_threadsafe(ended.set)

@@ -293,8 +293,8 @@ class Faults:
     def _acted(self, task: asyncio.Task[web.StreamResponse]) -> None:
         self._acting.discard(task)
         if not task.cancelled():
-            # If the client has disconnected, nobody awaits the task. asyncio would then log that its exception was
-            # never retrieved.
+            # If the client has disconnected, nobody awaits this task. Read its exception here. Otherwise, asyncio
+            # would log that the exception was never retrieved.
             task.exception()
 
     def _count(self, fault: Fault) -> None:

@@ -98,7 +98,7 @@ class HealthPart:
             trouble = self.troubles.get(gpu, GpuTrouble())
             messages, counted = self._earlier.get(gpu, (0, 0))
             xids, errors = trouble.xids[messages:], trouble.ecc - counted
-            # A GPU that is missing for the first time may be missing by chance.
+            # The first time that a GPU is missing may be an accident, so it doesn't count as lost yet.
             if trouble.lost and gpu in self._missing:
                 faults.append(f"fault {index} lost")
             soon |= trouble.lost and gpu not in self._missing

@@ -31,7 +31,8 @@ class Served:
     async def stop(self) -> None:
         """Stop listening and close every connection, even those whose handler would wait forever."""
         await self.runner.cleanup()
-        # Let the handlers that were just cancelled finish.
+        # Closing the connections has cancelled handlers. Let the event loop run once, so that these handlers
+        # finish.
         await real_sleep(0)
 
 
@@ -110,7 +111,8 @@ async def control_call(
         raise refusal(405, f"{request.path} takes {allowed}, not {request.method}") from None
     except web.HTTPNotFound:
         if request.match_info.http_exception is None:
-            # The handler itself responded with 404: the call exists, but the object that it names doesn't.
+            # The URL is valid, and the handler itself has responded with 404, because the object that the URL
+            # names doesn't exist. Pass this response on.
             raise
         raise refusal(404, f"no control call {request.method} {request.path}") from None
 

@@ -427,8 +427,8 @@ class Delivery(Part):
             await self._deps.clock.pause(PAUSE_AFTER_OUTAGE)
             return
         except GpubotError as error:
-            # The database failed. The message uses the database only before the call of Slack, so nothing has been
-            # sent yet.
+            # The database failed. `_send` uses the database only before it calls Slack, so nothing has been sent
+            # yet.
             log.warning("delivery.outage", message=message.id, error=type(error).__name__)
             self._unsaved.note_outage()
             await self._deps.clock.pause(PAUSE_AFTER_OUTAGE)

@@ -85,7 +85,8 @@ class Listing:
         return self.total - (self.storage or 0)
 
 
-# Prices that don't follow the formula below, by vendor, vendor region, variant, contract and number of GPUs.
+# The prices that aren't computed with the formula below. Each key consists of a vendor, the vendor's region, a GPU
+# variant, a contract and a number of GPUs.
 _SPECIAL_PRICES: dict[tuple[str, str, str, str, int], Decimal] = {
     ("hyperstack", "nor-1", "nvidia-h100-sxm5-80gb", "ondemand", 1): Decimal("2.15"),
     ("hyperstack", "nor-1", "nvidia-h100-sxm5-80gb", "ondemand", 2): Decimal("4.40"),

@@ -199,7 +199,8 @@ class Sockets:
         if retry is not None:
             envelope |= {"retry_attempt": retry, "retry_reason": reason}
         index = self._rng.randrange(self.count)
-        # If the index isn't that of a connection, the envelope goes to a ghost and is lost.
+        # Slack may send an envelope, a message in Socket Mode, over a connection that the app has already lost. If
+        # no connection has this index, the envelope is sent over such a connection and never arrives.
         connection = self.connections[index] if index < len(self.connections) else None
         self.on_envelope("sent", envelope)
         waiting = Waiting(self._monotonic(), asyncio.get_running_loop().create_future())
@@ -213,7 +214,7 @@ class Sockets:
         except TimeoutError:
             return Answer("operation_timeout")
         except (ConnectionError, RuntimeError):
-            # The socket was closed while the envelope was being sent.
+            # The app closed its WebSocket while the sandbox was sending the envelope.
             return Answer("dispatch_failed")
         finally:
             if connection is not None:

@@ -87,7 +87,7 @@ class Bot:
         return reply({"from": start, "now": self._clock.now()})
 
     def _jump(self, moment: datetime) -> None:
-        # If the clock runs fast, the moment may have passed in the meantime, and the clock can't go back.
+        # The clock can't go back. It may run so fast that it has already passed this moment.
         if moment > self._clock.now():
             self._clock.jump_to(moment)
 

@@ -75,7 +75,7 @@ class Live:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
         for task in done:
-            # The browser may disconnect while something is being sent.
+            # The browser may disconnect while the sandbox is sending something. This isn't an error.
             with suppress(ConnectionError):
                 task.result()
         return socket

@@ -59,8 +59,8 @@ def _in_vain(evidence: Evidence, text: str, since: datetime, until: datetime) ->
     card, cap, starts = CARD.match(text), _CAP.search(text), _STARTS.search(text)
     if card is None or cap is None or evidence.calm_since is None:
         return timedelta(0)
-    # When a start time is set, its highest price is above the cheapest price at that moment. Prices never change
-    # in a soak, so some offer is always cheap enough.
+    # A request with a start time gets a highest price above the cheapest price at that moment. Prices never change
+    # in a soak, so some offer is always cheap enough for such a request.
     price = Decimal(0) if starts else evidence.cheapest.get(f"{card['what']}{card['region'] or ''}")
     if price is None or price > Decimal(cap[1].replace(",", "")):
         return timedelta(0)
