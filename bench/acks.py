@@ -1,9 +1,9 @@
 """Measures the time that Slack waits for acknowledgements, and the number of transactions that an action commits.
 
-The sandbox measures the time from sending an interaction to the app until the app acknowledges it. The baseline is
-`bench.empty_app`, which does nothing but acknowledge. Each run measures the empty app both before and after the
-bot, so that a change in the machine's speed favours neither. In some runs, the databases are in memory; in the
-others, they are on disk.
+The sandbox measures the time from sending a command or click to the app until the app acknowledges it. The bot
+is compared with `bench.empty_app`, which does nothing but acknowledge. Each run measures the empty app both
+before and after the bot, so that a change in the machine's speed favours neither. In some runs, the databases
+are in memory. In the others, they are on disk.
 """
 
 from __future__ import annotations

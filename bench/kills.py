@@ -139,9 +139,9 @@ async def _until_quiet(size: Size, world: World) -> int:
 
 
 async def _found(world: World, rented: set[str], last: int, under_way: int, doubt: str) -> Lost:
-    """Count the lost machines.
+    """Count the machines that the app lost.
 
-    The sandbox's clock is stopped in the meantime, so an app that is merely slow can still catch up.
+    The sandbox's clock is stopped during this count, so an app that is merely slow can still catch up.
     """
     until = seconds() + LONGEST
     while True:

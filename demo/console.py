@@ -260,8 +260,8 @@ async def play_along(say: Callable[[str], None], policy: Path | None = None) -> 
 async def _until_ended(ended: asyncio.Event, *loops: Coroutine[Any, Any, None]) -> None:
     """Run all loops until `ended` is set. If a loop fails before that, raise its error.
 
-    Ctrl-C in a terminal also ends the sandbox and the bot, so errors of the loops after `ended` is set are
-    ignored.
+    Ctrl-C in a terminal also stops the processes of the sandbox and the bot. The loops may then fail because
+    these processes no longer respond, so errors after `ended` is set are ignored.
     """
     tasks = [asyncio.create_task(loop) for loop in loops]
     waiting = {asyncio.create_task(ended.wait()), *tasks}

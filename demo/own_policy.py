@@ -1,7 +1,7 @@
 """Adds the people, groups and channels of a team's own policy file to the sandbox's workspace.
 
-The file contains the IDs that they have in the team's own Slack. Anything that the workspace lacks is added to it
-under the same ID, with a name that can be typed.
+The policy file contains Slack IDs of people, groups and channels in the team's own workspace. Whatever the
+sandbox's workspace lacks is added under the same ID, with a name that people can type.
 """
 
 from __future__ import annotations

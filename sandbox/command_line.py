@@ -83,8 +83,8 @@ async def start_listening(start: Callable[[int], Awaitable[str]], port: int, opt
 async def run_until_stopped(ready: dict[str, Any], stop: Stop, *, with_parent: bool) -> None:
     """Print the ready line, wait for SIGTERM or SIGINT, then stop.
 
-    With `with_parent`, the end of standard input stops the program too. If a parent process holds the other end of
-    the pipe, the program therefore stops even if the parent is killed.
+    With `with_parent`, the program also stops when its standard input ends. A parent process that holds the
+    other end of this pipe can thus be sure that the program stops, even if the parent is killed.
     """
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()

@@ -79,9 +79,9 @@ class HealthPart:
         return "\n".join(["gpubot-health 1", *self._found, "health-end"]) + "\n"
 
     def rebooted(self) -> "HealthPart":
-        """Return the program after a restart of the machine: GPUs work again, and checks begin anew.
+        """Return the simulated program after a restart of the machine: GPUs work again, and checks begin anew.
 
-        A row that couldn't be replaced stays broken.
+        A GPU whose broken memory couldn't be remapped stays broken.
         """
         broken = [gpu for gpu, trouble in self.troubles.items() if trouble.remap_failed]
         return HealthPart(troubles={gpu: GpuTrouble(remap_failed=True) for gpu in broken})

@@ -128,7 +128,7 @@ class SshHost:
             self._do(self._stay_silent(client) if silent else self._serve(client))
 
     async def _serve(self, client: socket.socket) -> None:
-        """Serve a connection until its client has logged in. Then asyncssh continues to serve it on its own."""
+        """Serve a connection until its client has logged in. After that, asyncssh serves the connection alone."""
         try:
             await asyncssh.run_server(
                 client,

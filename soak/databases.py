@@ -36,7 +36,7 @@ class Store(Protocol):
         """The value of GPUBOT_DATABASE_URL for this database."""
 
     async def disturb(self, seconds: float) -> None:
-        """Make the database fail, or block writers, for about `seconds` of wall-clock time."""
+        """Make the database fail, or make it block all writers, for about `seconds` of wall-clock time."""
 
     def copy(self) -> bool:
         """Copy the database in its current state. Return False if this kind of database can't be copied."""

@@ -1,4 +1,7 @@
-"""Failures outside the bot, as data for the plan: the control calls of the sandbox that start and end them."""
+"""Failures outside the bot, as data for the plan of an episode.
+
+Each failure consists of the sandbox's control calls that start and end it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Runs one plan: rounds of actions, disturbances and passing time, each ended by a kill, and the checks."""
+"""Runs the plan of one episode, and checks the result.
+
+An episode consists of rounds. In each round, people act, disturbances begin and time passes, and a kill of the
+bot ends the round.
+"""
 
 from __future__ import annotations
 
@@ -120,8 +124,9 @@ async def _check(world: World, outcome: Outcome, *, over: bool) -> None:
 async def _round(world: World, each: Round, outcome: Outcome) -> None:
     """Run a round: people act, disturbances begin and time passes, then a process is killed and started again.
 
-    With several replicas, the killed process starts again while people and the other process continue. With a
-    single process, everything else ends first, and the database may be replaced by a copy before the start.
+    With several replicas, people and the other process continue while the killed process starts again. With a
+    single process, everything else ends before the process starts again, and a copy may replace the database in
+    between.
     """
     clock, world.calm_since = SystemClock(), None
 

@@ -40,7 +40,10 @@ often."""
 
 @dataclass(frozen=True)
 class Kill:
-    """The way in which the process ends. Durations are wall-clock seconds, except `down`."""
+    """The way in which a process of the bot ends.
+
+    Durations are in wall-clock seconds, except for `down`.
+    """
 
     after: float
     """Wall-clock seconds since the beginning of the round. With `held`, the longest time to wait for a request."""

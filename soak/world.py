@@ -282,8 +282,8 @@ class World:
     async def start_disturbance(self, disturbance: Disturbance) -> bool:
         """Begin a failure. Return False if it isn't possible now.
 
-        Tokens aren't revoked before each process has connected, because a bot that has no rentals would then exit,
-        as it should.
+        The bot's tokens aren't revoked before each process has connected. A bot without rentals exits if its
+        token is refused before that, which is correct but would end the episode.
         """
         if disturbance.path == TOKENS and not await self._has_connected():
             return False

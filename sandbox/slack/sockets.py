@@ -1,9 +1,11 @@
-"""Socket Mode: tickets, connections, and envelopes that the app has to acknowledge.
+"""Socket Mode: simulates the WebSocket connections through which Slack sends interactions and events to an app.
 
-Protocol: https://docs.slack.dev/apis/events-api/using-socket-mode. The app gets a URL with a *ticket*, and opens a
-WebSocket with it. Each interaction or event is sent as an *envelope* to one connection, which is chosen at random.
-Only this connection can acknowledge the envelope. *Ghosts* are half-open connections that nobody reads. They count
-as connections, and envelopes that are sent to them are lost.
+The app gets a URL with a *ticket*, a secret that can be used once, and opens a WebSocket with it. The sandbox
+sends each interaction or event as an *envelope* over one connection, which it chooses at random. Only this
+connection can acknowledge the envelope. *Ghosts* are half-open connections that nobody reads. They count as
+connections, and envelopes that are sent to them are lost.
+
+Protocol: https://docs.slack.dev/apis/events-api/using-socket-mode.
 """
 
 import asyncio

@@ -50,9 +50,9 @@ def every_request_is_answered(evidence: Evidence) -> list[str]:
 
 
 def _without_dialogs(clicks: list[PerformedAction]) -> list[PerformedAction]:
-    """Return the clicks that did more than open a modal.
+    """Return the clicks that did more than open a dialog.
 
-    If a later action on a modal carries the same value as a click, the click only opened that modal.
+    A click only opened a dialog if a later action in a dialog carries the same value as the click.
     """
     opened = {action.value for action in clicks if action.kind not in {"rent", "rent_another"}}
     clicks = [action for action in clicks if action.kind != NOT_SUBMITTED]
@@ -163,10 +163,11 @@ def every_decision_counts(evidence: Evidence) -> list[str]:
 
 
 def what_had_ended_is_not_rented_again(evidence: Evidence) -> list[str]:
-    """Check that after a restore, nothing is rented for a request whose card had already shown its end.
+    """Check that nothing is rented after a restore for a request that had already ended before.
 
-    Such a request ended after the copy was made, for example because its owner stopped waiting, so the restored
-    database still considers it open. Approvers may decide that it continues.
+    Such a request ended after the copy of the database was made, for example because its owner stopped waiting.
+    The restored database still considers the request open, but its card in Slack already showed the end.
+    Approvers may decide that the request continues.
     """
     restored_at = evidence.restored_at
     if restored_at is None:

@@ -52,9 +52,10 @@ def _waits(evidence: Evidence, rental: str) -> Iterator[tuple[str, datetime, dat
 
 
 def _in_vain(evidence: Evidence, text: str, since: datetime, until: datetime) -> timedelta:
-    """Return the time that a rental waited in vain.
+    """Return the time for which a rental waited although it could have got a machine.
 
-    Only the time counts in which nothing was disturbed and an offer was available within the card's highest price.
+    Only time counts in which no disturbance was active and the market had an offer within the highest price on
+    the card.
     """
     card, cap, starts = CARD.match(text), _CAP.search(text), _STARTS.search(text)
     if card is None or cap is None or evidence.calm_since is None:
