@@ -133,9 +133,9 @@ async def return_connection(conn: AsyncConnection) -> None:
     transaction of the connection has ended already.
     """
     if conn.dialect.name == "sqlite":
-        # Return a SQLite connection directly. This never waits, so a cancelled task can't interrupt it. In a
-        # separate task, it would happen only after other tasks that are ready to run, and each of these would have
-        # to open a new connection.
+        # Return a SQLite connection directly. Returning it never waits, so a cancelled task can't interrupt it. A
+        # separate task would run only after other tasks that are ready, and each of these would have to open a new
+        # connection.
         await _close(conn)
     else:
         await asyncio.shield(asyncio.ensure_future(_close(conn)))

@@ -186,8 +186,8 @@ async def _latest_end(tx: Tx, resource: WatchedResource, rules: Rules) -> dateti
     """Return the latest possible end of the lease, plus the grace period. None if the end isn't known."""
     ended = resource.over_at or resource.destroying_since
     if ended is None and (resource.orphaned or not resource.newest):
-        # No rental uses the machine of this purchase. If it appears on the account at all, it does so within the
-        # provisioning timeout, and the bot then deletes it at once.
+        # No rental uses the machine of this purchase. If the machine appears on the account at all, it does so
+        # within the provisioning timeout, and the bot then deletes the machine at once.
         ended = resource.intended_at + rules.procure.provision_timeout
     if ended is None and resource.ends_at is not None:
         ended = max(resource.ends_at, resource.latest_end or resource.ends_at)

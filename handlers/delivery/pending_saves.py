@@ -149,12 +149,13 @@ class PendingSaves:
         self._saving.add(message_id)
         try:
             # If a write isn't durable, that is, if the database doesn't wait for the disk, a crash may lose the
-            # result of a call of Slack. For most calls, the loss does no harm. A post is found again in Slack,
-            # because the database durably contains that the post had begun. Other calls are simply repeated.
+            # result of a call to Slack. For most calls, the loss does no harm. If the call was a post, the
+            # database durably says that the post had begun, so the bot searches Slack for the post. Other calls
+            # are simply repeated.
             #
-            # A comparison of a message with Slack is different, because the bot edits the message right after it.
-            # If a crash lost the result, the message would be compared again. The bot's own edit would then look
-            # like a sign that the database was restored from a backup.
+            # A comparison of a message with Slack is different, because the bot edits the message right after the
+            # comparison. If a crash lost the result, the message would be compared again. The bot's own edit would
+            # then look like a sign that the database was restored from a backup.
             async with self._deps.store.write(durable=pending.result.compared) as tx:
                 await write(tx, pending.result, with_newest_rules(self._deps))
         except ClaimLost:

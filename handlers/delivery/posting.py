@@ -369,8 +369,8 @@ class Poster:
             return Result(_retried(changed(message, sending=posts), now))
         if self._waits(error, method, now):
             wait = requested_wait(error)
-            # If Slack gave no time to wait, it refused the bot's token. The message stays due, so that it is sent
-            # as soon as Slack accepts the token.
+            # If a rate limit was exceeded, Slack's error says how long to wait. Without such a time, Slack refused
+            # the bot's token. The message then stays due, so that it is sent as soon as Slack accepts the token.
             due_at = message.due_at if wait is None else now + wait
             return Result(_waiting(changed(message, sending=False), due_at))
         code = error_code(error)

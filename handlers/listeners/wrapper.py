@@ -338,8 +338,8 @@ async def _open(context: Context, interaction: Interaction, opening: OpenModal) 
     opened = await responses.open_modal(context, interaction, _view(context, interaction, opening))
     if opened is not None and opening.price is not None:
         await request_form.show(context, opened, opening.price)
-    # Slack didn't open the dialog. If there is a separate reply, it has a button that opens the dialog again.
-    # Otherwise, tell the person that the dialog didn't open.
+    # If Slack didn't open the dialog, the person has to know. A separate reply, if there is one, already contains
+    # a button that opens the dialog again. Otherwise, say that the dialog didn't open.
     if opened is None and opening.reply is None:
         reply = Reply(content=replies.reply("Slack didn't open the dialog. Nothing was changed. Try again."))
         if not await responses.queue(context, interaction, reply):

@@ -277,8 +277,8 @@ def answered(context: EventContext[QuestionFacts | JobsEndedFacts], answer: Even
     """Render a question about whether a machine is still needed, once `answer` has resolved the question."""
     if answer.kind is EventKind.STILL_NEEDED:
         again = f"I asked again {context.times.at_time(answer.at)} whether you still need {context.machine}."
-        # If the machine was used after the first question, the owner had no reason to answer. Don't reproach the
-        # owner with it in this case.
+        # If the machine was used after the first question, the owner had no reason to answer. In this case, leave
+        # out the sentence "You didn't answer".
         no_answer = "You didn't answer. " if _is_about_same_period(context, answer) else ""
         return blocks.message(f"{no_answer}{again}")
     if answer.kind is EventKind.KEPT:

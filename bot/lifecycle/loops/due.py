@@ -330,8 +330,8 @@ class DueLoop(Part, ABC, Generic[R]):
             renewed = await self.rows(tx).renew(held, self.claim_seconds)
         for key, one in held.items():
             one.claimed_until, one.lost = now + self.claim_seconds, key not in renewed
-            # Some of the work may have finished since the claims were renewed. It has released its claim itself,
-            # so a missing claim isn't a lost claim in this case.
+            # Work that has finished in the meantime has released its claim itself. A claim that is missing for
+            # this reason isn't a lost claim.
             if one.lost and self._under_way.get(key) is one:
                 self.claims_lost += 1
                 log.warning(f"{self.name}.claim_lost", row=key)

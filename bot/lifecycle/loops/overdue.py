@@ -255,8 +255,9 @@ class OverdueDeletion(Part):
                 log.warning("overdue.not_deleted", resource=resource.resource_id, error=type(error).__name__)
                 complete = False
                 continue
-            # An adopted machine, which the bot didn't buy itself, has no offer. The market lists resources only by
-            # offer, so only the database knows whether a resource of this machine was deleted before.
+            # An adopted machine, which the bot didn't buy itself, has no offer. The statuses of a machine's
+            # resources are read by its offer, so for an adopted machine only the database says whether a resource
+            # was deleted before.
             deleted_before = attempt.offer_id is None and resource.delete_accepted_at is not None
             if accepted and not deleted_before:
                 # Record immediately that the market accepted the deletion. The deletion has to be stored and

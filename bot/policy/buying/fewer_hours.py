@@ -112,8 +112,8 @@ def shortened(rental: Rental, length: timedelta, *, spent: Micros, now: datetime
         total = spent + cost_at_most(terms.max_rate, billed_span(lease, request.kept, rules))
     else:
         ends_at = max(rental.running_lease.ends_at, now) + length
-        # If the owner's script fails at the end, the machine is kept for some time. A shorter lease doesn't change
-        # when this time ends, so it becomes longer by as much as the lease becomes shorter.
+        # If the owner's script fails at the end, the machine is kept until a certain time. A shorter lease doesn't
+        # change this time. So the machine can be kept longer, by as much as the lease becomes shorter.
         kept = terms.kept + (rental.extension.ends_at - ends_at) if terms.kept else terms.kept
         proposed = propose_longer_lease(rental, ends_at, kept=kept, spent=spent, now=now, rules=rules).terms
         lease, price, total = proposed.lease, proposed.price, proposed.total
