@@ -104,8 +104,8 @@ class SshProber:
             probe_run_seconds: The time limit of `run_probe`.
             after_report_seconds: The time for which `run_probe` waits for further output after the report.
         """
-        # This avoids an error in containers. asyncssh looks up the name of the local user, although it doesn't
-        # need the name here, and a user in a container may have no name.
+        # asyncssh looks up the name of the local user, although it doesn't need the name here. In a container, a
+        # user may have no name, and the lookup would fail. It doesn't fail if LOGNAME is set.
         os.environ.setdefault("LOGNAME", "gpubot")
         key = key or new_probe_key()
         self._key, self._secret = key.private, key.secret

@@ -55,7 +55,7 @@ class SandboxClient:
             if moment > await self.now():
                 raise
 
-    # --- actions of people; each method waits for the app's acknowledgement
+    # --- what people do in Slack. Each of these methods waits until the app has acknowledged the action
 
     async def command(self, user: str, channel: str, text: str) -> Outcome:
         """Type `/gpu TEXT` in a channel. The channel `dm` is the direct message with the bot."""
