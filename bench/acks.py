@@ -1,9 +1,9 @@
 """Measures the time that Slack waits for acknowledgements, and the number of transactions that an action commits.
 
-The sandbox measures the time from sending an interaction to the app until the app acknowledges it. The baseline is
-`bench.empty_app`, which does nothing but acknowledge. Each run measures the empty app both before and after the
-bot, so that a change in the machine's speed favours neither. In some runs, the databases are in memory; in the
-others, they are on disk.
+The sandbox measures the time from sending a command or click to the app until the app acknowledges it. The bot
+is compared with `bench.empty_app`, which does nothing but acknowledge. Each run measures the empty app both
+before and after the bot, so that a change in the machine's speed favours neither. In some runs, the databases
+are in memory. In the others, they are on disk.
 """
 
 from __future__ import annotations
@@ -108,7 +108,8 @@ async def _run(size: Size, folder: Path) -> tuple[Run, Run]:
         _empty(empty_world, size) as (empty_command, empty_click),
     ):
         async with open_world(folder, "commands") as world, _bot(world, size, size.beside) as (command, _):
-            # Let the bot look up each person now, so that these look-ups don't distort the measured times.
+            # On each person's first command, the bot looks the person up in Slack. Let this happen before the
+            # measurement, because it would distort the measured times.
             for number in range(size.people):
                 await command(number)
             await world.wait_until_idle()

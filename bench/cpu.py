@@ -67,8 +67,8 @@ async def _peer(size: Size, crowd: Crowd, counts: Counts, channel: str) -> float
     start = await world.sandbox.now() + timedelta(seconds=size.lead_seconds * size.poll_speed)
     await crowd.write_for_peer(counts, start)
     async with running(world, PEER, world.settings(channel), connections=PEER_CONNECTIONS) as peer:
-        # Skip the first round of polls, during which the peer opens its connections. It is skipped for the bot,
-        # too.
+        # Skip the first round of polls of the peer, the program to which the bot is compared. In this round, the
+        # peer opens its connections. The first round is skipped for the bot as well.
         left = (start + SPREAD - await world.sandbox.now()).total_seconds() / size.poll_speed
         await wait(max(left, 0.0))
         since, before = await world.sandbox.now(), peer.cpu_seconds()

@@ -187,8 +187,8 @@ class Crowd:
 async def gather(world: World, owners: Sequence[str], channel: str) -> Crowd:
     """Buy a machine of each kind, write its rental, and keep the database as a template for copies.
 
-    The policy is also stored, as if the bot had run before. Otherwise, the bot would recalculate the budgets of
-    all rentals at its start.
+    The policy is stored as well, as if the bot had run with it before. Otherwise, the bot would compute the
+    budgets of all rentals again at its start.
     """
     clock = await clock_of(world)
     policy = Path(world.settings(channel)["GPUBOT_POLICY"])

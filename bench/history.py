@@ -78,10 +78,10 @@ async def _write_one(store: Database, clock: Clock) -> None:
 
 
 def _ended(change: Change) -> Change:
-    """Complete a change so that the rental has ended.
+    """Complete a change so that it stores a rental that has ended.
 
-    The rental's machine is terminated and billed, the history contains the end, and the rental's card in Slack is
-    closed, so that the bot never updates the card again.
+    The rental's machine is terminated and charged. The history contains the end. The rental's card in Slack is
+    closed, so that the bot never updates it again.
     """
     (attempt,), (resource,), ((_, card),) = change.attempts, change.resources, change.messages
     at = change.after.over_at

@@ -70,7 +70,8 @@ async def _lose(size: Size, folder: Path, name: str, program: Sequence[str], con
     async with open_world(folder, f"kills-{name}", speed=0) as world:
         owners, channel = await invite(world, size.rents)
         crowd = await gather(world, owners, channel)
-        # With more probed machines, the probe runs couldn't keep up with the jumps of the clock.
+        # Let the bot probe one machine at most. The clock jumps forward in this measurement, and the probe runs of
+        # more machines couldn't keep up.
         counts = Counts.of(size.killed_live, most_probed=1)
         await crowd.grow(counts)
         start = await world.sandbox.now() + timedelta(seconds=size.lead_seconds)
@@ -82,7 +83,8 @@ async def _lose(size: Size, folder: Path, name: str, program: Sequence[str], con
         settings = world.settings(channel)
         before = {machine.resource_id for machine in (await world.sandbox.account()).resources}
         async with idle_machine() as idle, running(world, program, settings, connections=connections) as app:
-            # The bot buys nothing until it has compared the account's machines with its database.
+            # Wait until the bot has compared the machines on the account with its database. It buys nothing before
+            # that.
             await _until_quiet(size, world)
             await world.sandbox.compute.post("clock", {"speed": 1})
             renting = asyncio.ensure_future(_rent(size, world, owners, channel))
@@ -91,11 +93,12 @@ async def _lose(size: Size, folder: Path, name: str, program: Sequence[str], con
             await app.kill()
             late = await renting
             sent = await world.sandbox.compute.traffic(endpoint="procure_offer")
-        # Let the vendor complete the purchases that were in progress when the app was killed.
+        # The app was killed in the middle of purchases. Give the vendor time to complete them.
         await wait(size.procure_seconds)
         await world.sandbox.remove_faults()
         restarted = (await world.sandbox.account()).resources
-        # Stop the clock, so that all work of a step is done before the next step begins.
+        # Stop the sandbox's clock. It then moves only in steps, and the app does all work of one step before the
+        # next step begins.
         await world.sandbox.compute.post("clock", {"speed": 0})
         async with running(world, program, settings, connections=connections):
             last = await _hour(size, world)
@@ -136,9 +139,9 @@ async def _until_quiet(size: Size, world: World) -> int:
 
 
 async def _found(world: World, rented: set[str], last: int, under_way: int, doubt: str) -> Lost:
-    """Count the lost machines.
+    """Count the machines that the app lost.
 
-    The sandbox's clock is stopped in the meantime, so an app that is merely slow can still catch up.
+    The sandbox's clock is stopped during this count, so an app that is merely slow can still catch up.
     """
     until = seconds() + LONGEST
     while True:

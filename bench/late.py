@@ -135,8 +135,9 @@ async def last_request(world: World) -> int:
 def rhythm(first: Mapping[str, datetime], polled: Times) -> dict[str, list[datetime]]:
     """Return the times at which the peer should poll each offer.
 
-    A poll is due one RHYTHM after the previous one was due. If the previous poll was so late that this time had
-    already passed, the next poll is due one RHYTHM after the previous poll.
+    The peer is the simple bot to which gpubot is compared. It polls each offer one RHYTHM after the previous
+    poll was due. If that time had already passed when the previous poll was made, the next poll is due one
+    RHYTHM after the previous poll.
     """
     due = {}
     for offer, at in first.items():
@@ -150,7 +151,7 @@ def rhythm(first: Mapping[str, datetime], polled: Times) -> dict[str, list[datet
 def missing(due: Times, polled: Times, end: datetime) -> list[float]:
     """Return the lateness, in seconds, of the polls that are still missing at the `end` of a run.
 
-    An offer's poll is missing if the offer was due but hasn't been polled since.
+    A poll of an offer is missing if the poll was due but the offer hasn't been polled since then.
     """
     late = []
     for offer, moments in due.items():

@@ -73,8 +73,8 @@ async def measure(size: Size) -> Figure:
             tab = await browser.new_page()
             await tab.goto(f"{url}/#/{ANA}/{TRAINING}")
             took = await _edits(slack, tab, size.edits)
-            # The sandbox's page can't open this WebSocket, because its content security policy forbids other
-            # servers.
+            # Open another page to measure this WebSocket. The sandbox's own page can't open it, because its
+            # content security policy allows no other servers.
             other = await browser.new_page()
             trips = await other.evaluate(ROUND_TRIPS, [f"ws://127.0.0.1:{bare.port}/", size.edits])
             await browser.close()

@@ -124,7 +124,8 @@ class Peer:
         self.rentals = {name: Rental(**values) for name, values in stored.get("rentals", {}).items()}
         self.tasks: set[Task[None]] = set()
         for name, rental in self.rentals.items():
-            # Spread the polls that were missed while the peer was down. Otherwise, all of them would come at once.
+            # Some polls were missed while this program was down. Do them at random times within the next interval.
+            # Otherwise, all of them would happen at once.
             if rental.due < time.now():
                 rental.due = time.now() + random.random() * self._every(rental)  # noqa: S311 - no secret
             self.watch(name)
@@ -312,7 +313,8 @@ class Peer:
         self.rentals[name] = rental
         self.save()
         body = {"offer_id": offer_id, "ssh_public_key": self.keys[person], "resource_name": f"peer-{name}"}
-        # If the call fails, the next poll of the rental still shows whether the offer was bought.
+        # Ignore a failure of this call, because the offer may have been bought all the same. The next poll of the
+        # rental shows whether it was.
         with suppress(*_EXPECTED):
             await self._call("POST", "/procure_offer", json=body, timeout=PROCURE_TIMEOUT)
             rental.state = "provisioning"

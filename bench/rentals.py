@@ -276,7 +276,8 @@ def change_of(rental: Rental, one: Bought, card_ts: str, *, real_now: datetime, 
         ts=card_ts,
         posted_at=now,
         created_at=real_now,
-        # The card counts as up to date, so that the bot doesn't deliver it during a measurement.
+        # Schedule the card for tomorrow, as if Slack already showed its current version. Otherwise, the bot would
+        # send it during a measurement.
         due_at=real_now + timedelta(days=1),
     )
     known = {"envelope": 1, "vendor": one.offer.vendor, "rate": one.offer.rate, "gpu": one.offer.gpu, "count": 1}

@@ -79,7 +79,8 @@ async def _replica(world: World, channel: str, number: int) -> AsyncIterator[tup
     settings = {
         **own.settings(channel),
         "GPUBOT_SOCKET": str(world.folder / f"gpubot-{number}.sock"),
-        # Without this setting, a bot that follows the sandbox's clock would use a shorter time than in production.
+        # A claim is a process's exclusive right to work on a row, and it ends after this time. Set the time that
+        # is used in production. A bot that follows the sandbox's clock uses a shorter one by default.
         "GPUBOT_CLAIM_SECONDS": str(CLAIM_SECONDS),
     }
     async with running(own, BOT, settings, connections=number * CONNECTIONS) as app:

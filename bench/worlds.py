@@ -94,8 +94,8 @@ async def open_world(
     """Run a sandbox whose clock has this speed. Raise NotRunning if it doesn't start."""
     home = folder / name
     home.mkdir()
-    # With Slack's rate limits, it would take minutes to prepare a measurement. `switch_on_rate_limits` enables the
-    # limits afterwards.
+    # Switch Slack's rate limits off, because preparing a measurement would otherwise take minutes.
+    # `switch_on_rate_limits` switches them on afterwards.
     options = ("--pace", "0", "--speed", str(speed))
     async with run_sandbox(*options, log=home / "sandbox.log") as addresses, aiohttp.ClientSession() as session:
         yield World(SandboxClient(addresses, session), home, f"127.0.0.1:{free_port()}", postgres)

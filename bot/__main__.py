@@ -57,9 +57,10 @@ def options(
 @cli.command()
 def run() -> None:
     """Run the bot until it is stopped. Settings come from the environment and .env."""
-    # Imported modules are never freed, so garbage collections during the imports would only cost time (a fifth of
-    # the start). Freeze the modules after the imports. Otherwise, later collections would scan the modules and
-    # delay acknowledgements to Slack.
+    # Modules are never freed, so collecting garbage among them is a waste of time. Switch Python's garbage
+    # collection off during the imports, where it would take a fifth of the start-up time. After the imports,
+    # freeze the modules, that is, exclude them from later collections. These would otherwise delay
+    # acknowledgements to Slack.
     gc.disable()
     from bot import app
     from bot.config.settings import read_settings
@@ -224,7 +225,7 @@ def copy(
     print("any more, and put the new address into GPUBOT_DATABASE_URL.")
 
 
-# --- operator commands, for when Slack is down
+# --- commands that an operator types on the bot's machine, for example while Slack is down
 
 RentalId = Annotated[str, typer.Argument(metavar="ID", help="The rental, such as k7mq2.")]
 Reason = Annotated[str | None, typer.Option("--why", metavar="TEXT", help="The reason. People read it in Slack.")]

@@ -129,8 +129,8 @@ async def run(settings: Settings) -> None:
     for number, event in ((signal.SIGTERM, stop), (signal.SIGINT, stop), (signal.SIGHUP, hang_up)):
         on_signal(number, event.set)
     async with build(settings, read_policy_again=hang_up) as bot:
-        # Everything created so far lives as long as the process. Freeze it; otherwise every full garbage
-        # collection scans all of it and blocks the event loop.
+        # Exclude all existing objects from Python's garbage collection, because they live as long as the process.
+        # Otherwise, every full collection would scan all of them and block the event loop.
         gc.freeze()
 
         def read_again() -> None:
@@ -209,8 +209,9 @@ async def build(
         key_file = settings.probe_key_file
         probe_key = await stored_probe_key(deps) if key_file is None else probe_key_in(key_file)
         deps = replace(deps, probe_line=probe_line(probe_key.public_line))
-        # Listeners must commit within the 3 s that Slack allows for an acknowledgement. Steps and delivery
-        # therefore get a variant of the database whose writes make way for those of listeners.
+        # Slack waits only 3 s for the acknowledgement of a click or command, and the bot commits the resulting
+        # changes before it acknowledges. Background work therefore uses a variant of the database that lets these
+        # commits go first.
         background = replace(deps, store=store.in_background())
         store.on_commit(metrics.commits.inc)
         market = ComputeClear(

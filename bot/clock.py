@@ -234,8 +234,8 @@ class Witness:
         self.heard.set()
         date = http_date(headers.get("Date", ""))
         if date is not None and "Age" not in headers:
-            # The header is rounded down to whole seconds, so the server's clock may have shown this time up to a
-            # second earlier.
+            # The `Date` header contains whole seconds and is rounded down. The server's clock may have reached
+            # this time up to a second before it sent the header.
             self._reading = Reading(date, before - 1.0, self.clock.monotonic())
 
     def ahead(self) -> timedelta | None:

@@ -71,10 +71,12 @@ def read_env_file(path: Path = ENV_FILE) -> EnvFile:
     bad = next((each.original for each in statements if each.error), None)
     wrong = None
     if bad:
-        # dotenv's statements include the blank lines before them, so add those to get the right line number.
+        # A statement that dotenv returns includes the blank lines before it. Count these lines, too, to get the
+        # number of the line with the mistake.
         line = bad.line + bad.string[: len(bad.string) - len(bad.string.lstrip())].count("\n")
         wrong = f"{path}: line {line} can't be read: write NAME=value, and close each quote."
-    # Leave out invalid statements. They are reported above, and dotenv would also log a warning about each.
+    # Remove the invalid statements before dotenv reads the file. The first of them is reported above, and dotenv
+    # would log a warning about each.
     good = "".join(each.original.string for each in statements if not each.error)
     values = dotenv_values(stream=io.StringIO(good))
     return EnvFile(values={name.upper(): value for name, value in values.items() if value}, wrong=wrong)

@@ -236,7 +236,8 @@ async def play_along(say: Callable[[str], None], policy: Path | None = None) -> 
                     addresses.page, session, health=bot.health, help=HELP_OF_BOT, key=laptop.public_key
                 )
                 if not os.isatty(0):
-                    # A terminal shows what people type. If the lines come from a pipe or a file, print them.
+                    # Print the lines that people type, unless standard input is a terminal, which already shows
+                    # them.
                     play.on_action = console.printer.action
                 console.say_help()
                 say(_key(laptop))
@@ -259,8 +260,8 @@ async def play_along(say: Callable[[str], None], policy: Path | None = None) -> 
 async def _until_ended(ended: asyncio.Event, *loops: Coroutine[Any, Any, None]) -> None:
     """Run all loops until `ended` is set. If a loop fails before that, raise its error.
 
-    Ctrl-C in a terminal also ends the sandbox and the bot, so errors of the loops after `ended` is set are
-    ignored.
+    Ctrl-C in a terminal also stops the processes of the sandbox and the bot. The loops may then fail because
+    these processes no longer respond, so errors after `ended` is set are ignored.
     """
     tasks = [asyncio.create_task(loop) for loop in loops]
     waiting = {asyncio.create_task(ended.wait()), *tasks}
@@ -297,7 +298,7 @@ async def _keep_sending_ledger(url: str, session: aiohttp.ClientSession, databas
     """Send the ledger's amounts to the page whenever they have changed."""
     sent: dict[str, int] | None = None
     while True:
-        # This runs in a thread, because an asynchronous connection isn't closed cleanly if Ctrl-C interrupts a
+        # Use a blocking connection in a thread. An asyncio connection isn't closed cleanly if Ctrl-C interrupts a
         # read.
         ledger = await asyncio.to_thread(_ledger_of, database)
         if ledger is not None and ledger != sent:
@@ -351,7 +352,8 @@ def _read_input(loop: asyncio.AbstractEventLoop, lines: asyncio.Queue[str | None
     terminal non-blocking. This would affect output too, and programs that later run in the same terminal.
     """
     rest = b""
-    # The process may have no standard input, and the event loop may end in the meantime.
+    # Two errors are expected here: the process may have no standard input, and the event loop may end before this
+    # thread.
     with suppress(OSError, RuntimeError):
         while chunk := os.read(0, 4096):
             *whole, rest = (rest + chunk).split(b"\n")

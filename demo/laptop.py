@@ -49,7 +49,8 @@ class Laptop:
         laptop = cls(folder, pair.export_public_key().decode().strip())
         with os.fdopen(os.open(laptop.private_key, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
             file.write(pair.export_private_key())
-        # These options keep ssh from using the keys, agent and known hosts of the account that runs this process.
+        # These options simulate another person's laptop: ssh must not use the keys, the agent or the known hosts
+        # of the account that runs this process.
         rest = {
             "IdentityFile": laptop.private_key,
             "IdentitiesOnly": "yes",

@@ -1,4 +1,4 @@
-"""The lines of `gpubot sandbox` about machines: their use, their jobs, what goes wrong with them."""
+"""The lines that people can type in `gpubot sandbox` about machines: their use, their jobs and their faults."""
 
 from __future__ import annotations
 

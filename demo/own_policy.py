@@ -1,7 +1,7 @@
 """Adds the people, groups and channels of a team's own policy file to the sandbox's workspace.
 
-The file contains the IDs that they have in the team's own Slack. Anything that the workspace lacks is added to it
-under the same ID, with a name that can be typed.
+The policy file contains Slack IDs of people, groups and channels in the team's own workspace. Whatever the
+sandbox's workspace lacks is added under the same ID, with a name that people can type.
 """
 
 from __future__ import annotations
@@ -63,7 +63,8 @@ async def add_cast(rules: Rules, sandbox: SandboxClient) -> Cast:
     """
     casting = _Casting(rules, sandbox, await sandbox.slack.get("workspace"))
     named = named_in(rules)
-    # Add people first, because groups need members. Add channels last, because all additional members join them.
+    # Keep this order: people (U, W), then groups (S), then channels (C, G). A new group needs members, and all
+    # additional members join each new channel.
     for kind in ("UW", "S", "CG"):
         for one, keys in named.items():
             if one[0] in kind and one not in casting.shown:

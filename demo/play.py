@@ -93,9 +93,10 @@ class Play:
     # --- seeing
 
     async def read(self) -> None:
-        """Let everyone read the messages that are new to them.
+        """Let each person read the messages that are new to them.
 
-        Each version of a message is reported only once, for the first person who reads it.
+        Several people may see the same version of a message. It is reported only once, for the first person who
+        reads it.
         """
         last = await self.sandbox.last_change(next(iter(self.people.values())))
         if last == self._last_read:
@@ -181,9 +182,9 @@ class Play:
     async def until_sees(self, name: str, text: str, within: timedelta, *, dm: bool | None = None) -> SeenMessage:
         """Let time pass until `name` sees `text` in a new message, and return the message.
 
-        A message is new if it was sent after the last action, or after time last passed. It may already be there,
-        because the bot may have sent it while it became idle after the action. Raises Missed if this takes longer
-        than `within`.
+        A message is new if it was sent after the last action, or after the last time that was let pass. The
+        message may be there at once, because the bot may have sent it right after the action. Raises Missed if
+        this takes longer than `within`.
         """
         since = self._since.get(name, 0)
 

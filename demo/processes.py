@@ -160,7 +160,8 @@ def http_mode(addresses: Addresses, address: str) -> dict[str, str]:
         "GPUBOT_SLACK_MODE": SlackMode.HTTP,
         "SLACK_SIGNING_SECRET": addresses.signing_secret,
         "GPUBOT_SLACK_HTTP": address,
-        # The bot can stop immediately, because there is no load balancer that has to notice this first.
+        # When the bot stops in HTTP mode, it normally waits until a load balancer has noticed that. Here is no
+        # load balancer, so the bot needn't wait.
         "GPUBOT_SLACK_HANDOVER": "0",
     }
 

@@ -65,7 +65,8 @@ async def demo(printer: Printer, note: Callable[[str], None], *, http: bool = Fa
     """
     playing = asyncio.current_task()
     assert playing is not None  # noqa: S101 - a coroutine runs in a task
-    # SIGTERM cancels the demo like Ctrl-C does, so that both processes are stopped as well.
+    # Treat SIGTERM like Ctrl-C, which cancels the demo. Otherwise, the processes that the demo has started would
+    # keep running.
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, playing.cancel)
     with tempfile.TemporaryDirectory(prefix="gpubot-demo-") as name:
         folder = Path(name)
@@ -239,7 +240,8 @@ async def _rent_with_approval(play: Play, narrate: Narrate) -> str:
     await play.confirms("Ben", "4 h, up to $95.22")
     ready = await play.until_sees("Cleo", "Your 8x H100", SOON, dm=True)
     await play.until_sees("Ben", "sweeps has spent or reserved 8", SOON, dm=True)
-    # The startup script takes half a minute to install gpubot-run.
+    # Wait for the startup script, which takes half a minute to install `gpubot-run`. The next command needs
+    # `gpubot-run`.
     await play.passes(timedelta(minutes=1))
     machine = await _machine_of(play, rental_of(ready))
     await play.sandbox.start_job(

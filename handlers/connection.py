@@ -359,8 +359,8 @@ class Connection(Part):
         try:
             self.use_tokens(self.read_tokens())
         except (GpubotError, OSError, ValueError) as error:
-            # Somebody may be writing a new token into the file at this moment, so it may be incomplete. The
-            # tokens are read again before the next attempt to connect.
+            # Somebody may be writing a new token to the file at this very moment, so the file may be incomplete.
+            # Ignore the error: the tokens are read again before the next attempt to connect.
             log.warning("slack.tokens_not_read", error=type(error).__name__)
 
     async def _check_token(self) -> None:
@@ -440,9 +440,9 @@ class Connection(Part):
                 bot_user_id=identity.get("user_id"),
             )
 
-        # With `process_before_response`, Bolt responds as soon as the listener returns. Without it, Bolt would
-        # check only every 10 ms whether the listener has acknowledged. Bolt needn't verify signatures, because our
-        # HTTP server has already done so before Bolt reads a request.
+        # `process_before_response` makes Bolt, Slack's framework, respond as soon as the listener returns.
+        # Otherwise, Bolt would check only every 10 ms whether the listener has acknowledged the request. Bolt
+        # needn't verify the signatures of requests, because our HTTP server has already done so.
         app = AsyncApp(
             name="gpubot",
             client=self.context.client,

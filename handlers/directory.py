@@ -154,8 +154,9 @@ class People:
         async with self._deps.store.write() as tx:
             await tx.people.put(person, now)
         if await self._change_counts(user_id) != before:
-            # During the lookup, an event reported a change, so the answer may be outdated. When the event arrived,
-            # `forget` couldn't delete the answer, because it wasn't stored yet.
+            # While the person was being looked up, an event from Slack reported a change of this person. The
+            # answer may be older than this change. The event couldn't delete the answer, because the answer wasn't
+            # stored yet, so delete it now.
             async with self._deps.store.write() as tx:
                 await tx.people.forget(user_id)
         return person
@@ -325,8 +326,9 @@ class People:
         except SlackApiError as error:
             if is_temporary(error) or error_code(error) in TOKEN_REFUSED:
                 raise
-            # The group doesn't exist, or the bot can't see any user groups, because the workspace has a free
-            # plan or the bot's token lacks the scope. Treat the group as empty: failing would lock everybody out.
+            # Either the group doesn't exist, or the bot can't see any user groups, because the workspace has a
+            # free plan or the bot's token lacks a permission. Treat the group as empty. Raising the error instead
+            # would lock everybody out.
             _log.warning("people.no_group", group=group, error=error_code(error))
             return NO_MEMBERS
         users = answer.get("users")

@@ -66,7 +66,7 @@ def _group(field: str, shape: str | None = None) -> str:
     return f"(?P<{field}>{shape or _SHAPES[field]})"
 
 
-# --- types of fields whose text differs from `str`
+# --- types of fields that aren't written as `str` would write them
 
 
 def _read(parse: Callable[[str], object]) -> BeforeValidator:
@@ -118,7 +118,7 @@ WhoseMoney = Annotated[Scope, _read(_parse_scope), PlainSerializer(lambda scope:
 """A person, a project or the team, as kind and name: `person:U0ANA`, `project:vision` or `team:`."""
 
 
-# --- the values of keys, pages and questions
+# --- the values of the buttons that are about keys, pages of a list, and questions
 
 
 class Value(Frozen):
@@ -224,7 +224,7 @@ class ScriptValue(Value):
     script: ScriptName
 
 
-# --- the values of rentals, quotes and offers
+# --- the values of the buttons that are about rentals, quotes and offers
 
 
 class Field(StrEnum):

@@ -133,7 +133,8 @@ class SandboxClock:
         """Sleep until the sandbox time reaches `moment` (aware), whether by passing or by a jump."""
         while (left := (moment - self.now()).total_seconds()) > 0:
             revision = self._revision
-            # Round up to a millisecond: shorter sleeps would make the last microseconds a busy loop.
+            # Sleep for at least a millisecond. With shorter sleeps, this loop would run again and again during the
+            # last microseconds.
             real_left = None if self._speed == 0 else math.ceil(left / self._speed * 1000) / 1000
             await self._changes.wait_for(partial(self._moved_since, revision), real_left)
 

@@ -83,8 +83,8 @@ async def start_listening(start: Callable[[int], Awaitable[str]], port: int, opt
 async def run_until_stopped(ready: dict[str, Any], stop: Stop, *, with_parent: bool) -> None:
     """Print the ready line, wait for SIGTERM or SIGINT, then stop.
 
-    With `with_parent`, the end of standard input stops the program too. If a parent process holds the other end of
-    the pipe, the program therefore stops even if the parent is killed.
+    With `with_parent`, the program also stops when its standard input ends. A parent process that holds the
+    other end of this pipe can thus be sure that the program stops, even if the parent is killed.
     """
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
@@ -107,6 +107,6 @@ def _await_end_of_input(loop: asyncio.AbstractEventLoop, ended: asyncio.Event) -
     with suppress(OSError):
         while os.read(0, 4096):
             pass
-    # The event loop may have been closed in the meantime.
+    # The event loop may have been closed in the meantime. In that case, nobody waits for `ended`.
     with suppress(RuntimeError):
         loop.call_soon_threadsafe(ended.set)

@@ -6,7 +6,8 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any
 
-# Numbers with more digits are written with an exponent. Written in full, 1E+999999999 would fill the memory.
+# The number of digits up to which a number is written in full. Longer numbers are written with an exponent,
+# because 1E+999999999 in full would fill the memory.
 _MAX_DIGITS = 30
 
 

@@ -271,10 +271,10 @@ class Faults:
     async def _act(
         self, request: web.Request, handler: Handler, then_count: Fault | None = None
     ) -> asyncio.Task[web.StreamResponse]:
-        """Run the handler to its end, even if the client disconnects, and return its finished task.
+        """Run the server's handler to its end, even if the client disconnects, and return the finished task.
 
-        If a fault applies after the handler, pass the fault as `then_count`. The request is counted for the fault
-        only once the handler is done, so that a test that waits for this can rely on the handler's effects.
+        `then_count` is a fault that applies after the handler. The request counts as affected by this fault only
+        when the handler is done. A test that waits for the fault can therefore rely on what the handler did.
         """
         task = asyncio.ensure_future(handler(request))
         self._acting.add(task)
@@ -293,8 +293,8 @@ class Faults:
     def _acted(self, task: asyncio.Task[web.StreamResponse]) -> None:
         self._acting.discard(task)
         if not task.cancelled():
-            # If the client has disconnected, nobody awaits the task. asyncio would then log that its exception was
-            # never retrieved.
+            # If the client has disconnected, nobody awaits this task. Read its exception here. Otherwise, asyncio
+            # would log that the exception was never retrieved.
             task.exception()
 
     def _count(self, fault: Fault) -> None:

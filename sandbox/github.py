@@ -111,7 +111,8 @@ class GithubSandbox:
 async def _in_chunks(request: web.Request, user: User, more: AsyncIterator[bytes]) -> web.StreamResponse:
     """Respond with the user's keys and then `more`, in chunks, so that no header announces the size."""
     response = web.StreamResponse(headers={"Content-Type": "text/plain; charset=utf-8"})
-    # The client may disconnect when the response gets too long or takes too long.
+    # The client may close the connection if the response is too long or takes too long. This isn't an error of the
+    # sandbox.
     with suppress(ConnectionError):
         await response.prepare(request)
         await response.write(user.text().encode())

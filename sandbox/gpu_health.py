@@ -79,9 +79,9 @@ class HealthPart:
         return "\n".join(["gpubot-health 1", *self._found, "health-end"]) + "\n"
 
     def rebooted(self) -> "HealthPart":
-        """Return the program after a restart of the machine: GPUs work again, and checks begin anew.
+        """Return the simulated program after a restart of the machine: GPUs work again, and checks begin anew.
 
-        A row that couldn't be replaced stays broken.
+        A GPU whose broken memory couldn't be remapped stays broken.
         """
         broken = [gpu for gpu, trouble in self.troubles.items() if trouble.remap_failed]
         return HealthPart(troubles={gpu: GpuTrouble(remap_failed=True) for gpu in broken})
@@ -98,7 +98,7 @@ class HealthPart:
             trouble = self.troubles.get(gpu, GpuTrouble())
             messages, counted = self._earlier.get(gpu, (0, 0))
             xids, errors = trouble.xids[messages:], trouble.ecc - counted
-            # A GPU that is missing for the first time may be missing by chance.
+            # The first time that a GPU is missing may be an accident, so it doesn't count as lost yet.
             if trouble.lost and gpu in self._missing:
                 faults.append(f"fault {index} lost")
             soon |= trouble.lost and gpu not in self._missing

@@ -39,9 +39,9 @@ class HostInfo:
         return [gpu for gpu in self.hardware if gpu.slot not in self.lost]
 
     def percent(self, gpu: Gpu, moment: datetime) -> int | None:
-        """Return the utilization of a GPU at a time, or None in MIG mode.
+        """Return the utilization of a GPU at a time, or None in MIG mode, which reports no utilization.
 
-        It is the higher one of the use that was set and of the running jobs.
+        The running jobs and the control API each set a utilization. The higher one counts.
         """
         percent = self.use.at(moment).percent(gpu.slot)
         if percent is None or self.jobs is None:

@@ -70,7 +70,11 @@ class Job:
         self.lines = tuple(line for line in self.lines if line.at <= now)
 
     def seen_last_at(self) -> datetime | None:
-        """Return the time of the last sign of a job with an end: its end, or the last mark that it was running."""
+        """Return the time of the last sign of life of a job. None if the job has no end.
+
+        This is the job's end, or if its outcome is unknown, the last time at which `gpubot-run` noted that the
+        job was running.
+        """
         if self.ends_at is None or self.status is not None:
             return self.ends_at
         return self.ends_at - (self.ends_at - self.began_at) % TOUCHED_EVERY
@@ -109,10 +113,10 @@ class JobsPart:
 
 
 def _row(job: Job, now: datetime) -> tuple[int, int, str]:
-    """Return the place of a job in the report, and its line.
+    """Return the key by which the jobs in a report are sorted, and the job's line.
 
-    The running jobs of root come first, then those of other users, the newest first. After them come the jobs that
-    ended, the last one first.
+    The running jobs of root come first, then those of other users, newest first. The jobs that have ended
+    follow, most recent first.
     """
     age, key = _seconds(job.began_at, now), job.id.partition(".")[2]
     last = job.seen_last_at()

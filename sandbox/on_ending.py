@@ -1,7 +1,7 @@
-"""Simulates the program on a machine that starts the owner's on-ending.sh shortly before the machine's end.
+"""Simulates the program on a machine that starts the owner's script on-ending.sh shortly before the machine's end.
 
-The bot sends the end to the machine with each probe run, see docs/probe.md. No script is really run here: the
-control API sets how long one takes and how it exits.
+The bot sends the end to the machine in each probe run (docs/probe.md). No script is really run here: the control
+API sets how long the script takes and with which status it exits.
 """
 
 import re
@@ -42,7 +42,10 @@ class Run:
 
 @dataclass
 class EndingPart:
-    """The end of a machine as the bot sent it, and the runs of its on-ending.sh. Ends are in Unix seconds."""
+    """The end of a machine as the bot sent it, and the runs of the owner's script on-ending.sh.
+
+    Ends are in Unix seconds.
+    """
 
     script: OnEnding | None = None
     """The owner's script. None if there is no on-ending.sh."""

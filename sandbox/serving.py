@@ -31,14 +31,16 @@ class Served:
     async def stop(self) -> None:
         """Stop listening and close every connection, even those whose handler would wait forever."""
         await self.runner.cleanup()
-        # Let the handlers that were just cancelled finish.
+        # Closing the connections has cancelled handlers. Let the event loop run once, so that these handlers
+        # finish.
         await real_sleep(0)
 
 
 async def serve(app: web.Application, port: int = 0) -> Served:
     """Serve `app` on 127.0.0.1, on a free port if `port` is 0. The URL has no trailing slash.
 
-    aiohttp cancels a handler when its client disconnects. `sandbox.faults` relies on this to notice disconnects.
+    aiohttp cancels the handler of a request when the client disconnects. `sandbox.faults` needs this to notice
+    that a client has disconnected.
     """
     runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.2)
     await runner.setup()
@@ -87,9 +89,10 @@ def refusal(status: int, error: str) -> web.HTTPException:
 def check_sender(request: web.Request) -> None:
     """Refuse requests from web pages of other origins with 403.
 
-    A page in another tab can send requests to this machine; the browser then adds that page's origin. With DNS
-    rebinding, a page's own host name can point to this machine; the request then has that name as its host.
-    Programs such as curl send no origin and are accepted.
+    A web page in another tab can send requests to this machine. The browser then adds the origin of that page to
+    the request, and this function refuses it. With DNS rebinding, the page's own host name points to this
+    machine. The request then names that host, and is refused as well. Programs such as curl send no origin and
+    are accepted.
     """
     name, _, port = request.host.rpartition(":")
     if name not in OWN_NAMES or not port.isdecimal():
@@ -110,7 +113,8 @@ async def control_call(
         raise refusal(405, f"{request.path} takes {allowed}, not {request.method}") from None
     except web.HTTPNotFound:
         if request.match_info.http_exception is None:
-            # The handler itself responded with 404: the call exists, but the object that it names doesn't.
+            # The URL is valid, and the handler itself has responded with 404, because the object that the URL
+            # names doesn't exist. Pass this response on.
             raise
         raise refusal(404, f"no control call {request.method} {request.path}") from None
 

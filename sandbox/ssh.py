@@ -85,11 +85,12 @@ class SshHost:
 
     async def stop(self) -> None:
         """Stop listening and abort every connection, as if the machine were switched off."""
-        # Let each task start. If a task is cancelled before it has run, it can't close its socket.
+        # Let each new task begin before it is cancelled. A task that is cancelled before it has begun can't close
+        # its socket.
         await real_sleep(0)
         for task in list(self._tasks):
             task.cancel()
-        # Let the tasks finish before their sockets are closed.
+        # Let the cancelled tasks finish. Their sockets must not be closed before that.
         await real_sleep(0)
         if self._listener is not None:
             self._listener.close()
@@ -119,14 +120,15 @@ class SshHost:
             try:
                 client, _ = await asyncio.get_running_loop().sock_accept(listener)
             except OSError:
-                # There are too many open files, or the client has disconnected. Keep listening.
+                # Accepting this connection failed, because the client has disconnected or because too many files
+                # are open. Go on listening.
                 await real_sleep(ACCEPT_AGAIN_SECONDS)
                 continue
             silent = self._silent or self._info().use.at(self._clock.now()).fault is Fault.SILENT
             self._do(self._stay_silent(client) if silent else self._serve(client))
 
     async def _serve(self, client: socket.socket) -> None:
-        """Serve a connection until its client has logged in. Then asyncssh continues to serve it on its own."""
+        """Serve a connection until its client has logged in. After that, asyncssh serves the connection alone."""
         try:
             await asyncssh.run_server(
                 client,
@@ -141,7 +143,8 @@ class SshHost:
         except (OSError, asyncssh.Error):
             client.close()
         except asyncio.CancelledError:
-            # asyncssh doesn't close the socket if it is cancelled while it prepares its options.
+            # If asyncssh is cancelled while it prepares its options, it doesn't close the client's socket. Close
+            # it here.
             client.close()
             raise
 
@@ -165,7 +168,7 @@ class SshHost:
         connection = cast(asyncssh.SSHServerConnection, process.channel.get_connection())
         own = self._connections.get(connection)
         if own is None:
-            # The client has disconnected in the meantime.
+            # The client disconnected while it was logging in, so there is nobody to serve.
             return
         shell = Shell(self._info, self._clock, own, [peer for peer in self._peers() if peer != own[0]])
         forced = cast(list[str] | None, connection.get_key_option(_FORCED))

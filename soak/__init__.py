@@ -1,1 +1,4 @@
-"""The soak: random users, kills and faults for the real process, all drawn from a seed. See docs/soak.md."""
+"""The soak: a long test of the real bot with random people, kills and faults, all drawn from a seed.
+
+See docs/soak.md.
+"""

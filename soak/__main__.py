@@ -32,7 +32,8 @@ async def soak(episodes: list[Plan], folder: Path) -> list[Outcome]:
     """Run the episodes, AT_ONCE at a time, and print a line for each one as it finishes."""
     free, here = asyncio.Semaphore(AT_ONCE), asyncio.current_task()
     assert here is not None  # noqa: S101 - asyncio.run makes a task of it
-    # Without this handler, SIGTERM would leave the bots and the database server running.
+    # Without this handler, SIGTERM would end only this process, and the bots and the database server would keep
+    # running.
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, here.cancel)
     async with databases({plan.database for plan in episodes}) as new_databases:
 

@@ -214,7 +214,7 @@ def draw_action(rng: random.Random, seconds: float) -> Action:
     """Draw an action of a random person within a round that lasts `seconds`."""
     who = rng.choices((*TEAM, GUEST, OUTSIDER), (10, 8, 7, 4, 2, 1))[0]
     after = rng.uniform(0, seconds)
-    # In Slack, an outsider can click buttons but can't run commands.
+    # An outsider belongs to another workspace. In Slack, such a person can click buttons but can't run commands.
     if who == OUTSIDER:
         return _click(rng, after, who, _STRANGERS_LABELS)
     menu = _STRANGER if who == GUEST else _MEMBER + (_APPROVER if who == APPROVER else ())
@@ -250,8 +250,8 @@ def _get(
     note = f" -- {NOTE}{rng.randrange(10**6):06d}"
     setup = rng.choice(("", " setup tools"))
     teammate = rng.choice(("", "", "", " with @ana", " with @ben", " with @cleo"))
-    # Requests for many GPUs get no flexible end. With a flexible end, they would cost so much that each click on
-    # an offer opens a modal.
+    # A flexible end makes a request more expensive. Requests for many GPUs would then cost so much that each click
+    # on an offer opens a dialog, so use fixed ends for them.
     leases = LEASES if gpus is OVER_THE_LIMIT else leases
     text = f"get {rng.choice(gpus)} {rng.choice(leases)}{setup}{teammate}{now}{note}"
     channel = rng.choice(CHANNELS[who])

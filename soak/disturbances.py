@@ -1,4 +1,7 @@
-"""Failures outside the bot, as data for the plan: the control calls of the sandbox that start and end them."""
+"""Failures outside the bot, as data for the plan of an episode.
+
+Each failure consists of the sandbox's control calls that start and end it.
+"""
 
 from __future__ import annotations
 
@@ -195,8 +198,9 @@ def _slack(rng: random.Random, after: float) -> Disturbance:
         )
     )
     if fault["endpoint"] == "response_url" and fault["kind"] == "garbage":
-        # An app knows only from the HTTP status whether a response_url accepted its response. So if the sandbox
-        # returns 200, the response must have taken effect.
+        # This fault lets a `response_url` return a meaningless body with the HTTP status 200. The status is all
+        # that an app can check, and 200 means that Slack accepted the app's message. So the message must have
+        # taken effect.
         fault["acts"] = True
     return Disturbance(after, System.SLACK, f"{fault['endpoint']} {fault['kind']}", "faults", fault)
 

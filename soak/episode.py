@@ -1,4 +1,8 @@
-"""Runs one plan: rounds of actions, disturbances and passing time, each ended by a kill, and the checks."""
+"""Runs the plan of one episode, and checks the result.
+
+An episode consists of rounds. In each round, people act, disturbances begin and time passes, and a kill of the
+bot ends the round.
+"""
 
 from __future__ import annotations
 
@@ -120,8 +124,9 @@ async def _check(world: World, outcome: Outcome, *, over: bool) -> None:
 async def _round(world: World, each: Round, outcome: Outcome) -> None:
     """Run a round: people act, disturbances begin and time passes, then a process is killed and started again.
 
-    With several replicas, the killed process starts again while people and the other process continue. With a
-    single process, everything else ends first, and the database may be replaced by a copy before the start.
+    With several replicas, people and the other process continue while the killed process starts again. With a
+    single process, everything else ends before the process starts again, and a copy may replace the database in
+    between.
     """
     clock, world.calm_since = SystemClock(), None
 
@@ -161,8 +166,8 @@ async def _round(world: World, each: Round, outcome: Outcome) -> None:
             if each.recovers:
                 await world.end_disturbances()
             await _start_again(world, each.kill, outcome)
-        # Actions that are still in progress end soon, because the sandbox's Slack reports an error if it gets no
-        # acknowledgement within 3 s.
+        # Wait for the actions that people have begun. This doesn't take long: the sandbox's Slack reports an error
+        # if it gets no acknowledgement within 3 s.
         await asyncio.gather(*tasks)
     finally:
         for task in tasks:
@@ -180,9 +185,9 @@ async def _round(world: World, each: Round, outcome: Outcome) -> None:
         await world.end_disturbances()
     await _start_again(world, each.kill, outcome)
     if restored:
-        # The bot buys nothing until it has compared its cards with Slack, or until two minutes of sandbox time
-        # have passed since its start. Let the bot finish the comparison before the clock jumps past these two
-        # minutes.
+        # After a start, the bot buys nothing until it has compared its messages with Slack, but for at most two
+        # minutes of sandbox time. Let the bot finish the comparison before the sandbox's clock jumps past these
+        # two minutes.
         await world.settle()
 
 
@@ -214,7 +219,8 @@ async def _kill(world: World, kill: Kill, outcome: Outcome) -> None:
         fault = await world.sandbox.add_fault(kill.held, "hold_after" if kill.after_acting else "hold_before")
         outcome.counts["kills at a held request"] += bool(await fault.hits(max(HOLD_WAIT, kill.after)))
         await _stop_for(world, replica, kill, outcome)
-        # A graceful stop waits for running requests, so it would never end while the request is held.
+        # A graceful stop waits for the bot's running requests. The sandbox is holding one of them, so release this
+        # request first. Otherwise, the stop would never end.
         if kill.graceful:
             await fault.release()
         await world.kill(graceful=kill.graceful, only=replica)
@@ -248,7 +254,8 @@ async def _stop_for(world: World, replica: Replica, kill: Kill, outcome: Outcome
 
 async def _start_again(world: World, kill: Kill, outcome: Outcome) -> None:
     """Start the processes that are down. If the plan says so, kill one of them again during its start."""
-    # If Slack refuses its token, gpubot rightly exits at its start. But the episode needs a running bot.
+    # If Slack refuses the bot's token, the bot exits at its start. This is correct, but the episode needs a
+    # running bot. So end the disturbances that revoke the token.
     await world.end_disturbances(TOKENS)
     replica = world.replicas[int(kill.pick * len(world.replicas))]
     if kill.again_after is not None:
@@ -274,7 +281,8 @@ async def _settle_undisturbed(world: World) -> None:
         raise Finding("the bot doesn't have two connections to Slack, although nothing fails any more")
     await world.settle()
     world.calm_since = await world.sandbox.now()
-    # If a request got no response, the bot repeats it after some minutes. Give it time to do so.
+    # If the bot got no response to a request, it repeats the request after some minutes. Let six minutes pass, so
+    # that all requests have been repeated.
     await world.pass_time_settled(360)
 
 

@@ -1,7 +1,7 @@
 """The record of an episode: the sandbox's account and bill, what people saw and did, and the bot's log.
 
-Nothing in it comes from the bot's database. The checks are functions of this data, so that a test can pass them
-evidence of its own.
+Nothing in the record comes from the bot's database, because the bot could be wrong there as well. The checks are
+functions of this record, so a test can pass them a record of its own.
 """
 
 from __future__ import annotations
@@ -258,8 +258,8 @@ class Evidence:
     def knows(self, rental: str) -> bool:
         """Return whether the bot knows a rental that has a card.
 
-        At its start, the bot edits each card that it knows. So if a card wasn't edited after an older copy of the
-        database was restored, its rental isn't in that copy.
+        After a start, the bot edits each card that it knows. If a card wasn't edited after an older copy of the
+        database was restored, this copy doesn't contain the card's rental.
         """
         return self.restored_at is None or self.cards[rental].at >= self.restored_at
 

@@ -24,7 +24,7 @@ _BECAME = re.compile(rf": (?P<name>[\w-]+)(?:, [^\n]*?)?\. It has the ID (?P<id>
 
 
 async def gather(world: World, *, over: bool) -> Evidence:
-    """Return the evidence so far. Nothing may be in progress when this is called."""
+    """Return the evidence so far. Call this only while no action and no request is in progress."""
     sandbox = world.sandbox
     account, bill = await sandbox.account(), await sandbox.bill()
     seen = {name: tuple(await sandbox.see(user, versions=True)) for name, user in PEOPLE.items()}

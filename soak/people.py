@@ -106,7 +106,7 @@ async def _rentals(world: World, action: Action) -> list[str]:
         theirs = re.search(rf" for {action.who}(?:\.| with | at )", first_line)
         if message.author in PEOPLE or ("{own}" in action.text and theirs is None):
             continue
-        # An ordinary word of five letters can look like an ID, so accept only words with a digit.
+        # An ordinary word of five letters could be taken for the ID of a rental. Accept only words with a digit.
         found |= dict.fromkeys(word for word in _IDS.findall(first_line) if any(sign.isdigit() for sign in word))
     return list(found)
 
@@ -181,7 +181,8 @@ async def _use_dialog(world: World, action: Action) -> None:
         return
     times = 2 if action.dialog is Dialog.SUBMIT_TWICE else 1
     submissions = (_submit(world, action, modal) for _ in range(times))
-    # Slack's client refuses the second submission if the first has closed the modal by then.
+    # A person may submit a dialog twice. Slack refuses the second submission if the first has already closed the
+    # dialog, so ignore errors in this case.
     await asyncio.gather(*submissions, return_exceptions=times == 2)
     left = await world.sandbox.modal(user)
     if left is not None and modal.callback_id == "highest_price" != left.callback_id:

@@ -40,7 +40,10 @@ often."""
 
 @dataclass(frozen=True)
 class Kill:
-    """The way in which the process ends. Durations are wall-clock seconds, except `down`."""
+    """The way in which a process of the bot ends.
+
+    Durations are in wall-clock seconds, except for `down`.
+    """
 
     after: float
     """Wall-clock seconds since the beginning of the round. With `held`, the longest time to wait for a request."""
@@ -128,10 +131,10 @@ def plan(seed: int, episode: int, kills: int, database: str) -> Plan:
     """Return one episode. The same arguments always make the same episode."""
     rng = random.Random(f"{seed}:{episode}:{kills}")  # noqa: S311 - made to be repeated, not to be secret
     rounds: list[Round] = []
-    # Only half of the episodes are checked in the middle: it takes long until the bot is idle, and by then it has
-    # repaired problems that later rounds might otherwise expose.
+    # In half of the episodes, the checks run only at the end. Checks in the middle have to wait until the bot is
+    # idle, which takes long. By then, the bot may have repaired problems that later rounds would have exposed.
     left, checked_once = kills, rng.random() < 0.5
-    # The database is restored in some episodes only: the older copy has forgotten what people did in the last few
+    # Restore the database from a copy in some episodes only. The copy lacks what people did in the last few
     # minutes, so most checks are impossible afterwards.
     restores_at = rng.randint(1, kills) if rng.random() < RESTORES else 0
     while left > 0:

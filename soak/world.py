@@ -149,7 +149,8 @@ class World:
         of them.
         """
         starts = (self._start(replica) for replica in self.replicas if replica.bot is None)
-        # Wait for all of them even if one fails. Otherwise, a process that is still starting would keep running.
+        # Wait for all processes even if one fails to start. Otherwise, another process that is still starting
+        # would keep running after the error.
         for error in await asyncio.gather(*starts, return_exceptions=True):
             if error is not None:
                 raise error
@@ -256,7 +257,8 @@ class World:
             for replica in self.replicas:
                 replica.running()
             healths = await self._healths(settled=str(revision), wait="15")
-            # One process may have begun something new while another was becoming idle, so query all of them again.
+            # While the last processes became idle, an earlier one may have begun something new. Check all of them
+            # again.
             if all(health.get("settled") for health in [*healths, *await self._healths()]):
                 return
             await clock.pause(0.1)
@@ -280,8 +282,8 @@ class World:
     async def start_disturbance(self, disturbance: Disturbance) -> bool:
         """Begin a failure. Return False if it isn't possible now.
 
-        Tokens aren't revoked before each process has connected, because a bot that has no rentals would then exit,
-        as it should.
+        The bot's tokens aren't revoked before each process has connected. A bot without rentals exits if its
+        token is refused before that, which is correct but would end the episode.
         """
         if disturbance.path == TOKENS and not await self._has_connected():
             return False
@@ -306,7 +308,8 @@ class World:
         if self.left_at is not None:
             return False
         self.disturbances_met[disturbance.name] += 1
-        # After leaving, the person can read only direct messages. So collect now what they have seen so far.
+        # This person is about to leave the workspace, and can then read only direct messages. Collect now what
+        # they have seen so far.
         self.seen_by_leaver = tuple(await self.sandbox.see(PEOPLE[LEAVER], versions=True))
         await self.sandbox.slack.patch(disturbance.path, disturbance.body)
         self.left_at = await self.sandbox.now()

@@ -165,8 +165,9 @@ class Attempts(Rows):
     async def _write_attempts(self, reported: Sequence[Attempt], rental_id: str, *, with_intents: bool) -> None:
         stored = await self._conn.execute(_LOCKED_ATTEMPTS, {"key": rental_id})
         rows = {row.n: row for row in stored}
-        # Update before inserting. A unique index allows only one live attempt for each rental, so the previous
-        # attempt must be stored as ended before the next one is inserted.
+        # Write the attempts that exist already before adding new ones. A unique index of the database allows only
+        # one live attempt for each rental. The previous attempt must therefore be stored as ended before the next
+        # one is added.
         for attempt in reported:
             if attempt.n in rows:
                 await self._update_attempt(rows[attempt.n], attempt)
@@ -178,9 +179,9 @@ class Attempts(Rows):
         merged = merge_attempt(_attempt_of(row), reported)
         live = merged.live
         if live and not row.live:
-            # A resource has appeared after the attempt was closed, so the attempt is live again. By now the rental
-            # may have another live attempt. A unique index allows only one, so this attempt is then not stored as
-            # live.
+            # A machine of this attempt has appeared after the attempt was closed, so the attempt would be live
+            # again. In the meantime, the rental may have got another live attempt. A unique index of the database
+            # allows only one, so this attempt isn't stored as live in that case.
             live = await self._conn.scalar(_HAS_LIVE, {"key": reported.rental_id}) is None
         row_values = {**_attempt_values(merged, live=live), "key": reported.rental_id, "attempt_n": reported.n}
         await self._conn.execute(_UPDATE_ATTEMPT, row_values)
@@ -312,9 +313,9 @@ class Attempts(Rows):
         }
 
 
-# --- merging a report with the stored row. A step may have worked with an outdated version of an attempt or
-# resource. Merging adds the new information that the step reports, but keeps what others have stored in the
-# meantime: Compute Clear's answer, an end, or a deletion that was requested or accepted.
+# --- merging the attempts and resources that a step reports with the stored ones. The step may have worked with an
+# outdated version. Merging adds what is new in the report, but keeps what others have stored in the meantime:
+# Compute Clear's answer, an end, or a deletion that was requested or accepted
 
 _PROGRESS = {AttemptState.INTENDED: 0, AttemptState.UNKNOWN: 1}
 _ANSWERED = 2
@@ -340,7 +341,8 @@ def merge_resource(stored: Resource, reported: Resource) -> Resource:
 
     The API can report a field once and leave it out of later answers.
     """
-    # Once a resource is stored as terminated, only a more recent answer from the API can prove that it is alive.
+    # A resource that is stored as terminated stays terminated, unless the API reports it as alive in a more recent
+    # answer. An older answer proves nothing.
     terminated_at = (
         reported.terminated_at
         if reported.read_at > stored.read_at

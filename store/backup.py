@@ -81,7 +81,7 @@ def _write_through(folder: Path) -> None:
         os.close(handle)
 
 
-# --- returning to the version from before a migration
+# --- the backup before a migration, with which one can return to the earlier version of gpubot
 
 
 def keep(url: str, found: str) -> None:
@@ -114,8 +114,8 @@ def _copy(path: Path) -> Path:
     new.unlink(missing_ok=True)
     copy_sqlite(path, new)
     if os.geteuid() == 0:
-        # Root is migrating a database that belongs to the bot's user. If the copy belonged to root, the bot
-        # couldn't open it after someone has restored it.
+        # The database belongs to the bot's user, but root is migrating it. Give the copy to the bot's user as
+        # well. Otherwise, the bot couldn't open the copy after somebody has restored it.
         owner = path.stat()
         os.chown(new, owner.st_uid, owner.st_gid)
     names = chain([f"{path}.before-{HEAD}"], (f"{path}.before-{HEAD}.{n}" for n in count(2)))

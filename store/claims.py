@@ -59,8 +59,8 @@ def held(table: Table) -> ColumnElement[bool]:
 
 
 def _now(dialect: str) -> ColumnElement[Any]:
-    # SQLite returns milliseconds, but UtcDateTime stores microseconds. Both are compared as text, so append three
-    # zeros to give them the same width.
+    # The database compares times as text. SQLite returns times with three decimal places, but `UtcDateTime` stores
+    # six. Append three zeros, so that the texts have the same length.
     return func.clock_timestamp() if dialect == "postgresql" else func.strftime("%Y-%m-%d %H:%M:%f000", "now")
 
 
@@ -230,7 +230,8 @@ class DueTable(Rows, Generic[C]):
         The result is True even if the claim has expired since then. If it is True, the row stays locked until this
         transaction ends, so that no other process can claim the row.
         """
-        # Only one process can use a SQLite database, so nobody else can have the claim.
+        # A SQLite database is used by one process only, so no other process can have the claim, the exclusive
+        # right to work on this row.
         if self._conn.dialect.name == "sqlite":
             return True
         return await self._conn.scalar(_hold(self._table), {"key": row_id, "holder": self._holder}) is not None

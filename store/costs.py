@@ -25,7 +25,7 @@ BATCH = 100
 """The number of rentals that are read at once."""
 _c, _r, _a, _l = rentals.c, resources.c, attempts.c, ledger.c
 
-# These conditions search the JSON text of a column instead of parsing it. That is reliable because pydantic writes
+# These conditions search the JSON text of a column without parsing it. This is reliable, because pydantic writes
 # JSON without spaces, and because a Slack ID contains only letters and digits, which JSON never escapes.
 IS_IDLE = type_coerce(_c.use, Text).contains(f'"verdict":"{UsageStatus.IDLE}"')
 IS_TEAMMATE = type_coerce(_c.teammates, Text).contains(bindparam("quoted", type_=Text))
@@ -105,8 +105,8 @@ class Costs(Rows):
 
         Counting in SQL avoids reading every rental.
         """
-        # SQL can't add rates, because they are decimals stored as text. Group by rate instead, so that the
-        # caller can add the rates.
+        # The rates are decimal numbers that are stored as text, so SQL can't add them. Count the rentals with each
+        # rate instead, and let the caller multiply and add.
         rows = await self._conn.execute(_RUNNING)
         return [Running(row.state, row.rate, bool(row.idle), bool(row.undecided), row.number) for row in rows]
 

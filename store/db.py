@@ -225,8 +225,8 @@ class Database:
         self.engines = engines
         self._ownership = ownership
         self._clock = clock
-        # SQLite allows only one writer at a time. A writer that waited inside SQLite would block the event loop or
-        # a thread, so writers wait for this lock instead, with a timeout.
+        # SQLite allows only one writer at a time. If a writer waited inside SQLite, it would block the event loop
+        # or a thread. Writers therefore wait for this asyncio lock instead, with a timeout.
         self._writer_lock = asyncio.Lock() if engines.writer.dialect.name == "sqlite" else None
         self._listeners: list[tuple[Callable[[], None], Written | None]] = []
         self._change_listeners: list[Callable[[Change], None]] = []
@@ -292,7 +292,8 @@ class Database:
         bot must start in any case, because it can still delete overdue machines.
         """
         with suppress(StoreBusy):
-            # The commit needn't be durable. If a power cut undoes it, the next start ends the claims again.
+            # The database needn't wait until this commit is on the disk. If a power cut undoes it, the next start
+            # ends the claims again.
             async with self._connection(durable=False) as conn:
                 for table in (quotes, shared_searches, rentals, probe_runs, jobs):
                     await claims.end_all(conn, table)
@@ -484,8 +485,8 @@ class Database:
             await conn.commit()
             self._noticed.commits += 1
         finally:
-            # If the connection breaks during a commit, the server may have committed all the same. Call the
-            # listeners in any case, because a call without new work does no harm.
+            # Call the listeners even if the commit failed. If the connection broke during the commit, the server
+            # may have committed all the same. A call for which there is no new work does no harm.
             for listener, waits_for in self._listeners:
                 if waits_for is None or waits_for in written:
                     listener()

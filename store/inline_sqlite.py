@@ -76,15 +76,18 @@ class InlineConnection:
             self._file.execute("BEGIN")
             return
         if durable is not self._durable:
-            # With NORMAL, a commit waits for the disk only if it copies the log into the database
-            # (https://www.sqlite.org/pragma.html#pragma_synchronous). A commit that isn't durable must not copy
-            # the log. Set both options now, because `synchronous` can't be changed inside a transaction.
+            # A write that isn't durable must not wait for the disk. With `synchronous = NORMAL`, a commit waits
+            # only if it also copies the write-ahead log into the database
+            # (https://www.sqlite.org/pragma.html#pragma_synchronous), so this copying is switched off. Set both
+            # options before the transaction begins, because SQLite can't change `synchronous` inside a
+            # transaction.
             self._file.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
             self._file.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES if durable else 0}")
             self._durable = durable
         try:
-            # Try to take the lock without waiting, which is possible on the event loop. It nearly always succeeds:
-            # this process has only one writer at a time, so only another process can have the lock.
+            # First try to get SQLite's write lock without waiting, which is allowed on the event loop. This nearly
+            # always succeeds: this process has only one writer at a time, so only another process can have the
+            # lock.
             self._begin_at_once()
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
@@ -135,8 +138,8 @@ def connect(
     """
     file = sqlite3.connect(str(path), timeout=lock_timeout, isolation_level=None, check_same_thread=False)
     waiting = aiosqlite.Connection(lambda: file, iter_chunk_size=64)
-    # At its exit, Python waits for all threads that aren't daemons. This thread ends only when the database is
-    # closed, so Python could wait forever.
+    # Make this thread a daemon. When Python exits, it waits for all other threads. This thread ends only when the
+    # database is closed, so Python might wait forever.
     waiting._thread.daemon = True
     threads.add(waiting._thread)
     try:

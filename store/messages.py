@@ -126,8 +126,8 @@ _DROP_ANSWERS = delete(messages).where(
         .limit(MAX_ROWS)
     )
 )
-# With scalar subqueries, PostgreSQL looks up one rental by key for each message. With EXISTS, it might read all
-# rentals.
+# Use scalar subqueries, with which PostgreSQL looks up one rental by its key for each message. With EXISTS, it
+# might read the whole table of rentals instead.
 _RENTAL_OVER_AT = select(rentals.c.over_at).where(rentals.c.id == _c.rental_id, ~rentals.c.live).scalar_subquery()
 _QUESTION_OVER_AT = (
     select(admin_questions.c.over_at).where(admin_questions.c.id == _c.question_id).scalar_subquery()
@@ -276,8 +276,8 @@ class Messages(Rows):
         a card and the rental already has a card.
         """
         row = {**_stored(message, without=frozenset({"id"})), "urgent": False}
-        # `_real_now` is the time at which this transaction was created. The message may have been created seconds
-        # later. Use the later time, so that the version isn't lower than `lowest_version` allows.
+        # `_real_now` is the time at which this transaction began, and the message may have been created seconds
+        # later. Compute the lowest version from the later of these times, because versions must never decrease.
         lowest = lowest_version(max(self._real_now, message.created_at))
         row["target_version"] = max(message.target_version, lowest)
         if message.due_at is None and not message.closed:

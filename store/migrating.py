@@ -80,7 +80,8 @@ def _unreleased(called: str, why: str) -> CannotOpen:
 
 
 def _upgrade(connection: Connection) -> None:
-    # Import Alembic only here, because that is slow and most starts have nothing to migrate.
+    # Import Alembic, the library for migrations, only here. The import is slow, and most starts have nothing to
+    # migrate.
     from alembic import command  # noqa: PLC0415 - loaded where it is needed
     from alembic.config import Config  # noqa: PLC0415 - loaded where it is needed
 
@@ -117,7 +118,7 @@ def check_start(connection: Connection, url: str, found: str | None) -> None:
     """
     if found in {None, HEAD} or sqlite_path(url) is not None:
         return
-    # This query works in every revision that can be migrated, because all of them have this column.
+    # All versions of the schema that can be migrated have the column `live`, so this query works in each of them.
     live = connection.scalar(text("SELECT count(*) FROM rentals WHERE live"))
     if live:
         are = plural(live, "rental is live", "rentals are live")

@@ -133,8 +133,9 @@ async def return_connection(conn: AsyncConnection) -> None:
     transaction of the connection has ended already.
     """
     if conn.dialect.name == "sqlite":
-        # Returning a SQLite connection never waits, so it can't be cancelled halfway. Don't use a separate task:
-        # other tasks that are ready would run before it, and each of them would have to open a new connection.
+        # Return a SQLite connection directly. Returning it never waits, so a cancelled task can't interrupt it. A
+        # separate task would run only after other tasks that are ready, and each of these would have to open a new
+        # connection.
         await _close(conn)
     else:
         await asyncio.shield(asyncio.ensure_future(_close(conn)))
@@ -146,7 +147,8 @@ async def _close(conn: AsyncConnection) -> None:
         await conn.close()
     except errors as error:
         log.warning("store.connection_broke", error=type(error).__name__)
-        # Invalidate the broken connection. Otherwise, the pool would count it as in use until Python frees it.
+        # Tell the pool that the connection is broken. Otherwise, the pool would count it as in use until Python
+        # frees the object.
         with suppress(*errors):
             await conn.invalidate()
             await conn.close()

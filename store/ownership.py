@@ -172,7 +172,8 @@ class PostgresOwnership:
                 session.terminate()
                 raise
         except (ValueError, OverflowError) as error:  # OverflowError: the port is too large
-            # Don't include the error's text: it quotes parts of the URL, which may be parts of the password.
+            # Don't show the text of the original error. It quotes parts of the database's URL, which may be parts
+            # of the password.
             raise CannotOpen(
                 "GPUBOT_DATABASE_URL is no address that PostgreSQL understands: "
                 "postgresql://USER:PASSWORD@HOST:PORT/NAME, with other signs than letters and digits as %XX."
@@ -256,8 +257,8 @@ class PostgresOwnership:
                     row: Any = await self._session.fetchrow(_LOOK)
                     ended = await self._session.fetchval(_END_STOPPED, self._name, self._hold_at_most)
                 except driver_errors():
-                    # The state of the session is unknown, so end it. That also releases its lock; the next use of
-                    # the database opens a new session and takes the lock again.
+                    # Nobody knows the state of the session after this error, so end the session. This releases its
+                    # lock. The next use of the database opens a new session and takes the lock again.
                     self._session.terminate()
                     raise
         if ended:

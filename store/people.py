@@ -163,8 +163,8 @@ class People(Rows):
 
         The bot then assumes for some time that the person still needs their machines.
         """
-        # The rentals' versions and due times stay as they are. Only the step that asks "Still needed?" reads this
-        # value, and that step has its own due time.
+        # Don't change the version or the due time of the person's rentals. Only the work that asks "Still needed?"
+        # reads the time that is stored here, and this work has a due time of its own.
         await self._conn.execute(_SEEN, {"owner_id": user_id, "now": now})
 
     async def channel(self, channel_id: str, not_before: datetime) -> Channel | None:

@@ -35,7 +35,8 @@ _OLDEST = (
     .order_by(_c.created_at)
     .limit(MAX_ROWS)
 )
-# See store/messages.py for the reasons for using scalar subqueries, and for keeping the newest message.
+# The newest message must never be deleted, and PostgreSQL is faster with scalar subqueries. store/messages.py
+# gives the reasons for both.
 _KEPT_MESSAGES = (
     select(func.count())
     .where(messages.c.quote_id == _c.id, or_(~messages.c.closed, messages.c.id == NEWEST_ID))

@@ -50,16 +50,16 @@ _SPENDING_LOCK = 0x67707562
 
 _c = rentals.c
 _GET = select_by(_c.id)
-# These statements have no ORDER BY, and Python sorts the rows. Otherwise SQLite would use the index
-# `rentals_owner`, and read all past rentals of an owner too.
+# These statements have no ORDER BY, and Python sorts the rows instead. With ORDER BY, SQLite would use the index
+# `rentals_owner`, and read all past rentals of an owner as well.
 _LIVE = select(rentals).where(_c.live)
 _LIVE_OF_OWNER = _LIVE.where(_c.owner == bindparam("owner_id"))
 _SHARED = _LIVE.where(IS_TEAMMATE)
 _IDLE = _LIVE.where(IS_IDLE)
 _UNDECIDED = _LIVE.where(or_(_c.decision_decider == Decider.APPROVER, _c.extension.is_not(None)))
 _STATES = select(_c.state, func.count().label("number")).where(_c.live).group_by(_c.state)
-# Check `due_at` instead of `live`: a rental that is over keeps a due time as long as the deletion of one of its
-# resources isn't confirmed.
+# Don't look for live rentals here. A rental that is over still has a due time if the deletion of one of its
+# machines isn't confirmed.
 _UNCONFIRMED = select(func.count()).where(_c.due_at.is_not(None), _c.alarm_count > 0)
 _MANY = select(rentals).where(_c.id.in_(IDS))
 _ANY = select(_c.id).limit(1)
@@ -122,9 +122,11 @@ _APPLY = (
     update(rentals)
     .where(_c.id == bindparam("key"), _UNCHANGED)
     .values(
-        # If `make_due` has written an earlier due time since the rental was read, keep that time.
+        # Since the rental was read, `make_due` may have scheduled it for an earlier time. If so, keep the earlier
+        # time.
         due_at=case((and_(_DUE_TIME_CHANGED, or_(_next.is_(None), _c.due_at < _next)), _c.due_at), else_=_next),
-        # If `People.note_seen` has written a later time since the rental was read, keep that time.
+        # Since the rental was read, `People.note_seen` may have stored a later time at which the owner used the
+        # bot. If so, keep the later time.
         lease_seen_at=case(
             (or_(_c.lease_seen_at.is_(None), _c.lease_seen_at < _seen), _seen), else_=_c.lease_seen_at
         ),
@@ -192,8 +194,8 @@ class Rentals(Attempts, Costs, claims.DueTable[ClaimedRental]):
             OfferTaken: The change contains a new attempt to buy an offer, but an earlier attempt has already used
                 this offer. Nothing is stored.
         """
-        # A caller that catches OfferTaken may continue in the same transaction. The savepoint ensures that the
-        # whole change is undone in that case.
+        # Use a savepoint. A caller may catch OfferTaken and continue with the same transaction. The savepoint
+        # makes sure that nothing of this change remains in that case.
         if change.attempts:
             async with self._conn.begin_nested():
                 applied = await self._apply(change)
@@ -264,7 +266,7 @@ class Rentals(Attempts, Costs, claims.DueTable[ClaimedRental]):
         transaction can make such a decision. The transaction sees everything that earlier holders of the lock have
         committed, such as rentals and keys.
         """
-        # SQLite doesn't need the lock, because only one transaction can write at a time.
+        # With SQLite, no lock is needed, because only one transaction can write at a time.
         if not self._may_read_usage and self._conn.dialect.name == "postgresql":
             await self._conn.execute(_LOCK_SPENDING)
         self._may_read_usage = True
@@ -328,8 +330,8 @@ class Rentals(Attempts, Costs, claims.DueTable[ClaimedRental]):
         before, after = change.before, change.after
         fields = rental_values(after)
         if before is None:
-            # Another transaction may have turned the same quote into a rental, or used the same ID. Then nothing
-            # is inserted.
+            # The same quote may already have become a rental in another transaction, or the ID may already be in
+            # use. In both cases, nothing is inserted.
             return await insert_new(self._conn, rentals, fields)
         for name in _CONSTANT | {"due_at"}:
             del fields[name]
@@ -370,8 +372,8 @@ class Rentals(Attempts, Costs, claims.DueTable[ClaimedRental]):
                 await self._messages.show_reminders()
 
 
-# --- conversion between a rental and its row. Some parts of a rental, called groups here, are models of their own,
-# such as its lease. The column of such a field is named after the group and the field: `lease_ends_at`.
+# --- conversion between a rental and its row in the database. Some fields of a rental, such as its lease, contain
+# a group of further fields. Each of these has a column of its own, such as `lease_ends_at`
 
 
 _GROUPS: dict[str, type[Frozen]] = {

@@ -58,7 +58,8 @@ class Samples(Rows):
 
         The utilization is in percent. Samples without a reading are left out.
         """
-        # A day has up to 1,440 samples. Building a Sample from each of them would block the event loop.
+        # Don't create a Sample object for each row. A day has up to 1,440 samples, and creating the objects would
+        # block the event loop.
         rows = await self._conn.execute(_GPUS, {"key": rental_id, "moment": at})
         known = ((moment, _highest(text)) for moment, text in rows)
         return [(moment, highest) for moment, highest in known if highest is not None]
@@ -82,7 +83,7 @@ def _highest(gpus: str) -> int | None:
     return max((reading for reading in readings if reading is not None), default=None)
 
 
-# --- whether the probe answered soon after the machine became ready, one row for each machine
+# --- whether a machine's probe answered soon after the machine became ready: one row for each machine
 
 MOST_UNREACHABLE = 10
 """The maximum number of unreachable machines to read for each vendor."""
@@ -117,8 +118,8 @@ class ProbeAnswers(Rows):
 
         Vendors without records are left out.
         """
-        # These two queries read at most eleven rows for each vendor, using the index. A single query for all
-        # vendors would have to read the whole table.
+        # Use two queries that read at most eleven rows for each vendor through the index. A single query for all
+        # vendors would read the whole table.
         found = {}
         for vendor in sorted(set(vendors)):
             answered_at = (await self._conn.execute(_ANSWERED, {"key": vendor})).scalar()

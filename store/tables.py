@@ -68,8 +68,9 @@ def _set_conditions(_: MetaData, connection: Connection, **__: object) -> None:
 
 def _partial_index(name: str, *columns: Column[Any], where: ClauseElement, unique: bool = False) -> None:
     """Add an index that contains only the rows that match a condition."""
-    # SQLite uses a partial index only if the query contains the index's condition literally. SQLAlchemy writes a
-    # Boolean column of a query as `NAME = 1`, so the condition must be written in the same way.
+    # SQLite uses a partial index only if the query contains the condition of the index in exactly the same words.
+    # SQLAlchemy writes a Boolean column in a query as `NAME = 1`, so write the condition of the index in the same
+    # way.
     on_sqlite = text(f"{where.name} = 1") if isinstance(where, Column) else where
     Index(name, *columns, unique=unique, info={"postgresql": where, "sqlite": on_sqlite})
 
@@ -224,8 +225,8 @@ rentals = Table(
     Column("cap_micros", BigInteger, nullable=False),  # terms.max_rate, rounded up, so that SQL can add it
 )
 Index("rentals_owner", rentals.c.owner, rentals.c.created_at)
-# The column `live` seems superfluous, because it is true in every row of this partial index. Without it, however,
-# SQLite would use the index `rentals_owner` instead, which also contains past rentals.
+# The column `live` seems superfluous in this index, because the index contains only rows in which it is true.
+# Without this column, however, SQLite would use the index `rentals_owner`, which also contains past rentals.
 _live = (rentals.c.live, rentals.c.owner, rentals.c.cap_micros, rentals.c.id)
 _partial_index("rentals_live", *_live, where=rentals.c.live)
 Index("rentals_over", rentals.c.over_at)

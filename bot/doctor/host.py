@@ -108,8 +108,9 @@ async def _port(context: CheckContext, name: str, address: str, session: aiohttp
         if error.errno != errno.EADDRINUSE:
             why = os.strerror(error.errno) if error.errno else "this address doesn't exist"
             return wrong(name, f"I can't listen on {address}: {why}. Name an address of this machine.")
-        # The port is in use. Query GPUBOT_HTTP to find out whether a running gpubot uses the port, even if the
-        # port is that of GPUBOT_SLACK_HTTP: the server there answers only requests that Slack has signed.
+        # The port is in use, perhaps by a running gpubot. To find out, send a request to the address in
+        # GPUBOT_HTTP. Don't send it to the address in GPUBOT_SLACK_HTTP: the server there answers only requests
+        # that Slack has signed.
         if await _is_gpubot(context.settings.http, session, listens_for_slack=name == SLACK_HTTP):
             return ok(name, f"a running gpubot answers on {context.settings.http}.")
         return wrong(

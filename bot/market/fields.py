@@ -24,8 +24,8 @@ Arithmetic with a longer or larger number could raise an error.
 """
 _MIN_RATE = Decimal("0.000001")
 _MAX_RATE = Decimal(1_000_000)
-# A time outside this range counts as missing. For "never", many programs write the zero time of their language,
-# which is in the year 1 or 1970. For "forever", they write the year 9999.
+# A time outside this range isn't a real time, so it is treated as missing. Many programs write the year 1 or 1970
+# to say "never", and the year 9999 to say "forever".
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 _LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 
@@ -62,7 +62,8 @@ def decode(content: bytes) -> object:
             parse_constant=lambda _: UNREADABLE,
             object_pairs_hook=_object,
         )
-    # Use `from None`, because the original error contains the whole body, which could then be logged.
+    # `from None` hides the original error in the traceback. That error contains the whole body of the response,
+    # which could otherwise appear in the log.
     except RecursionError:
         raise NotJson("nested too deep") from None
     except ValueError:
@@ -118,7 +119,7 @@ def number(value: object) -> Decimal | None:
         return None
     if isinstance(value, int):
         return Decimal(value) if abs(value) < _MAX_INTEGER else None
-    # Compare exponents instead of values, because abs() of a number that is too large raises Overflow.
+    # Compare the number of digits instead of the values: for a very large number, abs() raises Overflow.
     exponent = value.as_tuple().exponent
     if not isinstance(exponent, int) or exponent < _MIN_EXPONENT or value.adjusted() >= _MAX_DIGITS:
         return None
@@ -179,8 +180,8 @@ def field(value: object, name: str) -> object:
     return value.get(name) if isinstance(value, dict) else None
 
 
-# --- a machine's address. It is part of the SSH command that people paste into a shell, so only an IP address or a
-# host name is accepted.
+# --- a machine's address. People paste it into a shell as part of an SSH command, so only an IP address or a host
+# name is accepted
 
 
 SSH_PORT = 22
@@ -205,7 +206,8 @@ def host(value: object) -> str | None:
     except ValueError:
         is_name = _HOST_NAME.fullmatch(written) and not _ALL_DIGITS.fullmatch(written)
         return written if is_name else None
-    # Reject a scoped address (`fe80::1%eth0`): the scope can be any text, and is meaningless on another machine.
+    # Reject an IPv6 address with a scope, such as `fe80::1%eth0`. The text after `%` can contain anything, and it
+    # has a meaning only on the machine that wrote it.
     if "%" in written or address.is_unspecified or address.is_multicast:
         return None
     return str(address)

@@ -113,9 +113,9 @@ def _session(**connections: Any) -> aiohttp.ClientSession:
         cookie_jar=aiohttp.DummyCookieJar(),
         middlewares=[through_proxy],
     )
-    # By default, aiohttp sends a GET or DELETE request a second time if the connection breaks. The bot wouldn't
-    # notice that a deletion was sent twice. Only the engine may decide to repeat a call. aiohttp has no public
-    # option for this.
+    # If a connection breaks, aiohttp sends a GET or DELETE request again by default, and the bot wouldn't notice
+    # that a deletion was sent twice. Switch this off, because only the bot's engine may decide to repeat a call.
+    # aiohttp has no public option for this purpose.
     session._retry_connection = False
     return session
 
@@ -219,8 +219,8 @@ class Transport:
                 headers=_HEADERS if yaml is None else _YAML_HEADERS,
                 extensions=_LIMITS,
             )
-            # Add the token to each request separately. If it were stored in an object that lives longer, such as
-            # the headers of a client, it could appear in a log or a repr.
+            # Add the API token to each request separately. In the headers of a client, which lives as long as the
+            # process, the token could appear in a log or in a repr.
             made.headers["Authorization"] = f"Bearer {self._token.get_secret_value()}"
             return made
 
@@ -254,7 +254,8 @@ class Transport:
             _log.warning("market.no_answer", call=call.name, error=kind, sent=sent)
             self._count(call, "no_answer")
             message = "Compute Clear didn't answer." if sent else "Compute Clear can't be reached."
-            # Use `from None`, because the original error refers to the request, which contains the token.
+            # `from None` hides the original error in the traceback. That error refers to the request, which
+            # contains the API token.
             raise MarketAway(message, may_have_bought=call.buys and sent) from None
         self._count(call, f"{response.status_code // 100}xx")
         return response, content
@@ -266,8 +267,8 @@ class Transport:
         try:
             found = self.use_token(self._read_token())
         except (GpubotError, OSError, ValueError) as error:
-            # Someone may just be replacing the token file. The file is read again the next time the token is
-            # refused.
+            # Somebody may be replacing the token file at this very moment. Ignore the error: the file is read
+            # again the next time the API refuses the token.
             _log.warning("market.token_not_read", error=type(error).__name__)
             return False
         if found:
@@ -284,8 +285,8 @@ class Transport:
         try:
             await self._on_token(refused)
         except GpubotError as error:
-            # An error of `on_token` must not make the call fail, because its answer can be used. `_refused` stays
-            # unchanged, so `on_token` is called again after the next answer.
+            # The API's answer can be used even if `on_token` fails, so don't let the call fail. `_refused` keeps
+            # its value, so `on_token` is called again after the next answer.
             _log.warning("market.token_report_failed", error=type(error).__name__)
         else:
             self._refused = refused
@@ -390,7 +391,8 @@ class Redactor:
                 forms |= {secret, quote(secret), quote(secret, safe=""), quote_plus(secret), html.escape(secret)}
                 forms |= {escaped, escaped.replace("/", "\\/")}
         longest_first = map(re.escape, sorted(forms, key=len, reverse=True))
-        # Ignore case: a status that contains a token is stored in lower case, and %2f in a URL is the same as %2F.
+        # Ignore case when searching texts for tokens. Some texts are stored in lower case, and the case of
+        # hexadecimal digits in a URL doesn't matter: `%2f` and `%2F` are the same.
         self._pattern = re.compile("|".join(longest_first) or "(?!)", re.IGNORECASE)
 
     def masked(self, value: object) -> object:
@@ -413,8 +415,9 @@ class Redactor:
         return value
 
     def _mask_text(self, text: str) -> str:
-        # Drop invisible characters before searching for tokens. They are dropped later anyway, when a text is
-        # stored. If an invisible character split a token in two, the stored text would contain the token.
+        # Remove invisible characters before searching for tokens. When a text is stored, these characters are
+        # removed in any case. A token that was split by an invisible character would otherwise not be found here,
+        # and would be complete in the stored text.
         visible = text if text.isprintable() else "".join(c for c in text if c.isprintable() or c.isspace())
         return self._pattern.sub(MASK, visible) if self._pattern.search(visible) else text
 

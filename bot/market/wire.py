@@ -249,10 +249,12 @@ def _offer(entry: dict[str, object], families: Families, now: datetime) -> Offer
         family=families.family_of(gpu, fields.text(entry.get("gpu_family"), 60)),
         count=count,
         vendor=vendor,
-        # "Other" is the documented group for all places that belong to no other group.
+        # If the API reports no region, use "Other". In the API's documentation, this is the region of all places
+        # that belong to no other region.
         region=region_name(fields.text(entry.get("region"), 60) or "Other"),
         vendor_region=fields.text(entry.get("vendor_region"), 60),
-        # A vendor without contract types sells machines that run until they are deleted, so they are on demand.
+        # A vendor that reports no contract type sells machines that run until they are deleted. These are
+        # on-demand machines.
         contract=contract_name(fields.text(entry.get("contract_type"), 60) or "ondemand"),
         rate=rate,
         vcpus=fields.whole(entry.get("vcpu_count"), 1, 1_000_000),

@@ -13,8 +13,9 @@ M = TypeVar("M", bound=BaseModel)
 class Frozen(BaseModel):
     """A value object: compared by content and never modified. Use `changed` to get a copy with other values."""
 
-    # The validator of a model is built on first use. Building all of them at import would take 5% of the start-up
-    # time. A field that was renamed after a release has an alias: the earlier name, which is still stored.
+    # Build the validator of a model on its first use. Building all validators at import would take 5% of the
+    # start-up time. If a field was renamed after a release, its alias is the earlier name, because the database
+    # still contains that name.
     model_config = ConfigDict(
         frozen=True, extra="forbid", defer_build=True, serialize_by_alias=True, validate_by_name=True
     )
@@ -32,8 +33,8 @@ def changed(model: M, /, **fields: Any) -> M:
 
     Values aren't converted. Raises pydantic.ValidationError if a field is unknown or a value has the wrong type.
     """
-    # Don't use dict(model). If a model has a field named `keys`, dict() treats the model as a mapping and calls
-    # the field as if it were the method `keys`.
+    # Don't use dict(model). If a model has a field named `keys`, dict() assumes that this field is the method
+    # `keys` of a mapping, and calls it.
     return type(model).model_validate({**dict(iter(model)), **fields}, strict=True)
 
 

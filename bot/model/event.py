@@ -187,7 +187,8 @@ class EventKind(StrEnum):
     """A resource of a closed or failed purchase appeared. It is being deleted."""
     ORPHAN_TERMINATED = "extra_gone"
     ENDED = "ended"
-    # Events about a rental that are sent as alerts. Alerts are rendered from the event alone.
+    # These events are about one rental and are sent as alerts. The text of an alert depends only on the event, and
+    # not on the rental.
     STEP_FAILED = "step_failed"
     """The code that advances the rental failed several times in a row."""
     STEP_WORKS = "step_works"
@@ -225,7 +226,8 @@ class EventKind(StrEnum):
 
     The request is charged to the project if it comes from an approver, or from a person whom the project names.
     """
-    # Events about the account that are posted without the outbox, because the database may not work.
+    # These events are about the whole account. They are posted to Slack directly and not stored in the database
+    # first, because the database may be the problem.
     NO_READS = "no_reads"
     """The database can't be read, so nothing is deleted."""
     NO_WRITES = "no_writes"
@@ -616,8 +618,8 @@ EFFECTS: dict[EventKind, Effects[Any]] = {
         resolves=(_Q.REQUEST, _Q.EXTENSION, *_ABOUT_MACHINE),
         tells_end=True,
     ),
-    # If a rental's step fails, rendering its card, thread or direct messages may fail for the same reason. Alerts
-    # are rendered from the event alone, so they can still be sent.
+    # These events are only sent as alerts, and the text of an alert depends only on the event. If a bug makes the
+    # work on a rental fail, rendering the rental's other messages may fail as well.
     _E.STEP_FAILED: Effects(AlertFacts, alert=(To.OWNER, To.ADMINS)),
     _E.STEP_WORKS: Effects(AlertFacts, alert=(To.OWNER, To.ADMINS)),
     _E.DELETED_OVERDUE: Effects(AlertFacts, alert=(To.OWNER, To.ADMINS)),

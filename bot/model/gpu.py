@@ -159,7 +159,7 @@ def may_mean(gpu: str, name: str) -> bool:
 
 def _includes(wide: Sequence[str], narrow: Sequence[str]) -> bool:
     """Return whether the short name `wide`, such as `h100`, can mean the GPU with the longer name `narrow`."""
-    # People type some families without their first word: `4090` for `RTX 4090`.
+    # People often leave out the first word of a GPU family's name, and type `4090` for `RTX 4090`.
     short = [narrow[1:]] if narrow and narrow[0] in _TWO_WORD_FAMILIES else []
     return any(
         "".join(wide[:typed]) == "".join(words[:length])
@@ -257,7 +257,7 @@ def spellings(families: Mapping[str, tuple[str, ...]]) -> Iterator[tuple[str, st
     for canonical_names in families.values():
         for name in canonical_names:
             yield re.sub(rf"^{MAKER}", "", name.lower()), name
-    # A number such as `4090` is a spelling too, but only if exactly one family has that number.
+    # A number such as `4090` also names a GPU family, but only if exactly one family has this number.
     by_number: dict[str, list[tuple[str, str]]] = {}
     for family in families:
         number = re.fullmatch(r"[a-z]+[\s_-]*(\d{4,}.*)", family.lower())
@@ -296,8 +296,9 @@ def display_name(name: str, features: Iterable[str] = ()) -> str:
     if "-" not in name:
         return " ".join([name, *map(_display_part, features)])
     parts = [part for part in name.lower().split("-") if part]
-    # AWS makes its own chips, so canonical names can begin with `aws`. It is deliberately missing in _MAKERS: in a
-    # request such as `aws h100`, it is the vendor and not the maker.
+    # AWS makes chips of its own, so a GPU's canonical name can begin with `aws`. All the same, _MAKERS
+    # deliberately doesn't contain AWS: in a request such as `aws h100`, AWS is the vendor that rents out the
+    # machine.
     if len(parts) > 1 and parts[0] in {*_MAKERS, "aws"}:
         parts = parts[1:]
     return " ".join(_display_part(part) for part in parts) or name

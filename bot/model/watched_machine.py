@@ -12,7 +12,8 @@ from bot.model.base import Frozen, Instant
 class WatchedMachine(Frozen):
     """A resource that belongs to a rental and that costs money or may cost money."""
 
-    # Ignore unknown fields. The bot may be newer than the watchdog, and send more fields than the watchdog knows.
+    # Ignore unknown fields. The bot sends this model to the watchdog, a process on another machine that may run an
+    # older version. A newer bot may send fields that this version doesn't know.
     model_config = ConfigDict(extra="ignore")
 
     resource_id: str

@@ -53,7 +53,8 @@ def proxy_for(url: str) -> str | None:
     source = next((name for name in (scheme, "all") if proxies.get(name)), None)
     if source is None or proxy_bypass(parts.netloc.rpartition("@")[2]):
         return None
-    # Like curl, treat an address without a scheme ("proxy:3128") as an http proxy.
+    # An address without a scheme, such as "proxy:3128", is the address of an HTTP proxy. curl interprets it in the
+    # same way.
     proxy = proxies[source] if "://" in proxies[source] else f"http://{proxies[source]}"
     setting = f"{source.upper()}_PROXY"
     try:

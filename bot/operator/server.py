@@ -53,8 +53,8 @@ async def serve(path: Path, deps: Deps) -> AsyncIterator[None]:
         finally:
             running.discard(task)
 
-    # Don't use start_unix_server: since Python 3.13, it looks up the path to which the socket was bound. If that
-    # path came from `short_path`, it is no longer valid.
+    # Don't use asyncio's start_unix_server. Since Python 3.13, it looks up the path to which the socket was bound.
+    # The path returned by `short_path` is temporary and may no longer exist by then.
     server = await asyncio.start_server(connected, sock=listening, limit=LONGEST_REQUEST)
     try:
         yield

@@ -95,8 +95,8 @@ class HealthReport:
         due = next_due is not None and next_due <= now
         figures = await self._figures()
         under_way = self._under_way()
-        # The values of this report were read one after the other. They belong to the same moment only if no work
-        # was running and nothing was committed in the meantime.
+        # The values of this report were read one after the other. Only if nothing ran and nothing was committed in
+        # the meantime do all of them describe the same moment.
         quiet = not any(before.values()) and not any(under_way.values()) and commits == self.commits
         return {
             **wellness,
@@ -159,7 +159,7 @@ class HealthReport:
         return under_way
 
 
-# --- machines, as reported to the watchdog
+# --- the running machines, as the bot reports them to the watchdog, a process on another machine
 
 
 async def watched_machines(tx: Tx, rules: Rules) -> tuple[WatchedMachine, ...]:
@@ -186,8 +186,8 @@ async def _latest_end(tx: Tx, resource: WatchedResource, rules: Rules) -> dateti
     """Return the latest possible end of the lease, plus the grace period. None if the end isn't known."""
     ended = resource.over_at or resource.destroying_since
     if ended is None and (resource.orphaned or not resource.newest):
-        # The rental doesn't use the machine of this attempt, so the bot deletes the machine as soon as it appears
-        # on the account. It appears within the provisioning timeout.
+        # No rental uses the machine of this purchase. If the machine appears on the account at all, it does so
+        # within the provisioning timeout, and the bot then deletes the machine at once.
         ended = resource.intended_at + rules.procure.provision_timeout
     if ended is None and resource.ends_at is not None:
         ended = max(resource.ends_at, resource.latest_end or resource.ends_at)

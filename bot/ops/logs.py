@@ -40,8 +40,8 @@ class LibraryHandler(logging.Handler):
         if record.levelno < logging.ERROR and record.name.partition(".")[0] in QUIET:
             return  # set_up_logs sets this level too, but Bolt's loggers override it
         error = record.exc_info[1] if record.exc_info else None
-        # When a database connection breaks, SQLAlchemy's pool can't close it and logs an error. A warning is
-        # enough, because the code that was using the connection logs the outage.
+        # When a database connection breaks, SQLAlchemy's pool fails to close the connection and logs an error. Log
+        # only a warning: the code that used the connection reports the outage itself.
         broken = record.name.startswith("sqlalchemy.pool") and isinstance(error, OSError)
         structlog.get_logger().log(
             logging.WARNING if broken else record.levelno,
@@ -170,7 +170,7 @@ def _for_people(_: object, __: str, line: structlog.typing.EventDict) -> structl
     return line
 
 
-# --- replacements for Python's own reports
+# --- functions that replace Python's own reports of uncaught errors and warnings
 
 
 def _uncaught(_: type[BaseException], error: BaseException, __: TracebackType | None) -> None:

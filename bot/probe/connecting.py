@@ -99,8 +99,8 @@ class Connector:
             self._look_ups[host] = look_up
             look_up.add_done_callback(lambda _: self._look_ups.pop(host))
         known = self._last.get(host)
-        # Don't use `wait_for`: after the timeout, it would cancel the lookup. Other callers may be waiting for the
-        # same lookup.
+        # Don't use `wait_for`, which cancels the lookup of the address after its timeout. Other callers may be
+        # waiting for the same lookup.
         await asyncio.wait({look_up}, timeout=PATIENCE if known else None)
         return look_up.result() if look_up.done() else known or []
 
@@ -116,8 +116,8 @@ class Connector:
                 return self._last.get(host, []) if error.errno == socket.EAI_AGAIN else []
             except OSError:
                 return []
-        # Remove the name before adding it, so that it moves to the end of the dict. If there are too many names,
-        # the first name in the dict is dropped.
+        # Remove the host name before adding it again, so that it moves to the end of the dict. If the dict becomes
+        # too large, its first name is dropped, which is then the oldest.
         self._last.pop(host, None)
         self._last[host] = found
         if len(self._last) > MOST_REMEMBERED:

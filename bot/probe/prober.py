@@ -104,8 +104,8 @@ class SshProber:
             probe_run_seconds: The time limit of `run_probe`.
             after_report_seconds: The time for which `run_probe` waits for further output after the report.
         """
-        # asyncssh looks up the name of the local user, although it doesn't need the name here. In a container, the
-        # user may not have a name, and the lookup would fail.
+        # asyncssh looks up the name of the local user, although it doesn't need the name here. In a container, a
+        # user may have no name, and the lookup would fail. It doesn't fail if LOGNAME is set.
         os.environ.setdefault("LOGNAME", "gpubot")
         key = key or new_probe_key()
         self._key, self._secret = key.private, key.secret
@@ -144,14 +144,15 @@ class SshProber:
                         config=None,
                         kex_algs=KEX_ALGORITHMS,
                         server_host_key_algs=HOST_KEY_ALGORITHMS,
-                        # With these options, asyncssh uses neither the keys in ~/.ssh nor the keys of an agent.
+                        # These options stop asyncssh from using the keys in ~/.ssh or the keys of an SSH agent.
                         options=asyncssh.SSHClientConnectionOptions(
                             config=None, client_keys=None, known_hosts=None
                         ),
                     )
         except Exception as error:
-            # Catch everything, because what a server sends can make asyncssh raise any exception. The machine is
-            # usable even if its host key isn't known.
+            # Catch all exceptions, because data from a broken or hostile SSH server can make asyncssh raise any of
+            # them. The machine can be used even if the bot couldn't read its host key, by which ssh recognizes the
+            # machine.
             _log.info("probe.no_host_key", error=type(error).__name__)
             return None
         return key.get_fingerprint("sha256") if key is not None else None
@@ -180,7 +181,8 @@ class SshProber:
                         after_report_seconds=self._after_report_seconds,
                     )
         except Exception as caught:
-            # Catch everything, because what a server sends can make asyncssh raise any exception.
+            # Catch all exceptions, because data from a broken or hostile SSH server can make asyncssh raise any of
+            # them.
             error = caught
         report = read_report(session.answer, self._secret) if client.logged_in else None
         missed = None if report is not None else _why(client, error)
@@ -294,10 +296,13 @@ def _why(client: _Client, error: Exception | None) -> Missed:
     if client.logged_in:
         return Missed.UNREADABLE
     if client.offered:
-        # Don't check the class of the error: a server may refuse the key by just closing the connection.
+        # Apart from a timeout, every error after the bot has offered its key means that the server refused the
+        # key. The class of the error says nothing more, because some servers refuse a key by just closing the
+        # connection.
         return Missed.NO_ANSWER if isinstance(error, TimeoutError) else Missed.REFUSED
-    # The key was never offered. If the server has presented a host key and then denied the login, the key counts
-    # as refused: such a server accepts no keys at all, or refuses this one before it has proven its identity.
+    # The bot never got to offer its key. If the server has shown its host key and then denied the login, the bot's
+    # key counts as refused. Such a server accepts no keys at all, or it refuses this one before it has proven its
+    # identity.
     refused = client.shown is not None and isinstance(error, asyncssh.PermissionDenied)
     return Missed.REFUSED if refused else Missed.NO_ANSWER
 
@@ -319,11 +324,13 @@ async def _run_script(
         config=None,
         client_factory=lambda: client,
         username="root",
-        # `client` provides the key. With None, asyncssh uses neither the keys in ~/.ssh nor the keys of an agent.
+        # None stops asyncssh from using the keys in ~/.ssh or the keys of an SSH agent. asyncssh gets the bot's
+        # key from `client` instead.
         client_keys=None,
         preferred_auth=["publickey"],
         gss_host=None,
-        # With empty lists, ~/.ssh/known_hosts isn't read, and asyncssh asks `client` about each host key.
+        # Empty lists stop asyncssh from reading ~/.ssh/known_hosts. It then asks `client` whether to trust a
+        # server's host key.
         known_hosts=([], [], []),
         server_host_key_algs=HOST_KEY_ALGORITHMS,
         kex_algs=KEX_ALGORITHMS,
@@ -332,8 +339,8 @@ async def _run_script(
         login_timeout=0,  # the timeout of the whole probe run applies instead
     )
     try:
-        # The key's line in authorized_keys may have the option `command=`. Then the machine ignores this command
-        # and runs the probe in any case.
+        # This command may be ignored. If the line of the bot's key in the machine's authorized_keys has the option
+        # `command=`, the machine runs the command in that option, which is the probe as well.
         await connection.create_session(
             lambda: session,
             command,

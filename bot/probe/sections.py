@@ -14,7 +14,7 @@ LONGEST_SECTION = 16 * 1024
 
 def section(text: bytes, first: str, last: str) -> Sequence[str] | None:
     """Return the lines between the first and the last line of a section, or None if one of these is missing."""
-    # What follows the last line break is an incomplete line.
+    # The text may have been cut off, so the part after the last line break may be half a line. Drop it.
     lines = text[:LONGEST_SECTION].decode(errors="replace").split("\n")[:-1]
     try:
         begin = lines.index(first) + 1

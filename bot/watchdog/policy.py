@@ -109,7 +109,8 @@ def said(state: State, message: Message, at: datetime, *, clock_is_wrong: bool =
     if message.kind is Kind.WARNING:
         return changed(state, outage=changed(outage, warned_at=at))
     named = [one.resource_id for one in message.announces]
-    # The period of notice begins now, because people couldn't read the announcement before it was posted.
+    # The time between the announcement of a deletion and the deletion begins now. People couldn't read the
+    # announcement before it was posted.
     announced = tuple(
         changed(one, delete_at=None if clock_is_wrong or one.delete_at is None else at + NOTICE)
         for one in message.announces
@@ -183,8 +184,9 @@ def _outage(state: State, poll: Poll) -> Outage | None:
         return Outage(since=poll.at - watched, watched=watched)
     if poll.continues:
         return changed(before, watched=before.watched + watched)
-    # Polling was interrupted, or the clock was set. Someone may have stopped the watchdog to prevent a deletion,
-    # so deletions that were announced before the interruption must not happen immediately after it.
+    # The watchdog was stopped, or its clock was set. Somebody may have stopped it to prevent a deletion that it
+    # had announced. After a long interruption, forget these announcements, so that the deletions don't happen
+    # immediately.
     keeps = timedelta(0) <= gap <= LONGEST_GAP
     return changed(before, announced=before.announced if keeps else (), clock_is_wrong=False)
 

@@ -60,8 +60,8 @@ async def readopt_all(context: Context, interaction: UserInteraction, value: Que
     To re-adopt a machine is to manage it again, for the owner who rented it. There is no reply, because the
     message with the question is updated to show the decision.
     """
-    # The restored database may not contain the owners, or may not show that they have left since the backup. So
-    # they are looked up in Slack first.
+    # Look up the owners in Slack first. The database was restored from a backup, so it may not contain them, or
+    # may not show that they have left since the backup.
     owners = await service.owners_to_look_up(context.deps, interaction.person, value.question_id)
     await context.people.refresh(owners)
     return await carry_out(context, interaction, service.ReadoptAll(value.question_id))

@@ -112,7 +112,8 @@ async def extend(context: Context, interaction: UserInteraction, value: ExtendVa
         return await carry_out(context, interaction, action, reply, dialog=dialog, unless_shown=True)
     except DuplicateExtension:
         if isinstance(value, UntilValue):
-            # If the command contains a fixed end, there is nothing to ask: repeating it can't add more time.
+            # The person repeated a command that contains a fixed end, such as `until 18:00`. Don't ask whether
+            # they want to add the time once more, because the same end adds nothing.
             raise
         details = await queries.show(context.deps, interaction.person, value.rental_id)
         reader = context.reader(interaction.person)

@@ -89,9 +89,10 @@ async def show(context: Context, view: Mapping[str, Any], wanted: ShowPrice) -> 
             async with asyncio.timeout(UPDATE_TIMEOUT):
                 answer = await context.client.views_update(view_id=turn.view_id, hash=seen, view=updated)
         except NO_ANSWER as error:
-            # Usually Slack answers not_found, because the form was closed, or hash_conflict, because the form was
-            # changed in the meantime. If the bot itself changed the form, to show the price of an earlier choice,
-            # try again with the new hash.
+            # Slack refused to update the form. Usually its error is not_found, because the form was closed, or
+            # hash_conflict, because the form was changed in the meantime. The bot itself may have changed the
+            # form, to show the price of an earlier choice. In that case, try again with the new hash, which
+            # identifies the current version of the form.
             if turn.hash != seen:
                 continue
             _log.info("form.price_not_shown", user=person.id, error=error_code(error))

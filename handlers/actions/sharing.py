@@ -33,7 +33,8 @@ async def share(context: Context, interaction: UserInteraction, value: ShareValu
     if value.people:
         await context.people.look_up(value.people)
     else:
-        # If Slack no longer shows one of the teammates to the bot, carry on. The reply names that teammate.
+        # One of the teammates can't be looked up in Slack any more. Share the machine with the others all the
+        # same; the reply names the missing teammate.
         with suppress(NoTeammate):
             await context.people.look_up(await sharing.teammates_of(deps, person, rental_id))
     action = sharing.Share(rental_id, value.people)

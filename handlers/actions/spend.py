@@ -63,8 +63,8 @@ async def _report(
 ) -> Outcome:
     person = interaction.person
     found = await service.report(context.deps, person, scope, period, rows)
-    # People in finance may read the spending even if the rules don't let them use the bot in a channel. Such a
-    # person gets the report as a direct message.
+    # People in finance may read the spending, even if the policy doesn't let them use the bot. The report must not
+    # appear in a channel in this case, so send it as a direct message.
     to = interaction.reply_to if may_use(person, context.deps.rules) else to_person(person.id)
     return Reply(content=report(found, context.reader(person)), replaces_original=True, to=to)
 

@@ -269,8 +269,9 @@ class Delivery(Part):
             next_due = await tx.messages.next_due(now)
         moments = [next_due, *self._opens_at(now)]
         if next_refresh is not None and next_refresh <= bot_now:
-            # A wake-up time in the past would make the loop spin. If the refresh has to wait for the rate limits,
-            # sleep until they allow it. If the refresh is being sent already, the end of the call wakes the loop.
+            # A refresh of a card is due, so the loop would wake up at once, again and again, without being able to
+            # send it. If Slack's rate limits delay the refresh, sleep until they allow it. If the refresh is
+            # already being sent, the end of that call wakes the loop.
             moments.append(self._pace.refresh_at(now))
             next_refresh = None
         real = min((moment for moment in moments if moment is not None and moment > now), default=None)
@@ -377,7 +378,8 @@ class Delivery(Part):
             call
             for call, method in METHODS.items()
             if made[call] >= AT_A_TIME.get(call, IN_FLIGHT)
-            # Don't add the searches that are running: `pace` counts each page when a search reads it.
+            # Pass 0 for running searches. A search reads several pages, and `pace` has already counted each of
+            # these calls. Adding the searches would count them twice.
             or pace.open_at(method, now, 0 if call is NextCall.FIND else made[call]) > now
         }
         if self._unsaved.open_at(now) > now:
@@ -425,14 +427,16 @@ class Delivery(Part):
             await self._deps.clock.pause(PAUSE_AFTER_OUTAGE)
             return
         except GpubotError as error:
-            # The store failed. `_send` uses the store only before it calls Slack, so nothing has been sent.
+            # The database failed. `_send` uses the database only before it calls Slack, so nothing has been sent
+            # yet.
             log.warning("delivery.outage", message=message.id, error=type(error).__name__)
             self._unsaved.note_outage()
             await self._deps.clock.pause(PAUSE_AFTER_OUTAGE)
             return
         except Exception:
-            # Postpone this message, so that a bug in rendering it doesn't stop the others. A failed refresh isn't
-            # retried: its card shows the current state, so it must not count as undelivered.
+            # A bug may prevent rendering this message. Postpone the message, so that it doesn't hold up the
+            # others. Don't retry a refresh, which only updates the elapsed time on a card. The card already shows
+            # the current state, so it must not count as undelivered.
             log.exception("delivery.failed", message=message.id, kind=message.kind)
             now = self._deps.clock.real()
             postponed = {"refresh_at": None} if message.refreshes else {"due_at": now + RETRY_AFTER_BUG}

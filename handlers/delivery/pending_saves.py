@@ -148,24 +148,28 @@ class PendingSaves:
             return True
         self._saving.add(message_id)
         try:
-            # If this write isn't durable, a crash may lose the result. For most calls, that does no harm. A post
-            # is found again in Slack, because the loop durably stored that the post had begun. Other calls are
-            # simply repeated. The result of a comparison is different, because the message is edited right after
-            # it. Without the result, the message would be compared again after the crash. Our own edit would then
-            # look like a sign that the database was restored from a backup.
+            # If a write isn't durable, that is, if the database doesn't wait for the disk, a crash may lose the
+            # result of a call to Slack. For most calls, the loss does no harm. If the call was a post, the
+            # database durably says that the post had begun, so the bot searches Slack for the post. Other calls
+            # are simply repeated.
+            #
+            # A comparison of a message with Slack is different, because the bot edits the message right after the
+            # comparison. If a crash lost the result, the message would be compared again. The bot's own edit would
+            # then look like a sign that the database was restored from a backup.
             async with self._deps.store.write(durable=pending.result.compared) as tx:
                 await write(tx, pending.result, with_newest_rules(self._deps))
         except ClaimLost:
-            # Drop this result, because another process delivers messages now. If the call was a post, that process
-            # finds the post by its message ID. Any other call is simply repeated.
+            # Another process delivers messages now, so drop this result. If the call was a post, the other process
+            # finds the post in Slack by its message ID. It simply repeats any other call.
             log.warning("delivery.claim_lost", message=message_id)
         except GpubotError as error:
             log.warning("delivery.not_saved", message=message_id, error=type(error).__name__)
             self.note_outage()
             return False
         except Exception:
-            # A bug prevents storing this result. Keep the result for a later try. If it were dropped, the message
-            # would still be due, so it would be sent again at once.
+            # A bug prevents storing the result of this call. Keep the result and try again later. If it were
+            # dropped, the database would still say that the message has to be sent, and the bot would send it
+            # again at once.
             log.exception("delivery.not_saved", message=message_id)
             pending.retry_at = self._deps.clock.real() + pending.wait
             pending.wait = min(pending.wait * 2, LONGEST_RETRY)

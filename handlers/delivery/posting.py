@@ -255,8 +255,8 @@ class Poster:
         found = self._found(message, (str(answer.get("channel") or to.value), str(answer["ts"])))
         posted = self._up_to_date(message, rendered, **found)
         if not posted.closed and not body["blocks"]:
-            # Slack accepted only the text. Schedule an edit that tries to add the blocks, because they contain the
-            # buttons.
+            # Slack accepted the text of the message, but not its blocks, which contain the buttons. Schedule an
+            # edit that tries to add the blocks.
             posted = changed(posted, digest="", due_at=self._deps.clock.real() + LONGEST_RETRY)
         return Result(posted)
 
@@ -280,7 +280,8 @@ class Poster:
         return Result(self._up_to_date(message, posted_at=self._deps.clock.now()))
 
     async def _upload(self, message: Message, file: Upload) -> None:
-        # Use a thread. Formatting thousands of rows would block the event loop, and clicks would time out.
+        # Create the file in a thread. Formatting thousands of rows would block the event loop, and the bot would
+        # acknowledge clicks too late.
         written = (await asyncio.to_thread(file.file.written)).encode()
         opened = await self._client.conversations_open(users=message.to.value)
         begun = await self._client.files_getUploadURLExternal(filename=file.file.name, length=len(written))
@@ -320,7 +321,8 @@ class Poster:
                 return Result(_retried(message, self._deps.clock.real()))
             failed, channel_gone = self._failed(message, error, EDIT), error_code(error) in CHANNEL_GONE
             if failed.given_up and channel_gone and message.kind is MessageKind.APPROVAL and not rendered.closed:
-                # Nobody can answer the question in this channel any more, so send it to another destination.
+                # The channel is gone, so nobody can answer the question there any more. Send the question to
+                # another destination.
                 return Result(unposted(message), refused=True)
             return failed
 
@@ -367,7 +369,8 @@ class Poster:
             return Result(_retried(changed(message, sending=posts), now))
         if self._waits(error, method, now):
             wait = requested_wait(error)
-            # If Slack refused our token, the message stays due, so it is sent as soon as Slack accepts the token.
+            # If a rate limit was exceeded, Slack's error says how long to wait. Without such a time, Slack refused
+            # the bot's token. The message then stays due, so that it is sent as soon as Slack accepts the token.
             due_at = message.due_at if wait is None else now + wait
             return Result(_waiting(changed(message, sending=False), due_at))
         code = error_code(error)
@@ -377,8 +380,8 @@ class Poster:
         if code in CARD_MISSING and message.kind in {MessageKind.CARD, MessageKind.THREAD}:
             return Result(message, card_missing=True)
         if message.ts is None:
-            # Don't list the errors here, because Slack adds new ones every year. Any error that isn't temporary
-            # means that Slack refuses this destination.
+            # Don't list the errors that mean a refusal, because Slack adds new ones every year. Slack refuses this
+            # destination if its error isn't temporary.
             return Result(changed(message, sending=False), refused=True)
         return Result(closed(message), given_up=True)
 

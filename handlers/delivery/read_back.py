@@ -194,7 +194,8 @@ class Finder:
                 return
             posts, cursor = _page(answer)
             for post in posts:
-                # Don't count posts of files, because Slack creates them itself, without our metadata.
+                # Slack creates the post of an uploaded file itself, without the bot's metadata, so the post can't
+                # be recognized as the bot's. Don't count posts with files.
                 search.posts_of_bots += bool(post.get("bot_id")) and not post.get("files")
                 if _is_ours(post):
                     search.posts_of_ours += 1

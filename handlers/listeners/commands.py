@@ -138,12 +138,13 @@ def _parse(context: Context, person: Person, text: str) -> commands.Command:
     try:
         command = commands.parse_command(text, catalog, ParseContext(context.deps.rules, now, person.tz))
     except Mistake:
-        # If the catalog hasn't been read yet, the parser knows no GPU and rejects every name. In that case, the
-        # mistake isn't the person's, so let `known_catalog` raise MarketAway instead.
+        # Until the catalog of GPUs has been read, the parser knows no GPU and rejects every name. The person made
+        # no mistake in this case, so `known_catalog` raises MarketAway instead.
         context.known_catalog()
         raise
     if isinstance(command, Get | Wait):
-        # Raise MarketAway if the catalog hasn't been read yet: the parser couldn't check the names in the request.
+        # Until the catalog of GPUs has been read, the parser can't check the names in a request. `known_catalog`
+        # raises MarketAway in this case.
         context.known_catalog()
     return command
 
@@ -158,7 +159,7 @@ async def _list(context: Context, interaction: UserInteraction, *, everyone: boo
     )
 
 
-# --- buttons of the Home tab and of `/gpu probe`
+# --- buttons that do the same as a command: those of the Home tab and of `/gpu probe`
 
 
 async def show_team(context: Context, interaction: UserInteraction, _: NoValue) -> Outcome:

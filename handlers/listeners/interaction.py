@@ -223,8 +223,9 @@ def command(body: Mapping[str, Any]) -> Interaction:
         kind=InteractionKind.COMMAND,
         name=text(body, "command"),
         user_id=text(body, "user_id"),
-        # The team in the payload is the team of the channel. It may differ from the person's own team, so it must
-        # not be used to decide whether the person is an outsider. Outsiders can't run slash commands anyway.
+        # Leave out the team in Slack's payload. It is the team of the channel and may differ from the person's
+        # team, so it doesn't show whether the person belongs to the bot's workspace. People of other workspaces
+        # can't run slash commands anyway.
         team_id="",
         origin=Origin(channel=text(body, "channel_id"), response_url=text(body, "response_url")),
         trigger_id=text(body, "trigger_id"),

@@ -65,8 +65,8 @@ async def posted(context: Context, event: Mapping[str, Any], bot_user_id: str | 
         kind=InteractionKind.MESSAGE,
         name=text(event, "type"),
         user_id=user,
-        # The payload may contain a different team than the person's own. users.info shows whether the person is
-        # a member.
+        # Leave out the team in Slack's payload, because it may differ from the person's team. The bot calls
+        # Slack's users.info to find out whether the person belongs to its workspace.
         team_id="",
         origin=Origin(channel=channel, thread_ts=text(event, "thread_ts")),
         text=addressed.text,

@@ -69,8 +69,8 @@ async def click(context: Context, interaction: UserInteraction) -> Outcome:
     replaced by a message without buttons. Raises Mistake if an earlier version of the bot posted the button.
     """
     if interaction.kind is InteractionKind.CHOICE:
-        # Only the request form reacts to a choice, by updating its price. Slack also reports choices in the menus
-        # of other dialogs.
+        # Slack reports each choice in a menu of any dialog. Only the form for a request reacts, by updating its
+        # price.
         return await request_form.chosen(context, interaction) if interaction.name == Callback.FORM.id else None
     action = action_of(interaction.name)
     value = ACTION_VALUES[action].decode(interaction.value)

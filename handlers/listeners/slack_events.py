@@ -92,10 +92,12 @@ async def home_opened(context: Context, event: Event, _: str | None) -> None:
     if event.get("tab") != "home" or not user:
         return
     try:
-        # The Home tab is rendered later, from the store alone. So look the person up now, which stores the answer.
+        # The Home tab is rendered later, with what is in the database. Look up the person in Slack now, so that
+        # the database contains them by then.
         await context.people.get(user)
     except Refused:
-        # Slack shows no such user to the bot. Raising would only make Slack send the event again.
+        # Slack doesn't let the bot see this user, so there is no Home tab to show. An error would only make Slack
+        # send the event again.
         return
     await home.opened(context.deps, user, text(part(event, "view"), "private_metadata"))
 
@@ -159,8 +161,9 @@ def register(app: AsyncApp, context: Context) -> None:
     The store must call `wrapper.note_commit` after each commit.
     """
     app.command(commands.COMMAND)(make_listener(context, interaction.command, commands.gpu))
-    # Match every ID, because messages of older versions contain buttons that no longer exist. Without a listener
-    # for these, Slack would only show the person that something failed. Our listener can explain it.
+    # This listener handles all buttons, including those that only older versions of gpubot posted. If no listener
+    # handled an old button, Slack would only show that something failed. This listener explains to the person what
+    # happened.
     app.action({"type": "block_actions", "action_id": ANYTHING})(
         make_listener(context, interaction.click, modals.click)
     )

@@ -235,8 +235,8 @@ def _check_age(context: Context, interaction: Interaction) -> None:
     if interaction.written_at is None:
         return
     clock = context.deps.clock
-    # In the sandbox, Slack's timestamps follow the bot's clock, which can run faster than the wall clock. Scale
-    # the limit accordingly.
+    # In the sandbox, the simulated Slack uses the bot's clock, which may run many times faster than real time.
+    # Multiply the limit by the speed of this clock.
     if clock.now() - interaction.written_at > LATE * max(clock.speed, 1.0):
         raise Refused("Your message reached me more than 2 min late, so it did nothing. Type it again.")
 
@@ -283,8 +283,8 @@ def _separate_reply(interaction: Interaction, outcome: Outcome) -> Reply | None:
         case InteractionKind.COMMAND, Reply(to=Destination()) as reply:
             return reply
         case InteractionKind.MESSAGE, OpenModal(modal=modal, reply=None):
-            # Slack opens a dialog only for the trigger of a command or a click, and a message has no trigger. So
-            # reply with a button that opens the dialog.
+            # Slack lets the bot open a dialog only in response to a command or a click. The person has typed a
+            # message, so reply with a button that opens the dialog.
             return Reply(content=replies.opener(modal))
         case ((InteractionKind.COMMAND | InteractionKind.CHOICE), _):
             return None
@@ -338,8 +338,8 @@ async def _open(context: Context, interaction: Interaction, opening: OpenModal) 
     opened = await responses.open_modal(context, interaction, _view(context, interaction, opening))
     if opened is not None and opening.price is not None:
         await request_form.show(context, opened, opening.price)
-    # If there is a separate reply, it already has a button that opens the modal again. Otherwise, say that the
-    # modal didn't open.
+    # If Slack didn't open the dialog, the person has to know. A separate reply, if there is one, already contains
+    # a button that opens the dialog again. Otherwise, say that the dialog didn't open.
     if opened is None and opening.reply is None:
         reply = Reply(content=replies.reply("Slack didn't open the dialog. Nothing was changed. Try again."))
         if not await responses.queue(context, interaction, reply):
@@ -352,8 +352,8 @@ def _view(context: Context, interaction: Interaction, opening: OpenModal) -> dic
     The view contains only types of blocks that Slack has accepted before, because the bot couldn't react to a
     refusal.
     """
-    # A modal that replaces another modal takes over the `response_url` of that modal. It must also take over
-    # `opened_at`, because the age of the URL is computed from it.
+    # A dialog that replaces another one takes over the `response_url`, through which the bot can reply for 30
+    # minutes. It must also take over `opened_at`, because the age of the URL is computed from this time.
     origin = interaction.origin
     if not origin.opened_at:
         origin = changed(origin, opened_at=int(context.deps.clock.real().timestamp()))
@@ -397,7 +397,7 @@ def _report_bug(interaction: Interaction, error: Exception, *, committed: bool) 
     return replies.bug(number, rented=None if committed else False)
 
 
-# --- private keys: one check for all commands, buttons and modals
+# --- private keys: a single check for the text of all commands, buttons and dialogs
 
 
 MOST_ON_LOOP = 500

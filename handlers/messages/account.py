@@ -41,9 +41,9 @@ def _no_approver_left(context: AlertContext[AccountFacts]) -> Rendered:
     return blocks.message(join(text, "Admins decide about requests until there is an approver again.", waiting))
 
 
-# --- a pause of buying. If the pause is over before the alert about it is posted, a single alert says both.
-# Normally, this is the alert about the end of the pause. A reader who gets no such alert reads both in the first
-# alert
+# --- alerts about a pause of buying. If the pause ends before the alert about its beginning is posted, one alert
+# reports both. Normally, this is the alert about the end of the pause. A reader who doesn't get that alert finds
+# both in the first alert
 
 
 @alert(EventKind.PAUSED, needs=Needs.OTHER_END)

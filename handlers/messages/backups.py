@@ -36,7 +36,7 @@ from handlers.phrases.rental_text import machines, so_far
 RESTORED = "My database was restored from an older backup."
 _LIST = "/gpu list shows your machines."
 
-# --- a click on a message that isn't in the restored database
+# --- messages after somebody clicked a message that isn't in the restored database
 
 
 def unknown_rental(rental_id: str) -> Rendered:
@@ -66,7 +66,7 @@ def _unknown_rental(context: AlertContext[AlertFacts]) -> Rendered:
     return blocks.message(f"{text} {then}")
 
 
-# --- the end of a machine, about which the owner is notified again
+# --- messages that repeat the end of a machine, because the database was restored from a backup
 
 
 @thread(EventKind.ENDS_AGAIN)
@@ -89,7 +89,7 @@ def ends_again(context: EventContext[EndFacts], name: str) -> str:
     return f"{RESTORED} {sentence(ends)}"
 
 
-# --- machines that were bought after the backup
+# --- messages about machines that were bought after the backup from which the database was restored
 
 
 def readopted(admin: str, machine: str) -> str:

@@ -197,8 +197,9 @@ def _rent_dearer(context: EventContext[OfferFacts]) -> Rendered:
 def _renting(context: EventContext[RentingFacts]) -> str:
     facts = context.facts
     price = f"at {per_hour(facts.rate)}" if facts.rate is not None else ""
-    # The card already names the GPU model that the person clicked. Name the model only if it is a different one.
-    # Earlier versions stored the model in any case.
+    # The card already names the GPU model that the person clicked, so name the model here only if a different one
+    # is rented. The stored event alone doesn't say which is the case, because earlier versions of gpubot always
+    # stored the model.
     other = facts.gpu if facts.gpu != context.rental.terms.gpu else None
     what = machines(context.rental.request.count, other) if other else ""
     missing = left_out_text(context)
@@ -331,7 +332,7 @@ def _unreachable(context: EventContext) -> str:
     return join(sentence(running), "It may need another minute.")
 
 
-# --- keys, setup scripts and other parts that a purchase couldn't install on its machine
+# --- sentences about SSH keys, setup scripts and other parts that couldn't be installed on a rented machine
 
 
 def left_out_text(context: EventContext[RentingFacts]) -> str:

@@ -143,8 +143,8 @@ def _undecided(details: RentalDetails, reader: Reader) -> Part:
     rental = details.rental
     lead = f"{state_word(details)}: {_for_whom(details)}"
     if rental.approver_decides and rental.card_channel == reader.rules.approvals_to:
-        # The message to the approvers is in the same channel. It already shows the price and the time at which the
-        # request expires.
+        # The card is in the channel in which approvers are asked. The message to the approvers already shows the
+        # price and the time at which the request expires, so the card needn't repeat them.
         return _lead(lead, asked_now(details))
     return _lead(
         lead if rental.needs_later_end else f"{lead} at up to {highest(rental.terms)}",
@@ -247,7 +247,8 @@ def _being_destroyed(details: RentalDetails) -> Part:
     rental, by = details.rental, ended_by(details)
     alarm = rental.alarm
     if alarm is None or alarm.count == 0:
-        # If the operator destroys a machine, a reply in the thread quotes the reason. Leave it out here.
+        # The card doesn't contain the reason that an operator gives for destroying a machine. A reply in the
+        # card's thread quotes it.
         who = f" by {person(details.names, by.actor)}" if by is not None else ""
         return _lead(f"{state_word(details)}{who}: {_for_whom(details)}")
     bills = f" {per_hour(rental.rate)}" if rental.rate else ""

@@ -236,7 +236,9 @@ def _cost(context: EventContext[EndedFacts]) -> str:
     if facts.span and context.named:
         rate = f" at {per_hour(facts.rate)}" if facts.rate is not None else ""
         cost = f"{cost} for {span(facts.span)}{rate}"
-    # The idle share is a share of the current cost. Leave it out if the cost has grown since this event.
+    # The idle share is the part of the rental's cost that was spent while the machine was idle. It is computed
+    # from today's cost. If the cost has grown since this message was created, the share doesn't belong to the
+    # amount in the message, so leave it out.
     idle = idle_part(context.details.use_costs) if facts.amount == context.details.spent.amount else ""
     guess = f"The estimate was {dollars(facts.estimate)}." if facts.estimate is not None else None
     return join(f"{cost}{idle}.", guess)
@@ -271,7 +273,7 @@ def _it_ended(context: EventContext[EndedFacts]) -> Rendered:
     If no machine was available, the owner gets buttons to join the waitlist.
     """
     rental, end = context.rental, context.facts.end
-    # In these states, the owner has no machine, although nobody ended the rental. Suggest a new request.
+    # In these states, the owner has no machine although nobody destroyed it. Suggest a new request to the owner.
     left_without = end in {State.FAILED, State.LOST, State.EXPIRED}
     then = NEXT_STEPS[NextStep.ASK_AGAIN] if left_without else ""
     text = join(context.named_text, first_runs_on(context.details) or then)
@@ -294,7 +296,7 @@ def ended_receipt(context: EventContext) -> Rendered:
     return blocks.of_parts(*parts, closed=settled(details))
 
 
-# --- replacements for machines that were lost, don't work or have a GPU mismatch
+# --- messages about replacements for machines that were lost, don't work or have other GPUs than were sold
 
 
 @thread(EventKind.NOT_WORKING)

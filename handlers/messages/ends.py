@@ -114,7 +114,8 @@ def _it_ends(context: EventContext[EndFacts]) -> Rendered:
         text = join(first, on_ending_text(rental, times, event.at))
         return blocks.with_buttons(text, keep_button(rental), destroy)
     if until < lease.ends_at:
-        # Don't close the newest message, because it shows the receipt once the machine has ended.
+        # `closed` means that the message is never edited again. Don't close the newest message about the end,
+        # because the receipt replaces its text once the machine has ended.
         longer = blocks.lead(f"{why_longer(context)}: {machine(rental)}", ends_fact(rental, times).sentence)
         return blocks.of_parts(longer, closed=again is not None)
     if again is not None:
@@ -153,8 +154,8 @@ def _title(context: EventContext[EndFacts]) -> str:
 def soon(context: EventContext[EndFacts]) -> str:
     """Return the end in a notice, and the time that is left: `at 18:40, in 30 min`."""
     event, times, until = context.event, context.times, context.facts.until
-    # Count the remaining time from the event, so that it stays the same in later edits. If an outage delayed the
-    # message, count from the time of the post.
+    # The text says how much time is left. Count this time from the event, so that an edit of the message doesn't
+    # change it. If an outage delayed the message, count from the time at which the message was posted.
     posted_at = context.posted_at or times.now
     left = until - (posted_at if posted_at - event.at >= timedelta(minutes=1) else event.at)
     at = times.at_time(until, event.at)

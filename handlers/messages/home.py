@@ -108,14 +108,14 @@ def _question(one: RentalSummary, times: Times) -> str:
     return join(f"Approve {up_to}? {subject}", until_decided(rental, times))
 
 
-# --- the reader's own machines and waitlist
+# --- the reader's own machines, and the reader's requests that wait for an offer
 
 
 def _yours(shown: HomeView, reader: Reader) -> list[Json | None]:
     live, times = shown.live, reader.times
     if not live.shown:
         return [_line("*Your machines*  You have none right now.")]
-    # The tab isn't updated while costs and durations grow, so show when they were computed.
+    # The Home tab isn't updated while costs and durations grow. Show the time at which they were computed.
     minute = reader.now.replace(second=0, microsecond=0)
     as_of = f"  As of {times.time(minute)}." if any(one.spent.amount for one in live.shown) else ""
     return [

@@ -96,7 +96,8 @@ def _work_has_ended(context: EventContext[JobsEndedFacts]) -> Rendered:
         return answered(context, answer)
     works = _works_again(context)
     if works:
-        # Don't close the message. If the work is short, there is no new message, and the buttons are shown again.
+        # A closed message is never edited again, so don't close this one. If the new work ends soon, no new
+        # message is sent, and this message has to show its buttons again.
         return blocks.message(works, closed=False)
     main = main_job(facts.jobs)
     others = "; ".join(first_few([ended_text(job) for job in facts.jobs if job is not main], JOBS_SHOWN))
@@ -148,7 +149,8 @@ def _ends_when_done(context: EventContext[JobDoneFacts]) -> Rendered:
         return no_longer_ready(context)
     answer = context.outcome
     if answer is not None:
-        # Don't close the message, because it shows the receipt once the machine has ended.
+        # A closed message is never edited again, so don't close this one. It has to show the receipt once the
+        # machine has ended.
         return blocks.message(answer_to_reader(context, answer), closed=False)
     if facts.until < rental.running_lease.ends_at:
         longer = f"{why_longer(context)}: {machine(rental)}"
@@ -187,7 +189,8 @@ def _no_job_has_started(context: EventContext[QuestionFacts]) -> Rendered:
     waited = about_span(context.event.at - since)
     when = f"the {waited} since it was ready" if since == lease.ready_at else f"the last {waited}"
     rate = f", at {per_hour(facts.rate)}," if facts.rate is not None else ""
-    # The jobs of other users are shown, but don't end the machine.
+    # Only a job of root can end the machine. The message also lists the jobs of other users, so say which kind of
+    # job is missing.
     job = "job of root" if rental.jobs is not None and rental.jobs.jobs else "job"
     text = (
         f"No {job} has started on {machine(rental)} in {when}. "

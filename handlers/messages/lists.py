@@ -233,7 +233,8 @@ def line(details: RentalSummary, *, owned: bool, times: Times, use: bool = True)
     costs = f"{join(rate, so_far(details.spent), by=', ')}." if money and rental.attempts else ""
     known = current_use(rental) if use else None
     status = f"{status_text(known, times)}." if known else ""
-    # This text is from the machine and can be long. Nothing that matters more is cut if it comes last.
+    # The machine itself reports this text, which can be long. Put it last, so that only this text is cut if the
+    # line is too long.
     work = work_now(rental, times) if use else ""
     return join(f"{state_word(details)}: {_name(rental)}{whom}.", status, until, costs, work)
 

@@ -132,8 +132,8 @@ def _question(context: EventContext[QuestionFacts]) -> Rendered:
         return answered(context, answer)
     used = _used_again(context)
     if used is not None:
-        # Don't close the message. If the machine was in use only for a moment, its idle period goes on, and the
-        # question is shown again.
+        # A closed message is never edited again, so don't close this one. If the machine was in use only for a
+        # moment, it still counts as idle, and the message has to show the question again.
         return blocks.message(sentence(used), closed=False)
     return blocks.of_parts(
         *question_parts(context),
@@ -277,13 +277,15 @@ def answered(context: EventContext[QuestionFacts | JobsEndedFacts], answer: Even
     """Render a question about whether a machine is still needed, once `answer` has resolved the question."""
     if answer.kind is EventKind.STILL_NEEDED:
         again = f"I asked again {context.times.at_time(answer.at)} whether you still need {context.machine}."
-        # If the machine was used after the first question, the owner had no reason to answer.
+        # If the machine was used after the first question, the owner had no reason to answer. In this case, leave
+        # out the sentence "You didn't answer".
         no_answer = "You didn't answer. " if _is_about_same_period(context, answer) else ""
         return blocks.message(f"{no_answer}{again}")
     if answer.kind is EventKind.KEPT:
         return _answered_by_kept(context, answer)
     if answer.kind is EventKind.JOB_DONE:
-        # The message about this event shows the end of the lease, also if the end moves again.
+        # Don't name the end of the lease here, because it may move again. The later message about the end of the
+        # last job always shows the current end.
         told = context.times.at_time(answer.at)
         return blocks.message(f"I told you {told} that the last job on {context.machine} has ended.")
     return blocks.message(answer_to_reader(context, answer))
@@ -338,7 +340,7 @@ def _is_still_needed(context: EventContext[KeptFacts]) -> Rendered:
     return blocks.message(_needs_it(context._replace(named=True)))
 
 
-# --- to the approvers, if the owner doesn't answer
+# --- questions to the approvers about an idle machine, if its owner doesn't answer
 
 
 @approvers(EventKind.NOBODY_ANSWERS)
@@ -356,8 +358,9 @@ def _owner_does_not_answer(context: EventContext[QuestionFacts]) -> Rendered:
         return blocks.message(how_it_ended(details, whose, times))
     asked = unanswered(rental, rental.use)
     if asked is None or not is_about(asked, event.facts.use):
-        # Don't close the message. If the machine was in use only for a moment, its idle period goes on, and the
-        # buttons are shown again. A new idle period gets a message of its own.
+        # A closed message is never edited again, so don't close this one. If the machine was in use only for a
+        # moment, it still counts as idle, and the message has to show its buttons again. If the machine is idle
+        # again later, a new message is sent.
         return blocks.message(_no_longer_asked(whose, rental.use, times), closed=False)
     this, owner = RentalValue(rental_id=rental.id), details.names.get(rental.owner) or "its owner"
     mentioned = ""

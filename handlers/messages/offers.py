@@ -370,7 +370,8 @@ def _most(choice: OfferChoice, rules: Rules, subject: str, offer: str = "this of
 def cost_in_dialog(choice: OfferChoice, quote: Quote, rules: Rules) -> str:
     """Return the estimated and the highest possible cost of an offer, with an explanation."""
     most = _most(choice, rules, f"{say_at_most(choice.terms.total)} is")
-    # A machine that ends with its job usually costs less than for the whole time, and nobody knows how much less.
+    # If the lease ends when its jobs are done, nobody knows how much the machine will cost. Show only the highest
+    # possible cost, because an estimate for the whole time would be too high.
     return most if quote.request.until_done else join(f"{_about(choice, quote)}.", most)
 
 
@@ -386,7 +387,7 @@ def _night(quote: Quote, best: OfferChoice | None, reader: Reader) -> tuple[str,
     text = "If the machine's GPUs stop being busy during the night, it ends and its disk is deleted."
     if best is None or not night.is_asked_for:
         return text, None
-    # Only one person reads this answer, so the button may show a clock time in their zone.
+    # Only one person sees this answer, so the button can show a time of day in that person's time zone.
     until = f"until {clock_time(night.morning, now, known)}" if known else f"for {about_span(night.morning - now)}"
     more = say_at_most(cost_at_most(best.terms.max_rate, night.more))
     label = f"Keep it {until} in any case, for up to {more}"
@@ -478,7 +479,8 @@ def none_found(view: QuoteView, reader: Reader) -> Rendered:
     )
     labels: dict[str, int] = {}
     for index, near in enumerate(quote.nearby[:NEARBY]):
-        # If two requests have the same label, keep the first. The list begins with the most similar request.
+        # Several similar requests may get the same label. Show only the first of them, because the list begins
+        # with the most similar request.
         labels.setdefault(nearby_label(request, near), index)
     text += "." if labels else ", and nothing similar either."
     buttons = []

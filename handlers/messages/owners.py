@@ -158,7 +158,7 @@ def no_longer_yours(context: EventContext) -> Rendered:
     return blocks.message(f"{machine(context.rental)} belongs to {owner(context.details)} now.")
 
 
-# --- machines that are requested by or offered to other people
+# --- messages about machines that another person asked the owner for, or that the owner offered to another person
 
 
 @thread(EventKind.ASKED_FOR)

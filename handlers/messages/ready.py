@@ -112,8 +112,8 @@ def _approved_by(details: RentalDetails) -> list[str]:
     if not decisions or decisions[-1].actor in {None, details.rental.owner}:
         return []
     if any(facts.asked_span is not None for facts in facts_in(decisions[-1:], DecisionFacts)):
-        # Fewer hours than requested were approved. An earlier message to the owner said this, and named the
-        # approver.
+        # An approver approved fewer hours than requested. An earlier message told the owner so and named the
+        # approver, so don't repeat the name.
         return []
     return [f"Approved by {person(details.names, decisions[-1].actor)}."]
 
@@ -156,7 +156,7 @@ def _teammate_added(context: EventContext[TeammatesFacts]) -> str:
 
 @direct(EventKind.TEAMMATE_ADDED)
 def _you_got_access(context: EventContext) -> Rendered:
-    # If the teammate has become the owner since the event, another message says how to log in.
+    # If this teammate has become the owner of the machine since the event, another message explains how to log in.
     return said_once(context) if context.by_owner else _shared_with_you(context)
 
 

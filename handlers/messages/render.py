@@ -85,8 +85,8 @@ def direct_message(context: EventContext) -> Rendered | None:
         return no_longer_yours(context)
     if rental.state.over and context.by_owner and not event.effects.tells_end:
         return ended_receipt(context)
-    # An earlier release may have sent direct messages about kinds of events for which this release has no writer.
-    # Such messages get the text of the reply in the thread.
+    # An earlier release may have sent direct messages about some kinds of events for which this release only
+    # writes a reply in the card's thread. Such a direct message gets the text of that reply.
     return _refreshed(direct.get(event.kind, said_once)(context), context)
 
 

@@ -254,8 +254,8 @@ def approval(context: EventContext[DecidersFacts | ExtensionFacts | RequestFacts
     else:
         return _answer(context)
     if left:
-        # The owner left, so an approval would rent a machine for nobody. Leave out the buttons. The admins have
-        # been asked to decide instead.
+        # The owner of this request left the workspace, so an approval would rent a machine for nobody. Leave out
+        # the buttons, because the admins have been asked to decide instead of the approvers.
         decide = f"{owner(details)} left the workspace, so the admins decide about the request below."
         return blocks.of_parts(
             blocks.paragraph(f"*{decide} Approvers don't decide about it any more.*"), *question[1:]

@@ -101,7 +101,7 @@ def config_block(rental: Rental) -> str | None:
     return "\n".join([f"Host {alias(rental)}", *(f"    {name} {value}" for name, value in settings.items())])
 
 
-# --- parts of every message to a person who may log in
+# --- parts of every message to a person who may log in to a machine
 
 
 def log_in_parts(
@@ -275,8 +275,8 @@ def _sent(keys: _Named, details: RentalDetails, reader: Reader) -> str:
         why = "because the startup script didn't run"
         return keys.do(f"doesn't work, {why}", f"don't work, {why}")
     if details.rental.probe_answered_at is not None:
-        # The probe responded late, so perhaps the owner installed it manually. The startup script, which installs
-        # the keys, may then never have run.
+        # The probe responded only after a long time, so perhaps the owner installed it by hand. The startup
+        # script, which also installs the SSH keys, may then never have run.
         return keys.do("might not work", "might not work")
     return keys.do(IF_SCRIPT_RUNS, IF_SCRIPT_RUNS)
 
@@ -421,7 +421,7 @@ def _config_parts(rental: Rental) -> list[Part]:
     ]
 
 
-# --- shell lines that people copy from a message to add keys
+# --- shell commands for adding keys, which people copy from a message
 
 
 LONG_LINE = blocks.SECTION_TEXT - 10

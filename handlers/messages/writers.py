@@ -123,8 +123,8 @@ class EventContext(NamedTuple, Generic[F_co]):
         """The reply in the thread about this event."""
         event = self.event
         if self.rental.bought_after_backup and isinstance(event.facts, BillFacts) and not event.facts.amount:
-            # The event says that nothing was billed. Leave this out, because a machine of this rental was found
-            # later.
+            # According to this event, nothing was billed. After the event, a machine of the rental was found that
+            # isn't in the restored database, so this may be wrong. Leave the amount out.
             event = changed(event, facts=changed(event.facts, amount=None, estimated=None))
         return sentence(thread[event.kind](self.of(event)))
 

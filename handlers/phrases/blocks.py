@@ -444,8 +444,8 @@ def modal(
         "blocks": fit_view(blocks),
     }
     if submit is not None:
-        # A cut amount would look like another amount. So if the label is too long, use only its first word, the
-        # verb.
+        # The label of the button can contain an amount of money. If the label were cut, the amount could look like
+        # a smaller one. If the label is too long, use only its first word, the verb.
         fits = len(plain(submit, 2 * MODAL_TITLE)["text"]) <= MODAL_TITLE
         view["submit"] = plain(submit if fits else submit.split()[0], MODAL_TITLE)
     return Modal(view=view, value=value)

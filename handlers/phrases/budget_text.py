@@ -131,7 +131,8 @@ def estimated_text(estimated: Micros) -> str:
     return f"{dollars(estimated)} of the total is estimated." if estimated else ""
 
 
-# --- limits: the highest price in a person's request, and the team's limits for rentals without approval
+# --- texts about limits: the highest price that a person accepts, and the team's limits for rentals without
+# approval
 
 
 def cap_text(request: Request) -> str:
@@ -254,7 +255,8 @@ def needs_approval(
     reasons = frozenset().union(*overs)
     limits = limit_names(reasons, rules, differ=len({frozenset(over) - {Over.ALWAYS} for over in overs}) > 1)
     by_rule = f"{always_asked(rules)} always do" if Over.ALWAYS in reasons else ""
-    # If the offers are of different models, the rule may apply to some of them only.
+    # The text names two reasons why offers need approval: a rule for certain models, and a limit that they exceed.
+    # If the rule doesn't apply to all of the offers, join the reasons with "or".
     and_or = ", and " if all(Over.ALWAYS in over for over in overs) else ", or "
     why = join(by_rule, f"{it_is} over the {limits}" if limits else "", by=and_or)
     return join(f"*{which}*: {why}." if why else f"*{which}.*", say_passed(passed) if passed is not None else "")

@@ -302,7 +302,7 @@ def ask_again_text(
     return f"{again} {still}."
 
 
-# --- `/root/on-ending.sh`, which runs before the end of a machine
+# --- texts about `/root/on-ending.sh`, the owner's script that runs before the machine ends
 
 
 PATH = "/root/on-ending.sh"

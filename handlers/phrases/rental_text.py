@@ -151,7 +151,7 @@ def _named(model: GpuModel) -> str:
     return f"{escape(model.name, 60)}{memory}"
 
 
-# --- rentals: their state, reasons and cost
+# --- texts about rentals: their state, reasons and cost
 
 
 STATES: dict[State, str] = {
@@ -461,7 +461,7 @@ def first_after(details: RentalDetails, event: Event, *kinds: EventKind) -> Even
     return next((other for other in events_after(event, details.events) if other.kind in kinds), None)
 
 
-# --- the people with whom an owner shares a machine
+# --- texts about teammates, the people with whom an owner shares a machine
 
 
 NAMED = 5
@@ -495,7 +495,7 @@ def without_key_text(names: Sequence[str], then: str = "I asked for one") -> str
     return f"{people} {has} no SSH key yet, so {then}. Without it, {they} can't log in."
 
 
-# --- the people who are asked to decide a request
+# --- texts about the people who are asked to decide a request
 
 
 def away_text(names: Sequence[str]) -> str:

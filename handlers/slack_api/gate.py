@@ -35,7 +35,8 @@ class Gate:
         Until this work ends, the payload is still counted as being handled. The work must not raise.
         """
         counted = ExitStack()
-        # Count the payload now and not in the task, because the gate could become idle before the task begins.
+        # Count the payload now and not inside the task. The gate would otherwise be considered idle until the task
+        # begins to run.
         counted.enter_context(self.handling())
 
         def ended(task: asyncio.Task[None]) -> None:

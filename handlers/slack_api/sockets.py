@@ -63,8 +63,9 @@ def _connection(app: AsyncApp, app_token: str, *gates: Gate) -> AsyncSocketModeH
             try:
                 await connection.handle(connection.client, request)
             except ConnectionResetError:
-                # The listener has run, and its changes are committed. But Slack doesn't get the acknowledgement,
-                # so it shows a warning to the person, or sends the event again.
+                # The connection closed before the acknowledgement was sent. The changes that the person asked for
+                # are already committed. As Slack gets no acknowledgement, it shows a warning to the person or
+                # sends the event again.
                 log.warning("sockets.closed_before_acknowledgement", type=request.type)
 
     connection.client.socket_mode_request_listeners[:] = [handle]
@@ -139,8 +140,8 @@ class Sockets:
             for handler in self._handlers:
                 await self._connect(handler)
         except BaseException:
-            # If the process is stopped while it connects, some connections may be open. Close them, because the
-            # SDK would otherwise log an error for each.
+            # If the process is stopped while it connects to Slack, some of the connections may be open already.
+            # Close them. Otherwise, Slack's SDK would log an error for each of them.
             await self.close()
             raise
 
@@ -216,7 +217,8 @@ class Sockets:
             async with asyncio.timeout(seconds):
                 while gate.in_flight or not handler.client.message_queue.empty():
                     await gate.idle()
-                    # Let the SDK's task run, so that it takes the next message from its queue.
+                    # Let the task of Slack's SDK run for a moment, so that it takes the next message from its
+                    # queue.
                     await self._clock.pause(0)
         await handler.close_async()  # type: ignore[no-untyped-call] # slack-bolt leaves it untyped
 

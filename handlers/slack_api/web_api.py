@@ -52,7 +52,8 @@ def slack_client(token: str, base_url: str, session: aiohttp.ClientSession) -> A
     `session` controls the use of proxies and redirects.
     """
     client = AsyncWebClient(token=token, base_url=base_url, session=session, retry_handlers=[])
-    # The SDK would use the environment's proxy even if that proxy isn't meant for Slack's address.
+    # By default, Slack's SDK uses the proxy that the environment variables name, even if they exclude Slack's
+    # address from the use of a proxy. Switch this off, because `session` selects the right proxy.
     client.proxy = None
     return client
 

@@ -45,7 +45,7 @@ def _duration_pattern() -> str:
         smaller_units = (rf"(?:(?: and)? ?(?!\d{{3}}){smaller})?" for smaller in parts[start + 1 :])
         alternatives.append(part + "".join(smaller_units))
     hours_minutes = _HOURS_MINUTES.replace("(", "(?:")
-    # Don't match in `8 h100s`, which means 8 GPUs and not 8 hours and 100 seconds.
+    # In `8 h100s`, the text means 8 GPUs, and not 8 hours and 100 seconds. The pattern must not match it.
     return rf"(?!{_AMOUNT} -?[a-z]+\d)(?:{hours_minutes}|{'|'.join(alternatives)})(?![a-z0-9])"
 
 

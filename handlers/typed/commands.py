@@ -205,7 +205,8 @@ def parse_command(text: str, catalog: Catalog, context: ParseContext) -> Command
     Raises Mistake if the text is neither a command nor a sentence with a known word. The error's message quotes
     the text, so the message must be escaped before it is shown.
     """
-    # Check the length first, because all further steps take longer for a longer text.
+    # Check the length first. All further steps take longer for a longer text, so a very long text must not reach
+    # them.
     if len(text) > MAX_COMMAND_LENGTH:
         raise _too_long()
     with_mentions = _without_name_of_command(text_with_mentions(text))
@@ -392,7 +393,8 @@ def parse_spend(rest: str, _: ParseContext) -> Spend:
 
     Raises Mistake if a word has no meaning there.
     """
-    # Read the project's name before the text is normalized, because `normalize` removes underscores as formatting.
+    # Read the project's name before `normalize` is called. That function takes underscores for formatting and
+    # removes them, but a project's name may contain underscores.
     named = _PROJECT.search(rest)
     kind, project = (ScopeKind.PROJECT, named["name"]) if named else (None, "")
     others = rest[: named.start()] + " " + rest[named.end() :] if named else rest

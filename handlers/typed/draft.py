@@ -296,11 +296,13 @@ def _problem_of_unread(draft: RequestDraft) -> Problem:
     if alone:
         return Problem(None, alone[0])
     unknown = [f'"{one.text}"' for one in unread if not one.why]
-    # Suggest no corrections if there is an unknown word and a vendor. The word may exclude the vendor. The
-    # correction would then rent from the wrong vendor.
+    # An unknown word may be one that excludes the vendor, as a misspelled "not" would. A suggested correction
+    # without that word would then rent from the wrong vendor. If the request contains an unknown word and a
+    # vendor, suggest no corrections.
     correctable = len(unread) <= MOST_UNREAD and not (unknown and draft[Part.VENDOR])
     choices = list(product(*(one.readings for one in unread))) if correctable else []
-    # Texts without a possible meaning come first in the message, because they make corrections impossible.
+    # A word for which there is no possible meaning makes it impossible to suggest a corrected request. Name such
+    # words first in the message.
     unread.sort(key=lambda one: bool(one.readings))
     *others, last = unknown[:MOST_UNREAD] or [""]
     all_unknown = f"I don't know {', '.join(others)} and {last}" if others else f"I don't know {last}"
@@ -517,8 +519,9 @@ class _Builder:
             message = f'"{typed}" isn\'t after the start, {self.draft.first(Part.START)}.'
             raise self._wrong(part, message, too_early=True)
         self.until, self.lease = read.at, length
-        # The end is doubtful if it is tomorrow only because its time has already passed today, or if it was read
-        # as UTC because the person's time zone is unknown.
+        # There are two cases in which the person may have meant another end. Either the time has already passed
+        # today, so it was read as a time tomorrow. Or the person's time zone is unknown, so the time was read as
+        # UTC.
         self.doubtful |= (read.rolled and self.starts_at is None) or not context.zone
 
     def _read_longest(self) -> None:

@@ -137,8 +137,8 @@ def read_form(
         )
     if built.waits_until is not None:
         return Wait(request=request, until=built.waits_until, any_time=any_time)
-    # As in a typed request, `now` is ignored in two cases: if several models have the GPU features, or if the
-    # request has a start time. The bot then only shows offers.
+    # The choice to rent immediately is ignored in two cases, as it is in a typed request: if several models have
+    # the requested GPU features, or if the request has a start time. The bot then only shows offers.
     exact = not request.features and request.starts_at is None
     return Get(request=request, now=NOW in more and exact, any_time=any_time)
 

@@ -110,8 +110,8 @@ def read_duration(text: str, name: str, max_lease: timedelta) -> RentalWords:
     lower = _MORE.sub("", normalize(text.replace("+", " ")).lower()).strip()
     duration = None
     match = _DURATION.search(lower)
-    # A text such as `1h30m` can be either a length or an ID. It is read as a length, unless that would be too long
-    # for a lease, as in `2222h`.
+    # A text such as `1h30m` could be the length of a lease or the ID of a rental. Read it as a length, unless the
+    # lease would be too long, as with `2222h`.
     if match is not None and not (ID.fullmatch(lower) and parse_duration(lower) > max_lease):
         duration = parse_duration(match.group())
         lower = _without(lower, match)

@@ -68,7 +68,8 @@ _CLOCK_TIME = re.compile(r"(?:(by|before|from) )?(\d{1,2}(?::\d\d(?: ?[ap]m)?| ?
 _NIGHTS = frozenset({"tonight", "overnight"})
 _WORDS_BEFORE_NOUN_NOW = frozenset({"for", "of", "a", "the", "with"})
 
-# Reasons why a text can't be read. `{typed}` stands for the text, and `{number}` for the number in it.
+# Messages about texts that the bot can't understand. `{typed}` stands for the text, and `{number}` for the number
+# in it.
 _UNREADABLE = 'I can\'t read "{typed}".'
 _NO_UNIT = 'I can\'t tell what "{typed}" is. Type {number}x for GPUs, {number}h for hours, ${number} for a price.'
 _LIMIT_WITHOUT_UNIT = 'I can\'t tell what "{typed}" is. A price has a dollar sign.'
@@ -129,7 +130,7 @@ def _number_readings(token: Token) -> tuple[Reading, ...]:
     hours = timedelta(hours=min(int(token.number), 10**6))
     price = Money(token.number, limit=True)
     readings = (Reading(Part.COUNT, int(token.number)), Reading(Part.LEASE, hours), Reading(Part.PRICE, price))
-    # A number in words, such as `one`, can only be a number of GPUs.
+    # A number that is written as a word, such as `one`, can only be a number of GPUs, and not a time or a price.
     return readings[:1] if token.text.isalpha() else readings
 
 
@@ -253,7 +254,8 @@ class TokenReader:
         nearest = self.vocabulary.nearest_words(word)
         readings: tuple[Reading, ...] = (LEFT_OUT,)
         if " " in word or any(letter.isnumeric() for letter in word):
-            # Don't suggest leaving the word out: it may be a vendor, as in `on foo`, or a number.
+            # An unknown word can be a vendor, as in `on foo`, or a number. Without the word, the request would
+            # mean something else, so don't suggest leaving it out.
             readings = ()
         for part, names in (
             (Part.REGION, self.vocabulary.region_names),
@@ -317,19 +319,21 @@ class TokenReader:
         if token.text.lower() == "us" and self._after_verb():
             self._unread(_US, token, readings=(Reading(Part.REGION, token.name), LEFT_OUT))
         elif token.text.lower() == "other" and joined:
-            # In `the other h100` and `h100 or other`, the word doesn't mean the region `Other`.
+            # `Other` is the name of a region. In `the other h100` and `h100 or other`, however, the word doesn't
+            # mean this region.
             self._doubt()
         else:
             self.draft.add(Part.REGION, token.name)
         if following.name == "region":
-            # Skip the keyword, which comes after its value in `the EU region`.
+            # Skip the word `region` in a text such as `the EU region`, where it comes after the name of the
+            # region.
             self.position += 1
 
     def _read_feature(self, token: Token) -> None:
         self.draft.add(Part.FEATURE, token.name)
         typed = re.sub("[ -]", "", token.text.lower())
         if typed not in {token.name, token.name.removesuffix("b"), token.name.removesuffix("gb")}:
-            # The wording is informal, as in `80 gigs`.
+            # The person used other words than the usual ones, for example `80 gigs`, so the meaning is uncertain.
             self._doubt()
 
     def _read_place(self, token: Token) -> None:
@@ -380,7 +384,7 @@ class TokenReader:
     def _read_now(self, _: Token) -> None:
         previous = self._previous()
         if previous.kind is TokenKind.FILLER and previous.name in _WORDS_BEFORE_NOUN_NOW:
-            # In `for now`, the word isn't a request to rent immediately.
+            # Usually, `now` is a request to rent immediately. In `for now`, it probably isn't.
             self._doubt()
 
     def _read_word(self, token: Token) -> None:
@@ -395,8 +399,8 @@ class TokenReader:
         elif word in OTHER_VENDORS and self.vocabulary.vendor_names:
             self._unknown_vendor(token)
         elif not self.names_gpu and token.text[:1].isalpha():
-            # Only the first unknown word is taken for a GPU's name. All further unknown words are reported as
-            # unknown.
+            # Assume that the first unknown word is a misspelled GPU. A request names only one GPU, so report all
+            # further unknown words as unknown.
             self.names_gpu = True
             is_name = number.kind is TokenKind.NUMBER and not _is_decimal(number)
             self.position += is_name
@@ -419,7 +423,7 @@ class TokenReader:
         if key.kind is TokenKind.PREPOSITION and value.name in {"region", "vendor", "provider"}:
             return  # In `from vendor nebius`, the vendor is read with the next token.
         if value.kind not in {*kinds, TokenKind.WORD, TokenKind.NUMBER, TokenKind.DURATION}:
-            # In `spot contract`, the value has already been read, because it comes before the keyword.
+            # In `spot contract`, the value `spot` comes before the keyword `contract` and has already been read.
             if key.name != "contract" or previous.kind is not Part.CONTRACT:
                 (self._unknown_word if key.name in {"at", "@", "on"} else self._missing_value)(key)
             return
@@ -465,7 +469,8 @@ class TokenReader:
         elif key.name in {"at", "@", "on"} and not named:
             self._unknown_word(key, value)
         elif Part.VENDOR in kinds and not self.vocabulary.vendor_names:
-            # The catalog hasn't been read yet, so the name can't be checked here. The marketplace will check it.
+            # The bot hasn't read the catalog of the market yet, so it doesn't know the names of the vendors.
+            # Accept any name. The market itself will check it.
             self.draft.add(Part.VENDOR, value.text)
         elif Part.VENDOR in kinds:
             self._unknown_vendor(value)
@@ -510,7 +515,8 @@ class TokenReader:
         elif gpu_after is None and _may_be_unit(following) and self._read_unit(token):
             pass
         elif gpu is None and not self.names_gpu and following.kind is TokenKind.WORD:
-            # In a request without a known GPU, such as `8 h1oo`, the word after the number is a misspelled GPU.
+            # The request names no known GPU, and an unknown word follows the number, as in `8 h1oo`. This word is
+            # probably a misspelled GPU, so the number is a number of GPUs.
             self.draft.add(Part.COUNT, int(token.number))
         elif gpu is None:
             self._unread(_NO_UNIT, token, readings=_number_readings(token))
@@ -570,8 +576,8 @@ class TokenReader:
     def _read_duration(self, token: Token, *, latest: bool = False) -> None:
         following, word_after = self._peek(), self._peek(1).kind is TokenKind.WORD
         if token.ends_in_hours and following.kind is TokenKind.NUMBER and not word_after:
-            # In `1h 30`, the second number means minutes. In `6h 8 h100`, it is a number of GPUs. In `6h 8 gpsu`,
-            # the second number is read later, together with the misspelled word after it.
+            # In `1h 30`, the second number means minutes. In `6h 8 h100`, however, it is the number of GPUs. In
+            # `6h 8 gpsu`, the second number is read later, together with the misspelled word that follows it.
             self.position += 1
             if following.number >= 10 or self._adjacent_gpu(1) is None:
                 minutes = timedelta(minutes=int(min(following.number, Decimal(60))))
@@ -613,8 +619,8 @@ class TokenReader:
             self._unread(_PRICE_UNIT, Token(TokenKind.WORD, money.other_unit))
             return
         total_words = [token.name for token in words if token.kind is TokenKind.TOTAL]
-        # `budget $3/h` is the highest price per GPU-hour, but `total $3/h` is the hourly price of all GPUs
-        # together.
+        # `budget $3/h` means the highest price of each GPU per hour. `total $3/h` means the highest price of all
+        # GPUs together per hour.
         hourly_budget = money.per_hour and all(name == "budget" for name in total_words)
         total = money.total or (bool(total_words) and not hourly_budget)
         limit = money.limit or len(words) > 1 or after_at

@@ -168,7 +168,7 @@ _PHRASES: dict[Kind, tuple[str, ...]] = {
         "or better", "or bigger", "or larger", ">", ">=",
     ),
 }  # fmt: skip
-# Phrases for any region or any vendor. Their tokens have an empty name.
+# Phrases that mean any region or any vendor. A token for such a phrase has an empty name.
 _ANY = {
     "anywhere": Part.REGION,
     "worldwide": Part.REGION,
@@ -246,8 +246,8 @@ def tokenize(text: str, vocabulary: Vocabulary) -> list[Token]:
 
     Stops after MAX_TOKENS + 1 tokens.
     """
-    # Change only ASCII letters. Other letters can become longer in lower case, which would shift the positions.
-    # Each token could then no longer be shown as it was typed.
+    # Change only ASCII letters to lower case. Some other letters become two characters in lower case. The
+    # positions of the tokens would then be wrong, and a message couldn't quote a token as the person typed it.
     lower = "".join(c.lower() if c.isascii() else c for c in text)
     tokens: list[Token] = []
     start = 0
@@ -311,7 +311,7 @@ def _matches(text: str, start: int, vocabulary: Vocabulary) -> Iterator[TokenMat
         phrase = match.group()
         yield match.end(), (Token(_KINDS[phrase], "", "" if phrase in _ANY else phrase),)
     gpu, duration = vocabulary.gpus.match(text, start), _DURATION.match(text, start)
-    # `4090s` means several GPUs, because nobody rents for 4090 seconds.
+    # `4090s` means several GPUs of the model 4090, and not 4090 seconds, because nobody rents for such a time.
     if duration is not None and (gpu is None or gpu[0] != duration.end()):
         typed = duration.group()
         ends_in_hours = _ENDS_IN_HOURS.search(typed) is not None

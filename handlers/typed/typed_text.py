@@ -15,11 +15,12 @@ MAX_NOTE_LENGTH = 200
 MENTION = re.compile(r"<@([UW][A-Z0-9]{1,20})(?:\|[^<>]{0,100})?>", re.IGNORECASE)
 """A pattern for the mention of a person: `<@U123|ben>` in a command, `<@U123>` elsewhere."""
 _MARKUP = re.compile(r"<([^<>\s][^<>]*)>")
-# A dash directly before a word, as in `--eu`, begins an option and not a note. The same applies to `—eu`, because
-# phones turn two hyphens into one long dash. If the option were read as a note, it would be silently ignored, and
-# something else would be rented.
+# A dash can begin a note, which the bot ignores. A dash directly before a word doesn't begin a note but an option,
+# as in `--eu`. The same applies to `—eu`, because phones turn two hyphens into one long dash. If the option were
+# taken for a note, the bot would ignore it and rent something else.
 _NOTE_DASH = re.compile(r"(?:(?:^|(?<=\s))(?:-{2,}|\u2013+)|(?<![\u2014\u2015])[\u2014\u2015]+)(?=\s|$)")
-# A dash between two numbers, as in `2 – 4 hours`, makes a range. It doesn't begin a note.
+# A dash can begin a note, which the bot ignores. A dash between two numbers doesn't, because it makes a range, as
+# in `2 – 4 hours`.
 _NUMBER_BEFORE = re.compile(r"(?:^|(?<=\s))\$?\d{1,2}(?:[.,]\d+)?\s+$")
 _NUMBER_AFTER = re.compile(r"\s+\$?\d")
 
@@ -155,7 +156,7 @@ def normalize_within(text: str, limit: int) -> str | None:
     return normalized if len(normalized) <= limit else None
 
 
-# --- other ways of saying something: `bis 18.30` means `until 18:30`
+# --- words of other languages and other styles: `bis 18.30` means `until 18:30`
 
 
 _MEANINGS = """hours = stunde stunden std heure heures; minutes = minuten; days = tag tage jour jours

@@ -291,9 +291,10 @@ def _next(day: date, since_midnight: timedelta, now: datetime, zone: ZoneInfo) -
     """Convert a local time on a day to UTC. Returns None if the time has passed."""
     whole_days, rest = divmod(since_midnight, _DAY_LENGTH)
     naive = datetime.combine(day + whole_days * _DAY_LENGTH, datetime.min.time()) + rest
-    # `fold` (PEP 495) matters only when clocks change. If the time occurs twice, fold 0 is the first occurrence.
-    # If the time is skipped, fold 0 results in a time after the gap, as if the clocks hadn't changed, and fold 1
-    # in a time before the gap.
+    # When clocks are set forward or back, `fold` (PEP 495) selects one of two times. If the clocks are set back, a
+    # time of day occurs twice, and fold 0 means the first occurrence. If the clocks are set forward, a time of day
+    # is skipped. Fold 0 then gives a time after the gap, as if the clocks hadn't changed, and fold 1 gives a time
+    # before the gap.
     for fold in (0, 1):
         at = naive.replace(tzinfo=zone, fold=fold).astimezone(UTC)
         if at > now:

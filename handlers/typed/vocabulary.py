@@ -221,7 +221,8 @@ def _vocabulary(
         variants=variants,
         gpus=_matcher(_gpu_patterns(families), before=MAKER, after=_GPU_END),
         features=_feature_pattern(variants),
-        # A hyphen must not follow a region, because `us-east-1` is a place in a region.
+        # The name of a region must not match if a hyphen follows: `us-east-1` isn't the region `us` but a place in
+        # that region.
         regions=_matcher(_patterns(region_meanings) | _dotted_us(region_meanings), after=r"(?![a-z0-9_-])"),
         places=_matcher(
             {places: name for name in regions for places in _PLACES.get(name_key(name), ())}
@@ -308,7 +309,8 @@ def _dotted_us(regions: Mapping[str, str]) -> dict[str, str]:
 
 
 def _matcher(patterns: Mapping[str, str], before: str = "", after: str = r"(?![a-z0-9])") -> NameMatcher:
-    # Longer names come first, because the first alternative that matches wins: `l40s` must not be read as `l40`.
+    # Put longer names first. A regular expression takes the first alternative that matches, so `l40s` could
+    # otherwise be read as `l40`.
     by_length = sorted(
         ((pattern, meaning) for pattern, meaning in patterns.items() if pattern),
         key=lambda item: len(item[0].replace(_SEPARATORS, "")),

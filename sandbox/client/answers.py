@@ -76,7 +76,10 @@ class SharedFile(_Answer):
 
 
 class SeenMessage(_Answer):
-    """A message as one person sees it. `text` is the text of its notification, `reads` the text of its blocks."""
+    """A message as one person sees it.
+
+    `text` is the text of the message's notification, and `reads` is the text of its blocks.
+    """
 
     seq: int
     at: datetime
@@ -264,7 +267,10 @@ class BillLine(_Answer):
 
 
 class LoggedRequest(_Answer):
-    """A request that a server received. `status` is None until it is answered, and 0 if it got no response."""
+    """A request that a server received.
+
+    `status` is None until the server has responded, and 0 if the connection ended without a response.
+    """
 
     n: int
     at: datetime

@@ -29,7 +29,7 @@ from sandbox.client.server import ControlError, Fault, Server
 
 
 class SandboxClient:
-    """Controls all servers of a sandbox, and the people, the clock and the account in it."""
+    """Controls all servers of a sandbox, and with them its people, its clock and its account."""
 
     def __init__(self, addresses: Addresses, session: aiohttp.ClientSession) -> None:
         self.addresses = addresses
@@ -55,7 +55,7 @@ class SandboxClient:
             if moment > await self.now():
                 raise
 
-    # --- actions of people; each method waits for the app's acknowledgement
+    # --- what people do in Slack. Each of these methods waits until the app has acknowledged the action
 
     async def command(self, user: str, channel: str, text: str) -> Outcome:
         """Type `/gpu TEXT` in a channel. The channel `dm` is the direct message with the bot."""
@@ -186,10 +186,11 @@ class SandboxClient:
         return MachineDetails.model_validate(answer)
 
     async def use(self, resource_id: str, *phases: Json, **fields: object) -> MachineDetails:
-        """Set the utilization of a machine, as a sequence of phases that starts now.
+        """Set how busy a machine is from now on, as a sequence of phases.
 
-        Phases look like `{"all": 98, "for": 3600}, {"all": 0, "connections": 1}`. The last phase has no end.
-        `fields` are the other fields of the control call: repeat, setup, on_ending, hardware.
+        An example is `{"all": 98, "for": 3600}, {"all": 0, "connections": 1}`: all GPUs are at 98% for an hour,
+        and then idle while one person is connected. The last phase has no end. `fields` are the other fields of
+        the control call: repeat, setup, on_ending, hardware.
         """
         body: Json = {**({"phases": phases} if phases else {}), **fields}
         return MachineDetails.model_validate(await self.compute.post(f"resources/{resource_id}/use", body))
@@ -208,7 +209,11 @@ class SandboxClient:
         return await self._change_job(resource_id, job, {"say": text})
 
     async def end_job(self, resource_id: str, job: Job, status: int | None = 0) -> Job:
-        """End a running job with an exit status. With None, `gpubot-run` is killed too, so its end is unknown."""
+        """End a running job with an exit status.
+
+        With None, the program `gpubot-run` that watches the job is killed as well, so nobody knows how the job
+        ended.
+        """
         return await self._change_job(resource_id, job, {"status": status})
 
     async def _change_job(self, resource_id: str, job: Job, body: Json) -> Job:

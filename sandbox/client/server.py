@@ -81,9 +81,9 @@ class Fault:
         return int((await self._server.get(self._path, wait=wait))["hits"])
 
     async def met(self) -> None:
-        """Wait until the fault has affected a request. Raise TimeoutError if there is none.
+        """Wait until the fault has affected a request. Raise TimeoutError if no request is affected in time.
 
-        For a fault that applies after the server has handled the request, this also means that the server has
+        Some faults apply after the server has handled the request. For these, the wait ends when the server has
         handled it.
         """
         if not await self.hits(LONGEST_WAIT):

@@ -24,8 +24,8 @@ from sandbox.compute.vendors import VENDORS
 from sandbox.exact_json import dumps
 from sandbox.serving import CONTROL, reply
 
-# Computes the response of an endpoint from the request, the request's body, and the time of the response. For this
-# time, the SSH hosts are up to date.
+# The type of a function that responds to a call. It gets the request, the request's body, and the time of the
+# response. When it is called, the simulated SSH servers already match the machines that exist at this time.
 Answer = Callable[[web.Request, bytes, datetime], Any]
 
 

@@ -55,9 +55,10 @@ VARIANTS = _variants()
 
 @dataclass(frozen=True)
 class Listing:
-    """Something that a vendor sells, always at the same price. Each search creates new offers from the listings.
+    """Something that a vendor always sells at the same price.
 
-    Prices are in USD per hour for all GPUs together. `total` is the full price; some vendors don't show it.
+    Each search creates new offers from the listings. Prices are in USD per hour for all GPUs together. `total`
+    is the full price, which some vendors don't show in their offers.
     """
 
     vendor: Vendor
@@ -85,7 +86,8 @@ class Listing:
         return self.total - (self.storage or 0)
 
 
-# Prices that don't follow the formula below, by vendor, vendor region, variant, contract and number of GPUs.
+# The prices that aren't computed with the formula below. Each key consists of a vendor, the vendor's region, a GPU
+# variant, a contract and a number of GPUs.
 _SPECIAL_PRICES: dict[tuple[str, str, str, str, int], Decimal] = {
     ("hyperstack", "nor-1", "nvidia-h100-sxm5-80gb", "ondemand", 1): Decimal("2.15"),
     ("hyperstack", "nor-1", "nvidia-h100-sxm5-80gb", "ondemand", 2): Decimal("4.40"),
@@ -139,10 +141,10 @@ def listings() -> tuple[Listing, ...]:
 
 
 def _clusters(vendor: Vendor, region: Region, variants: list[Variant]) -> list[Listing]:
-    """Return a region's clusters.
+    """Return a region's clusters: several machines that are rented together.
 
-    They are deliberately cheaper per GPU than any single machine. If a client ignores the type of an offer, it
-    buys a cluster, and a test notices this.
+    A cluster is deliberately cheaper per GPU than any single machine. A client that ignores the type of an offer
+    therefore buys a cluster, and a test notices this mistake.
     """
     if not vendor.clusters:
         return []

@@ -50,7 +50,10 @@ class BehaviourBody(ControlModel):
 
 
 class VanishBody(ControlModel):
-    """The way in which a vendor reclaims a machine: it is reported as deleted, or the API no longer knows it."""
+    """The way in which a vendor reclaims a machine.
+
+    Either the API reports the machine as deleted, or the API no longer knows the machine.
+    """
 
     how: Literal["deleted", "missing"] = "deleted"
 

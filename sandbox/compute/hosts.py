@@ -1,6 +1,6 @@
-"""Starts and stops the SSH hosts of the machines, in step with what the API shows.
+"""Starts and stops the SSH servers of the simulated machines, in step with what the API shows.
 
-A host starts to accept connections before the API shows its machine as running. It stops before the API shows the
+A machine's SSH server starts before the API shows the machine as running, and stops before the API shows the
 machine as terminated.
 """
 
@@ -44,10 +44,10 @@ class Hosts:
         return any(host.port == port for host in self._open.values())
 
     async def update(self) -> datetime:
-        """Start and stop the hosts that are due, and return the time for which all hosts are up to date.
+        """Start and stop the SSH servers that are due, and return the time for which all servers are up to date.
 
         The caller should compute the API's response for this time, without awaiting anything in between.
-        Otherwise, the response might contradict the hosts, which change as time passes.
+        Otherwise, more time would pass, and the response might contradict the SSH servers.
         """
         while True:
             now = self._clock.now()

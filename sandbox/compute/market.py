@@ -1,7 +1,7 @@
-"""The state of the market: offers, procurements and their machines.
+"""The state of the market: offers, purchases and the machines that were bought.
 
-The caller passes the current time as `now`, and nothing here waits. `schedule` contains the times at which
-machines change on their own, so that their SSH hosts can be started and stopped then.
+The caller passes the current time as `now`, and nothing in this module waits. `schedule` contains the times at
+which machines change on their own, so that their SSH servers are started and stopped at these times.
 """
 
 from collections import defaultdict, deque
@@ -91,7 +91,7 @@ class Procurement:
 
     @property
     def answered_failed(self) -> bool:
-        """True if the procure call returned `failed`. There may be a machine nevertheless."""
+        """True if the response to the purchase was `failed`. The account may have got a machine all the same."""
         return self.setting.behaviour in {
             Behaviour.SOLD_OUT,
             Behaviour.FAILS_WITH_RESOURCE,
@@ -279,10 +279,10 @@ class Market:
         return machine
 
     def _refuses_delete(self, machine: Machine, now: datetime) -> bool:
-        """Return whether the vendor refuses this deletion with 500.
+        """Return whether the vendor refuses this deletion with status 500.
 
-        The vendor refuses the first attempt to delete the machine, and all further attempts during the time that
-        was set for its behaviour.
+        The vendor refuses the first attempt to delete the machine. It also refuses all further attempts during
+        the time that the control API has set for this behaviour.
         """
         if not machine.delete_refused:
             setting = self.vendor_states[machine.vendor].take(frozenset({Behaviour.DELETE_500}))
@@ -297,7 +297,10 @@ class Market:
     # --- for the control API
 
     def set_behaviour(self, vendor: str, setting: BehaviourSetting, now: datetime) -> None:
-        """Change the behaviour of a vendor. Deletions that were refused or delayed before become normal ones."""
+        """Change the behaviour of a vendor.
+
+        Deletions that the vendor refused or delayed before are carried out normally from now on.
+        """
         self.vendor_states[vendor].set(setting)
         for machine in self.machines.values():
             if machine.vendor != vendor or machine.is_terminated(now):

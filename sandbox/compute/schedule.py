@@ -9,7 +9,10 @@ from sandbox.compute.machines import Machine
 
 
 class Schedule:
-    """A queue of machines, ordered by the time at which they change. `changes` is notified of each addition."""
+    """A queue of machines, ordered by the time at which they change.
+
+    `changes` wakes the waiting tasks each time a machine is added.
+    """
 
     def __init__(self) -> None:
         self._items: list[tuple[datetime, int, Machine]] = []

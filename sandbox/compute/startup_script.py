@@ -1,4 +1,4 @@
-"""Analyzes a startup script (`cloud_init`), or the lines that a person typed on a machine. Neither is ever run."""
+"""Analyzes a startup script (`cloud_init`), or the lines that a person typed on a machine. Nothing is run."""
 
 import re
 from functools import lru_cache

@@ -251,9 +251,9 @@ class VendorState:
     def take(self, occasion: frozenset[Behaviour]) -> BehaviourSetting:
         """Return the behaviour for one occasion, such as a purchase or a deletion, and count the occasion.
 
-        `occasion` is the set of behaviours that can apply to this kind of occasion. If the current behaviour isn't
-        in the set, the vendor behaves normally, and the occasion isn't counted. If the setting has a number of
-        `times`, the vendor behaves normally again after that many occasions.
+        `occasion` is the set of behaviours that make sense for this kind of occasion. If the vendor's current
+        behaviour isn't in the set, the vendor behaves normally this time, and the occasion isn't counted. If the
+        behaviour was set for a number of `times`, the vendor behaves normally again after that many occasions.
         """
         if self.setting.behaviour not in occasion:
             return BehaviourSetting()

@@ -103,7 +103,7 @@ class WorkspaceControl:
                 raise refusal(422, "name: needed")
             before = Person(body.id or self._workspace.new_id("U"), body.name, "UTC", TEAM)
         given = body.model_dump(exclude_unset=True)
-        # Of all fields, only `guest` can be set to null, which makes a guest a full member.
+        # In most fields, null means "no change". In `guest`, null is a value: the person becomes a full member.
         changes = {key: value for key, value in given.items() if value is not None or key == "guest"}
         person = replace(before, **changes)
         self._workspace.people[person.id] = person

@@ -45,7 +45,7 @@ _cell = by_type(
 
 
 def _rows_are_even(value: Any, where: str, problems: list[str]) -> None:
-    """Check that all rows have as many cells as the header, and that the row header's column exists."""
+    """Check that each row has as many cells as the header, and that the column of the row headers exists."""
     if not isinstance(value, dict) or not isinstance(value.get("rows"), list):
         return
     lengths = [len(row) for row in value["rows"] if isinstance(row, list)]

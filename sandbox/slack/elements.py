@@ -22,7 +22,7 @@ from sandbox.slack.schema import (
 )
 
 ID = string(255)
-# If an id is empty, Slack generates an id, as if the id were missing.
+# Slack accepts an empty ID and generates an ID instead, as if the field were missing.
 ID_OR_NONE = string(255, least=0)
 
 

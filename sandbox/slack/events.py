@@ -96,10 +96,10 @@ class Events:
     # Events about changes in the workspace
 
     def message_changed(self, before: Message | None, after: Message) -> None:
-        """Send `message.*` for a message that was posted, edited or deleted, by a person or by the app.
+        """Send the event `message.*` for a message that was posted, edited or deleted, by a person or by the app.
 
-        Not for ephemeral messages. Nothing is sent if the bot isn't in the channel. A new message that mentions
-        the bot also triggers `app_mention`, except in a direct message.
+        Nothing is sent for an ephemeral message, or if the bot isn't in the channel. A new message that mentions
+        the bot also triggers the event `app_mention`, except in a direct message.
         """
         channel = self._workspace.channels[after.channel]
         kind = {"public": "channel", "private": "group", "im": "im"}[channel.kind]

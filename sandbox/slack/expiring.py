@@ -1,7 +1,7 @@
 """A map that knows the age of its values, for tokens that expire.
 
-Values are kept for an hour, which is longer than any token is valid. This way, the late use of a token can be
-refused as expired rather than as unknown.
+Values are kept for an hour, which is longer than any token is valid. If an app uses a token too late, the
+sandbox can therefore say that the token has expired, and not just that it is unknown.
 """
 
 from collections import OrderedDict

@@ -47,7 +47,10 @@ class Pings:
             self._pings.extend(_pings(self._workspace, message))
 
     def found(self, *, user: str | None, after: int) -> list[Ping]:
-        """Return the notifications of messages with a `seq` above `after`, either of `user` or of everyone."""
+        """Return the notifications about messages that were posted after the change with the number `after`.
+
+        With `user`, only this person's notifications are returned.
+        """
         return [ping for ping in self._pings if user in (None, ping.user) and ping.message.seq > after]
 
 

@@ -28,10 +28,10 @@ SPECIAL = Tier(300)
 
 
 class RateLimits:
-    """The limits and their counts.
+    """The rate limits, and the number of calls so far.
 
-    `scale` is the speed of the time in which limits are measured. At 60, the calls of a minute are allowed in each
-    second. At 0, the limits are switched off.
+    `scale` is the speed of the time in which the limits are measured. At 60, an app may make in each second the
+    calls that Slack allows in a minute. At 0, the limits are switched off.
     """
 
     def __init__(self, monotonic: Callable[[], float], scale: float = 1.0) -> None:

@@ -1,9 +1,11 @@
-"""Socket Mode: tickets, connections, and envelopes that the app has to acknowledge.
+"""Socket Mode: simulates the WebSocket connections through which Slack sends interactions and events to an app.
 
-Protocol: https://docs.slack.dev/apis/events-api/using-socket-mode. The app gets a URL with a *ticket*, and opens a
-WebSocket with it. Each interaction or event is sent as an *envelope* to one connection, which is chosen at random.
-Only this connection can acknowledge the envelope. *Ghosts* are half-open connections that nobody reads. They count
-as connections, and envelopes that are sent to them are lost.
+The app gets a URL with a *ticket*, a secret that can be used once, and opens a WebSocket with it. The sandbox
+sends each interaction or event as an *envelope* over one connection, which it chooses at random. Only this
+connection can acknowledge the envelope. *Ghosts* are half-open connections that nobody reads. They count as
+connections, and envelopes that are sent to them are lost.
+
+Protocol: https://docs.slack.dev/apis/events-api/using-socket-mode.
 """
 
 import asyncio
@@ -199,7 +201,8 @@ class Sockets:
         if retry is not None:
             envelope |= {"retry_attempt": retry, "retry_reason": reason}
         index = self._rng.randrange(self.count)
-        # If the index isn't that of a connection, the envelope goes to a ghost and is lost.
+        # Slack may send an envelope, a message in Socket Mode, over a connection that the app has already lost. If
+        # no connection has this index, the envelope is sent over such a connection and never arrives.
         connection = self.connections[index] if index < len(self.connections) else None
         self.on_envelope("sent", envelope)
         waiting = Waiting(self._monotonic(), asyncio.get_running_loop().create_future())
@@ -213,7 +216,7 @@ class Sockets:
         except TimeoutError:
             return Answer("operation_timeout")
         except (ConnectionError, RuntimeError):
-            # The socket was closed while the envelope was being sent.
+            # The app closed its WebSocket while the sandbox was sending the envelope.
             return Answer("dispatch_failed")
         finally:
             if connection is not None:

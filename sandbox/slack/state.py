@@ -1,7 +1,7 @@
 """The state of the workspace: people, channels, groups, views, and the most recent states of the messages.
 
-Each post, edit and deletion creates a new state of a message, numbered by `seq`. Each change notifies `changes`,
-on which the long polls of the control API wait.
+Each post, edit and deletion creates a new state of a message with a number of its own, `seq`. Each change wakes
+the requests of the control API that wait for a change.
 """
 
 from collections import defaultdict, deque
@@ -173,7 +173,10 @@ class Workspace:
         return numbered
 
     def states(self, after: int) -> list[Message]:
-        """Return the states with a `seq` above `after`, in order, without states that are no longer kept."""
+        """Return the states of messages whose number is above `after`, in order.
+
+        States that are no longer kept are left out.
+        """
         found: list[Message] = []
         for state in reversed(self._states):
             if state.seq <= after:
@@ -182,7 +185,10 @@ class Workspace:
         return found[::-1]
 
     def changed(self, after: int) -> list[Message]:
-        """Return the current states of the messages that changed after a `seq`, in order of their last change."""
+        """Return the current states of the messages that changed after the change with the number `after`.
+
+        They are in the order of their last change.
+        """
         if self._states and self._states[0].seq > after + 1:
             every: Iterable[Message] = (each for inside in self.messages.values() for each in inside.values())
             return sorted((each for each in every if each.seq > after), key=lambda each: each.seq)
@@ -190,7 +196,10 @@ class Workspace:
         return sorted(latest.values(), key=lambda each: each.seq)
 
     def as_it_was(self, message: Message, seq: int) -> Message | None:
-        """Return the state of a message as of a `seq`, or None if that state is no longer kept."""
+        """Return the state that a message had after the change with this number.
+
+        None if this state is no longer kept.
+        """
         same = (
             each for each in reversed(self._states) if (each.channel, each.ts) == (message.channel, message.ts)
         )

@@ -69,7 +69,7 @@ class Bot:
     async def _pass_time(self, request: web.Request) -> web.Response:
         """Advance the clock in steps, from one due time of the bot to the next.
 
-        The steps allow the bot to do each piece of work at the time when it is due.
+        In this way, the bot does each piece of work at the time at which it is due.
         """
         body = await read(request, TimeBody)
         start = self._clock.now()
@@ -87,7 +87,7 @@ class Bot:
         return reply({"from": start, "now": self._clock.now()})
 
     def _jump(self, moment: datetime) -> None:
-        # If the clock runs fast, the moment may have passed in the meantime, and the clock can't go back.
+        # The clock can't go back. It may run so fast that it has already passed this moment.
         if moment > self._clock.now():
             self._clock.jump_to(moment)
 

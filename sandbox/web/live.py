@@ -1,7 +1,7 @@
-"""Sends to each browser, over a WebSocket, the workspace as one person sees it, and the content of the panel.
+"""Sends the workspace, as one person sees it, and the content of the control panel to each browser.
 
-Each message is a JSON object with the parts that have changed. When the page is loaded, it requests everything.
-When it reconnects, it requests only the changes since a `seq`.
+Each message on the WebSocket is a JSON object with the parts that have changed. When the page is loaded, it
+requests everything. When it reconnects, it requests only what has changed since the last change that it knows.
 """
 
 import asyncio
@@ -53,7 +53,7 @@ class Live:
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """Send the workspace as the person `user` sees it, and its updates, until the browser disconnects.
 
-        With `after`, only messages that changed after this `seq` are sent.
+        With `after`, the number of a change, only messages that changed later are sent.
         """
         person = self._workspace.person(request.query.get("user"))
         if person is None or person.is_bot:
@@ -75,7 +75,7 @@ class Live:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
         for task in done:
-            # The browser may disconnect while something is being sent.
+            # The browser may disconnect while the sandbox is sending something. This isn't an error.
             with suppress(ConnectionError):
                 task.result()
         return socket

@@ -1,4 +1,7 @@
-"""The checks: functions that search the evidence for problems and return a line for each."""
+"""The checks: functions that search the evidence for problems and return a line for each problem.
+
+The evidence is the record of an episode.
+"""
 
 from __future__ import annotations
 

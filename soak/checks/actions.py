@@ -37,7 +37,8 @@ def every_request_is_answered(evidence: Evidence) -> list[str]:
     """
     found = []
     for name in evidence.people.keys() - evidence.left.keys():
-        # A direct message is never the answer to a request, and "Looking for" only announces the answer.
+        # Two kinds of messages don't count as the answer to a request: direct messages, and messages that begin
+        # with "Looking for", which only announce the answer.
         answers = [m for m in evidence.private(name) if m.only_you and not m.text.startswith("Looking for")]
         performed = [a for a in evidence.actions if a.who == name and a.ok]
         requests = [a for a in performed if a.kind == "command" and a.text.startswith("get ") and not a.answer]
@@ -49,9 +50,9 @@ def every_request_is_answered(evidence: Evidence) -> list[str]:
 
 
 def _without_dialogs(clicks: list[PerformedAction]) -> list[PerformedAction]:
-    """Return the clicks that did more than open a modal.
+    """Return the clicks that did more than open a dialog.
 
-    If a later action on a modal carries the same value as a click, the click only opened that modal.
+    A click only opened a dialog if a later action in a dialog carries the same value as the click.
     """
     opened = {action.value for action in clicks if action.kind not in {"rent", "rent_another"}}
     clicks = [action for action in clicks if action.kind != NOT_SUBMITTED]
@@ -118,9 +119,9 @@ def every_extension_counts_once(evidence: Evidence) -> list[str]:
     for rental in evidence.cards:
         replies = evidence.thread(rental)
         extensions = [a for a in evidence.actions if a.rental == rental and _extends(a)]
-        # The value of a button or a modal contains the end that people saw when it was shown. It extends this end
-        # only once, even if it is clicked several times. The value of the button that cancels a graceful destroy
-        # contains the end that is restored. Commands contain no end, so each command counts.
+        # A button or dialog that extends a lease contains the end that it showed. It extends the lease beyond this
+        # end only once, even if it is clicked several times. A button that cancels a graceful destroy contains the
+        # end that it restores. A command contains no end, so each command counts as an extension.
         ends = {(a.kind == "extend_until", a.value.rpartition(":")[2]) for a in extensions if a.kind != "command"}
         asked = len(ends)
         asked += sum(a.kind == "command" for a in extensions)
@@ -162,10 +163,11 @@ def every_decision_counts(evidence: Evidence) -> list[str]:
 
 
 def what_had_ended_is_not_rented_again(evidence: Evidence) -> list[str]:
-    """Check that after a restore, nothing is rented for a request whose card had already shown its end.
+    """Check that nothing is rented after a restore for a request that had already ended before.
 
-    Such a request ended after the copy was made, for example because its owner stopped waiting, so the restored
-    database still considers it open. Approvers may decide that it continues.
+    Such a request ended after the copy of the database was made, for example because its owner stopped waiting.
+    The restored database still considers the request open, but its card in Slack already showed the end.
+    Approvers may decide that the request continues.
     """
     restored_at = evidence.restored_at
     if restored_at is None:

@@ -135,9 +135,9 @@ def _rental(name: str) -> str:
 def nothing_outlives_its_lease(evidence: Evidence) -> list[str]:
     """Check that no machine bills longer than two grace periods after the latest end on its card.
 
-    Time in which the bot couldn't act (`Evidence.excused`) is subtracted. If the purchase of a machine was
-    answered with `failed`, the machine should never have begun to bill, so the check treats the machine's start as
-    its end.
+    Time in which the bot couldn't act (`Evidence.excused`) is subtracted. If the response to a purchase was
+    `failed`, there should be no machine at all. If the vendor bills one all the same, the check treats the
+    machine's start as its end.
     """
     found = []
     failed = {purchase.offer_id for purchase in evidence.purchases if purchase.failed}
@@ -233,9 +233,9 @@ def busy_machines_go_on(evidence: Evidence) -> list[str]:
 def _probe_runs_may_fail(evidence: Evidence, end: datetime) -> bool:
     """Return whether the bot possibly couldn't rely on its probe runs shortly before `end`.
 
-    This is so if, in the 75 minutes before, probe runs failed on at least half of the machines at once, or if a
-    vendor reclaimed a machine. If most probe runs fail, the bot assumes that the cause is on its own side, and no
-    usage status changes.
+    There are two reasons for this, within the 75 minutes before `end`: probe runs failed on at least half of the
+    machines at once, or a vendor reclaimed a machine. If most probe runs fail, the bot assumes that the cause is
+    on its own side, and changes no usage status.
     """
     since = end - FAULT_LASTS
     reclaimed = [machine for machine in evidence.machines if machine.resource_id in evidence.reclaimed]

@@ -52,15 +52,16 @@ def _waits(evidence: Evidence, rental: str) -> Iterator[tuple[str, datetime, dat
 
 
 def _in_vain(evidence: Evidence, text: str, since: datetime, until: datetime) -> timedelta:
-    """Return the time that a rental waited in vain.
+    """Return the time for which a rental waited although it could have got a machine.
 
-    Only the time counts in which nothing was disturbed and an offer was available within the card's highest price.
+    Only time counts in which no disturbance was active and the market had an offer within the highest price on
+    the card.
     """
     card, cap, starts = CARD.match(text), _CAP.search(text), _STARTS.search(text)
     if card is None or cap is None or evidence.calm_since is None:
         return timedelta(0)
-    # When a start time is set, its highest price is above the cheapest price at that moment. Prices never change
-    # in a soak, so some offer is always cheap enough.
+    # A request with a start time gets a highest price above the cheapest price at that moment. Prices never change
+    # in a soak, so some offer is always cheap enough for such a request.
     price = Decimal(0) if starts else evidence.cheapest.get(f"{card['what']}{card['region'] or ''}")
     if price is None or price > Decimal(cap[1].replace(",", "")):
         return timedelta(0)

@@ -95,12 +95,13 @@ class UsePlan:
 def plan_use(seed: int, *, people: int, rentals: int, days: int) -> UsePlan:
     """Return a plan. The same arguments always make the same plan."""
     rng = random.Random(f"{seed}:{people}:{rentals}:{days}")  # noqa: S311 - made to be repeated, not to be secret
-    # Out of sixty rentals, one runs for days and six run overnight.
+    # In every sixty rentals, one runs for days and six run overnight.
     lengths = [_length(number, rng) for number in range(rentals)]
     zones = [rng.choice(list(ZONES)) for _ in range(people)]
     works = _works(rentals, rng)
     planned = [_rental(rng, zones, days, *both) for both in zip(lengths, works, strict=True)]
-    # A third of the machines that would be forgotten are rented until their job is done.
+    # Some machines are forgotten by the people who rented them. Rent a third of these machines until their job is
+    # done.
     planned = [
         replace(one, until_done=one.work is Work.FORGOTTEN and number % 3 == 0)
         for number, one in enumerate(planned)

@@ -135,8 +135,8 @@ async def save(tx: Tx, deps: Deps, before: AdminQuestion, after: AdminQuestion) 
     """
     await tx.questions.save(before, after)
     if before.open and not after.open and isinstance(after.about, Purchase):
-        # If this question was closed as a duplicate, the admins will decide the other question. The requests keep
-        # waiting until that decision.
+        # A question can be closed because another question is about the same purchase. In this case, the requests
+        # that belong to the purchase keep waiting until the admins answer the other question.
         same_as = after.about.same_as
         decides = after if same_as is None else await tx.questions.get(same_as)
         if decides is not None and not decides.open:

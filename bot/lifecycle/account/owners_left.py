@@ -33,7 +33,7 @@ async def check_owners(deps: StepDeps) -> None:
     async with deps.store.read() as tx:
         owners = await tx.rentals.owners()
     for owner in sorted(owners):
-        # Refresh the owners one by one, because Slack allows only a few requests per minute.
+        # Look up the owners in Slack one by one, because Slack allows only a few requests per minute.
         await deps.directory.refresh([owner])
         async with deps.store.read() as tx:
             person = await tx.people.get(owner, EVER)
@@ -44,7 +44,8 @@ async def check_owners(deps: StepDeps) -> None:
         except GpubotError:
             raise
         except Exception:
-            # One of this owner's rentals may be impossible to load. Continue with the other owners.
+            # An error with one owner must not stop this loop. For example, the database may contain a rental of
+            # this owner that can't be loaded because of a bug.
             log.exception("owners_left.failed", owner=owner)
     await ask_again(deps)
 
@@ -69,8 +70,9 @@ async def ask_about_rentals_of(deps: Deps, owner: str) -> None:
             if not asked and rental.state is not State.DESTROYING:
                 question = changed(new_question(deps, OwnerLeft(owner=owner)), rental_id=rental.id)
                 await ask(tx, deps, question, new=True)
-                # While the admins have an open question about the rental, approvers aren't asked to decide
-                # anything about it. Write the rental again, so that its messages no longer ask them.
+                # The rental now has an open question to the admins. Until they answer it, approvers aren't asked
+                # to decide anything about the rental. Store the rental again without changes, so that its messages
+                # are edited and no longer ask the approvers.
                 await apply(tx, deps, Change(rental, alter(rental)))
 
     await transact(deps, decision)

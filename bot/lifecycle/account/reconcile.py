@@ -131,8 +131,8 @@ def with_answer(
         views: The resources in the response, by resource ID. None for a resource that wasn't found.
     """
     known = {resource.resource_id: resource for resource in snapshot.resources_of(attempt)}
-    # While the procure call may still create a resource, a missing resource proves nothing, not even at a second
-    # lookup.
+    # The call that buys a machine may still be running at the vendor. Until it has ended, the machine can appear
+    # at any time. A resource that isn't found, even twice, is therefore no proof that nothing was bought.
     missing_counts = not progress.in_progress and now - attempt.intended_at >= CALL_SETTLES
     answered = tuple(
         updated_resource(known.get(resource_id), view, attempt, now, missing_counts=missing_counts)
@@ -146,8 +146,8 @@ def with_answer(
         return snapshot.with_facts(changed(attempt, state=state, empty_since=None), answered)
     empty = _without_resources(attempt, progress, now, missing_counts=missing_counts)
     if empty.closed and (attempt.accepted or progress.ready):
-        # The offer was bought, so a resource may have been billing before the first lookup. Its cost is therefore
-        # estimated instead of assumed to be zero.
+        # The offer was bought, so a machine may have been billed before the bot first looked it up. Estimate its
+        # cost instead of assuming that it cost nothing.
         return snapshot.with_facts(changed(empty, state=AttemptState.TERMINATED), (_unseen_resource(empty, now),))
     return snapshot.with_facts(empty)
 

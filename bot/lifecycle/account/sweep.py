@@ -68,7 +68,8 @@ async def _sweep(deps: StepDeps) -> None:
     for first in range(0, len(views), BATCH):
         async with deps.store.read() as tx:
             found += await _match(tx, views[first : first + BATCH])
-        # Let other tasks run, so that requests from Slack are acknowledged in time.
+        # Let other asyncio tasks run between two batches. Otherwise, a long sweep of the account would delay
+        # acknowledgements to Slack.
         await deps.clock.pause(0)
     ours = [(machine, machine.attempt) for machine in found if machine.attempt is not None]
     for first in range(0, len(ours), ASKED_AT_ONCE):
@@ -119,8 +120,8 @@ async def _watch(deps: StepDeps, machine: Found, attempt: Attempt) -> None:
     except GpubotError:
         raise
     except Exception:
-        # A failure with one machine must not stop the sweep. For example, the machine's rental may be impossible
-        # to load.
+        # An error with one machine must not stop the check of the others. For example, the machine's rental may be
+        # impossible to load because of a bug.
         log.exception("sweep.not_watched", resource=machine.view.resource_id)
 
 

@@ -46,8 +46,8 @@ def unmanaged_machine(view: ResourceView, now: datetime) -> UnmanagedMachine:
         count=view.count or 1,
         vendor=view.vendor,
         rate=view.rate,
-        # Cap the start at the present. If it were in the future, an adopted machine would never count as
-        # terminated after a 404.
+        # Replace a start time that is in the future with the current time. Otherwise, a 404 for this machine would
+        # never be read as a sign that the machine is terminated.
         since=min(view.valid_from or view.created_at or now, now),
         valid_from=view.valid_from,
         host=view.host,
@@ -94,7 +94,8 @@ async def note_unmanaged(deps: StepDeps, views: Sequence[ResourceView], rental_o
             had = {machine.resource_id: machine for machine in question.purchase.machines}
             machines = (
                 *(_read(machine, listed, answers, now) for machine in had.values()),
-                # Leave out machines that another process has added to this question since `before` was read.
+                # Another process may have added some of these machines to the question since this process read it.
+                # Don't add them twice.
                 *(machine for machine in joined[known.id] if machine.resource_id not in had),
             )
             rental_id = next((rental_of[m.resource_id] for m in machines if m.resource_id in rental_of), None)
@@ -135,7 +136,8 @@ async def _compare(
         new questions about machines that were bought after the backup from which the database was restored.
     """
     async with deps.store.read() as tx:
-        # Leave out machines that have become part of a rental since the Compute Clear account was read.
+        # Machines may have been assigned to a rental since the list of machines was read from Compute Clear. Leave
+        # them out.
         known = await tx.rentals.resources_by_id(list(listed))
         stored_ids = known.keys() | {machine.resource_id for one in before for machine in one.purchase.machines}
         new = {resource_id: machine for resource_id, machine in listed.items() if resource_id not in stored_ids}
@@ -172,8 +174,8 @@ async def _add(deps: Deps, questions: Sequence[AdminQuestion], *, together: bool
         known = asked.keys() | (await tx.rentals.resources_by_id(list(found))).keys()
         left = [one for one in batch if not any(m.resource_id in known for m in one.purchase.machines)]
         if whole is None and together:
-            # If another process is already asking about some of these machines, add the other machines to its
-            # message.
+            # Another process may already be asking the admins about some of these machines. If so, add the other
+            # machines to that question instead of asking a second one.
             begun = next((one.part_of for one in asked.values() if one.part_of is not None), None)
             whole = None if begun is None else await tx.questions.get(begun)
         if together:
@@ -246,7 +248,8 @@ def _read(
 ) -> UnmanagedMachine:
     newest = listed.get(machine.resource_id)
     if newest is not None:
-        # If the API states no start, `since` is the time at which we first saw the machine. Keep it.
+        # If the API doesn't report when a machine started, `since` is the time at which the bot first saw the
+        # machine. A later reading must not replace this time.
         return changed(newest, since=min(newest.since, machine.since))
     if machine.resource_id not in answers:
         return machine

@@ -365,8 +365,8 @@ async def change_owner(tx: Tx, deps: Deps, admin: Person, rental_id: str, owner:
     if rental.state is State.READY:
         snapshot = await load_snapshot(tx, rental)
         idle = idle_now(await load_machine(tx, deps, snapshot, now), deps.rules, now)
-        # Ask about the idle machine in the message that tells the new owner about the rental. Otherwise, a
-        # separate question would follow immediately.
+        # The new owner gets a message about the change. If the machine is idle, this message also asks whether the
+        # machine is still needed. Otherwise, a separate message with this question would follow immediately.
         if idle is not None:
             facts = OwnerChangedFacts(people=people, **dict(question_facts(snapshot, idle, now)))
     after = transitions.change_owner(rental, owner.id, now, asked_about=idle)

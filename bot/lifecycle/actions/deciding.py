@@ -148,8 +148,8 @@ class Approve(Action[ToApprove, ToApprove, Rental], id="approve"):
             found,
             after=after,
             passed=await passed_by(tx, deps.rules, after, now),
-            # The limits on rentals don't apply to a waitlist entry yet. They are checked once an offer fits the
-            # entry.
+            # A waitlist entry is a request that waits for a cheaper offer. It uses no machine yet, so the limits
+            # on running rentals are checked only when an offer is found.
             usage=None
             if rental.waitlist_entry is not None
             else await tx.rentals.usage(rental.owner, without=rental.id),

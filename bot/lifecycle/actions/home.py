@@ -53,7 +53,8 @@ async def home_for(deps: Deps, person: Person, page: int) -> HomeView | None:
     if not may_use(person, rules):
         return None
     waits = tuple(await waiting_of(deps, person))
-    # Rentals that wait for an offer are already in `waits`, so they aren't listed a second time.
+    # `waits` already contains the rentals that wait for an offer. Leave them out of the other list, so that the
+    # tab doesn't show them twice.
     queued = {one.rental.id for one in waits if one.rental is not None and one.rental.state is State.QUEUED}
     rentals = partial(live_rentals, deps, person, everyone=False, most=ROWS, without=queued, with_waiting=True)
     live = await rentals(skip=page * ROWS)

@@ -70,7 +70,7 @@ async def add_key(deps: Deps, person: Person, line: str, *, reply_to: Destinatio
         Mistake: The bot doesn't accept the line, or the person would have too many keys. Nothing was stored.
     """
     check_user(person, deps.rules)
-    # Read the key in a thread. Otherwise, parsing a large key would block the event loop and delay
+    # Parse the SSH key in a thread. A large key takes long to parse, and would block the event loop and delay
     # acknowledgements to Slack.
     key = await asyncio.to_thread(read_key, line)
     return await carry_out(deps, person, SaveKeys([key], reply_to))

@@ -213,7 +213,8 @@ class Extend(Action[AskedLease, LongerLease, Extended], id="extend"):
     def plan(self, loaded: AskedLease, by: By) -> LongerLease:
         rental, ends_at, now = loaded.rental, loaded.ends_at, by.now
         lease = rental.running_lease
-        # Teammates may not see the owner's spending, so their message contains no amounts.
+        # This message is for teammates, with whom the owner shares the machine. They may not see the owner's
+        # spending, so the message contains no amounts.
         refusal = (
             None
             if by.person.id == rental.owner
@@ -306,8 +307,8 @@ def _asked_end(extend: Extend, rental: Rental, events: Sequence[Event], by: By) 
         check_user(person, by.rules)
     ends_at = asked if isinstance(asked, datetime) else max(lease.ends_at, now) + asked
     if lease.graceful_destroy is not None and not isinstance(asked, datetime):
-        # The extension cancels the graceful destroy. The machine must not end earlier than it would have if nobody
-        # had started to destroy it.
+        # Somebody had asked to destroy the machine once its script has finished, and this extension cancels that.
+        # The machine must not end earlier than it would have ended without the attempt to destroy it.
         ends_at = max(ends_at, lease.graceful_destroy.ends_at)
     if extend.until_done:
         ends_at = _latest_end(extend, rental, ends_at)
@@ -443,7 +444,7 @@ def _not_ready(rental_id: str, state: State) -> TooLate:
     return TooLate(f"{rental_id} isn't ready, because it {does}. Nothing was changed.", rental_id)
 
 
-# --- decisions about an idle machine whose owner doesn't respond
+# --- decisions about an idle machine whose owner doesn't answer the question whether it is still needed
 
 
 class OnUnanswered(Direct[Rental, Rental], notes_seen=False):

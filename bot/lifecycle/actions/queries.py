@@ -223,7 +223,8 @@ async def _visible(tx: Tx, deps: Deps, person: Person, rental_id: str) -> Rental
     """
     rental = await tx.rentals.get(rental_id)
     if rental is None or not may_look(person, rental.owner, deps.rules):
-        # Check the person's rights first. Otherwise, the reply would reveal which IDs exist.
+        # First refuse people who may not use the bot at all, whether or not the ID exists. Otherwise, they would
+        # learn from the reply which IDs exist.
         check_user(person, deps.rules)
         raise Mistake(f"I don't know {rental_id}.", next_step=NextStep.LIST_YOURS)
     return rental
@@ -399,7 +400,7 @@ async def people_asked(tx: Tx, rental: Rental) -> PeopleAsked | None:
     )
 
 
-# --- what people may see of a machine's use
+# --- what each person may see about the use of a machine
 
 
 DAY = timedelta(days=1)
@@ -463,7 +464,7 @@ async def use_of_last_day(tx: Tx, rental: Rental, now: datetime, rules: Rules) -
     return recent_use(samples, await tx.samples.highest(rental.id, now - DAY), now, rules.idle)
 
 
-# --- the rental that a command without an ID means
+# --- the rental that a command refers to if it contains no ID
 
 
 class Purpose(Enum):

@@ -279,7 +279,7 @@ def _with_prices(facts: RequestFacts, offer: Offer, quote: Quote) -> RequestFact
     return changed(facts, read_at=offer.read_at, other=cheapest_other(offer, quote.offers))
 
 
-# --- the offer that a person clicked before they had an SSH key, rented when they add one
+# --- renting the offer that a person clicked before they had an SSH key, as soon as they add a key
 
 
 @dataclass(frozen=True)

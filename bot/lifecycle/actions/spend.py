@@ -181,7 +181,8 @@ async def ask_for_file(deps: Deps, person: Person, part: MonthPart) -> None:
     check_reads_spend(person, deps.rules)
     async with deps.store.write() as tx:
         if not await tx.messages.file_waits(to_person(person.id), part):
-            # The file is created when the message is sent, with the charges that the person may see at that time.
+            # The message stores no file. When the message is sent, the file is created with the charges that the
+            # person may see at that time.
             message = queued(MessageKind.FILE, to_person(person.id), deps.clock.real(), charges_of=part)
             await tx.messages.add(message)
 

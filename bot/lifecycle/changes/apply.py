@@ -34,7 +34,8 @@ async def apply(tx: Tx, deps: Deps, change: Change) -> Rental:
     messages = (*messages_of(change, deps.rules, deps.clock.real()), *change.messages)
     await tx.rentals.apply(replace(change, messages=messages, under_claim=deps.claimed == after.id))
     if _end_changed(before, after):
-        # Each probe run sends the machine its end, so run the next one as soon as possible.
+        # The end of the lease has changed. The machine learns its end only from the bot's probe runs, its regular
+        # connections over SSH. So schedule a probe run as soon as possible.
         last = (await tx.samples.newest_of([after.id])).get(after.id)
         await tx.probe_runs.make_due(after.id, soonest_probe_run(last, deps.clock.now()))
     if resolves:

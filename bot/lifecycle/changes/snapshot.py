@@ -217,11 +217,12 @@ async def save(
     stored = snapshot.stored
     if stored is None:
         raise ValueError("only a snapshot that was loaded can be saved")
-    # Look attempts up by number, because the rental of a waitlist entry can have a thousand of them.
+    # Index the attempts by their number. A rental from the waitlist can have a thousand attempts, so searching
+    # through them again and again would be slow.
     before_by_n = {attempt.n: attempt for attempt in stored.attempts}
     attempts = tuple(attempt for attempt in snapshot.attempts if attempt != before_by_n.get(attempt.n))
-    # Search the tuples instead of building sets. An unchanged resource or row is the same object as the stored
-    # one, so `in` finds it without comparing or hashing its fields.
+    # `in` on these tuples is faster than building sets. An unchanged resource or row is the same object as the
+    # stored one, so `in` finds it by identity. A set would have to hash all fields of every object.
     resources = tuple(resource for resource in snapshot.resources if resource not in stored.resources)
     ledger = tuple(row for row in snapshot.ledger if row not in stored.ledger)
     same_facts = not attempts and not ledger and all(_only_read_again(one, stored) for one in resources)
@@ -250,7 +251,8 @@ async def save(
             await apply(tx, deps, change)
     except Stale:
         _report_attempts([attempt for attempt in new_states if attempt.n in states], deps)
-        # The ledger rows were written although the change was stale, so they have to be charged.
+        # The change itself was rejected, because another process had changed the rental in the meantime. Its final
+        # costs were written to the ledger all the same, so they have to be charged now.
         if ledger:
             await transact(deps, settle_stored, deps, rental.id)
         raise

@@ -210,7 +210,8 @@ class DueLoop(Part, ABC, Generic[R]):
         None if no due time is known.
         """
         self.passes += 1
-        # Work that starts in this pass keeps these dependencies, including the rules, until it ends.
+        # Tasks that start in this pass of the loop use this object until they end. They therefore follow the rules
+        # that are in force now, even if the policy changes in the meantime.
         self.deps = with_newest_rules(self.deps)
         await self._renew_claims()
         await self.before_pass()
@@ -285,7 +286,7 @@ class DueLoop(Part, ABC, Generic[R]):
         try:
             await self.work(row, partial(self._claim_lasts, row.id))
         except Exception as error:
-            # The failure of one row must not stop the work on the others.
+            # An error in the work on one row must not stop the work on the others.
             await self.failed(row, error)
             await self._put_off(row)
 
@@ -329,7 +330,8 @@ class DueLoop(Part, ABC, Generic[R]):
             renewed = await self.rows(tx).renew(held, self.claim_seconds)
         for key, one in held.items():
             one.claimed_until, one.lost = now + self.claim_seconds, key not in renewed
-            # Work that has finished in the meantime has ended its claim itself, so this claim isn't lost.
+            # Work that has finished in the meantime has released its claim itself. A claim that is missing for
+            # this reason isn't a lost claim.
             if one.lost and self._under_way.get(key) is one:
                 self.claims_lost += 1
                 log.warning(f"{self.name}.claim_lost", row=key)

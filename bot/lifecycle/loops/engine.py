@@ -76,8 +76,8 @@ class Steps(DueLoop[ClaimedRental]):
         except GpubotError:
             raise
         except Exception as error:
-            # One of the rentals can't be loaded. Let each step load its own snapshot, so that only that rental's
-            # step fails.
+            # All rentals were loaded together, and one of them can't be loaded. Let each step load its rental
+            # itself, so that only the step of the damaged rental fails.
             log.warning("engine.not_loaded_together", error=type(error).__name__)
 
     @override
@@ -100,8 +100,8 @@ class Steps(DueLoop[ClaimedRental]):
     @override
     async def failed(self, row: ClaimedRental, error: Exception) -> None:
         if isinstance(error, StoreBusy | ClaimLost):
-            # The store failed, not the rental's step, so don't count this as a failure of the step. If the store
-            # stays busy, the self-check alerts people.
+            # The database failed, and not the step of this rental, so don't count this error as a failure of the
+            # step. If the database stays unavailable, a separate self-check alerts the admins.
             log.warning("step.outage", rental=row.id, state=row.state, error=type(error).__name__)
             self.on_outage()
             return
@@ -153,7 +153,8 @@ class DueTimes:
         await self._deps.clock.pause(GATHER)
         waiting, read_again = self._waiting, self._read_again
         self._waiting, self._read_again, self._writing = [], [], None
-        # This write needn't be durable: if a power cut loses it, the rentals are simply due again.
+        # The database needn't wait until this write is on the disk. If a power cut loses the write, the steps of
+        # these rentals are simply repeated.
         async with self._deps.store.write(durable=False) as tx:
             await tx.rentals.defer_all(waiting)
             await tx.rentals.note_read(read_again)

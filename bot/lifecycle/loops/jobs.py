@@ -108,8 +108,9 @@ class Jobs(DueLoop[Claimed]):
     @override
     async def before_pass(self) -> None:
         if not self.deps.may_claim():
-            # This machine's clock is wrong, so another process has to take over. Otherwise, a continuous job such
-            # as delivery would go on for as long as this process renews its claim.
+            # This machine's clock is wrong, so this process gives up its claim and another process takes over the
+            # job. Without this, a job that never ends by itself, such as sending messages, would stay with this
+            # process forever.
             await self.end()
             return
         if self._begun:

@@ -132,7 +132,8 @@ class OverdueDeletion(Part):
             now = self._checked_at = await self._correct_clock(tx)
             past_end = await tx.overdue.past_end(now)
         if checked_at is not None and now < checked_at - MOST_FROM_WITNESSES:
-            # The clock was wrong during the earlier checks, so the times that these checks noted are wrong, too.
+            # The clock has been set back, so it was wrong during the earlier checks. The times that these checks
+            # recorded are wrong as well. Discard them.
             self._retry_at.clear()
             self._away_at.clear()
         attempts = {(attempt.rental_id, attempt.n): attempt for attempt in past_end}
@@ -148,7 +149,7 @@ class OverdueDeletion(Part):
             except GpubotError as error:
                 log.warning("overdue.outage", rental=attempt.rental_id, error=type(error).__name__)
             except Exception:
-                # If the deletion of one attempt fails, go on with the others.
+                # An error in the deletion of one machine must not stop the deletion of the others.
                 log.exception("overdue.failed", rental=attempt.rental_id)
         retries = [at for at in self._retry_at.values() if at > now]
         self.next_at = soonest(*waiting, *retries)
@@ -197,7 +198,7 @@ class OverdueDeletion(Part):
             running = checked_at is not None and checked_at <= end and now - checked_at <= DOWN_AFTER
             async with self._deps.store.read() as tx:
                 stored = await tx.account.get(PAST_END, _key(key))
-            # Ignore a time in the future: it was stored while the clocks were wrong.
+            # Ignore a stored time that is in the future. It was written while this machine's clock was wrong.
             if stored is not None and stored.end == end and stored.since <= now:
                 past_end = stored
                 self._stored.add(key)
@@ -206,8 +207,9 @@ class OverdueDeletion(Part):
                 self._stored.discard(key)
             self._past_end[key] = past_end
         if key not in self._stored and now - past_end.since >= overdue_grace(self._deps.rules) / 2:
-            # Store the time, so that it survives a restart. If a step crashes the process again and again, the
-            # grace periods must not start over each time.
+            # Store the time since which the machine has been past its end. If the bot crashes again and again, the
+            # time allowed until the deletion would otherwise start anew after each crash, and the machine might
+            # never be deleted.
             with suppress(GpubotError):
                 await self._store(key, past_end)
                 self._stored.add(key)
@@ -243,8 +245,8 @@ class OverdueDeletion(Part):
         if complete and away_at is not None and now - away_at < STEP_GOES_FIRST:
             return
         for resource in resources:
-            # Read the end and the time again before each call. The lease may have been extended in the meantime,
-            # and each response of the market corrects the clock.
+            # Read the end of the lease and the clock again before each deletion. Since the last reading, somebody
+            # may have extended the lease, and a response of the market may have corrected the clock.
             if not await self._still_overdue(attempt, overdue_at):
                 return
             try:
@@ -253,12 +255,13 @@ class OverdueDeletion(Part):
                 log.warning("overdue.not_deleted", resource=resource.resource_id, error=type(error).__name__)
                 complete = False
                 continue
-            # An adopted machine has no offer, so the market can't list the statuses of its resources. Only the
-            # store knows that a resource was deleted before.
+            # An adopted machine, which the bot didn't buy itself, has no offer. The statuses of a machine's
+            # resources are read by its offer, so for an adopted machine only the database says whether a resource
+            # was deleted before.
             deleted_before = attempt.offer_id is None and resource.delete_accepted_at is not None
             if accepted and not deleted_before:
-                # Note the accepted deletion now. It has to be stored, and people have to be notified of it, even
-                # if the next read fails.
+                # Record immediately that the market accepted the deletion. The deletion has to be stored and
+                # people have to be notified, even if the next call of the market fails.
                 complete = False
                 log.warning("overdue.deleted", rental=attempt.rental_id, resource=resource.resource_id)
                 _, before = self._unwritten.get(key, (attempt, ()))
@@ -276,7 +279,8 @@ class OverdueDeletion(Part):
         try:
             statuses = await self._deps.market.resource_ids(attempt.offer_id)
         except Exception as error:
-            # Even if a bug prevents reading the answer, the resources that are in the store must be deleted.
+            # The market's answer couldn't be read, perhaps because of a bug. Delete the resources that are in the
+            # database all the same, because they are billed.
             log.warning("overdue.not_listed", rental=attempt.rental_id, error=type(error).__name__)
             if isinstance(error, MarketAway):
                 self._away_at[attempt.rental_id, attempt.n] = now

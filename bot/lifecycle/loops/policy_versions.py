@@ -127,11 +127,13 @@ async def _bring_into_force(tx: Tx, deps: Deps, in_force: RulesInForce, policy: 
     if stored is None:
         await tx.events.add(event)  # These rules are in force already, so nobody is notified.
         return Reload(version, ())
-    # Also notify people who were admins before the change.
+    # People who were admins before this change of the policy are notified, too. Otherwise, an admin could be
+    # removed without noticing.
     admins = tuple(dict.fromkeys((before or policy.rules).admins + policy.rules.admins))
     await send(tx, replace(deps, rules=changed(policy.rules, admins=admins)), event)
     if before is None or before.groups != policy.rules.groups:
-        # The stored data of people doesn't say who belongs to the new groups, so it has to be read again.
+        # The policy now names other Slack user groups. The stored data of people doesn't say whether they belong
+        # to these groups, so delete it; it is then read from Slack again.
         await tx.people.forget()
     return Reload(version, keys)
 

@@ -62,7 +62,7 @@ RETRY_FAILED = timedelta(minutes=2)
 """
 
 
-# --- probe runs that fail because of the bot, and so say nothing about the machines
+# --- probe runs that failed because of the bot itself, and so say nothing about the machines
 
 
 FEWEST = 3
@@ -269,11 +269,13 @@ async def run_probe(deps: StepDeps, claimed: Claimed, faults: ProbeFaults) -> st
         if rental is None or not await tx.probe_runs.defer(
             claimed, _next(rental, target, [*earlier, sample], began)
         ):
-            # Discard this result. Either another process has claimed the probe run, or probing of this machine has
-            # stopped in the meantime and another machine may have answered at its address.
+            # Discard the result of this probe run. Either another process has taken over the probe run. Or probing
+            # of this machine has stopped in the meantime, and its address may already belong to another machine,
+            # which answered.
             faults.forget(rental_id)
             return
-        # A machine refuses the login until its startup script has installed the probe. Don't log these refusals.
+        # A new machine refuses the bot's SSH login until its startup script has installed the bot's key. Such
+        # refusals are expected, so don't log them.
         if result.missed is not None and (result.missed is not Missed.REFUSED or rental.probe_answered_at):
             log.info("visit.missed", rental=rental_id, missed=result.missed.value)
         await tx.samples.add(sample)
@@ -393,7 +395,7 @@ async def _write(tx: Tx, deps: StepDeps, before: Rental, after: Rental, events: 
     await apply(tx, deps, Change(before, after, events))
 
 
-# --- the first report of a machine's probe, or no answer soon after the machine got ready
+# --- the first report of a new machine's probe, and the case that no report arrives
 
 
 COMPARED_WITHIN = timedelta(minutes=30)

@@ -55,7 +55,8 @@ async def drop_old_samples(deps: Deps) -> None:
 
 async def _drop_all(deps: Deps, drop: Callable[[Tx], Awaitable[int]]) -> None:
     while True:
-        # This write needn't be durable: rows that a power cut brings back are deleted by the next run.
+        # The database needn't wait until this write is on the disk. If a power cut undoes the deletion of these
+        # rows, the next run deletes them again.
         async with deps.store.write(durable=False) as tx:
             dropped = await drop(tx)
         if dropped < AT_ONCE:

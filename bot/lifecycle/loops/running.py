@@ -113,8 +113,8 @@ async def finish(work: Awaitable[object]) -> None:
         async with asyncio.timeout(FINISH_WITHIN):
             await work
     except TimeoutError:
-        # Nothing is lost. The intent of each call is committed before the call, so the next start looks up the
-        # outcome.
+        # Abandoning the running work is safe. The bot commits its intention to make a call before it makes the
+        # call, so after the next start it looks up the outcome of each unfinished call.
         log.warning("gpubot.drain_timed_out")
 
 

@@ -202,7 +202,7 @@ async def _load(tx: Tx, deps: Deps, search_id: str, *, drop: bool = True) -> tup
     return waiters, others
 
 
-# --- serving the entries with the offers that were found
+# --- renting for the entries of the waitlist for which an offer was found
 
 
 async def _serve(
@@ -329,8 +329,9 @@ async def _check_allowed(tx: Tx, deps: Deps, rental: Rental, after: Rental) -> t
     new = after.terms
     if rental.approved_by is None and needs_approver(new.gpu, new.count, new.price, terms.total, rules):
         raise Refused("This now needs approval.")
-    # Other rentals may have exceeded a budget with an approver's consent after this rental reserved its share.
-    # Ignore these budgets, and check only the budgets that were lowered since then.
+    # This rental reserved its share of the budgets when it joined the waitlist. Since then, an approver may have
+    # allowed other rentals to exceed a budget. This rental must not suffer from that, so check only the budgets
+    # that an admin has lowered since then.
     before = rental.waitlist_entry.budgets if rental.waitlist_entry is not None else None
     added = () if rental.approved_by is not None else await passed_by(tx, deps.rules, after, deps.clock.now())
     return tuple(demand for demand in passed if is_lowered(demand, before)) or added

@@ -290,7 +290,7 @@ def _unwritten_rows(facts: RentalFacts, now: datetime) -> list[LedgerRow]:
     ]
 
 
-# --- keeping reservations and charges up to date
+# --- updating reservations (amounts set aside for running rentals) and charges (final costs)
 
 
 class Difference(NamedTuple):
@@ -400,13 +400,14 @@ async def _facts_of(tx: Tx, rental: Rental) -> RentalFacts:
     waits = False
     if rental.replaced_by is not None:
         other = await tx.rentals.get(rental.replaced_by)
-        # A rental can name its replacement before the replacement is stored, so `other` may be None.
+        # `replaced_by` may contain the ID of a rental that isn't stored yet. In that case, `other` is None.
         waits = other is None or not (other.state.over or other.state is State.AWAITING_APPROVAL)
     if not rental.attempts:
         return RentalFacts(rental)
     facts = (await tx.rentals.facts_of([rental.id]))[rental.id]
     changes: Sequence[Event] = ()
-    # Before the machine is ready, everything is reserved for the present owner.
+    # Until the machine is ready, its whole cost is reserved for its present owner, so earlier changes of the owner
+    # don't matter.
     if rental.lease is not None:
         changes = (await tx.events.of_many([rental.id], (EventKind.OWNER_CHANGED,))).get(rental.id, ())
     return RentalFacts(rental, *facts, replacement_waits=waits, owner_changes=changes)

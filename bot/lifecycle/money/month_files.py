@@ -127,13 +127,13 @@ async def _finance(deps: StepDeps) -> Collection[str] | None:
 async def _file(deps: StepDeps, month: Month, finance: Collection[str]) -> None:
     async with deps.store.read() as tx:
         file = await month_file(tx, deps.rules, deps.clock.now(), MonthPart(month=month))
-    # Write the file in a thread. The file can have thousands of rows, and writing them in the event loop would
-    # delay acknowledgements to Slack.
+    # Create the file in a thread. It can have thousands of rows, and creating it on the event loop would delay
+    # acknowledgements to Slack.
     written = await asyncio.to_thread(file.written)
 
     async def decision(tx: Tx) -> None:
-        # This transaction has the spending lock. Nothing can be charged to the month until the transaction ends,
-        # because charging takes the same lock.
+        # This transaction has the database lock that every charge needs. Until the transaction ends, nothing can
+        # be charged to the month.
         if not await is_complete(tx, deps.rules, deps.clock.now(), month) or file.complete is not None:
             return
         if await tx.budgets.charges_in(month) != [row.charge for row in file.rows]:

@@ -156,7 +156,7 @@ async def check_budget_alerts(deps: Deps) -> None:
     await transact(deps, send_planned_alerts, deps)
 
 
-# --- the digest for the home channel: once a week, by project, never by person
+# --- the digest, a weekly message to the home channel with the spending of each project but not of single people
 
 
 async def send_digest(deps: Deps) -> None:

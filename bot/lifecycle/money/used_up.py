@@ -42,7 +42,8 @@ async def with_used_up_at(tx: Tx, rules: Rules, demands: Sequence[Demand], now: 
     rates = await rates_now(tx)
     if not any(one.balance.scope in rates for one in demands):
         return tuple(demands)
-    # The balance contains only the cost of terminated machines. Add the cost of the others until now.
+    # A balance contains only the final cost of machines that are terminated. Add what the running machines have
+    # cost so far.
     running: defaultdict[Scope, Micros] = defaultdict(int)
     for charge in await live_charges(tx, rules, now):
         if charge.month == month:

@@ -46,7 +46,8 @@ async def ask_again(
         spent=snapshot.spent_at_most(now),
     )
     if rental.waitlist_entry is not None and offer is None:
-        # A waitlist entry keeps its price, because that is the highest price that its owner named.
+        # A waitlist entry keeps its price, because this price isn't that of an offer: it is the highest price that
+        # the owner accepts.
         terms = changed(rental.terms, version=rental.terms.version + 1)
         over = needs_approver(terms.gpu, terms.count, terms.price, terms.total, rules)
         proposal = Proposal(terms=terms, over=over)

@@ -152,13 +152,14 @@ async def check_deciders(deps: Deps, directory: Directory) -> None:
     members = {one for group in found for one in group or ()}
     async with deps.store.read() as tx:
         new = members - {person.id for person in await tx.people.known(members)}
-    # Look up only some of the new members at a time, because Slack allows only a few requests per minute. Known
-    # members don't have to be looked up again: Slack itself removes people from its groups when they leave.
+    # Look up only some of the new members of a user group at a time, because Slack allows only a few requests per
+    # minute. Members who were looked up before needn't be looked up again: when people leave, Slack itself removes
+    # them from its groups.
     await directory.refresh({*people, *sorted(new)[:LOOKED_UP_AT_ONCE]})
 
     async def decision(tx: Tx) -> None:
         for group, members in zip(groups, found, strict=True):
-            # If Slack didn't respond, the last known members still apply.
+            # Slack didn't respond. Use the members of the group that were read last.
             if members is not None and frozenset(members) != await tx.account.get(GROUP_MEMBERS, group):
                 await tx.account.set(GROUP_MEMBERS, frozenset(members), group)
         left = await rules_now(tx, rules)

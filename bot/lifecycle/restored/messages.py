@@ -44,8 +44,8 @@ async def ask_again(tx: Tx, deps: Deps, rental_id: str) -> None:
         asked = await back_to_approval.ask_again(tx, snapshot, Why.SHOWN_LATER, now=now, rules=deps.rules)
         await apply(tx, deps, Change(rental, asked.rental, asked.events))
     elif rental.state in {State.PROCURING, State.PROVISIONING}:
-        # Pretend that buying has been blocked for the longest allowed time, so that the next step asks people
-        # again.
+        # The next step must ask people whether to continue. A step does so if buying has been blocked for the
+        # longest allowed time, so store a block that began that long ago.
         blocked = Blocked(since=now - BLOCKED_AT_MOST, why=Why.SHOWN_LATER)
         await apply(tx, deps, Change(rental, alter(rental, blocked=blocked)))
 

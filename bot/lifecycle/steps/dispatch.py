@@ -40,8 +40,8 @@ async def _wait(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     if now < until:
         return snapshot.with_due(until)
     if not deps.opened.swept:
-        # If the database is a backup, the rental's machine may be running already. It's too early to say that
-        # nothing was rented.
+        # The database may be an older backup that doesn't contain the rental's machine, although the machine is
+        # running. It is therefore too early to tell the owner that nothing was rented.
         return snapshot.with_due(poll_at(now))
     if rental.state is State.QUEUED:
         return end_waitlist_entry(snapshot, now)
@@ -62,9 +62,11 @@ async def _destroy(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     why = after.ending.why if after.ending else None
     lease = rental.lease
     fixed_end = lease is not None and lease.latest_end is None and (lease.kept_until or not rental.terms.kept)
-    # Don't compare the cost with the estimate in three cases. A rental with a flexible end may have ended before
-    # its latest end. A machine may have been kept after its lease, because saving failed. An adopted machine was
-    # already billed before its lease began.
+    # In three cases, the final cost of a rental can't be compared with its estimate:
+    # - A rental with a flexible end may have ended before its latest end.
+    # - A machine may have been kept after the end of its lease, because the owner's script failed to save the
+    #   results.
+    # - An adopted machine was billed before the bot managed it.
     ran_its_length = why is Why.LEASE_ENDED and bool(fixed_end) and rental.quote_id is not None
     facts = EndedFacts(
         end=after.state,

@@ -78,7 +78,8 @@ async def procure(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     """Look up the result of the current attempt, or begin the next attempt."""
     due_at = snapshot.rental.due_at
     if due_at is not None and deps.clock.now() - due_at >= BLOCKED_AT_MOST:
-        # The bot was down when this step was due. Count the time since then as blocked, too.
+        # This step should have run long ago, so the bot was down. Nothing could be bought in that time, so count
+        # it as time in which buying was blocked.
         snapshot = blocked_since(snapshot, due_at)
     if snapshot.attempts and _ended_as_overdue(snapshot.rental, snapshot.attempts[-1]):
         snapshot = block_since_overdue(deps, snapshot, snapshot.attempts[-1])
@@ -93,11 +94,12 @@ async def procure(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     try:
         snapshot, progress = await look_up(deps, snapshot, attempt)
     except MarketAway as away:
-        # Count buying as blocked until the market answers. If that takes too long, people are asked again before
-        # anything more is bought.
+        # The market didn't answer. Count buying as blocked from now until the market answers. If this takes too
+        # long, people are asked again before anything is bought.
         return _note_unknown(blocked_since(snapshot, now), attempt, now).with_due(retry_at(now, away))
-    # Any answer ends an outage, but only an answer to the next purchase ends a rate limit. Otherwise, a rental
-    # whose purchases are refused again and again would never wait for a decision.
+    # The market answered a status query. This ends an outage of the market, but not a rate limit: only an answer
+    # to the next purchase shows whether purchases are accepted again. Without this distinction, a rental whose
+    # purchases are refused again and again would never ask people for a decision.
     blocked = snapshot.rental.blocked
     if blocked is not None and now - blocked.since < BLOCKED_AT_MOST and attempt.why not in MARKET_UNAVAILABLE:
         snapshot = snapshot.altered(blocked=None)
@@ -109,7 +111,8 @@ async def procure(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     if attempt.closed:
         return await _buy_next(deps, snapshot)
     if progress.in_progress and attempt.why not in REPORTED_FAILED:
-        # The status says that the offer was bought, although there is no resource yet. The timeout begins now.
+        # The market reports that the offer was bought, although no machine has appeared yet. From now on, the
+        # machine has to become ready within the provisioning timeout.
         return _accepted(snapshot, attempt, now)
     if now - attempt.intended_at >= deps.rules.procure.provision_timeout:
         return give_up(snapshot, attempt, Why.VENDOR_FAILED, now)
@@ -165,9 +168,9 @@ def _note_unknown(snapshot: RentalSnapshot, attempt: Attempt, now: datetime) -> 
 def _accepted(snapshot: RentalSnapshot, attempt: Attempt, now: datetime) -> RentalSnapshot:
     bought = changed(attempt, accepted=True, state=AttemptState.BOUGHT, why=None)
     after = accept(snapshot.rental, now=now, due_at=poll_at(now))
-    # An owner on the waitlist gets a direct message about the purchase. A request with a start time needs no such
-    # message, because its owner expects the machine at that time. The card shows that the machine was rented, and
-    # READY notifies the owner.
+    # An owner whose request waited for a cheaper offer gets a direct message when an offer is bought. A request
+    # with a start time needs no such message, because its owner expects the machine at that time. That owner sees
+    # the purchase on the card, and is notified when the machine is ready.
     waitlist_entry = snapshot.rental.waitlist_entry if snapshot.rental.request.starts_at is None else None
     facts = AttemptFacts(
         vendor=attempt.vendor,
@@ -194,8 +197,9 @@ async def _buy_next(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
         shown_later = rental.blocked.why is Why.SHOWN_LATER
         return await asked_again(deps, snapshot, Why.SHOWN_LATER if shown_later else Why.BUYING_BLOCKED, now)
     if not deps.opened.swept:
-        # If the database is a backup, the machine may be running already. The first sweep has usually ended by the
-        # next poll.
+        # The database may be an older backup, and the rental's machine may be running already. The first
+        # comparison with the account shows whether it is. This comparison has usually ended by the next poll, so
+        # wait for that.
         if rental.blocked is None:
             return blocked_since(snapshot, now).with_due(poll_at(now))
         async with deps.store.read() as tx:
@@ -346,8 +350,9 @@ async def _intend(
 
     async def check_first(tx: Tx) -> None:
         if snapshot.unresolved:
-            # When the owner clicked, the team's limit was checked with the rental's own highest price, but without
-            # the prices of unresolved attempts.
+            # Some purchases of this rental have an unknown outcome, and each may turn out to be a running machine.
+            # The earlier check of the team's hourly limit didn't include the prices of these purchases, so check
+            # the limit again including them.
             await tx.rentals.lock_spending()
             usage = await tx.rentals.usage(snapshot.rental.owner, without=snapshot.rental.id)
             own = offer.rate + sum(attempt.rate for attempt in snapshot.unresolved)
@@ -435,8 +440,8 @@ def _answered(snapshot: RentalSnapshot, attempt: Attempt, answer: Procured, now:
     if answer.bought_nothing:
         return snapshot.with_facts(changed(answered, state=AttemptState.FAILED)).with_due(now)
     if answer.why in REPORTED_FAILED and not answer.resource_ids:
-        # A call that is answered like this has usually bought no machine, so buy the next offer immediately. If a
-        # machine of this attempt appears later, it is an orphan and is deleted.
+        # After such an answer, the vendor has usually created no machine. So don't wait, and buy the next offer
+        # immediately. If a machine does appear later, the bot deletes it as an orphan.
         orphaned = changed(answered, state=AttemptState.UNKNOWN, orphaned=True, marked_by=Marker.STEP)
         return snapshot.with_facts(orphaned).with_due(now)
     return _note_unknown(snapshot.with_facts(answered), answered, now).with_due(poll_at(now))

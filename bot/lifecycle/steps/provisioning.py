@@ -38,8 +38,8 @@ async def provision(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     attempt = snapshot.live
     now = deps.clock.now()
     if attempt is None or attempt.marked_for_deletion:
-        # No attempt is live: the attempt's deletion was accepted, or the vendor took the machine away before it
-        # was ready.
+        # The rental no longer has a machine to wait for: the market has accepted the deletion of the machine, or
+        # the vendor took the machine away before it was ready.
         lost = snapshot.attempts[-1]
         if lost.marked_by is not Marker.OVERDUE:
             return give_up(snapshot, lost, Why.VENDOR_TOOK_IT, now)
@@ -49,7 +49,7 @@ async def provision(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
         if seen and all(seen):
             progress = await deps.market.progress(attempt.called_offer.offer_id)
         else:
-            # Store each resource as soon as it appears, because it is billed from that moment.
+            # Store each new resource immediately, because the vendor bills it from the moment at which it appears.
             snapshot, progress = await look_up(deps, snapshot, attempt)
             attempt = snapshot.attempts[-1]
     except MarketAway as away:
@@ -92,8 +92,9 @@ async def _try_ssh(deps: StepDeps, snapshot: RentalSnapshot, attempt: Attempt) -
     """Look up the machine's address, and try to read an SSH banner from it."""
     reachable = snapshot.reachable(attempt)
     probing = snapshot.rental.quiet_since_real is not None
-    # Between two tries to connect, don't look the address up again before the next poll is due: the address rarely
-    # changes, and each lookup changes the rental and edits its card.
+    # The bot tries to connect to a new machine more often than it polls the market. Don't look up the machine's
+    # address again before each try: the address rarely changes, and each lookup is stored and causes an edit of
+    # the Slack card.
     if reachable is None or not probing or deps.clock.now() - reachable.read_at >= POLL:
         try:
             snapshot, _ = await look_up(deps, snapshot, attempt)
@@ -127,14 +128,15 @@ async def _ready(
     now, rental, attempt = deps.clock.now(), snapshot.rental, snapshot.attempts[-1]
     terms, rate = rental.terms, hourly(snapshot.resources_of(attempt), attempt)
     # Normally, the lease has its full length. It is shorter if the machine costs more than quoted, or if the
-    # machine became ready while the bot was down. The lease never goes past the latest end that the owner named.
-    # The latest end of a flexible lease is limited in the same way.
+    # machine became ready while the bot was down. It never goes past the latest end that the owner named. The same
+    # limits apply to the latest end of a lease with a flexible end.
     wanted = longest_lease(rental.request, terms.lease, now)
     afforded = affordable_lease(terms.total, snapshot.spent_at_most(now), rate, wanted, deps.rules)
     ends_at, latest_end = lease_ends(rental.request, now, now + afforded)
     kept_until: datetime | None = None
     if terms.kept and attempt.script is not None and ScriptPart.ON_ENDING in attempt.script.parts:
-        # If saving fails, the machine is kept for as long as the terms pay, but not after the owner's hours begin.
+        # If the owner's script fails to save the results at the end, the machine is kept for some time. This time
+        # is limited by the approved cost and by the beginning of the owner's working hours.
         last, zone = latest_end or ends_at, zone_of(owner.tz if owner is not None else None, deps.rules)
         longest = last + kept_for(last, zone, deps.rules) - now
         afforded = affordable_lease(terms.total, snapshot.spent_at_most(now), rate, longest, deps.rules)

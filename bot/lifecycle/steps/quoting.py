@@ -66,7 +66,8 @@ async def _answer(deps: StepDeps, quote: Quote) -> None:
 
     Does nothing if another process is now working on the quote, because that process will answer.
     """
-    # This write needn't be durable: if a power cut loses it, the quote is simply due again.
+    # The database needn't wait until this write is on the disk. If a power cut loses the write, the search for
+    # offers is simply repeated.
     async with deps.store.write(durable=False) as tx:
         if not await tx.quotes.hold(quote.id):
             return
@@ -85,7 +86,8 @@ async def _search(deps: StepDeps, shared: SharedOffers, quote: Quote) -> Quote:
         offers = await _likeliest_first(deps, await shared.get(quote.request))
         close = () if offers else await _nearby(shared, quote.request)
     except TokenRefused:
-        # Don't search again: every search fails until somebody replaces the token.
+        # The market refused the API token. Don't repeat the search: all searches fail until somebody replaces the
+        # token.
         return changed(quote, state=QuoteState.UNANSWERED, due_at=None)
     except MarketAway:
         now = deps.clock.now()
@@ -161,7 +163,8 @@ async def _rent_now(deps: StepDeps, quote: Quote) -> Quote:
     if proposal.over or needs_confirmation(proposal.terms) or quote.request.starts_at is not None:
         return shown
     async with deps.store.write() as tx:
-        # Keep the quote due: if the process dies before the answer is stored, the next search stores the answer.
+        # Leave the search for offers scheduled until its answer is stored. If the process dies before that, the
+        # search is repeated after the next start.
         await tx.quotes.save(changed(quote, due_at=quote.created_at))
         person = await tx.people.get(quote.owner, EVER)
         has_key = bool(await tx.people.keys(quote.owner))

@@ -62,8 +62,9 @@ async def run(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
         machine = await load_machine(tx, deps, snapshot, now)
     due = ready.plan(machine, deps.rules, now)
     if due.act is None and snapshot.live is None:
-        # The machine was terminated, but the rental can't end yet, because its messages haven't been compared with
-        # Slack. Discard what this step found: a later step will look the machine up again.
+        # The machine was terminated, but the database may be an older backup. Until its messages have been
+        # compared with Slack, the rental can't end. Discard what this step found; a later step will look up the
+        # machine again.
         return before.with_due(due.at)
     if due.act is None:
         snapshot = await _read_host_key(deps, snapshot, now)
@@ -181,7 +182,8 @@ def _lost(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> RentalSnap
     why = Why.ENDED_WHILE_AWAY if away else Why.VENDOR_TOOK_IT
     if rental.running_lease.shown_later_at is not None:
         why = Why.ENDED_SINCE_BACKUP
-    # If an earlier attempt is still being deleted, the rental ends only once that attempt is closed.
+    # If an earlier purchase of this rental is still being deleted, the rental doesn't end before that deletion is
+    # confirmed.
     after, event = snapshot.finished(State.LOST, now, why=why)
     span = ledger_span(snapshot.ledger) or now - rental.running_lease.ready_at
     facts = changed(event.facts, rate=rental.rate, vendor=rental.vendor, span=span)
@@ -228,7 +230,7 @@ async def _read_host_key(deps: StepDeps, snapshot: RentalSnapshot, now: datetime
     return snapshot if host_key is None else snapshot.with_rental(changes.note_host_key(rental, host_key))
 
 
-# --- checking that the machine still exists
+# --- checks with the market that the machine still exists
 
 
 async def _check(deps: StepDeps, snapshot: RentalSnapshot) -> tuple[RentalSnapshot, datetime]:
@@ -253,7 +255,8 @@ async def _check(deps: StepDeps, snapshot: RentalSnapshot) -> tuple[RentalSnapsh
         for resource in alive:
             view = await deps.market.resource(resource.resource_id, fresh=planned.live)
             if not planned.live and (view is None or view.deleted):
-                # The market's cache may be out of date. Only the vendor's own answer ends a rental.
+                # The market answered from its cache, which may be out of date. A rental ends only if the vendor
+                # itself reports that the machine is terminated.
                 view = await deps.market.resource(resource.resource_id, fresh=True)
             views[resource.resource_id] = view
         not_found = any(view is None for view in views.values())
@@ -273,7 +276,8 @@ async def _check(deps: StepDeps, snapshot: RentalSnapshot) -> tuple[RentalSnapsh
         snapshot = snapshot.altered(rate=rate)
     reachable = snapshot.reachable(attempt)
     if snapshot.rental.host is None and reachable is not None:
-        # Some machines run before their vendor states an address. For adopted machines, this is common.
+        # Some vendors report a machine's address only some time after the machine has started. This is common for
+        # adopted machines, which the bot didn't buy itself.
         snapshot = snapshot.altered(host=reachable.host, port=reachable.port)
     return snapshot, _planned(snapshot, attempt, now).at
 

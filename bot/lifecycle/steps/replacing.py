@@ -84,8 +84,8 @@ async def checked_request(tx: Tx, deps: Deps, rental: Rental, left: Remainder, n
     """
     request = replacing_request(rental, left, now)
     if not wants_probe(request, deps.rules):
-        # The rules may have switched monitoring off since the old machine was rented. The new machine then ends at
-        # the latest end.
+        # The old machine was to end when its jobs are done, which requires monitoring. The rules may have switched
+        # monitoring off since then. In that case, the new machine ends at the latest end of the lease.
         request = changed(request, until_done=False)
     check_size(request, deps.rules)
     check_setup(request.setup, deps.rules)
@@ -145,7 +145,8 @@ async def rent_replacement(tx: Tx, deps: Deps, quote: Quote) -> Rental | None:
             replaces=rental,
         )
         await _take_place(tx, deps, rental, new, offer=offer, asked=asked)
-        # Keep the quote due: if the process dies before the answer is stored, the next search stores the answer.
+        # Leave the search for offers scheduled until its answer is stored. If the process dies before that, the
+        # search is repeated after the next start.
         await tx.quotes.save(changed(quote, rental_id=new.id, due_at=quote.created_at))
         return new
     return None

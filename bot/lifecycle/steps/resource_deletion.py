@@ -72,8 +72,8 @@ async def _report_orphans(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSna
         resources = snapshot.resources_of(attempt)
         ever, current = _reported(attempt, resources, events)
         for resource in resources:
-            # If the attempt was accepted, a machine that has already been terminated was the rental's own, and not
-            # an orphan. Don't report it.
+            # These events report machines that belong to no rental. If the rental used the machine of this
+            # purchase, a terminated machine was the rental's own, so don't report it.
             new = resource.resource_id not in (current if resource.terminated_at is None else ever)
             if new and (resource.terminated_at is None or not attempt.accepted):
                 current.add(resource.resource_id)
@@ -162,8 +162,8 @@ def _alarm_from(snapshot: RentalSnapshot, attempt: Attempt, rules: Rules) -> dat
     """Return the earliest time at which people can be notified that a deletion isn't confirmed."""
     seen = [resource.first_seen for resource in snapshot.resources_of(attempt)]
     if not seen:
-        # No resource has been found yet. If the next lookup finds nothing, there is nothing to delete. Wait for
-        # that lookup before an alarm, even if the bot was down for long.
+        # No machine of this purchase has been found yet. If the next lookup finds none either, there is nothing to
+        # delete. Don't raise an alarm before that lookup, even if the bot was down for a long time.
         looked_up = attempt.empty_since or attempt.intended_at
         return max(attempt.intended_at + rules.procure.provision_timeout, looked_up + ALARM_AFTER)
     return min(seen) + ALARM_AFTER if attempt.orphaned else attempt.intended_at

@@ -115,8 +115,8 @@ def keys_with(name: str, lines: Sequence[str], fingerprints: Collection[str]) ->
     """
     found = {}
     for line in lines:
-        # Compare fingerprints before reading keys. Reading a key takes much longer than computing its fingerprint,
-        # and GitHub may serve hundreds of keys.
+        # Compare the fingerprints of the keys before parsing the keys. Parsing a key takes much longer than
+        # computing its fingerprint, and GitHub may return hundreds of keys.
         if (fingerprint := _fingerprint(line)) in fingerprints:
             with suppress(Mistake):
                 found[fingerprint] = _key(name, line)

@@ -10,22 +10,27 @@ from __future__ import annotations
 HEALTH_PATH = "/usr/local/sbin/gpubot-health"
 """The path of the script on a machine."""
 
-# There are several calls of nvidia-smi, because one field that a driver doesn't know makes a whole call fail.
-# They run at the same time, because each can take a second. They write to a file, because a call that hangs inside
-# the kernel can't be killed and would keep a pipe open.
-# The kernel's log identifies a GPU by its PCI bus ID, such as 0000:cb:00. nvidia-smi writes this ID as
-# 00000000:CB:00.0, and `bus` turns both into :cb:00. A lost GPU is no longer listed, so the indexes of the first
-# complete list are kept.
-# A container reads the log of its host. Errors of GPUs that the machine doesn't have are therefore ignored, and so
-# are all lines that are in the log at the first reading.
-# The reasons for a slowdown are bits of a hexadecimal number. 0x20 and 0x40 mean heat, and 0x80 means that the
-# power supply slows the GPU down (docs.nvidia.com/deploy/nvml-api, NvmlClocksEventReasons).
-# `s` is the state between two readings. Its keys are a kind and a bus ID, or ":" if there is none:
-# - "gpu": the index
-# - an Xid: the number of its lines in the log
-# - "base" and "ecc": the number of ECC errors at the first reading, and since then
+# The script calls nvidia-smi several times, because a single field that the driver doesn't know makes a whole call
+# fail. The calls run at the same time, because each of them can take a second. Their output goes to a file and not
+# through a pipe: a call that hangs inside the kernel can't be killed, so the pipe would stay open.
+#
+# The kernel's log identifies a GPU by its PCI bus ID, such as 0000:cb:00. nvidia-smi writes the same ID as
+# 00000000:CB:00.0. The function `bus` shortens both forms to :cb:00. A GPU that is lost disappears from
+# nvidia-smi's list, so the script keeps the indexes of the first complete list.
+#
+# In a container, the kernel's log is that of the host. The script therefore ignores errors of GPUs that the
+# machine doesn't have, and all lines that are already in the log at the first reading.
+#
+# nvidia-smi reports the reasons for a slowdown as bits of a hexadecimal number. 0x20 and 0x40 mean heat. 0x80
+# means that the power supply slows the GPU down (docs.nvidia.com/deploy/nvml-api, NvmlClocksEventReasons).
+#
+# The array `s` is the state that the script keeps between two readings. Each key consists of a kind and a bus ID,
+# or of a kind and ":" if the value isn't about one GPU. The kinds are:
+# - "gpu": the index of the GPU
+# - the number of an Xid, that is, of an error of NVIDIA's driver: the number of its lines in the log
+# - "base" and "ecc": the number of memory (ECC) errors at the first reading, and since then
 # - "gone": 1 if the GPU was missing in the last reading, 2 if it is lost
-# - "hot" and "power": the time since which it has been slow
+# - "hot" and "power": the time since which the GPU has been slow
 # - "log": the time of the last line that was read
 HEALTH_SCRIPT = r"""#!/bin/sh
 # gpubot's probe runs this. It prints which faults the machine's NVIDIA GPUs had since the first run, and what else

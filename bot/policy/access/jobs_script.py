@@ -10,22 +10,26 @@ from __future__ import annotations
 JOBS_PATH = "/usr/local/sbin/gpubot-jobs"
 """The path of the script on a machine. The line that runs it is in `bot.policy.access.startup_script`."""
 
-# Everyone can create files in the folder, under any name and of any kind, while this runs. So:
-# - As root, the script only creates the folder, and lets everyone write to it. After a restart, Docker may have
-#   created it first, for root alone.
-# - It reads as a user that nothing else uses, with `chroot --userspec` of coreutils. A link that somebody puts in
-#   place of a file after the check then shows nothing that isn't public. If it were nobody, other programs of
-#   nobody could write into its pipes, and so report jobs of root. Only where that option is missing, it is nobody,
-#   with `su`. (`su` writes a line to the machine's log each time.)
-# - Only names of letters, digits and dots count. A name with a line break would otherwise look like two files, and
-#   the second could claim to be root's.
-# - A file counts for its owner, not for the user ID in its name, which differs in a container. A job's file must
-#   be a regular file without further links, to which only its owner can write.
-# - At most 400 bytes of at most 49 files are read. Root's running jobs come first, so that nobody can crowd them
-#   out.
-# - The name shows whether a job runs. A job may end at any moment: then ended.* is there before running.* is gone.
-#   So ended.* is looked for too, and once more if running.* is gone. If a job is seen twice, the end counts.
-# - A FIFO that replaces a file after the check would block. Then the script is killed, and `jobs-end` is missing.
+# While this script runs, every user of the machine can create files in the folder of the jobs, under any name and
+# of any kind. The script therefore takes these precautions:
+# - As root, the script only creates the folder and lets everyone write to it. It also corrects the permissions of
+#   a folder that exists: after a restart, Docker may have created it for root alone.
+# - The script reads the files as a user ID that nothing else uses, with `chroot --userspec` of coreutils. If
+#   somebody replaces a file with a link after the check, the script can read only what is public. The script
+#   doesn't run as the user `nobody`, because other programs of `nobody` could write into its pipes and so report
+#   false jobs of root. Only if `chroot` lacks this option does the script run as `nobody`, with `su`, which writes
+#   a line to the machine's log each time.
+# - The script accepts only file names of letters, digits and dots. A name with a line break would otherwise look
+#   like two files, and the second could pretend to be root's.
+# - A job belongs to the owner of its file. The user ID in the file's name isn't used, because it is different in a
+#   container. The file must be a regular file without other links, and only its owner may be able to write to it.
+# - The script reads at most 400 bytes of at most 49 files. It begins with root's running jobs, so that other users
+#   can't displace them with many files.
+# - The file's name shows whether the job is running. A job may end at any moment. In that case, ended.* is created
+#   before running.* is removed, so the script also looks for ended.*, and looks again if running.* has
+#   disappeared. If the script finds both files of a job, the job has ended.
+# - Somebody may replace a file with a FIFO after the check, and reading a FIFO can block forever. The script is
+#   then killed after a few seconds, and its last line, `jobs-end`, is missing.
 GPUBOT_JOBS_SCRIPT = r"""#!/bin/sh
 # gpubot's probe runs this after its report. It prints at most 8 jobs of gpubot-run, and the newest progress.
 export LC_ALL=C

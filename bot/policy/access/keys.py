@@ -65,8 +65,9 @@ _DASHES = r"(?:--|[\u2013\u2014])"
 The pattern isn't `-{2,}`, because a search with that pattern takes quadratic time in a long row of hyphens.
 """
 _PRIVATE = re.compile(
-    # \s+ also matches spaces, because Slack turns line breaks into spaces. The words "begin private key" without
-    # dashes match only in capitals. Otherwise, sentences about private keys would also match.
+    # \s+ also has to match spaces, because Slack turns line breaks into spaces. The words "begin private key"
+    # without dashes are matched only in capitals. Otherwise, ordinary sentences about private keys would match,
+    # too.
     rf"{_BEGIN_PRIVATE}|(?i:{_DASHES}\s*{_BEGIN_PRIVATE}|PRIVATE\s+KEY{_DASHES}"
     r"|PuTTY-User-Key-File|Private-(?:Lines|MAC|Hash):|AGE-SECRET-KEY)"
 )
@@ -223,7 +224,8 @@ def kind_of(line: str) -> str:
         content = binascii.a2b_base64(encoded, strict_mode=True)
     except ValueError:
         return "rsa"
-    # Field 2 is the modulus. It follows the type and the exponent (RFC 4253, section 6.6).
+    # In an RSA key, field 2 is the modulus, whose length is the size of the key. The fields before it are the type
+    # and the exponent (RFC 4253, section 6.6).
     return f"rsa {int.from_bytes(_field(content, 2), 'big').bit_length()}"
 
 
@@ -234,7 +236,7 @@ def _field(content: bytes, n: int) -> bytes:
     return content[4 : 4 + int.from_bytes(content[:4], "big")]
 
 
-# --- shell lines that add or remove public keys, for people to paste on a machine
+# --- shell commands that add or remove public keys. People paste these commands into a shell on a machine
 
 
 _KEY_LINE = re.compile(r"(?:sk-)?(?:ssh|ecdsa-sha2)-[a-z0-9-]+(?:@openssh\.com)? [A-Za-z0-9+/]+={0,2}")
@@ -256,11 +258,12 @@ def add_line(lines: Sequence[str]) -> str:
             machine, so it must never contain part of a comment or a name.
     """
     keys = " ".join(f"'{line}'" for line in _checked(lines))
-    # Begin with a line break. The last line of the file may have no line break. The first key would then become
-    # part of that line.
+    # Write a line break before each key. If the last line of the file doesn't end with a line break, the key would
+    # otherwise become part of that line.
     append = """printf '\\n%s\\n' "$k" >>authorized_keys"""
     add = f"""for k in {keys}; do grep -qsxF "$k" authorized_keys || {append}; done"""
-    # The umask is needed because sshd ignores authorized_keys if other users can write to it.
+    # The umask makes sure that only the user can write to the file. Otherwise, the SSH server ignores
+    # authorized_keys.
     return f"(umask 077; mkdir -p ~/.ssh; cd ~/.ssh && {add})"
 
 
@@ -273,7 +276,8 @@ def remove_line(lines: Sequence[str]) -> str:
     Raises:
         ValueError: `lines` is empty, or one of the lines isn't in the format of `Key.line`.
     """
-    # `sed -i` writes a new file and renames it, so if the disk is full, the old file stays and no key is lost.
+    # `sed -i` writes a new file and then renames it. If the disk is full, the old file therefore stays intact, and
+    # no key is lost.
     deletes = " ".join(rf"-e '\,{line.split()[1]},d'" for line in _checked(lines))
     return f"sed -i {deletes} ~/.ssh/authorized_keys"
 
@@ -284,7 +288,7 @@ def _checked(lines: Sequence[str]) -> Sequence[str]:
     return lines
 
 
-# --- keys of the people who have access to a rental
+# --- the SSH keys of the people who have access to a rental
 
 
 def keys_still_go_in(rental: Rental, attempts: Iterable[Attempt]) -> bool:

@@ -13,8 +13,9 @@ from __future__ import annotations
 SCRIPT_PATH = "/usr/local/sbin/gpubot-probe"
 """The path of the probe's script on a machine."""
 
-# A shell loop reads the rows of nvidia-smi, because mawk, Debian's awk, would buffer them: it processes no row
-# before it has read 4 KiB or nvidia-smi has ended.
+# A loop of the shell reads the output of nvidia-smi line by line. mawk, the awk of Debian, can't be used: it
+# buffers its input, and processes no line until it has read 4 KiB or nvidia-smi has ended.
+#
 # The GPU's name is the last column because it may contain commas (docs.nvidia.com/deploy/nvidia-smi, --query-gpu).
 PROBE_SCRIPT = r"""#!/bin/sh
 # gpubot's probe. It prints how busy the GPUs are and which SSH connections are open.
@@ -85,13 +86,16 @@ ENDING_PATH = "/usr/local/sbin/gpubot-ending"
 ENDING_LOG = "/var/lib/gpubot/on-ending.log"
 """The file on the machine with the output of `/root/on-ending.sh`. The bot never reads it."""
 
-# Somebody who stole the probe's key can send any text as SSH_ORIGINAL_COMMAND. The script therefore only compares
-# it, and never runs it or lets the shell expand it.
-# A user who can write to /root could replace on-ending.sh after it was checked, so the permissions of /root are
-# checked as well. The script changes to /root once, so that it stays in the folder that it checked even if another
-# folder gets that name later.
-# on-ending.sh keeps running when the SSH session ends: logind doesn't kill processes of root (KillExcludeUsers,
-# logind.conf(5)), and sshd doesn't send signals to processes without a terminal.
+# The machine's SSH server passes the command that the bot sends in the variable SSH_ORIGINAL_COMMAND. Somebody who
+# stole the bot's SSH key can put any text into this variable. The script therefore only compares the text, and
+# never runs it or lets the shell expand it.
+#
+# A user who can write to the folder /root could replace on-ending.sh after the script has checked this file. The
+# script therefore checks the permissions of /root as well. It changes to /root only once, so that it stays in the
+# folder that it checked, even if another folder gets this name later.
+#
+# on-ending.sh keeps running when the SSH session ends, for two reasons: logind doesn't kill processes of root
+# (KillExcludeUsers, logind.conf(5)), and the SSH server sends no signals to processes without a terminal.
 ENDING_SCRIPT = r"""#!/bin/sh
 # gpubot's probe runs this. It starts /root/on-ending.sh 15 min before the end that gpubot asks the probe to note:
 # once for each end, never two at once. It prints how that went, and nothing that on-ending.sh prints.
@@ -162,7 +166,7 @@ fi
 """
 
 
-# --- shell lines that install the probe, for people to paste on a machine that ran no startup script
+# --- shell commands that install the probe. People paste them into a shell on a machine that ran no startup script
 
 
 _LINES = """\

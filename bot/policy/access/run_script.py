@@ -11,19 +11,24 @@ RUN_PATH = "/usr/local/bin/gpubot-run"
 JOBS_DIRECTORY = "/run/gpubot/jobs"
 """The folder on the machine with the files of the jobs. It is root's, and everyone can write to it (mode 1777)."""
 
-# People run this script as root, in a folder in which everyone can create files and links. So it never opens a
-# file that exists: it creates a file with a random name, which fails if the name is taken (`set -C`, O_EXCL), and
-# renames it. A plain `mv` would follow a link into another folder, but `mv -T` of coreutils replaces the link, and
-# that of BusyBox fails. `touch -h` doesn't follow it either.
-# The command must run as it would without gpubot-run:
-# - The environment stays the same, because no variable is set outside a subshell, except $_gpubot. A person may
-#   have exported a variable of any other name.
-# - The command has the terminal and gpubot-run's process group. A signal to the group that a command may survive
-#   (Ctrl-C, or SIGUSR1 from Slurm) doesn't end gpubot-run. `trap :` rather than `trap ''`, because the command
-#   would inherit an ignored signal.
-# - SIGTERM and SIGHUP do end gpubot-run, at once. A shell runs a trap only after its foreground child has ended,
-#   so the watcher passes them on. It isn't a child of the command, which may wait for all of its children.
-# The command's subshell reads its own process ID from /proc/self, since $$ is that of gpubot-run.
+# People run this script as root, in a folder in which every user can create files and links. The script therefore
+# never opens a file that already exists. It creates a file with a random name, which fails if the name is taken
+# (`set -C`, O_EXCL), and then renames the file. If the new name belongs to a link, a plain `mv` would follow the
+# link into another folder. `mv -T` of coreutils replaces the link instead, and `mv -T` of BusyBox fails. `touch
+# -h` doesn't follow links either.
+#
+# The person's command must run as it would run without gpubot-run:
+# - The command gets an unchanged environment. A person may have exported a variable of any name, so the script
+#   sets no variable outside a subshell, except $_gpubot.
+# - The command gets the terminal, and is in the same process group as gpubot-run. A command may survive a signal
+#   to this group, such as Ctrl-C, or SIGUSR1 from Slurm. gpubot-run must survive the signal, too. It uses `trap :`
+#   for this, because the command would inherit a signal that is ignored with `trap ''`.
+# - SIGTERM and SIGHUP end gpubot-run at once. A shell runs a trap only after its foreground child has ended, so a
+#   separate process, the watcher, passes these signals on to the command. The watcher isn't a child of the
+#   command, because the command may wait for all of its children.
+#
+# The subshell that runs the command reads its own process ID from /proc/self, because $$ is the process ID of
+# gpubot-run.
 GPUBOT_RUN_SCRIPT = r"""#!/bin/sh
 # gpubot-run COMMAND [ARGUMENT ...] runs a command, and lets gpubot see whether it runs and how it ended.
 # gpubot-run say TEXT shows a line of progress in Slack.

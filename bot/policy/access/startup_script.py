@@ -246,7 +246,8 @@ def _script(lines: Sequence[str], setup: str | None, probe_line: str, parts: Seq
         sections += [_program(path, script) for path, script in _PART_PROGRAMS[part].items()]
     if ScriptPart.RUN in parts:
         sections.append(compacted(_START_JOBS))
-    # The setup script must stay the last section. If it hangs, no section after it runs.
+    # Keep the owner's setup script as the last section. It may hang, and the sections after it would then never
+    # run.
     if setup is not None:
         text = setup.removesuffix("\n")
         sections.append(_section(_SETUP, directory=_DIRECTORY, text=text, delimiter=_delimiter(text)))
@@ -390,7 +391,7 @@ def _kilobytes(size: int) -> str:
     return f"{whole}.{tenth} kB" if tenth else f"{whole} kB"
 
 
-# --- the contents of the startup script for one purchase
+# --- the text of the startup script for one purchase
 
 
 class StartupScriptPlan(Frozen):

@@ -271,7 +271,8 @@ def used_up_at(budget: Micros, spent: Micros, rate: Decimal, now: datetime, zone
         return None
     hours = Fraction(left, MICROS_PER_DOLLAR) / Fraction(rate)
     end = month_end(month_of(now, zone), zone)
-    # Compare before adding, because a small rate can lead to a date beyond the year 9999.
+    # Compare the hours first. If the hourly rate is small, adding the hours to `now` could give a date after the
+    # year 9999, which raises an error.
     if hours >= Fraction((end - now) // timedelta(microseconds=1), 3_600_000_000):
         return None
     return now + timedelta(microseconds=int(hours * 3_600_000_000))

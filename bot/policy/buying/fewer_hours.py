@@ -86,7 +86,8 @@ def _least(rental: Rental, now: datetime) -> timedelta:
     if request.up_to is None:
         return shortest
     first = request.lease if request.until is None else request.until - _begins(request, now)
-    # Round down to whole minutes. The dialog shows no seconds, so a length with seconds couldn't be chosen.
+    # Round the length down to whole minutes. The approver chooses a length in a dialog that shows no seconds, so a
+    # length with seconds couldn't be chosen.
     return max(first - first % timedelta(minutes=1), shortest)
 
 
@@ -111,7 +112,8 @@ def shortened(rental: Rental, length: timedelta, *, spent: Micros, now: datetime
         total = spent + cost_at_most(terms.max_rate, billed_span(lease, request.kept, rules))
     else:
         ends_at = max(rental.running_lease.ends_at, now) + length
-        # A machine that ends earlier is kept until the same time at the latest.
+        # If the owner's script fails at the end, the machine is kept until a certain time. A shorter lease doesn't
+        # change this time. So the machine can be kept longer, by as much as the lease becomes shorter.
         kept = terms.kept + (rental.extension.ends_at - ends_at) if terms.kept else terms.kept
         proposed = propose_longer_lease(rental, ends_at, kept=kept, spent=spent, now=now, rules=rules).terms
         lease, price, total = proposed.lease, proposed.price, proposed.total

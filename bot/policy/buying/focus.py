@@ -235,7 +235,8 @@ COLUMNS: Mapping[str, Callable[[FileRow, BillingMonth], str]] = {
     "PricingQuantity": lambda row, _: _hours(row.charge),
     "PricingUnit": lambda *_: "Hours",
     "ProviderName": lambda *_: ISSUER,
-    # This column must not be empty. If the API doesn't report the vendor, use ISSUER.
+    # The specification doesn't allow this column to be empty. If the API doesn't report a vendor, the column
+    # contains ISSUER.
     "PublisherName": lambda row, _: _text(vendor_name(row.machine.vendor) or ISSUER),
     "ServiceCategory": lambda *_: "Compute",
     "ServiceName": lambda *_: "GPU rental",
@@ -243,7 +244,8 @@ COLUMNS: Mapping[str, Callable[[FileRow, BillingMonth], str]] = {
     "ChargeFrequency": lambda *_: "Usage-Based",
     "ConsumedQuantity": lambda row, _: _hours(row.charge),
     "ConsumedUnit": lambda *_: "Hours",
-    # The bot doesn't know the invoice of a charge. The column exists so that finance can fill it in.
+    # The bot doesn't know the number of the invoice. The column is empty, so that the finance department can fill
+    # it in.
     "InvoiceId": lambda *_: "",
     "PricingCategory": lambda row, _: "Dynamic" if row.machine.contract == Contract.SPOT else "Standard",
     "RegionId": lambda row, _: _text(row.machine.region),

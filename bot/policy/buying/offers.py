@@ -146,7 +146,7 @@ def nearby(request: Request) -> list[Request]:
     return [changed(request, **change) for change in changes]
 
 
-# --- offers that an attempt may buy, in order, after earlier attempts failed
+# --- the offers that may be bought next, in order, after earlier purchases failed
 
 
 def untried(offers: Iterable[Offer], request: Request, clicked: str, attempts: Sequence[Attempt]) -> list[Offer]:

@@ -160,7 +160,8 @@ def affordable_lease(total: Micros, billed: Micros, rate: Decimal, lease: timede
 
 def _paid_span(dollars: Fraction, rate: Decimal, least: timedelta, most: timedelta) -> timedelta:
     """Return the time that `dollars` pay for at `rate`, limited to the range from `least` to `most`."""
-    # If the rate is 0, the result is `most` as long as `dollars` isn't negative.
+    # Multiply instead of dividing by the rate, because the rate can be 0. With a rate of 0, any amount that isn't
+    # negative pays for the whole time, `most`.
     if dollars >= Fraction(rate) * _hours(most):
         return most
     hours = max(dollars / Fraction(rate), _hours(least)) if rate else _hours(least)
@@ -214,7 +215,8 @@ def say_always_asked(rules: Rules) -> str:
     always, most = rules.approval.always, rules.limits.per_rental_gpus
     named = [display_typed(name) for name in always.models]
     if always.gpus_from is not None:
-        # Nobody can ask for more GPUs than the limit, so "8 or more" would be wrong if the limit is 8.
+        # Nobody can request more GPUs than the team's limit. If the limit is 8, write "8 GPUs", because "8 or more
+        # GPUs" would be misleading.
         more = " or more" if always.gpus_from < most else ""
         named.append(f"{always.gpus_from}{more} GPU{'s' if more or always.gpus_from > 1 else ''}")
     return f"requests for {listed(named, 'or')}" if named else ""
@@ -256,8 +258,9 @@ def over_at_price(terms: Terms, rules: Rules) -> tuple[Over, ...]:
     price of the clicked offer, and with the total at that price.
     """
     span = billed_span(terms.lease, terms.kept, rules)
-    # The total is the cost of earlier attempts plus the cost of the lease at the highest rate. Find the cost of
-    # the earlier attempts, and add the cost of the lease at the price of the clicked offer.
+    # The approved total consists of the cost of earlier purchases and the cost of the lease at the highest rate.
+    # Subtract the latter to get the cost of the earlier purchases. Then add the cost of the lease at the price of
+    # the clicked offer.
     spent = max(terms.total - cost_at_most(terms.max_rate, span), 0)
     total = spent + cost_at_most(terms.price, span)
     return needs_approver(terms.gpu, terms.count, terms.price, total, rules)

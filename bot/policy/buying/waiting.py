@@ -323,9 +323,9 @@ def turn(waiter: Waiter, offers: Sequence[Offer], now: datetime, rules: Rules) -
         and offer.offer_id not in called
     ]
     if allowed:
-        # The first failure at a place is ignored, because the price may just have expired. Later failures count.
-        # Otherwise, a cheap place that keeps failing would be tried forever, and more expensive places would
-        # never be tried.
+        # Choose the place where purchases have failed least often. Ignore the first failure at a place, because
+        # the price may just have expired. Count the later ones: a cheap place that keeps failing would otherwise
+        # be tried forever, and more expensive places would never be tried.
         failures = Counter(place_of(attempt.called_offer) for attempt in _lately(waiter.attempts, now))
         best = min(allowed, key=lambda offer: max(failures[place_of(offer)] - 1, 0))
         return Rent(best) if next_purchase(waiter.attempts, now) <= now else None

@@ -90,7 +90,7 @@ def _mentions(approvers: Approvers, team: Team, *, is_left_out: Callable[[str], 
     return Mentions(groups=tuple(groups), people=tuple(here))
 
 
-# --- when a request that waits is asked about again
+# --- the time at which people are reminded of a request that nobody has decided
 
 
 class Undecided(NamedTuple):

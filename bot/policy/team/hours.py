@@ -153,9 +153,9 @@ def after_hours(moment: datetime, span: timedelta, people: Collection[Availabili
             for person in people
             if is_within(moment, person.zone, hours) and not person.is_away(moment)
         ]
-        # If a change from daylight saving time sets the clocks back within the working hours, the computed end of
-        # the working hours can be before `moment`. Always move forward by at least a minute, so that this loop
-        # ends.
+        # When daylight saving time ends during somebody's working hours, the clocks are set back, and the computed
+        # end of the working hours can be before `moment`. Always move forward by at least a minute, so that this
+        # loop ends.
         end = max([*ends, moment + timedelta(minutes=1)])
         if moment + span <= end:
             return min(moment + span, latest)

@@ -108,8 +108,9 @@ def _rules(text: str, read_script: ScriptReader, home_channel: str, admins: tupl
                 "all approvers have `quiet` set, so nobody would be asked; name another approver"
             ]
     except ValidationError as error:
-        # Skip values that were already reported as ambiguous. Also skip lists and mappings that contain such a
-        # value, because they may be invalid only because of it.
+        # Some values of the file have already been reported as ambiguous. Report no further errors of these
+        # values, or of the lists and mappings that contain them: they may be invalid only because of the ambiguous
+        # value.
         reported = {path[:length] for path in wrong for length in range(len(path) + 1)}
         for one in error.errors():
             if (path := _path(one)) not in reported:
@@ -225,7 +226,7 @@ def _all_keys() -> tuple[tuple[str, ...], ...]:
     return tuple(keys for keys in found if keys != ("home_channel",))
 
 
-# --- the setup scripts: `setup: {torch: setup/torch.sh}`
+# --- the files with the team's setup scripts, such as `setup: {torch: setup/torch.sh}` in the policy file
 
 
 def read_setups(paths: Any, read: ScriptReader) -> tuple[dict[str, str], dict[tuple[str, ...], str]]:
@@ -273,7 +274,8 @@ def _read_setup(name: str, path: Any, read: ScriptReader) -> str:
     if "\0" in text:
         raise ValueError(f"{shown} isn't text: it contains a NUL byte")
     if "\r" in text:
-        # If the first line has a Windows line ending, the kernel looks for a program named "/bin/sh\r".
+        # If the script's first line has a Windows line ending, the kernel looks for a program named "/bin/sh\r",
+        # which doesn't exist.
         raise ValueError(f"{shown} has Windows line endings; save it with Unix line endings")
     if not text.startswith("#!/"):
         raise ValueError(f"the first line of {shown} must name its shell: #!/bin/sh")

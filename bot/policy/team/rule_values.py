@@ -49,8 +49,8 @@ def _read_span(value: Any) -> timedelta | None:
     match = _SPAN.fullmatch(value.strip())
     if match is None or not any(match.groups()):
         raise ValueError(f"{shown(value)} is no duration; write it such as 15m, 4h or 1h30m")
-    # Reject longer numbers before they are parsed. They may exceed the range of a timedelta (999,999,999 days),
-    # and Python refuses to parse numbers with thousands of digits.
+    # Reject numbers of more than 9 digits before parsing them. Their value may exceed the largest timedelta
+    # (999,999,999 days), and Python refuses to parse numbers with thousands of digits.
     if any(len(number) > 9 for number in match.groups("")):
         return None
     return sum(
@@ -129,7 +129,7 @@ def _weekdays(value: Any) -> Any:
         if len(ends) > 2 or not set(ends) <= set(_DAYS):
             raise ValueError(f"{shown(value)} are no days; write them such as mon-fri or mon,wed,sat-sun")
         first, last = _DAYS.index(ends[0]), _DAYS.index(ends[-1])
-        # A range can cross the end of the week, such as sat-mon.
+        # A range of days can go past the end of the week, such as `sat-mon`.
         days |= {(first + n) % 7 for n in range((last - first) % 7 + 1)}
     return frozenset(days)
 

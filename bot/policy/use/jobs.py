@@ -71,7 +71,8 @@ def after_report(before: MachineJobs | None, report: JobReport, at: datetime) ->
         if job.running or _is_untold(job, before)
     ]
     quiet = not any(job.running and job.uid == ROOT for job in jobs)
-    # A short job may begin and end between two reports.
+    # A short job may have begun and ended since the last report, so it appears for the first time when it is
+    # already over. The machine wasn't without jobs for the whole time in between.
     ran_between = any(job.uid == ROOT and job.id not in known for job in jobs)
     quiet_since = None if ran_between else before.quiet_since
     return MachineJobs(
@@ -191,7 +192,7 @@ def running_job(rental: Rental) -> Job | None:
     )
 
 
-# --- leases that end when their jobs are done
+# --- leases that end when the jobs on their machine are done
 
 
 def check_until_done(request: Request, rules: Rules) -> None:
@@ -402,7 +403,7 @@ def first_job_missing_at(lease: Lease, jobs: MachineJobs | None) -> datetime | N
     until_done = lease.until_done
     if until_done is None or until_done.asked_at is not None:
         return None
-    # After a restart, the machine no longer reports the jobs that were done before.
+    # After a restart, the machine's reports no longer contain the jobs that had ended before the restart.
     if until_done.done is not None or until_done.resumed_at is not None:
         return None
     if jobs is not None and any(_counts(job, until_done) for job in jobs.jobs):

@@ -138,8 +138,8 @@ def ask_after(asked_times: int, rules: Rules) -> timedelta | None:
     """
     if rules.check_in.after is None:
         return None
-    # Limit the number of questions. If earlier rules had a shorter wait, many questions may have been asked. That
-    # number multiplied by the present wait could be beyond the range of datetime.
+    # Limit the number of questions. Many questions may have been asked under earlier rules with a shorter wait.
+    # That number multiplied by the present wait could exceed the range of datetime.
     times = min(asked_times, 2 * LONGEST_SPAN // rules.check_in.after)
     return min(rules.check_in.after * (1 + REPEAT_FACTOR * times), LONGEST_SPAN)
 

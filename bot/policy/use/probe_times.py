@@ -89,7 +89,7 @@ def asks_vendor(missed: Missed | None) -> bool:
     return missed in {Missed.NO_ANSWER, Missed.HOST_KEY_CHANGED, Missed.UNREADABLE}
 
 
-# --- checks with the marketplace that a ready machine still exists
+# --- checks with the market that a ready machine still exists
 
 
 CHECK_EVERY = timedelta(minutes=3)

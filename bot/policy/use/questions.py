@@ -94,8 +94,9 @@ def in_hours(
     """
     waits = not urgent or asked_about(lease.question, use) is not None
     allowed = next_within(at, zone, rules.hours) if waits else at
-    # If the question has to wait for the owner's working hours, `may_ask_at` isn't called yet, because it
-    # only knows the next notice. It is called when the question is due.
+    # If the question has to wait for the owner's working hours, don't call `may_ask_at` now. That function only
+    # keeps the question apart from the next notice of the lease's end, and this notice may be long past when the
+    # question is due. It is called again at that time.
     return _before_last_notice(lease, may_ask_at(lease, at, rules) if allowed == at else allowed, rules)
 
 
@@ -112,8 +113,8 @@ def _not_computing_at(lease: Lease, use: Use, rate: Decimal | None, rules: Rules
         return use.since + rules.idle.connected
     if rate is None:
         return use.since
-    # The question waits until the idle time has cost the amount in `idle.from`. If that happens only after the end
-    # of the lease, never ask.
+    # Don't ask before the idle time has cost the amount of the policy key `idle.from`. If the lease ends before
+    # that, don't ask at all.
     enough = cost_at_most(rate, lease.ends_at - use.since) >= micros(rules.idle.ask_from)
     return use.since + time_for(rules.idle.ask_from, rate) if enough else None
 
@@ -177,7 +178,7 @@ def _before_last_notice(lease: Lease, at: datetime, rules: Rules) -> datetime | 
     return None if at >= last else at
 
 
-# --- changes after a question or an answer
+# --- changes of the stored question after the bot has asked it or the owner has answered it
 
 
 def after_asking(question: Question, use: Use | None, now: datetime) -> Question:

@@ -324,7 +324,7 @@ def _with_open_connections(use: Use, machine: Machine) -> Use:
     return changed(use, connections=old, new_connections=new)
 
 
-# --- rules: the machine has been terminated or replaced
+# --- rules for a machine that has been terminated or replaced
 
 
 def _terminated(machine: Machine, rules: Rules, now: datetime) -> Due | None:
@@ -527,7 +527,7 @@ def _until_done(machine: Machine, rules: Rules, now: datetime) -> Due | None:
     return Due(at, TellNoJob()) if at > now or job_rules.are_seen(samples, now) else Due(now + LOOK_AGAIN)
 
 
-# --- rules: questions about whether the machine is still needed
+# --- rules for the questions to the owner whether the machine is still needed
 
 
 def _question(machine: Machine, rules: Rules, now: datetime) -> Due | None:
@@ -612,12 +612,13 @@ def _end(machine: Machine, rules: Rules, now: datetime) -> Due | None:
         return Due(now + LOOK_AGAIN)
     if rental.extension is not None and not first_probe_run_decides:
         return Due(now, ExpireExtension(rental.extension.terms.lease))
-    # After the bot was down, earlier notifications of the end don't count in three cases, and the owner gets
-    # another grace period:
-    # - The notifications said that the end moves while the machine is in use, but only the next probe run will
-    #   show whether the machine is in use.
-    # - The machine never received this end, so the owner's `/root/on-ending.sh` hasn't run.
-    # - The script was running when it was last seen. If it has failed since, the machine is kept.
+    # After the bot was down, the owner may have been notified of the end in a way that no longer applies. In three
+    # cases, the earlier notifications don't count, and the owner gets another grace period:
+    # - The notifications said that the end moves while the machine is in use. Only the next probe run shows
+    #   whether the machine is in use now.
+    # - The machine itself was never notified of this end, so the owner's `/root/on-ending.sh` hasn't run.
+    # - `/root/on-ending.sh` was running when the bot last saw it. If it has failed since then, the machine is
+    #   kept.
     not_sent = on_ending.was_not_told(rental, machine.use, probe_runs, now)
     may_have_failed = on_ending.result_is_unseen(rental, machine.use, probe_runs, now)
     if may_have_failed and keeping.kept_until(lease, now, _zone(machine, rules), rules) is not None:

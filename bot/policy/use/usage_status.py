@@ -57,7 +57,7 @@ HOURS = 24
 """The number of hours that `busy_hours` covers."""
 
 
-# --- readings that count as work, and connections
+# --- whether a reading of a machine shows work or open SSH connections
 
 
 def shows_work(sample: Sample, idle: Idle) -> bool:
@@ -295,9 +295,9 @@ def judge(
     work = [sample.at for sample in samples if shows_work(sample, idle)]
     worked = bool(work) or (before is not None and before.worked)
     works = bool(work) and now - work[-1] < idle.after
-    # A GPU without a reading may be working. While another GPU works, this makes no difference, so incomplete
-    # probe runs are sufficient. Once all other GPUs have stopped, an incomplete probe run could make a busy
-    # machine look idle.
+    # A probe run is incomplete if a GPU is missing in its readings, and this GPU may be working. While another GPU
+    # works, the machine is in use anyway, so an incomplete probe run is good enough. When all other GPUs have
+    # stopped, only complete probe runs count. Otherwise, a busy machine could look idle.
     good = partial(shows_a_part if works else shows_something, idle=idle)
     unbroken = _without_break(samples, gap, ready_at=ready_at, before=before, now=now, good=good)
     if not unbroken.good:
@@ -346,8 +346,8 @@ def longest_gap(samples: Sequence[Sample]) -> timedelta:
         samples: The recent samples, oldest first.
     """
     between = [after.at - before.at for before, after in pairwise(samples)]
-    # The shortest time between two probe runs shows how often machines are probed. Longer times may be due to
-    # downtime of the bot. They must not increase the accepted gap.
+    # The shortest time between two probe runs shows how often the machine is normally probed. Longer times may
+    # only mean that the bot was down, and must not increase the accepted gap.
     shortest = min(between) if len(between) >= FEWEST_PROBE_RUNS else timedelta(0)
     return max(LONGEST_GAP, min(3 * shortest, LONGEST_GAP_OF_MANY))
 
