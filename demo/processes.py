@@ -11,6 +11,7 @@ import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import BinaryIO
 
@@ -108,14 +109,18 @@ def write_policy(folder: Path) -> Path:
     """Write a policy file with the setup script `torch` and the project `sweeps`, and return its path.
 
     The sandbox's clock starts at the current time, which may be at night. So the policy allows the bot to ask
-    people questions at any time of the week.
+    people questions at any time of the week. The current time may also be at the end of a month. The bill then
+    uses a time zone in which the month goes on for at least 12 hours, so that no rental is charged to two months.
     """
+    now = SystemClock().real()
+    zone = "UTC" if (now + timedelta(hours=12)).month == now.month else "Etc/GMT+12"
     (folder / "torch.sh").write_text(SETUP)
     policy = folder / "policy.yml"
     policy.write_text(
         "setup: {torch: torch.sh}\n"
         'hours: {time: "00:00-24:00", days: mon-sun}\n'
         "projects: {sweeps: {channels: [C0GPUS000], budget: 96.00}}\n"
+        f"billing: {{timezone: {zone}}}\n"
     )
     return policy
 
