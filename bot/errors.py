@@ -41,6 +41,7 @@ class NextStep(Enum):
     NAME_PRICE = auto()
     STOP_WAITING = auto()
     NAME_LATER_END = auto()
+    LEAVE_OUT_END = auto()
     RENT_ONE = auto()
     LIST_YOURS = auto()
     LIST_ALL = auto()

@@ -1,4 +1,4 @@
-"""Simulates what is wrong with the GPUs of a machine, and the program that checks them for the probe.
+"""Simulates the faults of a machine's GPUs, and the program that checks the GPUs for the probe.
 
 docs/probe.md describes the program and its output.
 """
@@ -23,27 +23,27 @@ LONGEST_GAP = timedelta(minutes=15)
 
 @dataclass
 class GpuTrouble:
-    """What is wrong with one GPU."""
+    """The faults of one GPU."""
 
     lost: bool = False
-    """Whether nvidia-smi no longer lists the GPU."""
+    """True if nvidia-smi no longer lists the GPU."""
     xids: list[int] = field(default_factory=list)
     """The Xids of the messages in the kernel's log, oldest first."""
     ecc: int = 0
     """The number of memory errors that ECC counted."""
     hot: bool = False
-    """Whether heat slows it down."""
+    """True if the GPU runs slower because it is too hot."""
     power: bool = False
-    """Whether the power supply slows it down."""
+    """True if the GPU runs slower because its power supply is too weak."""
     remap_failed: bool = False
 
 
 @dataclass
 class HealthPart:
-    """The program that checks a machine's GPUs, and what is wrong with them."""
+    """The program that checks a machine's GPUs, and the faults of these GPUs."""
 
     troubles: dict[int, GpuTrouble] = field(default_factory=dict)
-    """The GPUs with which something is or was wrong, by their place in the machine."""
+    """The faults of each GPU that has or had any, by the place of the GPU in the machine."""
     _found: tuple[str, ...] = ()
     """The lines that the last check printed."""
     _indexes: dict[int, int] = field(default_factory=dict)
@@ -57,7 +57,7 @@ class HealthPart:
     _slow_since: dict[tuple[int, str], datetime] = field(default_factory=dict)
 
     def trouble(self, gpu: int) -> GpuTrouble:
-        """Return what is wrong with a GPU, to be changed."""
+        """Return the faults of a GPU. Changes to the returned object change the machine."""
         return self.troubles.setdefault(gpu, GpuTrouble())
 
     def is_lost(self, gpu: int) -> bool:

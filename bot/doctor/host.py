@@ -8,7 +8,7 @@ import os
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import Generic, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -253,52 +253,59 @@ async def compute_clear(context: CheckContext, seconds: float) -> list[Finding]:
     if blocked := context.blocked_by(*NEEDED):
         return [not_checked(what, blocked) for what in (TOKEN, CATALOGUE, RESOURCES)]
     settings = context.settings
-    unknown: list[Finding] = []
-
-    def described(found: Catalog) -> str:
-        unknown.extend(_unknown_model(name, found) for name in unknown_models(context.rules, found))
-        return f"{len(found.gpus)} GPU families, {len(found.vendors)} vendors"
-
     client = ComputeClear(
         settings.compute_clear_url, settings.compute_clear_token, context.clock, Timeouts(other=seconds)
     )
     try:
         catalogue, resources = await asyncio.gather(
-            _answer(context.clock, client.catalog(), described),
-            _answer(context.clock, client.resources(), lambda found: f"{len(found)} on the account"),
+            _answer(context.clock, client.catalog()), _answer(context.clock, client.resources())
         )
     finally:
         await client.aclose()
-    answers = {CATALOGUE: catalogue, RESOURCES: resources}
-    findings = [_finding(what, answer, settings.compute_clear_url) for what, answer in answers.items()] + unknown
-    if any(isinstance(answer, TokenRefused) for answer in answers.values()):
+    answers, url = (catalogue, resources), settings.compute_clear_url
+    findings = [
+        _finding(CATALOGUE, catalogue, _families, url),
+        _finding(RESOURCES, resources, lambda found: f"{len(found)} on the account", url),
+    ]
+    if isinstance(catalogue, _Answered):
+        names = unknown_models(context.rules, catalogue.found)
+        findings += [_unknown_model(name, catalogue.found) for name in names]
+    if any(isinstance(answer, TokenRefused) for answer in answers):
         message = "refused. Copy it again from your Compute Clear account into COMPUTE_CLEAR_TOKEN."
         return [wrong(TOKEN, message), *findings]
-    if all(isinstance(answer, MarketAway) for answer in answers.values()):
+    if all(isinstance(answer, MarketAway) for answer in answers):
         return [not_checked(TOKEN, "needs an answer from Compute Clear first."), *findings]
     return [ok(TOKEN, "taken."), *findings]
 
 
-def _finding(what: str, answer: str | MarketAway, url: str) -> Finding:
+def _families(catalog: Catalog) -> str:
+    return f"{len(catalog.gpus)} GPU families, {len(catalog.vendors)} vendors"
+
+
+class _Answered(NamedTuple, Generic[T]):
+    """An answer of Compute Clear, and the time that it took in seconds (wall clock)."""
+
+    found: T
+    seconds: float
+
+
+def _finding(what: str, answer: _Answered[T] | MarketAway, describe: Callable[[T], str], url: str) -> Finding:
     if isinstance(answer, TokenRefused):
         return not_checked(what, "COMPUTE_CLEAR_TOKEN first.")
     if isinstance(answer, MarketAway):
         host = urlsplit(url).hostname
         return wrong(what, f"{answer.words} Check COMPUTE_CLEAR_URL, which leads to {host}; else try again later.")
-    return ok(what, answer)
+    return ok(what, f"{describe(answer.found)}, in {answer.seconds:.2f} s.")
 
 
-async def _answer(clock: Clock, call: Awaitable[T], describe: Callable[[T], str]) -> str | MarketAway:
-    """Return a description of Compute Clear's answer, including how long it took.
-
-    If there was no answer, the error is returned instead.
-    """
+async def _answer(clock: Clock, call: Awaitable[T]) -> _Answered[T] | MarketAway:
+    """Return Compute Clear's answer. If there was no answer, the error is returned instead."""
     start = clock.real()
     try:
         found = await call
     except MarketAway as away:
         return away
-    return f"{describe(found)}, in {(clock.real() - start).total_seconds():.2f} s."
+    return _Answered(found, (clock.real() - start).total_seconds())
 
 
 def _unknown_model(name: str, catalog: Catalog) -> Finding:

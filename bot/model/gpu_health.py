@@ -15,6 +15,12 @@ from bot.model.base import Frozen
 MOST_GPUS = 64
 """The maximum number of GPUs of a machine. Their indexes are below this number."""
 
+MOST_FAULTS = 32
+"""The maximum number of faults of one machine that are remembered, and of which its owner is notified.
+
+The machine could be under someone else's control, and report a different fault in every probe run.
+"""
+
 
 class GpuFaultKind(StrEnum):
     """The kind of a fault after which a GPU can't be relied on."""
@@ -81,3 +87,20 @@ class GpuHealth(Frozen):
     """The faults, sorted by GPU. There is at most one fault of each kind for each GPU."""
     notes: tuple[GpuNote, ...] = ()
     """The notes, sorted by GPU. There is at most one note of each kind for each GPU."""
+
+    def new_faults(self, reported: GpuHealth) -> tuple[GpuFault, ...]:
+        """Return the reported faults that aren't known yet.
+
+        A machine never has more than MOST_FAULTS faults in all.
+        """
+        keys = {fault.key for fault in self.faults}
+        found = [fault for fault in reported.faults if fault.key not in keys]
+        return tuple(found[: max(MOST_FAULTS - len(self.faults), 0)])
+
+    def after(self, reported: GpuHealth) -> GpuHealth:
+        """Return the health to remember: the faults of all reports in their order, and the newest notes.
+
+        A fault is kept even after the machine stops reporting it, because the machine forgets its faults when it
+        restarts.
+        """
+        return GpuHealth(faults=self.faults + self.new_faults(reported), notes=reported.notes)

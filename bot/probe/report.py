@@ -62,7 +62,7 @@ class _NoReport(Exception):
 def is_complete(answer: bytes | bytearray) -> bool:
     """Return whether the first and last line of a report have arrived.
 
-    A machine can print more output after the report (`after_report`).
+    A machine can print more output after the report (`text_after_report`).
     """
     return _between(answer) is not None
 
@@ -87,12 +87,12 @@ def read_report(answer: bytes | bytearray, secret: bytes) -> Report | None:
         report = _Reader(secret).read(lines)
     except _NoReport:
         return None
-    after = after_report(answer)
+    after = text_after_report(answer)
     return changed(report, health=read_health(after), jobs=read_jobs(after))
 
 
-def after_report(answer: bytes | bytearray) -> bytes:
-    """Return what follows the last line of a complete report.
+def text_after_report(answer: bytes | bytearray) -> bytes:
+    """Return the text after the last line of a complete report.
 
     Newer versions of the probe's script print more there. Earlier versions of the bot ignore it.
     """

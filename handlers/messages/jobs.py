@@ -10,11 +10,11 @@ from bot.model.job import Job, JobState
 from bot.model.machine_use import UsageStatus
 from bot.model.rental import Rental
 from bot.model.state import State
-from bot.model.text import about_span, span
+from bot.model.text import about_span
 from bot.policy.use.jobs import first_job_since, main_job, running_job
-from handlers.ids import Action, HoursValue, SpanValue
+from handlers.ids import Action, SpanValue
 from handlers.messages.ends import soon, why_longer
-from handlers.messages.needed import answer_to_reader, answered
+from handlers.messages.needed import answer_to_reader, answered, cost_fact, keep_buttons
 from handlers.messages.writers import EventContext, cost_of, direct, no_longer_ready, thread, until_text
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Fact, Json, Rendered, button
@@ -24,9 +24,6 @@ from handlers.phrases.job_text import JOBS_SHOWN, ended_text
 from handlers.phrases.lease_buttons import destroy_button, keep_button
 from handlers.phrases.rental_text import machine, so_far
 
-KEEP_HOURS = (1, 4)
-"""The numbers of hours for the buttons "Keep it, ask again in .."."""
-
 _TO_LOOK = ", so that you can look"
 
 # --- the thread
@@ -34,12 +31,12 @@ _TO_LOOK = ", so that you can look"
 
 @thread(EventKind.JOBS_ENDED)
 def _jobs_ended(context: EventContext[JobsEndedFacts]) -> str:
-    return sentence(f"The {_job_of(context)} {_how(main_job(context.facts.jobs))}")
+    return sentence(f"The {_job_of(context)} {_how(main_job(context.facts.jobs), context.event.at)}")
 
 
 @thread(EventKind.JOB_DONE)
 def _job_done(context: EventContext[JobDoneFacts]) -> str:
-    is_done = "is done" if context.facts.job.state is JobState.DONE else _how(context.facts.job)
+    is_done = "is done" if context.facts.job.state is JobState.DONE else _how(context.facts.job, context.event.at)
     at = context.times.at_time(context.facts.until)
     return f"The {_job_of(context)} {is_done}, so the machine ends {at}."
 
@@ -65,11 +62,10 @@ def _job_of(context: EventContext) -> str:
     return f"job on {context.this_machine}"
 
 
-def _how(job: Job) -> str:
-    """Return the outcome and the duration of a job, such as `finished after 3 h 12 min`."""
+def _how(job: Job, at: datetime) -> str:
+    """Return the outcome and the duration of a job that has ended by `at`: `finished after 3 h 12 min`."""
     verbs = {JobState.DONE: "finished", JobState.FAILED: "failed"}
-    ended_at = job.ended_at or job.began_at
-    return f"{verbs.get(job.state, 'stopped')} after {about_span(ended_at - job.began_at)}"
+    return f"{verbs.get(job.state, 'stopped')} after {about_span(job.lasted(at))}"
 
 
 def _what_goes_on(context: EventContext[WorkGoesOnFacts]) -> str:
@@ -101,20 +97,17 @@ def _work_has_ended(context: EventContext[JobsEndedFacts]) -> Rendered:
         return blocks.message(works, closed=False)
     main = main_job(facts.jobs)
     others = "; ".join(first_few([ended_text(job) for job in facts.jobs if job is not main], JOBS_SHOWN))
-    rate = facts.rate if facts.rate is not None else rental.rate
-    cost = so_far(cost_of(facts) or context.details.spent)
-    cost = join(per_hour(rate) if rate is not None else "", cost, by=", ")
     return blocks.of_parts(
         blocks.lead(
-            f"Your job on {machine(rental)} {_how(main)}.",
+            f"Your job on {machine(rental)} {_how(main, context.event.at)}.",
             _runs_until(context),
         ),
         blocks.facts(
             Fact("Job", ended_text(main)),
-            Fact("Cost", cost, f"It costs {cost}."),
+            cost_fact(context),
             Fact("Also ended", others),
         ),
-        blocks.actions(destroy_button(rental), *_keep_buttons(rental)),
+        blocks.actions(destroy_button(rental), *keep_buttons(rental, "Keep it")),
     )
 
 
@@ -131,11 +124,6 @@ def _works_again(context: EventContext[JobsEndedFacts]) -> str:
     if use is not None and use.status is UsageStatus.IN_USE and use.since > context.event.at:
         return sentence(f"{context.machine} has been in use again since {times.time(use.since)}")
     return ""
-
-
-def _keep_buttons(rental: Rental) -> list[Json]:
-    values = [HoursValue(rental_id=rental.id, span=timedelta(hours=hours)) for hours in KEEP_HOURS]
-    return [button(f"Keep it, ask again in {span(value.span)}", Action.KEEP, value) for value in values]
 
 
 @direct(EventKind.JOB_DONE)
@@ -160,7 +148,7 @@ def _ends_when_done(context: EventContext[JobDoneFacts]) -> Rendered:
         job.state, ("stopped", _TO_LOOK)
     )
     cost = (cost_of(facts) or details.spent) if details.sees_money else None
-    lasted = about_span((job.ended_at or job.began_at) - job.began_at)
+    lasted = about_span(job.lasted(context.event.at))
     script = on_ending_text(rental, times, context.event.at)
     return blocks.of_parts(
         blocks.lead(

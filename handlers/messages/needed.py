@@ -156,18 +156,23 @@ def question_parts(context: EventContext[QuestionFacts], asked: str = "") -> tup
     The text contains the reason for the question, the GPU load, the cost and the end of the lease. `asked` is the
     title. By default, it is a question such as `Still using your 1x H100 (k7mq2)?`
     """
-    facts, rental = context.facts, context.rental
-    rate = facts.rate if facts.rate is not None else rental.rate
-    cost = so_far(cost_of(facts) or context.details.spent)
-    cost = join(per_hour(rate) if rate is not None else "", cost, by=", ")
     return (
         blocks.lead(asked or f"Still using {context.machine}?", _why_asked(context)),
         blocks.facts(
-            Fact("Cost", cost, f"{'It cost' if rate is None else 'It costs'} {cost}."),
+            cost_fact(context),
             *_evidence(context),
-            ends_fact(rental, context.times, context.event.at),
+            ends_fact(context.rental, context.times, context.event.at),
         ),
     )
+
+
+def cost_fact(context: EventContext[QuestionFacts | JobsEndedFacts]) -> Fact:
+    """Return the price and the cost of the machine at the time of the event: `$18.40/h, $61.95 so far`."""
+    facts = context.facts
+    rate = facts.rate if facts.rate is not None else context.rental.rate
+    cost = so_far(cost_of(facts) or context.details.spent)
+    cost = join(per_hour(rate) if rate is not None else "", cost, by=", ")
+    return Fact("Cost", cost, f"{'It cost' if rate is None else 'It costs'} {cost}.")
 
 
 def question_text(context: EventContext[QuestionFacts], asked: str) -> str:
@@ -178,10 +183,13 @@ def question_text(context: EventContext[QuestionFacts], asked: str) -> str:
     return join(*(part.text for part in question_parts(context, asked)))
 
 
-def keep_buttons(rental: Rental) -> list[Json]:
-    """Return the buttons with which the owner says that a machine is still needed."""
+def keep_buttons(rental: Rental, says: str = "Yes") -> list[Json]:
+    """Return the buttons with which the owner says that a machine is still needed.
+
+    The labels begin with `says`, such as `Yes, ask again in 4 h`.
+    """
     values = [HoursValue(rental_id=rental.id, span=timedelta(hours=hours)) for hours in KEEP_HOURS]
-    return [button(f"Yes, ask again in {span(value.span)}", Action.KEEP, value) for value in values]
+    return [button(f"{says}, ask again in {span(value.span)}", Action.KEEP, value) for value in values]
 
 
 def _why_asked(context: EventContext[QuestionFacts]) -> str:

@@ -329,7 +329,10 @@ def text_of(parts: Iterable[Part | Json | None]) -> str:
 
 
 def _fit(blocks: Sequence[Json], most: int) -> list[Json]:
-    """Return as many blocks as Slack accepts. Paragraphs at the end are dropped first, and buttons stay."""
+    """Return the blocks without those that exceed Slack's limits.
+
+    Starts with the last paragraphs, and keeps the first one. Only then drops other blocks, such as buttons.
+    """
     fitting = list(blocks)
     while len(fitting) > most or sum(map(text_length, fitting)) > SUM_OF_TEXT:
         spare = [n for n, block in enumerate(fitting) if block["type"] in {"section", "context", "divider"}]
@@ -338,7 +341,7 @@ def _fit(blocks: Sequence[Json], most: int) -> list[Json]:
 
 
 def fit_view(blocks: Iterable[Json | None]) -> list[Json]:
-    """Return as many blocks as Slack accepts in a dialog or Home tab."""
+    """Return the blocks of a dialog or Home tab without those that exceed Slack's limits."""
     return _fit([block for block in blocks if block is not None], VIEW_BLOCKS)
 
 

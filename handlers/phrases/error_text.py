@@ -28,6 +28,7 @@ NEXT_STEPS: Mapping[NextStep, str] = MappingProxyType(
         NextStep.ASK_FOR_YOUR_OWN: "To see offers of your own: /gpu get",
         NextStep.WITHDRAW_AND_ASK_AGAIN: "Withdraw the request and ask again: /gpu get",
         NextStep.NAME_LATER_END: "Name a later end, or a length: /gpu get H100 EU for 2h",
+        NextStep.LEAVE_OUT_END: "To end it when its job is done, leave out the time: /gpu extend until done",
         NextStep.NAME_PRICE: "Name a price: /gpu wait H100 EU under $3",
         NextStep.STOP_WAITING: "Stop waiting for one of them first: /gpu list shows them.",
         NextStep.RENT_ONE: "Try: /gpu get H100 EU",

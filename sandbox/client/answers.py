@@ -204,7 +204,7 @@ class Job(_Answer):
 
 
 class BrokenGpu(_Answer):
-    """What is wrong with a GPU. docs/sandbox-api.md explains each field."""
+    """The faults of one GPU. docs/sandbox-api.md explains each field."""
 
     gpu: int
     lost: bool

@@ -276,7 +276,7 @@ def _machine_json(machine: Machine, now: datetime) -> dict[str, Any]:
 
 
 def _state_json(machine: Machine, now: datetime) -> dict[str, Any]:
-    """Return how a machine is used, its jobs, and what is wrong with its GPUs."""
+    """Return a machine's use, its jobs, and its GPUs that have faults."""
     return {
         "use": use_json(machine, now),
         "jobs": jobs_json(machine, now),

@@ -61,7 +61,7 @@ class JobChangeBody(ControlModel):
 
 
 class TroubleBody(ControlModel):
-    """What goes wrong with a GPU now. Fields that are left out change nothing."""
+    """The faults that a GPU gets or loses. Fields that are left out change nothing."""
 
     xid: Annotated[int, Field(ge=1, le=999)] | None = None
     ecc: Annotated[int, Field(ge=1)] | None = None
@@ -169,7 +169,7 @@ def jobs_json(machine: Machine, now: datetime) -> list[dict[str, Any]] | None:
 
 
 def broken_json(machine: Machine) -> list[dict[str, Any]]:
-    """Return what is wrong with the GPUs of a machine, in the order of the GPUs. Empty if all are well."""
+    """Return the GPUs of a machine that have faults, with their faults, in the order of the GPUs."""
     return [
         {
             "gpu": gpu,

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 import pytest
 
 from bot.errors import TooLate
 from bot.model.attempt import Why
+from bot.model.base import changed
 from bot.model.event import EventKind as E
 from bot.model.rental import Rental
 from bot.model.state import State
-from tests.lifecycle.world import ANA, HOUR, MINUTE, SECOND, World
+from bot.policy.team.rules import AutoApprove
+from tests.lifecycle.world import ANA, HOUR, MINUTE, RULES, SECOND, World
+
+HIGH_LIMIT = changed(RULES, auto_approve=AutoApprove(total=Decimal(1000)))
+"""Rules with which nobody has to approve a long lease."""
 
 
 def end_of(rental: Rental) -> datetime:

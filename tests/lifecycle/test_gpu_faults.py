@@ -13,10 +13,9 @@ from bot.model.attempt import SuccessRate
 from bot.model.base import changed
 from bot.model.event import EventKind, facts_in
 from bot.model.facts import GpuFaultFacts
-from bot.model.gpu_health import GpuFault, GpuFaultKind, GpuHealth, GpuNote, GpuNoteKind
+from bot.model.gpu_health import MOST_FAULTS, GpuFault, GpuFaultKind, GpuHealth, GpuNote, GpuNoteKind
 from bot.model.rental import Rental
 from bot.model.state import State
-from bot.policy.use.gpu_faults import MOST_FAULTS
 from tests.lifecycle.checks import check, check_delivered
 from tests.lifecycle.world import ANA, HOUR, MINUTE, PROBE, World, world
 from tests.store.make import REPLY_TO

@@ -6,20 +6,17 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import datetime, timedelta
-from decimal import Decimal
 
 import pytest
 
-from bot.model.base import changed
 from bot.model.event import EventKind as E
 from bot.model.facts import JobsEndedFacts
 from bot.model.job import JobState
 from bot.model.machine_use import UsageStatus
 from bot.model.rental import Rental
-from bot.policy.team.rules import AutoApprove
 from tests.databases import beside
 from tests.lifecycle.engine import Engine
-from tests.lifecycle.leases import count, direct_messages, end_of
+from tests.lifecycle.leases import HIGH_LIMIT, count, direct_messages, end_of
 from tests.lifecycle.machines import Jobs
 from tests.lifecycle.world import ANA, HOUR, MINUTE, PROBE, World, world
 from tests.sandbox.compute_world import NOON
@@ -32,9 +29,7 @@ TEN = 10 * MINUTE
 @pytest.fixture
 async def here(sqlite_url: str) -> AsyncIterator[World]:
     """Yield a world whose machines are probed."""
-    async with world(sqlite_url, probe_line=PROBE) as made:
-        rules = changed(made.deps.rules, auto_approve=AutoApprove(total=Decimal(1000)))
-        made.restart(replace(made.deps, rules=rules))
+    async with world(sqlite_url, rules=HIGH_LIMIT, probe_line=PROBE) as made:
         yield made
 
 

@@ -25,7 +25,7 @@ from bot.model.state import State
 from bot.policy.team.rules import AutoApprove
 from tests.databases import beside
 from tests.lifecycle.engine import Engine
-from tests.lifecycle.leases import count, direct_messages, end_of
+from tests.lifecycle.leases import HIGH_LIMIT, count, direct_messages, end_of
 from tests.lifecycle.machines import Jobs, Script
 from tests.lifecycle.world import ANA, BEN, HOUR, MINUTE, PROBE, World, world
 
@@ -38,9 +38,7 @@ SEEN = 5 * MINUTE
 @pytest.fixture
 async def here(sqlite_url: str) -> AsyncIterator[World]:
     """Yield a world whose machines are probed."""
-    async with world(sqlite_url, probe_line=PROBE) as made:
-        rules = changed(made.deps.rules, auto_approve=AutoApprove(total=Decimal(1000)))
-        made.restart(replace(made.deps, rules=rules))
+    async with world(sqlite_url, rules=HIGH_LIMIT, probe_line=PROBE) as made:
         yield made
 
 

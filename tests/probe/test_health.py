@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from bot.model.base import changed
 from bot.model.gpu_health import GpuFault, GpuFaultKind, GpuHealth, GpuNote, GpuNoteKind
 from bot.probe.health import read_health
-from bot.probe.report import after_report, is_complete, read_report
+from bot.probe.report import is_complete, read_report, text_after_report
 
 REPORT = "gpubot-probe 1\npeers 0\ngpu 0, 98\nnvidia-smi 0\nend\n"
 LOST = GpuFault(gpu=3, kind=GpuFaultKind.LOST, xid=79)
@@ -19,7 +19,7 @@ LOST = GpuFault(gpu=3, kind=GpuFaultKind.LOST, xid=79)
 
 def read(answer: bytes) -> GpuHealth | None:
     """Parse the health in a machine's whole answer."""
-    return read_health(after_report(answer))
+    return read_health(text_after_report(answer))
 
 
 def answer(*lines: str) -> bytes:

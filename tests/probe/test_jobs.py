@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bot.model.job import MOST_REPORTED, JobReport, JobState, ReportedJob, ReportedProgress
 from bot.probe.jobs import LONGEST_TEXT, read_jobs
-from bot.probe.report import after_report, read_report
+from bot.probe.report import read_report, text_after_report
 
 REPORT = "gpubot-probe 1\npeers 0\ngpu 0, 98\nnvidia-smi 0\nend\n"
 
@@ -22,7 +22,7 @@ def answer(*lines: str) -> bytes:
 
 def read(text: bytes) -> JobReport | None:
     """Parse the jobs in a machine's whole answer."""
-    return read_jobs(after_report(text))
+    return read_jobs(text_after_report(text))
 
 
 def seconds(count: int) -> timedelta:

@@ -18,7 +18,7 @@ from bot.probe.health import read_health
 from bot.probe.jobs import read_jobs
 from bot.probe.key import new_probe_key
 from bot.probe.prober import SshProber
-from bot.probe.report import after_report
+from bot.probe.report import text_after_report
 from tests.probe.reader_of_0_1_0 import lines_of_report
 from tests.programs import program
 from tests.ssh_server import Machine, SshServer, new_machine, run
@@ -202,10 +202,10 @@ async def test_0_1_0_reads_the_report_and_ignores_health_and_jobs_after_it(gpus:
     assert status == 0
 
     answer = output.encode()
-    assert read_health(after_report(answer)) == GpuHealth(
+    assert read_health(text_after_report(answer)) == GpuHealth(
         faults=(GpuFault(gpu=2, kind=GpuFaultKind.REMAP_FAILED),)
     )
-    assert read_jobs(after_report(answer)) == JobReport()
+    assert read_jobs(text_after_report(answer)) == JobReport()
     lines = output.splitlines()
     assert lines_of_report(answer) == lines[1 : lines.index("end")]
 

@@ -11,6 +11,7 @@ from bot.model.attempt import Attempt, AttemptState, LedgerRow, OwnedKey, Resour
 from bot.model.base import changed
 from bot.model.event import Event, EventKind
 from bot.model.facts import RequestFacts
+from bot.model.job import Job, JobState
 from bot.model.money import cost
 from bot.model.offer import Offer
 from bot.model.person import Key
@@ -176,6 +177,19 @@ def lease(ends_at: datetime | None = None) -> Lease:
         notices_checked_at=clock(12, 40),
         seen_at=clock(12, 40),
         question=Question(),
+    )
+
+
+def done_job(began_at: datetime, ended_at: datetime) -> Job:
+    """Return a job of k7mq2 that has ended successfully."""
+    return Job(
+        id="0.q7Xk2",
+        uid=0,
+        name="python train.py",
+        state=JobState.DONE,
+        exit_status=0,
+        began_at=began_at,
+        ended_at=ended_at,
     )
 
 

@@ -15,7 +15,7 @@ from bot.model.base import changed
 from bot.model.budget import TEAM, Balance
 from bot.model.event import EFFECTS, Event, EventKind
 from bot.model.facts import DearRental, WorkGoesOn
-from bot.model.gpu_health import MOST_GPUS, GpuFault, GpuFaultKind, GpuHealth, GpuNote, GpuNoteKind
+from bot.model.gpu_health import MOST_FAULTS, MOST_GPUS, GpuFault, GpuFaultKind, GpuHealth, GpuNote, GpuNoteKind
 from bot.model.job import Job, JobState, MachineJobs, Progress, UntilDone
 from bot.model.machine_use import GpusSeen, OnEnding, OnEndingRefused, OnEndingState, UsageStatus
 from bot.model.offer import Catalog, Offer
@@ -37,7 +37,6 @@ from bot.model.rental import (
 from bot.model.request import Contract, Request, Terms
 from bot.model.state import ENDS, State
 from bot.model.summary import AccruedCost, IdleMachine, OfferChoice, Over, RentalDetails, RentalSummary
-from bot.policy.use.gpu_faults import MOST_FAULTS
 
 NASTY = (
     "<!channel>",

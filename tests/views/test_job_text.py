@@ -22,22 +22,14 @@ from handlers.messages.card import card as card_of
 from handlers.messages.home import home_tab
 from handlers.phrases.blocks import Rendered
 from tests.views.screens import approval, card, direct, message, outbox, page
-from tests.views.stories import ANA, CARL, H, M, clock, happened, lease, listed, reading, ready
+from tests.views.stories import ANA, CARL, H, M, clock, done_job, happened, lease, listed, reading, ready
 from tests.views.test_home import home_of
 from tests.views.test_home import shown as shown_on_home
 from tests.views.test_limits import assert_valid
 
 K = EventKind
 NOW = clock(16, 12)
-TRAIN = Job(
-    id="0.q7Xk2",
-    uid=0,
-    name="python train.py",
-    state=JobState.DONE,
-    exit_status=0,
-    began_at=clock(13, 0),
-    ended_at=NOW,
-)
+TRAIN = done_job(clock(13, 0), NOW)
 KILLED = changed(TRAIN, id="0.b", state=JobState.FAILED, exit_status=137, began_at=clock(15, 30))
 LOST = changed(TRAIN, id="0.c", name="torchrun", state=JobState.UNKNOWN, exit_status=None, ended_at=clock(14, 0))
 RUNNING = changed(TRAIN, state=JobState.RUNNING, exit_status=None, ended_at=None)

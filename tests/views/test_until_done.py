@@ -27,6 +27,7 @@ from tests.views.stories import (
     H,
     M,
     clock,
+    done_job,
     extended,
     happened,
     lease,
@@ -41,15 +42,7 @@ from tests.views.test_offers import rows
 K = EventKind
 NOW = clock(16, 0)
 USUAL = clock(0, 40, day=25)
-TRAIN = Job(
-    id="0.q7Xk2",
-    uid=0,
-    name="python train.py",
-    state=JobState.DONE,
-    exit_status=0,
-    began_at=clock(12, 48),
-    ended_at=NOW,
-)
+TRAIN = done_job(clock(12, 48), NOW)
 KILLED = changed(TRAIN, state=JobState.FAILED, exit_status=137)
 LOST = changed(TRAIN, state=JobState.UNKNOWN, exit_status=None)
 SET = UntilDone(since=clock(12, 0))

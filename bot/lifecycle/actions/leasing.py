@@ -337,8 +337,8 @@ def _latest_end(extend: Extend, rental: Rental, asked: datetime) -> datetime:
     """
     lease, latest = rental.running_lease, rental.running_lease.last_end
     if isinstance(extend.by, datetime) and asked < latest.replace(microsecond=0):
-        alone = f"To end it when its job is done: /gpu extend {rental.id} until done"
-        raise Mistake(f"{rental.id} can already run longer than that. Nothing was changed. {alone}")
+        message = f"{rental.id} can already run longer than that. Nothing was changed."
+        raise Mistake(message, next_step=NextStep.LEAVE_OUT_END)
     depends = lease.until_done is not None and not lease.ends_when_done and lease.graceful_destroy is None
     if depends and asked <= latest:
         raise Mistake(f"{rental.id} already ends when its job is done. Nothing was changed.")

@@ -186,9 +186,7 @@ def end_when_done(rental: Rental, job: Job, ends_at: datetime, now: datetime) ->
     The previous end becomes the lease's latest end.
     """
     lease, jobs = rental.running_lease, rental.jobs or MachineJobs()
-    done = changed(
-        lease.until_done or UntilDone(since=now), done=job, done_seen_at=jobs.quiet_since or now, told_at=now
-    )
+    done = changed(_of_jobs(lease), done=job, done_seen_at=jobs.quiet_since or now, told_at=now)
     lease = changed(lease, ends_at=ends_at, latest_end=lease.ends_at, until_done=done, notices_checked_at=now)
     return alter(rental, lease=lease, jobs=changed(jobs, told_until=now))
 
@@ -207,8 +205,18 @@ def keep_to_last_end(rental: Rental, question: Question, now: datetime) -> Renta
 def note_no_job(rental: Rental, now: datetime) -> Rental:
     """Record that the owner was told that no job has started."""
     lease = rental.running_lease
-    asked = changed(lease.until_done or UntilDone(since=now), asked_at=now)
+    asked = changed(_of_jobs(lease), asked_at=now)
     return alter(rental, lease=changed(lease, until_done=asked))
+
+
+def _of_jobs(lease: Lease) -> UntilDone:
+    """Return the record of how a lease depends on the machine's jobs.
+
+    Raises ValueError if the lease doesn't depend on jobs: that is a bug in the caller.
+    """
+    if lease.until_done is None:
+        raise ValueError("this lease doesn't depend on jobs")
+    return lease.until_done
 
 
 def note_jobs_told(rental: Rental, question: Question, now: datetime) -> Rental:

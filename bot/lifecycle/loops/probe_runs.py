@@ -31,7 +31,6 @@ from bot.model.rental import Rental
 from bot.model.state import State
 from bot.policy.team.rules import ProbeKind
 from bot.policy.use.flexible_end import can_move
-from bot.policy.use.gpu_faults import health_after, new_faults
 from bot.policy.use.gpu_mismatch import gpu_mismatch
 from bot.policy.use.jobs import after_no_report, after_report, progress_of, shown_progress
 from bot.policy.use.on_ending import end_to_tell, is_awaited
@@ -470,7 +469,7 @@ async def with_health(tx: Tx, rental: Rental, reported: GpuHealth | None, now: d
     if reported is None:
         return ()
     known = rental.gpu_health or GpuHealth()
-    found, health = new_faults(known, reported), health_after(known, reported)
+    found, health = known.new_faults(reported), known.after(reported)
     if health != known:
         await tx.rentals.note_gpu_health(rental.id, health)
     if not found:
