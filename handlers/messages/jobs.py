@@ -107,7 +107,7 @@ def _work_has_ended(context: EventContext[JobsEndedFacts]) -> Rendered:
             cost_fact(context),
             Fact("Also ended", others),
         ),
-        blocks.actions(destroy_button(rental), *keep_buttons(rental, "Keep it")),
+        blocks.actions(destroy_button(rental), *keep_buttons(rental, "Keep it, ask again in")),
     )
 
 

@@ -183,13 +183,13 @@ def question_text(context: EventContext[QuestionFacts], asked: str) -> str:
     return join(*(part.text for part in question_parts(context, asked)))
 
 
-def keep_buttons(rental: Rental, says: str = "Yes") -> list[Json]:
+def keep_buttons(rental: Rental, says: str = "Yes, ask again in") -> list[Json]:
     """Return the buttons with which the owner says that a machine is still needed.
 
     The labels begin with `says`, such as `Yes, ask again in 4 h`.
     """
     values = [HoursValue(rental_id=rental.id, span=timedelta(hours=hours)) for hours in KEEP_HOURS]
-    return [button(f"{says}, ask again in {span(value.span)}", Action.KEEP, value) for value in values]
+    return [button(f"{says} {span(value.span)}", Action.KEEP, value) for value in values]
 
 
 def _why_asked(context: EventContext[QuestionFacts]) -> str:
