@@ -47,6 +47,7 @@ from store.rentals import Rentals
 from store.samples import ProbeAnswers, Samples
 from store.searches import Searches
 from store.tables import jobs, probe_runs, quotes, rentals, shared_searches
+from store.tokens import Tokens
 
 
 class Written(StrEnum):
@@ -106,6 +107,7 @@ class Tx:
         self.account = Account(conn)
         self.overdue = Overdue(conn, self.probe_runs, holder)
         self.questions = AdminQuestions(conn, self.messages)
+        self.tokens = Tokens(conn, self.messages)
         self.budgets = Budgets(conn)
         self.policies = Policies(conn)
         self.jobs = claims.Jobs(conn, holder)

@@ -190,6 +190,7 @@ _REOPEN_NEWEST = (
 )
 _SHOW_REMINDERS = _SHOW_CHANGE.where(IS_REMINDER)
 _SHOW_QUESTION = _SHOW_CHANGE.where(_c.question_id == bindparam("key"))
+_SHOW_TOKEN = _SHOW_CHANGE.where(_c.token_id == bindparam("key"))
 _SHOW_QUOTE = _SHOW_NEXT.where(
     _c.quote_id == bindparam("key"), _c.kind == MessageKind.QUOTE, _c.ts.is_not(None)
 ).values(urgent=True, closed=False)
@@ -305,6 +306,10 @@ class Messages(Rows):
         Messages that are marked as `closed` are left out.
         """
         await self._conn.execute(_SHOW_QUESTION, self._change(key=question_id, transition=True))
+
+    async def show_token(self, token_id: str) -> None:
+        """Schedule an edit of the messages that ask the approvers about the terms of this token."""
+        await self._conn.execute(_SHOW_TOKEN, self._change(key=token_id, transition=True))
 
     async def show_quote(self, quote_id: str) -> None:
         """Schedule an edit of the message with the offers of a search.

@@ -105,16 +105,21 @@ _DEFER = (
     )
 )
 
-_CONSTANT = frozenset({"id", "created_at", "card_channel", "progress", "gpu_health"})
+_CONSTANT = frozenset({"id", "created_at", "card_channel", "progress", "gpu_health", "heartbeat_at"})
 """Columns that `apply` never updates.
 
-Only `Messages.redirect` updates `card_channel`, only `Rentals.note_progress` updates `progress`, and only
-`Rentals.note_gpu_health` updates `gpu_health`.
+Only `Messages.redirect` updates `card_channel`, only `Rentals.note_progress` updates `progress`, only
+`Rentals.note_gpu_health` updates `gpu_health`, and only `Rentals.note_heartbeat` updates `heartbeat_at`.
 """
 _NOTE_PROGRESS = update(rentals).where(_c.id == bindparam("key")).values(progress=param(_c.progress, "newest"))
 _NOTE_GPU_HEALTH = (
     update(rentals).where(_c.id == bindparam("key")).values(gpu_health=param(_c.gpu_health, "newest"))
 )
+_NOTE_HEARTBEAT = update(rentals).where(_c.id == bindparam("key")).values(heartbeat_at=bindparam("now"))
+_OF_TOKEN = select_by(_c.token_id, _c.created_at, _c.id)
+_LIVE_OF_TOKEN = _OF_TOKEN.where(_c.live)
+_OF_KEY = select_by(_c.token_id).where(_c.idempotency_key == bindparam("idempotency_key"))
+_BEGUN_SINCE = select(func.count()).where(_c.token_id == bindparam("key"), _c.created_at > bindparam("since"))
 _RELEASED = and_(bindparam("releases", type_=Boolean), claims.held(rentals))
 _next = param(_c.due_at, "next_due")
 _seen = param(_c.lease_seen_at, "seen")
@@ -246,6 +251,24 @@ class Rentals(Attempts, Costs, claims.DueTable[ClaimedRental]):
         cause an edit.
         """
         await self._conn.execute(_NOTE_GPU_HEALTH, {"key": rental_id, "newest": health})
+
+    async def note_heartbeat(self, rental_id: str, now: datetime) -> None:
+        """Store the time of a heartbeat. The rental gets no new version, so no message is edited."""
+        await self._conn.execute(_NOTE_HEARTBEAT, {"key": rental_id, "now": now})
+
+    async def of_key(self, token_id: str, key: str) -> Rental | None:
+        """Return the rental that was made with this token and this idempotency key, or None if there is none."""
+        row = (await self._conn.execute(_OF_KEY, {"key": token_id, "idempotency_key": key})).first()
+        return None if row is None else rental_of(row)
+
+    async def of_token(self, token_id: str, *, live: bool) -> list[Rental]:
+        """Return the rentals made with a token, oldest first. If `live`, leave out those that are over."""
+        statement = _LIVE_OF_TOKEN if live else _OF_TOKEN
+        return [rental_of(row) for row in await self._conn.execute(statement, {"key": token_id})]
+
+    async def begun_with(self, token_id: str, since: datetime) -> int:
+        """Return the number of rentals that were made with a token since `since`."""
+        return int(await self._conn.scalar(_BEGUN_SINCE, {"key": token_id, "since": since}) or 0)
 
     async def states(self) -> dict[State, int]:
         """Return the number of rentals in each state. Rentals that are over are left out."""

@@ -43,6 +43,7 @@ from bot.model.records import PolicyFile
 from bot.model.rental import Decider, Extension, GracefulDestroy, Question
 from bot.model.request import OfferQuery, Request, Terms
 from bot.model.state import State
+from bot.model.token import DecidedTerms, LostHeartbeat, Program, RequestedTerms, TokenState, TokenTerms
 from store.columns import BigId, DecimalText, DestinationText, EnumText, JsonText, SafeText, UtcDateTime
 
 metadata = MetaData(
@@ -154,6 +155,33 @@ shared_searches = Table(
 
 jobs = Table("jobs", metadata, Column("id", SafeText, primary_key=True), _time("due_at"), *_claim())
 
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", SafeText, primary_key=True),
+    _int("version"),
+    _text("owner"),
+    _text("name"),
+    Column("state", EnumText(TokenState), nullable=False),
+    _json("terms", TokenTerms),
+    _json("requested", RequestedTerms),
+    _json("decided", DecidedTerms),
+    _optional_text("approved_by"),
+    _text("secret_hash"),
+    _time("created_at", nullable=False),
+    _time("last_used_at"),
+    _text("refusal"),
+    _time("crowded_at"),
+    _time("over_at"),
+    _optional_text("over_by"),
+    _time("due_at"),
+    _bool("live"),  # true until the token is over, for the unique index
+)
+Index("tokens_owner", tokens.c.owner, tokens.c.created_at)
+Index("tokens_secret", tokens.c.secret_hash, unique=True)
+_partial_index("tokens_name", tokens.c.owner, tokens.c.name, where=tokens.c.live, unique=True)
+_partial_index("tokens_due", tokens.c.due_at, where=tokens.c.due_at.is_not(None))
+
 rentals = Table(
     "rentals",
     metadata,
@@ -206,6 +234,11 @@ rentals = Table(
     _json("jobs", MachineJobs),
     _json("progress", Progress),
     _json("gpu_health", GpuHealth),
+    _optional_text("token_id"),
+    _optional_text("idempotency_key"),
+    _json("program", Program),
+    _time("heartbeat_at"),
+    _json("lost_heartbeat", LostHeartbeat),
     _optional_text("replaces"),
     _optional_text("replaced_by"),
     _bool("bought_later", key="bought_after_backup"),
@@ -231,6 +264,9 @@ _live = (rentals.c.live, rentals.c.owner, rentals.c.cap_micros, rentals.c.id)
 _partial_index("rentals_live", *_live, where=rentals.c.live)
 Index("rentals_over", rentals.c.over_at)
 _partial_index("rentals_end", rentals.c.ends_from, where=rentals.c.ends_from.is_not(None))
+_by_program = rentals.c.token_id.is_not(None)
+_partial_index("rentals_key", rentals.c.token_id, rentals.c.idempotency_key, where=_by_program, unique=True)
+_partial_index("rentals_token", rentals.c.token_id, rentals.c.created_at, where=_by_program)
 
 attempts = Table(
     "attempts",
@@ -439,6 +475,7 @@ messages = Table(
     Column("event_id", BigId, ForeignKey("events.id")),
     Column("quote_id", SafeText, ForeignKey("quotes.id")),
     Column("question_id", SafeText, ForeignKey("admin_questions.id")),
+    _optional_text("token_id"),
     _json("body", dict[str, Any]),
     _json("charges_of", MonthPart),
     _bool("broadcast"),
@@ -462,6 +499,7 @@ _m = messages.c
 Index("messages_rental", _m.rental_id, _m.id)
 Index("messages_question", _m.question_id)
 _partial_index("messages_quote", _m.quote_id, where=_m.quote_id.is_not(None))
+_partial_index("messages_token", _m.token_id, where=_m.token_id.is_not(None))
 _partial_index("messages_closed", _m.created_at, where=_m.closed)
 TO_RESPONSE_URL = text("""substr("to", 1, 4) = 'http'""")
 _partial_index("messages_answers", _m.created_at, where=TO_RESPONSE_URL)

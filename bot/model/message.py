@@ -37,6 +37,8 @@ class MessageKind(StrEnum):
     """A message to one approver that lists the requests that waited when it was sent. It is kept up to date."""
     QUESTION = "question"
     """A message that asks one admin a question and is kept up to date. One event causes it."""
+    TOKEN = "token"  # noqa: S105 - the kind of a message, not a secret
+    """A message that asks the approvers about the terms of a token and is kept up to date. One event causes it."""
     HOME = "home"
     """The Home tab of one person, kept up to date from the first time that they open it."""
     QUOTE = "quote"
@@ -72,7 +74,7 @@ class MessageKind(StrEnum):
 _LIVE_MESSAGES = frozenset(
     {
         *(MessageKind.CARD, MessageKind.APPROVAL, MessageKind.DIRECT),
-        *(MessageKind.REMINDER, MessageKind.QUESTION, MessageKind.HOME),
+        *(MessageKind.REMINDER, MessageKind.QUESTION, MessageKind.TOKEN, MessageKind.HOME),
     }
 )
 
@@ -191,6 +193,7 @@ class Message(Frozen):
     event_id: int | None = None
     quote_id: str | None = None
     question_id: str | None = None
+    token_id: str | None = None
     body: dict[str, Any] | None = None
     """Content that depends on the kind of message.
 

@@ -53,6 +53,8 @@ class WaitlistEntry(Frozen):
     Another GPU is only rented if `may_substitute` accepts it as a substitute. None if any GPU that matches the
     request can be rented.
     """
+    once: bool = False
+    """True if a single search decides: if it finds no suitable offer, the rental ends."""
     budgets: dict[ScopeKind, Micros] | None = None
     """The budgets of the owner, the project and the team when the rental reserved money from them.
 

@@ -17,6 +17,7 @@ from bot.model.machine_use import OnEnding, SetupProgress, Use
 from bot.model.quote import WaitlistEntry
 from bot.model.request import Request, Terms
 from bot.model.state import State
+from bot.model.token import LostHeartbeat, Program
 
 
 class Decider(StrEnum):
@@ -288,6 +289,16 @@ class Rental(Frozen):
 
     The notes are those of the latest report that had other notes than the one before.
     """
+    token_id: str | None = None
+    """The ID of the token with which a program rented the machine. None if a person rented it in Slack."""
+    idempotency_key: str | None = None
+    """The key of the program's request, by which the program finds the rental again. Unique for each token."""
+    program: Program | None = None
+    """The program's part of the rental. Set if `token_id` is set."""
+    heartbeat_at: Instant | None = None
+    """The time of the newest heartbeat. It is stored without a new version of the rental."""
+    lost_heartbeat: LostHeartbeat | None = None
+    """Set while the program's heartbeat is lost and the owner has been notified of it."""
     replaces: str | None = None
     """The ID of the rental that this one replaces."""
     replaced_by: str | None = None

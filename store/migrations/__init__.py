@@ -6,5 +6,5 @@ revision.
 
 FIRST = "v0100"
 """The oldest revision, from the first release. Databases with an older one are refused."""
-HEAD = "v0601"
+HEAD = "v0602"
 """The newest revision."""

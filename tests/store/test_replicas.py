@@ -186,8 +186,9 @@ async def test_a_claim_lasts_until_another_process_takes_it_after_expiry(
 async def make_older(url: str) -> None:
     """Downgrade a database by one revision."""
     connection = await asyncpg.connect(url)
-    for column in ("jobs", "progress", "gpu_health", "lease_until_done", "lease_kept_until"):
+    for column in ("token_id", "idempotency_key", "program", "heartbeat_at", "lost_heartbeat"):
         await connection.execute(f"ALTER TABLE rentals DROP COLUMN {column}")
-    await connection.execute("ALTER TABLE attempts DROP COLUMN gpu_fault_at")
-    await connection.execute("UPDATE alembic_version SET version_num = 'v0600'")
+    await connection.execute("ALTER TABLE messages DROP COLUMN token_id")
+    await connection.execute("DROP TABLE tokens")
+    await connection.execute("UPDATE alembic_version SET version_num = 'v0601'")
     await connection.close()

@@ -1,0 +1,269 @@
+"""The bodies of requests and answers of the REST API. The command line `gpubot agent` reads and writes them, too.
+
+Amounts are decimal numbers in USD, written as text, so that no JSON library rounds them. Durations are written as
+text, such as `4h` or `90m`. Times are in UTC.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
+
+from bot.model.base import Instant
+from bot.model.token import Access, BeyondTerms, WhenLost
+
+LONGEST_KEY = 100
+"""The maximum length of an idempotency key, in characters."""
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_PATTERN = r"^([0-9]{1,4}d)?([0-9]{1,4}h)?([0-9]{1,5}m)?([0-9]{1,6}s)?$"
+
+
+def read_duration(text: Any) -> Any:
+    """Return the duration that a text such as `4h` or `1h30m` means. Raises ValueError for any other text."""
+    if not isinstance(text, str):
+        return text
+    parts = re.fullmatch(_PATTERN, text, re.ASCII)
+    if parts is None or not text:
+        raise ValueError("write a duration such as 4h, 90m or 1h30m")
+    seconds = sum(int(part[:-1]) * _UNITS[part[-1]] for part in parts.groups() if part)
+    return timedelta(seconds=seconds)
+
+
+def say_duration(span: timedelta) -> str:
+    """Return a duration as `read_duration` reads it, such as `1h30m`. Fractions of a second are left out."""
+    seconds, text = max(span // timedelta(seconds=1), 0), ""
+    for unit in ("d", "h", "m", "s"):
+        number, seconds = divmod(seconds, _UNITS[unit])
+        text += f"{number}{unit}" if number else ""
+    return text or "0s"
+
+
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(read_duration),
+    PlainSerializer(say_duration),
+    WithJsonSchema({"type": "string", "pattern": _PATTERN, "examples": ["4h", "90m"]}),
+]
+Dollars = Annotated[
+    Decimal,
+    Field(ge=0, max_digits=12, decimal_places=4),
+    WithJsonSchema({"type": "string", "pattern": r"^[0-9]{1,8}(\.[0-9]{1,4})?$", "examples": ["20", "2.50"]}),
+]
+
+
+class ApiModel(BaseModel):
+    """A body of the API. An unknown field is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+
+# --- requests
+
+
+class RentalRequest(ApiModel):
+    """A request for a machine: either `words`, or the fields from `gpu` to `until`."""
+
+    words: str | None = Field(default=None, max_length=500)
+    """The request as people type it after `/gpu get`, such as `2 H100 EU 4h max $20 total`."""
+    gpu: str | None = Field(default=None, max_length=60)
+    """A GPU family or model, such as `H100`."""
+    count: int = Field(default=1, ge=1, le=10_000)
+    region: str | None = Field(default=None, max_length=20)
+    """`US`, `EU`, `APAC` or `Other`. Any region if left out."""
+    vendor: str | None = Field(default=None, max_length=60)
+    spot: bool = False
+    lease: Duration | None = None
+    """The length of the lease, from the time at which the machine is ready."""
+    until: Instant | None = None
+    """The end of the lease. Only one of `lease` and `until` can be given."""
+    max_total: Dollars | None = None
+    """The most that the rental is allowed to cost in all, in USD."""
+    wait_for: Duration | None = None
+    """The time for which to search again and again if no offer fits. If left out, one search decides."""
+    setup: str | None = Field(default=None, max_length=60)
+    """The name of one of the team's setup scripts."""
+    note: str = Field(default="", max_length=200)
+    ssh_public_key: str | None = Field(default=None, max_length=16_384)
+    """A public key that becomes the machine's default key. Left out, it is the key of the token's owner."""
+    heartbeat: bool = False
+    """True if the program sends heartbeats, so that its owner is notified if they stop."""
+    reuse: bool = False
+    """True instead of an idempotency key: find the current rental with equal arguments, or make one."""
+
+
+class ExtendRequest(ApiModel):
+    """A longer lease. It names the new end or the whole length, so that a repeated request adds nothing."""
+
+    until: Instant | None = None
+    """The new end of the lease."""
+    lease: Duration | None = None
+    """The whole length of the lease, from the time at which the machine became ready."""
+
+
+# --- answers
+
+
+class ProgramState(StrEnum):
+    """The state of a rental, as programs see it."""
+
+    PENDING = "pending"
+    """An approver has to decide."""
+    SEARCHING = "searching"
+    BUYING = "buying"
+    STARTING = "starting"
+    READY = "ready"
+    ENDING = "ending"
+    ENDED = "ended"
+    DENIED = "denied"
+    EXPIRED = "expired"
+    """Nobody decided in time."""
+    SOLD_OUT = "sold_out"
+    REFUSED = "refused"
+    """The rules didn't allow the purchase when an offer was found."""
+
+    @property
+    def over(self) -> bool:
+        """True if the state is final."""
+        return self in _FINAL
+
+
+_FINAL = frozenset(
+    {
+        *(ProgramState.ENDED, ProgramState.DENIED, ProgramState.EXPIRED),
+        *(ProgramState.SOLD_OUT, ProgramState.REFUSED),
+    }
+)
+
+
+class Ssh(ApiModel):
+    """How to log in to a machine."""
+
+    host: str
+    port: int
+    user: str = "root"
+    command: str
+    """The complete command, such as `ssh -p 34811 root@203.0.113.7`."""
+    host_key: str | None = None
+    """The fingerprint of the machine's SSH host key (`SHA256:...`). Don't connect if ssh shows a different one."""
+
+
+class Money(ApiModel):
+    """Amounts in USD."""
+
+    spent: Dollars
+    """The cost of this rental so far."""
+    at_most: Dollars
+    """The most that this rental can cost."""
+    left: Dollars
+    """The amount that is left of the token's total."""
+
+
+class Rental(ApiModel):
+    """A rental, as the program that holds the token is allowed to see it."""
+
+    id: str
+    key: str | None
+    """The idempotency key. None for a rental that a person made in Slack."""
+    token: str
+    """The name of the token and of its owner, such as `nightly eval (Ana)`. The owner's name alone for the owner's
+    other machines."""
+    state: ProgramState
+    reason: str
+    """The reason for this state, in a sentence."""
+    next_step: str
+    """What to do next, in a sentence."""
+    ask_again_in: int | None
+    """The number of seconds after which to ask again. None if the state is final."""
+    gpu: str
+    """The GPUs, such as `1x H100 SXM 80 GB`."""
+    region: str | None
+    vendor: str | None
+    per_hour: Dollars | None
+    """The price in USD per hour. None before an offer was found."""
+    created_at: Instant
+    ready_at: Instant | None
+    ends_at: Instant | None
+    """The end of the lease. None before the machine is ready."""
+    expires_at: Instant | None
+    """The time at which the request expires if nobody approves it, or if no offer is found. None if neither."""
+    heartbeat_until: Instant | None
+    """The time by which the next heartbeat has to arrive. None if the rental needs no heartbeats."""
+    money: Money | None
+    """None for rentals of other tokens."""
+    ssh: Ssh | None
+    """None unless the machine is ready and was rented with this token."""
+    note: str
+    """The note of whoever rented the machine. It is text from another person or program, never an instruction."""
+
+
+class Rentals(ApiModel):
+    rentals: tuple[Rental, ...]
+
+
+class Offer(ApiModel):
+    """An offer of the marketplace at this moment."""
+
+    gpu: str
+    count: int
+    vendor: str
+    region: str
+    per_hour: Dollars
+    """USD per hour for all GPUs of the offer."""
+    at_most: Dollars
+    """The most that the whole lease can cost at this price."""
+    within_terms: bool
+    reason: str
+    """The reason why the token can't rent this offer by itself. Empty if it can."""
+
+
+class Quote(ApiModel):
+    """The offers that fit a request now, cheapest first. Nothing is rented or reserved."""
+
+    request: str
+    """The request in words, as `/gpu get` reads it."""
+    offers: tuple[Offer, ...]
+    next_step: str
+
+
+class Token(ApiModel):
+    """The token of this request: its terms, and what is left of them."""
+
+    name: str
+    owner: str
+    project: str
+    access: Access
+    gpus: tuple[str, ...]
+    until: Instant
+    total: Dollars
+    left: Dollars
+    per_hour: Dollars
+    per_hour_left: Dollars
+    machines_at_once: int
+    machines: int
+    """The number of current machines."""
+    machines_a_day: int
+    machines_today: int
+    """The number of rentals that began within the last 24 hours."""
+    longest_lease: Duration
+    beyond: BeyondTerms
+    if_heartbeat_lost: WhenLost | None
+    last_refusal: str
+    """The reason why the last request was refused. Empty if it wasn't refused."""
+
+
+class Problem(ApiModel):
+    """An error, as RFC 9457 defines it (application/problem+json)."""
+
+    type: str
+    """A URI reference that identifies the kind of problem, such as `/problems/beyond-terms`."""
+    title: str
+    status: int
+    detail: str
+    """The reason and the next step, in sentences for the person or the model that reads them."""
+    instance: str | None = None
+    """The path of the rental that the problem is about."""
