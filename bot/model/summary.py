@@ -23,6 +23,7 @@ from bot.model.person import Channel, Key, Person
 from bot.model.quote import Quote, WaitlistEntry
 from bot.model.rental import Rental
 from bot.model.request import Request, Terms
+from bot.model.token import Token, TokenUse
 
 
 class AccruedCost(Frozen):
@@ -106,6 +107,27 @@ class RentalDetails(RentalSummary):
     def current(self) -> Attempt | None:
         """The newest purchase. None if there is none."""
         return self.attempts[-1] if self.attempts else None
+
+
+class ProgramView(Frozen):
+    """A rental at one moment, for the program that holds a token."""
+
+    rental: Rental
+    token: Token
+    """The token with which the program asks."""
+    token_name: str
+    """The name to show, such as `nightly eval (Ana)`. Only the owner's name if a person rented the machine."""
+    use: TokenUse
+    spent: AccruedCost
+    usual: timedelta | None = None
+    """The time that such machines usually take to become ready. None if it isn't known."""
+    deciders: tuple[str, ...] = ()
+    """The names of the people who were asked to approve the request. Empty if no decision is pending."""
+    detail: str = ""
+    """The reason for the present state in words, such as the reason of a denial or a refusal. Empty if there is none.
+    """
+    own: bool = True
+    """True if the rental was made with this token."""
 
 
 class CostTotals(Frozen):

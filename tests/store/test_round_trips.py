@@ -207,8 +207,11 @@ async def test_a_rental_and_its_rows_are_read_as_they_were_written(
     name = fresh()
     ours = {"rental_id": name}
     quote_id = name if attempt.offer else None
-    rental = changed(rental, id=name, quote_id=quote_id)
-    constant = ("id", "quote_id", "created_at", "card_channel", "progress", "gpu_health")
+    rental = changed(rental, id=name, quote_id=quote_id, token_id=name)
+    constant = (
+        *("id", "quote_id", "created_at", "card_channel", "token_id"),
+        *("progress", "gpu_health", "heartbeat_at"),
+    )
     fixed = {field: getattr(rental, field) for field in constant}
     later = changed(later, **fixed, version=rental.version + 1)
     rental, later = _with_lease(rental), _with_lease(later)
