@@ -184,9 +184,7 @@ class RentForProgram(Action[ProgramPlan, ProgramPlan, ProgramRented], id="rent_f
     def plan(self, loaded: ProgramPlan, by: By) -> ProgramPlan:
         return loaded
 
-    async def do(
-        self, tx: Tx, deps: Deps, person: Person, plan: ProgramPlan
-    ) -> ProgramRented | GpubotError:
+    async def do(self, tx: Tx, deps: Deps, person: Person, plan: ProgramPlan) -> ProgramRented | GpubotError:
         token = plan.caller.token
         if plan.refused is not None:
             return await _refuse(tx, deps, plan, plan.refused)
