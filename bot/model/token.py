@@ -177,6 +177,8 @@ class Program(Frozen):
     """The public key that becomes the machine's default key. None for the owner's own key."""
     lost: WhenLost | None = None
     """The consequence if a heartbeat is lost. None if the rental needs no heartbeats."""
+    ends_by: Instant | None = None
+    """The end of the token's last day, when an offer was found. The lease ends by then. None before that."""
 
 
 class LostHeartbeat(Frozen):
