@@ -161,6 +161,8 @@ class Money(ApiModel):
     """The most that this rental can cost."""
     left: Dollars
     """The amount that is left of the token's total."""
+    total: Dollars
+    """The token's total."""
 
 
 class Rental(ApiModel):
@@ -179,6 +181,10 @@ class Rental(ApiModel):
     """What to do next, in a sentence."""
     ask_again_in: int | None
     """The number of seconds after which to ask again. None if the state is final."""
+    request: str
+    """The request in words, such as `1x H100 in EU for 4 h`."""
+    approvers: tuple[str, ...]
+    """The names of the people who were asked to approve the request. Empty if no decision is pending."""
     gpu: str
     """The GPUs, such as `1x H100 SXM 80 GB`."""
     region: str | None
@@ -186,6 +192,10 @@ class Rental(ApiModel):
     per_hour: Dollars | None
     """The price in USD per hour. None before an offer was found."""
     created_at: Instant
+    started_at: Instant | None
+    """The time at which the purchase began. None before."""
+    usual_start: Duration | None
+    """The time that such machines usually take to become ready, from `started_at`. None if it isn't known."""
     ready_at: Instant | None
     ends_at: Instant | None
     """The end of the lease. None before the machine is ready."""

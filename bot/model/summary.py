@@ -124,8 +124,7 @@ class ProgramView(Frozen):
     deciders: tuple[str, ...] = ()
     """The names of the people who were asked to approve the request. Empty if no decision is pending."""
     detail: str = ""
-    """The reason for the present state in words, such as the reason of a denial or a refusal. Empty if there is none.
-    """
+    """The reason for the present state, such as the reason of a denial. Empty if there is none."""
     own: bool = True
     """True if the rental was made with this token."""
 
