@@ -24,7 +24,7 @@ from bot.model.text import listed, say_clock_gap
 from bot.net.github import github_at
 from bot.net.proxies import proxy_for
 from bot.net.sandbox_clock import clock_of
-from bot.operator.socket_file import socket_problem
+from bot.net.socket_file import socket_problem
 from bot.policy.buying.spending import unknown_models
 from bot.text_file import open_to_others
 from handlers.typed.vocabulary import vocabulary_of

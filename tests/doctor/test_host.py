@@ -150,7 +150,7 @@ async def test_a_port_in_use_by_gpubot_is_ok(installation: Installation) -> None
     runner = await health.serve(address, SystemClock(), report, figures, lambda: False)
     installation.set(GPUBOT_HTTP=address)
     findings = await installation.examine()
-    await runner.cleanup()
+    await runner.close()
     assert f"ok      GPUBOT_HTTP: a running gpubot answers on {address}." in [f.line() for f in findings]
 
 
