@@ -124,6 +124,19 @@ class RequestMistake(Mistake):
         self.lines = lines
 
 
+class WrongTerm(Mistake):
+    """A term of a token that the rules don't allow.
+
+    Args:
+        field: The field of `TokenTerms` that has to change, or `name` for the token's name.
+        words: A sentence that says which values are allowed.
+    """
+
+    def __init__(self, field: str, words: str) -> None:
+        super().__init__(words)
+        self.field = field
+
+
 class NeedsKey(Mistake):
     """The person needs a public SSH key before they can continue.
 
@@ -204,6 +217,16 @@ class Refused(GpubotError):
         super().__init__(words, next_step=next_step)
         self.channels = channels
         self.again_at = again_at
+
+
+class InvalidToken(Refused):
+    """A program's secret belongs to no token that works now.
+
+    The message is the same in every case, so that it reveals nothing about other tokens.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("This token isn't valid. Ask the person who gave it to you for a new one.")
 
 
 class OverBudget(Refused):
