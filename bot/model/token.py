@@ -83,6 +83,19 @@ class TokenState(StrEnum):
         return self not in {TokenState.ASKED, TokenState.LIVE}
 
 
+class TokenEnd(StrEnum):
+    """The reason why a token, or a request for its terms, ended although nobody decided so."""
+
+    LAST_DAY = "last_day"
+    """The last day of the token is over."""
+    UNUSED = "unused"
+    """No program used the token for a while."""
+    UNDECIDED = "undecided"
+    """Nobody approved the requested terms in time."""
+    OWNER_LEFT = "owner_left"
+    """The owner left the workspace."""
+
+
 class RequestedTerms(Frozen):
     """Terms that wait for an approver."""
 
@@ -134,6 +147,12 @@ class Token(Frozen):
     """The Slack ID of the person who stopped the token. None if nobody did."""
     due_at: Instant | None = None
     """The time at which the token or a request for its terms expires. None if the token is over."""
+
+    @property
+    def next_version(self) -> int:
+        """The number of the next request for terms."""
+        decided = self.decided.version if self.decided is not None else 0
+        return max(decided, self.requested.version if self.requested is not None else 0) + 1
 
     @property
     def newest_terms(self) -> TokenTerms:

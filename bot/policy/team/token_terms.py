@@ -23,7 +23,16 @@ from bot.model.rental import Rental
 from bot.model.request import Request
 from bot.model.summary import Over
 from bot.model.text import listed, one_line, plural, say_at_most, say_limit, say_price, say_utc, span
-from bot.model.token import Access, BeyondTerms, Token, TokenTerms, TokenUse, WhenLost
+from bot.model.token import (
+    Access,
+    BeyondTerms,
+    Token,
+    TokenEnd,
+    TokenState,
+    TokenTerms,
+    TokenUse,
+    WhenLost,
+)
 from bot.policy.buying.budgets import projects_to_name, rules_of_project
 from bot.policy.buying.spending import always_needs_approval, over_limits
 from bot.policy.team.hours import at_time, zone_of
@@ -37,6 +46,8 @@ MOST_PER_DAY = 1000
 """The highest number of rentals a day that a token can allow."""
 DAY = timedelta(hours=24)
 """The time for which a rental counts toward `per_day`."""
+UNUSED_FOR = timedelta(days=14)
+"""The time without use after which a token stops working."""
 SHOWN = 5
 """The maximum number of keys in a sentence about a token's rentals."""
 _LEAST = Decimal("0.000001")
@@ -164,6 +175,46 @@ def is_tighter(new: TokenTerms, old: TokenTerms) -> bool:
         and (new.beyond, old.beyond) != (BeyondTerms.ASK, BeyondTerms.REFUSE)
         and _STRICTNESS.index(new.lost) >= _STRICTNESS.index(old.lost)
     )
+
+
+# --- the end of a token
+
+
+def idle_since(token: Token) -> datetime:
+    """Return the time since which no program has used a token. Before the first use, since when it works."""
+    works_since = token.decided.at if token.approved_by is not None and token.decided is not None else None
+    return token.last_used_at or works_since or token.created_at
+
+
+def ends_at(token: Token) -> datetime | None:
+    """Return the time at which a token stops working by itself, unless it is used. None if it doesn't work now."""
+    if token.state is not TokenState.LIVE or token.terms is None:
+        return None
+    return min(token.terms.until, idle_since(token) + UNUSED_FOR)
+
+
+def due_at(token: Token) -> datetime | None:
+    """Return the next time at which a token or a request for its terms can expire. None if the token is over."""
+    if token.state.over:
+        return None
+    expires_at = token.requested.expires_at if token.requested is not None else None
+    return min(filter(None, (expires_at, ends_at(token))), default=None)
+
+
+def works(token: Token, now: datetime) -> bool:
+    """Return whether programs can use a token now."""
+    end = ends_at(token)
+    return end is not None and now < end
+
+
+def end_of(token: Token, now: datetime) -> TokenEnd | None:
+    """Return the reason why a token is over by now, although it is stored as one that isn't. None if it isn't."""
+    if token.state is TokenState.ASKED:
+        expired = token.requested is None or token.requested.expires_at <= now
+        return TokenEnd.UNDECIDED if expired else None
+    if token.state.over or works(token, now):
+        return None
+    return TokenEnd.LAST_DAY if token.terms is None or token.terms.until <= now else TokenEnd.UNUSED
 
 
 # --- what is left of the terms
