@@ -201,7 +201,7 @@ class TokenFacts(SaidFacts, PeopleFacts):
     still_works: bool | None = None
     """True if only a request ended, and the token keeps working with its earlier terms."""
     rentals: tuple[str, ...] = ()
-    """The IDs of the rentals that are ended with the token. If there are too many, those that run."""
+    """The IDs of the rentals that are ended with the token."""
     count: int | None = None
     """The number of machines that the token asked for within a minute. None if it isn't known."""
 
