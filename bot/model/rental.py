@@ -294,7 +294,11 @@ class Rental(Frozen):
     idempotency_key: str | None = None
     """The key of the program's request, by which the program finds the rental again. Unique for each token."""
     program: Program | None = None
-    """The program's part of the rental. Set if `token_id` is set."""
+    """The program's part of the rental. None if a person rented the machine.
+
+    If the rental gets another owner, the value becomes None too: from then on, it is a person's rental like any
+    other. `token_id` stays, because the rental still counts towards the token's total.
+    """
     heartbeat_at: Instant | None = None
     """The time of the newest heartbeat. It is stored without a new version of the rental."""
     lost_heartbeat: LostHeartbeat | None = None

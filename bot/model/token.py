@@ -114,6 +114,8 @@ class DecidedTerms(Frozen):
     by: str | None
     """The Slack ID of the person who decided. None if the request expired, or if its owner withdrew it."""
     at: Instant
+    reason: str = ""
+    """The reason that the person gave for a denial. Untrusted text: escape it for display."""
 
 
 class Crowd(Frozen):

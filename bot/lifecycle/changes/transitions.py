@@ -151,7 +151,8 @@ def change_owner(
 
     The former owner's last activity and the questions that the former owner was asked are no longer taken into
     account. If the machine was about to end because its jobs are done, the previous end of the lease is restored.
-    Jobs that ended before don't end it any more.
+    Jobs that ended before don't end it any more. If a program rented the machine, the rental is no longer the
+    program's: it needs no heartbeats, and the new owner gets the usual messages.
 
     Args:
         asked_about: The usage status that the message to the new owner asks about. None if the message asks
@@ -167,7 +168,13 @@ def change_owner(
         lease = changed(lease_for_new_owner(rental, now), seen_at=now, question=question)
     teammates = tuple(one for one in rental.teammates if one != owner)
     return alter(
-        rental, owner=owner, teammates=teammates, lease=lease, due_at=rental.due_at if lease is None else now
+        rental,
+        owner=owner,
+        teammates=teammates,
+        lease=lease,
+        program=None,
+        lost_heartbeat=None,
+        due_at=rental.due_at if lease is None else now,
     )
 
 
