@@ -272,6 +272,8 @@ def _owner_left(
 ) -> Rendered:
     question, rental = view.question, details.rental
     name, left = machine(rental), f"{person(view.names, about.owner)} left the workspace"
+    if about.tokens_stopped:
+        left = f"{left}, and {person(view.names, about.owner)}'s tokens stopped"
     if rental.state.over or rental.state is State.DESTROYING:
         now = how_it_ended(details, f"{owner(details)}'s {name}", times)
         return blocks.message(f"{left}. {now}", closed=rental.state.over)
