@@ -156,7 +156,7 @@ async def run(settings: Settings) -> None:
             async with operator_server.serve(settings.socket_path, bot.deps):
                 await _run_until(stop, bot)
         finally:
-            await server.cleanup()
+            await server.close()
 
 
 @asynccontextmanager

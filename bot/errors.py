@@ -164,6 +164,20 @@ class PrivateKey(Mistake):
         super().__init__(f"That was a private key. {words}", next_step=NextStep.MAKE_NEW_KEY)
 
 
+class KeyInUse(Mistake):
+    """A program used an idempotency key again for another request. Nothing was rented."""
+
+
+class UnknownRental(Mistake):
+    """A program named a rental that doesn't exist, or that its token isn't allowed to see or change.
+
+    The message is the same in all cases, so that nobody learns which IDs exist.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("This token has no such rental. Nothing was changed.")
+
+
 class Unusable(Mistake):
     """The bot can't run with the current settings. The message says which settings are wrong, and why."""
 
@@ -261,6 +275,10 @@ class BuyingBlocked(Refused):
         self.by = by
         self.at = at
         self.why = why
+
+
+class BeyondTerms(Refused):
+    """A program asked for more than the terms of its token allow, and the terms say that this is refused."""
 
 
 class OwnerOnly(Refused):

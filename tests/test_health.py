@@ -6,10 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
 from pydantic import SecretStr
+from structlog.testing import capture_logs
 from typing_extensions import override
 
 from bot.clock import MovedClock
@@ -127,7 +129,7 @@ async def _serve(*, with_machines: bool = False) -> AsyncIterator[HealthServer]:
         )
         server.url = f"http://127.0.0.1:{runner.addresses[0][1]}/health"
         yield server
-        await runner.cleanup()
+        await runner.close()
 
 
 async def test_a_wait_ends_in_time_even_if_each_report_takes_seconds(server: HealthServer) -> None:
@@ -248,3 +250,21 @@ async def test_a_load_balancer_gets_503_as_soon_as_the_process_stops(
         server.ready = ready
         async with server.session.get(server.url.replace("/health", "/ready")) as answer:
             assert (answer.status, await answer.text()) == expected
+
+
+async def test_a_malformed_header_is_neither_answered_nor_logged(
+    server: HealthServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Such a header can contain a token, for example if a proxy was given a token with a line break."""
+    with capture_logs() as lines:
+        reader, writer = await asyncio.open_connection("127.0.0.1", urlsplit(server.url).port)
+        writer.write(b"GET /health HTTP/1.1\r\nHost: bot\r\nAuthorization: Bearer hidden\x01\r\n\r\n")
+        async with asyncio.timeout(20):
+            headers, _, body = (await reader.read()).partition(b"\r\n\r\n")
+        writer.close()
+    assert headers.split()[1] == b"400"
+    assert (body, b"aiohttp" in headers) == (b"", False)
+    assert [(line["event"], line["server"], line["why"]) for line in lines] == [
+        ("http.malformed", "GPUBOT_HTTP", "400")
+    ]
+    assert "hidden" not in f"{lines}{caplog.text}"

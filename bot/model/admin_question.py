@@ -115,8 +115,6 @@ class OwnerLeft(Frozen):
     kind: Literal["owner_left"] = "owner_left"
     owner: str
     """Slack ID of the owner who left."""
-    tokens_stopped: bool = False
-    """True if the owner had API tokens, which were stopped when the owner left."""
 
 
 Subject: TypeAlias = Annotated[Purchase | Purchases | OwnerLeft, Field(discriminator="kind")]

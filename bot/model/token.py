@@ -114,6 +114,8 @@ class DecidedTerms(Frozen):
     by: str | None
     """The Slack ID of the person who decided. None if the request expired, or if its owner withdrew it."""
     at: Instant
+    reason: str = ""
+    """The reason that the person gave for a denial. Untrusted text: escape it for display."""
 
 
 class Token(Frozen):
@@ -177,6 +179,8 @@ class Program(Frozen):
     """The public key that becomes the machine's default key. None for the owner's own key."""
     lost: WhenLost | None = None
     """The consequence if a heartbeat is lost. None if the rental needs no heartbeats."""
+    ends_by: Instant | None = None
+    """The end of the token's last day, when an offer was found. The lease ends by then. None before that."""
 
 
 class LostHeartbeat(Frozen):

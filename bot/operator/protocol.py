@@ -17,7 +17,7 @@ from bot.config.settings import read_needed
 from bot.errors import Mistake, Outage, Unusable
 from bot.model.base import Frozen
 from bot.model.text import for_terminal
-from bot.operator.socket_file import listening_elsewhere, peer_problem, short_path, socket_problem
+from bot.net.socket_file import listening_elsewhere, peer_problem, short_path, socket_problem
 from bot.text_file import ENV_FILE
 
 LONGEST_WAIT = 60.0

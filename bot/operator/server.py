@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
-import stat
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import structlog
@@ -15,16 +13,15 @@ from pydantic import ValidationError
 
 from bot.errors import GpubotError, Mistake, Unusable, WrongClock, bug_number
 from bot.lifecycle.deps import Deps
+from bot.net.socket_file import ROOT, listen, user_of
 from bot.operator.commands import carry_out, error_on_terminal
 from bot.operator.protocol import LONGEST_REQUEST, Answer, Request, own_version
-from bot.operator.socket_file import ROOT, bind, short_path, socket_problem, user_of
 from bot.tracebacks import parts_of
 
 SLOWEST_REQUEST = 10.0
 """The maximum time in seconds (wall clock) for receiving a request, and for sending its answer."""
 DRAIN = 3.0
 """The time in seconds (wall clock) to wait for running commands when the bot stops."""
-BACKLOG = 16
 
 _log = structlog.get_logger("gpubot.operator")
 
@@ -37,7 +34,7 @@ async def serve(path: Path, deps: Deps) -> AsyncIterator[None]:
     start in any case, because it has to delete machines whose lease is over.
     """
     try:
-        listening = listen(path)
+        listening = listen(path, "GPUBOT_SOCKET")
     except Unusable as problem:
         _log.error("operator.no_socket", words=problem.words)
         yield
@@ -66,51 +63,6 @@ async def serve(path: Path, deps: Deps) -> AsyncIterator[None]:
             for task in late:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
-
-
-# --- the socket
-
-
-def listen(path: Path) -> socket.socket:
-    """Return a socket that listens on `path` and that only its owner and root can use.
-
-    A socket that was left behind by a killed process is replaced. Raises Unusable, with advice, if the path can't
-    be used, if another gpubot listens on the socket, or if other users could replace the socket.
-    """
-    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if (problem := socket_problem(path, listens=True)) is not None:
-            raise Unusable(f"GPUBOT_SOCKET: {problem}")
-        _remove_stale(path)
-        bind(listening, path)
-        path.chmod(0o600)  # before listen(), so that nobody else can connect first
-        listening.listen(BACKLOG)
-    except OSError as error:
-        listening.close()
-        why = error.strerror or error
-        raise Unusable(f"GPUBOT_SOCKET: I can't listen on {path}: {why}. Name another path.") from None
-    except Unusable:
-        listening.close()
-        raise
-    return listening
-
-
-def _remove_stale(path: Path) -> None:
-    """Remove a socket on which nobody listens.
-
-    Raises Unusable if something listens on it, or if it isn't a socket.
-    """
-    with suppress(FileNotFoundError):
-        if not stat.S_ISSOCK(path.lstat().st_mode):
-            raise Unusable(f"GPUBOT_SOCKET: {path} exists, but isn't a socket. Name another path.")
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as other, short_path(path) as short:
-            try:
-                other.connect(short)
-            except ConnectionRefusedError:
-                path.unlink()
-                return
-        raise Unusable(f"GPUBOT_SOCKET: another gpubot listens on {path}. Name another path for this one.")
 
 
 # --- one connection

@@ -15,6 +15,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import SecretStr
 
 from bot.clock import Clock
+from bot.net.http_listener import HttpListener
 from bot.net.machines_proof import NONCE_HEADER, SCHEME, SIGNATURE_HEADER, is_same, is_signed_request, sign_answer
 
 log = structlog.get_logger("gpubot.health")
@@ -47,8 +48,8 @@ async def serve(
     *,
     ready: Callable[[], Awaitable[bool]] | None = None,
     machines: Machines | None = None,
-) -> web.AppRunner:
-    """Start the server, and return its runner, which the caller must clean up.
+) -> HttpListener:
+    """Start the server, and return its listener, which the caller must close.
 
     Args:
         address: The host and port to listen on.
@@ -121,15 +122,9 @@ async def serve(
         app.router.add_get("/ready", read_ready)
     if machines is not None:
         app.router.add_get("/machines", _machines_handler(machines))
-    runner = web.AppRunner(app, access_log=None, handle_signals=False)
-    await runner.setup()
-    host, _, port = address.rpartition(":")
-    try:
-        await web.TCPSite(runner, host.strip("[]"), int(port)).start()
-    except OSError:
-        await runner.cleanup()
-        raise
-    return runner
+    listener = HttpListener(app, "GPUBOT_HTTP", clock)
+    await listener.listen(address)
+    return listener
 
 
 def _answer(report: Report) -> web.Response:

@@ -10,24 +10,20 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
-import logging
 import re
 from collections import Counter, deque
 from collections.abc import Callable
 from datetime import timedelta
-from functools import partial
-from typing import Literal, cast
+from typing import Literal
 
-import structlog
 from aiohttp import web
-from aiohttp.http import HttpProcessingError
 from slack_bolt.adapter.aiohttp import to_aiohttp_response
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.request.async_request import AsyncBoltRequest
-from typing_extensions import override
 
 from bot.clock import Clock
 from bot.errors import Unusable
+from bot.net.http_listener import LOOK_EVERY, HttpListener, RefusedRequests
 from handlers.slack_api.gate import Gate
 
 Outcome = Literal["answered", "unsigned", "stale", "too_large", "slow", "cut"]
@@ -51,51 +47,12 @@ OLDEST_SECONDS = 300
 The limit prevents an attacker from recording a request and sending it again later. See
 docs.slack.dev/authentication/verifying-requests-from-slack.
 """
-LOG_EVERY = 60.0
-"""Wall-clock seconds between two log lines about requests that were refused for the same reason."""
-LOOK_EVERY = 0.02
-"""Wall-clock seconds between two checks of whether connections are still open while the server stops."""
 FEW_SLOW = 50
 """The smallest number of slow requests in five minutes that `/health` reports as a problem."""
 _BUCKET = 10.0
 """The length of each period for which outcomes are counted, in wall-clock seconds."""
 _BUCKETS = 30
-BACKLOG = 128
-"""The maximum number of new connections that the operating system queues until the server accepts them."""
-_ANSWERED = web.RequestKey("ours", bool)
-"""Marks requests that `_serve` has answered. aiohttp itself answers all other requests, such as malformed HTTP."""
 _TIMESTAMP = re.compile(r"[0-9]{1,12}", re.ASCII)
-
-log = structlog.get_logger("gpubot.http")
-
-
-def _is_ours(record: logging.LogRecord) -> bool:
-    """Return False for log records about malformed HTTP. Strangers could fill the log with such records."""
-    error = record.exc_info[1] if record.exc_info else None
-    return not isinstance(error, HttpProcessingError)
-
-
-_server_log = logging.getLogger("aiohttp.server.slack")
-_server_log.addFilter(_is_ours)
-
-
-class _Connection(web.RequestHandler):
-    """A connection that sends an empty response whenever aiohttp would send its own.
-
-    For example, aiohttp itself responds to malformed HTTP. Its responses would reveal the server's software and
-    the reason of the error to strangers.
-    """
-
-    __slots__ = ()
-
-    @override
-    async def finish_response(
-        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
-    ) -> tuple[web.StreamResponse, bool]:
-        if _ANSWERED not in request:
-            resp = web.Response(status=resp.status, headers={"Server": "-"})
-            resp.force_close()
-        return await super().finish_response(request, resp, start_time)
 
 
 class TooLarge(Exception):
@@ -217,46 +174,31 @@ class HttpServer:
         self._clock_ahead = clock_ahead
         self._bodies = Bodies()
         self._recent = RecentOutcomes(clock)
-        self._logged: dict[Outcome, float] = {}
+        self._refused = RefusedRequests("slack.request_refused", clock)
         self._signed_at: float | None = None
         application = web.Application()
         application.router.add_route("*", "/{path:.*}", self._serve)
-        application.on_response_prepare.append(_without_server_name)
-        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=LOOK_EVERY)
-        self._listening: asyncio.Server | None = None
+        self._listener = HttpListener(
+            application,
+            "GPUBOT_SLACK_HTTP",
+            clock,
+            request_seconds=request_seconds,
+            shutdown_seconds=LOOK_EVERY,
+        )
 
     async def connect(self) -> None:
         """Start listening.
 
         Raises Unusable if the address can't be used.
         """
-        await self._runner.setup()
-        host, _, port = self._address.rpartition(":")
         try:
-            self._listening = await asyncio.get_running_loop().create_server(
-                partial(self._new_connection, cast(web.Server, self._runner.server)),
-                host.strip("[]"),
-                int(port),
-                backlog=BACKLOG,
-            )
+            await self._listener.listen(self._address)
         except OSError as error:
-            await self._runner.cleanup()
             raise Unusable(f"GPUBOT_SLACK_HTTP: I can't listen on {self._address}: {error.strerror}.") from None
-
-    def _new_connection(self, server: web.Server) -> web.RequestHandler:
-        return _Connection(
-            server,
-            loop=asyncio.get_running_loop(),
-            access_log=None,  # type: ignore[arg-type]  # web.AppRunner passes None, too, but the types forbid it
-            logger=_server_log,
-            auto_decompress=False,  # Slack signs the bytes as they are sent
-            keepalive_timeout=self._request_seconds,  # the limit for the headers of the connection's only request
-            lingering_time=self._request_seconds,
-        )
 
     async def connected(self) -> int:
         """Return 1 while the server is listening, otherwise 0."""
-        return int(self._listening is not None and self._listening.is_serving())
+        return int(self._listener.listening)
 
     def since_request(self) -> float | None:
         return None if self._signed_at is None else self._clock.monotonic() - self._signed_at
@@ -275,25 +217,14 @@ class HttpServer:
 
         Waits at most `seconds` of wall-clock time.
         """
-        self._stop_listening()
-        until = self._clock.monotonic() + seconds
-        while self._runner.server and self._runner.server.connections and self._clock.monotonic() < until:
-            await self._clock.pause(LOOK_EVERY)
+        await self._listener.drain(seconds)
 
     async def close(self) -> None:
-        self._stop_listening()
-        await self._runner.cleanup()
-
-    def _stop_listening(self) -> None:
-        if self._listening is not None:
-            self._listening.close()
+        await self._listener.close()
 
     async def _serve(self, request: web.Request) -> web.Response:
         with self._gate.handling():
-            response = await self._answer(request)
-        request[_ANSWERED] = True
-        response.force_close()
-        return response
+            return await self._answer(request)
 
     async def _answer(self, request: web.Request) -> web.Response:
         """Return Bolt's answer to a request from Slack.
@@ -346,12 +277,5 @@ class HttpServer:
 
     def _refuse(self, outcome: Outcome, status: int) -> web.Response:
         self._note(outcome)
-        now = self._clock.monotonic()
-        if now - self._logged.get(outcome, -LOG_EVERY) >= LOG_EVERY:
-            self._logged[outcome] = now
-            log.warning("slack.request_refused", why=outcome)
+        self._refused.note(outcome)
         return web.Response(status=status)
-
-
-async def _without_server_name(_: web.Request, response: web.StreamResponse) -> None:
-    response.headers.pop("Server", None)

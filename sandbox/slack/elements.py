@@ -4,6 +4,8 @@ Source: https://docs.slack.dev/reference/block-kit/block-elements and
 https://docs.slack.dev/reference/block-kit/composition-objects.
 """
 
+import re
+from datetime import date
 from typing import Any
 
 from sandbox.slack.schema import (
@@ -110,6 +112,21 @@ button = both(
     _url_is_valid,
 )
 
+
+def _day_is_valid(value: Any, where: str, problems: list[str]) -> None:
+    day = value.get("initial_date") if isinstance(value, dict) else None
+    if isinstance(day, str) and not is_day(day):
+        add_problem(problems, "must be a date such as 2026-12-14", f"{where}/initial_date")
+
+
+def is_day(text: str) -> bool:
+    """Return whether a text is a date in the format of datepickers, `2026-12-14`."""
+    try:
+        return re.fullmatch(r"\d{4}-\d\d-\d\d", text, re.ASCII) is not None and bool(date.fromisoformat(text))
+    except ValueError:
+        return False
+
+
 _UP_TO: dict[str, Check] = {"max_selected_items": integer(1, 1000)}
 ELEMENTS: dict[str, Check] = {
     "button": button,
@@ -128,6 +145,7 @@ ELEMENTS: dict[str, Check] = {
     "multi_static_select": _static_menu({"initial_options": array(option, 100), **_UP_TO}),
     "users_select": _users_menu({"initial_user": ID}),
     "multi_users_select": _users_menu({"initial_users": array(ID, 100), **_UP_TO}),
+    "datepicker": both(fields(COMMON, {**WITH_PLACEHOLDER, "initial_date": string(10)}), _day_is_valid),
     "plain_text_input": fields(
         COMMON,
         {
@@ -148,9 +166,9 @@ def _among(names: tuple[str, ...], what: str) -> Check:
     return by_type({name: ELEMENTS[name] for name in names}, what)
 
 
-in_section = _among(("button", *_CHOICES), "an accessory")
-in_actions = _among(("button", *_CHOICES), "an action")
-in_input = _among(("plain_text_input", *_CHOICES), "an input")
+in_section = _among(("button", "datepicker", *_CHOICES), "an accessory")
+in_actions = _among(("button", "datepicker", *_CHOICES), "an action")
+in_input = _among(("plain_text_input", "datepicker", *_CHOICES), "an input")
 in_context = by_type(
     {"plain_text": text(kinds=("plain_text",)), "mrkdwn": text(kinds=("mrkdwn",))}, "a context element"
 )

@@ -3,7 +3,7 @@
 from typing import Any
 
 from sandbox.slack.blocks import elements_of
-from sandbox.slack.elements import choices
+from sandbox.slack.elements import choices, is_day
 from sandbox.slack.schema import Json
 
 
@@ -14,8 +14,8 @@ class NotOffered(ValueError):
 def chosen(element: Json, selected: Any) -> Json:
     """Return the element's value after a person chose or typed `selected`.
 
-    `selected` is an option's value, a user id, a list of either, or typed text. None clears the element. Raises
-    NotOffered if the element doesn't have the option.
+    `selected` is an option's value, a user id, a list of either, a date such as `2026-12-14`, or typed text. None
+    clears the element. Raises NotOffered if the element doesn't have the option, or if the date is invalid.
     """
     kind = str(element["type"])
     value: Any
@@ -28,6 +28,10 @@ def chosen(element: Json, selected: Any) -> Json:
             value = {"selected_user": selected}
         case "multi_users_select":
             value = {"selected_users": _as_list(selected)}
+        case "datepicker":
+            if selected and not is_day(str(selected)):
+                raise NotOffered(f"{selected!r} is not a date such as 2026-12-14")
+            value = {"selected_date": selected or None}
         case _:
             value = {"value": None if selected in (None, "") else str(selected)}
     return {"type": kind, **value}
@@ -59,6 +63,8 @@ def initial(element: Json) -> Json:
             value = {"selected_user": element.get("initial_user")}
         case "multi_users_select":
             value = {"selected_users": element.get("initial_users") or []}
+        case "datepicker":
+            value = {"selected_date": element.get("initial_date")}
         case _:
             value = {"value": element.get("initial_value") or None}
     return {"type": kind, **value}

@@ -216,7 +216,7 @@ async def test_metrics_are_served_next_to_health() -> None:
         ):
             lines = (await answer.text()).splitlines()
     finally:
-        await server.cleanup()
+        await server.close()
     for line in (
         'gpubot_market_calls_total{call="procure_offer",outcome="5xx"} 1.0',
         'gpubot_rentals{state="ready"} 2.0',

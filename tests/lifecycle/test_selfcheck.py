@@ -139,7 +139,7 @@ async def test_health_answers_503_with_the_report_if_the_bot_is_not_well(status:
         ):
             assert (answer.status, await answer.json()) == (status, await report())
     finally:
-        await server.cleanup()
+        await server.close()
 
 
 # --- notifications

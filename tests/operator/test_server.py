@@ -25,9 +25,9 @@ from structlog.testing import capture_logs
 from bot.errors import Mistake, Outage, Unusable
 from bot.lifecycle.deps import Deps
 from bot.model.account_facts import PAUSED
+from bot.net.socket_file import listen, socket_problem
 from bot.operator import server
 from bot.operator.protocol import LONGEST_REQUEST, Answer, Command, Kind, Request, ask, own_version
-from bot.operator.socket_file import socket_problem
 from tests.programs import NEEDS, ROOT
 
 NOTHING = "Nobody has a machine right now."
@@ -207,22 +207,22 @@ async def test_the_socket_of_a_killed_bot_is_replaced(tmp_path: Path, deps: Deps
 async def test_an_unusable_socket_path_is_explained_and_the_bot_runs(tmp_path: Path, deps: Deps) -> None:
     (tmp_path / "file").write_text("mine")
     with pytest.raises(Unusable, match=r"file exists, but isn't a socket\. Name another path\.$"):
-        server.listen(tmp_path / "file")
+        listen(tmp_path / "file", "GPUBOT_SOCKET")
     assert (tmp_path / "file").read_text() == "mine"
-    with server.listen(tmp_path / "s"), pytest.raises(Unusable, match="another gpubot listens on"):
-        server.listen(tmp_path / "s")
+    with listen(tmp_path / "s", "GPUBOT_SOCKET"), pytest.raises(Unusable, match="another gpubot listens on"):
+        listen(tmp_path / "s", "GPUBOT_SOCKET")
     with pytest.raises(Unusable, match=r"^GPUBOT_SOCKET: I can't listen on .*too long\. Name another path\.$"):
-        server.listen(tmp_path / ("long" * 25))
+        listen(tmp_path / ("long" * 25), "GPUBOT_SOCKET")
     with pytest.raises(Unusable, match=r"^GPUBOT_SOCKET: I can't listen on .*: File exists\. Name"):
-        server.listen(tmp_path / "file" / "s")
+        listen(tmp_path / "file" / "s", "GPUBOT_SOCKET")
     shared = tmp_path / "shared"
     shared.mkdir()
     shared.chmod(0o775)
     with pytest.raises(Unusable, match=f"Type: chmod go-w {shared}$"):
-        server.listen(shared / "s")
+        listen(shared / "s", "GPUBOT_SOCKET")
     shared.chmod(0o1777)
     with pytest.raises(Unusable, match=r"Name another folder\.$"):
-        server.listen(shared / "s")
+        listen(shared / "s", "GPUBOT_SOCKET")
     shared.chmod(0o775)
     with capture_logs() as logged:
         async with server.serve(shared / "s", deps):
@@ -262,7 +262,7 @@ async def test_a_folder_of_another_user_is_refused_everywhere(
             await asyncio.to_thread(ask, Command(kind=Kind.LIST))
         assert (socket_problem(path) or "").startswith(words), "as the doctor says"
         with pytest.raises(Unusable, match=f"^GPUBOT_SOCKET: {words}"):
-            server.listen(open_folder / "other")
+            listen(open_folder / "other", "GPUBOT_SOCKET")
 
 
 async def test_root_can_command_another_users_bot_but_no_impostor(

@@ -244,6 +244,7 @@ def test_blocks_that_the_bot_does_not_send_are_shown_too(open_page: Open, sandbo
                     "placeholder": plain_text("Who"),
                     "initial_user": BEN,
                 },
+                {"type": "datepicker", "action_id": "day", "initial_date": "2026-12-14"},
             ],
         },
         {"type": "data_table", "caption": "Sizes", "rows": sizes, "page_size": 10},
@@ -266,6 +267,7 @@ def test_blocks_that_the_bot_does_not_send_are_shown_too(open_page: Open, sandbo
     message.get_by_role("radio", name="Two").check()
     message.get_by_role("checkbox", name="Blue").check()
     expect(message.get_by_role("combobox", name="Who")).to_have_value(BEN)
+    expect(message.locator("input[type=date]")).to_have_value("2026-12-14")
     expect(message.locator("optgroup[label=Vendors] option")).to_have_text("Nebius")
     message.get_by_role("button", name="Later rows").click()
     expect(message.get_by_role("table", name="Sizes").get_by_role("cell").first).to_have_text("10")

@@ -266,6 +266,7 @@ def test_every_kind_of_block_and_element_is_accepted() -> None:
         ),
         {"type": "multi_static_select", "options": two, "initial_options": two, "max_selected_items": 2},
         {"type": "users_select", "initial_user": "U1"},
+        {"type": "datepicker", "initial_date": "2026-12-14", "placeholder": plain(1)},
         {"type": "multi_users_select", "initial_users": ["U1", "U2"], "max_selected_items": 5},
         {"type": "checkboxes", "options": [{**option(), "text": mrkdwn, "description": mrkdwn}]},
         {"type": "radio_buttons", "options": two, "initial_option": two[0]},

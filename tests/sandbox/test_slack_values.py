@@ -32,6 +32,8 @@ GROUPED: Json = {"option_groups": [{"label": {"type": "plain_text", "text": "Gro
         ({"type": "checkboxes", "options": [A]}, None, {"selected_options": []}),
         ({"type": "users_select"}, "U1", {"selected_user": "U1"}),
         ({"type": "multi_users_select"}, ["U1", "U2"], {"selected_users": ["U1", "U2"]}),
+        ({"type": "datepicker"}, "2026-12-14", {"selected_date": "2026-12-14"}),
+        ({"type": "datepicker"}, None, {"selected_date": None}),
         ({"type": "plain_text_input"}, "x", {"value": "x"}),
         ({"type": "plain_text_input"}, "", {"value": None}),
     ],
@@ -45,6 +47,11 @@ def test_a_choice_that_is_not_offered_is_refused() -> None:
         chosen({"type": "static_select", "options": [A]}, "b")
 
 
+def test_a_date_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(NotOffered):
+        chosen({"type": "datepicker"}, "2026-02-30")
+
+
 @pytest.mark.parametrize(
     ("element", "value"),
     [
@@ -52,6 +59,7 @@ def test_a_choice_that_is_not_offered_is_refused() -> None:
         ({"type": "checkboxes", "options": [A]}, {"selected_options": []}),
         ({"type": "users_select", "initial_user": "U1"}, {"selected_user": "U1"}),
         ({"type": "multi_users_select"}, {"selected_users": []}),
+        ({"type": "datepicker", "initial_date": "2026-12-14"}, {"selected_date": "2026-12-14"}),
         ({"type": "plain_text_input", "initial_value": "x"}, {"value": "x"}),
     ],
 )

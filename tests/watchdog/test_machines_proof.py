@@ -42,7 +42,7 @@ async def bot(*, well: bool = True, token: str = OURS) -> AsyncIterator[str]:
     try:
         yield f"http://127.0.0.1:{runner.addresses[0][1]}"
     finally:
-        await runner.cleanup()
+        await runner.close()
 
 
 @asynccontextmanager

@@ -60,7 +60,7 @@ async def ask_about_rentals_of(deps: Deps, owner: str) -> None:
 
     async def decision(tx: Tx) -> None:
         now = deps.clock.now()
-        stopped = await stop_tokens_of(tx, deps, owner)
+        await stop_tokens_of(tx, deps, owner)
         for rental in await tx.rentals.undecided():
             if rental.extension is not None and rental.extension.asked_by == owner:
                 await _drop_extension(tx, deps, rental, owner, now)
@@ -70,9 +70,7 @@ async def ask_about_rentals_of(deps: Deps, owner: str) -> None:
                 continue
             asked = any(one.open for one in await tx.questions.of_rental(rental.id))
             if not asked and rental.state is not State.DESTROYING:
-                question = changed(
-                    new_question(deps, OwnerLeft(owner=owner, tokens_stopped=stopped > 0)), rental_id=rental.id
-                )
+                question = changed(new_question(deps, OwnerLeft(owner=owner)), rental_id=rental.id)
                 await ask(tx, deps, question, new=True)
                 # The rental now has an open question to the admins. Until they answer it, approvers aren't asked
                 # to decide anything about the rental. Store the rental again without changes, so that its messages

@@ -4,13 +4,14 @@ import { el } from "./dom.js";
 import { plain } from "./text.js";
 
 export const TYPED = "plain_text_input";
+const DAY = "datepicker";
 
 /** Convert an element's value from Slack's format to a text, the value of an option, or a list of such values. */
 function selectedOf(value) {
   if (!value) return null;
   if (value.selected_options) return value.selected_options.map((option) => option.value);
   if (value.selected_users) return value.selected_users;
-  return value.selected_option?.value ?? value.selected_user ?? value.value ?? null;
+  return value.selected_option?.value ?? value.selected_user ?? value.selected_date ?? value.value ?? null;
 }
 
 /**
@@ -27,6 +28,7 @@ export function input(element, { id, label, value, people, set, described, inval
     "aria-required": required ? "true" : null,
   };
   if (element.type === TYPED) return typed(element, common, chosen, set);
+  if (element.type === DAY) return day({ ...common, "aria-label": label }, chosen, set);
   const options = optionsOf(element, people);
   if (element.type === "static_select" || element.type === "users_select") {
     return menu(element, { ...common, "aria-label": label }, options, chosen, set);
@@ -52,6 +54,14 @@ function typed(element, common, chosen, set) {
   node.value = chosen || "";
   node.read = () => node.value;
   node.write = (selected) => (node.value = selected || "");
+  return node;
+}
+
+function day(common, chosen, set) {
+  const node = el("input", { ...common, type: "date", on: { change: () => set(node.value || null, true) } });
+  node.read = () => node.value || null;
+  node.write = (selected) => (node.value = selected || "");
+  node.write(chosen);
   return node;
 }
 

@@ -1,7 +1,7 @@
-"""The file of the socket for operator commands, and the rules about the owner of the file.
+"""Sockets in the file system, and the rules about the owner of a socket's file.
 
-The bot, the operator commands and `gpubot doctor` make the same checks, because anyone who can replace the socket
-can read each command and send any answer.
+The bot, the operator commands and `gpubot doctor` make the same checks, because anyone who can replace a socket
+can read each command or request and send any answer.
 """
 
 from __future__ import annotations
@@ -15,9 +15,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from bot.errors import Unusable
+
 ROOT = 0
 LONGEST_PATH = 107
 """The maximum length in bytes of a path that a socket can be bound to (unix(7))."""
+BACKLOG = 16
 _LISTENS = 1 << 16
 """The flag in `/proc/net/unix` of a socket on which a program listens (`__SO_ACCEPTCON` in Linux's net.h)."""
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
@@ -41,7 +44,59 @@ def short_path(path: Path) -> Iterator[str]:
         os.close(folder)
 
 
-def bind(listening: socket.socket, path: Path) -> None:
+def listen(path: Path, setting: str, *, for_group: bool = False) -> socket.socket:
+    """Return a socket that listens on `path`.
+
+    A socket that was left behind by a killed process is replaced.
+
+    Args:
+        path: The path.
+        setting: The name of the setting with the path, for error messages.
+        for_group: Whether the group of the socket can use it, too. If not, only its owner and root can use it, and
+            a missing folder is created.
+
+    Raises:
+        Unusable: The path can't be used, another gpubot listens on the socket, or other users could replace the
+            socket. The message contains advice.
+    """
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        if not for_group:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if (problem := socket_problem(path, listens=True)) is not None:
+            raise Unusable(f"{setting}: {problem}")
+        _remove_stale(path, setting)
+        _bind(listening, path)
+        path.chmod(0o660 if for_group else 0o600)  # before listen(), so that nobody else can connect first
+        listening.listen(BACKLOG)
+    except OSError as error:
+        listening.close()
+        why = error.strerror or error
+        raise Unusable(f"{setting}: I can't listen on {path}: {why}. Name another path.") from None
+    except Unusable:
+        listening.close()
+        raise
+    return listening
+
+
+def _remove_stale(path: Path, setting: str) -> None:
+    """Remove a socket on which nobody listens.
+
+    Raises Unusable if something listens on it, or if it isn't a socket.
+    """
+    with suppress(FileNotFoundError):
+        if not stat.S_ISSOCK(path.lstat().st_mode):
+            raise Unusable(f"{setting}: {path} exists, but isn't a socket. Name another path.")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as other, short_path(path) as short:
+            try:
+                other.connect(short)
+            except ConnectionRefusedError:
+                path.unlink()
+                return
+        raise Unusable(f"{setting}: another gpubot listens on {path}. Name another path for this one.")
+
+
+def _bind(listening: socket.socket, path: Path) -> None:
     """Bind a socket to a path. Raises OSError if that fails.
 
     If the full path is short enough, the socket is bound to it, so that `/proc/net/unix` shows where the bot
