@@ -426,12 +426,11 @@ class DenyToken(Direct[TermsToDecide, Token], id="deny_token"):
         return True
 
     async def do(self, tx: Tx, deps: Deps, person: Person, plan: TermsToDecide) -> Token:
-        before, now = plan.token, deps.clock.now()
-        if before.state is TokenState.ASKED:
-            after = ended(before, TokenState.DENIED, now, by=person.id)
-        else:
-            after = without_request(before, now, by=person.id)
-        token = await save(tx, before, after)
+        now, reason = deps.clock.now(), one_line(self.why, LONGEST_REASON)
+        after = without_request(plan.token, now, by=person.id, reason=reason)
+        if after.state is TokenState.ASKED:
+            after = ended(after, TokenState.DENIED, now, by=person.id)
+        token = await save(tx, plan.token, after)
         await send_of_token(
             tx,
             deps,
@@ -441,7 +440,7 @@ class DenyToken(Direct[TermsToDecide, Token], id="deny_token"):
             version=plan.requested.version,
             total=plan.requested.terms.total,
             still_works=not token.state.over,
-            detail=one_line(self.why, LONGEST_REASON) or None,
+            detail=reason or None,
         )
         return token
 
