@@ -438,7 +438,7 @@ async def test_machines_that_can_run_their_script_end_after_it(sqlite_url: str) 
         await make(here)
         able = await of_program(here, await here.ready())
         unable = await of_program(here, await here.get(lease=HOUR), key="run-2")
-        here.machines[able].script = Script(here.clock, 5 * MINUTE, 0)
+        script = here.machines[able].script = Script(here.clock, 5 * MINUTE, 0)
         await here.pass_time(4 * MINUTE)
         plan = (await preview(here.deps, ANA, StopToken(ID))).plan
         assert plan.script_for is not None
@@ -448,7 +448,7 @@ async def test_machines_that_can_run_their_script_end_after_it(sqlite_url: str) 
         assert (await here.rental(unable.id)).state is State.DESTROYING
         await here.pass_time(11 * MINUTE)
         assert (await here.rental(able.id)).state is State.DESTROYED
-        assert len(here.machines[able].script.starts) == 1
+        assert len(script.starts) == 1
 
 
 async def test_a_machine_that_was_given_away_survives_its_token(here: World) -> None:
