@@ -43,7 +43,7 @@ from bot.model.text import one_line
 from bot.model.token import DecidedTerms, RequestedTerms, Token, TokenState, TokenSummary, TokenTerms
 from bot.policy.access.token_secret import hash_of, is_hash_of, is_secret, new_secret
 from bot.policy.buying.spending import CONFIRM_ABOVE, LONGEST_REASON, ONLY_APPROVERS, check_approver
-from bot.policy.team.roles import check_user, may_deny, may_destroy, may_use, sees_money
+from bot.policy.team.roles import check_user, is_approver_or_admin, may_deny, may_destroy, may_use, sees_money
 from bot.policy.team.rules import Rules
 from bot.policy.team.token_terms import check_terms, clean_name, end_of, is_tighter, over_limits_of, works
 from store.db import Tx
@@ -296,6 +296,7 @@ def _with_terms(token: Token, terms: TokenTerms, plan: NewTerms, now: datetime, 
             version=token.next_version,
             asked_at=now,
             expires_at=pending_decision(plan.asked, now, rules).expires_at,
+            others_asked=plan.asked.asked.others_instead,
         )
         return changed(token, requested=requested)
     approved_by = token.approved_by if plan.tighter else None
@@ -568,10 +569,15 @@ class StopToken(Direct[ToStop, TokenStopped], id="stop_token"):
 # --- queries
 
 
-async def tokens_of(deps: Deps, person: Person) -> list[TokenSummary]:
-    """Return a person's own tokens that aren't over, oldest first."""
+async def tokens_of(deps: Deps, person: Person, *, everyone: bool = False) -> list[TokenSummary]:
+    """Return a person's own tokens that aren't over, oldest first. With `everyone`, return the whole team's.
+
+    Raises Refused if the person wants to see everyone's tokens and is neither an approver nor an admin.
+    """
+    if everyone and not is_approver_or_admin(person, deps.rules):
+        raise Refused("Only approvers and admins can see everyone's tokens. To see yours, leave out all.")
     async with deps.store.read() as tx:
-        return await _summaries(tx, deps, await tx.tokens.live(person.id))
+        return await _summaries(tx, deps, await tx.tokens.live(None if everyone else person.id))
 
 
 async def token_for(deps: Deps, person: Person, token_id: str) -> TokenSummary:
