@@ -362,6 +362,10 @@ def if_a_person_did_it(event: Event) -> bool:
     return event.actor is not None
 
 
+def unless_a_person_did_it(event: Event) -> bool:
+    return event.actor is None
+
+
 def if_a_person_did_it_or_nothing_was_rented(event: Event[EndedFacts]) -> bool:
     nothing_rented = event.facts.end is State.FAILED or event.facts.why is Why.NOTHING_FITTED
     return event.actor is not None or nothing_rented
@@ -444,7 +448,11 @@ class Effects(Generic[F]):
     who log in.
     """
     only_in_thread: bool = False
-    """True if no message other than the reply in the thread says what happened."""
+    """True if no message other than the reply in the thread says what happened.
+
+    If a program rented the machine, only such events have a reply, because the program's card is a single line and
+    a program can rent many machines.
+    """
     direct: tuple[To, ...] = ()
     """The people who get a direct message. Slack notifies them of it.
 
@@ -452,6 +460,12 @@ class Effects(Generic[F]):
     own action. Events without direct messages only cause edits of existing messages.
     """
     direct_if: Condition[F] = always
+    program_knows: Condition[F] = never
+    """The condition under which the owner gets no direct message if a program rented the machine.
+
+    The program asked for it, or sees it in the answers of the API. The owner still gets everything that asks for a
+    decision, warns, or was done by another person.
+    """
     alert: tuple[To, ...] = ()
     """The people who get an alert: a message that is rendered from the event alone and never edited."""
     approvers: tuple[To, ...] = ()
@@ -499,30 +513,50 @@ EFFECTS: dict[EventKind, Effects[Any]] = {
         resolves=(_Q.REQUEST,),
     ),
     _E.APPROVED: Effects(
-        DecisionFacts, thread=always, direct=_OWNER, direct_if=if_fewer_hours, resolves=(_Q.REQUEST,)
+        DecisionFacts,
+        thread=always,
+        direct=_OWNER,
+        direct_if=if_fewer_hours,
+        program_knows=always,
+        resolves=(_Q.REQUEST,),
     ),
-    _E.APPROVED_NOT_READY: Effects(direct=_OWNER),
-    _E.DENIED: Effects(EndedFacts, thread=always, direct=_OWNER, resolves=(_Q.REQUEST,), tells_end=True),
-    _E.EXPIRED: Effects(EndedFacts, thread=always, direct=_OWNER, resolves=(_Q.REQUEST,), tells_end=True),
-    _E.WITHDRAWN: Effects(EndedFacts, thread=always, direct=_OWNER, resolves=(_Q.REQUEST,), tells_end=True),
-    _E.DECIDERS_CHANGED: Effects(DecidersFacts, thread=always, direct=_OWNER, direct_if=if_admins_decide),
+    _E.APPROVED_NOT_READY: Effects(direct=_OWNER, program_knows=always),
+    _E.DENIED: Effects(
+        EndedFacts, thread=always, direct=_OWNER, program_knows=always, resolves=(_Q.REQUEST,), tells_end=True
+    ),
+    _E.EXPIRED: Effects(
+        EndedFacts, thread=always, direct=_OWNER, program_knows=always, resolves=(_Q.REQUEST,), tells_end=True
+    ),
+    _E.WITHDRAWN: Effects(
+        EndedFacts, thread=always, direct=_OWNER, program_knows=always, resolves=(_Q.REQUEST,), tells_end=True
+    ),
+    _E.DECIDERS_CHANGED: Effects(
+        DecidersFacts, thread=always, direct=_OWNER, direct_if=if_admins_decide, program_knows=always
+    ),
     _E.APPROVERS_REMINDED: Effects(DecidersFacts, reminder=(To.PEOPLE,)),
     _E.OTHERS_ASKED: Effects(DecidersFacts, thread=always, approvers=(To.OTHERS,)),
     _E.QUEUED: Effects(RequestFacts),
     _E.OFFER_FITS: Effects(OfferFacts),
     _E.QUEUED_AGAIN: Effects(HeldUpFacts, thread=unless_told_before),
-    _E.NOT_ALLOWED_NOW: Effects(NotAllowedFacts, thread=always, direct=_OWNER),
-    _E.NOTHING_FITS: Effects(OfferFacts, thread=always, direct=_OWNER),
+    _E.NOT_ALLOWED_NOW: Effects(NotAllowedFacts, thread=always, direct=_OWNER, program_knows=always),
+    _E.NOTHING_FITS: Effects(OfferFacts, thread=always, direct=_OWNER, program_knows=always),
     _E.STARTED: Effects(RequestFacts),
     _E.RENTING: Effects(RentingFacts, thread=unless_told_before),
     _E.NO_ANSWER: Effects(AttemptFacts, thread=unless_told_before, only_in_thread=True),
     _E.GIVEN_UP: Effects(AttemptFacts, thread=always),
     _E.ACCEPTED: Effects(
-        AttemptFacts, thread=if_it_was_unknown, only_in_thread=True, direct=_OWNER, direct_if=if_it_waited
+        AttemptFacts,
+        thread=if_it_was_unknown,
+        only_in_thread=True,
+        direct=_OWNER,
+        direct_if=if_it_waited,
+        program_knows=always,
     ),
     _E.BLOCKED: Effects(HeldUpFacts, thread=always),
     _E.UNREACHABLE: Effects(ReadyFacts, thread=always),
-    _E.READY: Effects(ReadyFacts, thread=unless_unreachable, direct=(To.OWNER, To.TEAMMATES_WITH_KEY)),
+    _E.READY: Effects(
+        ReadyFacts, thread=unless_unreachable, direct=(To.OWNER, To.TEAMMATES_WITH_KEY), program_knows=always
+    ),
     _E.TEAMMATE_ADDED: Effects(
         TeammatesFacts, direct=(To.TEAMMATES_LET_IN,), resolves=(_Q.WANTED,), resolves_if=is_for_who_asked
     ),
@@ -530,7 +564,13 @@ EFFECTS: dict[EventKind, Effects[Any]] = {
         KeptFacts, thread=always, direct=(To.PEOPLE,), resolves=(_Q.NEEDED, _Q.UNANSWERED, _Q.WANTED, _Q.TAKE)
     ),
     _E.STILL_NEEDED: Effects(QuestionFacts, direct=_OWNER, asks=_Q.NEEDED, resolves=(_Q.NEEDED,)),
-    _E.ENDING: Effects(EndFacts, direct=(To.OWNER, To.TEAMMATES_AT_LAST_NOTICE), asks=_Q.END, resolves=(_Q.END,)),
+    _E.ENDING: Effects(
+        EndFacts,
+        direct=(To.OWNER, To.TEAMMATES_AT_LAST_NOTICE),
+        program_knows=always,
+        asks=_Q.END,
+        resolves=(_Q.END,),
+    ),
     _E.EXTENDED: Effects(ExtensionFacts, thread=always, resolves=(_Q.NEEDED, _Q.UNANSWERED), lengthens=True),
     _E.EXTENDED_BY_OPERATOR: Effects(
         ExtensionFacts,
@@ -575,6 +615,7 @@ EFFECTS: dict[EventKind, Effects[Any]] = {
         JobDoneFacts,
         thread=always,
         direct=(To.OWNER, To.TEAMMATES),
+        program_knows=always,
         asks=_Q.END,
         resolves=(_Q.END, _Q.NEEDED),
     ),
@@ -629,6 +670,7 @@ EFFECTS: dict[EventKind, Effects[Any]] = {
         thread=always,
         direct=_OWNER,
         direct_if=if_a_person_did_it_or_nothing_was_rented,
+        program_knows=unless_a_person_did_it,
         resolves=(_Q.REQUEST, _Q.EXTENSION, *_ABOUT_MACHINE),
         tells_end=True,
     ),

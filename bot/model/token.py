@@ -114,6 +114,16 @@ class DecidedTerms(Frozen):
     by: str | None
     """The Slack ID of the person who decided. None if the request expired, or if its owner withdrew it."""
     at: Instant
+    reason: str = ""
+    """The reason that the person gave for a denial. Untrusted text: escape it for display."""
+
+
+class Crowd(Frozen):
+    """The requests within a minute that were refused because the token had as many machines as its terms allow."""
+
+    since: Instant
+    """The time of the first of these requests."""
+    count: int
 
 
 class Token(Frozen):
@@ -140,6 +150,8 @@ class Token(Frozen):
     """The time of the newest request with the secret, to the minute. None before the first one."""
     refusal: str = ""
     """The reason why the last request with the secret was refused. Empty if it wasn't refused."""
+    crowd: Crowd | None = None
+    """The last minute in which the token asked for more machines than its terms allow. None if it never did."""
     crowded_at: Instant | None = None
     """The last time at which the owner was notified that the token asks for more machines than its terms allow."""
     over_at: Instant | None = None
@@ -177,6 +189,8 @@ class Program(Frozen):
     """The public key that becomes the machine's default key. None for the owner's own key."""
     lost: WhenLost | None = None
     """The consequence if a heartbeat is lost. None if the rental needs no heartbeats."""
+    ends_by: Instant | None = None
+    """The end of the token's last day, when an offer was found. The lease ends by then. None before that."""
 
 
 class LostHeartbeat(Frozen):
