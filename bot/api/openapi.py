@@ -34,8 +34,8 @@ def _document() -> Json:
         "info": {
             "title": "gpubot",
             "version": "1",
-            "description": "Rent GPUs with an API token, within terms that people have approved. Every answer about "
-            "a rental says its state, the reason, and the next step.",
+            "description": "Rent GPUs with an API token, within terms that people have approved. Every answer "
+            "about a rental says its state, the reason, and the next step.",
         },
         "security": [{"token": []}],
         "paths": _paths(),
@@ -59,8 +59,8 @@ def _paths() -> Json:
             "post": _operation(
                 "rent",
                 "Ask for a machine",
-                "Writes a rental and answers at once. It is bought in the background, also if the connection is cut. "
-                "Repeat the request with the same key to find it again: one key never rents two machines.",
+                "Writes a rental and answers at once. It is bought in the background, also if the connection is "
+                "cut. Repeat the request with the same key to find it again: one key never rents two machines.",
                 status="202",
                 answer=api.Rental,
                 body=api.RentalRequest,
@@ -69,8 +69,8 @@ def _paths() -> Json:
                         "name": "Idempotency-Key",
                         "in": "header",
                         "required": False,
-                        "description": "Your name for this machine, such as that of your run. Needed unless `reuse` "
-                        "is true.",
+                        "description": "Your name for this machine, such as that of your run. Needed unless "
+                        "`reuse` is true.",
                         "schema": {"type": "string", "maxLength": LONGEST_KEY, "pattern": KEY_PATTERN},
                     }
                 ],

@@ -1,4 +1,7 @@
-"""Reads the bodies and queries of programs: the same parser and the same form read them as read people's requests."""
+"""Reads the bodies and queries of programs.
+
+Words are read by the parser of `/gpu get`, and fields like the inputs of the form in Slack.
+"""
 
 from __future__ import annotations
 

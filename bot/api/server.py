@@ -3,8 +3,8 @@
 The server is plain HTTP; a proxy can add TLS. Each request is authenticated before its body is read. The handlers
 parse, call the same actions as Slack's buttons, and describe the result. They decide nothing.
 
-The connection plays no role: what was committed goes on if the client has gone. A request that is repeated with the
-same idempotency key finds the result.
+The connection plays no role: what was committed goes on if the client has gone. A request that is repeated with
+the same idempotency key finds the result.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import math
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -27,7 +26,6 @@ from bot.api import openapi
 from bot.api.answers import PATH, quote_answer, rental_answer, token_answer
 from bot.api.problems import (
     BUG,
-    INVALID_TOKEN,
     NOT_ALLOWED,
     TOO_FAST,
     TOO_LARGE,
@@ -79,6 +77,7 @@ DRAIN = 3.0
 _CHANGES = frozenset({"POST", "DELETE"})
 _ROUTE = web.RequestKey("route", str)
 _TOKEN = web.RequestKey("token", str)
+_OWNER = web.RequestKey("owner", str)
 
 log = structlog.get_logger("gpubot.api")
 
@@ -219,7 +218,9 @@ class ApiServer:
         except ApiProblem as problem:
             response = problem.response()
         except GpubotError as error:
-            response = problem_of(error, self._clock.now()).response(_instance(request, error))
+            response = problem_of(error, self._clock.now(), request.get(_OWNER, "")).response(
+                _instance(request, error)
+            )
         except web.HTTPMethodNotAllowed as error:
             allowed = ", ".join(sorted(error.allowed_methods))
             words = f"This path supports {allowed}. {openapi.PATH} describes all requests."
@@ -253,7 +254,7 @@ class ApiServer:
             request[_ROUTE] = route
             deps = with_newest_rules(self._outside.deps)
             caller = await tokens.caller_of(deps, _secret(request))
-            request[_TOKEN] = caller.token.id
+            request[_TOKEN], request[_OWNER] = caller.token.id, caller.person.name
             seconds = 0 if at_any_pace else self._pace.wait(caller.token.id, self._clock.monotonic())
             if seconds:
                 words = (
@@ -277,6 +278,7 @@ class ApiServer:
         request = read_request(
             body, self._catalog(), deps.rules, now=deps.clock.now(), zone=person.tz or deps.rules.timezone
         )
+        key_line = body.ssh_public_key
         rented = await carry_out(
             deps,
             person,
@@ -286,12 +288,12 @@ class ApiServer:
                 key=key,
                 reuse=body.reuse,
                 wait_for=body.wait_for,
-                ssh_public_key=body.ssh_public_key,
+                ssh_public_key=None if key_line is None else await programs.program_key(key_line),
                 heartbeat=body.heartbeat,
                 fingerprint=fingerprint(body),
             ),
         )
-        return await self._rental(call, rented.id, status=202)
+        return await self._rental(call, rented.rental.id, status=202)
 
     async def _list(self, call: Call) -> Answer:
         query = read_query(call.request.query, ListQuery)
@@ -346,7 +348,7 @@ class ApiServer:
         query, deps = read_query(call.request.query, QuoteQuery), call.deps
         zone = call.caller.person.tz or deps.rules.timezone
         request = read_request(query, self._catalog(), deps.rules, now=deps.clock.now(), zone=zone)
-        offers = await programs.offers_for(deps, call.caller, request, self._outside.prices)
+        offers = await programs.offers_for(deps, self._outside.prices, call.caller, request)
         return _json(quote_answer(request, offers, deps.clock.now()))
 
     async def _token(self, call: Call) -> Answer:
