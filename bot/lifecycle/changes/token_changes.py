@@ -10,7 +10,7 @@ from bot.lifecycle.deps import Deps
 from bot.model.base import changed
 from bot.model.event import Event, EventKind
 from bot.model.facts import TokenFacts
-from bot.model.token import DecidedTerms, Token, TokenState
+from bot.model.token import DecidedTerms, Token, TokenEnd, TokenState
 from bot.policy.team.token_terms import due_at
 from store.db import Tx
 
@@ -32,13 +32,16 @@ async def send_of_token(
 ) -> None:
     """Write an event about a token, with the present time, and send its messages.
 
+    The owner gets no message if the event happened because they left the workspace.
+
     Args:
         by: The person who caused the event. None for the bot.
         **facts: Further fields of `TokenFacts`.
     """
     about = TokenFacts(token_id=token.id, name=token.name, owner=token.owner, **facts)
     event = Event(rental_id=None, kind=kind, at=deps.clock.now(), actor=by, facts=about)
-    await send(tx, deps, event, token.owner, token_id=token.id)
+    has_left = about.why is TokenEnd.OWNER_LEFT
+    await send(tx, deps, event, None if has_left else token.owner, token_id=token.id)
 
 
 def without_request(token: Token, now: datetime, *, by: str | None = None) -> Token:

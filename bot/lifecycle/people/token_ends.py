@@ -59,16 +59,14 @@ async def _expire(tx: Tx, deps: Deps, token: Token) -> None:
         await save(tx, token, token)
 
 
-async def stop_tokens_of(tx: Tx, deps: Deps, owner: str) -> int:
-    """Stop all tokens of a person who left the workspace, and return their number.
+async def stop_tokens_of(tx: Tx, deps: Deps, owner: str) -> None:
+    """Stop all tokens of a person who left the workspace.
 
     The machines aren't touched, because the admins decide about them. The caller must hold the spending lock.
     """
-    tokens = await tx.tokens.live(owner)
-    for token in tokens:
+    for token in await tx.tokens.live(owner):
         after = await save(tx, token, ended(token, TokenState.STOPPED, deps.clock.now()))
         await send_of_token(tx, deps, EventKind.TOKEN_STOPPED, after, why=TokenEnd.OWNER_LEFT)
-    return len(tokens)
 
 
 async def count_requests_again(tx: Tx, deps: Deps) -> None:
