@@ -8,9 +8,9 @@ can't be changed with a token: an error never says whether such a rental exists.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from decimal import Decimal
 
 from bot.errors import (
     BeyondTerms,
@@ -134,11 +134,11 @@ class RentForProgram(Action[ProgramPlan, ProgramPlan, ProgramRented], id="rent_f
     """Rent a machine for a program.
 
     The rental waits for an offer like a person's "Rent it for me". Nobody's working hours and no limit on waiting
-    apply. Without `wait_for`, a single search decides. Its price is bounded by the total that the request names and
-    by the rest of the token's terms.
+    apply. Without `wait_for`, a single search decides. Its price is bounded by the total that the request names
+    and by the rest of the token's terms.
 
-    A request with the key of an earlier, equal request returns the rental of that request, whatever has become of
-    it, so a rental is never made twice. A request that is refused makes no rental, and its key isn't used up.
+    A request with the key of an earlier, equal request returns the rental of that request, whatever has become
+    of it, so a rental is never made twice. A request that is refused makes no rental, and its key isn't used up.
 
     Args:
         token_id: The token. The person who acts is its owner.
@@ -223,7 +223,7 @@ class RentForProgram(Action[ProgramPlan, ProgramPlan, ProgramRented], id="rent_f
         check_setup(request.setup, deps.rules)
         use = await use_of(tx, token, now)
         rentals = await rentals_of(tx, token)
-        exceeded = beyond(token, person.name, use, request, now, deps.rules, rentals=rentals)
+        exceeded = beyond(token, person.name, use, request, now=now, rules=deps.rules, rentals=rentals)
         if exceeded is not None and not (exceeded.can_ask and terms.beyond is WhenBeyond.ASK):
             return _crowded(replace(plan, refused=_refused(exceeded)), exceeded, use.begun, now)
         if self.wait_for is None:
@@ -245,7 +245,7 @@ class RentForProgram(Action[ProgramPlan, ProgramPlan, ProgramRented], id="rent_f
             proposal,
             room.passed(proposal.terms.total, rules),
             rules,
-            instead="Nothing was rented. Ask for less time, name a lower total, or ask an admin to raise the budget.",
+            instead=_OVER_BUDGET,
         )
         return replace(plan, request=request, entry=entry, proposal=proposal)
 
@@ -293,6 +293,7 @@ class RentForProgram(Action[ProgramPlan, ProgramPlan, ProgramRented], id="rent_f
         return rental
 
 
+_OVER_BUDGET = "Nothing was rented. Ask for less time, name a lower total, or ask an admin to raise the budget."
 _GENERATED = "reuse-"
 """The beginning of a generated idempotency key."""
 
@@ -344,8 +345,8 @@ def _crowded(plan: ProgramPlan, exceeded: Beyond, begun: tuple[datetime, ...], n
 async def _refuse(tx: Tx, deps: Deps, plan: ProgramPlan, refused: GpubotError) -> GpubotError:
     """Note that a request was refused, and return the error with its message for the program.
 
-    The transaction is committed although nothing was rented. If the token asks for far more machines than its terms
-    allow, its owner is notified, at most once an hour.
+    The transaction is committed although nothing was rented. If the token asks for far more machines than its
+    terms allow, its owner is notified, at most once an hour.
     """
     token, now = plan.caller.token, deps.clock.now()
     if isinstance(refused, OverBudget):
@@ -365,9 +366,9 @@ async def _refuse(tx: Tx, deps: Deps, plan: ProgramPlan, refused: GpubotError) -
 class ExtendForProgram(Action[AskedLease | Rental, LongerLease | Rental, Extended], id="extend_for_program"):
     """Extend a machine of a program.
 
-    The program names the new end, or the whole length of the lease, so that a repeated request adds nothing. If the
-    lease already ends then or later, nothing is changed. The longer lease must be within the terms of the token. If
-    it isn't, it is refused, or an approver is asked, as the terms say.
+    The program names the new end, or the whole length of the lease, so that a repeated request adds nothing. If
+    the lease already ends then or later, nothing is changed. The longer lease must be within the terms of the
+    token. If it isn't, it is refused, or an approver is asked, as the terms say.
 
     Args:
         token_id: The token. The person who acts is its owner.
@@ -425,10 +426,9 @@ class ExtendForProgram(Action[AskedLease | Rental, LongerLease | Rental, Extende
 async def _within_terms(tx: Tx, deps: Deps, caller: Caller, asked: AskedLease) -> AskedLease:
     """Return a longer lease with the terms of the token in place of the limits for people. Raises BeyondTerms."""
     token, rental, now = caller.token, asked.rental, deps.clock.now()
-    use = await use_of(tx, token, now, without=rental)
-    exceeded = beyond_longer_lease(
-        token, caller.person.name, use, rental, asked.ends_at, more=asked.proposal.terms.total, now=now
-    )
+    use = await use_of(tx, token, now)
+    more = max(asked.proposal.terms.total - rental.terms.total, 0)
+    exceeded = beyond_longer_lease(token, caller.person.name, use, rental, asked.ends_at, more=more, now=now)
     if exceeded is not None and not (exceeded.can_ask and _terms_of(token).beyond is WhenBeyond.ASK):
         raise _refused(exceeded, "Nothing was changed.")
     over = () if exceeded is None else (Over.TOKEN,)
@@ -450,8 +450,8 @@ class ToRelease:
 class ReleaseForProgram(Direct[ToRelease, Rental], id="release_for_program"):
     """End a rental of a program, in any state.
 
-    A ready machine first runs its `/root/on-ending.sh`, for ten minutes at most, unless the script can't run now or
-    `now` is set. A repeated request changes nothing, and returns the rental with the same end.
+    A ready machine first runs its `/root/on-ending.sh`, for ten minutes at most, unless the script can't run now
+    or `now` is set. A repeated request changes nothing, and returns the rental with the same end.
 
     Args:
         token_id: The token. The person who acts is its owner.
@@ -579,7 +579,7 @@ async def _views(tx: Tx, deps: Deps, caller: Caller, rentals: list[Rental]) -> l
     return views
 
 
-def _detail(rental: Rental, events: list[Event]) -> str:
+def _detail(rental: Rental, events: Sequence[Event]) -> str:
     """Return the reason for the present state of a rental. Empty if no event has one."""
     if rental.state.over:
         ends = [event for event in events if event.kind in {EventKind.DENIED, EventKind.ENDED}]
@@ -626,7 +626,9 @@ async def offers_for(deps: Deps, prices: Prices, caller: Caller, request: Reques
     for offer in offers:
         at_most = cost_at_most(offer.rate, longest)
         exceeded = beyond(
-            *(token, person.name, use, request, now, deps.rules),
+            *(token, person.name, use, request),
+            now=now,
+            rules=deps.rules,
             rentals=rentals,
             gpu=offer.gpu,
             rate=offer.rate,

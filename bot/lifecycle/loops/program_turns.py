@@ -30,14 +30,14 @@ from bot.model.quote import Quote, QuoteState
 from bot.model.records import Change
 from bot.model.rental import Rental
 from bot.model.state import State
-from bot.model.token import Token, TokenState, TokenUse
+from bot.model.token import Token, TokenUse
 from bot.policy.buying.budgets import rules_of_project
 from bot.policy.buying.programs import AskApprover, EndSearch, refusal_words, terms_for_offer, turn_of_program
 from bot.policy.buying.spending import billed_span, check_size, check_usage
 from bot.policy.buying.waiting import Rent, Waiter
 from bot.policy.team.roles import check_user
 from bot.policy.team.rules import Rules
-from bot.policy.team.token_terms import Beyond, beyond, rules_of_token
+from bot.policy.team.token_terms import Beyond, beyond, rules_of_token, works
 from store.db import Tx
 
 
@@ -58,64 +58,59 @@ class _Asker(NamedTuple):
             self.owner.name,
             self.use,
             request,
-            now,
-            rules,
+            now=now,
+            rules=rules,
             gpu=offer.gpu,
             rate=offer.rate,
             total=cost_at_most(offer.rate, billed_span(request.longest, request.kept, rules)),
         )
 
 
-async def serve(
-    tx: Tx,
-    deps: Deps,
-    waiter: Waiter,
-    rental: Rental,
-    quote: Quote,
-    usable: Sequence[Offer],
-    offers: tuple[Offer, ...],
-    *,
-    confirmed: bool,
-) -> Offer | None:
-    """Take the turn of a program's rental, which still waits. Return the offer whose purchase was started, if any.
+class Found(NamedTuple):
+    """The result of a search for a program's rental that still waits."""
 
-    If the rules or the terms of the token don't allow the purchase, the rental ends as refused. With `wait_for`, it
-    keeps waiting instead.
+    rental: Rental
+    quote: Quote
+    usable: Sequence[Offer]
+    """The offers that the rental can use, cheapest first."""
+    offers: tuple[Offer, ...]
+    """All offers that haven't been rented yet. They are stored in the quote."""
+    confirmed: bool
+    """True if Slack has just confirmed that the owner is still in the workspace."""
 
-    Args:
-        waiter: The waitlist entry, as it was loaded before the search.
-        rental: The rental as it is now.
-        quote: The quote of the rental.
-        usable: The offers that the rental can use, cheapest first.
-        offers: All offers that haven't been rented yet. They are stored in the quote.
-        confirmed: True if Slack has just confirmed that the owner is still in the workspace.
+
+async def serve(tx: Tx, deps: Deps, waiter: Waiter, found: Found) -> Offer | None:
+    """Take the turn of a program's rental. Return the offer whose purchase was started, if any.
+
+    If the rules or the terms of the token don't allow the purchase, the rental ends as refused. With `wait_for`,
+    it keeps waiting instead.
 
     Raises Refused, Mistake or TooLate if the rental isn't allowed to rent now, but keeps waiting.
     """
-    now = deps.clock.now()
+    rental, now = found.rental, deps.clock.now()
     try:
         asker = await _asker(tx, rental, now)
         turn = turn_of_program(
             changed(waiter, rental=rental),
-            usable,
+            found.usable,
             asker.token,
             lambda offer: asker.exceeds(offer, now, deps.rules),
-            now,
-            deps.rules,
+            now=now,
+            rules=deps.rules,
         )
         match turn:
             case Rent(offer=offer):
-                return await _rent(tx, deps, asker, waiter, quote, offer, offers, confirmed=confirmed)
+                return await _rent(tx, deps, asker, offer, found)
             case AskApprover(offer=offer):
                 await _ask(tx, deps, rental, offer, Why.BEYOND_TERMS)
-                await tx.quotes.save(changed(quote, offers=offers, nearby=()))
+                await tx.quotes.save(changed(found.quote, offers=found.offers, nearby=()))
             case EndSearch(beyond=None):
                 await _end(tx, deps, rental, State.EXPIRED, Why.NOTHING_FITTED)
             case EndSearch(beyond=exceeded) if exceeded is not None:
-                await _end(tx, deps, rental, State.FAILED, Why.NOT_ALLOWED, exceeded.words)
+                await _refuse(tx, deps, rental, exceeded.words)
     except (Mistake, Refused, TooLate) as refusal:
         if waiter.waitlist_entry.once or isinstance(refusal, _TokenOver):
-            await _end(tx, deps, rental, State.FAILED, Why.NOT_ALLOWED, await _words(tx, rental, refusal))
+            await _refuse(tx, deps, rental, await _words(tx, rental, refusal))
         else:
             raise
     return None
@@ -128,7 +123,7 @@ class _TokenOver(Refused):
 async def _asker(tx: Tx, rental: Rental, now: datetime) -> _Asker:
     """Load what decides about an offer. Raises Refused if the token no longer works."""
     token = await tx.tokens.get(rental.token_id or "")
-    if token is None or token.state is not TokenState.LIVE or token.terms is None or token.terms.until <= now:
+    if token is None or not works(token, now):
         name = token.name if token is not None else "The token"
         raise _TokenOver(f"{name} stopped working before a machine was found. Nothing was rented.")
     owner = await tx.people.get(rental.owner, EVER) or Person(id=rental.owner, name=rental.owner)
@@ -140,23 +135,13 @@ async def _words(tx: Tx, rental: Rental, refusal: GpubotError) -> str:
     return refusal_words(refusal, names.get(rental.owner, rental.owner))
 
 
-async def _rent(
-    tx: Tx,
-    deps: Deps,
-    asker: _Asker,
-    waiter: Waiter,
-    quote: Quote,
-    offer: Offer,
-    offers: tuple[Offer, ...],
-    *,
-    confirmed: bool,
-) -> Offer | None:
+async def _rent(tx: Tx, deps: Deps, asker: _Asker, offer: Offer, found: Found) -> Offer | None:
     """Start to buy an offer, on the terms for this offer. None if an approver is asked first because of a budget.
 
     Raises Refused, Mistake or TooLate if the rules don't allow the purchase now.
     """
     rental, token, owner, use = asker
-    now, program = deps.clock.now(), asker.rental.program
+    now, program, entry = deps.clock.now(), rental.program, rental.waitlist_entry
     if token.terms is None or program is None:
         raise ValueError(f"{rental.id} has no token with terms")
     check_user(owner, deps.rules)
@@ -181,12 +166,12 @@ async def _rent(
         vendor_region=offer.vendor_region,
         rate=offer.rate,
         read_at=offer.read_at,
-        since=waiter.since,
-        owner_unconfirmed=None if confirmed else True,
+        since=entry.since if entry is not None else None,
+        owner_unconfirmed=None if found.confirmed else True,
     )
     event = Event(rental_id=rental.id, kind=EventKind.OFFER_FITS, at=now, facts=facts)
     await apply(tx, deps, Change(rental, after, (event,)))
-    await tx.quotes.save(changed(quote, state=QuoteState.FOUND, offers=offers, nearby=()))
+    await tx.quotes.save(changed(found.quote, state=QuoteState.FOUND, offers=found.offers, nearby=()))
     return offer
 
 
@@ -197,7 +182,12 @@ async def _ask(tx: Tx, deps: Deps, rental: Rental, offer: Offer, why: Why) -> No
     await apply(tx, deps, Change(rental, asked.rental, asked.events))
 
 
-async def _end(tx: Tx, deps: Deps, rental: Rental, end: State, why: Why, detail: str = "") -> None:
+async def _refuse(tx: Tx, deps: Deps, rental: Rental, reason: str) -> None:
+    await tx.tokens.note_refusal(rental.token_id or "", reason)
+    await _end(tx, deps, rental, State.FAILED, Why.NOT_ALLOWED, reason=reason)
+
+
+async def _end(tx: Tx, deps: Deps, rental: Rental, end: State, why: Why, *, reason: str = "") -> None:
     after, event = (await load_snapshot(tx, rental)).finished(end, deps.clock.now(), why=why)
-    event = changed(event, facts=changed(event.facts, detail=detail or None))
+    event = changed(event, facts=changed(event.facts, detail=reason or None))
     await apply(tx, deps, Change(rental, after, (event,)))

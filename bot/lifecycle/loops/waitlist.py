@@ -316,7 +316,8 @@ async def _serve_program(
         return None
     rental, quote = found
     try:
-        return await program_turns.serve(tx, deps, waiter, rental, quote, usable, offers, confirmed=confirmed)
+        searched = program_turns.Found(rental, quote, usable, offers, confirmed)
+        return await program_turns.serve(tx, deps, waiter, searched)
     except (Mistake, Refused, TooLate) as refusal:
         await _note_refusal(tx, deps, rental, refusal)
         return None

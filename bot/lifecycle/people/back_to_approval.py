@@ -87,7 +87,7 @@ async def ask_again(
 async def budgets_to_ask_about(
     tx: Tx, rental: Rental, after: Rental, now: datetime, rules: Rules, *, owner: str | None = None
 ) -> tuple[Demand, ...]:
-    """Return the budgets that a waiting rental would exceed if it were bought now, so that an approver has to allow it.
+    """Return the budgets that a waiting rental would exceed if it were bought now. An approver has to allow this.
 
     Args:
         rental: The rental, which waits for an offer.
