@@ -192,12 +192,12 @@ def token_answer(summary: TokenSummary) -> api.Token:
 
 
 def amount(micros: Micros, *, up: bool = False) -> Decimal:
-    """Return an amount in dollars, rounded down to four decimals, or up if `up`."""
-    return dollars(in_dollars(micros), up=up)
+    """Return an amount in dollars, rounded down to the cent, or up if `up`."""
+    return in_dollars(micros).quantize(_CENT, rounding=ROUND_CEILING if up else ROUND_FLOOR)
 
 
 def dollars(exact: Decimal, *, up: bool = False) -> Decimal:
-    """Return an amount with two decimals, or with up to four if it has more."""
+    """Return an hourly price with two decimals, or with four if it has more."""
     rounded = max(exact, Decimal(0)).quantize(_TEN_THOUSANDTH, rounding=ROUND_CEILING if up else ROUND_FLOOR)
     cents = rounded.quantize(_CENT, rounding=ROUND_HALF_EVEN)
     return cents if cents == rounded else rounded
@@ -247,7 +247,8 @@ def _heartbeat_until(rental: Rental) -> datetime | None:
 def _end(rental: Rental) -> datetime | None:
     if rental.lease is None:
         return None
-    return rental.lease.ends_at if rental.over_at is None else min(rental.lease.ends_at, rental.over_at)
+    began = rental.ending.since if rental.ending is not None else None
+    return min(filter(None, (rental.lease.ends_at, began, rental.over_at)))
 
 
 # --- the reason for the state

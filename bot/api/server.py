@@ -59,9 +59,11 @@ from bot.lifecycle.deps import Deps, with_newest_rules
 from bot.model import api
 from bot.model.api import ApiModel
 from bot.model.offer import Catalog
+from bot.model.rental import Rental
 from bot.model.token import Access
 from bot.net.http_listener import LOOK_EVERY, HttpListener
 from bot.net.socket_file import listen
+from bot.policy.buying.programs import key_in_use
 from bot.tracebacks import parts_of
 from handlers.listeners.context import Pace
 
@@ -274,7 +276,13 @@ class ApiServer:
         _check_may_rent(call.caller)
         body = read_body(await self._body(call.request), api.RentalRequest)
         key = read_key(call.request.headers.getall("Idempotency-Key", []), reuse=body.reuse)
-        deps, person = call.deps, call.caller.person
+        deps, person, asked = call.deps, call.caller.person, fingerprint(body)
+        earlier = await programs.rentals_for(deps, call.caller, key) if key is not None else []
+        if earlier:
+            # Find the rental before reading the request: an end that it names may have passed in the meantime, so
+            # that the same request couldn't be made any more.
+            _check_same(earlier[0].rental, asked)
+            return _accepted(rental_answer(earlier[0], deps.clock.now()))
         request = read_request(
             body, self._catalog(), deps.rules, now=deps.clock.now(), zone=person.tz or deps.rules.timezone
         )
@@ -290,10 +298,10 @@ class ApiServer:
                 wait_for=body.wait_for,
                 ssh_public_key=None if key_line is None else await programs.program_key(key_line),
                 heartbeat=body.heartbeat,
-                fingerprint=fingerprint(body),
+                fingerprint=asked,
             ),
         )
-        return await self._rental(call, rented.rental.id, status=202)
+        return _accepted(await self._look(call, rented.rental.id))
 
     async def _list(self, call: Call) -> Answer:
         query = read_query(call.request.query, ListQuery)
@@ -327,13 +335,13 @@ class ApiServer:
         query, rental_id = read_query(call.request.query, ReleaseQuery), call.rental_id
         release = programs.ReleaseForProgram(call.caller.token.id, rental_id, now=query.now)
         await carry_out(call.deps, call.caller.person, release)
-        return await self._rental(call, rental_id)
+        return _json(await self._look(call, rental_id))
 
     async def _heartbeat(self, call: Call) -> Answer:
         read_query(call.request.query, NoQuery)
         rental_id = call.rental_id
         await programs.note_heartbeat(call.deps, call.caller, rental_id)
-        return await self._rental(call, rental_id)
+        return _json(await self._look(call, rental_id))
 
     async def _extend(self, call: Call) -> Answer:
         read_query(call.request.query, NoQuery)
@@ -342,7 +350,7 @@ class ApiServer:
         check_extension(body)
         extend = programs.ExtendForProgram(call.caller.token.id, rental_id, until=body.until, lease=body.lease)
         await carry_out(call.deps, call.caller.person, extend)
-        return await self._rental(call, rental_id)
+        return _json(await self._look(call, rental_id))
 
     async def _quote(self, call: Call) -> Answer:
         query, deps = read_query(call.request.query, QuoteQuery), call.deps
@@ -364,10 +372,6 @@ class ApiServer:
     async def _look(self, call: Call, rental_id: str) -> api.Rental:
         view = await programs.rental_for(call.deps, call.caller, rental_id)
         return rental_answer(view, call.deps.clock.now())
-
-    async def _rental(self, call: Call, rental_id: str, *, status: int = 200) -> Answer:
-        answer = await self._look(call, rental_id)
-        return _json(answer, status=status, headers={"Location": f"{PATH}/{rental_id}"} if status == 202 else {})
 
     def _catalog(self) -> Catalog:
         known = self._outside.catalog()
@@ -421,6 +425,12 @@ def _check_may_rent(caller: Caller) -> None:
         raise ApiProblem(NOT_ALLOWED)
 
 
+def _check_same(earlier: Rental, asked: str) -> None:
+    """Raise KeyInUse if the rental with a key was made by another request."""
+    if earlier.program is None or earlier.program.fingerprint != asked:
+        raise key_in_use(earlier)
+
+
 def _differs(before: api.Rental, after: api.Rental) -> bool:
     """Return whether something has happened, apart from time passing and money being spent."""
     changes_always = {"reason", "next_step", "money", "heartbeat_until"}
@@ -431,6 +441,10 @@ def _instance(request: web.Request, error: GpubotError) -> str | None:
     """Return the path of the rental that a problem is about."""
     known = "id" in request.match_info and not isinstance(error, (UnknownRental, InvalidToken))
     return f"{PATH}/{request.match_info['id']}" if known else None
+
+
+def _accepted(answer: api.Rental) -> Answer:
+    return _json(answer, status=202, headers={"Location": f"{PATH}/{answer.id}"})
 
 
 def _json(answer: ApiModel, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:

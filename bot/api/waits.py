@@ -36,6 +36,11 @@ class Waits:
         self._stopping = False
         store.on_change(self._changed)
 
+    @property
+    def count(self) -> int:
+        """The number of requests that are waiting."""
+        return self._of_token.total()
+
     def stop(self) -> None:
         """End all waits, and let no further request wait, because the process stops."""
         self._stopping = True
@@ -66,7 +71,7 @@ class Waits:
             differs: Returns whether two answers differ.
             connected: Returns whether the client still waits for the answer.
         """
-        if self._stopping or self._of_token[token_id] >= MOST_OF_TOKEN or self._of_token.total() >= MOST:
+        if self._stopping or self._of_token[token_id] >= MOST_OF_TOKEN or self.count >= MOST:
             return first
         bell, ends, newest = asyncio.Event(), self._clock.monotonic() + seconds, first
         self._of_token[token_id] += 1
