@@ -293,15 +293,14 @@ Waiting for approval: 8x H100 (p4wd9) in EU for nightly eval (Ana). The request 
 """)
 
 
-def test_admins_read_that_the_tokens_of_an_owner_who_left_stopped() -> None:
+def test_admins_read_which_program_made_the_rental_of_an_owner_who_left() -> None:
     assert page(read_question(by_program(ready(LEFT))), read_question(by_program(gone()))) == snapshot("""\
 
-Ana left the workspace, and Ana's tokens stopped. 1x H100 (k7mq2) of nightly eval (Ana) is running:
-      $2.42/h, $4.96 so far. It ends at 18:40. Who should be its new owner?
+Ana left the workspace. 1x H100 (k7mq2) of nightly eval (Ana) is running: $2.42/h, $4.96 so far. It
+      ends at 18:40. Who should be its new owner?
 [Assign an owner] [Ask again tomorrow] [Destroy k7mq2]
 
-Ana left the workspace, and Ana's tokens stopped. Ended at 18:41: 1x H100 (k7mq2) of nightly eval
-      (Ana).
+Ana left the workspace. Ended at 18:41: 1x H100 (k7mq2) of nightly eval (Ana).
 """)
 
 
