@@ -52,6 +52,7 @@ from bot.model.facts import (
     SaidFacts,
     StatusFacts,
     TeammatesFacts,
+    TokenFacts,
     UntilFacts,
     UnusualDayFacts,
     UseFacts,
@@ -226,6 +227,17 @@ class EventKind(StrEnum):
 
     The request is charged to the project if it comes from an approver, or from a person whom the project names.
     """
+    # These events are about a token, with which a program rents machines.
+    TOKEN_ASKED = "token_asked"  # noqa: S105 - the kind of an event, not a secret
+    """Terms of a token exceed the limits, so an approver has to decide about them."""
+    TOKEN_APPROVED = "token_approved"  # noqa: S105
+    TOKEN_DENIED = "token_denied"  # noqa: S105
+    TOKEN_EXPIRED = "token_expired"  # noqa: S105
+    """The token, or a request for its terms, expired. Machines of the token go on to their ends."""
+    TOKEN_STOPPED = "token_stopped"  # noqa: S105
+    """Somebody stopped the token and ended its machines, or its owner left."""
+    TOKEN_CROWDED = "token_crowded"  # noqa: S105
+    """The token asked for more machines than its terms allow."""
     # These events are about the whole account. They are posted to Slack directly and not stored in the database
     # first, because the database may be the problem.
     NO_READS = "no_reads"
@@ -458,6 +470,8 @@ class Effects(Generic[F]):
     """The people who get an alert: a message that is rendered from the event alone and never edited."""
     approvers: tuple[To, ...] = ()
     """The people who get a message with buttons to approve or deny a request."""
+    token_request: tuple[To, ...] = ()
+    """The people who get a message with buttons to approve or deny the terms of a token."""
     question: tuple[To, ...] = ()
     """The people who get a message with an `AdminQuestion`. The question and its answer are stored separately."""
     reminder: tuple[To, ...] = ()
@@ -680,6 +694,12 @@ EFFECTS: dict[EventKind, Effects[Any]] = {
     _E.POLICY_CHANGED: Effects(AccountFacts, alert=(To.ADMINS,)),
     _E.POLICY_REFUSED: Effects(AccountFacts, alert=(To.ADMINS,)),
     _E.CHANNELS_CHARGE_LESS: Effects(AccountFacts, alert=(To.ADMINS,)),
+    _E.TOKEN_ASKED: Effects(TokenFacts, token_request=(To.APPROVERS_CHANNEL, To.OTHERS)),
+    _E.TOKEN_APPROVED: Effects(TokenFacts, alert=_OWNER),
+    _E.TOKEN_DENIED: Effects(TokenFacts, alert=_OWNER),
+    _E.TOKEN_EXPIRED: Effects(TokenFacts, alert=_OWNER),
+    _E.TOKEN_STOPPED: Effects(TokenFacts, alert=_OWNER),
+    _E.TOKEN_CROWDED: Effects(TokenFacts, alert=_OWNER),
     _E.NO_READS: Effects(AlertFacts, alert=(To.ADMINS,)),
     _E.NO_WRITES: Effects(AlertFacts, alert=(To.OWNER_OR_ADMINS,)),
     _E.WRONG_CLOCK: Effects(AlertFacts, alert=(To.ADMINS,)),

@@ -331,6 +331,14 @@ class Rental(Frozen):
         return person_id in {self.owner, *self.teammates}
 
     @property
+    def waits_again_in(self) -> WaitlistEntry | None:
+        """The waitlist entry to which the rental returns if a purchase fails.
+
+        None if the rental then ends, because it has no entry, or because a single search decides about its entry.
+        """
+        return self.waitlist_entry if self.waitlist_entry is not None and not self.waitlist_entry.once else None
+
+    @property
     def lost(self) -> bool:
         """True if the vendor took the machine away.
 

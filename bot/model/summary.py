@@ -332,6 +332,8 @@ class Over(StrEnum):
     TOTAL = "total"
     BUDGET = "budget"
     """The budget of the owner, the project or the team has too little money left."""
+    TOKEN = "token"
+    """The request of a program exceeds the terms of its token."""
 
 
 class Proposal(Frozen):
