@@ -333,4 +333,3 @@ def _next_step(view: ProgramView, state: ProgramState, now: datetime) -> str:
         same = f"with the same key, {key}" if key is not None else f"for {rental.id}"
         return f"Ask again in {seconds} s {same}; a new key would ask for a second machine."
     return NEVER_AGAIN
-

@@ -1,8 +1,8 @@
 """Rules for the rentals that programs request with a token. No I/O.
 
-The request of a program becomes a rental that waits for an offer, like a person's "Rent it for me". These rules say
-which requests a program can make, how long its rental waits, and which offer is rented. What exceeds the terms of a
-token is decided in bot/policy/team/token_terms.py.
+The request of a program becomes a rental that waits for an offer, like a person's "Rent it for me". These rules
+say which requests a program can make, how long its rental waits, and which offer is rented. What exceeds the terms
+of a token is decided in bot/policy/team/token_terms.py.
 """
 
 from __future__ import annotations
@@ -139,8 +139,8 @@ def key_in_use(rental: Rental) -> KeyInUse:
     """Return the error for an idempotency key that is used again for another request."""
     key = one_line(rental.idempotency_key or "", SHOWN_KEY)
     return KeyInUse(
-        f"The key {key} belongs to another request, {say_request(rental.request)}. Nothing was rented. Repeat that "
-        "request, or use a new key for a new machine."
+        f"The key {key} belongs to another request, {say_request(rental.request)}. Nothing was rented. "
+        "Repeat that request, or use a new key for a new machine."
     )
 
 
@@ -190,6 +190,7 @@ def turn_of_program(
     offers: Sequence[Offer],
     token: Token,
     exceeds: Callable[[Offer], Beyond | None],
+    *,
     now: datetime,
     rules: Rules,
 ) -> ProgramTurn | None:
@@ -226,7 +227,11 @@ def turn_of_program(
         allowed = [offer for offer in listed if exceeds(offer) is None]
         beyond = exceeds(listed[0]) if listed else None
     if allowed:
-        return Rent(fewest_failures(allowed, waiter.attempts, now)) if next_purchase(waiter.attempts, now) <= now else None
+        return (
+            Rent(fewest_failures(allowed, waiter.attempts, now))
+            if next_purchase(waiter.attempts, now) <= now
+            else None
+        )
     if beyond is not None and beyond.can_ask and token.terms is not None and token.terms.beyond is BeyondTerms.ASK:
         return AskApprover(listed[0])
     return EndSearch(beyond) if entry.once else None
