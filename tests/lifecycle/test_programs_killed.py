@@ -55,7 +55,7 @@ def kill(here: World, at: int, *, before: bool) -> None:
             raise Killed
         jump(span)
 
-    here.database._commit = counted  # type: ignore[method-assign]
+    here.database._commit = counted  # type: ignore[assignment, method-assign]
     here.jump = stopped  # type: ignore[method-assign]
 
 
