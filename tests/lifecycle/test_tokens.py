@@ -227,7 +227,7 @@ async def test_two_submissions_at_once_make_one_token_with_one_secret(url: str) 
 async def test_of_two_tokens_with_one_name_at_once_only_one_is_made(url: str) -> None:
     async with world(url) as here:
         made = await asyncio.gather(make(here), make(here, token_id=OTHER), return_exceptions=True)
-        assert sorted(type(one) for one in made if isinstance(one, WrongTerm)) == [WrongTerm]
+        assert [isinstance(one, WrongTerm) for one in made].count(True) == 1
         assert len(await tokens.tokens_of(here.deps, ANA)) == 1
 
 
@@ -625,15 +625,6 @@ async def stored_in(tx: Tx) -> Token:
     found = await tx.tokens.get(ID)
     assert found is not None
     return found
-
-
-async def test_the_reason_of_the_last_refusal_is_kept_until_a_request_succeeds(here: World) -> None:
-    made = await make(here)
-    await tokens.note_refusal(here.deps, made.token, "8x H100 costs too much.\n<!here>")
-    token = await stored(here)
-    assert token.refusal == "8x H100 costs too much. <!here>"
-    await tokens.note_refusal(here.deps, token, "")
-    assert not (await stored(here)).refusal
 
 
 async def test_others_are_asked_about_a_token_while_all_approvers_are_away(here: World) -> None:
