@@ -29,6 +29,7 @@ from bot.lifecycle.changes.apply import apply
 from bot.lifecycle.changes.transitions import alter
 from bot.lifecycle.deps import transact
 from bot.lifecycle.money.token_use import use_of
+from bot.lifecycle.people.deciders import ask_each_directly
 from bot.lifecycle.people.token_ends import expire_tokens
 from bot.lifecycle.people.undecided import check_undecided
 from bot.model.base import changed
@@ -317,6 +318,16 @@ async def test_others_are_asked_once_if_the_approvers_decide_nothing_for_hours(h
         assert [one.to.value for one in messages] == [rules.approvals_to, *asked], hours
     await carry_out(here.deps, CLEO, DenyToken(ID, 1))
     assert (await stored(here)).state is TokenState.DENIED
+
+
+async def test_approvers_are_asked_directly_if_their_channel_is_gone(here: World) -> None:
+    await make(here, total=LARGE)
+    (message,) = await here.messages(MessageKind.TOKEN)
+    assert await transact(here.deps, ask_each_directly, here.deps, message, [ANA.id])
+    asked = (await here.messages(MessageKind.TOKEN))[1:]
+    assert {(one.to.value, one.token_id, one.event_id) for one in asked} == {
+        (person.id, ID, message.event_id) for person in (BEN, DORA)
+    }
 
 
 # --- changes
