@@ -29,7 +29,7 @@ from bot.lifecycle.changes.apply import apply
 from bot.lifecycle.changes.transitions import alter
 from bot.lifecycle.deps import transact
 from bot.lifecycle.money.token_use import use_of
-from bot.lifecycle.people.deciders import ask_each_directly
+from bot.lifecycle.people.deciders import ask_each_directly, check_deciders
 from bot.lifecycle.people.token_ends import expire_tokens
 from bot.lifecycle.people.undecided import check_undecided
 from bot.model.base import changed
@@ -262,6 +262,20 @@ async def test_an_approver_decides_about_their_own_token_only_if_the_policy_allo
     here.deps = replace(here.deps, rules=changed(here.deps.rules, self_approval=True))
     await carry_out(here.deps, BEN, ApproveToken(ID, 1))
     assert await here.notices(E.TOKEN_APPROVED) == []
+
+
+async def test_the_admins_decide_if_no_approver_is_left(here: World) -> None:
+    """The approvers' message is edited, and the admins learn how many requests wait."""
+    await make(here, total=LARGE)
+    await here.settle()
+    (before,) = await here.messages(MessageKind.TOKEN)
+    here.people.changed |= {one.id: changed(one, deactivated=True) for one in (BEN, DORA)}
+    await check_deciders(here.deps, here.people)
+    ((to, event),) = await here.notices(E.NO_APPROVER_LEFT)
+    (after,) = await here.messages(MessageKind.TOKEN)
+    assert (to, event.facts.count, after.target_version > before.target_version) == (CLEO.id, 1, True)
+    token = await carry_out(here.deps, CLEO, ApproveToken(ID, 1))
+    assert (token.state, token.approved_by) == (TokenState.LIVE, CLEO.id)
 
 
 async def test_a_denied_token_never_works(here: World) -> None:

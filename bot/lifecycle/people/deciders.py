@@ -180,5 +180,9 @@ async def _notify(tx: Tx, deps: Deps, *, none_left: bool) -> None:
         )
         event = Event(rental_id=rental.id, kind=EventKind.DECIDERS_CHANGED, at=now, facts=facts)
         await apply(tx, deps, Change(rental, alter(rental), (event,)))
+    tokens = [token for token in await tx.tokens.live() if token.requested is not None]
+    for token in tokens:
+        await tx.messages.show_token(token.id)
     if none_left:
-        await send_of_account(tx, deps, EventKind.NO_APPROVER_LEFT, AccountFacts(count=len(waiting)))
+        count = len(waiting) + len(tokens)
+        await send_of_account(tx, deps, EventKind.NO_APPROVER_LEFT, AccountFacts(count=count))
