@@ -21,7 +21,7 @@ from __future__ import annotations
 import secrets
 from datetime import datetime, timedelta
 from enum import Enum, StrEnum, auto
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 BUG_NUMBER_CHARACTERS = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 """The characters of a bug number, without those that are easily confused with others."""
@@ -124,6 +124,19 @@ class RequestMistake(Mistake):
         self.lines = lines
 
 
+class WrongTerm(Mistake):
+    """A term of a token that the rules don't allow.
+
+    Args:
+        field: The field of `TokenTerms` that has to change, or `name` for the token's name.
+        words: A sentence that says which values are allowed.
+    """
+
+    def __init__(self, field: str, words: str) -> None:
+        super().__init__(words)
+        self.field = field
+
+
 class NeedsKey(Mistake):
     """The person needs a public SSH key before they can continue.
 
@@ -149,6 +162,31 @@ class PrivateKey(Mistake):
         if posted:
             words = "I didn't keep it, but Slack still shows your message, so delete it."
         super().__init__(f"That was a private key. {words}", next_step=NextStep.MAKE_NEW_KEY)
+
+    @classmethod
+    def sent_by_program(cls) -> Self:
+        """Return the error for a private key that a program sent."""
+        error = cls()
+        error.words = (
+            "That was a private key. I didn't keep it, and nothing was rented. Create a new pair, because the key "
+            "has left its machine, and send the line of its .pub file."
+        )
+        error.args, error.next_step = (error.words,), None
+        return error
+
+
+class KeyInUse(Mistake):
+    """A program used an idempotency key again for another request. Nothing was rented."""
+
+
+class UnknownRental(Mistake):
+    """A program named a rental that doesn't exist, or that its token isn't allowed to see or change.
+
+    The message is the same in all cases, so that nobody learns which IDs exist.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("This token has no such rental. Nothing was changed.")
 
 
 class Unusable(Mistake):
@@ -206,6 +244,16 @@ class Refused(GpubotError):
         self.again_at = again_at
 
 
+class InvalidToken(Refused):
+    """A program's secret belongs to no token that works now.
+
+    The message is the same in every case, so that it reveals nothing about other tokens.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("This token isn't valid. Ask the person who gave it to you for a new one.")
+
+
 class OverBudget(Refused):
     """The rental would exceed a budget, and the policy says that such rentals are refused.
 
@@ -238,6 +286,10 @@ class BuyingBlocked(Refused):
         self.by = by
         self.at = at
         self.why = why
+
+
+class BeyondTerms(Refused):
+    """A program asked for more than the terms of its token allow, and the terms say that this is refused."""
 
 
 class OwnerOnly(Refused):

@@ -83,6 +83,19 @@ class TokenState(StrEnum):
         return self not in {TokenState.ASKED, TokenState.LIVE}
 
 
+class TokenEnd(StrEnum):
+    """The reason why a token, or a request for its terms, ended although nobody decided so."""
+
+    LAST_DAY = "last_day"
+    """The last day of the token is over."""
+    UNUSED = "unused"
+    """No program used the token for a while."""
+    UNDECIDED = "undecided"
+    """Nobody approved the requested terms in time."""
+    OWNER_LEFT = "owner_left"
+    """The owner left the workspace."""
+
+
 class RequestedTerms(Frozen):
     """Terms that wait for an approver."""
 
@@ -91,6 +104,8 @@ class RequestedTerms(Frozen):
     """The number of the request, counted from 1. A click on a button of an earlier request is recognized by it."""
     asked_at: Instant
     expires_at: Instant
+    others_asked: bool = False
+    """True if the people of the policy key `approval.then` have been asked."""
 
 
 class DecidedTerms(Frozen):
@@ -101,6 +116,16 @@ class DecidedTerms(Frozen):
     by: str | None
     """The Slack ID of the person who decided. None if the request expired, or if its owner withdrew it."""
     at: Instant
+    reason: str = ""
+    """The reason that the person gave for a denial. Untrusted text: escape it for display."""
+
+
+class Crowd(Frozen):
+    """The requests within a minute that were refused because the token had as many machines as its terms allow."""
+
+    since: Instant
+    """The time of the first of these requests."""
+    count: int
 
 
 class Token(Frozen):
@@ -127,6 +152,8 @@ class Token(Frozen):
     """The time of the newest request with the secret, to the minute. None before the first one."""
     refusal: str = ""
     """The reason why the last request with the secret was refused. Empty if it wasn't refused."""
+    crowd: Crowd | None = None
+    """The last minute in which the token asked for more machines than its terms allow. None if it never did."""
     crowded_at: Instant | None = None
     """The last time at which the owner was notified that the token asks for more machines than its terms allow."""
     over_at: Instant | None = None
@@ -134,6 +161,12 @@ class Token(Frozen):
     """The Slack ID of the person who stopped the token. None if nobody did."""
     due_at: Instant | None = None
     """The time at which the token or a request for its terms expires. None if the token is over."""
+
+    @property
+    def next_version(self) -> int:
+        """The number of the next request for terms."""
+        decided = self.decided.version if self.decided is not None else 0
+        return max(decided, self.requested.version if self.requested is not None else 0) + 1
 
     @property
     def newest_terms(self) -> TokenTerms:
@@ -158,6 +191,8 @@ class Program(Frozen):
     """The public key that becomes the machine's default key. None for the owner's own key."""
     lost: WhenLost | None = None
     """The consequence if a heartbeat is lost. None if the rental needs no heartbeats."""
+    ends_by: Instant | None = None
+    """The end of the token's last day, when an offer was found. The lease ends by then. None before that."""
 
 
 class LostHeartbeat(Frozen):

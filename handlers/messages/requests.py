@@ -14,10 +14,10 @@ from bot.model.person import Person
 from bot.model.rental import Extension, Rental
 from bot.model.request import Contract
 from bot.model.state import UNBOUGHT, State
-from bot.model.summary import RentalDetails
+from bot.model.summary import Over, RentalDetails
 from bot.model.text import plural, say_at_most, span
 from bot.policy.buying.budgets import rules_of_owner, rules_of_project
-from bot.policy.buying.spending import over_at_price, over_limits
+from bot.policy.buying.spending import over_limits, reasons_for_decision
 from bot.policy.team.roles import is_owner
 from handlers.ids import Action, QuoteValue, RentalValue, VersionValue
 from handlers.messages.waiting import tell_button
@@ -69,6 +69,7 @@ from handlers.phrases.rental_text import (
     people_text,
     people_were,
     place,
+    renter,
     so_far,
     why_asked_again,
     why_undecided,
@@ -86,7 +87,7 @@ def _asked(context: EventContext[RequestFacts]) -> str:
     what = f"approval of {context.this_request}" if context.named else "approval"
     what += f" to replace {escape(facts.name, 20)}" if facts.name is not None else ""
     terms = join(terms_text(facts), total_text(facts), by=", ")
-    asked = f"{context.actor} asked for {what}{f': {terms}' if terms else ''}."
+    asked = f"{context.requester} asked for {what}{f': {terms}' if terms else ''}."
     return join(asked, asked_by_event(facts, context.details))
 
 
@@ -222,7 +223,7 @@ def _started(context: EventContext[RequestFacts]) -> str:
     what = (
         "a machine without needing approval" if replaced is None else f"a replacement for {escape(replaced, 20)}"
     )
-    return f"{join(f'{context.actor} rented {what}', terms, by=', ')}."
+    return f"{join(f'{context.requester} rented {what}', terms, by=', ')}."
 
 
 # --- to the approvers
@@ -276,7 +277,9 @@ def _request(context: EventContext[DecidersFacts], pings: str) -> Sequence[Part]
     terms, rules = rental.terms, rules_of_project(context.reader.rules, rental.project)
     facts = asked.facts
     read_at, other = (facts.read_at, facts.other) if isinstance(facts, RequestFacts) else (None, None)
-    what = join(machine_in(rental), "(spot)" if terms.contract is Contract.SPOT else "", _length(rental, times))
+    what = join(
+        machine_in(rental), "(spot)" if terms.contract is Contract.SPOT else "", length_text(rental, times)
+    )
     teammates = people_text(names_of(details, rental.teammates))
     what = f"*{what}*{f', shared with {teammates}' if teammates else ''}"
     changed = f"{context.actor} changed the request {times.at_time(asked.at)}."
@@ -300,7 +303,7 @@ def _request(context: EventContext[DecidersFacts], pings: str) -> Sequence[Part]
         ),
         blocks.facts(
             _price(rental),
-            limits_fact(over_at_price(terms, rules), rules),
+            limits_fact(reasons_for_decision(rental, rules), rules, rental.program),
             budget_fact(details.demands, details.names, times),
             _also_running(details, times),
         ),
@@ -311,13 +314,16 @@ def _request(context: EventContext[DecidersFacts], pings: str) -> Sequence[Part]
 def wants(details: RentalDetails, asker: str, what: str) -> str:
     """Return a sentence with the request and its note.
 
-    An example is `Ana wants 8x H100 (p4wd9) for 6 h: "fine-tune run 7"`.
+    An example is `Ana wants 8x H100 (p4wd9) for 6 h: "fine-tune run 7"`. If a program asked, the sentence begins
+    with `nightly eval (Ana)`.
     """
     text = note(details.rental.request.note)
-    return f"{person(details.names, asker)} wants {what}" + (f': "{text}".' if text else ".")
+    who = renter(details) if asker == details.rental.owner else person(details.names, asker)
+    return f"{who} wants {what}" + (f': "{text}".' if text else ".")
 
 
-def _length(rental: Rental, times: Times) -> str:
+def length_text(rental: Rental, times: Times) -> str:
+    """Return the length of a request, such as `for 6 h` or `until today at 18:00 (5 h 55 min)`."""
     if rental.request.until is not None:
         return how_long(rental.request, times, ITS_JOB)
     if rental.request.until_done:
@@ -361,7 +367,11 @@ def _extension(context: EventContext[Any], extension: Extension, pings: str) -> 
                 f"{per_hour(rate)}, {spent}, up to {total} in all",
                 f"It costs {per_hour(rate)}, {spent}, and then up to {total} in all. {until}",
             ),
-            limits_fact(over_limits(terms.price, terms.total, limits), limits),
+            limits_fact(
+                over_limits(terms.price, terms.total, limits) if rental.program is None else (Over.TOKEN,),
+                limits,
+                rental.program,
+            ),
             budget_fact(details.demands, details.names, times),
             _also_running(details, times),
         ),
@@ -492,7 +502,7 @@ def _reminder_line(details: RentalDetails, times: Times) -> str:
     if rental.extension is not None:
         what = f"{span(rental.extension.ends_at - rental.running_lease.ends_at)} more for {machine(rental)}"
     total = say_at_most(rental.newest_terms.total)
-    return join(f"{owner(details)}: {what}, up to {total}.", until_decided(rental, times))
+    return join(f"{renter(details)}: {what}, up to {total}.", until_decided(rental, times))
 
 
 def _decided(details: RentalDetails, reader: Reader) -> str:

@@ -37,6 +37,7 @@ from bot.model.rental import (
 from bot.model.request import Contract, Request, Terms
 from bot.model.state import ENDS, State
 from bot.model.summary import AccruedCost, IdleMachine, OfferChoice, Over, RentalDetails, RentalSummary
+from bot.model.token import LostHeartbeat, Program, Token, TokenState
 
 NASTY = (
     "<!channel>",
@@ -201,6 +202,9 @@ gpu_healths = st.builds(
 alarms = st.builds(Alarm, at=moment, count=st.integers(0, 3), acknowledged_by=st.none() | user)
 
 
+programs = st.builds(Program, token_name=text, fingerprint=st.just(""))
+
+
 def rentals_in(state: State) -> st.SearchStrategy[Rental]:
     """Return rentals in this state, with the parts that the state has."""
     waits, ends = state is State.AWAITING_APPROVAL, state.over or state is State.DESTROYING
@@ -235,11 +239,24 @@ def rentals_in(state: State) -> st.SearchStrategy[Rental]:
         extension=st.none() | extensions if state is State.READY else st.none(),
         ending=endings if ends else st.none(),
         alarm=st.none() | alarms,
+        program=st.none() | programs,
+        lost_heartbeat=st.none() | st.builds(LostHeartbeat, since=moment, told_at=moment),
         over_at=moment if state.over else st.none(),
     )
 
 
 rentals = st.sampled_from(State).flatmap(rentals_in)
+tokens = st.builds(
+    Token,
+    id=st.just("n8f3mz2kq7wx"),
+    owner=user,
+    name=text,
+    state=st.sampled_from(TokenState),
+    secret_hash=st.just(""),
+    created_at=moment,
+    over_at=st.none() | moment,
+    over_by=st.none() | user,
+)
 key_line = st.text("ABCabc012+/", min_size=60, max_size=3000).map("ssh-rsa {}=".format)
 sent_keys = st.builds(OwnedKey, person=user, line=key_line, comment=text, fingerprint=text)
 keys_now = st.dictionaries(
@@ -372,6 +389,7 @@ details = st.builds(
     names=st.dictionaries(user, text, max_size=3),
     sees_money=st.booleans(),
     owners_live=st.lists(rentals, max_size=2).map(tuple),
+    token=st.none() | tokens,
 )
 
 

@@ -28,6 +28,7 @@ def upgrade() -> None:
         _time("created_at", nullable=False),
         _time("last_used_at"),
         _text("refusal", nullable=False),
+        _text("crowd"),
         *(_time(name) for name in ("crowded_at", "over_at")),
         _text("over_by"),
         _time("due_at"),
@@ -38,7 +39,7 @@ def upgrade() -> None:
     op.create_index("tokens_secret", "tokens", ["secret_hash"], unique=True)
     _partial_index("tokens_name", "tokens", ["owner", "name"], "live", on_sqlite="live = 1", unique=True)
     _partial_index("tokens_due", "tokens", ["due_at"], "due_at IS NOT NULL")
-    for table in ("rentals", "messages"):
+    for table in ("quotes", "rentals", "messages"):
         op.add_column(table, _text("token_id"))
     for column in (_text("idempotency_key"), _text("program"), _time("heartbeat_at"), _text("lost_heartbeat")):
         op.add_column("rentals", column)
