@@ -143,8 +143,9 @@ def change_owner(
     """Transfer the rental to a new owner. A new owner who was a teammate stops being one.
 
     The former owner's last activity and the questions that the former owner was asked are no longer taken into
-    account. If the machine was about to end because its jobs are done, the previous end of the lease is restored.
-    Jobs that ended before don't end it any more.
+    account. If the machine was about to end because its jobs are done or its heartbeat is lost, the previous end
+    of the lease is restored. Jobs that ended before don't end it any more, and neither do lost heartbeats, because
+    both were the former owner's decision.
 
     Args:
         asked_about: The usage status that the message to the new owner asks about. None if the message asks
@@ -160,7 +161,12 @@ def change_owner(
         lease = changed(lease_for_new_owner(rental, now), seen_at=now, question=question)
     teammates = tuple(one for one in rental.teammates if one != owner)
     return alter(
-        rental, owner=owner, teammates=teammates, lease=lease, due_at=rental.due_at if lease is None else now
+        rental,
+        owner=owner,
+        teammates=teammates,
+        lease=lease,
+        lost_heartbeat=None,
+        due_at=rental.due_at if lease is None else now,
     )
 
 

@@ -18,6 +18,7 @@ from bot.model.state import State
 from bot.model.summary import Remainder
 from bot.policy.buying.spending import affordable_lease, billed_span, provisioning_budget
 from bot.policy.team.rules import Rules
+from bot.policy.use.heartbeats import with_usual_end
 
 FIRST_HOUR = timedelta(hours=1)
 """The time during which an owner can report that a newly ready machine doesn't work."""
@@ -75,7 +76,8 @@ def _was_destroyed(rental: Rental) -> bool:
 
 
 def _last_end(rental: Rental) -> datetime:
-    return rental.running_lease.latest_end or rental.running_lease.ends_at
+    lease = with_usual_end(rental.running_lease)
+    return lease.latest_end or lease.ends_at
 
 
 def had_gpu_mismatch(events: Sequence[Event]) -> bool:
@@ -120,7 +122,7 @@ def replacing_request(rental: Rental, left: Remainder, now: datetime) -> Request
     The old machine might still be running although it doesn't work. In this case, the request no longer names a
     vendor, and the caller looks for offers of all other vendors.
     """
-    request, old = rental.request, rental.running_lease
+    request, old = rental.request, with_usual_end(rental.running_lease)
     first, flexible_end = old.ends_at, old.latest_end is not None and not old.ends_when_done
     lease = min(max(first - now, LEAST_LEASE), left.lease) if flexible_end else left.lease
     return changed(
