@@ -2,7 +2,7 @@
 
 On the bot's machine: gpubot run | demo | sandbox | manifest | doctor | migrate | backup | copy | export | policy.
 
-On another machine: gpubot watchdog.
+On another machine: gpubot watchdog. For programs, on any machine: gpubot agent.
 
 Operator commands, sent to the running bot: gpubot list | show | spend | extend | approve | deny | destroy | pause
 | resume.
@@ -186,6 +186,22 @@ def watchdog(
     settings = read_watchdog_settings()
     set_up_logs(settings.log)
     asyncio.run(run(settings, destroy=destroy))
+
+
+@cli.command(
+    context_settings={
+        "ignore_unknown_options": True,
+        "allow_extra_args": True,
+        "allow_interspersed_args": False,
+        "help_option_names": [],
+    }
+)
+def agent(context: typer.Context) -> None:
+    """Rent machines from a script or a CI job, with a token from Slack. It needs no settings of the bot."""
+    from agent.commands import run
+
+    # All arguments are passed on as they were typed, because importing the commands would slow down all others.
+    run(context.args, f"{_command()} agent")
 
 
 @cli.command()

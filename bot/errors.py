@@ -124,6 +124,19 @@ class RequestMistake(Mistake):
         self.lines = lines
 
 
+class WrongTerm(Mistake):
+    """A term of a token that the rules don't allow.
+
+    Args:
+        field: The field of `TokenTerms` that has to change, or `name` for the token's name.
+        words: A sentence that says which values are allowed.
+    """
+
+    def __init__(self, field: str, words: str) -> None:
+        super().__init__(words)
+        self.field = field
+
+
 class NeedsKey(Mistake):
     """The person needs a public SSH key before they can continue.
 
@@ -149,6 +162,20 @@ class PrivateKey(Mistake):
         if posted:
             words = "I didn't keep it, but Slack still shows your message, so delete it."
         super().__init__(f"That was a private key. {words}", next_step=NextStep.MAKE_NEW_KEY)
+
+
+class KeyInUse(Mistake):
+    """A program used an idempotency key again for another request. Nothing was rented."""
+
+
+class UnknownRental(Mistake):
+    """A program named a rental that doesn't exist, or that its token isn't allowed to see or change.
+
+    The message is the same in all cases, so that nobody learns which IDs exist.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("This token has no such rental. Nothing was changed.")
 
 
 class Unusable(Mistake):
@@ -206,6 +233,16 @@ class Refused(GpubotError):
         self.again_at = again_at
 
 
+class InvalidToken(Refused):
+    """A program's secret belongs to no token that works now.
+
+    The message is the same in every case, so that it reveals nothing about other tokens.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("This token isn't valid. Ask the person who gave it to you for a new one.")
+
+
 class OverBudget(Refused):
     """The rental would exceed a budget, and the policy says that such rentals are refused.
 
@@ -238,6 +275,10 @@ class BuyingBlocked(Refused):
         self.by = by
         self.at = at
         self.why = why
+
+
+class BeyondTerms(Refused):
+    """A program asked for more than the terms of its token allow, and the terms say that this is refused."""
 
 
 class OwnerOnly(Refused):

@@ -5,6 +5,7 @@ A balance is the sum of the charges and reservations of a person, a project or t
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from functools import cache
@@ -46,6 +47,16 @@ _ALERTS_DUE = select(balances).where(_b.alert_due_at <= bindparam("at")).order_b
 _RESERVATIONS = select_by(_h.rental_id, _h.month, _h.owner)
 _ADD_RESERVATIONS, _ADD_CHARGES = insert(reservations), insert(charges)
 _DROP_RESERVATIONS = delete(reservations).where(_h.rental_id == bindparam("key"))
+_CHARGED_WITH = (
+    select(func.coalesce(func.sum(_c.amount), 0))
+    .select_from(rentals.join(charges))
+    .where(rentals.c.token_id == bindparam("key"), _c.owner == bindparam("person"))
+)
+_RESERVED_WITH = (
+    select(_h.rental_id, _h.month, _h.amount)
+    .select_from(rentals.join(reservations))
+    .where(rentals.c.token_id == bindparam("key"), rentals.c.live, _h.owner == bindparam("person"))
+)
 _OLDEST_FIRST = (_c.started_at, _c.resource_id, _c.n)
 _CHARGES_OF = select_by(_c.rental_id, *_OLDEST_FIRST)
 _UNCHARGED = (
@@ -204,6 +215,17 @@ class Budgets(Rows):
     async def charges_of(self, rental_id: str) -> list[Charge]:
         """Return the charges of a rental, oldest first."""
         return await self._all(Charge, _CHARGES_OF, key=rental_id)
+
+    async def charged_with(self, token_id: str, owner: str) -> Micros:
+        """Return the sum of the charges that `owner` got for all rentals of a token, over all months."""
+        return int(await self._conn.scalar(_CHARGED_WITH, {"key": token_id, "person": owner}) or 0)
+
+    async def reserved_with(self, token_id: str, owner: str) -> dict[str, dict[Month, Micros]]:
+        """Return the reservations of `owner` for the current rentals of a token, by rental ID and month."""
+        found: defaultdict[str, dict[Month, Micros]] = defaultdict(dict)
+        for row in await self._conn.execute(_RESERVED_WITH, {"key": token_id, "person": owner}):
+            found[row.rental_id][row.month] = row.amount
+        return found
 
     async def charges_in(self, month: Month, owner: str | None = None) -> list[Charge]:
         """Return the charges of a month, oldest first, for the monthly report and for the CSV file for finance.

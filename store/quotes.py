@@ -21,9 +21,10 @@ _SAVE = (
     .where(_c.id == bindparam("key"))
     .values(rental_id=func.coalesce(_c.rental_id, param(_c.rental_id, "rental")))
 )
-_NEWEST = select_by(_c.owner, _c.created_at.desc(), _c.id.desc()).limit(1)
+_BY_PERSON = _c.token_id.is_(None)
+_NEWEST = select_by(_c.owner, _c.created_at.desc(), _c.id.desc()).where(_BY_PERSON).limit(1)
 _SINCE = _c.created_at >= bindparam("since")
-_ASKED_SINCE = select_by(_c.owner, _c.created_at).where(_SINCE).with_only_columns(_c.created_at)
+_ASKED_SINCE = select_by(_c.owner, _c.created_at).where(_SINCE, _BY_PERSON).with_only_columns(_c.created_at)
 _CLICKED = select_by(_c.owner, _c.created_at.desc(), _c.id).where(_SINCE, _c.clicked_offer.is_not(None))
 _WAITING = select(quotes).where(_c.waits_for.is_not(None)).order_by(_c.created_at, _c.id)
 _WAITING_FOR = _WAITING.where(_c.waits_for == bindparam("key"))
@@ -68,11 +69,17 @@ class Quotes(claims.DueTable[Claimed]):
         await self._conn.execute(_SAVE, {**fields, "rental": quote.rental_id, "key": quote.id})
 
     async def asked_since(self, owner: str, since: datetime) -> list[datetime]:
-        """Return the times at which a person has requested quotes since `since`, oldest first."""
+        """Return the times at which a person has requested quotes since `since`, oldest first.
+
+        Quotes that programs requested for this person are left out.
+        """
         return list(await self._conn.scalars(_ASKED_SINCE, {"key": owner, "since": since}))
 
     async def newest(self, owner: str) -> Quote | None:
-        """Return the last quote that a person requested, or None if there is none."""
+        """Return the last quote that a person requested, or None if there is none.
+
+        Quotes that programs requested for this person are left out.
+        """
         return await self._first(Quote, _NEWEST, key=owner)
 
     async def clicked(self, owner: str, since: datetime) -> list[Quote]:

@@ -119,7 +119,11 @@ _NOTE_HEARTBEAT = update(rentals).where(_c.id == bindparam("key")).values(heartb
 _OF_TOKEN = select_by(_c.token_id, _c.created_at, _c.id)
 _LIVE_OF_TOKEN = _OF_TOKEN.where(_c.live)
 _OF_KEY = select_by(_c.token_id).where(_c.idempotency_key == bindparam("idempotency_key"))
-_BEGUN_SINCE = select(func.count()).where(_c.token_id == bindparam("key"), _c.created_at > bindparam("since"))
+_BEGUN_SINCE = (
+    select(_c.created_at)
+    .where(_c.token_id == bindparam("key"), _c.created_at > bindparam("since"), or_(_c.live, _c.attempts > 0))
+    .order_by(_c.created_at)
+)
 _RELEASED = and_(bindparam("releases", type_=Boolean), claims.held(rentals))
 _next = param(_c.due_at, "next_due")
 _seen = param(_c.lease_seen_at, "seen")
@@ -266,9 +270,12 @@ class Rentals(Attempts, Costs, claims.DueTable[ClaimedRental]):
         statement = _LIVE_OF_TOKEN if live else _OF_TOKEN
         return [rental_of(row) for row in await self._conn.execute(statement, {"key": token_id})]
 
-    async def begun_with(self, token_id: str, since: datetime) -> int:
-        """Return the number of rentals that were made with a token since `since`."""
-        return int(await self._conn.scalar(_BEGUN_SINCE, {"key": token_id, "since": since}) or 0)
+    async def begun_with(self, token_id: str, since: datetime) -> list[datetime]:
+        """Return the times at which a token's rentals since `since` began, oldest first.
+
+        Rentals that ended before anything was bought are left out, for example if every offer was sold out.
+        """
+        return list(await self._conn.scalars(_BEGUN_SINCE, {"key": token_id, "since": since}))
 
     async def states(self) -> dict[State, int]:
         """Return the number of rentals in each state. Rentals that are over are left out."""

@@ -139,6 +139,7 @@ quotes = Table(
     _optional_text("clicked_offer"),
     _bool("clicked_another"),
     _json("wish", WaitlistEntry, key="waitlist_entry"),
+    _optional_text("token_id"),
     _optional_text("waits_for"),
     _time("due_at"),
     *_claim(),

@@ -186,6 +186,18 @@ def test_http_mode_needs_a_signing_secret_and_an_address_but_no_app_token(env: p
             "GPUBOT_ADMINS isn't valid. Expected: a list of Slack user ids, comma-separated, such as U0123ABCD "
             "(in Slack: profile, Copy member ID).",
         ),
+        ("GPUBOT_API", "8602", "GPUBOT_API: it must be an address and port, such as 127.0.0.1:8600."),
+        (
+            "GPUBOT_API",
+            "127.0.0.1:8600",
+            "GPUBOT_API: programs must not reach GPUBOT_HTTP or GPUBOT_SLACK_HTTP, so name another port or "
+            "unix:/PATH.",
+        ),
+        (
+            "GPUBOT_API",
+            "unix:api.sock",
+            "GPUBOT_API: name the socket by its full path, such as unix:/run/gpubot/api.sock.",
+        ),
         ("GPUBOT_HTTP", "8600", "GPUBOT_HTTP: it must be an address and port, such as 127.0.0.1:8600."),
         ("GPUBOT_HTTP", "127.0.0.1:86000", "GPUBOT_HTTP: the port must be from 1 to 65535."),
         ("GPUBOT_HTTP", "127.0.0.1:0", "GPUBOT_HTTP: the port must be from 1 to 65535."),

@@ -50,6 +50,8 @@ class LogFormat(StrEnum):
 
 CHANNEL_ID = r"^[CG][A-Z0-9]+$"
 USER_IDS = r"^\s*[UW][A-Z0-9]+(\s*,\s*[UW][A-Z0-9]+)*\s*$"
+UNIX = "unix:"
+"""The beginning of an address that is the path of a socket."""
 SHORTEST_TOKEN = 32
 """The minimum length of GPUBOT_MACHINES_TOKEN in characters, so that nobody can guess the token."""
 _LETTERS_AND_DIGITS = re.compile(r"[0-9A-Za-z]+")
@@ -169,6 +171,7 @@ class Settings(CommandSettings):
     http: str = setting("GPUBOT_HTTP", default="127.0.0.1:8600")
     slack_http: str | None = setting("GPUBOT_SLACK_HTTP", default=None)
     slack_handover: float = setting("GPUBOT_SLACK_HANDOVER", default=10.0, ge=0, le=30)
+    api: str | None = setting("GPUBOT_API", default=None)
     machines_token: MachinesToken | None = setting("GPUBOT_MACHINES_TOKEN", default=None)
     log: LogFormat = setting("GPUBOT_LOG", default=LogFormat.CONSOLE)
     clock_url: Url | None = setting("GPUBOT_CLOCK_URL", default=None)
@@ -190,6 +193,25 @@ class Settings(CommandSettings):
             check_listen_address(value)
             if value == info.data.get("http"):
                 raise ValueError("Slack must not be able to reach GPUBOT_HTTP, so name another port")
+        return value
+
+    @field_validator("api")
+    @classmethod
+    def _listens_for_programs(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is None:
+            return None
+        if value.startswith(UNIX):
+            path = Path(value.removeprefix(UNIX))
+            if not path.is_absolute() or not path.name:
+                raise ValueError("name the socket by its full path, such as unix:/run/gpubot/api.sock")
+            if path == info.data.get("socket"):
+                raise ValueError("GPUBOT_SOCKET is for the operator, so name another path")
+            return value
+        check_listen_address(value)
+        if value in {info.data.get("http"), info.data.get("slack_http")}:
+            raise ValueError(
+                "programs must not reach GPUBOT_HTTP or GPUBOT_SLACK_HTTP, so name another port or unix:/PATH"
+            )
         return value
 
     @field_validator("database_url")
@@ -225,6 +247,12 @@ class Settings(CommandSettings):
     def admin_ids(self) -> tuple[str, ...]:
         """Return the Slack user IDs in `admins`."""
         return ids_in(self.admins)
+
+    @property
+    def api_socket(self) -> Path | None:
+        """The socket of the REST API. None if the API listens on a port, or isn't served."""
+        served = self.api is not None and self.api.startswith(UNIX)
+        return Path(self.api.removeprefix(UNIX)) if served and self.api is not None else None
 
     @property
     def socket_path(self) -> Path:

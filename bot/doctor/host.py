@@ -33,7 +33,8 @@ from store.preflight import Condition, check_database, is_pooled
 MAX_CLOCK_GAP = timedelta(seconds=60)
 DATABASE, HTTP, CLOCK, SANDBOX_CLOCK = "database", "GPUBOT_HTTP", "clock", "GPUBOT_CLOCK_URL"
 SOCKET, SLACK_HTTP = "GPUBOT_SOCKET", "GPUBOT_SLACK_HTTP"
-FREE = {HTTP: 8601, SLACK_HTTP: 8611}
+API = "GPUBOT_API"
+FREE = {HTTP: 8601, SLACK_HTTP: 8611, API: 8602}
 """For each setting, the port that `gpubot doctor` suggests if the configured port is in use."""
 PROXY = "proxy"
 SYSTEMD = Path("/run/systemd/system")
@@ -90,11 +91,13 @@ async def database(context: CheckContext) -> list[Finding]:
 
 
 async def ports(context: CheckContext, session: aiohttp.ClientSession) -> list[Finding]:
-    """Check whether the bot can listen on GPUBOT_HTTP and, in HTTP mode, on GPUBOT_SLACK_HTTP."""
+    """Check whether the bot can listen on GPUBOT_HTTP, GPUBOT_API and, in HTTP mode, on GPUBOT_SLACK_HTTP."""
     settings = context.settings
     addresses = {HTTP: settings.http}
     if settings.slack_mode is SlackMode.HTTP and settings.slack_http is not None:
         addresses[SLACK_HTTP] = settings.slack_http
+    if settings.api is not None and settings.api_socket is None:
+        addresses[API] = settings.api
     return [await _port(context, name, address, session) for name, address in addresses.items()]
 
 
@@ -109,8 +112,8 @@ async def _port(context: CheckContext, name: str, address: str, session: aiohttp
             why = os.strerror(error.errno) if error.errno else "this address doesn't exist"
             return wrong(name, f"I can't listen on {address}: {why}. Name an address of this machine.")
         # The port is in use, perhaps by a running gpubot. To find out, send a request to the address in
-        # GPUBOT_HTTP. Don't send it to the address in GPUBOT_SLACK_HTTP: the server there answers only requests
-        # that Slack has signed.
+        # GPUBOT_HTTP. Don't send it to the other addresses: the servers there answer only requests that Slack has
+        # signed, or that have a token.
         if await _is_gpubot(context.settings.http, session, listens_for_slack=name == SLACK_HTTP):
             return ok(name, f"a running gpubot answers on {context.settings.http}.")
         return wrong(
@@ -119,6 +122,22 @@ async def _port(context: CheckContext, name: str, address: str, session: aiohttp
     server.close()
     await server.wait_closed()
     return ok(name, f"{address} is free.")
+
+
+def api_socket(context: CheckContext) -> list[Finding]:
+    """Check whether the REST API can listen on a socket safely. Empty if it doesn't listen on a socket."""
+    path = context.settings.api_socket
+    if path is None or context.blocked_by(API):
+        return []
+    try:
+        problem = socket_problem(path, listens=True)
+    except FileNotFoundError:
+        return [wrong(API, f"there is no folder {path.parent}. Create it, so that programs can enter it.")]
+    except OSError as error:
+        return [wrong(API, f"{path} can't be used: {error.strerror}. Name another path.")]
+    return [
+        ok(API, "only root, this user and its group can reach it.") if problem is None else wrong(API, problem)
+    ]
 
 
 async def socket_by_hand(context: CheckContext) -> list[Finding]:

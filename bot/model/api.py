@@ -1,13 +1,13 @@
 """The bodies of requests and answers of the REST API. The command line `gpubot agent` reads and writes them, too.
 
-Amounts are decimal numbers in USD, written as text, so that no JSON library rounds them. Durations are written as
-text, such as `4h` or `90m`. Times are in UTC.
+Amounts are decimal numbers in USD. Answers write them as text, so that no JSON library rounds them. Durations are
+written as text, such as `4h` or `90m`. Times have a zone (RFC 3339), and those in answers are in UTC.
 """
 
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any
@@ -20,6 +20,7 @@ from bot.model.token import Access, BeyondTerms, WhenLost
 LONGEST_KEY = 100
 """The maximum length of an idempotency key, in characters."""
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_AMOUNT = r"^[0-9]{1,8}(\.[0-9]{1,4})?$"
 _PATTERN = r"^([0-9]{1,4}d)?([0-9]{1,4}h)?([0-9]{1,5}m)?([0-9]{1,6}s)?$"
 
 
@@ -32,6 +33,33 @@ def read_duration(text: Any) -> Any:
         raise ValueError("write a duration such as 4h, 90m or 1h30m")
     seconds = sum(int(part[:-1]) * _UNITS[part[-1]] for part in parts.groups() if part)
     return timedelta(seconds=seconds)
+
+
+def read_moment(text: Any) -> Any:
+    """Return the time in UTC that a text such as `2026-12-01T14:00:00Z` means.
+
+    Raises ValueError for any other text, and if the text has no zone.
+    """
+    if not isinstance(text, str):
+        return text
+    problem = ValueError("write a time with its zone, such as 2026-12-01T14:00:00Z")
+    try:
+        moment = datetime.fromisoformat(text)
+        if moment.tzinfo is None:
+            raise problem
+        return moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise problem from None
+
+
+def read_dollars(value: Any) -> Any:
+    """Return the amount that a number or a text such as `2.50` means. Raises ValueError for any other value."""
+    if isinstance(value, Decimal):
+        return value
+    text = str(value) if isinstance(value, (str, int, float)) and not isinstance(value, bool) else ""
+    if not re.fullmatch(_AMOUNT, text, re.ASCII):
+        raise ValueError("write an amount in dollars with at most 4 decimals, such as 20 or 2.50")
+    return Decimal(text)
 
 
 def say_duration(span: timedelta) -> str:
@@ -49,17 +77,25 @@ Duration = Annotated[
     PlainSerializer(say_duration),
     WithJsonSchema({"type": "string", "pattern": _PATTERN, "examples": ["4h", "90m"]}),
 ]
+Moment = Annotated[Instant, BeforeValidator(read_moment)]
+_TEXT_AMOUNT = {"type": "string", "pattern": _AMOUNT, "examples": ["20", "2.50"]}
 Dollars = Annotated[
     Decimal,
+    BeforeValidator(read_dollars),
     Field(ge=0, max_digits=12, decimal_places=4),
-    WithJsonSchema({"type": "string", "pattern": r"^[0-9]{1,8}(\.[0-9]{1,4})?$", "examples": ["20", "2.50"]}),
+    WithJsonSchema(_TEXT_AMOUNT, mode="serialization"),
+    WithJsonSchema(
+        {"anyOf": [_TEXT_AMOUNT, {"type": "number", "minimum": 0, "maximum": 99_999_999}]}, mode="validation"
+    ),
 ]
 
 
 class ApiModel(BaseModel):
     """A body of the API. An unknown field is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", defer_build=True, use_attribute_docstrings=True
+    )  # the docstrings of the fields become their descriptions in the OpenAPI document
 
 
 # --- requests
@@ -79,7 +115,7 @@ class RentalRequest(ApiModel):
     spot: bool = False
     lease: Duration | None = None
     """The length of the lease, from the time at which the machine is ready."""
-    until: Instant | None = None
+    until: Moment | None = None
     """The end of the lease. Only one of `lease` and `until` can be given."""
     max_total: Dollars | None = None
     """The most that the rental is allowed to cost in all, in USD."""
@@ -99,7 +135,7 @@ class RentalRequest(ApiModel):
 class ExtendRequest(ApiModel):
     """A longer lease. It names the new end or the whole length, so that a repeated request adds nothing."""
 
-    until: Instant | None = None
+    until: Moment | None = None
     """The new end of the lease."""
     lease: Duration | None = None
     """The whole length of the lease, from the time at which the machine became ready."""

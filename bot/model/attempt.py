@@ -99,6 +99,10 @@ class Why(StrEnum):
     """The database was restored, and the rental's machine was bought after the backup."""
     NOTHING_FITTED = "nothing_fitted"
     """There was no suitable offer before the waitlist entry expired."""
+    BEYOND_TERMS = "beyond_terms"
+    """The request of a program exceeds the terms of its token, so an approver has to decide about it."""
+    NOT_ALLOWED = "not_allowed"
+    """When an offer was found for a program, the rules no longer allowed it. The end's event has the reason."""
     UNRESOLVED = "unproven"
     """The market answered earlier purchases with `failed`. They must be looked up before the next purchase."""
 

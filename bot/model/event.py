@@ -56,6 +56,7 @@ from bot.model.facts import (
     SaidFacts,
     StatusFacts,
     TeammatesFacts,
+    TokenFacts,
     UntilFacts,
     UnusualDayFacts,
     UseFacts,
@@ -238,6 +239,17 @@ class EventKind(StrEnum):
 
     The request is charged to the project if it comes from an approver, or from a person whom the project names.
     """
+    # These events are about a token, with which a program rents machines.
+    TOKEN_ASKED = "token_asked"  # noqa: S105 - the kind of an event, not a secret
+    """Terms of a token exceed the limits, so an approver has to decide about them."""
+    TOKEN_APPROVED = "token_approved"  # noqa: S105
+    TOKEN_DENIED = "token_denied"  # noqa: S105
+    TOKEN_EXPIRED = "token_expired"  # noqa: S105
+    """The token, or a request for its terms, expired. Machines of the token go on to their ends."""
+    TOKEN_STOPPED = "token_stopped"  # noqa: S105
+    """Somebody stopped the token and ended its machines, or its owner left."""
+    TOKEN_CROWDED = "token_crowded"  # noqa: S105
+    """The token asked for more machines than its terms allow."""
     # These events are about the whole account. They are posted to Slack directly and not stored in the database
     # first, because the database may be the problem.
     NO_READS = "no_reads"
@@ -367,6 +379,10 @@ def if_a_person_did_it(event: Event) -> bool:
     return event.actor is not None
 
 
+def unless_a_person_did_it(event: Event) -> bool:
+    return event.actor is None
+
+
 def if_a_person_did_it_or_nothing_was_rented(event: Event[EndedFacts]) -> bool:
     nothing_rented = event.facts.end is State.FAILED or event.facts.why is Why.NOTHING_FITTED
     return event.actor is not None or nothing_rented
@@ -456,7 +472,11 @@ class Effects(Generic[F]):
     who log in.
     """
     only_in_thread: bool = False
-    """True if no message other than the reply in the thread says what happened."""
+    """True if no message other than the reply in the thread says what happened.
+
+    If a program rented the machine, only such events have a reply, because the program's card is a single line and
+    a program can rent many machines.
+    """
     direct: tuple[To, ...] = ()
     """The people who get a direct message. Slack notifies them of it.
 
@@ -464,10 +484,18 @@ class Effects(Generic[F]):
     own action. Events without direct messages only cause edits of existing messages.
     """
     direct_if: Condition[F] = always
+    program_knows: Condition[F] = never
+    """The condition under which the owner gets no direct message if a program rented the machine.
+
+    The program asked for it, or sees it in the answers of the API. The owner still gets everything that asks for a
+    decision, warns, or was done by another person.
+    """
     alert: tuple[To, ...] = ()
     """The people who get an alert: a message that is rendered from the event alone and never edited."""
     approvers: tuple[To, ...] = ()
     """The people who get a message with buttons to approve or deny a request."""
+    token_request: tuple[To, ...] = ()
+    """The people who get a message with buttons to approve or deny the terms of a token."""
     question: tuple[To, ...] = ()
     """The people who get a message with an `AdminQuestion`. The question and its answer are stored separately."""
     reminder: tuple[To, ...] = ()
@@ -509,30 +537,50 @@ EFFECTS: dict[EventKind, Effects[Any]] = {
         resolves=(_Q.REQUEST,),
     ),
     _E.APPROVED: Effects(
-        DecisionFacts, thread=always, direct=_OWNER, direct_if=if_fewer_hours, resolves=(_Q.REQUEST,)
+        DecisionFacts,
+        thread=always,
+        direct=_OWNER,
+        direct_if=if_fewer_hours,
+        program_knows=always,
+        resolves=(_Q.REQUEST,),
     ),
-    _E.APPROVED_NOT_READY: Effects(direct=_OWNER),
-    _E.DENIED: Effects(EndedFacts, thread=always, direct=_OWNER, resolves=(_Q.REQUEST,), tells_end=True),
-    _E.EXPIRED: Effects(EndedFacts, thread=always, direct=_OWNER, resolves=(_Q.REQUEST,), tells_end=True),
-    _E.WITHDRAWN: Effects(EndedFacts, thread=always, direct=_OWNER, resolves=(_Q.REQUEST,), tells_end=True),
-    _E.DECIDERS_CHANGED: Effects(DecidersFacts, thread=always, direct=_OWNER, direct_if=if_admins_decide),
+    _E.APPROVED_NOT_READY: Effects(direct=_OWNER, program_knows=always),
+    _E.DENIED: Effects(
+        EndedFacts, thread=always, direct=_OWNER, program_knows=always, resolves=(_Q.REQUEST,), tells_end=True
+    ),
+    _E.EXPIRED: Effects(
+        EndedFacts, thread=always, direct=_OWNER, program_knows=always, resolves=(_Q.REQUEST,), tells_end=True
+    ),
+    _E.WITHDRAWN: Effects(
+        EndedFacts, thread=always, direct=_OWNER, program_knows=always, resolves=(_Q.REQUEST,), tells_end=True
+    ),
+    _E.DECIDERS_CHANGED: Effects(
+        DecidersFacts, thread=always, direct=_OWNER, direct_if=if_admins_decide, program_knows=always
+    ),
     _E.APPROVERS_REMINDED: Effects(DecidersFacts, reminder=(To.PEOPLE,)),
     _E.OTHERS_ASKED: Effects(DecidersFacts, thread=always, approvers=(To.OTHERS,)),
     _E.QUEUED: Effects(RequestFacts),
     _E.OFFER_FITS: Effects(OfferFacts),
     _E.QUEUED_AGAIN: Effects(HeldUpFacts, thread=unless_told_before),
-    _E.NOT_ALLOWED_NOW: Effects(NotAllowedFacts, thread=always, direct=_OWNER),
-    _E.NOTHING_FITS: Effects(OfferFacts, thread=always, direct=_OWNER),
+    _E.NOT_ALLOWED_NOW: Effects(NotAllowedFacts, thread=always, direct=_OWNER, program_knows=always),
+    _E.NOTHING_FITS: Effects(OfferFacts, thread=always, direct=_OWNER, program_knows=always),
     _E.STARTED: Effects(RequestFacts),
     _E.RENTING: Effects(RentingFacts, thread=unless_told_before),
     _E.NO_ANSWER: Effects(AttemptFacts, thread=unless_told_before, only_in_thread=True),
     _E.GIVEN_UP: Effects(AttemptFacts, thread=always),
     _E.ACCEPTED: Effects(
-        AttemptFacts, thread=if_it_was_unknown, only_in_thread=True, direct=_OWNER, direct_if=if_it_waited
+        AttemptFacts,
+        thread=if_it_was_unknown,
+        only_in_thread=True,
+        direct=_OWNER,
+        direct_if=if_it_waited,
+        program_knows=always,
     ),
     _E.BLOCKED: Effects(HeldUpFacts, thread=always),
     _E.UNREACHABLE: Effects(ReadyFacts, thread=always),
-    _E.READY: Effects(ReadyFacts, thread=unless_unreachable, direct=(To.OWNER, To.TEAMMATES_WITH_KEY)),
+    _E.READY: Effects(
+        ReadyFacts, thread=unless_unreachable, direct=(To.OWNER, To.TEAMMATES_WITH_KEY), program_knows=always
+    ),
     _E.TEAMMATE_ADDED: Effects(
         TeammatesFacts, direct=(To.TEAMMATES_LET_IN,), resolves=(_Q.WANTED,), resolves_if=is_for_who_asked
     ),
@@ -540,7 +588,13 @@ EFFECTS: dict[EventKind, Effects[Any]] = {
         KeptFacts, thread=always, direct=(To.PEOPLE,), resolves=(_Q.NEEDED, _Q.UNANSWERED, _Q.WANTED, _Q.TAKE)
     ),
     _E.STILL_NEEDED: Effects(QuestionFacts, direct=_OWNER, asks=_Q.NEEDED, resolves=(_Q.NEEDED,)),
-    _E.ENDING: Effects(EndFacts, direct=(To.OWNER, To.TEAMMATES_AT_LAST_NOTICE), asks=_Q.END, resolves=(_Q.END,)),
+    _E.ENDING: Effects(
+        EndFacts,
+        direct=(To.OWNER, To.TEAMMATES_AT_LAST_NOTICE),
+        program_knows=always,
+        asks=_Q.END,
+        resolves=(_Q.END,),
+    ),
     _E.EXTENDED: Effects(ExtensionFacts, thread=always, resolves=(_Q.NEEDED, _Q.UNANSWERED), lengthens=always),
     _E.EXTENDED_BY_OPERATOR: Effects(
         ExtensionFacts,
@@ -585,6 +639,7 @@ EFFECTS: dict[EventKind, Effects[Any]] = {
         JobDoneFacts,
         thread=always,
         direct=(To.OWNER, To.TEAMMATES),
+        program_knows=always,
         asks=_Q.END,
         resolves=(_Q.END, _Q.NEEDED),
     ),
@@ -663,6 +718,7 @@ EFFECTS: dict[EventKind, Effects[Any]] = {
         thread=always,
         direct=_OWNER,
         direct_if=if_a_person_did_it_or_nothing_was_rented,
+        program_knows=unless_a_person_did_it,
         resolves=(_Q.REQUEST, _Q.EXTENSION, *_ABOUT_MACHINE),
         tells_end=True,
     ),
@@ -686,6 +742,12 @@ EFFECTS: dict[EventKind, Effects[Any]] = {
     _E.POLICY_CHANGED: Effects(AccountFacts, alert=(To.ADMINS,)),
     _E.POLICY_REFUSED: Effects(AccountFacts, alert=(To.ADMINS,)),
     _E.CHANNELS_CHARGE_LESS: Effects(AccountFacts, alert=(To.ADMINS,)),
+    _E.TOKEN_ASKED: Effects(TokenFacts, token_request=(To.APPROVERS_CHANNEL, To.OTHERS)),
+    _E.TOKEN_APPROVED: Effects(TokenFacts, alert=_OWNER),
+    _E.TOKEN_DENIED: Effects(TokenFacts, alert=_OWNER),
+    _E.TOKEN_EXPIRED: Effects(TokenFacts, alert=_OWNER),
+    _E.TOKEN_STOPPED: Effects(TokenFacts, alert=_OWNER),
+    _E.TOKEN_CROWDED: Effects(TokenFacts, alert=_OWNER),
     _E.NO_READS: Effects(AlertFacts, alert=(To.ADMINS,)),
     _E.NO_WRITES: Effects(AlertFacts, alert=(To.OWNER_OR_ADMINS,)),
     _E.WRONG_CLOCK: Effects(AlertFacts, alert=(To.ADMINS,)),

@@ -26,6 +26,7 @@ from bot.model.machine_use import GpusSeen, UsageStatus, Use
 from bot.model.money import Micros
 from bot.model.spend import Digest
 from bot.model.state import State
+from bot.model.token import TokenEnd
 
 _MONEY = frozenset(
     (
@@ -40,6 +41,7 @@ _MONEY = frozenset(
         "paid",
         "other",
         "passed",
+        "per_hour",
     )
 )
 
@@ -168,6 +170,40 @@ class ExtensionFacts(DecisionFacts, DecidersFacts):
     span: timedelta
     until_done: bool = False
     """True if the lease then also ends when its jobs are done. `span` can then be zero."""
+
+
+class TokenFacts(SaidFacts, PeopleFacts):
+    """A token, and what happened to it or to a request for its terms. `people` are those who are asked to decide.
+
+    If somebody denied the request, `detail` is their reason.
+    """
+
+    token_id: str
+    name: str
+    """The name of the token when the event happened. Untrusted text: escape it for display."""
+    owner: str
+    """Slack ID of the token's owner."""
+    version: int | None = None
+    """The number of the request for terms. None if the event isn't about a request."""
+    until: Instant | None = None
+    """The time at which the request expires."""
+    admins_decide: bool | None = None
+    """True if the admins are asked because there is no approver."""
+    then: tuple[str, ...] = ()
+    """The people among `people` who are asked because of the policy key `approval.then`."""
+    away: tuple[str, ...] = ()
+    """The approvers who aren't asked because they are away."""
+    total: Micros | None = None
+    """The total of the terms."""
+    per_hour: Decimal | None = None
+    """The hourly price of the terms, in USD."""
+    why: TokenEnd | None = None
+    still_works: bool | None = None
+    """True if only a request ended, and the token keeps working with its earlier terms."""
+    rentals: tuple[str, ...] = ()
+    """The IDs of the rentals that are ended with the token."""
+    count: int | None = None
+    """The number of machines that the token asked for within a minute. None if it isn't known."""
 
 
 # --- until the machine is ready

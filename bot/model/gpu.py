@@ -157,6 +157,14 @@ def may_mean(gpu: str, name: str) -> bool:
     return _includes(other, one) or _includes(one, other)
 
 
+def includes(wide: str, narrow: str) -> bool:
+    """Return whether everything that `narrow` means is also meant by `wide`. Both are written as in `may_mean`.
+
+    For example, `H100` includes `H100 80GB` and `nvidia-h100-sxm5-80gb`, but none of these includes `H100`.
+    """
+    return _includes(_name_words(wide), _name_words(narrow))
+
+
 def _includes(wide: Sequence[str], narrow: Sequence[str]) -> bool:
     """Return whether the short name `wide`, such as `h100`, can mean the GPU with the longer name `narrow`."""
     # People often leave out the first word of a GPU family's name, and type `4090` for `RTX 4090`.

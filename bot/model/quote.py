@@ -107,6 +107,8 @@ class Quote(Frozen):
     """True if the owner confirmed the click after a warning that they already rent a machine like it."""
     waitlist_entry: WaitlistEntry | None = None
     """The owner's waitlist entry. None if they don't wait for an offer."""
+    token_id: str | None = None
+    """The ID of the token with which a program made this request. None if a person made it in Slack."""
     waits_for: str | None = None
     """The ID of the `SharedSearch` for this quote's waitlist entry. Entries with equal queries share a search."""
     due_at: Instant | None = None

@@ -308,7 +308,11 @@ class Rental(Frozen):
     idempotency_key: str | None = None
     """The key of the program's request, by which the program finds the rental again. Unique for each token."""
     program: Program | None = None
-    """The program's part of the rental. Set if `token_id` is set."""
+    """The program's part of the rental. None if a person rented the machine.
+
+    If the rental gets another owner, the value becomes None too: from then on, it is a person's rental like any
+    other. `token_id` stays, because the rental still counts towards the token's total.
+    """
     heartbeat_at: Instant | None = None
     """The time of the newest heartbeat. It is stored without a new version of the rental."""
     lost_heartbeat: LostHeartbeat | None = None
@@ -339,6 +343,14 @@ class Rental(Frozen):
     def lets_in(self, person_id: str) -> bool:
         """Return whether a person is allowed to log in, because they are the owner or a teammate."""
         return person_id in {self.owner, *self.teammates}
+
+    @property
+    def waits_again_in(self) -> WaitlistEntry | None:
+        """The waitlist entry to which the rental returns if a purchase fails.
+
+        None if the rental then ends, because it has no entry, or because a single search decides about its entry.
+        """
+        return self.waitlist_entry if self.waitlist_entry is not None and not self.waitlist_entry.once else None
 
     @property
     def lost(self) -> bool:

@@ -67,6 +67,8 @@ class RentalDetails(RentalSummary):
     """The time that such machines usually take to become ready. None if it isn't known."""
     replaced: Rental | None = None
     """The rental that this one replaces."""
+    token: Token | None = None
+    """The token with which a program rented the machine. None if a person rented it."""
     left: frozenset[str] = frozenset()
     """Slack IDs of the people who left the workspace and may still have keys on the machine.
 
@@ -330,6 +332,8 @@ class Over(StrEnum):
     TOTAL = "total"
     BUDGET = "budget"
     """The budget of the owner, the project or the team has too little money left."""
+    TOKEN = "token"
+    """The request of a program exceeds the terms of its token."""
 
 
 class Proposal(Frozen):

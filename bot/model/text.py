@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import ROUND_CEILING, Decimal
 from fractions import Fraction
 
@@ -107,6 +107,14 @@ def say_span(span: timedelta) -> str:
         return f"{minutes * 60 + seconds}s"
     hours, minutes = divmod(minutes, 60)
     return (f"{hours}h" if hours else "") + (f"{minutes}m" if minutes or not hours else "")
+
+
+def say_utc(moment: datetime, now: datetime) -> str:
+    """Return a time in UTC, as programs read it: `13:00 UTC`, `tomorrow at 10:05 UTC` or `14 Dec at 10:05 UTC`."""
+    moment, now = moment.astimezone(UTC), now.astimezone(UTC)
+    time = f"{moment:%H:%M} UTC"
+    days = (moment.date() - now.date()).days
+    return {0: time, 1: f"tomorrow at {time}"}.get(days, f"{moment.day} {moment:%b} at {time}")
 
 
 # --- amounts and prices

@@ -83,6 +83,19 @@ class TokenState(StrEnum):
         return self not in {TokenState.ASKED, TokenState.LIVE}
 
 
+class TokenEnd(StrEnum):
+    """The reason why a token, or a request for its terms, ended although nobody decided so."""
+
+    LAST_DAY = "last_day"
+    """The last day of the token is over."""
+    UNUSED = "unused"
+    """No program used the token for a while."""
+    UNDECIDED = "undecided"
+    """Nobody approved the requested terms in time."""
+    OWNER_LEFT = "owner_left"
+    """The owner left the workspace."""
+
+
 class RequestedTerms(Frozen):
     """Terms that wait for an approver."""
 
@@ -101,6 +114,8 @@ class DecidedTerms(Frozen):
     by: str | None
     """The Slack ID of the person who decided. None if the request expired, or if its owner withdrew it."""
     at: Instant
+    reason: str = ""
+    """The reason that the person gave for a denial. Untrusted text: escape it for display."""
 
 
 class Token(Frozen):
@@ -136,6 +151,12 @@ class Token(Frozen):
     """The time at which the token or a request for its terms expires. None if the token is over."""
 
     @property
+    def next_version(self) -> int:
+        """The number of the next request for terms."""
+        decided = self.decided.version if self.decided is not None else 0
+        return max(decided, self.requested.version if self.requested is not None else 0) + 1
+
+    @property
     def newest_terms(self) -> TokenTerms:
         """The terms that wait for an approver. If none wait, the approved terms.
 
@@ -158,6 +179,8 @@ class Program(Frozen):
     """The public key that becomes the machine's default key. None for the owner's own key."""
     lost: WhenLost | None = None
     """The consequence if a heartbeat is lost. None if the rental needs no heartbeats."""
+    ends_by: Instant | None = None
+    """The end of the token's last day, when an offer was found. The lease ends by then. None before that."""
 
 
 class LostHeartbeat(Frozen):

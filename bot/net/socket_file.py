@@ -44,7 +44,7 @@ def short_path(path: Path) -> Iterator[str]:
         os.close(folder)
 
 
-def listen(path: Path, setting: str, *, mode: int = 0o600) -> socket.socket:
+def listen(path: Path, setting: str, *, for_group: bool = False) -> socket.socket:
     """Return a socket that listens on `path`.
 
     A socket that was left behind by a killed process is replaced.
@@ -52,7 +52,8 @@ def listen(path: Path, setting: str, *, mode: int = 0o600) -> socket.socket:
     Args:
         path: The path.
         setting: The name of the setting with the path, for error messages.
-        mode: The permissions of the socket. By default, only its owner and root can use it.
+        for_group: Whether the group of the socket can use it, too. If not, only its owner and root can use it, and
+            a missing folder is created.
 
     Raises:
         Unusable: The path can't be used, another gpubot listens on the socket, or other users could replace the
@@ -60,12 +61,13 @@ def listen(path: Path, setting: str, *, mode: int = 0o600) -> socket.socket:
     """
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not for_group:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if (problem := socket_problem(path, listens=True)) is not None:
             raise Unusable(f"{setting}: {problem}")
         _remove_stale(path, setting)
         _bind(listening, path)
-        path.chmod(mode)  # before listen(), so that nobody else can connect first
+        path.chmod(0o660 if for_group else 0o600)  # before listen(), so that nobody else can connect first
         listening.listen(BACKLOG)
     except OSError as error:
         listening.close()

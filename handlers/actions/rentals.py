@@ -32,7 +32,7 @@ from handlers.phrases.budget_text import over_total_text
 from handlers.phrases.ends import PATH, keeping_text, read_as_utc, start_with_gpubot_run
 from handlers.phrases.format import Reader, dollars, join
 from handlers.phrases.lease_buttons import end_when_done_button, extend_by_button, extend_until_button, longer_cost
-from handlers.phrases.rental_text import machine, owner, so_far
+from handlers.phrases.rental_text import machine_of, owner, so_far
 from handlers.typed.form import UNTIL_DONE, InvalidForm, read_hours
 
 
@@ -185,7 +185,7 @@ def destroy_dialog(details: RentalDetails, script_for: timedelta | None = None) 
         Callback.DESTROY_CONFIRM,
         f"{verb} {rental.id}?",
         warning,
-        blocks.section(join(f"{owner(details)}'s {machine(rental)}.", effect, cost)),
+        blocks.section(join(f"{machine_of(details)}.", effect, cost)),
         _graceful_destroy_box(script_for),
         submit=f"{verb} {rental.id}",
         value=RentalValue(rental_id=rental.id),
@@ -211,7 +211,7 @@ def extend_form(details: RentalDetails, reader: Reader) -> Modal:
     Even then, the machine can end earlier, when its job is done.
     """
     rental, rules, now = details.rental, reader.rules, reader.now
-    name = f"{owner(details)}'s {machine(rental)}"
+    name = machine_of(details)
     choices, box = extension_hours(rental, rules, now), _until_done_box(details, rules)
     if not choices and box is None:
         why = f"A lease is at most {span(rules.lease.max)}, so {name} can't be extended."
@@ -271,7 +271,7 @@ def extend_dialog(
     warning = f"The {length} more can cost over {dollars(CONFIRM_ABOVE)}."
     ends = f"ends in {span(longer.ends_at - reader.now)}"
     ends = f"{ends} at the latest, or when its job is done" if longer.until_done else ends
-    lines = [f"With {length} more, {owner(details)}'s {machine(rental)} {ends}."]
+    lines = [f"With {length} more, {machine_of(details)} {ends}."]
     if details.sees_money:
         warning = f"This can cost up to {say_at_most(terms.total)} in all."
         lines[0] = f"{lines[0]} That adds about {dollars(cost(rate, longer.span))} to the cost."

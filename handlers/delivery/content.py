@@ -32,10 +32,15 @@ from bot.model.person import Person
 from bot.model.quote import QuoteState
 from bot.policy.buying.focus import MonthFile
 from handlers.messages import offers
-from handlers.messages.card import card
 from handlers.messages.home import home_tab
 from handlers.messages.money import month_file_text, no_file
-from handlers.messages.render import alert_message, direct_message, message_to_approvers, thread_reply
+from handlers.messages.render import (
+    alert_message,
+    card_message,
+    direct_message,
+    message_to_approvers,
+    thread_reply,
+)
 from handlers.messages.requests import reminder
 from handlers.messages.writers import AlertContext, EventContext, Needs, QuestionContext, alert, direct, question
 from handlers.phrases.blocks import Rendered
@@ -79,7 +84,7 @@ async def _card(tx: Tx, deps: Deps, message: Message) -> Rendered | None:
     rental = await tx.rentals.get(message.rental_id or "")
     if rental is None:
         return None
-    return card(await details_for_message(tx, rental, deps.clock.now()), _readers(deps))
+    return card_message(await details_for_message(tx, rental, deps.clock.now()), _readers(deps))
 
 
 async def _thread(tx: Tx, deps: Deps, message: Message) -> Rendered | None:

@@ -24,7 +24,7 @@ from handlers.phrases.blocks import Modal, Rendered, button, option
 from handlers.phrases.ends import ends_fact
 from handlers.phrases.format import Times, escape, first_few, identifier, join, per_hour, person
 from handlers.phrases.lease_buttons import destroy_button, withdraw_button
-from handlers.phrases.rental_text import how_it_ended, in_all, machine, machines, owner, so_far, vendor
+from handlers.phrases.rental_text import how_it_ended, in_all, machine, machine_of, machines, so_far, vendor
 from handlers.phrases.use_text import current_use, status_text
 
 ASSIGN = "Assign an owner"
@@ -271,9 +271,11 @@ def _owner_left(
     about: OwnerLeft, details: RentalDetails, view: AdminQuestionView, event: Event, times: Times
 ) -> Rendered:
     question, rental = view.question, details.rental
-    name, left = machine(rental), f"{person(view.names, about.owner)} left the workspace"
+    name, who_left = machine(rental), person(view.names, about.owner)
+    tokens = f", and {who_left}'s tokens stopped" if rental.program is not None else ""
+    left = f"{who_left} left the workspace{tokens}"
     if rental.state.over or rental.state is State.DESTROYING:
-        now = how_it_ended(details, f"{owner(details)}'s {name}", times)
+        now = how_it_ended(details, machine_of(details), times)
         return blocks.message(f"{left}. {now}", closed=rental.state.over)
     if question.decided is not None:
         who, new_owner = person(view.names, question.decided.by), person(view.names, rental.owner)
@@ -297,7 +299,7 @@ def _what_it_does(details: RentalDetails, times: Times) -> str:
 
     An example is `Ana's 1x H100 (xwsc2) is running: $2.15/h, $6.45 so far, idle for 3 h. It ends at 17:00.`
     """
-    rental, name = details.rental, f"{owner(details)}'s {machine(details.rental)}"
+    rental, name = details.rental, machine_of(details)
     if rental.state is State.AWAITING_APPROVAL:
         return f"{name} is waiting for approval, and can't be approved without an owner."
     if rental.state is State.QUEUED:

@@ -69,7 +69,7 @@ _PARTS: Mapping[ScriptPart, str] = MappingProxyType(
 def _queued(context: EventContext[RequestFacts]) -> str:
     starts_at, what = context.facts.starts_at, machine_in(context.rental) if context.named else "a machine"
     when = context.times.at_time(starts_at) if starts_at else "as soon as an offer matches"
-    wants = join(f"{context.actor} wants {what} {when}", terms_text(context.facts), by=", ")
+    wants = join(f"{context.requester} wants {what} {when}", terms_text(context.facts), by=", ")
     return join(f"{wants}.", _tries_until(context))
 
 

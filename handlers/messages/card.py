@@ -1,4 +1,7 @@
-"""The card, which is the main message about a rental. It is edited as the rental changes."""
+"""The card, which is the main message about a rental. It is edited as the rental changes.
+
+If a program rented the machine, `program_card.py` has the card.
+"""
 
 from __future__ import annotations
 
@@ -99,7 +102,7 @@ def card(details: RentalDetails, reader: Reader) -> Rendered:
     rental, now = details.rental, reader.now
     closed = rental.state.over and settled(details) and not may_be_replaced(rental, now)
     rendered = blocks.of_parts(*_parts(details, reader), blocks.actions(*_buttons(details)), closed=closed)
-    return changed(rendered, refresh_after=_refresh_after(details, now))
+    return changed(rendered, refresh_after=refresh_after(details, now))
 
 
 def _parts(details: RentalDetails, reader: Reader) -> Sequence[Part]:
@@ -110,7 +113,7 @@ def _parts(details: RentalDetails, reader: Reader) -> Sequence[Part]:
         return [_undecided(details, reader)]
     if rental.state is State.QUEUED:
         return _waits(details, times)
-    if _is_starting(details):
+    if is_starting(details):
         return [_plan(details, times.now)]
     return _ready(details, reader) if rental.state is State.READY else [_being_destroyed(details)]
 
@@ -128,9 +131,10 @@ def _lead(bold: str, *more: str) -> Part:
     return Part(join_lines(f"{bold}.", text), blocks.lines(f"*{bold}*", text))
 
 
-def _refresh_after(details: RentalDetails, now: datetime) -> timedelta | None:
+def refresh_after(details: RentalDetails, now: datetime) -> timedelta | None:
+    """Return the time after which to edit the card, because it shows something that changes by itself."""
     rental = details.rental
-    if _is_starting(details) and rental.procuring_since is not None:
+    if is_starting(details) and rental.procuring_since is not None:
         return REFRESH_EVERY
     refreshes = [REFRESH_IDLE_EVERY] if is_on_card(rental) else []
     if shown_progress(rental, now) is not None:
@@ -171,13 +175,13 @@ def _waits(details: RentalDetails, times: Times) -> list[Part]:
             else "",
             f"It costs at most {say_at_most(rental.terms.total)}.",
             f"{tries} until {times.time(until, posted)}." if until is not None else "",
-            _failures(details, times),
+            failures_text(details, times),
         ),
         blocks.small(note(request.note)),
     ]
 
 
-def _failures(details: RentalDetails, times: Times) -> str:
+def failures_text(details: RentalDetails, times: Times) -> str:
     """Return a sentence such as `I've tried 14 times, most recently at 03:10: Nebius seems to be sold out`.
 
     Empty if no purchase has failed.
@@ -204,7 +208,7 @@ def _plan(details: RentalDetails, now: datetime) -> Part:
     hold = f"on hold because {reason(on_hold)}" if on_hold is not None else ""
     title, (step, said), elapsed = (
         f"{state_word(details)}: {_for_whom(details)}",
-        _current(details),
+        current_purchase(details),
         _elapsed(details, now),
     )
     shown = blocks.plan(
@@ -231,7 +235,7 @@ def _why_failed(attempt: Attempt) -> str:
     return why if why.startswith(name) else f"{name}: {why}"
 
 
-def _current(details: RentalDetails) -> tuple[str, str]:
+def current_purchase(details: RentalDetails) -> tuple[str, str]:
     """Return the current item of a starting machine's checklist, as a title and as a sentence."""
     attempt, rental = details.current, details.rental
     if attempt is None or _failed(attempt):
@@ -265,7 +269,7 @@ def _ready(details: RentalDetails, reader: Reader) -> list[Part]:
     since, posted = billing_since(details), rental.created_at
     command = ssh_command(rental.host, rental.port) if reader.rules.announce.address_in_channel else None
     use = rental.use if is_on_card(rental) else None
-    usage = status_text(use, _in_steps(use, times)) if use else ""
+    usage = status_text(use, in_steps(use, times)) if use else ""
     since_text = f"since {times.time(since, posted)}" if since else ""
     progress = progress_now(rental, times) if use is None else ""
     price = join(per_hour(rental.rate) if rental.rate else "", since_text)
@@ -302,7 +306,7 @@ def _ready(details: RentalDetails, reader: Reader) -> list[Part]:
     ]
 
 
-def _in_steps(use: Use, times: Times) -> Times:
+def in_steps(use: Use, times: Times) -> Times:
     """Return a copy of `times` with a slightly earlier current time, so that the card shows a round idle time.
 
     The idle time on the card is then a multiple of REFRESH_IDLE_EVERY.
@@ -310,7 +314,7 @@ def _in_steps(use: Use, times: Times) -> Times:
     return changed(times, now=times.now - (times.now - use.since) % REFRESH_IDLE_EVERY)
 
 
-def _is_starting(details: RentalDetails) -> bool:
+def is_starting(details: RentalDetails) -> bool:
     return details.rental.state in {State.PROCURING, State.PROVISIONING}
 
 

@@ -20,6 +20,7 @@ from handlers.messages.writers import (
     no_longer_ready,
     over_budget,
     said_once,
+    sentence_case,
     thread,
     until_text,
 )
@@ -57,6 +58,8 @@ MORE_TIME_REQUESTED = "More time has been requested, and is waiting for approval
 
 @thread(EventKind.ENDING)
 def _ending(context: EventContext[EndFacts]) -> str:
+    if context.rental.program is not None:
+        return f"{sentence_case(context.this_machine)} {_ends(context)}."
     return f"I told {context.name(context.rental.owner)} that {context.this_machine} {_ends(context)}."
 
 

@@ -58,6 +58,7 @@ from handlers.phrases.rental_text import (
     setup_text,
     so_far,
     state_word,
+    token_name,
     variant,
     vendor,
     wanted,
@@ -217,12 +218,14 @@ def line(details: RentalSummary, *, owned: bool, times: Times, use: bool = True)
 
     Args:
         details: The rental.
-        owned: Whether to leave out the owner, because the reader already knows that the rental is theirs.
+        owned: Whether to leave out the owner, because the reader already knows that the rental is theirs. The name
+            of the token is shown even so.
         times: Formats times for the reader.
         use: Whether to include the usage status and the work of the machine.
     """
     rental = details.rental
-    whom = "" if owned else f" for {people(details)}"
+    whom = f" for {token_name(rental.program)}" if rental.program is not None else ""
+    whom = whom if owned else f" for {people(details)}"
     money = details.sees_money and not rental.state.over
     rate = per_hour(rental.rate) if rental.rate is not None else ""
     until = ""

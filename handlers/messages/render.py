@@ -1,4 +1,4 @@
-"""Renders a message about an event, by calling the writer for the kind of event.
+"""Renders a card, or a message about an event by calling the writer for the kind of event.
 
 A writer is a function that composes a message. Import the functions of this module instead of the writers. This
 module imports all modules with writers, so that all writers are registered.
@@ -29,9 +29,11 @@ from handlers.messages import (
     ready,
     requests,
 )
+from handlers.messages.card import card
 from handlers.messages.ended import ended_receipt
 from handlers.messages.ends import is_outdated
 from handlers.messages.owners import no_longer_yours
+from handlers.messages.program_card import program_card
 from handlers.messages.writers import AlertContext, EventContext, alert, approvers, direct, said_once, thread
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered
@@ -77,6 +79,11 @@ def history_text(event: Event, details: RentalDetails, reader: Reader, *, money:
     readable = event if money else changed(event, facts=event.facts.without_money())
     context = EventContext(readable, details, changed(reader, id=""), timed=False)
     return context.text if event.kind in thread else ""
+
+
+def card_message(details: RentalDetails, reader: Reader) -> Rendered:
+    """Render the card of a rental: a single line if a program rented the machine."""
+    return (card if details.rental.program is None else program_card)(details, reader)
 
 
 def message_to_approvers(context: EventContext) -> Rendered:

@@ -69,6 +69,7 @@ from handlers.phrases.rental_text import (
     people_text,
     people_were,
     place,
+    renter,
     so_far,
     why_asked_again,
     why_undecided,
@@ -86,7 +87,7 @@ def _asked(context: EventContext[RequestFacts]) -> str:
     what = f"approval of {context.this_request}" if context.named else "approval"
     what += f" to replace {escape(facts.name, 20)}" if facts.name is not None else ""
     terms = join(terms_text(facts), total_text(facts), by=", ")
-    asked = f"{context.actor} asked for {what}{f': {terms}' if terms else ''}."
+    asked = f"{context.requester} asked for {what}{f': {terms}' if terms else ''}."
     return join(asked, asked_by_event(facts, context.details))
 
 
@@ -222,7 +223,7 @@ def _started(context: EventContext[RequestFacts]) -> str:
     what = (
         "a machine without needing approval" if replaced is None else f"a replacement for {escape(replaced, 20)}"
     )
-    return f"{join(f'{context.actor} rented {what}', terms, by=', ')}."
+    return f"{join(f'{context.requester} rented {what}', terms, by=', ')}."
 
 
 # --- to the approvers
@@ -276,7 +277,9 @@ def _request(context: EventContext[DecidersFacts], pings: str) -> Sequence[Part]
     terms, rules = rental.terms, rules_of_project(context.reader.rules, rental.project)
     facts = asked.facts
     read_at, other = (facts.read_at, facts.other) if isinstance(facts, RequestFacts) else (None, None)
-    what = join(machine_in(rental), "(spot)" if terms.contract is Contract.SPOT else "", _length(rental, times))
+    what = join(
+        machine_in(rental), "(spot)" if terms.contract is Contract.SPOT else "", length_text(rental, times)
+    )
     teammates = people_text(names_of(details, rental.teammates))
     what = f"*{what}*{f', shared with {teammates}' if teammates else ''}"
     changed = f"{context.actor} changed the request {times.at_time(asked.at)}."
@@ -311,13 +314,16 @@ def _request(context: EventContext[DecidersFacts], pings: str) -> Sequence[Part]
 def wants(details: RentalDetails, asker: str, what: str) -> str:
     """Return a sentence with the request and its note.
 
-    An example is `Ana wants 8x H100 (p4wd9) for 6 h: "fine-tune run 7"`.
+    An example is `Ana wants 8x H100 (p4wd9) for 6 h: "fine-tune run 7"`. If a program asked, the sentence begins
+    with `nightly eval (Ana)`.
     """
     text = note(details.rental.request.note)
-    return f"{person(details.names, asker)} wants {what}" + (f': "{text}".' if text else ".")
+    who = renter(details) if asker == details.rental.owner else person(details.names, asker)
+    return f"{who} wants {what}" + (f': "{text}".' if text else ".")
 
 
-def _length(rental: Rental, times: Times) -> str:
+def length_text(rental: Rental, times: Times) -> str:
+    """Return the length of a request, such as `for 6 h` or `until today at 18:00 (5 h 55 min)`."""
     if rental.request.until is not None:
         return how_long(rental.request, times, ITS_JOB)
     if rental.request.until_done:
@@ -492,7 +498,7 @@ def _reminder_line(details: RentalDetails, times: Times) -> str:
     if rental.extension is not None:
         what = f"{span(rental.extension.ends_at - rental.running_lease.ends_at)} more for {machine(rental)}"
     total = say_at_most(rental.newest_terms.total)
-    return join(f"{owner(details)}: {what}, up to {total}.", until_decided(rental, times))
+    return join(f"{renter(details)}: {what}, up to {total}.", until_decided(rental, times))
 
 
 def _decided(details: RentalDetails, reader: Reader) -> str:

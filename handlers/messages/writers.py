@@ -31,7 +31,7 @@ from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered
 from handlers.phrases.budget_text import whose_budget
 from handlers.phrases.format import Reader, Times, actor, escape, join, limit_per_hour, per_hour, person, sentence
-from handlers.phrases.rental_text import first_runs_on, how_it_ended, machine, machine_in, possessive
+from handlers.phrases.rental_text import first_runs_on, how_it_ended, machine, machine_in, possessive, renter
 
 
 def sentence_case(text: str) -> str:
@@ -144,6 +144,12 @@ class EventContext(NamedTuple, Generic[F_co]):
         For the operator, the reason that they gave is added.
         """
         return actor(self.details.names, self.event)
+
+    @property
+    def requester(self) -> str:
+        """The name of the person who made the request. If a program did, `nightly eval (Ana)`."""
+        by_program = self.rental.program is not None and self.event.actor == self.rental.owner
+        return renter(self.details) if by_program else self.actor
 
     def name(self, user_id: str | None) -> str:
         return person(self.details.names, user_id)

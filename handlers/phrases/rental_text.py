@@ -20,6 +20,7 @@ from bot.model.request import Contract, Request, Terms
 from bot.model.state import State
 from bot.model.summary import AccruedCost, PeopleAsked, RentalDetails, RentalSummary
 from bot.model.text import listed, plural, span
+from bot.model.token import Program
 from bot.policy.team.asking import Mentions
 from bot.policy.team.hours import morning_after, zone_of
 from bot.policy.team.rules import Rules
@@ -263,9 +264,22 @@ def state_word(details: RentalSummary) -> str:
 
 
 def people(details: RentalSummary) -> str:
-    """Return the names of the owner and the teammates of a rental: `Ana with Ben and Cleo`."""
+    """Return the names of the owner and the teammates of a rental: `Ana with Ben and Cleo`.
+
+    If a program rented the machine, the name of its token comes first: `nightly eval (Ana) with Ben`.
+    """
     names = names_of(details, details.rental.teammates)
-    return join(owner(details), f"with {people_text(names)}" if names else "")
+    return join(renter(details), f"with {people_text(names)}" if names else "")
+
+
+def renter(details: RentalSummary) -> str:
+    """Return the owner's name. If a program rented the machine, return `nightly eval (Ana)`."""
+    program = details.rental.program
+    return owner(details) if program is None else f"{token_name(program)} ({owner(details)})"
+
+
+def token_name(program: Program) -> str:
+    return as_written(escape(program.token_name, 40))
 
 
 def machine(rental: Rental) -> str:
@@ -279,7 +293,25 @@ def machine_in(rental: Rental) -> str:
     return machine(rental) + (f" in {escape(region, 20)}" if region else "")
 
 
+def machine_of(details: RentalDetails) -> str:
+    """Return a machine with its owner: `Ana's 1x H100 SXM 80 GB (k7mq2)`.
+
+    If a program rented it, the text is `1x H100 SXM 80 GB (k7mq2) of nightly eval (Ana)`.
+    """
+    rental = details.rental
+    if rental.program is not None:
+        return f"{machine(rental)} of {renter(details)}"
+    return f"{owner(details)}'s {machine(rental)}"
+
+
 def possessive(details: RentalDetails, reader: Reader) -> str:
+    """Return `your` for the owner, and `Ana's` for other readers.
+
+    If a program rented the machine, the owner reads the name of its token instead: `nightly eval's`.
+    """
+    program = details.rental.program
+    if program is not None and reader.id == details.rental.owner:
+        return f"{token_name(program)}'s"
     return "your" if reader.id == details.rental.owner else f"{owner(details)}'s"
 
 

@@ -154,6 +154,19 @@ async def test_a_port_in_use_by_gpubot_is_ok(installation: Installation) -> None
     assert f"ok      GPUBOT_HTTP: a running gpubot answers on {address}." in [f.line() for f in findings]
 
 
+async def test_a_socket_for_programs_needs_a_folder_that_only_the_bot_writes(
+    installation: Installation, tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    installation.set(GPUBOT_API=f"unix:{folder / 'api.sock'}")
+    assert await installation.not_ok() == [
+        f"not ok  GPUBOT_API: there is no folder {folder}. Create it, so that programs can enter it."
+    ]
+    folder.mkdir(mode=0o750)
+    findings = await installation.examine()
+    assert "ok      GPUBOT_API: only root, this user and its group can reach it." in [f.line() for f in findings]
+
+
 async def test_a_port_in_use_by_another_program_is_not_ok(installation: Installation) -> None:
     address = installation.slack.url.removeprefix("http://")
     installation.set(GPUBOT_HTTP=address)

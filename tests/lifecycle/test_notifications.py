@@ -6,15 +6,18 @@ from typing import Any
 
 import pytest
 
-from bot.lifecycle.changes.notifications import alerted, readers_of
+from bot.lifecycle.changes.notifications import alerted, messages_of, readers_of
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import EFFECTS, Event, EventKind, OpenQuestion, open_question, resolved_by
 from bot.model.facts import EndedFacts
+from bot.model.message import MessageKind
+from bot.model.records import Change
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.policy.team.rules import Lease, Rules
 from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE, RULES
+from tests.store import make
 from tests.views.stories import happened, lease, rental
 
 E = EventKind
@@ -61,6 +64,54 @@ def test_the_owner_is_pinged_only_for_urgent_events() -> None:
         E.HEARTBEAT_LOST,
         E.HEARTBEAT_ENDS,
     }
+
+
+OF_PROGRAM = changed(OF_ANA, program=make.program(), teammates=(BEN.id,))
+"""A machine that a program rented with Ana's token, and that Ana shared with Ben."""
+
+
+def test_the_owner_of_a_programs_machine_is_pinged_only_if_asked_or_warned() -> None:
+    """The program itself knows that the machine is ready, when it ends, and what became of a request."""
+    without = {kind for kind in E if ANA.id in readers(kind)} - {
+        kind for kind in E if ANA.id in readers_of(event(kind), OF_PROGRAM, RULES)
+    }
+    assert without == {
+        E.READY,
+        E.ENDING,
+        E.JOB_DONE,
+        E.DENIED,
+        E.EXPIRED,
+        E.WITHDRAWN,
+        E.APPROVED_NOT_READY,
+        E.NOT_ALLOWED_NOW,
+        E.NOTHING_FITS,
+    }
+    for kind, facts in ((E.ACCEPTED, {"since": lease().ready_at}), (E.ENDED, {"end": State.FAILED})):
+        assert readers(kind, **facts) == (ANA.id,)
+        assert readers_of(event(kind, **facts), OF_PROGRAM, RULES) == ()
+
+
+def test_the_owner_learns_that_another_person_destroyed_a_programs_machine() -> None:
+    for kind in (E.DESTROYING, E.GRACEFUL_DESTROY, E.ENDED):
+        by_ben = event(kind, BEN.id, **({} if kind is E.GRACEFUL_DESTROY else {"end": State.DESTROYED}))
+        assert readers_of(by_ben, OF_PROGRAM, RULES) == (ANA.id,)
+
+
+def test_teammates_of_a_programs_machine_get_their_usual_messages() -> None:
+    ready = readers_of(event(E.READY), OF_PROGRAM, RULES)
+    last = readers_of(happened(E.ENDING, lease().ends_at), changed(OF_PROGRAM, lease=lease()), RULES)
+    assert ready == last == (BEN.id,)
+
+
+def test_the_thread_of_a_programs_card_gets_only_what_nothing_else_says() -> None:
+    replies = {}
+    for one in (OF_ANA, OF_PROGRAM):
+        events = [event(kind, **({"why": Why.NO_ANSWER} if kind is E.ACCEPTED else {})) for kind in E]
+        queued = messages_of(Change(one, one, tuple(events)), RULES, OF_ANA.created_at)
+        replies[one.program is None] = {
+            events[n or 0].kind for n, each in queued if each.kind is MessageKind.THREAD
+        }
+    assert replies[True] > replies[False] == {E.NO_ANSWER, E.ACCEPTED, E.ORPHANED_RESOURCE, E.ORPHAN_TERMINATED}
 
 
 @pytest.mark.parametrize("kind", E)

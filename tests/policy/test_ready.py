@@ -391,6 +391,36 @@ def test_a_machine_ends_one_grace_period_after_its_owner_could_know(
     check(machine(notices_checked_at=at(3.5), **fields), now, expected)
 
 
+A_CARD = make.message(version_at_start=3)
+END_NAMED_BY_PROGRAM: Sequence[tuple[str, dict[str, Any], float, Expected]] = [
+    ("nobody was notified", {}, 4, End(Why.LEASE_ENDED)),
+    ("an admin set it", notified(event(E.EXTENDED, 3.7, 4, make.BEN)), 4, End(Why.LEASE_ENDED)),
+    ("it is in use at its first end", {"probe_runs": "4h 98", "latest": 8}, 4, MoveEnd),
+    ("Slack may state another end", {"card": A_CARD, "just_opened": True}, 4, 4 + AGAIN),
+    ("Slack could not be read", {"card": A_CARD}, 4, GiveNotice(at(4.25))),
+    ("the database was restored", notified(event(E.ENDS_AGAIN, 3.9, 4)), 4, GiveNotice(at(4.25))),
+    ("restored, and terminated", {"card": A_CARD, "just_opened": True, "live": None}, 3, 3 + AGAIN),
+]
+
+
+@pytest.mark.parametrize(
+    ("fields", "now", "expected"),
+    [row[1:] for row in END_NAMED_BY_PROGRAM],
+    ids=[row[0] for row in END_NAMED_BY_PROGRAM],
+)
+def test_an_end_that_a_program_named_waits_for_no_notice(
+    fields: dict[str, Any], now: float, expected: Expected
+) -> None:
+    """If Slack may show a later end, that is checked first, as for any other machine."""
+    check(machine(notices_checked_at=at(3.5), program=make.program(), **fields), now, expected)
+
+
+def test_only_teammates_are_notified_before_a_programs_machine_ends() -> None:
+    check(machine(ends=12, program=make.program()), 11.5, SkipNotice())
+    check(machine(ends=12, program=make.program(), teammates=(make.BEN,)), 11.5, GiveNotice(at(12)))
+    check(machine(ends=14, program=make.program()), 11, 13.5, DEAR)
+
+
 EXTENSION = Extension(
     terms=make.terms(version=2, lease=8 * HOUR), ends_at=at(8), asked_by=make.ANA, asked_at=READY
 )

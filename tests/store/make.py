@@ -17,6 +17,7 @@ from bot.model.records import Change
 from bot.model.rental import Decider, Lease, PendingDecision, Question, Rental
 from bot.model.request import Contract, Request, Terms
 from bot.model.state import State
+from bot.model.token import Program
 from store.db import Database
 from tests.databases import START
 from tests.events import facts_for
@@ -171,6 +172,11 @@ def charge(resource_id: str = "res-1", rental_id: str = "k7mq2", **fields: Any) 
 def event(kind: EventKind = EventKind.STARTED, rental_id: str | None = "k7mq2", **fields: Any) -> Event:
     facts = fields.pop("facts", None) or facts_for(kind)
     return Event(**{"kind": kind, "rental_id": rental_id, "at": START, "actor": ANA, "facts": facts, **fields})
+
+
+def program(**fields: Any) -> Program:
+    """Return the part of a rental that a program provided, with the token `nightly eval`."""
+    return Program(**{"token_name": "nightly eval", "fingerprint": "0" * 64, **fields})
 
 
 def message(

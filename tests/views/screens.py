@@ -14,7 +14,6 @@ from bot.model.summary import RentalDetails
 from bot.model.text import about_span
 from bot.policy.team.asking import Mentions
 from handlers.messages import render
-from handlers.messages.card import card as card_of
 from handlers.messages.writers import AlertContext, EventContext
 from handlers.phrases.blocks import Modal, Rendered
 from handlers.phrases.format import JOINER
@@ -177,7 +176,7 @@ def outbox(
     """Render a message of the outbox. `shown` is 0 before the message is posted."""
     reader = reading(now, to if kind is MessageKind.DIRECT else "")
     if event is None:
-        return card_of(details, reader) if details is not None else None
+        return render.card_message(details, reader) if details is not None else None
     if details is None:
         return render.alert_message(AlertContext(event, reader, NAMES))
     asks = Mentions(groups=("S0GPU",), people=(BEN,)) if shown == 0 else None

@@ -37,7 +37,7 @@ from bot.model.rental import (
 from bot.model.request import Contract, Request, Terms
 from bot.model.state import ENDS, State
 from bot.model.summary import AccruedCost, IdleMachine, OfferChoice, Over, RentalDetails, RentalSummary
-from bot.model.token import HeartbeatEnd, LostHeartbeat, Program, WhenLost
+from bot.model.token import HeartbeatEnd, LostHeartbeat, Program, Token, TokenState, WhenLost
 
 NASTY = (
     "<!channel>",
@@ -248,6 +248,17 @@ def rentals_in(state: State) -> st.SearchStrategy[Rental]:
 
 
 rentals = st.sampled_from(State).flatmap(rentals_in)
+tokens = st.builds(
+    Token,
+    id=st.just("n8f3mz2kq7wx"),
+    owner=user,
+    name=text,
+    state=st.sampled_from(TokenState),
+    secret_hash=st.just(""),
+    created_at=moment,
+    over_at=st.none() | moment,
+    over_by=st.none() | user,
+)
 key_line = st.text("ABCabc012+/", min_size=60, max_size=3000).map("ssh-rsa {}=".format)
 sent_keys = st.builds(OwnedKey, person=user, line=key_line, comment=text, fingerprint=text)
 keys_now = st.dictionaries(
@@ -386,6 +397,7 @@ details = st.builds(
     names=st.dictionaries(user, text, max_size=3),
     sees_money=st.booleans(),
     owners_live=st.lists(rentals, max_size=2).map(tuple),
+    token=st.none() | tokens,
 )
 
 

@@ -81,7 +81,13 @@ from handlers.ids import (
 from handlers.messages import admin_questions, backups, giving, keys, lists, offers, replies, ssh_lines
 from handlers.messages import waiting as waiting_answers
 from handlers.messages.card import card
-from handlers.messages.render import alert_message, direct_message, message_to_approvers, thread_reply
+from handlers.messages.render import (
+    alert_message,
+    card_message,
+    direct_message,
+    message_to_approvers,
+    thread_reply,
+)
 from handlers.messages.writers import AlertContext, EventContext, QuestionContext, approvers, thread
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered
@@ -169,7 +175,7 @@ def test_outbox_messages_are_valid(details: RentalDetails, event: Event, now: da
     with_event = changed(details, events=(event, *details.events))
     for who in (details.rental.owner, "U0CARL"):
         context = EventContext(event, with_event, reading(now, who), asks=MENTIONS if asks else None)
-        shown = [card(with_event, context.reader), alert_message(AlertContext(event, context.reader, {}))]
+        shown = [card_message(with_event, context.reader), alert_message(AlertContext(event, context.reader, {}))]
         if event.kind in thread:
             shown += [thread_reply(context), direct_message(context)]
         for rendered in filter(None, shown):

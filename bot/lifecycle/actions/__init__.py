@@ -22,6 +22,7 @@ people.
     sharing           share a rental with teammates
     keys              list, add and remove one's own SSH keys, or import them from GitHub
     away              approvers who are away, or back
+    tokens            make, change and stop API tokens; decide about their terms; find the token of a program
     account           pause and resume buying; show the team's rules, and reload them from their file
     admin_questions   decide about unmanaged machines, and rentals whose owner has left; transfer a rental
     queries           read rentals for lists, `/gpu show`, messages, and commands without a rental ID
@@ -48,13 +49,14 @@ from bot.lifecycle.actions import (
     renting,
     replacing,
     sharing,
+    tokens,
     waiting,
 )
 from bot.lifecycle.actions.action import Action
 
 _MODULES = (
     *(account, admin_questions, away, deciding, ending, giving, keys, leasing),
-    *(quoting, renting, replacing, sharing, waiting),
+    *(quoting, renting, replacing, sharing, tokens, waiting),
 )
 ACTIONS: Mapping[str, type[Action[Any, Any, Any]]] = MappingProxyType(
     {

@@ -37,6 +37,7 @@ from bot.model.summary import (
     UnmanagedSummary,
     UnmanagedTotal,
 )
+from bot.model.token import Token
 from bot.policy.buying.spending import may_approve
 from bot.policy.team.roles import (
     Team,
@@ -131,6 +132,7 @@ async def _details(tx: Tx, rental: Rental, now: datetime, *, money: bool, use: b
     waits = rental.undecided_terms is not None
     events = tuple(await tx.events.of(rental.id))
     usual = await tx.rentals.median_time_to_ready(rental.vendor, rental.model) if rental.vendor else None
+    token = await tx.tokens.get(rental.token_id) if rental.program is not None and rental.token_id else None
     return RentalDetails(
         rental=rental if use else readable_by_all(rental),
         attempts=snapshot.attempts,
@@ -141,8 +143,9 @@ async def _details(tx: Tx, rental: Rental, now: datetime, *, money: bool, use: b
         use_costs=cost_by_use(snapshot, events, now) if money else UseCosts(),
         runs_script=await _runs_script(tx, rental),
         usual=None if usual is None else timedelta(seconds=round(usual)),
-        names=await tx.people.names(_people_in(snapshot, events)),
+        names=await tx.people.names(_people_in(snapshot, events, token)),
         replaced=await _replaced_by(tx, rental),
+        token=token,
         left=await _who_left(tx, snapshot, events),
         owner=await tx.people.get(rental.owner, EVER) if waits else None,
         owners_live=tuple(readable_by_all(other) for other in await tx.rentals.live(rental.owner))
@@ -176,8 +179,8 @@ async def _runs_script(tx: Tx, rental: Rental) -> bool:
     return runs_scripts((await tx.probe_answers.of_vendors([rental.vendor])).get(rental.vendor))
 
 
-def _people_in(snapshot: RentalSnapshot, events: Iterable[Event]) -> set[str]:
-    """Return the Slack IDs of all people who appear in a rental and its history."""
+def _people_in(snapshot: RentalSnapshot, events: Iterable[Event], token: Token | None) -> set[str]:
+    """Return the Slack IDs of all people who appear in a rental and its history, and of who stopped its token."""
     rental = snapshot.rental
     people = {rental.owner, rental.approved_by, *rental.teammates} | {event.actor for event in events}
     people |= {person for facts in facts_in(events, PeopleFacts) for person in facts.people}
@@ -186,6 +189,7 @@ def _people_in(snapshot: RentalSnapshot, events: Iterable[Event]) -> set[str]:
     people |= {key.person for script in scripts for key in script.keys}
     people.add(rental.ending.by if rental.ending else None)
     people.add(rental.alarm.acknowledged_by if rental.alarm else None)
+    people.add(token.over_by if token else None)
     return {person for person in people if person is not None}
 
 

@@ -67,7 +67,13 @@ class Scene(NamedTuple):
 
     @property
     def owners(self) -> Sequence[str]:
-        """The owner of the rental. Empty if the event isn't about a rental."""
+        """The owner of the rental.
+
+        Empty if the event isn't about a rental, or if a program rented the machine and already knows of the event.
+        """
+        by_program = self.rental is not None and self.rental.program is not None
+        if by_program and self.event.effects.program_knows(self.event):
+            return []
         owner = self.rental.owner if self.rental is not None else self.owner
         return [owner] if owner is not None else []
 
@@ -155,7 +161,7 @@ def _of_event(
     event: Event, before: Rental | None, rental: Rental, rules: Rules, real_now: datetime
 ) -> list[Message]:
     messages: list[tuple[MessageKind, str, bool]] = []
-    if event.effects.thread(event) and not _notifies_reader_twice(event, rental, rules):
+    if _has_reply(event, rental) and not _notifies_reader_twice(event, rental, rules):
         broadcast = event.kind is EventKind.READY and rules.announce.ready is ReadyAnnouncement.THREAD_BROADCAST
         messages.append((MessageKind.THREAD, rental.card_channel, broadcast))
     scene = Scene(event, rules, rental, before)
@@ -165,6 +171,12 @@ def _of_event(
         queued(kind, stored_destination(to), real_now, rental_id=rental.id, broadcast=broadcast)
         for kind, to, broadcast in messages
     ]
+
+
+def _has_reply(event: Event, rental: Rental) -> bool:
+    """Return whether the thread of a rental's card gets a reply about an event."""
+    effects = event.effects
+    return effects.thread(event) and (rental.program is None or effects.only_in_thread)
 
 
 def _notifies_reader_twice(event: Event, rental: Rental, rules: Rules) -> bool:

@@ -22,21 +22,25 @@ async def send(
     *,
     known: Mapping[To, Sequence[str]] = NOBODY,
     charges_of: MonthPart | None = None,
+    token_id: str | None = None,
 ) -> None:
-    """Write an event that doesn't change a rental, together with its alerts and files.
+    """Write an event that doesn't change a rental, together with its alerts, files and requests to approvers.
 
     Args:
-        owner: The owner of the rental that the event is about, if it is about one.
+        owner: The owner of the rental or the token that the event is about, if it is about one.
         known: The recipients that only the caller can determine.
         charges_of: The month and the scope of the charges in the event's files. None if the event sends no files.
+        token_id: The ID of the token whose terms the event asks about, if it asks about some.
     """
     event_id = await tx.events.add(event)
     scene = Scene(event, deps.rules, owner=owner, known=known)
     now = deps.clock.real()
     readers = [(MessageKind.ALERT, to) for to in scene.ids(event.effects.alert)]
     readers += [(MessageKind.FILE, to) for to in scene.ids(event.effects.file)]
+    readers += [(MessageKind.TOKEN, to) for to in scene.ids(event.effects.token_request)]
+    about = {"event_id": event_id, "charges_of": charges_of, "token_id": token_id}
     for kind, to in readers:
-        await tx.messages.add(queued(kind, stored_destination(to), now, event_id=event_id, charges_of=charges_of))
+        await tx.messages.add(queued(kind, stored_destination(to), now, **about))
 
 
 async def send_of_account(

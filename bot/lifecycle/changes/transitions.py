@@ -22,6 +22,7 @@ from bot.model.quote import Quote, WaitlistEntry
 from bot.model.rental import Alarm, Blocked, Ending, Lease, PendingDecision, Rental
 from bot.model.request import Request, Terms
 from bot.model.state import ForbiddenTransition, State, check_change, check_transition
+from bot.model.token import Program
 from bot.policy.buying.fewer_hours import FewerHours
 from bot.policy.buying.waiting import waitlist_entry_for
 from bot.policy.use.end_notices import approval_notice_at
@@ -70,12 +71,15 @@ def new_rental(
     now: datetime,
     replaces: Rental | None = None,
     waitlist_entry: WaitlistEntry | None = None,
+    idempotency_key: str | None = None,
+    program: Program | None = None,
 ) -> Rental:
     """Return a new rental, in its initial state.
 
     With a `decision`, the rental first waits for that decision. Without a decision but with a `waitlist_entry`,
     the rental waits for an offer. With neither, a machine is bought immediately. A rental that `replaces` another
-    rental keeps the approver of that rental, unless it needs a new decision.
+    rental keeps the approver of that rental, unless it needs a new decision. A quote that a program requested with
+    a token comes with an `idempotency_key` and a `program`.
     """
     state, due_at = (State.PROCURING, now) if waitlist_entry is None else (State.QUEUED, waitlist_entry.until)
     return Rental(
@@ -95,6 +99,9 @@ def new_rental(
         approved_by=replaces.approved_by if replaces is not None and decision is None else None,
         replaces=replaces.id if replaces is not None else None,
         procuring_since=now if decision is None and waitlist_entry is None else None,
+        token_id=quote.token_id,
+        idempotency_key=idempotency_key,
+        program=program,
         due_at=due_at if decision is None else decision.expires_at,
     )
 
@@ -144,8 +151,8 @@ def change_owner(
 
     The former owner's last activity and the questions that the former owner was asked are no longer taken into
     account. If the machine was about to end because its jobs are done or its heartbeat is lost, the previous end
-    of the lease is restored. Jobs that ended before don't end it any more, and neither do lost heartbeats, because
-    both were the former owner's decision.
+    of the lease is restored. Jobs that ended before don't end it any more. If a program rented the machine, the
+    rental is no longer the program's: it needs no heartbeats, and the new owner gets the usual messages.
 
     Args:
         asked_about: The usage status that the message to the new owner asks about. None if the message asks
@@ -165,6 +172,7 @@ def change_owner(
         owner=owner,
         teammates=teammates,
         lease=lease,
+        program=None,
         lost_heartbeat=None,
         due_at=rental.due_at if lease is None else now,
     )
@@ -189,7 +197,7 @@ def approve(rental: Rental, now: datetime, *, approver: str | None, fewer: Fewer
         return _queue(
             rental,
             **fields,
-            waitlist_entry=waitlist_entry_for(rental.waitlist_entry, fields.get("request", rental.request)),
+            waitlist_entry=waitlist_entry_for(rental.waitlist_entry, fields.get("request", rental.request), now),
         )
     return _procure(rental, now, **fields)
 
@@ -212,6 +220,15 @@ def buy_for_waitlist_entry(rental: Rental, offer: Offer, now: datetime) -> Renta
     """Buy an offer that fits the rental's waitlist entry."""
     terms = changed(rental.terms, gpu=offer.gpu, price=offer.rate)
     return _procure(rental, now, clicked_offer=offer.offer_id, terms=terms)
+
+
+def buy_for_program(rental: Rental, offer: Offer, terms: Terms, ends_by: datetime, now: datetime) -> Rental:
+    """Buy an offer that was found for the request of a program, on the terms for this offer.
+
+    `ends_by` is the time by which the lease has to end.
+    """
+    program = None if rental.program is None else changed(rental.program, ends_by=ends_by)
+    return _procure(rental, now, clicked_offer=offer.offer_id, terms=terms, program=program)
 
 
 def rent_dearer(

@@ -26,6 +26,7 @@ async def load_machine(tx: Tx, deps: Deps, snapshot: RentalSnapshot, now: dateti
     rental = snapshot.rental
     live, ending = snapshot.live, is_ending(rental, deps.rules, now)
     rental, listens_since = await _with_heartbeat(tx, deps, rental)
+    loads_messages = ending or live is None
     vendors = [rental.vendor] if ending and rental.vendor is not None else []
     return Machine(
         rental=rental,
@@ -33,7 +34,8 @@ async def load_machine(tx: Tx, deps: Deps, snapshot: RentalSnapshot, now: dateti
         use=rental.use if has_probe(rental, live, deps.rules) else None,
         probe_runs=await last_probe_runs(tx, rental, now, deps.rules),
         history=await tx.events.of(rental.id) if ending else (),
-        direct=await tx.messages.direct_of(rental.id) if ending or live is None else (),
+        direct=await tx.messages.direct_of(rental.id) if loads_messages else (),
+        card=await tx.messages.card(rental.id) if loads_messages and rental.program is not None else None,
         owner=await tx.people.get(rental.owner, EVER),
         approvers=(await deciders(tx, deps.rules, [rental.owner], now)).hours,
         answers=next(iter((await tx.probe_answers.of_vendors(vendors)).values()), None),

@@ -53,6 +53,10 @@ PURCHASE_PAUSE = timedelta(minutes=1)
 With each further failure at the same place, the pause doubles, up to LONGEST_PAUSE. A place is a vendor's region
 with a certain GPU.
 """
+ONCE_FOR = timedelta(minutes=10)
+"""The time for which an entry with `once` waits for its only search, if the market doesn't answer."""
+TRY_ONCE_AGAIN = timedelta(seconds=30)
+"""The time after which the market is queried again for an entry with `once`, if it didn't answer."""
 LATELY = timedelta(hours=3)
 """Failed purchases within this time affect when and where the next purchase is tried."""
 
@@ -115,12 +119,15 @@ def new_waitlist_entry(
     return WaitlistEntry(until=until, since=now, rents=rents, any_time=any_time, gpu=gpu)
 
 
-def waitlist_entry_for(waitlist_entry: WaitlistEntry, request: Request) -> WaitlistEntry:
-    """Return a waitlist entry that expires early enough for its request.
+def waitlist_entry_for(waitlist_entry: WaitlistEntry, request: Request, now: datetime) -> WaitlistEntry:
+    """Return a waitlist entry that begins or continues `now`, and expires early enough for its request.
 
     The owner might have chosen an earlier end for the machine. The entry is then shortened, so that it expires at
-    least LEAST_TIME before the machine must end.
+    least LEAST_TIME before the machine must end. If a single search decides about the entry, this search comes
+    only now, after the approval, so the entry begins now.
     """
+    if waitlist_entry.once:
+        waitlist_entry = changed(waitlist_entry, since=now, until=now + ONCE_FOR)
     if request.last_end is None:
         return waitlist_entry
     return changed(waitlist_entry, until=min(waitlist_entry.until, request.last_end - LEAST_TIME))
@@ -163,10 +170,11 @@ def ceiling(request: Request, offers: Sequence[Offer], rules: Rules) -> Ceiling 
     if request.max_gpu_rate is None:
         return None
     max_rate = request.max_gpu_rate * request.count
-    return Ceiling(_at_most(request, whole_cents_below(max_rate) or max_rate, rules), None)
+    return Ceiling(terms_up_to(request, whole_cents_below(max_rate) or max_rate, rules), None)
 
 
-def _at_most(request: Request, max_rate: Decimal, rules: Rules) -> Proposal:
+def terms_up_to(request: Request, max_rate: Decimal, rules: Rules) -> Proposal:
+    """Return the terms for renting any offer of up to `max_rate`, in USD per hour for the whole offer."""
     total = cost_at_most(max_rate, billed_span(request.longest, request.kept, rules))
     terms = Terms.of(request, request.gpu, price=max_rate, max_rate=max_rate, total=total)
     return Proposal(terms=terms, over=needs_approver(request.gpu, request.count, max_rate, total, rules))
@@ -256,6 +264,11 @@ def _next_query(search: SharedSearch, waiter: Waiter, now: datetime, rules: Rule
         return max(first, now) if search.asked_at is None else max(first, search.asked_at + every)
     pause = min(every * 2 ** min(search.misses, 16), max(LONGEST_PAUSE, every))
     at = now if search.asked_at is None else max(search.asked_at + pause, now)
+    if waiter.waitlist_entry.once:
+        # A single search decides about this entry. Start it at once, even if the market has just been queried for
+        # other entries. If the entry still waits after its search, the market didn't answer.
+        tried = search.asked_at is not None and search.asked_at >= waiter.since
+        at = max(search.asked_at + TRY_ONCE_AGAIN, now) if tried and search.asked_at is not None else now
     at = max(at, next_purchase(waiter.attempts, now))
     return at if waiter.waitlist_entry.any_time else next_within(at, waiter.zone, rules.hours)
 
@@ -312,7 +325,7 @@ def turn(waiter: Waiter, offers: Sequence[Offer], now: datetime, rules: Rules) -
         return Tell(fitting) if fitting else None
     at_any_price = changed(waiter.request, max_gpu_rate=None)
     listed = tuple(offer for offer in offers if fits(offer, at_any_price))
-    sold_out = _sold_out(waiter.attempts, now)
+    sold_out = sold_out_places(waiter.attempts, now)
     called = {attempt.called_offer.offer_id for attempt in waiter.attempts}
     allowed = [
         offer
@@ -323,11 +336,7 @@ def turn(waiter: Waiter, offers: Sequence[Offer], now: datetime, rules: Rules) -
         and offer.offer_id not in called
     ]
     if allowed:
-        # Choose the place where purchases have failed least often. Ignore the first failure at a place, because
-        # the price may just have expired. Count the later ones: a cheap place that keeps failing would otherwise
-        # be tried forever, and more expensive places would never be tried.
-        failures = Counter(place_of(attempt.called_offer) for attempt in _lately(waiter.attempts, now))
-        best = min(allowed, key=lambda offer: max(failures[place_of(offer)] - 1, 0))
+        best = fewest_failures(allowed, waiter.attempts, now)
         return Rent(best) if next_purchase(waiter.attempts, now) <= now else None
     starts_at = waiter.request.starts_at
     if starts_at is None or waiter.told or now < starts_at - SAY_BEFORE_START:
@@ -336,7 +345,15 @@ def turn(waiter: Waiter, offers: Sequence[Offer], now: datetime, rules: Rules) -
     return SayNothingFits(next(dearer, None))
 
 
-def _sold_out(attempts: Iterable[Attempt], now: datetime) -> set[Place]:
+def fewest_failures(offers: Iterable[Offer], attempts: Iterable[Attempt], now: datetime) -> Offer:
+    """Return the first of the offers from those places where purchases have failed least often lately."""
+    # Ignore the first failure at a place, because the price may just have expired. Count the later ones: a cheap
+    # place that keeps failing would otherwise be tried forever, and more expensive places would never be tried.
+    failures = Counter(place_of(attempt.called_offer) for attempt in _lately(attempts, now))
+    return min(offers, key=lambda offer: max(failures[place_of(offer)] - 1, 0))
+
+
+def sold_out_places(attempts: Iterable[Attempt], now: datetime) -> set[Place]:
     """Return the places where an attempt failed less than SOLD_OUT_FOR ago.
 
     A place is a vendor's region with a certain GPU.

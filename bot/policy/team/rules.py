@@ -364,6 +364,13 @@ class Waiting(Frozen):
     """The shortest interval between two queries to the market for equal waitlist entries."""
 
 
+class Tokens(Frozen):
+    """The rules for API tokens, with which programs rent machines."""
+
+    longest: Span = timedelta(days=30)
+    """The longest time for which a token can work."""
+
+
 class Rules(Frozen):
     """All rules of the team. Every key of the policy file has a default."""
 
@@ -393,6 +400,7 @@ class Rules(Frozen):
     """The time at which the home channel gets the week's spending, in `timezone`. None for no such message."""
     retention: Retention = Retention()
     waiting: Waiting = Waiting()
+    tokens: Tokens = Tokens()
     setup: Mapping[str, str] = Field(default_factory=dict)
     """The text of each setup script, by its name. In the policy file, this key contains the scripts' paths."""
     home_channel: ChannelId = "C0"

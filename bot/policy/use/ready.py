@@ -78,6 +78,11 @@ class Machine:
 
     Only loaded near the end of the lease (see `is_ending`), or if the machine has been terminated.
     """
+    card: Message | None = None
+    """The card, if a program rented the machine. None if a person did. Loaded at the same times as `direct`.
+
+    The owner of a program's machine isn't notified of its end. The card is then the only message that shows it.
+    """
     owner: Person | None = None
     """The owner, as last stored. None if the store has no record of them."""
     approvers: Collection[Availability] = ()
@@ -103,6 +108,14 @@ class Machine:
     @property
     def lease(self) -> Lease:
         return self.rental.running_lease
+
+    @property
+    def ends_silently(self) -> bool:
+        """True if nobody is notified of the lease's end in advance.
+
+        A program named the end when it rented the machine, so its owner isn't notified. Teammates are.
+        """
+        return self.rental.program is not None and not self.rental.teammates
 
     @property
     def probed_at(self) -> datetime:
@@ -343,17 +356,18 @@ def _terminated(machine: Machine, rules: Rules, now: datetime) -> Due | None:
     overdue = leases.overdue_at(machine.lease.ends_at, None, rules)
     if overdue is not None and overdue <= now and (machine.live is None or machine.live.marked_for_deletion):
         return Due(now, End(Why.LEASE_ENDED))
-    if machine.live is not None or (machine.just_opened and _is_uncompared(machine.direct)):
+    if machine.live is not None or (machine.just_opened and _is_uncompared(machine, machine.direct)):
         return None
     return Due(now, NoteLoss())
 
 
-def _is_uncompared(messages: Iterable[Message]) -> bool:
-    """Return whether one of these messages must still be compared with Slack.
+def _is_uncompared(machine: Machine, direct: Iterable[Message]) -> bool:
+    """Return whether one of these direct messages must still be compared with Slack.
 
-    If the database is a restored backup, Slack might show newer versions of the messages.
+    If the database is a restored backup, Slack might show newer versions of the messages. If a program rented the
+    machine, its card has to be compared as well.
     """
-    return any(message.uncompared for message in messages)
+    return any(message.uncompared for message in [*direct, *([machine.card] if machine.card else [])])
 
 
 def _shown_later(machine: Machine, _: Rules, now: datetime) -> Due | None:
@@ -392,7 +406,8 @@ def _notice(machine: Machine, rules: Rules, now: datetime) -> Due | None:
 
     If the end is flexible and can still move, the notice is skipped while the machine is in use. UNSEEN_NOTICE is
     only sent if the bot can't monitor the machine. If the lease ends because its jobs are done or its heartbeat is
-    lost, no notice is sent, because the owner got a message about that.
+    lost, no notice is sent, because the owner got a message about that. If a program rented the machine, a notice
+    is only sent if there are teammates.
     """
     lease, rental = machine.lease, machine.rental
     at = end_notices.next_notice(lease, rules)
@@ -400,6 +415,8 @@ def _notice(machine: Machine, rules: Rules, now: datetime) -> Due | None:
         return None
     if not end_notices.notice_is_due(lease, rules, now):
         return Due(at)
+    if machine.ends_silently:
+        return Due(now, SkipNotice())
     use, can_move = _status(machine, rules, now), flexible_end.can_move(lease)
     unseen = can_move and flexible_end.is_unseen(use, machine.probe_runs, now)
     in_use = can_move and flexible_end.seen_in_use(use, machine.probe_runs, now)
@@ -417,13 +434,14 @@ def _ask_in_time(machine: Machine, rules: Rules, now: datetime) -> Due | None:
 
     The warning is sent ASK_IN_TIME before the approvers' working hours end. It is only sent if the lease ends
     outside these hours, and if an extension would need an approver. If the machine became ready or the lease was
-    extended after the time for the warning, there is no warning.
+    extended after the time for the warning, there is no warning. There is none either if a program rented the
+    machine.
     """
     lease, rental = machine.lease, machine.rental
     before = end_notices.ask_before(lease, machine.approvers, rules)
     if before is None or lease.ends_at <= now or before <= now or rental.extension is not None:
         return None
-    if lease.ends_early:
+    if lease.ends_early or rental.program is not None:
         return None
     at = before - end_notices.ASK_IN_TIME
     if at <= lease.notices_checked_at:
@@ -453,7 +471,8 @@ class _Notified(NamedTuple):
     at: tuple[datetime, ...]
     """The times at which the owner learned of the lease's end.
 
-    The owner learns of the end by setting it, or when Slack accepts a direct message that states it.
+    The owner learns of the end by setting it, or when Slack accepts a direct message that states it. If a program
+    rented the machine, the end counts as known since the machine was ready, because the program named it.
     """
     tried: tuple[datetime, ...]
     """The times at which the bot tried to notify the owner after the lease had ended."""
@@ -465,7 +484,8 @@ def _notified_of_end(machine: Machine) -> _Notified:
     """Return a record of how the owner was notified of the end of the lease.
 
     If the end is flexible, the message saying that the machine is ready is ignored. If the bot has found that the
-    database is a restored backup, all notifications before this discovery are ignored.
+    database is a restored backup, all notifications before this discovery are ignored. The end that a program
+    named is ignored too then, because the program may have named a later end after the backup.
     """
     lease, owner = machine.lease, machine.rental.owner
     again = max((event.id for event in machine.history if event.kind is EventKind.ENDS_AGAIN), default=0)
@@ -476,11 +496,18 @@ def _notified_of_end(machine: Machine) -> _Notified:
     }
     messages = [message for message in machine.direct if message.event_id in stating and message.to.value == owner]
     set_by_owner = [one.at for one in stating.values() if one.effects.lengthens(one) and one.actor == owner]
+    # The program named the usual end of the lease itself, so its owner doesn't have to be told.
+    named = machine.rental.program is not None and not again and lease.heartbeat_end is None
+    named_at = [lease.ready_at] if named else []
     late = [one.at for one in events if one.effects.asks is OpenQuestion.END and one.at >= lease.ends_at]
     return _Notified(
-        at=(*(message.posted_at for message in messages if message.posted_at is not None), *set_by_owner),
+        at=(
+            *(message.posted_at for message in messages if message.posted_at is not None),
+            *set_by_owner,
+            *named_at,
+        ),
         tried=tuple(late),
-        uncertain=_is_uncompared(messages),
+        uncertain=_is_uncompared(machine, messages),
     )
 
 
@@ -658,7 +685,7 @@ def _after_script(machine: Machine, rules: Rules, now: datetime) -> Due | None:
         return _end(machine, rules, now)
     if ends_at > now and not on_ending.ended_as(machine.rental, OnEndingState.DONE):
         return Due(ends_at)
-    if machine.just_opened and _is_uncompared(machine.direct):
+    if machine.just_opened and _is_uncompared(machine, machine.direct):
         return Due(now + LOOK_AGAIN)
     return Due(now, End(Why.ASKED, graceful.by))
 

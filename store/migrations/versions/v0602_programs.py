@@ -38,7 +38,7 @@ def upgrade() -> None:
     op.create_index("tokens_secret", "tokens", ["secret_hash"], unique=True)
     _partial_index("tokens_name", "tokens", ["owner", "name"], "live", on_sqlite="live = 1", unique=True)
     _partial_index("tokens_due", "tokens", ["due_at"], "due_at IS NOT NULL")
-    for table in ("rentals", "messages"):
+    for table in ("quotes", "rentals", "messages"):
         op.add_column(table, _text("token_id"))
     for column in (
         *(_text("idempotency_key"), _text("program"), _time("heartbeat_at")),

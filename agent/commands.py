@@ -1,0 +1,481 @@
+"""The commands of `gpubot agent`. Each of them imports only what it uses, so that help is shown at once."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from enum import IntEnum
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+from bot.errors import Mistake
+
+if TYPE_CHECKING:
+    from agent.client import Answer, Client, M, Which
+    from bot.clock import Clock
+    from bot.model.api import Rental, RentalRequest
+
+T = TypeVar("T")
+RENTAL = "GPUBOT_RENTAL"
+"""The environment variable with the ID of a rental, for commands that name neither an ID nor a key."""
+INTERRUPTED = 130
+"""The exit status after Ctrl-C, as in a shell."""
+LARGEST_KEY_FILE = 16_384
+
+
+class Exit(IntEnum):
+    """The exit statuses of `gpubot agent`."""
+
+    DONE = 0
+    FAILED = 1
+    USAGE = 2
+    DENIED = 3
+    EXPIRED = 4
+    SOLD_OUT = 5
+    BEYOND_TERMS = 6
+
+
+_BY_STATE = MappingProxyType(
+    {
+        "denied": Exit.DENIED,
+        "expired": Exit.EXPIRED,
+        "sold_out": Exit.SOLD_OUT,
+        "refused": Exit.BEYOND_TERMS,
+        "ending": Exit.FAILED,
+        "ended": Exit.FAILED,
+    }
+)
+"""The exit status of `rent` for each state in which there will be no machine."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of the command line."""
+
+    clock: Clock
+    command: tuple[str, ...] = field(default=())
+    """The command after `--`, for `heartbeat`."""
+
+
+commands = typer.Typer(
+    help="""Rent machines from a script, a CI job or a coding agent, with a token from Slack.
+
+    GPUBOT_API_URL and GPUBOT_TOKEN name the API and the token. To make a token, type /gpu token in Slack.
+    """,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+)
+
+
+def run(arguments: Sequence[str], name: str = "gpubot agent", clock: Clock | None = None) -> None:
+    """Carry out a command, and exit with its status.
+
+    Raises GpubotError if the command failed, for the reason in its message.
+    """
+    from bot.clock import SystemClock
+
+    command: tuple[str, ...] = ()
+    if arguments[:1] == ["heartbeat"] and "--" in arguments:
+        # click would drop the "--", and read the options of the command as ours.
+        split = list(arguments).index("--")
+        arguments, command = arguments[:split], tuple(arguments[split + 1 :])
+    commands(args=list(arguments), prog_name=name, obj=Run(clock or SystemClock(), command))
+
+
+# --- the types of arguments
+
+
+def _duration(text: str) -> timedelta:
+    from bot.model.api import read_duration
+
+    try:
+        found = read_duration(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{error}.") from None
+    if not isinstance(found, timedelta) or found <= timedelta(0):
+        raise typer.BadParameter("write a duration such as 4h, 90m or 1h30m.")
+    return found
+
+
+def _dollars(text: str) -> Decimal:
+    try:
+        amount = Decimal(text.removeprefix("$"))
+    except InvalidOperation:
+        amount = Decimal("NaN")
+    if not amount.is_finite() or not 0 < amount < 10**8 or amount != round(amount, 2):
+        raise typer.BadParameter("write an amount in dollars, such as 20 or 7.50.")
+    return amount
+
+
+def _moment(text: str) -> datetime:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter("write a time such as 2026-12-01T18:00, or 2026-12-01T17:00Z.") from None
+    return found.astimezone()
+
+
+def _key(text: str) -> str:
+    from bot.model.api import LONGEST_KEY
+
+    if not 0 < len(text) <= LONGEST_KEY or not (text.isascii() and text.isprintable()) or text != text.strip():
+        raise typer.BadParameter(f"a key has 1 to {LONGEST_KEY} letters, digits and signs of ASCII.")
+    return text
+
+
+Key = Annotated[
+    str | None,
+    typer.Option("--key", metavar="KEY", parser=_key, help="The key with which the machine was requested."),
+]
+RentalId = Annotated[
+    str | None, typer.Argument(metavar="ID", help=f"The rental, such as m3xt8. If missing: --key, or {RENTAL}.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the API's answer as one line of JSON.")]
+Words = Annotated[
+    list[str], typer.Argument(metavar="WORDS", help="The request, as after /gpu get, such as: 2xH100 EU spot")
+]
+Lease = Annotated[
+    timedelta | None,
+    typer.Option("--for", metavar="TIME", parser=_duration, help="The length of the lease, such as 4h or 90m."),
+]
+
+
+class _Session:
+    """The settings, the clock and the output of a command."""
+
+    def __init__(self, context: typer.Context) -> None:
+        from agent.screen import Screen
+
+        self.run: Run = context.obj
+        self.clock = self.run.clock
+        self.screen = Screen()
+
+    def ask(self, work: Callable[[Client], Awaitable[T]], as_json: bool) -> T:
+        """Do some work with the client, and return the result.
+
+        If the API refuses it, this prints the reason and exits. With `as_json`, the answer is printed, too. Raises
+        GpubotError if there is no usable answer.
+        """
+        from agent.client import BEYOND_TERMS, ApiRefused, Client
+        from agent.settings import read_settings
+
+        settings = read_settings()
+
+        async def with_client() -> T:
+            async with Client(settings, self.clock, self.screen.status) as client:
+                return await work(client)
+
+        try:
+            return asyncio.run(with_client())
+        except ApiRefused as error:
+            if as_json and error.body is not None:
+                self.screen.json(error.body)
+            self.screen.note(error.words)
+            raise typer.Exit(Exit.BEYOND_TERMS if error.kind == BEYOND_TERMS else Exit.FAILED) from None
+
+    def answer(
+        self,
+        work: Callable[[Client], Awaitable[Answer[M]]],
+        lines: Callable[[M, datetime], Sequence[str]],
+        as_json: bool,
+    ) -> None:
+        """Print the answer to a call: as text, or as the API sent it."""
+        answer = self.ask(work, as_json)
+        if as_json:
+            self.screen.json(answer.body)
+        else:
+            self.screen.result(*lines(answer.value, self.clock.now()))
+
+
+# --- commands
+
+
+@commands.command()
+def rent(
+    *,
+    context: typer.Context,
+    words: Words,
+    lease: Lease = None,
+    most: Annotated[
+        Decimal | None,
+        typer.Option("--max", metavar="DOLLARS", parser=_dollars, help="The most that it may cost in all."),
+    ] = None,
+    key: Annotated[
+        str | None,
+        typer.Option(
+            "--key",
+            metavar="KEY",
+            parser=_key,
+            help="A name for the request, such as the ID of a CI run. With the same key, this command finds the "
+            "same rental again, and never rents a second machine. Without a key, one is made and printed.",
+        ),
+    ] = None,
+    ssh_key: Annotated[
+        Path | None,
+        typer.Option("--ssh-key", metavar="FILE", help="A file with your public SSH key, such as id_ed25519.pub."),
+    ] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until the machine is ready.")] = False,
+    wait_for: Annotated[
+        timedelta | None,
+        typer.Option(
+            "--wait-for",
+            metavar="TIME",
+            parser=_duration,
+            help="If all offers are sold out, search again for this long.",
+        ),
+    ] = None,
+    heartbeat: Annotated[
+        bool, typer.Option("--heartbeat", help="You will send heartbeats; the owner is told if they stop.")
+    ] = False,
+    setup: Annotated[
+        str | None, typer.Option("--setup", metavar="NAME", help="One of your team's setup scripts.")
+    ] = None,
+    note: Annotated[
+        str, typer.Option("--note", metavar="TEXT", help="What the machine is for. People read it in Slack.")
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Rent a machine.
+
+    Somebody may have to approve the request first. Ctrl-C stops waiting, and doesn't take the request back.
+
+    Exit status: 0 if the machine is ready (without --wait: if the request was accepted), 3 if it was denied, 4 if
+    nobody decided in time, 5 if it's sold out, 6 if it's beyond the token's terms or the team's rules, 2 for wrong
+    usage, 130 after Ctrl-C, and 1 for everything else.
+    """
+    from agent.words import made_key, stopped_waiting
+
+    request = _request(
+        words=_request_words(words, lease),
+        max_total=most,
+        wait_for=wait_for,
+        setup=setup,
+        note=note,
+        ssh_public_key=None if ssh_key is None else _public_key(ssh_key),
+        heartbeat=heartbeat,
+    )
+    session = _Session(context)
+    if key is None:
+        key = f"cli-{secrets.token_hex(8)}"
+        session.screen.note(made_key(key))
+    name = key
+
+    async def work(client: Client) -> Answer[Rental]:
+        from agent.renting import rent
+
+        return await rent(client, request, name, wait=wait, clock=session.clock, screen=session.screen)
+
+    try:
+        answer = session.ask(work, as_json)
+    except KeyboardInterrupt:
+        session.screen.note(stopped_waiting(key))
+        raise typer.Exit(INTERRUPTED) from None
+    _finish(session, answer, as_json)
+
+
+@commands.command()
+def quote(*, context: typer.Context, words: Words, lease: Lease = None, as_json: AsJson = False) -> None:
+    """Show the offers that fit a request now. Nothing is rented or reserved."""
+    from agent.words import quote_lines
+
+    text = _request_words(words, lease)
+    _Session(context).answer(lambda client: client.quote(text), quote_lines, as_json)
+
+
+@commands.command("list")
+def list_rentals(*, context: typer.Context, as_json: AsJson = False) -> None:
+    """List the rentals that the token may see."""
+    from agent.words import rental_rows
+
+    _Session(context).answer(
+        lambda client: client.rentals(), lambda value, now: rental_rows(value.rentals, now), as_json
+    )
+
+
+@commands.command()
+def show(*, context: typer.Context, rental: RentalId = None, key: Key = None, as_json: AsJson = False) -> None:
+    """Show a rental: its state, its end, its cost, and how to log in."""
+    from agent.words import show_lines
+
+    which = _which(rental, key)
+
+    async def work(client: Client) -> Answer[Rental]:
+        return await client.rental(await which.find(client))
+
+    _Session(context).answer(work, show_lines, as_json)
+
+
+@commands.command()
+def extend(
+    *,
+    context: typer.Context,
+    rental: RentalId = None,
+    key: Key = None,
+    lease: Annotated[
+        timedelta | None,
+        typer.Option(
+            "--for", metavar="TIME", parser=_duration, help="The new length of the whole lease, such as 6h."
+        ),
+    ] = None,
+    until: Annotated[
+        datetime | None,
+        typer.Option(
+            "--until", metavar="TIME", parser=_moment, help="The new end of the lease, such as 2026-12-01T18:00."
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a lease longer.
+
+    You name its new end, or its whole length. If you repeat the command, nothing is added.
+    """
+    from agent.words import show_lines
+    from bot.model.api import ExtendRequest
+
+    which = _which(rental, key)
+    if (lease is None) == (until is None):
+        raise typer.BadParameter("Name the length of the whole lease (--for 6h) or its new end (--until).")
+    request = ExtendRequest(lease=lease, until=until)
+
+    async def work(client: Client) -> Answer[Rental]:
+        return await client.extend(await which.find(client), request)
+
+    _Session(context).answer(work, show_lines, as_json)
+
+
+@commands.command()
+def release(
+    *,
+    context: typer.Context,
+    rental: RentalId = None,
+    key: Key = None,
+    at_once: Annotated[bool, typer.Option("--now", help="Don't run /root/on-ending.sh first.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """End a machine, or take a request back.
+
+    The machine runs its /root/on-ending.sh, for at most 10 minutes. Then it is destroyed, and its disk is deleted.
+    """
+    from agent.words import over_lines
+
+    which = _which(rental, key)
+
+    async def work(client: Client) -> Answer[Rental]:
+        return await client.release(await which.find(client), at_once=at_once)
+
+    _Session(context).answer(work, over_lines, as_json)
+
+
+@commands.command(
+    options_metavar="[OPTIONS]", epilog="Usage with a command: heartbeat [ID] [OPTIONS] -- COMMAND..."
+)
+def heartbeat(
+    *, context: typer.Context, rental: RentalId = None, key: Key = None, as_json: AsJson = False
+) -> None:
+    """Send heartbeats while a command runs, and then release the machine.
+
+    A heartbeat is sent every 5 minutes, and signals are passed on to the command. The exit status is that of the
+    command. A heartbeat that fails never ends the command. Without a command, one heartbeat is sent.
+    """
+    from agent.words import beat_lines
+
+    which = _which(rental, key)
+    session = _Session(context)
+    if session.run.command:
+        raise typer.Exit(_run_with_heartbeats(session, which))
+
+    async def work(client: Client) -> Answer[Rental]:
+        return await client.heartbeat(await which.find(client))
+
+    session.answer(work, beat_lines, as_json)
+
+
+@commands.command()
+def token(*, context: typer.Context, as_json: AsJson = False) -> None:
+    """Show the terms of the token, and what is left of them."""
+    from agent.words import token_lines
+
+    _Session(context).answer(lambda client: client.token(), token_lines, as_json)
+
+
+# --- parts of the commands
+
+
+def _request_words(words: Sequence[str], lease: timedelta | None) -> str:
+    from bot.model.text import say_span
+
+    return " ".join([*words, *(() if lease is None else ("for", say_span(lease)))])
+
+
+def _request(**fields: object) -> RentalRequest:
+    from pydantic import ValidationError
+
+    from bot.model.api import RentalRequest
+
+    try:
+        return RentalRequest.model_validate(fields)
+    except ValidationError as error:
+        wrong = error.errors(include_input=False, include_url=False)[0]
+        raise typer.BadParameter(f"{wrong['loc'][0]}: {wrong['msg']}.") from None
+
+
+def _public_key(file: Path) -> str:
+    """Return the public key in a file. Raises Mistake if the file contains a private key, which isn't sent."""
+    from bot.text_file import Unreadable, read_text
+
+    try:
+        text = read_text(file, LARGEST_KEY_FILE).strip()
+    except Unreadable as error:
+        raise Mistake(f"{file}: I can't read it: {error}.") from None
+    if "PRIVATE KEY" in text or text.startswith("PuTTY-User-Key-File"):
+        raise Mistake(
+            f"{file} is a private key, so I didn't send it. Name the file with the public key: {file}.pub"
+        )
+    return text
+
+
+def _which(rental: str | None, key: str | None) -> Which:
+    """Return the rental that a command names. Raises BadParameter if it names none, or names it twice."""
+    from agent.client import Which
+
+    if rental is not None and key is not None:
+        raise typer.BadParameter("Name the rental by its ID or by its key, not by both.")
+    if key is None:
+        rental = rental or os.environ.get(RENTAL)
+    if not rental and key is None:
+        raise typer.BadParameter(f"Which rental? Name it by its ID, with --key, or in {RENTAL}.")
+    return Which(rental, key)
+
+
+def _finish(session: _Session, answer: Answer[Rental], as_json: bool) -> None:
+    """Print the outcome of a request, and exit with the status for it."""
+    from agent.words import over_line, result_lines
+
+    rental = answer.value
+    status = _BY_STATE.get(rental.state.value, Exit.DONE)
+    if as_json:
+        session.screen.json(answer.body)
+    if status is not Exit.DONE:
+        session.screen.note(over_line(rental))
+        raise typer.Exit(status)
+    if not as_json:
+        session.screen.result(*result_lines(rental, session.clock.now()))
+
+
+def _run_with_heartbeats(session: _Session, which: Which) -> int:
+    async def work(client: Client) -> int:
+        from agent.beating import run
+
+        return await run(client, which, session.run.command, clock=session.clock, screen=session.screen)
+
+    return session.ask(work, as_json=False)

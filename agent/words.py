@@ -1,0 +1,261 @@
+"""The texts of `gpubot agent`. No I/O.
+
+Times are shown in the time zone of this machine. Sentences of the API contain times in UTC, and are shown as they
+are.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+
+from bot.model.api import Offer, ProgramState, Quote, Rental, Token
+from bot.model.money import micros
+from bot.model.text import about_span, listed, plural, say_at_most, say_dollars, say_rate, say_span, span
+from bot.model.token import Access, BeyondTerms, WhenLost
+
+_IF_LOST = {
+    WhenLost.TELL: "the owner is told",
+    WhenLost.END: "the machine ends, unless its GPUs work",
+    WhenLost.END_IF_BUSY: "the machine ends, even if its GPUs work",
+}
+
+
+def command(verb: str, rental: Rental, *more: str) -> str:
+    """Return a command about a rental, such as `gpubot agent show --key run-812`."""
+    which = rental.id if rental.key is None else f"--key {shlex.quote(rental.key)}"
+    return " ".join(("gpubot agent", verb, which, *more))
+
+
+def by_key(verb: str, key: str) -> str:
+    """Return a command about the rental with a key that may not exist yet."""
+    return f"gpubot agent {verb} --key {shlex.quote(key)}"
+
+
+def made_key(key: str) -> str:
+    """Return the line about a key that was made because none was given."""
+    return f"The key of this rental is {key}. With it, you find the rental again: {by_key('show', key)}"
+
+
+def at(moment: datetime, now: datetime) -> str:
+    """Return a time in the zone of this machine, such as `at 14:00 CET` or `tomorrow at 10:05 CET`."""
+    local, today = moment.astimezone(), now.astimezone().date()
+    clock = f"at {local:%H:%M %Z}"
+    days = (local.date() - today).days
+    if days == 0:
+        return clock
+    return f"tomorrow {clock}" if days == 1 else f"on {local:%a} {local.day} {local:%b} {clock}"
+
+
+# --- one rental
+
+
+def result_lines(rental: Rental, now: datetime) -> list[str]:
+    """Return the lines about a rental at the end of a command."""
+    if rental.state is ProgramState.READY:
+        return ready_lines(rental, now)
+    if rental.state is ProgramState.PENDING:
+        return [f"{_needs_approval(rental, now)} To see the decision: {command('show', rental)}"]
+    if rental.state in {ProgramState.SEARCHING, ProgramState.BUYING, ProgramState.STARTING}:
+        return [f"{status_line(rental, now)}. To see how far it is: {command('show', rental)}"]
+    return [over_line(rental)]
+
+
+def ready_lines(rental: Rental, now: datetime) -> list[str]:
+    """Return the lines about a machine that can be used: its end, its address, and the money that is left."""
+    lines, ready = [], "Ready."
+    if rental.ready_at is not None:
+        ready = f"Ready after {span(rental.ready_at - (rental.started_at or rental.created_at))}."
+    if rental.ends_at is not None:
+        end = f"It ends {at(rental.ends_at, now)}, and its disk is deleted then."
+        lines.append(f"{ready} {end} To end it sooner: {command('release', rental)}")
+    else:
+        lines.append(ready)
+    if rental.ssh is not None:
+        lines.append(rental.ssh.command)
+        if rental.ssh.host_key is not None:
+            lines.append(f"Host key: {rental.ssh.host_key}. Don't connect if ssh shows a different one.")
+    if rental.heartbeat_until is not None:
+        until = at(rental.heartbeat_until, now).removeprefix("at ")
+        lines.append(f"Send a heartbeat by {until}: {command('heartbeat', rental)}")
+    if rental.money is not None:
+        lines.append(
+            f"{say_dollars(micros(rental.money.left))} of {_name(rental.token)}'s "
+            f"{say_dollars(micros(rental.money.total))} is left."
+        )
+    return lines
+
+
+def show_lines(rental: Rental, now: datetime) -> list[str]:
+    """Return the lines about a rental that somebody looks up."""
+    price = f", {say_rate(rental.per_hour)}/h" if rental.per_hour is not None else ""
+    key = f", key {rental.key}" if rental.key is not None else ""
+    lines = [f"{rental.gpu} ({rental.id}{key}) of {rental.token}{price}: {_state(rental.state)}"]
+    if rental.note:
+        lines.append(f'Note: "{rental.note}"')
+    if rental.money is not None:
+        lines.append(f"{say_dollars(micros(rental.money.spent))} so far, {_at_most(rental)}.")
+    return lines + result_lines(rental, now)
+
+
+def over_line(rental: Rental) -> str:
+    """Return the line about a rental that has no machine, or that is ending: the reason and the next step."""
+    return _sentences(rental.reason, rental.next_step)
+
+
+def over_lines(rental: Rental, _now: datetime) -> list[str]:
+    """Return the line about a rental that is over, or that is ending."""
+    return [over_line(rental)]
+
+
+def beat_lines(rental: Rental, now: datetime) -> list[str]:
+    """Return the line about a heartbeat that has arrived."""
+    if rental.state is not ProgramState.READY:
+        return [over_line(rental)]
+    if rental.heartbeat_until is None:
+        return [f"{rental.id} runs, and asks for no heartbeats."]
+    return [f"{rental.id} runs. Send the next heartbeat by {at(rental.heartbeat_until, now).removeprefix('at ')}."]
+
+
+def request_line(rental: Rental, *, approved: bool) -> str:
+    """Return the line about a request that was accepted, once its highest price is known."""
+    terms = "approved" if approved else f"within the terms of {rental.token}"
+    return f"{', '.join(filter(None, (rental.request, _at_most(rental), terms)))}."
+
+
+def pending_line(rental: Rental, now: datetime) -> str:
+    """Return the line about a request that waits for an approver, for somebody who waits, too."""
+    return f"{_needs_approval(rental, now)} It stays if you stop waiting: {command('show', rental)}"
+
+
+def status_line(rental: Rental, now: datetime) -> str:
+    """Return the progress of a rental that isn't ready yet, without a full stop."""
+    if rental.state is ProgramState.PENDING:
+        return "Waiting for a decision"
+    if rental.state is ProgramState.SEARCHING:
+        parts = [f"Searching for {rental.request}", _at_most(rental)]
+        if rental.expires_at is not None:
+            parts.append(f"until {at(rental.expires_at, now).removeprefix('at ')}")
+        return ", ".join(filter(None, parts))
+    where = f" at {rental.vendor}" if rental.vendor is not None else ""
+    price = f"{say_rate(rental.per_hour)}/h" if rental.per_hour is not None else ""
+    return ", ".join(filter(None, (f"Starting: {rental.gpu} ({rental.id}){where}", price, _elapsed(rental, now))))
+
+
+def stopped_waiting(key: str) -> str:
+    """Return the line for somebody who pressed Ctrl-C while a request was waiting."""
+    return f"Stopped waiting. The request stays: {by_key('show', key)}  To end it: {by_key('release', key)}"
+
+
+def _needs_approval(rental: Rental, now: datetime) -> str:
+    asked = listed(rental.approvers)
+    was = "was" if len(rental.approvers) == 1 else "were"
+    who = f"{asked} {was} asked {at(rental.created_at, now)}" if asked else ""
+    until = f"request expires {at(rental.expires_at, now)}" if rental.expires_at is not None else ""
+    if who and until:
+        return f"Needs approval. {who}, and the {until}."
+    return _sentences("Needs approval.", f"{who}." if who else "", f"The {until}." if until else "")
+
+
+def _elapsed(rental: Rental, now: datetime) -> str:
+    if rental.started_at is None:
+        return ""
+    usual = f" of about {about_span(rental.usual_start)}" if rental.usual_start is not None else ""
+    return f"{span(now - rental.started_at)}{usual}"
+
+
+def _at_most(rental: Rental) -> str:
+    return f"at most {say_at_most(micros(rental.money.at_most))}" if rental.money is not None else ""
+
+
+def _name(token: str) -> str:
+    """Return the name of a token without that of its owner: `nightly eval` for `nightly eval (Ana)`."""
+    return token.rpartition(" (")[0] or token
+
+
+def _state(state: ProgramState) -> str:
+    return state.value.replace("_", " ")
+
+
+def _sentences(*sentences: str) -> str:
+    return " ".join(filter(None, sentences))
+
+
+# --- lists
+
+
+def rental_rows(rentals: Sequence[Rental], now: datetime) -> list[str]:
+    """Return the lines of a list of rentals, in columns."""
+    rows = [
+        (
+            rental.id,
+            rental.key or "-",
+            _state(rental.state),
+            rental.gpu,
+            f"ends {at(rental.ends_at, now)}" if rental.ends_at is not None and not rental.state.over else "-",
+            _cost(rental),
+            rental.token,
+        )
+        for rental in rentals
+    ]
+    return _columns(rows) or ["This token sees no rentals."]
+
+
+def _cost(rental: Rental) -> str:
+    if rental.money is None:
+        return "-"
+    return f"{say_dollars(micros(rental.money.spent))}, {_at_most(rental)}"
+
+
+def quote_lines(quote: Quote, _now: datetime) -> list[str]:
+    """Return the lines about offers."""
+    rows = [(*_offer(offer), offer.reason) for offer in quote.offers]
+    return [f"{quote.request}:", *_columns(rows), *filter(None, (quote.next_step,))]
+
+
+def _offer(offer: Offer) -> tuple[str, str, str, str]:
+    most = f"at most {say_at_most(micros(offer.at_most))}"
+    return f"{say_rate(offer.per_hour)}/h", offer.gpu, f"{offer.vendor}, {offer.region}", most
+
+
+def _columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """Return the rows as lines whose columns are aligned."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+# --- the token
+
+
+def token_lines(token: Token, now: datetime) -> list[str]:
+    """Return the lines about the terms of a token."""
+    until = at(token.until, now)
+    if token.access is Access.LOOK:
+        return [f"{token.name} ({token.owner}) may look, until {until.removeprefix('at ')}. It can't rent."]
+    lines = [
+        f"{token.name} ({token.owner}) may rent {listed(token.gpus, 'or')} for {token.project} until "
+        f"{until.removeprefix('at ')}.",
+        f"{_amount(token.left)} of {_amount(token.total)} is left, and {_rate(token.per_hour_left)} of "
+        f"{_rate(token.per_hour)}.",
+        f"It has {token.machines} of {plural(token.machines_at_once, 'machine')} at once, and has rented "
+        f"{token.machines_today} of {token.machines_a_day} in 24 h. The longest lease is "
+        f"{say_span(token.longest_lease)}.",
+        "Beyond these terms, an approver is asked."
+        if token.beyond is BeyondTerms.ASK
+        else "Beyond these terms, requests are refused.",
+    ]
+    if token.if_heartbeat_lost is not None:
+        lines.append(f"If a heartbeat is lost, {_IF_LOST[token.if_heartbeat_lost]}.")
+    if token.last_refusal:
+        lines.append(f"The last request was refused: {token.last_refusal}")
+    return lines
+
+
+def _amount(amount: Decimal) -> str:
+    return say_dollars(micros(amount))
+
+
+def _rate(rate: Decimal) -> str:
+    return f"{say_rate(rate)}/h"

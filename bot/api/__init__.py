@@ -1,0 +1,1 @@
+"""The REST API on GPUBOT_API, with which programs rent machines."""

@@ -1,0 +1,335 @@
+"""Describes rentals, offers and tokens to programs. No I/O.
+
+Every answer about a rental says its state, the reason for this state, and what to do next. Times in sentences are
+in UTC.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
+
+from bot.model import api
+from bot.model.api import ProgramState
+from bot.model.attempt import Why
+from bot.model.gpu import display_name
+from bot.model.money import Micros, in_dollars
+from bot.model.offer import vendor_name
+from bot.model.rental import Rental
+from bot.model.request import Contract, Request
+from bot.model.state import State
+from bot.model.summary import ProgramView, TokenSummary
+from bot.model.text import about_span, listed, one_line, say_price, say_utc, span
+from bot.model.token import Access
+from bot.policy.team.token_terms import per_hour_left, total_left
+from handlers.messages.ssh_lines import ssh_command
+from handlers.phrases.rental_text import reason as why_text
+
+PATH = "/v1/rentals"
+LONGEST_DETAIL = 500
+LONGEST_REASON = 800
+HEARTBEAT_WITHIN = timedelta(minutes=20)
+NEVER_AGAIN = "This key never rents again. To ask for a machine again, use a new key."
+_ASK_AGAIN = {
+    ProgramState.PENDING: 60,
+    ProgramState.SEARCHING: 5,
+    ProgramState.BUYING: 5,
+    ProgramState.STARTING: 10,
+    ProgramState.READY: 300,
+    ProgramState.ENDING: 30,
+}
+"""The number of seconds after which a program should ask again. Final states are missing."""
+_SOLD_OUT = frozenset(
+    {
+        *(Why.SOLD_OUT, Why.ANSWERED_FAILED, Why.EXPIRED, Why.REFUSED, Why.BOUGHT_BEFORE, Why.NOTHING_LEFT),
+        *(Why.TOO_MANY_ATTEMPTS, Why.DEARER, Why.OTHER_GPU, Why.NOTHING_FITTED, Why.VENDOR_FAILED, Why.TOO_SLOW),
+    }
+)
+"""The reasons why a rental ended without a machine because of the market."""
+_REFUSED = frozenset(
+    {
+        *(Why.NOT_ALLOWED, Why.BEYOND_TERMS, Why.OVER_BUDGET, Why.BUYING_BLOCKED, Why.PAUSED, Why.NO_KEY),
+        Why.TOO_LITTLE_TIME,
+    }
+)
+"""The reasons why a rental ended without a machine because of the rules or the request."""
+_STATES = {
+    State.AWAITING_APPROVAL: ProgramState.PENDING,
+    State.QUEUED: ProgramState.SEARCHING,
+    State.PROCURING: ProgramState.BUYING,
+    State.PROVISIONING: ProgramState.STARTING,
+    State.READY: ProgramState.READY,
+    State.DESTROYING: ProgramState.ENDING,
+    State.DENIED: ProgramState.DENIED,
+}
+_TEN_THOUSANDTH = Decimal("0.0001")
+_CENT = Decimal("0.01")
+
+
+def state_of(rental: Rental) -> ProgramState:
+    """Return the state of a rental as programs see it."""
+    if rental.state is State.READY and rental.lease is not None and rental.lease.graceful_destroy is not None:
+        return ProgramState.ENDING
+    if rental.state in _STATES:
+        return _STATES[rental.state]
+    if rental.lease is None and rental.ending is not None:
+        if rental.ending.why in _SOLD_OUT:
+            return ProgramState.SOLD_OUT
+        if rental.ending.why in _REFUSED:
+            return ProgramState.REFUSED
+    return ProgramState.EXPIRED if rental.state is State.EXPIRED else ProgramState.ENDED
+
+
+def rental_answer(view: ProgramView, now: datetime) -> api.Rental:
+    """Return the answer about a rental."""
+    rental, state = view.rental, state_of(view.rental)
+    waits = state in {ProgramState.PENDING, ProgramState.SEARCHING}
+    entry, lease, mine = rental.waitlist_entry, rental.lease, view.own
+    expires_at = rental.decision.expires_at if rental.decision is not None else None
+    if state is ProgramState.SEARCHING and entry is not None and not entry.once:
+        expires_at = entry.until
+    return api.Rental(
+        id=rental.id,
+        key=rental.idempotency_key if mine else None,
+        token=view.token_name,
+        state=state,
+        reason=one_line(_reason(view, state, now), LONGEST_REASON),
+        next_step=_next_step(view, state, now),
+        ask_again_in=_ASK_AGAIN.get(state),
+        request=request_words(rental.request, now),
+        approvers=view.deciders if state is ProgramState.PENDING else (),
+        gpu=_gpu(rental),
+        region=rental.vendor_region or rental.request.region,
+        vendor=vendor_name(rental.vendor) if rental.vendor else None,
+        per_hour=None if rental.rate is None or waits else dollars(rental.rate, up=True),
+        created_at=rental.created_at,
+        started_at=rental.procuring_since,
+        usual_start=view.usual,
+        ready_at=lease.ready_at if lease is not None else None,
+        ends_at=_end(rental),
+        expires_at=expires_at,
+        heartbeat_until=_heartbeat_until(rental) if mine else None,
+        money=_money(view) if mine else None,
+        ssh=_ssh(view) if mine and rental.state is State.READY else None,
+        note=rental.request.note,
+    )
+
+
+def request_words(request: Request, now: datetime) -> str:
+    """Return a request in words, such as `1x H100 in EU for 4 h`."""
+    where = f" in {request.region}" if request.region else ""
+    spot = " (spot)" if request.contract is Contract.SPOT else ""
+    if request.until_done:
+        length = f"until its job is done, {span(request.lease)} at most"
+    elif request.until is not None:
+        length = f"until {say_utc(request.until, now)}"
+    else:
+        length = f"for {span(request.lease)}"
+    return f"{request.count}x {display_name(request.gpu, request.features)}{where}{spot} {length}"
+
+
+def token_answer(summary: TokenSummary) -> api.Token:
+    """Return the terms of a live token, and what is left of them.
+
+    Raises ValueError if the token has no approved terms: that is a bug, because its secret is still dead.
+    """
+    token, use, terms = summary.token, summary.use, summary.token.terms
+    if terms is None:
+        raise ValueError(f"{token.id} has no terms")
+    return api.Token(
+        name=token.name,
+        owner=summary.owner_name,
+        project=terms.project,
+        access=terms.access,
+        gpus=terms.models,
+        until=terms.until,
+        total=amount(terms.total),
+        left=amount(total_left(terms, use)),
+        per_hour=dollars(terms.per_hour),
+        per_hour_left=dollars(per_hour_left(terms, use)),
+        machines_at_once=terms.at_once,
+        machines=len(use.live),
+        machines_a_day=terms.per_day,
+        machines_today=len(use.begun),
+        longest_lease=terms.longest,
+        beyond=terms.beyond,
+        if_heartbeat_lost=terms.lost,
+        last_refusal=token.refusal,
+    )
+
+
+# --- amounts
+
+
+def amount(micros: Micros, *, up: bool = False) -> Decimal:
+    """Return an amount in dollars, rounded down to four decimals, or up if `up`."""
+    return dollars(in_dollars(micros), up=up)
+
+
+def dollars(exact: Decimal, *, up: bool = False) -> Decimal:
+    """Return an amount with two decimals, or with up to four if it has more."""
+    rounded = max(exact, Decimal(0)).quantize(_TEN_THOUSANDTH, rounding=ROUND_CEILING if up else ROUND_FLOOR)
+    cents = rounded.quantize(_CENT, rounding=ROUND_HALF_EVEN)
+    return cents if cents == rounded else rounded
+
+
+def _money(view: ProgramView) -> api.Money:
+    terms = view.token.terms
+    return api.Money(
+        spent=amount(view.spent.amount, up=True),
+        at_most=amount(view.rental.newest_terms.total, up=True),
+        left=amount(total_left(terms, view.use) if terms is not None else 0),
+        total=amount(terms.total if terms is not None else 0),
+    )
+
+
+# --- the machine
+
+
+def _gpu(rental: Rental) -> str:
+    if rental.model:
+        return f"{rental.request.count}x {display_name(rental.model)}"
+    return f"{rental.request.count}x {display_name(rental.request.gpu, rental.request.features)}"
+
+
+def _machine(rental: Rental) -> str:
+    """Return the machine with its vendor and its price, such as `1x H100 SXM 80 GB at Nebius, $2.08/h`."""
+    at = f" at {one_line(vendor_name(rental.vendor), 40)}" if rental.vendor else ""
+    return f"{_gpu(rental)}{at}" + (f", {say_price(rental.rate)}/h" if rental.rate is not None else "")
+
+
+def _ssh(view: ProgramView) -> api.Ssh | None:
+    rental, terms = view.rental, view.token.terms
+    command = ssh_command(rental.host, rental.port)
+    if command is None or rental.host is None or terms is None or terms.access is not Access.RENT:
+        return None
+    return api.Ssh(host=rental.host, port=rental.port or 22, command=command, host_key=rental.host_key)
+
+
+def _heartbeat_until(rental: Rental) -> datetime | None:
+    """Return the time by which the next heartbeat has to arrive. None if the rental needs none now."""
+    if rental.state is not State.READY or rental.program is None or rental.program.lost is None:
+        return None
+    ready_at = rental.running_lease.ready_at
+    return max(rental.heartbeat_at or ready_at, ready_at) + HEARTBEAT_WITHIN
+
+
+def _end(rental: Rental) -> datetime | None:
+    if rental.lease is None:
+        return None
+    return rental.lease.ends_at if rental.over_at is None else min(rental.lease.ends_at, rental.over_at)
+
+
+# --- the reason for the state
+
+
+def _reason(view: ProgramView, state: ProgramState, now: datetime) -> str:
+    rental, detail = view.rental, one_line(view.detail, LONGEST_DETAIL)
+    match state:
+        case ProgramState.PENDING:
+            return " ".join(filter(None, (_waiting(view, now), detail)))
+        case ProgramState.SEARCHING:
+            return _searching(rental, detail, now)
+        case ProgramState.BUYING:
+            return f"I'm renting {_machine(rental)}."
+        case ProgramState.STARTING:
+            since = f", {span(now - rental.procuring_since)}" if rental.procuring_since is not None else ""
+            usual = f" of about {about_span(view.usual)}" if since and view.usual is not None else ""
+            return f"Starting: {_machine(rental)}{since}{usual}."
+        case ProgramState.READY:
+            return _running(rental, now)
+        case ProgramState.ENDING:
+            return _ending(rental, now)
+    return _over(rental, state, detail, now)
+
+
+def _waiting(view: ProgramView, now: datetime) -> str:
+    decision, names = view.rental.decision, [one_line(name, 80) for name in view.deciders]
+    until = f" until {say_utc(decision.expires_at, now)}" if decision is not None else ""
+    if not names:
+        return f"Waiting for approval{until}."
+    approval = f"{names[0]}'s approval" if len(names) == 1 else f"the approval of {listed(names, 'or')}"
+    return f"Waiting for {approval}{until}."
+
+
+def _searching(rental: Rental, detail: str, now: datetime) -> str:
+    entry, starts_at = rental.waitlist_entry, rental.request.starts_at
+    if detail:
+        return detail
+    if rental.blocked is not None and rental.blocked.why is not None:
+        return f"Nothing can be rented at the moment: {why_text(rental.blocked.why, rental.vendor)}."
+    if starts_at is not None and starts_at > now:
+        return f"The machine is wanted at {say_utc(starts_at, now)}. I'll look for offers then."
+    if entry is None or entry.once:
+        return "I'm looking for an offer."
+    return f"No offer has fitted yet. I keep looking until {say_utc(entry.until, now)}."
+
+
+def _running(rental: Rental, now: datetime) -> str:
+    lease = rental.running_lease
+    end = f"It ends at {say_utc(lease.ends_at, now)}, and its disk is deleted then."
+    if lease.latest_end is not None and lease.latest_end > lease.ends_at:
+        end = f"{end} While its GPUs work, it runs until {say_utc(lease.latest_end, now)} at the latest."
+    lost = rental.lost_heartbeat
+    if lost is not None:
+        return f"No heartbeat has arrived since {say_utc(lost.since, now)}. {end}"
+    if rental.extension is not None:
+        return f"{end} A longer lease, until {say_utc(rental.extension.ends_at, now)}, is waiting for approval."
+    return f"Ready. {end}"
+
+
+def _ending(rental: Rental, now: datetime) -> str:
+    lease = rental.lease
+    if rental.state is State.READY and lease is not None:
+        return f"The machine ends at {say_utc(lease.ends_at, now)} at the latest, after /root/on-ending.sh."
+    why = rental.ending.why if rental.ending is not None else None
+    because = f", because {_ended_because(rental, why)}" if why is not None else ""
+    return f"The machine is being deleted{because}."
+
+
+def _over(rental: Rental, state: ProgramState, detail: str, now: datetime) -> str:
+    if state is ProgramState.DENIED:
+        return detail or "An approver denied the request."
+    if detail:
+        return detail
+    match state:
+        case ProgramState.EXPIRED:
+            return "Nobody approved the request in time."
+        case ProgramState.SOLD_OUT if rental.waitlist_entry is not None and rental.waitlist_entry.once:
+            return "No offer fits this request at the moment. Nothing was rented."
+        case ProgramState.SOLD_OUT:
+            return "No offer fitted this request in time. Nothing was rented."
+    ending = rental.ending
+    if ending is not None and ending.why is not None:
+        because = _ended_because(rental, ending.why)
+    elif rental.state is State.WITHDRAWN:
+        because = "the request was withdrawn"
+    else:
+        because = "somebody ended it"
+    if state is ProgramState.REFUSED:
+        return f"Nothing was rented: {because}."
+    at = f" at {say_utc(rental.over_at, now)}" if rental.over_at is not None else ""
+    return f"It ended{at}, because {because}."
+
+
+def _ended_because(rental: Rental, why: Why) -> str:
+    return why_text(why, rental.vendor)
+
+
+# --- the next step
+
+
+def _next_step(view: ProgramView, state: ProgramState, now: datetime) -> str:
+    rental, key, heartbeat_until = view.rental, view.rental.idempotency_key, _heartbeat_until(view.rental)
+    if not view.own:
+        return "This token didn't rent this machine, so it can only look at it."
+    seconds = _ASK_AGAIN.get(state)
+    if state in {ProgramState.READY, ProgramState.ENDING}:
+        if state is ProgramState.ENDING:
+            return f"There is nothing to do. Ask again in {seconds} s if you need its final cost."
+        by = f"Send the next heartbeat by {say_utc(heartbeat_until, now)}. " if heartbeat_until is not None else ""
+        return f"{by}Log in with ssh.command. To end it sooner, send DELETE {PATH}/{rental.id}."
+    if seconds is not None:
+        same = f"with the same key, {key}" if key is not None else f"for {rental.id}"
+        return f"Ask again in {seconds} s {same}; a new key would ask for a second machine."
+    return NEVER_AGAIN

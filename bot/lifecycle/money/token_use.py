@@ -1,0 +1,48 @@
+"""Computes the parts of a token's terms that its rentals use up."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+
+from bot.model.rental import Rental
+from bot.model.state import UNBOUGHT
+from bot.model.token import Token, TokenUse
+from bot.policy.team.token_terms import DAY
+from store.db import Tx
+
+
+async def use_of(tx: Tx, token: Token, now: datetime) -> TokenUse:
+    """Return the parts of a token's terms that its rentals use up.
+
+    If the result decides about a rental, the caller must hold the spending lock. Rentals that now belong to
+    somebody else are left out, and so is what other people pay for a machine.
+    """
+    rentals = await rentals_of(tx, token)
+    return TokenUse(
+        spent=await tx.budgets.charged_with(token.id, token.owner) + await _reserved(tx, token, rentals),
+        per_hour=sum(
+            (one.terms.max_rate for one in rentals if one.state not in UNBOUGHT and one.ending is None), Decimal(0)
+        ),
+        live=tuple(rental.id for rental in rentals),
+        begun=tuple(await tx.rentals.begun_with(token.id, now - DAY)),
+    )
+
+
+async def rentals_of(tx: Tx, token: Token) -> list[Rental]:
+    """Return the rentals of a token that aren't over and still belong to the token's owner, oldest first."""
+    return [one for one in await tx.rentals.of_token(token.id, live=True) if one.owner == token.owner]
+
+
+async def _reserved(tx: Tx, token: Token, rentals: list[Rental]) -> int:
+    """Return the most that a token's current rentals can still cost.
+
+    Before a machine is ready, its whole cost is reserved in each month in which it might run, so that only one of
+    these months counts. Once it is ready, each month has its own part of the cost, so the months are added up.
+    """
+    reserved = await tx.budgets.reserved_with(token.id, token.owner)
+    ready = {rental.id for rental in rentals if rental.lease is not None}
+    return sum(
+        sum(months.values()) if rental_id in ready else max(months.values())
+        for rental_id, months in reserved.items()
+    )
