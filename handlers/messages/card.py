@@ -33,7 +33,6 @@ from handlers.phrases.ends import (
     ends_fact,
     graceful_destroy_text,
     keeps_running,
-    lost_heartbeat_text,
     on_ending_text,
     until_decided,
 )
@@ -291,7 +290,6 @@ def _ready(details: RentalDetails, reader: Reader) -> list[Part]:
             join(
                 NO_SSH_ANSWER if rental.unreachable else "",
                 graceful_destroy,
-                lost_heartbeat_text(rental, times, posted),
                 f"{person(details.names, longer.asked_by)} asked for more time." if longer is not None else "",
                 new_one_text(rental),
             )

@@ -263,15 +263,18 @@ def until_decided(rental: Rental, times: Times) -> str:
 def lost_heartbeat_text(rental: Rental, times: Times, *posted: datetime) -> str:
     """Return a sentence about the lost heartbeat of a ready machine.
 
-    An example is `Its heartbeat has been missing since 12:40.` Empty if the heartbeat isn't lost.
+    An example is `Its heartbeat stopped at 12:40.` If somebody keeps the machine, the sentence says until when.
+    Empty if the heartbeat isn't lost.
     """
     lost = rental.lost_heartbeat
     if lost is None:
         return ""
-    missing = f"Its heartbeat has been missing since {times.time(lost.since, *posted)}"
+    stopped = f"Its heartbeat stopped {times.at_time(lost.since, *posted)}"
+    if rental.heartbeat_at is None:
+        stopped = f"No heartbeat has arrived since it was ready {times.at_time(lost.since, *posted)}"
     if lost.kept_until is not None and lost.kept_until > times.now:
-        return f"{missing}, but it's kept until {times.time(lost.kept_until, *posted)}."
-    return f"{missing}."
+        return f"{stopped}, but it's kept until {times.time(lost.kept_until, *posted)}."
+    return f"{stopped}."
 
 
 def end_moves(rental: Rental) -> bool:

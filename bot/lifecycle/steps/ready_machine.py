@@ -25,7 +25,7 @@ async def load_machine(tx: Tx, deps: Deps, snapshot: RentalSnapshot, now: dateti
     """Return a ready machine with all data that decides the next action on it."""
     rental = snapshot.rental
     live, ending = snapshot.live, is_ending(rental, deps.rules, now)
-    rental, listens_since = await _with_heartbeat(tx, deps, rental)
+    rental, listens_since = await _with_heartbeat(tx, deps, rental, now)
     loads_messages = ending or live is None
     vendors = [rental.vendor] if ending and rental.vendor is not None else []
     return Machine(
@@ -50,7 +50,7 @@ async def load_machine(tx: Tx, deps: Deps, snapshot: RentalSnapshot, now: dateti
     )
 
 
-async def _with_heartbeat(tx: Tx, deps: Deps, rental: Rental) -> tuple[Rental, datetime | None]:
+async def _with_heartbeat(tx: Tx, deps: Deps, rental: Rental, now: datetime) -> tuple[Rental, datetime | None]:
     """Return a rental with its newest heartbeat, and the time since which its heartbeats can arrive.
 
     The time is None if none are expected. The rental was read before the market was asked about its machine, and a
@@ -61,7 +61,7 @@ async def _with_heartbeat(tx: Tx, deps: Deps, rental: Rental) -> tuple[Rental, d
     newest, token = await tx.rentals.get(rental.id), await tx.tokens.get(rental.token_id)
     if newest is not None:
         rental = changed(rental, heartbeat_at=newest.heartbeat_at)
-    return rental, deps.listens_since if is_expected(rental, token) else None
+    return rental, deps.listens_since if is_expected(rental, token, now) else None
 
 
 async def last_probe_runs(tx: Tx, rental: Rental, at: datetime, rules: Rules) -> list[Sample]:

@@ -18,7 +18,7 @@ from bot.model.state import State
 from bot.model.summary import Remainder
 from bot.policy.buying.spending import affordable_lease, billed_span, provisioning_budget
 from bot.policy.team.rules import Rules
-from bot.policy.use.heartbeats import with_usual_end
+from bot.policy.use.heartbeats import latest_usual_end, with_usual_end
 
 FIRST_HOUR = timedelta(hours=1)
 """The time during which an owner can report that a newly ready machine doesn't work."""
@@ -55,7 +55,7 @@ def _why_not(rental: Rental, now: datetime, gpu_mismatch: bool) -> str | None:
         return f"{rental.replaced_by} already replaces {rental.id}. Nothing was changed."
     if rental.lease is None or rental.quote_id is None:
         return f"{rental.id} can't be replaced. Nothing was changed."
-    if now >= _last_end(rental):
+    if now >= latest_usual_end(rental.running_lease):
         return f"{rental.id} would have ended by now, so nothing was rented."
     if rental.state is State.READY:
         early = now - rental.lease.ready_at < FIRST_HOUR
@@ -73,11 +73,6 @@ def _why_not(rental: Rental, now: datetime, gpu_mismatch: bool) -> str | None:
 def _was_destroyed(rental: Rental) -> bool:
     """Return whether a lost machine was probably destroyed by somebody after the backup was taken."""
     return rental.ending is not None and rental.ending.why is Why.ENDED_SINCE_BACKUP
-
-
-def _last_end(rental: Rental) -> datetime:
-    lease = with_usual_end(rental.running_lease)
-    return lease.latest_end or lease.ends_at
 
 
 def had_gpu_mismatch(events: Sequence[Event]) -> bool:
@@ -104,13 +99,13 @@ def remainder_of(rental: Rental, spent: Micros, now: datetime, rules: Rules) -> 
     Args:
         spent: The cost by `now` of this rental and of the rentals that it replaces.
     """
-    lease = min(max(_last_end(rental) - now, LEAST_LEASE), rules.lease.max)
+    lease = min(max(latest_usual_end(rental.running_lease) - now, LEAST_LEASE), rules.lease.max)
     rate, until = rental.rate_at_most, rental.running_lease.kept_until
     more = cost_at_most(rate, rules.lease.grace) if rental.state is State.READY else 0
     return Remainder(
         gpu=rental.terms.gpu,
         lease=lease,
-        kept=timedelta(0) if until is None else max(until - _last_end(rental), timedelta(0)),
+        kept=timedelta(0) if until is None else max(until - latest_usual_end(rental.running_lease), timedelta(0)),
         max_rate=rental.terms.max_rate,
         total=max(rental.terms.total - spent - more, 0),
     )

@@ -20,6 +20,7 @@ from bot.model.summary import Over
 from bot.policy.buying.offers import fits
 from bot.policy.buying.spending import needs_approver
 from bot.policy.team.rules import Rules
+from bot.policy.use.heartbeats import latest_usual_end
 
 ASK_EVERY = timedelta(hours=1)
 """The time during which nobody can ask for a machine because somebody has just asked for it."""
@@ -134,7 +135,7 @@ def check_givable(rental: Rental, attempts: Iterable[Attempt], now: datetime) ->
         why = f"is being replaced by {rental.replaced_by}"
     elif rental.extension is not None:
         why = "waits for approval of more time"
-    elif (rental.running_lease.latest_end or rental.running_lease.ends_at) - now < LEAST_LEFT:
+    elif latest_usual_end(rental.running_lease) - now < LEAST_LEFT:
         why = "ends in less than 30 min"
     if why:
         raise TooLate(f"{rental.id} {why}, so it can't get a new owner. Nothing was changed.", rental.id)

@@ -31,6 +31,7 @@ from bot.model.machine_use import Sample
 from bot.model.rental import Lease, Rental
 from bot.model.token import HeartbeatEnd, LostHeartbeat, Token, WhenLost
 from bot.policy.team.rules import Idle, Rules
+from bot.policy.team.token_terms import works
 from bot.policy.use.flexible_end import is_unseen
 from bot.policy.use.usage_status import has_report, shows_work
 
@@ -96,13 +97,13 @@ def when_lost(rental: Rental) -> WhenLost | None:
     return rental.program.lost if rental.program is not None else None
 
 
-def is_expected(rental: Rental, token: Token | None) -> bool:
+def is_expected(rental: Rental, token: Token | None, now: datetime) -> bool:
     """Return whether the program can and should send heartbeats.
 
     It can't once its token no longer works. Once the machine has another owner than the token, nothing is ended
     because of a decision of the previous owner.
     """
-    return token is not None and not token.state.over and token.owner == rental.owner
+    return token is not None and works(token, now) and token.owner == rental.owner
 
 
 def next_step(
@@ -237,6 +238,15 @@ def with_usual_end(lease: Lease) -> Lease:
     if end is None:
         return lease
     return changed(lease, ends_at=end.ends_at, latest_end=end.latest_end, heartbeat_end=None)
+
+
+def latest_usual_end(lease: Lease) -> datetime:
+    """Return the latest end of a lease, even if the jobs are done or the heartbeat is lost.
+
+    Unlike `Lease.last_end`, this is the earlier end of a machine that is being destroyed gracefully.
+    """
+    lease = with_usual_end(lease)
+    return lease.latest_end or lease.ends_at
 
 
 def with_nearer_end(lease: Lease, until: datetime, now: datetime) -> Lease:
