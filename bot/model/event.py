@@ -242,6 +242,8 @@ class EventKind(StrEnum):
     # These events are about a token, with which a program rents machines.
     TOKEN_ASKED = "token_asked"  # noqa: S105 - the kind of an event, not a secret
     """Terms of a token exceed the limits, so an approver has to decide about them."""
+    TOKEN_OTHERS_ASKED = "token_others_asked"  # noqa: S105
+    """The people listed under the policy key `approval.then` are asked about the terms of a token as well."""
     TOKEN_APPROVED = "token_approved"  # noqa: S105
     TOKEN_DENIED = "token_denied"  # noqa: S105
     TOKEN_EXPIRED = "token_expired"  # noqa: S105
@@ -348,6 +350,11 @@ def unless_lease_ended(event: Event[EndedFacts]) -> bool:
 
 def if_admins_decide(event: Event[DecidersFacts]) -> bool:
     return bool(event.facts.admins_decide)
+
+
+def if_others_decide(event: Event[DecidersFacts]) -> bool:
+    """Return whether approvers or admins were asked to decide, and not the owner."""
+    return event.facts.admins_decide is not None
 
 
 def if_fewer_hours(event: Event[DecisionFacts]) -> bool:
@@ -527,7 +534,12 @@ _ABOUT_MACHINE = (_Q.UNANSWERED, _Q.WANTED, _Q.TAKE)
 EFFECTS: dict[EventKind, Effects[Any]] = {
     _E.ASKED: Effects(RequestFacts, approvers=_IF_THEY_DECIDE, asks=_Q.REQUEST),
     _E.ASKED_AGAIN: Effects(
-        RequestFacts, thread=always, direct=_OWNER, approvers=_IF_THEY_DECIDE, asks=_Q.REQUEST
+        RequestFacts,
+        thread=always,
+        direct=_OWNER,
+        program_knows=if_others_decide,
+        approvers=_IF_THEY_DECIDE,
+        asks=_Q.REQUEST,
     ),
     _E.CHANGED: Effects(
         RequestFacts,
@@ -743,6 +755,7 @@ EFFECTS: dict[EventKind, Effects[Any]] = {
     _E.POLICY_REFUSED: Effects(AccountFacts, alert=(To.ADMINS,)),
     _E.CHANNELS_CHARGE_LESS: Effects(AccountFacts, alert=(To.ADMINS,)),
     _E.TOKEN_ASKED: Effects(TokenFacts, token_request=(To.APPROVERS_CHANNEL, To.OTHERS)),
+    _E.TOKEN_OTHERS_ASKED: Effects(TokenFacts, token_request=(To.OTHERS,)),
     _E.TOKEN_APPROVED: Effects(TokenFacts, alert=_OWNER),
     _E.TOKEN_DENIED: Effects(TokenFacts, alert=_OWNER),
     _E.TOKEN_EXPIRED: Effects(TokenFacts, alert=_OWNER),

@@ -9,11 +9,11 @@ from datetime import datetime, timedelta
 import pytest
 
 from bot.errors import Refused
-from bot.lifecycle.actions import ending, giving, leasing
+from bot.lifecycle.actions import ending, leasing
 from bot.lifecycle.actions.action import carry_out
 from bot.lifecycle.changes.apply import apply
 from bot.lifecycle.changes.heartbeats import store_heartbeat
-from bot.lifecycle.changes.transitions import alter
+from bot.lifecycle.changes.transitions import alter, change_owner
 from bot.lifecycle.deps import Door, Opened, known_rental, transact
 from bot.model.attempt import Why
 from bot.model.base import changed
@@ -294,15 +294,19 @@ async def test_restarts_in_quick_succession_repeat_no_message(here: World) -> No
     assert await count(here, rental, E.HEARTBEAT_LOST) == 0
 
 
-async def test_a_stopped_token_no_longer_has_to_send_heartbeats(here: World) -> None:
-    """Its program couldn't send any. The machine goes on to its end, unless somebody ends it."""
+@pytest.mark.parametrize("after", [MINUTE, MOVED + MINUTE])
+async def test_a_stopped_token_no_longer_has_to_send_heartbeats(here: World, after: timedelta) -> None:
+    """Its program couldn't send any. The machine goes on to its usual end, unless somebody ends it."""
     rental = await of_program(here)
+    usual = end_of(rental)
+    await lose(here, rental, after)
     async with here.deps.store.write() as tx:
         live = await tx.tokens.get("tok7a")
         assert live is not None
         await tx.tokens.save(live, changed(live, state=TokenState.STOPPED, over_at=here.now, due_at=None))
     rental = await lose(here, rental, 3 * HOUR)
-    assert await count(here, rental, E.HEARTBEAT_LOST) == 0
+    assert (rental.state, end_of(rental)) == (State.READY, usual)
+    assert await count(here, rental, E.HEARTBEAT_LOST) == (1 if after > TOLD else 0)
 
 
 # --- it comes back, or somebody answers
@@ -407,8 +411,8 @@ async def test_a_new_owner_gets_the_usual_end(here: World) -> None:
     rental = await of_program(here)
     usual = end_of(rental)
     rental = await lose(here, rental, MOVED + MINUTE)
-    await carry_out(here.deps, ANA, giving.Give(rental.id, BEN.id))
-    await carry_out(here.deps, BEN, giving.Take(rental.id, end_of(rental).replace(microsecond=0)))
+    async with here.deps.store.write() as tx:
+        await apply(tx, here.deps, Change(rental, change_owner(rental, BEN.id, here.now), ()))
     await here.pass_time(3 * HOUR)
     rental = await here.rental(rental.id)
     assert (rental.owner, rental.state, end_of(rental)) == (BEN.id, State.READY, usual)

@@ -329,13 +329,9 @@ def keep_without_heartbeat(rental: Rental, question: Question, until: datetime, 
 def note_replaced(rental: Rental, by: str, now: datetime) -> Rental:
     """Record that the rental `by` replaces this one.
 
-    If the replaced rental's machine is still running, it isn't destroyed before the new machine has been bought. A
-    lost heartbeat doesn't end it any more, unless the replacement ends without getting a machine.
+    If the replaced rental's machine is still running, it isn't destroyed before the new machine has been bought.
     """
-    if rental.state is not State.READY:
-        return alter(rental, replaced_by=by)
-    lease = heartbeats.with_usual_end(rental.running_lease)
-    return alter(rental, replaced_by=by, lease=lease, lost_heartbeat=_kept(rental, now), due_at=now)
+    return alter(rental, replaced_by=by, due_at=now if rental.state is State.READY else rental.due_at)
 
 
 # --- facts about the machine

@@ -18,7 +18,6 @@ from bot.model.state import State
 from bot.model.summary import Remainder
 from bot.policy.buying.spending import affordable_lease, billed_span, provisioning_budget
 from bot.policy.team.rules import Rules
-from bot.policy.use.heartbeats import latest_usual_end, with_usual_end
 
 FIRST_HOUR = timedelta(hours=1)
 """The time during which an owner can report that a newly ready machine doesn't work."""
@@ -29,7 +28,8 @@ LEAST_LEASE = timedelta(hours=1)
 def may_be_replaced(rental: Rental, now: datetime, *, gpu_mismatch: bool = False) -> bool:
     """Return whether a rental can be replaced.
 
-    A rental can be replaced once, before its lease ends, if one of these is true:
+    A program's rental can't be replaced. Any other rental can be replaced once, before its lease ends, if one of
+    these is true:
 
     - The machine was lost. A machine that somebody probably destroyed on purpose isn't replaced.
     - Nothing answers on the machine's SSH port.
@@ -55,7 +55,9 @@ def _why_not(rental: Rental, now: datetime, gpu_mismatch: bool) -> str | None:
         return f"{rental.replaced_by} already replaces {rental.id}. Nothing was changed."
     if rental.lease is None or rental.quote_id is None:
         return f"{rental.id} can't be replaced. Nothing was changed."
-    if now >= latest_usual_end(rental.running_lease):
+    if rental.token_id is not None:
+        return f"A program rented {rental.id}. It can rent another machine itself. Nothing was changed."
+    if now >= _last_end(rental):
         return f"{rental.id} would have ended by now, so nothing was rented."
     if rental.state is State.READY:
         early = now - rental.lease.ready_at < FIRST_HOUR
@@ -73,6 +75,10 @@ def _why_not(rental: Rental, now: datetime, gpu_mismatch: bool) -> str | None:
 def _was_destroyed(rental: Rental) -> bool:
     """Return whether a lost machine was probably destroyed by somebody after the backup was taken."""
     return rental.ending is not None and rental.ending.why is Why.ENDED_SINCE_BACKUP
+
+
+def _last_end(rental: Rental) -> datetime:
+    return rental.running_lease.latest_end or rental.running_lease.ends_at
 
 
 def had_gpu_mismatch(events: Sequence[Event]) -> bool:
@@ -99,13 +105,13 @@ def remainder_of(rental: Rental, spent: Micros, now: datetime, rules: Rules) -> 
     Args:
         spent: The cost by `now` of this rental and of the rentals that it replaces.
     """
-    lease = min(max(latest_usual_end(rental.running_lease) - now, LEAST_LEASE), rules.lease.max)
+    lease = min(max(_last_end(rental) - now, LEAST_LEASE), rules.lease.max)
     rate, until = rental.rate_at_most, rental.running_lease.kept_until
     more = cost_at_most(rate, rules.lease.grace) if rental.state is State.READY else 0
     return Remainder(
         gpu=rental.terms.gpu,
         lease=lease,
-        kept=timedelta(0) if until is None else max(until - latest_usual_end(rental.running_lease), timedelta(0)),
+        kept=timedelta(0) if until is None else max(until - _last_end(rental), timedelta(0)),
         max_rate=rental.terms.max_rate,
         total=max(rental.terms.total - spent - more, 0),
     )
@@ -117,7 +123,7 @@ def replacing_request(rental: Rental, left: Remainder, now: datetime) -> Request
     The old machine might still be running although it doesn't work. In this case, the request no longer names a
     vendor, and the caller looks for offers of all other vendors.
     """
-    request, old = rental.request, with_usual_end(rental.running_lease)
+    request, old = rental.request, rental.running_lease
     first, flexible_end = old.ends_at, old.latest_end is not None and not old.ends_when_done
     lease = min(max(first - now, LEAST_LEASE), left.lease) if flexible_end else left.lease
     return changed(

@@ -240,15 +240,6 @@ def with_usual_end(lease: Lease) -> Lease:
     return changed(lease, ends_at=end.ends_at, latest_end=end.latest_end, heartbeat_end=None)
 
 
-def latest_usual_end(lease: Lease) -> datetime:
-    """Return the latest end of a lease, even if the jobs are done or the heartbeat is lost.
-
-    Unlike `Lease.last_end`, this is the earlier end of a machine that is being destroyed gracefully.
-    """
-    lease = with_usual_end(lease)
-    return lease.latest_end or lease.ends_at
-
-
 def with_nearer_end(lease: Lease, until: datetime, now: datetime) -> Lease:
     """Return a lease that ends at `until` because of a lost heartbeat, but never later than before."""
     end = HeartbeatEnd(at=now, ends_at=lease.ends_at, latest_end=lease.latest_end)
