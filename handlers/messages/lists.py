@@ -27,7 +27,7 @@ from handlers.messages.waiting import start_text, waiting_text
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Part, Rendered, button, paragraph, small, text_of
 from handlers.phrases.budget_text import always_asked
-from handlers.phrases.ends import ends_fact, on_ending_text, until_decided
+from handlers.phrases.ends import ends_fact, lost_heartbeat_text, on_ending_text, until_decided
 from handlers.phrases.format import (
     Reader,
     Times,
@@ -239,7 +239,8 @@ def line(details: RentalSummary, *, owned: bool, times: Times, use: bool = True)
     # The machine itself reports this text, which can be long. Put it last, so that only this text is cut if the
     # line is too long.
     work = work_now(rental, times) if use else ""
-    return join(f"{state_word(details)}: {_name(rental)}{whom}.", status, until, costs, work)
+    lost = lost_heartbeat_text(rental, times) if rental.state is State.READY else ""
+    return join(f"{state_word(details)}: {_name(rental)}{whom}.", lost, status, until, costs, work)
 
 
 def show(details: RentalDetails, reader: Reader) -> Rendered:

@@ -128,7 +128,7 @@ def test_the_line_says_what_is_wrong_with_a_machine() -> None:
     assert page(
         card(by_program(ready(), quiet_since_real=clock(12, 40)), clock(12, 50)),
         card(by_program(ready(), use=idle, lease=changed(lease(), question=asked)), clock(15, 20)),
-        card(by_program(ready(), lost_heartbeat=lost), clock(13, 20)),
+        card(by_program(ready(), heartbeat_at=clock(13, 0), lost_heartbeat=lost), clock(13, 20)),
         card(by_program(ready(), replaced_by="f6rat"), clock(13, 20)),
     ) == snapshot("""\
 
