@@ -31,8 +31,9 @@ from bot.lifecycle.actions.renting import load_limits
 from bot.lifecycle.actions.tokens import Caller, caller_now, tell_crowded
 from bot.lifecycle.changes import transitions
 from bot.lifecycle.changes.apply import apply
+from bot.lifecycle.changes.heartbeats import store_heartbeat
 from bot.lifecycle.changes.snapshot import load_many
-from bot.lifecycle.deps import Deps, free_id
+from bot.lifecycle.deps import Deps, free_id, transact
 from bot.lifecycle.money.budgets import reach_of_waitlist_entry, room_for
 from bot.lifecycle.money.buying_blocks import check_buying
 from bot.lifecycle.money.token_use import rentals_of, use_of
@@ -484,7 +485,7 @@ class ReleaseForProgram(Direct[ToRelease, Rental], id="release_for_program"):
 async def note_heartbeat(deps: Deps, caller: Caller, rental_id: str) -> Rental:
     """Store a heartbeat of a program, and return the rental. The heartbeat extends nothing.
 
-    If the owner has been notified that the heartbeat is lost, the rental is processed immediately.
+    If the owner has been notified that the heartbeat is lost, the machine no longer ends because of that.
 
     Raises:
         UnknownRental: The token has no such rental.
@@ -492,15 +493,22 @@ async def note_heartbeat(deps: Deps, caller: Caller, rental_id: str) -> Rental:
         StoreBusy: The database doesn't accept the heartbeat.
     """
     async with deps.store.write() as tx:
-        rental = await _own_rental(tx, caller, rental_id)
-        now = deps.clock.now()
-        if rental.state.over or rental.state is State.DESTROYING:
-            does = "has ended" if rental.state.over else "is being destroyed"
-            raise TooLate(f"{rental.id} {does}, so it needs no heartbeats.", rental.id)
-        await tx.rentals.note_heartbeat(rental.id, now)
-        if rental.lost_heartbeat is not None:
-            await tx.rentals.make_due([rental.id], now)
-    return changed(rental, heartbeat_at=now)
+        rental = await _rental_with_heartbeats(tx, caller, rental_id)
+        if rental.lost_heartbeat is None:
+            return await store_heartbeat(tx, deps, rental)
+    return await transact(deps, _store_heartbeat, caller, rental_id, deps)
+
+
+async def _store_heartbeat(tx: Tx, caller: Caller, rental_id: str, deps: Deps) -> Rental:
+    return await store_heartbeat(tx, deps, await _rental_with_heartbeats(tx, caller, rental_id))
+
+
+async def _rental_with_heartbeats(tx: Tx, caller: Caller, rental_id: str) -> Rental:
+    rental = await _own_rental(tx, caller, rental_id)
+    if rental.state.over or rental.state is State.DESTROYING:
+        does = "has ended" if rental.state.over else "is being destroyed"
+        raise TooLate(f"{rental.id} {does}, so it needs no heartbeats.", rental.id)
+    return rental
 
 
 # --- queries
