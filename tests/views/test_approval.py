@@ -7,13 +7,11 @@ from decimal import Decimal
 
 from inline_snapshot import snapshot
 
-from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.facts import OtherOffer
 from bot.model.machine_use import UsageStatus, Use
 from bot.model.state import State
-from bot.model.token import Program
 from tests.views.screens import approval, card, page
 from tests.views.stories import (
     ANA,
@@ -216,24 +214,4 @@ Ana wants more time for *8x H100 (k7mq2)*: "fine-tune run 7". Unless someone app
 [Approve up to $79.05] [Approve fewer hours] [Deny] [Ana's spending]
 
 Ben approved more time for Ana's 1x H100 (k7mq2). It now ends tomorrow at 18:40.
-""")
-
-
-def test_a_programs_request_names_the_token_whose_terms_it_exceeds() -> None:
-    """The limits for people aren't named, although the price exceeds them, too."""
-    details = waiting()
-    program = Program(token_name="nightly eval", fingerprint="")
-    decision = changed(details.rental.decision, why=Why.BEYOND_TERMS)
-    rental = changed(details.rental, token_id="t1", program=program, decision=decision)
-    asked = happened(K.ASKED_AGAIN, clock(14, 5), terms=1)
-    assert approval(asked, changed(details, rental=rental), clock(14, 5)) == snapshot("""\
-(fallback) It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if the chosen offer sells out.
-      The request is beyond the terms of nightly eval. Ana also has 1x A100 (a2bc3).
-# Approve up to $137.54?
-nightly eval (Ana) wants *8x H100 (p4wd9) in EU for 6 h*: "fine-tune run 7".
-| Price: $18.40/h, or up to $21.16/h if the chosen offer sells out
-| Token: beyond the terms of nightly eval
-| Also running: 1x A100 (a2bc3)
-  The request expires at 22:05.
-[Approve up to $137.54] [Approve fewer hours] [Deny] [Ana's spending]\
 """)
