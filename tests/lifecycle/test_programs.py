@@ -204,6 +204,17 @@ async def test_a_request_beyond_a_budget_follows_the_policy(here: World) -> None
     assert (await here.until(await here.approve(rental), State.READY)).approved_by == BEN.id
 
 
+async def test_a_budget_that_is_gone_by_the_time_of_the_offer_refuses_it(here: World) -> None:
+    await add_token(here)
+    use(here, budgets=Budgets(person=Decimal(50), over=WhenOver.REFUSE))
+    rental = await ask(here.deps)
+    use(here, budgets=Budgets(person=Decimal(1), over=WhenOver.REFUSE))
+    await here.settle()
+    state, why, words = await end_of(here, rental)
+    assert (state, why) == (State.FAILED, Why.NOT_ALLOWED)
+    assert "and Ana has only $1.00 left in November" in words
+
+
 async def test_a_program_uses_up_nothing_of_its_owners_own_requests(here: World) -> None:
     """Its searches count neither as searches of the person nor as machines that the person waits for."""
     use(here, waiting=changed(here.deps.rules.waiting, per_person=1))

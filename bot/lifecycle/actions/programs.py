@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from bot.errors import (
     BeyondTerms,
     GpubotError,
+    InvalidToken,
     Mistake,
     OverBudget,
     PrivateKey,
@@ -100,6 +101,14 @@ async def program_key(line: str) -> Key:
         raise PrivateKey.sent_by_program() from None
 
 
+async def _caller(tx: Tx, deps: Deps, person: Person, token_id: str) -> Caller:
+    """Return the token with which a program acts for `person` now. Raises InvalidToken."""
+    caller = await caller_now(tx, deps, token_id)
+    if caller.person.id != person.id:
+        raise InvalidToken
+    return caller
+
+
 # --- renting
 
 
@@ -172,7 +181,7 @@ class RentForProgram(Action[ProgramPlan, ProgramPlan, ProgramRented], id="rent_f
     fingerprint: str = ""
 
     async def load(self, tx: Tx, deps: Deps, person: Person) -> ProgramPlan:
-        caller = await caller_now(tx, deps, self.token_id)
+        caller = await _caller(tx, deps, person, self.token_id)
         if (self.key is None) is not self.reuse:
             raise Mistake("Send either an idempotency key or reuse. Nothing was rented.")
         plan = ProgramPlan(caller)
@@ -389,7 +398,7 @@ class ExtendForProgram(
     lease: timedelta | None = None
 
     async def load(self, tx: Tx, deps: Deps, person: Person) -> AskedLease | Rental:
-        caller = await caller_now(tx, deps, self.token_id)
+        caller = await _caller(tx, deps, person, self.token_id)
         rental = await _own_rental(tx, caller, self.rental_id)
         if (self.until is None) == (self.lease is None):
             raise Mistake("Name either the new end or the whole length of the lease. Nothing was changed.")
@@ -466,7 +475,7 @@ class ReleaseForProgram(Direct[ToRelease, Rental], id="release_for_program", not
     now: bool = False
 
     async def load(self, tx: Tx, deps: Deps, person: Person) -> ToRelease:
-        rental = await _own_rental(tx, await caller_now(tx, deps, self.token_id), self.rental_id)
+        rental = await _own_rental(tx, await _caller(tx, deps, person, self.token_id), self.rental_id)
         if rental.state.over or rental.state is State.DESTROYING:
             return ToRelease(rental, None)
         if self.now or await end_after_script(tx, deps, rental) is None:
