@@ -50,7 +50,17 @@ from bot.api.reading import (
     read_request,
 )
 from bot.api.waits import Waits
-from bot.errors import GpubotError, InvalidToken, MarketAway, UnknownRental, Unusable, WrongClock, bug_number
+from bot.errors import (
+    GpubotError,
+    InvalidToken,
+    MarketAway,
+    Refused,
+    TooLate,
+    UnknownRental,
+    Unusable,
+    WrongClock,
+    bug_number,
+)
 from bot.lifecycle.actions import programs, tokens
 from bot.lifecycle.actions.action import carry_out
 from bot.lifecycle.actions.quoting import Prices
@@ -164,10 +174,10 @@ class ApiServer:
         self._outside = outside
         self._clock = outside.deps.clock
         self._request_seconds = request_seconds
-        self._pace = Pace(at_once=PER_MINUTE, per_second=PER_MINUTE / 60)
+        self.pace = Pace(at_once=PER_MINUTE, per_second=PER_MINUTE / 60)
         self.waits = Waits(outside.deps.store, self._clock)
         self._document = openapi.document()
-        application = web.Application(middlewares=[self._with_problems])
+        self._application = application = web.Application(middlewares=[self._with_problems])
         rental = f"{PATH}/{{id}}"
         for method, path, handler, free in (
             ("POST", PATH, self._rent, False),
@@ -184,6 +194,12 @@ class ApiServer:
         self._listener = HttpListener(
             application, SETTING, self._clock, request_seconds=request_seconds, shutdown_seconds=LOOK_EVERY
         )
+
+    @property
+    def routes(self) -> set[tuple[str, str]]:
+        """The method and the path of each request that the server answers."""
+        routes = self._application.router.routes()
+        return {(route.method, route.resource.canonical) for route in routes if route.resource is not None}
 
     @property
     def listening(self) -> bool:
@@ -257,7 +273,7 @@ class ApiServer:
             deps = with_newest_rules(self._outside.deps)
             caller = await tokens.caller_of(deps, _secret(request))
             request[_TOKEN], request[_OWNER] = caller.token.id, caller.person.name
-            seconds = 0 if at_any_pace else self._pace.wait(caller.token.id, self._clock.monotonic())
+            seconds = 0 if at_any_pace else self.pace.wait(caller.token.id, self._clock.monotonic())
             if seconds:
                 words = (
                     f"A token can send {PER_MINUTE} requests a minute. Nothing was done. Ask again in {seconds} s."
@@ -439,8 +455,8 @@ def _differs(before: api.Rental, after: api.Rental) -> bool:
 
 def _instance(request: web.Request, error: GpubotError) -> str | None:
     """Return the path of the rental that a problem is about."""
-    known = "id" in request.match_info and not isinstance(error, (UnknownRental, InvalidToken))
-    return f"{PATH}/{request.match_info['id']}" if known else None
+    known = isinstance(error, (Refused, TooLate)) and not isinstance(error, InvalidToken)
+    return f"{PATH}/{request.match_info['id']}" if known and "id" in request.match_info else None
 
 
 def _accepted(answer: api.Rental) -> Answer:
