@@ -5,6 +5,7 @@ The card is edited as the rental changes. If the rental gets another owner, it g
 
 from __future__ import annotations
 
+from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.rental import Rental
 from bot.model.state import State
@@ -18,7 +19,7 @@ from handlers.messages.replacing import NO_SSH_ANSWER
 from handlers.messages.requests import length_text
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Rendered, button
-from handlers.phrases.ends import at_its_end, ends_fact, graceful_destroy_text, until_decided
+from handlers.phrases.ends import at_its_end, ends_fact, graceful_destroy_text, lost_heartbeat_text, until_decided
 from handlers.phrases.format import Reader, Times, join, per_hour, person, sentence
 from handlers.phrases.lease_buttons import destroy_button, stop_button, withdraw_button
 from handlers.phrases.rental_text import (
@@ -99,11 +100,10 @@ def _runs(details: RentalDetails, times: Times) -> str:
     else:
         said = f"{rents}, {up_to}. {ends.sentence}"
     idle = rental.use if is_on_card(rental) else None
-    lost = rental.lost_heartbeat
     return join(
         said,
         NO_SSH_ANSWER if rental.unreachable else "",
-        f"Its heartbeat stopped {times.at_time(lost.since, posted)}." if lost is not None else "",
+        lost_heartbeat_text(rental, times, posted),
         sentence(status_text(idle, in_steps(idle, times))) if idle is not None else "",
         new_one_text(rental),
     )
@@ -132,9 +132,12 @@ def _over(details: RentalDetails, times: Times) -> str:
     if stopped and rental.over_at is not None:
         what = f"{machine(rental)} ended {times.at_time(rental.over_at)}."
         ended = join(stopped, what if rental.attempts else f"The request for {machine_in(rental)} was cancelled.")
-    else:
-        ended = f"{over_text(details, times)}: {machine_in(rental)} for {people(details)}."
-    return join(ended, why_ended(details), _cost(details), new_one_text(rental))
+        return join(ended, _cost(details))
+    what = f"{machine_in(rental)} for {people(details)}"
+    nothing_found = rental.ending is not None and rental.ending.why is Why.NOTHING_FITTED and not rental.attempts
+    if nothing_found and rental.over_at is not None:
+        return join(f"Nothing found {times.at_time(rental.over_at)}: {what}.", _cost(details))
+    return join(f"{over_text(details, times)}: {what}.", why_ended(details), _cost(details), new_one_text(rental))
 
 
 def _cost(details: RentalDetails) -> str:

@@ -43,7 +43,7 @@ from bot.model.text import one_line
 from bot.model.token import DecidedTerms, RequestedTerms, Token, TokenState, TokenSummary, TokenTerms
 from bot.policy.access.token_secret import hash_of, is_hash_of, is_secret, new_secret
 from bot.policy.buying.spending import CONFIRM_ABOVE, LONGEST_REASON, ONLY_APPROVERS, check_approver
-from bot.policy.team.roles import check_user, may_deny, may_destroy, may_use, sees_money
+from bot.policy.team.roles import check_user, is_approver_or_admin, may_deny, may_destroy, may_use, sees_money
 from bot.policy.team.rules import Rules
 from bot.policy.team.token_terms import check_terms, clean_name, end_of, is_tighter, over_limits_of, works
 from store.db import Tx
@@ -52,8 +52,6 @@ MOST_TOKENS = 20
 """The maximum number of tokens that a person can have at once."""
 NOTE_USE_EVERY = timedelta(minutes=1)
 """The precision with which the last use of a token is stored. A busy program would otherwise cause many writes."""
-LONGEST_REFUSAL = 500
-"""The maximum length of the stored reason for a refusal, in characters."""
 
 # --- what a program sends
 
@@ -112,16 +110,11 @@ async def _caller(tx: Tx, deps: Deps, token: Token, now: datetime) -> Caller:
     return Caller(token, owner)
 
 
-async def note_refusal(deps: Deps, token: Token, why: str) -> None:
-    """Store the reason why the last request of a program was refused. Empty if it wasn't refused."""
-    why = one_line(why, LONGEST_REFUSAL)
-    if why != token.refusal:
-        async with deps.store.write(durable=False) as tx:
-            await tx.tokens.note_refusal(token.id, why)
-
-
 async def tell_crowded(tx: Tx, deps: Deps, token: Token, count: int) -> None:
-    """Notify the owner that a token asked for `count` machines within a minute, more than its terms allow."""
+    """Notify the owner that a token asked for `count` machines within a minute, more than its terms allow.
+
+    The caller makes sure that this happens at most once an hour.
+    """
     await tx.tokens.note_crowded(token.id, deps.clock.now())
     await send_of_token(tx, deps, EventKind.TOKEN_CROWDED, token, count=count)
 
@@ -296,6 +289,7 @@ def _with_terms(token: Token, terms: TokenTerms, plan: NewTerms, now: datetime, 
             version=token.next_version,
             asked_at=now,
             expires_at=pending_decision(plan.asked, now, rules).expires_at,
+            others_asked=plan.asked.asked.others_instead,
         )
         return changed(token, requested=requested)
     approved_by = token.approved_by if plan.tighter else None
@@ -426,12 +420,11 @@ class DenyToken(Direct[TermsToDecide, Token], id="deny_token"):
         return True
 
     async def do(self, tx: Tx, deps: Deps, person: Person, plan: TermsToDecide) -> Token:
-        before, now = plan.token, deps.clock.now()
-        if before.state is TokenState.ASKED:
-            after = ended(before, TokenState.DENIED, now, by=person.id)
-        else:
-            after = without_request(before, now, by=person.id)
-        token = await save(tx, before, after)
+        now, reason = deps.clock.now(), one_line(self.why, LONGEST_REASON)
+        after = without_request(plan.token, now, by=person.id, reason=reason)
+        if after.state is TokenState.ASKED:
+            after = ended(after, TokenState.DENIED, now, by=person.id)
+        token = await save(tx, plan.token, after)
         await send_of_token(
             tx,
             deps,
@@ -441,7 +434,7 @@ class DenyToken(Direct[TermsToDecide, Token], id="deny_token"):
             version=plan.requested.version,
             total=plan.requested.terms.total,
             still_works=not token.state.over,
-            detail=one_line(self.why, LONGEST_REASON) or None,
+            detail=reason or None,
         )
         return token
 
@@ -569,10 +562,15 @@ class StopToken(Direct[ToStop, TokenStopped], id="stop_token"):
 # --- queries
 
 
-async def tokens_of(deps: Deps, person: Person) -> list[TokenSummary]:
-    """Return a person's own tokens that aren't over, oldest first."""
+async def tokens_of(deps: Deps, person: Person, *, everyone: bool = False) -> list[TokenSummary]:
+    """Return a person's own tokens that aren't over, oldest first. With `everyone`, return the whole team's.
+
+    Raises Refused if the person wants to see everyone's tokens and is neither an approver nor an admin.
+    """
+    if everyone and not is_approver_or_admin(person, deps.rules):
+        raise Refused("Only approvers and admins can see everyone's tokens. To see yours, leave out all.")
     async with deps.store.read() as tx:
-        return await _summaries(tx, deps, await tx.tokens.live(person.id))
+        return await _summaries(tx, deps, await tx.tokens.live(None if everyone else person.id))
 
 
 async def token_for(deps: Deps, person: Person, token_id: str) -> TokenSummary:

@@ -220,7 +220,7 @@ def turn_of_program(
         allowed = [
             offer
             for offer in listed
-            if offer.rate <= rental.terms.max_rate and may_substitute(offer.gpu, rental.terms.gpu, rules)
+            if offer.rate <= rental.terms.max_rate and _was_approved(offer, rental, rules)
         ]
         beyond = None
     else:
@@ -235,3 +235,9 @@ def turn_of_program(
     if beyond is not None and beyond.can_ask and token.terms is not None and token.terms.beyond is BeyondTerms.ASK:
         return AskApprover(listed[0])
     return EndSearch(beyond) if entry.once else None
+
+
+def _was_approved(offer: Offer, rental: Rental, rules: Rules) -> bool:
+    """Return whether the GPU of an offer is the approved one. Before an offer was found, any matching GPU is."""
+    same = rental.terms.gpu == rental.request.gpu
+    return same or may_substitute(offer.gpu, rental.terms.gpu, rules)

@@ -274,8 +274,9 @@ def _next_query(search: SharedSearch, waiter: Waiter, now: datetime, rules: Rule
     if waiter.waitlist_entry.once:
         # A single search decides about this entry. Start it at once, even if the market has just been queried for
         # other entries. If the entry still waits after its search, the market didn't answer.
-        tried = search.asked_at is not None and search.asked_at >= waiter.since
-        at = max(search.asked_at + TRY_ONCE_AGAIN, now) if tried and search.asked_at is not None else now
+        asked_at, since = search.asked_at, waiter.since
+        tried = asked_at is not None and (asked_at > since or (asked_at == since and search.misses > 0))
+        at = max(asked_at + TRY_ONCE_AGAIN, now) if tried and asked_at is not None else now
     at = max(at, next_purchase(waiter.attempts, now))
     return at if waiter.waitlist_entry.any_time else next_within(at, waiter.zone, rules.hours)
 
