@@ -70,6 +70,7 @@ from bot.model import api
 from bot.model.api import ApiModel
 from bot.model.offer import Catalog
 from bot.model.rental import Rental
+from bot.model.summary import ProgramView
 from bot.model.token import Access
 from bot.net.http_listener import LOOK_EVERY, HttpListener
 from bot.net.socket_file import listen
@@ -211,11 +212,16 @@ class ApiServer:
         return self._listener.addresses
 
     async def listen(self, address: str | socket.socket) -> None:
-        """Start listening. Raises OSError if the address can't be used."""
+        """Start listening. Raises OSError if the address can't be used.
+
+        From now on, this process expects heartbeats.
+        """
         await self._listener.listen(address)
+        self._outside.deps.door.open_since = self._clock.now()
 
     def stop(self) -> None:
         """Answer all waiting requests, and accept no further connections."""
+        self._outside.deps.door.open_since = None
         self.waits.stop()
         self._listener.stop_listening()
 
@@ -299,7 +305,7 @@ class ApiServer:
             # Find the rental before reading the request: an end that it names may have passed in the meantime, so
             # that the same request couldn't be made any more.
             _check_same(earlier[0].rental, asked)
-            return _accepted(rental_answer(earlier[0], deps.clock.now()))
+            return _accepted(_described(deps, earlier[0]))
         request = read_request(
             body, self._catalog(), deps.rules, now=deps.clock.now(), zone=person.tz or deps.rules.timezone
         )
@@ -323,8 +329,7 @@ class ApiServer:
     async def _list(self, call: Call) -> Answer:
         query = read_query(call.request.query, ListQuery)
         views = await programs.rentals_for(call.deps, call.caller, query.key)
-        now = call.deps.clock.now()
-        return _json(api.Rentals(rentals=tuple(rental_answer(view, now) for view in views)))
+        return _json(api.Rentals(rentals=tuple(_described(call.deps, view) for view in views)))
 
     async def _show(self, call: Call) -> Answer:
         query, rental_id, request = read_query(call.request.query, ShowQuery), call.rental_id, call.request
@@ -387,8 +392,7 @@ class ApiServer:
     # --- what they share
 
     async def _look(self, call: Call, rental_id: str) -> api.Rental:
-        view = await programs.rental_for(call.deps, call.caller, rental_id)
-        return rental_answer(view, call.deps.clock.now())
+        return _described(call.deps, await programs.rental_for(call.deps, call.caller, rental_id))
 
     def _catalog(self) -> Catalog:
         known = self._outside.catalog()
@@ -425,6 +429,10 @@ def fingerprint(body: api.RentalRequest) -> str:
     """Return a hash of what a program asked for. Two requests with the same key must have the same hash."""
     fields = body.model_dump(mode="json", exclude={"reuse"})
     return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
+
+
+def _described(deps: Deps, view: ProgramView) -> api.Rental:
+    return rental_answer(view, deps.clock.now(), deps.listens_since)
 
 
 def _secret(request: web.Request) -> str:
