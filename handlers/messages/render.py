@@ -21,6 +21,7 @@ from handlers.messages import (
     buying,
     ended,
     ends,
+    heartbeats,
     jobs,
     money,
     needed,
@@ -38,7 +39,21 @@ from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered
 from handlers.phrases.format import Reader
 
-SUBJECTS = (account, admin_questions, backups, buying, ended, ends, jobs, money, needed, owners, ready, requests)
+SUBJECTS = (
+    account,
+    admin_questions,
+    backups,
+    buying,
+    ended,
+    ends,
+    heartbeats,
+    jobs,
+    money,
+    needed,
+    owners,
+    ready,
+    requests,
+)
 """The modules with the functions that compose messages. Importing a module registers its functions."""
 
 REFRESH_ASKED_EVERY = timedelta(minutes=3)
