@@ -18,9 +18,9 @@ from bot.model.offer import vendor_name
 from bot.model.rental import Rental
 from bot.model.request import Contract, Request
 from bot.model.state import State
-from bot.model.summary import ProgramView, TokenSummary
+from bot.model.summary import ProgramView
 from bot.model.text import about_span, listed, one_line, say_price, say_utc, span
-from bot.model.token import Access
+from bot.model.token import Access, TokenSummary
 from bot.policy.team.token_terms import per_hour_left, total_left
 from handlers.messages.ssh_lines import ssh_command
 from handlers.phrases.rental_text import reason as why_text
@@ -333,4 +333,3 @@ def _next_step(view: ProgramView, state: ProgramState, now: datetime) -> str:
         same = f"with the same key, {key}" if key is not None else f"for {rental.id}"
         return f"Ask again in {seconds} s {same}; a new key would ask for a second machine."
     return NEVER_AGAIN
-

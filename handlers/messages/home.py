@@ -14,11 +14,14 @@ from bot.model.person import Key
 from bot.model.state import State
 from bot.model.summary import HomeView, RentalSummary, TeamMonth, WaitingView
 from bot.model.text import plural, say_at_most
+from bot.model.token import TokenSummary
 from bot.policy.buying.budgets import say_left, say_month
 from bot.policy.team.roles import is_owner
 from handlers.ids import NO_VALUE, Action, PageValue, RentalValue
 from handlers.messages.keys import remove_button
 from handlers.messages.lists import line
+from handlers.messages.tokens import home_line
+from handlers.messages.tokens import stop_button as stop_token_button
 from handlers.messages.waiting import waiting_text
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Rendered, button, cut, named
@@ -37,8 +40,8 @@ from handlers.phrases.rental_text import describe, machine_in, people
 
 LINE = 900
 """The maximum number of bytes in one line."""
-KEYS, WAITS, BUDGETS = 10, 5, 5
-"""The maximum numbers of SSH keys, waitlist entries and budgets that the tab shows."""
+KEYS, WAITS, BUDGETS, TOKENS = 10, 5, 5, 5
+"""The maximum numbers of SSH keys, waitlist entries, budgets and API tokens that the tab shows."""
 TEAM_BUDGETS = 8
 """The maximum number of budgets of the team and its projects that the tab shows to an approver."""
 
@@ -68,6 +71,7 @@ def _content(shown: HomeView | None, reader: Reader) -> list[Json | None]:
         *_to_decide(shown, reader),
         *_yours(shown, reader),
         *_waits(shown.waits, reader.times),
+        *_tokens(shown.tokens),
         _line(f"*Money*  {_money(shown)}"),
         *_keys(shown.keys),
         _line(f"*Team*  {_team(shown)}", button("Show all", Action.SHOW_TEAM, NO_VALUE)),
@@ -163,6 +167,15 @@ def _waits(waits: Sequence[WaitingView], times: Times) -> list[Json | None]:
             for one in waits[:WAITS]
         ),
         blocks.context(f"{more} more: /gpu list") if more > 0 else None,
+    ]
+
+
+def _tokens(tokens: Sequence[TokenSummary]) -> list[Json | None]:
+    more = len(tokens) - TOKENS
+    return [
+        blocks.section("*Your tokens*") if tokens else None,
+        *(_line(home_line(one), stop_token_button(one.token.id, one.token.name)) for one in tokens[:TOKENS]),
+        blocks.context(f"{more} more: /gpu token list") if more > 0 else None,
     ]
 
 

@@ -27,6 +27,7 @@ from handlers.messages import (
     owners,
     ready,
     requests,
+    tokens,
 )
 from handlers.messages.card import card
 from handlers.messages.ended import ended_receipt
@@ -38,7 +39,21 @@ from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered
 from handlers.phrases.format import Reader
 
-SUBJECTS = (account, admin_questions, backups, buying, ended, ends, jobs, money, needed, owners, ready, requests)
+SUBJECTS = (
+    account,
+    admin_questions,
+    backups,
+    buying,
+    ended,
+    ends,
+    jobs,
+    money,
+    needed,
+    owners,
+    ready,
+    requests,
+    tokens,
+)
 """The modules with the functions that compose messages. Importing a module registers its functions."""
 
 REFRESH_ASKED_EVERY = timedelta(minutes=3)

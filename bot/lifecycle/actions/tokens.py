@@ -44,7 +44,7 @@ from bot.model.text import one_line
 from bot.model.token import DecidedTerms, RequestedTerms, Token, TokenState, TokenSummary, TokenTerms
 from bot.policy.access.token_secret import hash_of, is_hash_of, is_secret, new_secret
 from bot.policy.buying.spending import CONFIRM_ABOVE, LONGEST_REASON, ONLY_APPROVERS, check_approver
-from bot.policy.team.roles import check_user, may_deny, may_destroy, may_use, sees_money
+from bot.policy.team.roles import check_user, is_approver_or_admin, may_deny, may_destroy, may_use, sees_money
 from bot.policy.team.rules import Rules
 from bot.policy.team.token_terms import check_terms, clean_name, end_of, is_tighter, over_limits_of, works
 from store.db import Tx
@@ -427,11 +427,11 @@ class DenyToken(Direct[TermsToDecide, Token], id="deny_token"):
         return True
 
     async def do(self, tx: Tx, deps: Deps, person: Person, plan: TermsToDecide) -> Token:
-        before, now = plan.token, deps.clock.now()
+        before, now, reason = plan.token, deps.clock.now(), one_line(self.why, LONGEST_REASON)
         if before.state is TokenState.ASKED:
-            after = ended(before, TokenState.DENIED, now, by=person.id)
+            after = ended(before, TokenState.DENIED, now, by=person.id, reason=reason)
         else:
-            after = without_request(before, now, by=person.id)
+            after = without_request(before, now, by=person.id, reason=reason)
         token = await save(tx, before, after)
         await send_of_token(
             tx,
@@ -442,7 +442,7 @@ class DenyToken(Direct[TermsToDecide, Token], id="deny_token"):
             version=plan.requested.version,
             total=plan.requested.terms.total,
             still_works=not token.state.over,
-            detail=one_line(self.why, LONGEST_REASON) or None,
+            detail=reason or None,
         )
         return token
 
@@ -574,7 +574,18 @@ class StopToken(Direct[ToStop, TokenStopped], id="stop_token"):
 async def tokens_of(deps: Deps, person: Person) -> list[TokenSummary]:
     """Return a person's own tokens that aren't over, oldest first."""
     async with deps.store.read() as tx:
-        return await _summaries(tx, deps, await tx.tokens.live(person.id))
+        return await summaries(tx, deps, await tx.tokens.live(person.id))
+
+
+async def all_tokens(deps: Deps, person: Person) -> list[TokenSummary]:
+    """Return everybody's tokens that aren't over, oldest first.
+
+    Raises Refused if the person is neither an approver nor an admin.
+    """
+    if not is_approver_or_admin(person, deps.rules):
+        raise Refused("Only approvers and admins can see everybody's tokens. /gpu token list shows yours.")
+    async with deps.store.read() as tx:
+        return await summaries(tx, deps, await tx.tokens.live())
 
 
 async def token_for(deps: Deps, person: Person, token_id: str) -> TokenSummary:
@@ -586,10 +597,23 @@ async def token_for(deps: Deps, person: Person, token_id: str) -> TokenSummary:
         token = await _known(tx, token_id)
         if not sees_money(person, token.owner, deps.rules):
             raise Refused("Only its owner, approvers and admins can see this token.")
-        return (await _summaries(tx, deps, [token]))[0]
+        return (await summaries(tx, deps, [token]))[0]
 
 
-async def _summaries(tx: Tx, deps: Deps, tokens: Iterable[Token]) -> list[TokenSummary]:
+async def token_to_change(deps: Deps, person: Person, token_id: str) -> Token:
+    """Return a token whose terms its owner wants to change.
+
+    Raises Mistake if the token is unknown, Refused if the person isn't its owner, and TooLate if it is over.
+    """
+    async with deps.store.read() as tx:
+        token = await _known(tx, token_id)
+    _check_owner(token, person)
+    _check_not_over(token, deps.clock.now())
+    return token
+
+
+async def summaries(tx: Tx, deps: Deps, tokens: Iterable[Token]) -> list[TokenSummary]:
+    """Return these tokens with their use and the names of their owners, in the same order."""
     now = deps.clock.now()
     names = await tx.people.names({token.owner for token in tokens})
     return [

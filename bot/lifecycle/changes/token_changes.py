@@ -41,18 +41,23 @@ async def send_of_token(
     await send(tx, deps, event, token.owner, token_id=token.id)
 
 
-def without_request(token: Token, now: datetime, *, by: str | None = None) -> Token:
+def without_request(token: Token, now: datetime, *, by: str | None = None, reason: str = "") -> Token:
     """Return a token without its pending request for terms.
 
-    `by` is the approver who denied the request. None if the request expired, or if its owner withdrew it.
+    `by` is the approver who denied the request, for this reason. None if the request expired, or if its owner
+    withdrew it.
     """
     if token.requested is None:
         return token
-    decided = DecidedTerms(version=token.requested.version, approved=False, by=by, at=now)
+    decided = DecidedTerms(version=token.requested.version, approved=False, by=by, at=now, reason=reason)
     return changed(token, requested=None, decided=decided)
 
 
-def ended(token: Token, state: TokenState, now: datetime, *, by: str | None = None) -> Token:
-    """Return a token after its end. `by` is the person who ended it. None if nobody did."""
+def ended(token: Token, state: TokenState, now: datetime, *, by: str | None = None, reason: str = "") -> Token:
+    """Return a token after its end.
+
+    `by` is the person who ended it. None if nobody did. If this person denied the first terms, `reason` is their
+    reason.
+    """
     denied_by = by if state is TokenState.DENIED else None
-    return changed(without_request(token, now, by=denied_by), state=state, over_at=now, over_by=by)
+    return changed(without_request(token, now, by=denied_by, reason=reason), state=state, over_at=now, over_by=by)

@@ -226,7 +226,11 @@ def turn_of_program(
         allowed = [offer for offer in listed if exceeds(offer) is None]
         beyond = exceeds(listed[0]) if listed else None
     if allowed:
-        return Rent(fewest_failures(allowed, waiter.attempts, now)) if next_purchase(waiter.attempts, now) <= now else None
+        return (
+            Rent(fewest_failures(allowed, waiter.attempts, now))
+            if next_purchase(waiter.attempts, now) <= now
+            else None
+        )
     if beyond is not None and beyond.can_ask and token.terms is not None and token.terms.beyond is BeyondTerms.ASK:
         return AskApprover(listed[0])
     return EndSearch(beyond) if entry.once else None
