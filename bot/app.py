@@ -40,6 +40,7 @@ from bot.lifecycle.money.buying_blocks import note_token
 from bot.lifecycle.money.month_files import file_months
 from bot.lifecycle.money.spend import check_budget_alerts, notify_unusual_day, send_digest
 from bot.lifecycle.people.deciders import check_deciders
+from bot.lifecycle.people.token_ends import expire_tokens
 from bot.lifecycle.people.undecided import check_undecided
 from bot.market.client import CatalogCache, ComputeClear
 from bot.net.github import github_at
@@ -266,6 +267,7 @@ async def build(
                 Job("approvers", lambda deps: check_deciders(deps, people), every(minutes=15)),
                 Job("waiting", check_undecided, every(minutes=5)),
                 Job("owners", check_owners, every(minutes=30)),
+                Job("tokens", expire_tokens, every(minutes=5)),
                 Job("months", file_months, every(minutes=15)),
                 Job("digest", send_digest, every(minutes=5)),
                 Job(ALERTS_JOB, check_budget_alerts, every(minutes=5)),

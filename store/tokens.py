@@ -24,6 +24,7 @@ _OF_SECRET = select_by(_c.secret_hash)
 _LIVE_OF = select_by(_c.owner, _c.created_at, _c.id).where(_c.live)
 _NAMED = select_by(_c.owner).where(_c.live, _c.name == bindparam("token_name"))
 _LIVE = select(tokens).where(_c.live).order_by(_c.created_at, _c.id)
+_OWNERS = select(_c.owner).where(_c.live).distinct()
 _DUE = select(tokens).where(_c.due_at <= bindparam("now")).order_by(_c.due_at, _c.id)
 _UPDATE = update(tokens).where(_c.id == bindparam("key"), _c.version == bindparam("was_version"))
 _OWN_FIELDS = frozenset({"id", "version", "created_at", "last_used_at", "refusal", "crowded_at"})
@@ -61,6 +62,10 @@ class Tokens(Rows):
     async def live(self, owner: str | None = None) -> list[Token]:
         """Return the tokens that aren't over, oldest first. If `owner` is given, return only this person's."""
         return await (self._all(Token, _LIVE) if owner is None else self._all(Token, _LIVE_OF, key=owner))
+
+    async def owners(self) -> set[str]:
+        """Return the owners of all tokens that aren't over."""
+        return set(await self._conn.scalars(_OWNERS))
 
     async def named(self, owner: str, name: str) -> Token | None:
         """Return the token of a person with this name that isn't over, or None."""

@@ -239,6 +239,7 @@ def _renting(rules: Rules, names: Names) -> list[str]:
         f"{'with' if announce.address_in_channel else 'without'} its address.",
         f"A person can be on the waitlist for {plural(waiting.per_person, 'machine')} at a time, and for "
         f"{span(waiting.longest)} at most. I look for offers every {span(waiting.every)}.",
+        f"A token, with which a program rents machines, can work for {span(rules.tokens.longest)} at most.",
         f"Setup scripts: {listed(sorted(map(names.text, rules.setup)))}." if rules.setup else "",
     ]
 

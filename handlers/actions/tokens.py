@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from decimal import Decimal
 
 from bot.lifecycle.actions import tokens
 from bot.model.state import UNBOUGHT
@@ -22,8 +22,7 @@ from handlers.phrases.format import Reader, first_few, join, per_hour, person
 
 async def show(context: Context, interaction: UserInteraction, *, everyone: bool) -> Outcome:
     """Show a list of the person's own tokens, or of everybody's. Only approvers and admins can see everybody's."""
-    read = tokens.all_tokens if everyone else tokens.tokens_of
-    found = await read(context.deps, interaction.person)
+    found = await tokens.tokens_of(context.deps, interaction.person, everyone=everyone)
     return Reply(content=views.listing(found, context.reader(interaction.person), everyone=everyone))
 
 
@@ -96,14 +95,14 @@ async def deny(context: Context, interaction: UserInteraction, value: TokenVersi
 # --- stopping a token
 
 
-def stop_dialog(plan: tokens.ToStop, now: datetime) -> Modal:
+def stop_dialog(plan: tokens.ToStop) -> Modal:
     """Return the dialog in which a person confirms that a token is stopped, and that its machines end."""
     token, name = plan.token, views.token_name(plan.token.name)
-    machines = [one.rental for one in plan.rentals if one.rental.state not in UNBOUGHT]
+    machines = [rental for rental in plan.rentals if rental.state not in UNBOUGHT]
     requests, several = len(plan.rentals) - len(machines), len(machines) > 1
-    script_ends = max((one.end_after_script for one in plan.rentals if one.end_after_script), default=None)
+    rate = sum((rental.rate or Decimal(0) for rental in machines), Decimal(0))
     ids = listed(first_few([rental.id for rental in machines], views.RENTALS_SHOWN))
-    costs = f" ({per_hour(plan.rate)})" if plan.rate else ""
+    costs = f" ({per_hour(rate)})" if rate else ""
     ends = f"Its {f'{len(machines)} machines end' if several else 'machine ends'}{costs}."
     waiting = f"{plural(requests, 'waiting request is', 'waiting requests are')} withdrawn."
     return blocks.modal(
@@ -114,7 +113,7 @@ def stop_dialog(plan: tokens.ToStop, now: datetime) -> Modal:
         else None,
         blocks.section("The token stops working at once and for good.") if not token.state.over else None,
         blocks.section(text) if (text := join(ends if machines else "", waiting if requests else "")) else None,
-        graceful_destroy_box(None if script_ends is None else script_ends - now, several=several),
+        graceful_destroy_box(plan.script_for, several=several),
         submit=f"Stop {name}",
         value=TokenValue(token_id=token.id),
     )
@@ -132,7 +131,7 @@ async def stop(context: Context, interaction: UserInteraction, value: TokenValue
         interaction,
         tokens.StopToken(value.token_id, graceful_destroy),
         lambda stopped, reader: replies.reply(views.stopped_text(stopped.token, stopped.rentals, reader.times)),
-        dialog=lambda wanted, reader: stop_dialog(wanted.plan, reader.now),
+        dialog=lambda wanted, _: stop_dialog(wanted.plan),
     )
 
 

@@ -12,8 +12,7 @@ from bot.errors import InvalidToken
 from bot.lifecycle.actions.tokens import caller_of
 from bot.model.base import changed
 from bot.model.state import State
-from bot.model.token import Access, BeyondTerms, Token, TokenState, WhenLost
-from bot.policy.access.token_secret import is_secret
+from bot.model.token import Access, BeyondTerms, TokenState, WhenLost
 from bot.policy.team.rules import Project
 from handlers.listeners import modals
 from handlers.listeners.interaction import submission
@@ -22,26 +21,9 @@ from tests.handlers.rental_states import make_ready
 from tests.handlers.team import RULES, Json, Team, team
 from tests.handlers.test_messages import say
 from tests.handlers.test_unmanaged_machines import direct
+from tests.handlers.token_states import NAME, make, tokens
 
-NAME = "nightly eval"
 ASKED = "Approve a token for up to $200.00?"
-
-
-def secret_in(view: Json | None) -> str:
-    """Return the secret in the last step of the form, and check that nothing else of the dialog contains it."""
-    assert view is not None
-    (secret,) = re.findall(r"gpb_\w+", view["reads"])
-    assert is_secret(secret)
-    assert secret not in view["private_metadata"]
-    return str(secret)
-
-
-async def make(ours: Team, user: str = ANA, name: str = NAME, **inputs: Any) -> str:
-    """Make a token as a person, with the proposed terms except for these inputs, and return its secret."""
-    assert await ours.command(user, "token") == ""
-    outcome = await ours.submit(user, **{"token_name": name, "models": ["H100", "L40S"], **inputs})
-    assert outcome["ok"], outcome
-    return secret_in(await ours.modal(user))
 
 
 async def submit(ours: Team, form: Json | None) -> Json:
@@ -54,12 +36,6 @@ async def submit(ours: Team, form: Json | None) -> Json:
     view["blocks"] = [{"type": "input", "block_id": name} for name in values]
     (ack,) = await ours.handle(submission, modals.submitted, {"user": {"id": ANA}, "view": view})
     return ack
-
-
-async def tokens(ours: Team, *ids: str) -> list[Token]:
-    """Return Ana's tokens that aren't over, or the tokens with these IDs."""
-    async with ours.deps.store.read() as tx:
-        return list((await tx.tokens.get_many(ids)).values()) if ids else await tx.tokens.live(ANA)
 
 
 def stored(folder: Path) -> bytes:
@@ -316,7 +292,7 @@ async def test_approvers_can_list_everybodys_tokens(tmp_path: Path) -> None:
         shown = await listed(ours, BEN, "token list all")
         assert [button["text"] for button in shown["buttons"]] == ["Stop this token"]
         refused = await ours.command(ANA, "token list all")
-        assert refused.startswith("Only approvers and admins can see everybody's tokens.")
+        assert refused.startswith("Only approvers and admins can see everyone's tokens.")
 
 
 async def test_an_unknown_word_after_token_gets_a_hint(tmp_path: Path) -> None:

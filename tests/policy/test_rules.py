@@ -52,6 +52,7 @@ finance: {people: [U0FIN], groups: [S0FIN]}
 digest: mon 09:00
 retention: {messages: 30d, quotes: 36h, people: 8d}
 waiting: {per_person: 5, longest: 3d, every: 90s}
+tokens: {longest: 14d}
 """
 
 
@@ -115,6 +116,7 @@ def test_every_key_of_the_file_is_read(tmp_path: Path) -> None:
     assert (kept.messages, kept.quotes, kept.people) == (30 * 24 * HOUR, 36 * HOUR, 8 * 24 * HOUR)
     waiting = rules.waiting
     assert (waiting.per_person, waiting.longest, waiting.every) == (5, 72 * HOUR, 1.5 * MINUTE)
+    assert rules.tokens.longest == 14 * 24 * HOUR
     assert (rules.procure.attempts, rules.procure.dearer) == (3, Decimal("0.075"))
     assert rules.procure.provision_timeout == 20 * MINUTE
     assert (rules.lease.default, rules.lease.max, rules.lease.grace) == (2 * HOUR, 48 * HOUR, 5 * MINUTE)

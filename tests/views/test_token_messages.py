@@ -380,12 +380,12 @@ def test_the_stop_dialog_names_the_machines_that_end() -> None:
     second = changed(first, id="c9rwk")
     searching = rental(State.AWAITING_APPROVAL, id="p4wd9")
     plans = (
-        ToStop(token(), "Ana", (ToDestroy(first, NOW + 10 * M), ToDestroy(second, None))),
-        ToStop(token(), "Ana", (ToDestroy(first, None), ToDestroy(searching, None))),
-        ToStop(token(), "Ana", ()),
-        ToStop(token(state=TokenState.EXPIRED), "Ana", (ToDestroy(first, None),)),
+        ToStop(token(), "Ana", (ToDestroy(first, NOW + 10 * M), ToDestroy(second, None)), 10 * M),
+        ToStop(token(), "Ana", (ToDestroy(first, None), ToDestroy(searching, None)), None),
+        ToStop(token(), "Ana", (), None),
+        ToStop(token(state=TokenState.EXPIRED), "Ana", (ToDestroy(first, None),), None),
     )
-    dialogs = [stop_dialog(plan, NOW) for plan in plans]
+    dialogs = [stop_dialog(plan) for plan in plans]
     assert page(*(dialog(each, NOW) for each in dialogs)) == snapshot("""\
 
 == Stop nightly eval? ==
@@ -495,7 +495,7 @@ def test_a_name_with_markup_stays_within_slacks_limits(name: str) -> None:
     named = waiting(name=name)
     plan = TermsToDecide(named, ASKED, Person(id=ANA, name=name))
     views = (
-        stop_dialog(ToStop(named, name, ()), NOW),
+        stop_dialog(ToStop(named, name, (), None)),
         approve_dialog(plan, reading(NOW)),
         deny_dialog(plan),
         secret_dialog(TokenMade(named, SecretStr(SECRET), (), None), RULES),

@@ -12,6 +12,7 @@ from bot.lifecycle.changes.apply import apply
 from bot.lifecycle.changes.lease_changes import drop_extension
 from bot.lifecycle.changes.transitions import alter
 from bot.lifecycle.deps import Deps, StepDeps, transact
+from bot.lifecycle.people.token_ends import stop_tokens_of
 from bot.lifecycle.people.undecided import end_request
 from bot.model.admin_question import OwnerLeft
 from bot.model.base import EVER, changed
@@ -26,12 +27,12 @@ log = structlog.get_logger()
 
 
 async def check_owners(deps: StepDeps) -> None:
-    """Look up the owners of current rentals, and ask the admins about the rentals of owners who have left.
+    """Look up the owners of rentals and tokens, and ask the admins about the rentals of owners who have left.
 
     Raises StoreBusy if the store doesn't accept the changes.
     """
     async with deps.store.read() as tx:
-        owners = await tx.rentals.owners()
+        owners = await tx.rentals.owners() | await tx.tokens.owners()
     for owner in sorted(owners):
         # Look up the owners in Slack one by one, because Slack allows only a few requests per minute.
         await deps.directory.refresh([owner])
@@ -53,12 +54,13 @@ async def check_owners(deps: StepDeps) -> None:
 async def ask_about_rentals_of(deps: Deps, owner: str) -> None:
     """Ask the admins about each rental of a person who has left, unless they have already been asked.
 
-    The person's pending requests for more time and their waitlist entries are withdrawn. Raises StoreBusy if the
-    store doesn't accept the changes.
+    The person's tokens are stopped. Their pending requests for more time and their waitlist entries are withdrawn.
+    Raises StoreBusy if the store doesn't accept the changes.
     """
 
     async def decision(tx: Tx) -> None:
         now = deps.clock.now()
+        await stop_tokens_of(tx, deps, owner)
         for rental in await tx.rentals.undecided():
             if rental.extension is not None and rental.extension.asked_by == owner:
                 await _drop_extension(tx, deps, rental, owner, now)

@@ -13,6 +13,7 @@ from bot.lifecycle.actions.action import Direct, Done
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.people.deciders import deciders, rules_now
 from bot.lifecycle.people.teammates import names_of
+from bot.lifecycle.people.token_requests import ask_others_about_tokens, count_requests_again
 from bot.lifecycle.people.undecided import ask_others, count_again
 from bot.model.account_facts import ABSENCES
 from bot.model.base import changed
@@ -90,3 +91,5 @@ async def _apply_to_waiting(tx: Tx, deps: Deps) -> None:
     """Update the pending requests, because an approver has gone away or is back."""
     await ask_others(tx, deps)
     await count_again(tx, deps)
+    await ask_others_about_tokens(tx, deps)
+    await count_requests_again(tx, deps)

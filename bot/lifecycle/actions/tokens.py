@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
 
 from pydantic import SecretStr
 
@@ -297,6 +296,7 @@ def _with_terms(token: Token, terms: TokenTerms, plan: NewTerms, now: datetime, 
             version=token.next_version,
             asked_at=now,
             expires_at=pending_decision(plan.asked, now, rules).expires_at,
+            others_asked=plan.asked.asked.others_instead,
         )
         return changed(token, requested=requested)
     approved_by = token.approved_by if plan.tighter else None
@@ -427,12 +427,11 @@ class DenyToken(Direct[TermsToDecide, Token], id="deny_token"):
         return True
 
     async def do(self, tx: Tx, deps: Deps, person: Person, plan: TermsToDecide) -> Token:
-        before, now, reason = plan.token, deps.clock.now(), one_line(self.why, LONGEST_REASON)
-        if before.state is TokenState.ASKED:
-            after = ended(before, TokenState.DENIED, now, by=person.id, reason=reason)
-        else:
-            after = without_request(before, now, by=person.id, reason=reason)
-        token = await save(tx, before, after)
+        now, reason = deps.clock.now(), one_line(self.why, LONGEST_REASON)
+        after = without_request(plan.token, now, by=person.id, reason=reason)
+        if after.state is TokenState.ASKED:
+            after = ended(after, TokenState.DENIED, now, by=person.id)
+        token = await save(tx, plan.token, after)
         await send_of_token(
             tx,
             deps,
@@ -492,18 +491,15 @@ class ToStop:
     token: Token
     owner: str
     """The name of the token's owner."""
-    rentals: tuple[ToDestroy, ...]
-    """The rentals that aren't being destroyed yet, oldest first, each with the time that its script may need."""
+    to_end: tuple[ToDestroy, ...]
+    """The rentals that aren't being destroyed yet, oldest first."""
+    script_for: timedelta | None
+    """The longest time for which a machine can run its `/root/on-ending.sh` first. None if no machine can."""
 
     @property
-    def rate(self) -> Decimal:
-        """The price of the machines that end, in USD per hour."""
-        return sum((one.rental.rate or Decimal(0) for one in self.rentals if one.rental.lease), Decimal(0))
-
-    @property
-    def runs_scripts(self) -> bool:
-        """True if at least one machine can run its `/root/on-ending.sh` first."""
-        return any(one.end_after_script is not None for one in self.rentals)
+    def rentals(self) -> tuple[Rental, ...]:
+        """The rentals that end with the token, oldest first."""
+        return tuple(one.rental for one in self.to_end)
 
 
 @dataclass(frozen=True)
@@ -543,7 +539,9 @@ class StopToken(Direct[ToStop, TokenStopped], id="stop_token"):
             raise TooLate(f"{token.name} has already ended, and so have its machines. Nothing was changed.")
         names = await tx.people.names([token.owner])
         to_end = [ToDestroy(one, await end_after_script(tx, deps, one)) for one in rentals]
-        return ToStop(token, names.get(token.owner, token.owner), tuple(to_end))
+        now = deps.clock.now()
+        script_for = max((one.end_after_script - now for one in to_end if one.end_after_script), default=None)
+        return ToStop(token, names.get(token.owner, token.owner), tuple(to_end), script_for)
 
     def confirms(self, plan: ToStop) -> bool:
         return True
@@ -552,7 +550,7 @@ class StopToken(Direct[ToStop, TokenStopped], id="stop_token"):
         token = plan.token
         if not token.state.over:
             token = await save(tx, token, ended(token, TokenState.STOPPED, deps.clock.now(), by=person.id))
-        rentals = [await self._end(tx, deps, person, one) for one in plan.rentals]
+        rentals = [await self._end(tx, deps, person, one) for one in plan.to_end]
         ids = tuple(rental.id for rental in rentals)
         await send_of_token(tx, deps, EventKind.TOKEN_STOPPED, token, by=person.id, rentals=ids)
         return TokenStopped(token, tuple(rentals))
@@ -571,21 +569,15 @@ class StopToken(Direct[ToStop, TokenStopped], id="stop_token"):
 # --- queries
 
 
-async def tokens_of(deps: Deps, person: Person) -> list[TokenSummary]:
-    """Return a person's own tokens that aren't over, oldest first."""
-    async with deps.store.read() as tx:
-        return await summaries(tx, deps, await tx.tokens.live(person.id))
+async def tokens_of(deps: Deps, person: Person, *, everyone: bool = False) -> list[TokenSummary]:
+    """Return a person's own tokens that aren't over, oldest first. With `everyone`, return the whole team's.
 
-
-async def all_tokens(deps: Deps, person: Person) -> list[TokenSummary]:
-    """Return everybody's tokens that aren't over, oldest first.
-
-    Raises Refused if the person is neither an approver nor an admin.
+    Raises Refused if the person wants to see everyone's tokens and is neither an approver nor an admin.
     """
-    if not is_approver_or_admin(person, deps.rules):
-        raise Refused("Only approvers and admins can see everybody's tokens. /gpu token list shows yours.")
+    if everyone and not is_approver_or_admin(person, deps.rules):
+        raise Refused("Only approvers and admins can see everyone's tokens. To see yours, leave out all.")
     async with deps.store.read() as tx:
-        return await summaries(tx, deps, await tx.tokens.live())
+        return await summaries(tx, deps, await tx.tokens.live(None if everyone else person.id))
 
 
 async def token_for(deps: Deps, person: Person, token_id: str) -> TokenSummary:

@@ -10,7 +10,7 @@ from bot.lifecycle.deps import Deps
 from bot.model.base import changed
 from bot.model.event import Event, EventKind
 from bot.model.facts import TokenFacts
-from bot.model.token import DecidedTerms, Token, TokenState
+from bot.model.token import DecidedTerms, Token, TokenEnd, TokenState
 from bot.policy.team.token_terms import due_at
 from store.db import Tx
 
@@ -32,20 +32,26 @@ async def send_of_token(
 ) -> None:
     """Write an event about a token, with the present time, and send its messages.
 
+    The owner gets no message if the event happened because they left the workspace.
+
     Args:
         by: The person who caused the event. None for the bot.
         **facts: Further fields of `TokenFacts`.
     """
     about = TokenFacts(token_id=token.id, name=token.name, owner=token.owner, **facts)
     event = Event(rental_id=None, kind=kind, at=deps.clock.now(), actor=by, facts=about)
-    await send(tx, deps, event, token.owner, token_id=token.id)
+    has_left = about.why is TokenEnd.OWNER_LEFT
+    await send(tx, deps, event, None if has_left else token.owner, token_id=token.id)
 
 
 def without_request(token: Token, now: datetime, *, by: str | None = None, reason: str = "") -> Token:
     """Return a token without its pending request for terms.
 
-    `by` is the approver who denied the request, for this reason. None if the request expired, or if its owner
-    withdrew it.
+    Args:
+        token: The token. If no request is pending, it is returned unchanged.
+        now: The time.
+        by: The approver who denied the request. None if the request expired, or if its owner withdrew it.
+        reason: The reason that the approver gave.
     """
     if token.requested is None:
         return token
@@ -53,11 +59,6 @@ def without_request(token: Token, now: datetime, *, by: str | None = None, reaso
     return changed(token, requested=None, decided=decided)
 
 
-def ended(token: Token, state: TokenState, now: datetime, *, by: str | None = None, reason: str = "") -> Token:
-    """Return a token after its end.
-
-    `by` is the person who ended it. None if nobody did. If this person denied the first terms, `reason` is their
-    reason.
-    """
-    denied_by = by if state is TokenState.DENIED else None
-    return changed(without_request(token, now, by=denied_by, reason=reason), state=state, over_at=now, over_by=by)
+def ended(token: Token, state: TokenState, now: datetime, *, by: str | None = None) -> Token:
+    """Return a token after its end. `by` is the person who ended it. None if nobody did."""
+    return changed(without_request(token, now), state=state, over_at=now, over_by=by)

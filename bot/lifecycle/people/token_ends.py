@@ -5,13 +5,10 @@ from __future__ import annotations
 from bot.lifecycle.changes.token_changes import ended, save, send_of_token, without_request
 from bot.lifecycle.deps import Deps, transact
 from bot.lifecycle.money.token_use import rentals_of
-from bot.lifecycle.people.deciders import deciders
 from bot.lifecycle.people.undecided import end_request
-from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.state import UNBOUGHT, State
 from bot.model.token import Token, TokenEnd, TokenState
-from bot.policy.team.hours import after_hours
 from bot.policy.team.token_terms import end_of
 from store.db import Tx
 
@@ -59,27 +56,11 @@ async def _expire(tx: Tx, deps: Deps, token: Token) -> None:
         await save(tx, token, token)
 
 
-async def stop_tokens_of(tx: Tx, deps: Deps, owner: str) -> int:
-    """Stop all tokens of a person who left the workspace, and return their number.
+async def stop_tokens_of(tx: Tx, deps: Deps, owner: str) -> None:
+    """Stop all tokens of a person who left the workspace.
 
     The machines aren't touched, because the admins decide about them. The caller must hold the spending lock.
     """
-    tokens = await tx.tokens.live(owner)
-    for token in tokens:
+    for token in await tx.tokens.live(owner):
         after = await save(tx, token, ended(token, TokenState.STOPPED, deps.clock.now()))
         await send_of_token(tx, deps, EventKind.TOKEN_STOPPED, after, why=TokenEnd.OWNER_LEFT)
-    return len(tokens)
-
-
-async def count_requests_again(tx: Tx, deps: Deps) -> None:
-    """Recalculate when each pending request for terms expires, because an approver has gone away or is back."""
-    now, rules = deps.clock.now(), deps.rules
-    for token in await tx.tokens.live():
-        requested = token.requested
-        if requested is None:
-            continue
-        asked = await deciders(tx, rules, [token.owner], now)
-        expires_at = after_hours(requested.asked_at, rules.approval.expires, asked.hours, rules.hours)
-        expires_at = max(expires_at, now)
-        if expires_at != requested.expires_at:
-            await save(tx, token, changed(token, requested=changed(requested, expires_at=expires_at)))

@@ -16,6 +16,7 @@ from bot.lifecycle.changes.snapshot import load_snapshot
 from bot.lifecycle.changes.transitions import alter
 from bot.lifecycle.deps import Deps, transact
 from bot.lifecycle.people.deciders import Deciders, deciders, requesters_of
+from bot.lifecycle.people.token_requests import ask_others_about_tokens, others_are_due_for_tokens
 from bot.model.base import changed
 from bot.model.event import (
     DECISIONS,
@@ -59,16 +60,23 @@ async def end_request(
 async def check_undecided(deps: Deps) -> None:
     """Remind approvers of pending requests. If nobody decides, ask the people in `approval.then`.
 
+    These people are also asked about the terms of tokens. There are no reminders about tokens.
+
     Raises StoreBusy if the store doesn't accept the changes.
     """
 
     async def decision(tx: Tx) -> None:
         await ask_others(tx, deps)
+        await ask_others_about_tokens(tx, deps)
         await _remind(tx, deps)
 
     async with deps.store.read() as tx:
         waiting, now = await _load(tx, deps), deps.clock.now()
-        due = _reminders(waiting, deps, now) or any(_others_are_due(one, deps, now) for one in waiting)
+        due = (
+            _reminders(waiting, deps, now)
+            or any(_others_are_due(one, deps, now) for one in waiting)
+            or await others_are_due_for_tokens(tx, deps)
+        )
     if due:
         await transact(deps, decision)
 
