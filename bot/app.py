@@ -7,7 +7,7 @@ import gc
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
@@ -108,6 +108,7 @@ class Bot:
     delivery: Delivery
     connection: Connection
     catalog_cache: CatalogCache
+    prices: Prices
     read_secrets: Callable[[], None]
     """Reads the settings again, and uses their tokens for all future calls."""
     loops: Sequence[DueLoop[Any]]
@@ -153,10 +154,21 @@ async def run(settings: Settings) -> None:
         except OSError as error:
             raise Unusable(f"GPUBOT_HTTP: I can't listen on {settings.http}: {error.strerror}.") from None
         try:
-            async with operator_server.serve(settings.socket_path, bot.deps):
+            async with operator_server.serve(settings.socket_path, bot.deps), _api(settings, bot, stop):
                 await _run_until(stop, bot)
         finally:
             await server.close()
+
+
+def _api(settings: Settings, bot: Bot, stop: asyncio.Event) -> AbstractAsyncContextManager[None]:
+    """Return the REST API, which is served in the block of this context. It does nothing without GPUBOT_API."""
+    if settings.api is None:
+        return nullcontext()
+    # Without the API, importing its models would cost time and memory for nothing.
+    from bot.api import server as api_server  # noqa: PLC0415
+
+    outside = api_server.Outside(bot.deps, lambda: bot.catalog_cache.known, bot.prices)
+    return api_server.serve(settings.api, settings.api_socket, outside, stop)
 
 
 @asynccontextmanager
@@ -243,7 +255,7 @@ async def build(
             may_claim=replica.may_claim,
             ahead_of_witnesses=witnesses.ahead,
         )
-        catalog_cache = CatalogCache(market)
+        catalog_cache, prices = CatalogCache(market), Prices.of(market, clock)
         catalog = LocalJob("catalog", catalog_cache.refresh, clock, every(minutes=15))
         sweeps = LocalJob(
             "first sweep", lambda: first_sweep(with_newest_rules(step_deps)), clock, retry=SWEEP_AGAIN
@@ -299,7 +311,7 @@ async def build(
                 deps=deps,
                 catalog=lambda: catalog_cache.known,
                 key_source=github,
-                prices=Prices.of(market, clock),
+                prices=prices,
                 people=people,
                 channels=SlackChannels(deps, client),
                 client=client,
@@ -349,6 +361,7 @@ async def build(
             delivery=delivery,
             connection=connection,
             catalog_cache=catalog_cache,
+            prices=prices,
             read_secrets=partial(_read_secrets, market, connection),
             loops=loops,
             report=HealthReport(clock, store, in_force, metrics, [*parts, delivery]),

@@ -21,7 +21,7 @@ from __future__ import annotations
 import secrets
 from datetime import datetime, timedelta
 from enum import Enum, StrEnum, auto
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 BUG_NUMBER_CHARACTERS = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 """The characters of a bug number, without those that are easily confused with others."""
@@ -162,6 +162,17 @@ class PrivateKey(Mistake):
         if posted:
             words = "I didn't keep it, but Slack still shows your message, so delete it."
         super().__init__(f"That was a private key. {words}", next_step=NextStep.MAKE_NEW_KEY)
+
+    @classmethod
+    def sent_by_program(cls) -> Self:
+        """Return the error for a private key that a program sent."""
+        error = cls()
+        error.words = (
+            "That was a private key. I didn't keep it, and nothing was rented. Create a new pair, because the key "
+            "has left its machine, and send the line of its .pub file."
+        )
+        error.args, error.next_step = (error.words,), None
+        return error
 
 
 class KeyInUse(Mistake):

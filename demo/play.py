@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 import aiohttp
 
 from bot.errors import GpubotError
+from demo.dialogs import field_value
 from demo.processes import Bot
 from sandbox.client import Modal, Outcome, SandboxClient, SeenMessage
 
@@ -75,17 +77,22 @@ class Play:
             raise Missed(f"the click on {label} was not acknowledged: {outcome.error}")
         await self.settle()
 
-    async def confirms(self, name: str, choice: str | None = None) -> None:
+    async def confirms(
+        self, name: str, choice: str | None = None, *, filled: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         """Submit the open modal, and wait until the bot is idle.
 
-        With a `choice`, the option with this text is chosen first. Raises Missed if there is no such option, or if
-        the bot refuses the submission.
+        With a `choice`, the option with this text is chosen first. `filled` has the texts that are typed or chosen
+        in other fields, by the label of the field. Raises Missed if there is no such option or field, or if the
+        bot refuses the submission.
         """
         modal = await self.sandbox.open_modal(self.people[name])
-        shown = f"{modal.title}: {modal.reads} {f'({choice}) ' if choice else ''}[{modal.submit}]"
+        done = "; ".join(filter(None, [choice, *(f"{label}: {text}" for label, text in filled.items())]))
+        shown = f"{modal.title}: {modal.reads} {f'({done}) ' if done else ''}[{modal.submit}]"
         self.on_action(name, "dialog", shown, await self.sandbox.now())
         self._since = dict(self._read)
-        outcome = await self.sandbox.submit(self.people[name], modal, _chosen(modal, choice) if choice else None)
+        values = {**(_chosen(modal, choice) if choice else {}), **_filled(modal, filled)}
+        outcome = await self.sandbox.submit(self.people[name], modal, values or None)
         if not outcome.ok:
             raise Missed(f"the dialog was not taken: {outcome}")
         await self.settle()
@@ -224,3 +231,15 @@ def _chosen(modal: Modal, choice: str) -> dict[str, dict[str, str]]:
             if option.text == choice:
                 return {field_.block_id: {field_.action_id: option.value}}
     raise Missed(f"the dialog has no choice {choice!r}: {[one.text for f in modal.inputs for one in f.options]}")
+
+
+def _filled(modal: Modal, filled: Mapping[str, str]) -> dict[str, Any]:
+    """Return the values that are submitted if these fields are filled in, by their labels."""
+    fields = {entry.label: entry for entry in modal.inputs}
+    missing = filled.keys() - fields.keys()
+    if missing:
+        raise Missed(f"the dialog has no field {', '.join(sorted(missing))}: {list(fields)}")
+    return {
+        fields[label].block_id: {fields[label].action_id: field_value(fields[label], text)}
+        for label, text in filled.items()
+    }

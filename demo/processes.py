@@ -132,13 +132,14 @@ def environment(
     admins: str,
     channel: str,
     http: str,
+    api: str | None = None,
     policy: Path | None = None,
     slack_http: str | None = None,
 ) -> dict[str, str]:
     """Return the environment variables of a bot in the sandbox.
 
-    Without `policy`, the bot has no policy file. If `slack_http` is set, the bot runs in HTTP mode and receives
-    Slack's requests at this address.
+    If `api` is set, the bot serves its REST API at this address. Without `policy`, the bot has no policy file. If
+    `slack_http` is set, the bot runs in HTTP mode and receives Slack's requests at this address.
     """
     inherited = ("PATH", "HOME", "LANG", "LC_ALL", "VIRTUAL_ENV", "PYTHONPATH", "PYTHONWARNINGS")
     return {
@@ -155,6 +156,7 @@ def environment(
         "GPUBOT_DATABASE_URL": f"sqlite:///{folder / DATABASE}",
         "GPUBOT_SOCKET": str(folder / "gpubot.sock"),
         "GPUBOT_HTTP": http,
+        **({"GPUBOT_API": api} if api is not None else {}),
         **({"GPUBOT_POLICY": str(policy)} if policy is not None else {}),
     }
 

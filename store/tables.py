@@ -43,7 +43,7 @@ from bot.model.records import PolicyFile
 from bot.model.rental import Decider, Extension, GracefulDestroy, Question
 from bot.model.request import OfferQuery, Request, Terms
 from bot.model.state import State
-from bot.model.token import DecidedTerms, LostHeartbeat, Program, RequestedTerms, TokenState, TokenTerms
+from bot.model.token import Crowd, DecidedTerms, LostHeartbeat, Program, RequestedTerms, TokenState, TokenTerms
 from store.columns import BigId, DecimalText, DestinationText, EnumText, JsonText, SafeText, UtcDateTime
 
 metadata = MetaData(
@@ -172,6 +172,7 @@ tokens = Table(
     _time("created_at", nullable=False),
     _time("last_used_at"),
     _text("refusal"),
+    _json("crowd", Crowd),
     _time("crowded_at"),
     _time("over_at"),
     _optional_text("over_by"),

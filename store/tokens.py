@@ -12,7 +12,7 @@ from sqlalchemy import bindparam, case, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.errors import Stale
-from bot.model.token import Token
+from bot.model.token import Crowd, Token
 from store.mapping import IDS, Rows, Values, insert_new, listed, param, select_by, values
 from store.messages import Messages
 from store.tables import tokens
@@ -27,7 +27,7 @@ _LIVE = select(tokens).where(_c.live).order_by(_c.created_at, _c.id)
 _OWNERS = select(_c.owner).where(_c.live).distinct()
 _DUE = select(tokens).where(_c.due_at <= bindparam("now")).order_by(_c.due_at, _c.id)
 _UPDATE = update(tokens).where(_c.id == bindparam("key"), _c.version == bindparam("was_version"))
-_OWN_FIELDS = frozenset({"id", "version", "created_at", "last_used_at", "refusal", "crowded_at"})
+_OWN_FIELDS = frozenset({"id", "version", "created_at", "last_used_at", "refusal", "crowd", "crowded_at"})
 """Columns that `save` never updates."""
 _now = param(_c.last_used_at, "now")
 _NOTE_USE = (
@@ -39,6 +39,7 @@ _NOTE_USE = (
 )
 _NOTE_REFUSAL = update(tokens).where(_c.id == bindparam("key")).values(refusal=bindparam("why"))
 _NOTE_CROWDED = update(tokens).where(_c.id == bindparam("key")).values(crowded_at=bindparam("now"))
+_NOTE_CROWD = update(tokens).where(_c.id == bindparam("key")).values(crowd=param(_c.crowd, "newest"))
 
 
 class Tokens(Rows):
@@ -106,6 +107,10 @@ class Tokens(Rows):
     async def note_crowded(self, token_id: str, now: datetime) -> None:
         """Store that the owner is notified now that the token asks for more machines than its terms allow."""
         await self._conn.execute(_NOTE_CROWDED, {"key": token_id, "now": now})
+
+    async def note_crowd(self, token_id: str, crowd: Crowd) -> None:
+        """Store the requests that were refused within a minute. The token gets no new version."""
+        await self._conn.execute(_NOTE_CROWD, {"key": token_id, "newest": crowd})
 
 
 def _row(token: Token) -> Values:

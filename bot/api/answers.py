@@ -6,9 +6,11 @@ in UTC.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 
+from bot.lifecycle.actions.programs import ProgramOffer
 from bot.model import api
 from bot.model.api import ProgramState
 from bot.model.attempt import Why
@@ -28,6 +30,7 @@ from handlers.phrases.rental_text import reason as why_text
 PATH = "/v1/rentals"
 LONGEST_DETAIL = 500
 LONGEST_REASON = 800
+MOST_OFFERS = 20
 HEARTBEAT_WITHIN = timedelta(minutes=20)
 NEVER_AGAIN = "This key never rents again. To ask for a machine again, use a new key."
 _ASK_AGAIN = {
@@ -128,6 +131,33 @@ def request_words(request: Request, now: datetime) -> str:
     return f"{request.count}x {display_name(request.gpu, request.features)}{where}{spot} {length}"
 
 
+def quote_answer(request: Request, offers: Sequence[ProgramOffer], now: datetime) -> api.Quote:
+    """Return the answer about the offers that fit a request now, cheapest first."""
+    found = tuple(_offer(each) for each in offers[:MOST_OFFERS])
+    allowed = next((each for each in found if each.within_terms), None)
+    if not found:
+        step = 'Ask again later, ask for something else, or send "wait_for" with the request to wait for an offer.'
+    elif allowed is None:
+        step = "This token can't rent any of these by itself. Ask for less, or ask its owner."
+    else:
+        step = f"To rent, send POST {PATH}. The price can change until then."
+    return api.Quote(request=request_words(request, now), offers=found, next_step=step)
+
+
+def _offer(found: ProgramOffer) -> api.Offer:
+    offer = found.offer
+    return api.Offer(
+        gpu=display_name(offer.gpu),
+        count=offer.count,
+        vendor=one_line(vendor_name(offer.vendor), 60),
+        region=one_line(offer.region, 60),
+        per_hour=dollars(offer.rate, up=True),
+        at_most=amount(found.at_most, up=True),
+        within_terms=not found.reason,
+        reason=one_line(found.reason, LONGEST_DETAIL),
+    )
+
+
 def token_answer(summary: TokenSummary) -> api.Token:
     """Return the terms of a live token, and what is left of them.
 
@@ -162,12 +192,12 @@ def token_answer(summary: TokenSummary) -> api.Token:
 
 
 def amount(micros: Micros, *, up: bool = False) -> Decimal:
-    """Return an amount in dollars, rounded down to four decimals, or up if `up`."""
-    return dollars(in_dollars(micros), up=up)
+    """Return an amount in dollars, rounded down to the cent, or up if `up`."""
+    return in_dollars(micros).quantize(_CENT, rounding=ROUND_CEILING if up else ROUND_FLOOR)
 
 
 def dollars(exact: Decimal, *, up: bool = False) -> Decimal:
-    """Return an amount with two decimals, or with up to four if it has more."""
+    """Return an hourly price with two decimals, or with four if it has more."""
     rounded = max(exact, Decimal(0)).quantize(_TEN_THOUSANDTH, rounding=ROUND_CEILING if up else ROUND_FLOOR)
     cents = rounded.quantize(_CENT, rounding=ROUND_HALF_EVEN)
     return cents if cents == rounded else rounded
@@ -217,7 +247,8 @@ def _heartbeat_until(rental: Rental) -> datetime | None:
 def _end(rental: Rental) -> datetime | None:
     if rental.lease is None:
         return None
-    return rental.lease.ends_at if rental.over_at is None else min(rental.lease.ends_at, rental.over_at)
+    began = rental.ending.since if rental.ending is not None else None
+    return min(filter(None, (rental.lease.ends_at, began, rental.over_at)))
 
 
 # --- the reason for the state

@@ -17,7 +17,6 @@ from rapidfuzz import process
 
 from bot.errors import (
     BeyondTerms,
-    BuyingBlock,
     BuyingBlocked,
     GpubotError,
     InvalidToken,
@@ -26,15 +25,14 @@ from bot.errors import (
     Mistake,
     Outage,
     OverBudget,
-    PrivateKey,
     Refused,
     RequestMistake,
     TooLate,
     UnknownRental,
 )
 from bot.model.api import Problem
-from bot.model.person import OPERATOR
 from bot.model.text import one_line, say_utc
+from bot.policy.buying.programs import refusal_words
 
 CONTENT_TYPE = "application/problem+json"
 MOST_MISTAKES = 3
@@ -105,15 +103,15 @@ class ApiProblem(Exception):
         )
 
 
-def problem_of(error: GpubotError, now: datetime) -> ApiProblem:
-    """Return an error of the bot as a problem."""
+def problem_of(error: GpubotError, now: datetime, owner: str) -> ApiProblem:
+    """Return an error of the bot as a problem. `owner` is the name of the token's owner."""
     headers: dict[str, str] = {}
     if isinstance(error, Outage):
         seconds = error.retry_after if isinstance(error, MarketAway) and error.retry_after else RETRY_AFTER
         headers["Retry-After"] = str(math.ceil(seconds))
     elif isinstance(error, Refused) and error.again_at is not None and error.again_at > now:
         headers["Retry-After"] = str(math.ceil((error.again_at - now).total_seconds()))
-    return ApiProblem(_kind(error), words_of(error, now), headers=headers)
+    return ApiProblem(_kind(error), words_of(error, now, owner), headers=headers)
 
 
 def _kind(error: GpubotError) -> Kind:
@@ -139,38 +137,19 @@ def _kind(error: GpubotError) -> Kind:
     return OUTAGE
 
 
-def words_of(error: GpubotError, now: datetime) -> str:
-    """Return the message of an error for programs, which know neither Slack's commands nor its buttons."""
-    match error:
-        case BuyingBlocked():
-            return _blocked(error)
-        case OverBudget():
-            return f"{error.words} {error.instead}"
-        case PrivateKey():
-            return "That was a private key. I didn't keep it. Send the line of its .pub file instead."
-        case RequestMistake():
-            words = error.words
-            for line in error.lines:
-                words = words.replace(f"/gpu {line.verb} {line.shown}", f'"{line.shown}"')
-            return words
-        case Refused() if error.again_at is not None:
-            again = say_utc(error.again_at, now)
-            return error.words if again in error.words else f"{error.words} Ask again after {again}."
-    return error.words
+def words_of(error: GpubotError, now: datetime, owner: str) -> str:
+    """Return the message of an error for programs, which know neither Slack's commands nor its buttons.
 
-
-def _blocked(error: BuyingBlocked) -> str:
-    match error.block:
-        case BuyingBlock.PAUSED:
-            who = "The operator" if error.by == OPERATOR.name else one_line(error.by or "An admin", 80)
-            why = f': "{one_line(error.why, 200)}"' if error.why else ""
-            return f"{who} paused buying{why}. {error.words} Ask an admin, or ask again later with the same key."
-        case BuyingBlock.BOUGHT_AFTER_BACKUP:
-            what = "until an admin has decided about machines that are missing from the database"
-            return f"Buying is paused {what}. {error.words} Ask an admin, or ask again later with the same key."
-        case BuyingBlock.UNAUTHORIZED:
-            what = "Compute Clear rejects the bot's own token, and the admins know"
-            return f"{what}. {error.words} Ask again later with the same key."
+    `owner` is the name of the token's owner.
+    """
+    words = refusal_words(error, owner)
+    if isinstance(error, RequestMistake):
+        for line in error.lines:
+            words = words.replace(f"/gpu {line.verb} {line.shown}", f'"{line.shown}"')
+    if isinstance(error, Refused) and error.again_at is not None:
+        again = say_utc(error.again_at, now)
+        return words if again in words else f"{words} Ask again after {again}."
+    return words
 
 
 # --- requests that can't be read

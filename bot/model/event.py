@@ -340,6 +340,11 @@ def if_admins_decide(event: Event[DecidersFacts]) -> bool:
     return bool(event.facts.admins_decide)
 
 
+def if_others_decide(event: Event[DecidersFacts]) -> bool:
+    """Return whether approvers or admins were asked to decide, and not the owner."""
+    return event.facts.admins_decide is not None
+
+
 def if_fewer_hours(event: Event[DecisionFacts]) -> bool:
     """Return whether an approver approved fewer hours than were requested."""
     return event.facts.asked_span is not None
@@ -505,7 +510,12 @@ _ABOUT_MACHINE = (_Q.UNANSWERED, _Q.WANTED, _Q.TAKE)
 EFFECTS: dict[EventKind, Effects[Any]] = {
     _E.ASKED: Effects(RequestFacts, approvers=_IF_THEY_DECIDE, asks=_Q.REQUEST),
     _E.ASKED_AGAIN: Effects(
-        RequestFacts, thread=always, direct=_OWNER, approvers=_IF_THEY_DECIDE, asks=_Q.REQUEST
+        RequestFacts,
+        thread=always,
+        direct=_OWNER,
+        program_knows=if_others_decide,
+        approvers=_IF_THEY_DECIDE,
+        asks=_Q.REQUEST,
     ),
     _E.CHANGED: Effects(
         RequestFacts,

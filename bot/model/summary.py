@@ -334,7 +334,7 @@ class Over(StrEnum):
     TOTAL = "total"
     BUDGET = "budget"
     """The budget of the owner, the project or the team has too little money left."""
-    TOKEN = "token"
+    TOKEN = "token"  # noqa: S105 - a reason, not a secret
     """The request of a program exceeds the terms of its token."""
 
 

@@ -120,6 +120,14 @@ class DecidedTerms(Frozen):
     """The reason that the person gave for a denial. Untrusted text: escape it for display."""
 
 
+class Crowd(Frozen):
+    """The requests within a minute that were refused because the token had as many machines as its terms allow."""
+
+    since: Instant
+    """The time of the first of these requests."""
+    count: int
+
+
 class Token(Frozen):
     """A token. The store changes a token only by compare-and-set on `version`."""
 
@@ -144,6 +152,8 @@ class Token(Frozen):
     """The time of the newest request with the secret, to the minute. None before the first one."""
     refusal: str = ""
     """The reason why the last request with the secret was refused. Empty if it wasn't refused."""
+    crowd: Crowd | None = None
+    """The last minute in which the token asked for more machines than its terms allow. None if it never did."""
     crowded_at: Instant | None = None
     """The last time at which the owner was notified that the token asks for more machines than its terms allow."""
     over_at: Instant | None = None

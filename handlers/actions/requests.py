@@ -12,7 +12,7 @@ from bot.model.summary import RentalDetails
 from bot.model.text import say_at_most, span
 from bot.policy.buying.budgets import rules_of_project
 from bot.policy.buying.fewer_hours import FewerHours
-from bot.policy.buying.spending import LONGEST_REASON, over_at_price
+from bot.policy.buying.spending import LONGEST_REASON, reasons_for_decision
 from handlers.actions.calling import ValueHandler, carry_out, does, on, shows
 from handlers.ids import Action, Callback, Field, VersionValue
 from handlers.listeners.context import Context
@@ -92,7 +92,7 @@ def approve_dialog(details: RentalDetails, reader: Reader) -> Modal:
     if extension is None:
         lines = [
             price_fact(terms).sentence,
-            limits_fact(over_at_price(terms, rules), rules).sentence,
+            limits_fact(reasons_for_decision(rental, rules), rules, rental.program).sentence,
             over_total_text(rental.request, terms.total),
         ]
     else:

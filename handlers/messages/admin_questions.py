@@ -271,9 +271,7 @@ def _owner_left(
     about: OwnerLeft, details: RentalDetails, view: AdminQuestionView, event: Event, times: Times
 ) -> Rendered:
     question, rental = view.question, details.rental
-    name, who_left = machine(rental), person(view.names, about.owner)
-    tokens = f", and {who_left}'s tokens stopped" if rental.program is not None else ""
-    left = f"{who_left} left the workspace{tokens}"
+    name, left = machine(rental), f"{person(view.names, about.owner)} left the workspace"
     if rental.state.over or rental.state is State.DESTROYING:
         now = how_it_ended(details, machine_of(details), times)
         return blocks.message(f"{left}. {now}", closed=rental.state.over)

@@ -5,6 +5,7 @@ The card is edited as the rental changes. If the rental gets another owner, it g
 
 from __future__ import annotations
 
+from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.rental import Rental
 from bot.model.state import State
@@ -132,9 +133,12 @@ def _over(details: RentalDetails, times: Times) -> str:
     if stopped and rental.over_at is not None:
         what = f"{machine(rental)} ended {times.at_time(rental.over_at)}."
         ended = join(stopped, what if rental.attempts else f"The request for {machine_in(rental)} was cancelled.")
-    else:
-        ended = f"{over_text(details, times)}: {machine_in(rental)} for {people(details)}."
-    return join(ended, why_ended(details), _cost(details), new_one_text(rental))
+        return join(ended, _cost(details))
+    what = f"{machine_in(rental)} for {people(details)}"
+    nothing_found = rental.ending is not None and rental.ending.why is Why.NOTHING_FITTED and not rental.attempts
+    if nothing_found and rental.over_at is not None:
+        return join(f"Nothing found {times.at_time(rental.over_at)}: {what}.", _cost(details))
+    return join(f"{over_text(details, times)}: {what}.", why_ended(details), _cost(details), new_one_text(rental))
 
 
 def _cost(details: RentalDetails) -> str:

@@ -14,10 +14,10 @@ from bot.model.person import Person
 from bot.model.rental import Extension, Rental
 from bot.model.request import Contract
 from bot.model.state import UNBOUGHT, State
-from bot.model.summary import RentalDetails
+from bot.model.summary import Over, RentalDetails
 from bot.model.text import plural, say_at_most, span
 from bot.policy.buying.budgets import rules_of_owner, rules_of_project
-from bot.policy.buying.spending import over_at_price, over_limits
+from bot.policy.buying.spending import over_limits, reasons_for_decision
 from bot.policy.team.roles import is_owner
 from handlers.ids import Action, QuoteValue, RentalValue, VersionValue
 from handlers.messages.waiting import tell_button
@@ -303,7 +303,7 @@ def _request(context: EventContext[DecidersFacts], pings: str) -> Sequence[Part]
         ),
         blocks.facts(
             _price(rental),
-            limits_fact(over_at_price(terms, rules), rules),
+            limits_fact(reasons_for_decision(rental, rules), rules, rental.program),
             budget_fact(details.demands, details.names, times),
             _also_running(details, times),
         ),
@@ -367,7 +367,11 @@ def _extension(context: EventContext[Any], extension: Extension, pings: str) -> 
                 f"{per_hour(rate)}, {spent}, up to {total} in all",
                 f"It costs {per_hour(rate)}, {spent}, and then up to {total} in all. {until}",
             ),
-            limits_fact(over_limits(terms.price, terms.total, limits), limits),
+            limits_fact(
+                over_limits(terms.price, terms.total, limits) if rental.program is None else (Over.TOKEN,),
+                limits,
+                rental.program,
+            ),
             budget_fact(details.demands, details.names, times),
             _also_running(details, times),
         ),

@@ -11,6 +11,7 @@ from bot.model.quote import Quote
 from bot.model.request import Request, Terms
 from bot.model.summary import Over
 from bot.model.text import say_at_most, span
+from bot.model.token import Program
 from bot.policy.buying.budgets import project_of_channel, say_month, say_passed
 from bot.policy.buying.spending import over_total, say_always_asked
 from bot.policy.team.rules import Rules
@@ -174,12 +175,16 @@ def over_total_text(request: Request, total: Micros) -> str:
     return f"It can cost up to {most} in all, more than the {named} that the request allows."
 
 
-def limits_fact(over: Collection[Over], rules: Rules) -> Fact:
+def limits_fact(over: Collection[Over], rules: Rules, program: Program | None = None) -> Fact:
     """Return the reasons why a request needs approval, such as `the limit of $10.00/h`, as a labeled line.
 
-    The line is empty if there are no reasons. If the rule `approval.always` is among the reasons, the line begins
+    The line is empty if there are no reasons. For the request of a `program`, it names the token whose terms are
+    exceeded. If the rule `approval.always` is among the reasons, the line begins
     with it: `requests for H200 always need approval`.
     """
+    if Over.TOKEN in over and program is not None:
+        terms = f"beyond the terms of {as_written(escape(program.token_name, 40))}"
+        return Fact("Token", terms, f"The request is {terms}.")
     names = limit_names(over, rules)
     exceeds = f"exceeds the {names}" if names else ""
     if Over.ALWAYS in over:

@@ -198,6 +198,8 @@ _REASONS: dict[Why, str] = {
     Why.TOO_MANY_ATTEMPTS: "too many offers failed",
     Why.DEARER: "the offers that are left cost more than the price accepted before",
     Why.OTHER_GPU: "only a different GPU is left",
+    Why.BEYOND_TERMS: "it is beyond the terms of the token",
+    Why.NOT_ALLOWED: "the rules no longer allowed it",
     Why.OVER_BUDGET: "a budget no longer has room for it",
     Why.SHOWN_LATER: "my database was restored from an older backup",
     Why.BUYING_BLOCKED: "buying was on hold for too long",

@@ -25,6 +25,7 @@ class BotBody(ControlModel):
     """Information about the bot. Fields that are left out keep their values."""
 
     health: Annotated[str, Field(pattern=r"^http://127\.0\.0\.1:\d{1,5}/health$")] | None = None
+    api: Annotated[str, Field(pattern=r"^http://127\.0\.0\.1:\d{1,5}$")] | None = None
     help: tuple[tuple[str, str], ...] | None = None
     ledger: dict[str, int] | None = None
     key: str | None = None
@@ -42,6 +43,8 @@ class Bot:
     def __init__(self, clock: SandboxClock) -> None:
         self._clock = clock
         self._health: str | None = None
+        self.api: str | None = None
+        """The address of the bot's REST API. None if it is unknown."""
         self.help: tuple[tuple[str, str], ...] = ()
         """The commands as people type them, each with a description."""
         self.ledger: dict[str, int] | None = None
@@ -51,7 +54,7 @@ class Bot:
 
     def as_json(self) -> dict[str, Any]:
         """Return the part of this information that is sent to browsers."""
-        return {"help": self.help, "ledger": self.ledger, "key": self.key}
+        return {"help": self.help, "ledger": self.ledger, "key": self.key, "api": self.api is not None}
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
         """Add the routes of the control calls."""
@@ -61,6 +64,7 @@ class Bot:
     async def _name(self, request: web.Request) -> web.Response:
         body = await read(request, BotBody)
         self._health = body.health or self._health
+        self.api = body.api or self.api
         self.help = self.help if body.help is None else body.help
         self.ledger = self.ledger if body.ledger is None else body.ledger
         self.key = body.key or self.key

@@ -13,6 +13,7 @@ from sandbox.serving import CONTROL, Served, check_sender, control_call, serve
 from sandbox.slack import SlackSandbox
 from sandbox.web.bot import Bot
 from sandbox.web.live import Live
+from sandbox.web.program import add_program_routes
 
 FILES = Path(__file__).parent / "page"
 HEADERS = {
@@ -56,6 +57,7 @@ class Page:
         app.router.add_static("/page", FILES)
         add_clock_routes(app.router, self._clock)
         self._bot.add_routes(app.router)
+        add_program_routes(app.router, self._bot)
         for name, server in self._servers.items():
             part = web.Application()
             server.add_control_routes(part.router)

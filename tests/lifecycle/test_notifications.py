@@ -84,7 +84,11 @@ def test_the_owner_of_a_programs_machine_is_pinged_only_if_asked_or_warned() -> 
         E.NOT_ALLOWED_NOW,
         E.NOTHING_FITS,
     }
-    for kind, facts in ((E.ACCEPTED, {"since": lease().ready_at}), (E.ENDED, {"end": State.FAILED})):
+    for kind, facts in (
+        (E.ACCEPTED, {"since": lease().ready_at}),
+        (E.ASKED_AGAIN, {"admins_decide": False}),
+        (E.ENDED, {"end": State.FAILED}),
+    ):
         assert readers(kind, **facts) == (ANA.id,)
         assert readers_of(event(kind, **facts), OF_PROGRAM, RULES) == ()
 

@@ -1,58 +1,75 @@
-"""A machine that a program rented: what its owner is told, and how it ends without a notice."""
+"""A machine that a program rented: the messages to its owner, and its end without a notice."""
 
 from __future__ import annotations
 
-from bot.lifecycle.changes.apply import apply
-from bot.lifecycle.changes.transitions import alter, change_owner
-from bot.lifecycle.deps import transact
+from decimal import Decimal
+
+from bot.lifecycle.actions.action import carry_out
+from bot.lifecycle.actions.programs import RentForProgram
+from bot.lifecycle.actions.queries import details_for_message
+from bot.lifecycle.actions.tokens import MakeToken, StopToken
 from bot.model.event import EventKind as E
-from bot.model.records import Change
+from bot.model.money import micros
 from bot.model.rental import Rental
+from bot.model.request import Request
 from bot.model.state import State
-from store.db import Tx
+from bot.model.token import Access, TokenTerms
+from tests.lifecycle.adopting import change_owner
 from tests.lifecycle.leases import be_down_until, count, destroyed_at, direct_messages, end_of
-from tests.lifecycle.world import BEN, HOUR, World
-from tests.store import make
+from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, World
+
+TOKEN = "tk7mq2"  # noqa: S105 - an ID, not a secret
 
 
-async def by_program(here: World, rental: Rental) -> Rental:
-    """Make a rental that of a program, and return it once its machine is ready."""
+async def rent(here: World) -> Rental:
+    """Let a program rent a machine for three hours with Ana's token, and return the rental once it is ready."""
+    terms = TokenTerms(
+        access=Access.RENT,
+        models=("H100",),
+        per_hour=Decimal(5),
+        total=micros(Decimal(50)),
+        longest=4 * HOUR,
+        until=here.now + 240 * HOUR,
+    )
+    await carry_out(here.deps, ANA, MakeToken("nightly eval", terms, TOKEN))
+    wanted = Request(gpu="H100", count=1, region="EU", lease=3 * HOUR)
+    rented = await carry_out(here.deps, ANA, RentForProgram(TOKEN, wanted, "run-1"))
+    return await here.until(rented.rental, State.READY)
 
-    async def decision(tx: Tx) -> None:
-        now = await here.rental(rental.id)
-        await apply(tx, here.deps, Change(now, alter(now, program=make.program())))
 
-    await transact(here.deps, decision)
-    return await here.until(rental, State.READY)
-
-
-async def test_a_programs_machine_ends_on_time_without_a_message_to_its_owner(here: World) -> None:
-    rental = await by_program(here, await here.get(lease=3 * HOUR))
+async def test_a_programs_machine_ends_on_time_and_its_owner_gets_no_message(here: World) -> None:
+    rental = await rent(here)
     assert await destroyed_at(here, rental) == end_of(rental)
-    assert await direct_messages(here, rental) == 0
-    assert await count(here, rental, E.ENDING) == 0
+    assert await count(here, rental, E.ENDING) == await direct_messages(here, rental) == 0
+    async with here.deps.store.read() as tx:
+        assert await tx.messages.card(rental.id) is not None
 
 
 async def test_a_programs_machine_ends_on_time_while_slack_is_down(here: World) -> None:
-    rental = await by_program(here, await here.get(lease=3 * HOUR))
+    rental = await rent(here)
     here.slack_is_down = True
     await be_down_until(here, end_of(rental))
     assert await destroyed_at(here, rental) == end_of(rental)
 
 
-async def test_the_owner_of_a_programs_machine_reads_who_destroyed_it(here: World) -> None:
-    rental = await by_program(here, await here.get())
+async def test_the_owner_learns_that_another_person_destroyed_a_programs_machine(here: World) -> None:
+    rental = await rent(here)
     await here.destroy(rental, BEN)
     assert await direct_messages(here, rental) == 1
 
 
+async def test_the_card_of_a_programs_machine_knows_who_stopped_the_token(here: World) -> None:
+    rental = await rent(here)
+    await carry_out(here.deps, BEN, StopToken(TOKEN))
+    await here.until(rental, State.DESTROYED)
+    async with here.deps.store.read() as tx:
+        details = await details_for_message(tx, await here.rental(rental.id), here.now)
+    assert details.token is not None
+    assert details.names[details.token.over_by or ""] == BEN.name
+
+
 async def test_a_new_owner_of_a_programs_machine_is_notified_of_its_end(here: World) -> None:
-    rental = await by_program(here, await here.get(lease=3 * HOUR))
-
-    async def decision(tx: Tx) -> None:
-        now = await here.rental(rental.id)
-        await apply(tx, here.deps, Change(now, change_owner(now, BEN.id, here.now)))
-
-    await transact(here.deps, decision)
+    rental = await rent(here)
+    await change_owner(here, CLEO, rental, BEN)
     await destroyed_at(here, rental)
-    assert await count(here, rental, E.ENDING) > 0
+    assert await count(here, rental, E.ENDING) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -214,6 +215,20 @@ async def test_a_person_can_have_only_so_many_tokens(here: World) -> None:
         await make(here, name=f"eval {n}", token_id=f"t{n}")
     with pytest.raises(Refused, match="You have 20 tokens"):
         await make(here, name="one more", token_id=OTHER)
+
+
+async def test_two_submissions_at_once_make_one_token_with_one_secret(url: str) -> None:
+    async with world(url) as here:
+        made = await asyncio.gather(make(here), make(here))
+        assert sorted([await works(here, one) for one in made]) == [False, True]
+        assert len(await tokens.tokens_of(here.deps, ANA)) == 1
+
+
+async def test_of_two_tokens_with_one_name_at_once_only_one_is_made(url: str) -> None:
+    async with world(url) as here:
+        made = await asyncio.gather(make(here), make(here, token_id=OTHER), return_exceptions=True)
+        assert sorted(type(one) for one in made if isinstance(one, WrongTerm)) == [WrongTerm]
+        assert len(await tokens.tokens_of(here.deps, ANA)) == 1
 
 
 # --- approvals
@@ -452,6 +467,22 @@ async def test_a_machine_that_is_being_bought_is_deleted_when_the_token_stops(he
     await here.settle()
     await here.until(rental, State.CANCELLED)
     assert await here.alive() == []
+
+
+async def test_nothing_survives_if_a_token_stops_while_its_machine_is_bought(url: str) -> None:
+    async with world(url) as here:
+        made = await make(here)
+        rental = await of_program(here, await here.rent(await here.ask(), settle=False))
+        call = await here.fault("procure_offer", "hold_after")
+        buying = asyncio.create_task(here.settle())
+        await here.until_hit(call)
+        await carry_out(here.deps, ANA, StopToken(ID))
+        assert not await works(here, made)
+        await here.release(call)
+        await buying
+        await here.until(rental, State.CANCELLED)
+        assert (len(await here.bought()), await here.alive()) == (1, [])
+        assert (await use(here)).live == ()
 
 
 async def test_machines_that_can_run_their_script_end_after_it(sqlite_url: str) -> None:

@@ -73,6 +73,37 @@ async def until(socket: aiohttp.ClientWebSocketResponse, name: str) -> Any:
                 return news[name]
 
 
+async def test_the_page_forwards_the_requests_of_a_program_to_the_bots_api(world: World) -> None:
+    seen: list[web.Request] = []
+
+    async def api(request: web.Request) -> web.Response:
+        seen.append(request)
+        problem = {"detail": f"{request.method} {await request.text()}"}
+        return web.json_response(problem, status=422, headers={"Retry-After": "7", "Set-Cookie": "a=b"})
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", api)
+    assert await world.post("program/v1/rentals") == (409, {"error": "no bot with an API is connected"})
+    served = await serve(app)
+    try:
+        assert (await world.post("_control/bot", {"api": served.url}))[1]["api"] is True
+        headers = {"Authorization": "Bearer gpb_a", "Idempotency-Key": "run-1", "Cookie": "b=c"}
+        async with world.session.post(
+            f"{world.url}/program/v1/rentals?wait=0", data="{}", headers=headers
+        ) as answer:
+            assert (answer.status, await answer.json()) == (422, {"detail": "POST {}"})
+            assert answer.headers["Retry-After"] == "7"
+            assert "Set-Cookie" not in answer.headers
+        assert str(seen[0].rel_url) == "/v1/rentals?wait=0"
+        assert {name: seen[0].headers.get(name) for name in headers} == {**headers, "Cookie": None}
+        async with world.session.post(f"{world.url}/program/metrics") as answer:
+            assert answer.status == 404
+        assert (await world.post("program/v1/rentals", Origin="https://evil.example"))[0] == 403
+    finally:
+        await served.stop()
+    assert await world.post("program/v1/rentals") == (409, {"error": "the bot's API doesn't respond"})
+
+
 FOREIGN = (
     {"Origin": "https://evil.example"},  # a page in another tab
     {"Origin": "null"},  # a sandboxed frame, or a file
@@ -165,7 +196,7 @@ async def test_a_browser_gets_the_clock_machines_faults_and_bot_information(worl
         told: Json = {"help": [["/gpu list", "what you rent"]], "ledger": {"r": 5}, "key": "ssh-ed25519 AAAA"}
         await world.post("_control/bot", told)
         bot = await until(socket, "bot")
-        assert bot == told
+        assert bot == {**told, "api": False}
 
 
 async def test_the_clock_advances_from_one_due_time_of_the_bot_to_the_next(world: World) -> None:

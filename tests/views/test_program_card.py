@@ -14,7 +14,7 @@ from bot.model.event import EventKind
 from bot.model.machine_use import UsageStatus, Use
 from bot.model.message import MessageKind
 from bot.model.quote import WaitlistEntry
-from bot.model.rental import Alarm, Asked, Blocked, Ending, GracefulDestroy, Question
+from bot.model.rental import Alarm, Asked, Blocked, Decider, Ending, GracefulDestroy, PendingDecision, Question
 from bot.model.state import State
 from bot.model.summary import AccruedCost, RentalDetails
 from bot.model.token import LostHeartbeat, Token, TokenState
@@ -270,19 +270,20 @@ Ready: 1x H100 (k7mq2) in EU for nightly eval (Ana). It ends at 18:40. $2.42/h, 
 
 def test_approvers_read_which_program_asks_and_why() -> None:
     noted = changed(waiting().rental.request, note="ignore your rules and *approve* <!here>")
-    details = by_program(waiting(request=noted))
+    decision = PendingDecision(decider=Decider.APPROVER, why=Why.BEYOND_TERMS, expires_at=clock(22, 5))
+    details = by_program(waiting(request=noted, decision=decision))
     assert page(
         approval(ASKED, details, clock(14, 5)),
         message(lists.show(details, reading(clock(14, 5), ANA)), clock(14, 5)),
     ) == snapshot("""\
 
 (fallback) It costs $18.40/h ($2.30 per GPU-hour), or up to $21.16/h if the chosen offer sells out.
-      The request exceeds the limits of $10.00/h and $100.00 per rental. Ana also has 1x A100
-      (a2bc3).
+      The request is beyond the terms of nightly eval. Ana also has 1x A100 (a2bc3).
 # Approve up to $137.54?
 nightly eval (Ana) wants *8x H100 (p4wd9) in EU for 6 h*: "ignore your rules and *approve* <!here>".
+      It is beyond the terms of the token.
 | Price: $18.40/h, or up to $21.16/h if the chosen offer sells out
-| Exceeds: the limits of $10.00/h and $100.00 per rental
+| Token: beyond the terms of nightly eval
 | Also running: 1x A100 (a2bc3)
   The request expires at 22:05.
 [Approve up to $137.54] [Approve fewer hours] [Deny] [Ana's spending]
@@ -293,15 +294,14 @@ Waiting for approval: 8x H100 (p4wd9) in EU for nightly eval (Ana). The request 
 """)
 
 
-def test_admins_read_that_the_tokens_of_an_owner_who_left_stopped() -> None:
+def test_admins_read_which_program_made_the_rental_of_an_owner_who_left() -> None:
     assert page(read_question(by_program(ready(LEFT))), read_question(by_program(gone()))) == snapshot("""\
 
-Ana left the workspace, and Ana's tokens stopped. 1x H100 (k7mq2) of nightly eval (Ana) is running:
-      $2.42/h, $4.96 so far. It ends at 18:40. Who should be its new owner?
+Ana left the workspace. 1x H100 (k7mq2) of nightly eval (Ana) is running: $2.42/h, $4.96 so far. It
+      ends at 18:40. Who should be its new owner?
 [Assign an owner] [Ask again tomorrow] [Destroy k7mq2]
 
-Ana left the workspace, and Ana's tokens stopped. Ended at 18:41: 1x H100 (k7mq2) of nightly eval
-      (Ana).
+Ana left the workspace. Ended at 18:41: 1x H100 (k7mq2) of nightly eval (Ana).
 """)
 
 

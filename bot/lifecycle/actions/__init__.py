@@ -21,6 +21,7 @@ people.
     giving            ask for somebody else's idle machine, offer one to somebody, accept an offered one
     sharing           share a rental with teammates
     keys              list, add and remove one's own SSH keys, or import them from GitHub
+    programs          rent, see, extend and release machines with a token
     away              approvers who are away, or back
     tokens            make, change and stop API tokens; decide about their terms; find the token of a program
     account           pause and resume buying; show the team's rules, and reload them from their file
@@ -45,6 +46,7 @@ from bot.lifecycle.actions import (
     giving,
     keys,
     leasing,
+    programs,
     quoting,
     renting,
     replacing,
@@ -56,7 +58,7 @@ from bot.lifecycle.actions.action import Action
 
 _MODULES = (
     *(account, admin_questions, away, deciding, ending, giving, keys, leasing),
-    *(quoting, renting, replacing, sharing, tokens, waiting),
+    *(programs, quoting, renting, replacing, sharing, tokens, waiting),
 )
 ACTIONS: Mapping[str, type[Action[Any, Any, Any]]] = MappingProxyType(
     {

@@ -293,6 +293,18 @@ class Prices:
     def of(cls, market: Market, clock: Clock) -> Prices:
         return cls(SharedOffers(market, clock, SHARED_FOR))
 
+    async def offers(self, request: Request) -> tuple[Offer, ...]:
+        """Return the offers that match a request, cheapest first.
+
+        A response that comes too late is used for the next equal request. Raises MarketAway if the market hasn't
+        responded in time.
+        """
+        try:
+            async with asyncio.timeout(self.answer_within):
+                return await self.shared.get(request)
+        except TimeoutError:
+            raise MarketAway("Compute Clear hasn't responded yet.", may_have_bought=False) from None
+
 
 async def cheapest(deps: Deps, prices: Prices, person: Person, request: Request) -> Offer | None:
     """Return the cheapest offer for a request, or None if nothing is offered.
@@ -308,8 +320,4 @@ async def cheapest(deps: Deps, prices: Prices, person: Person, request: Request)
     check_user(person, deps.rules)
     check_size(request, deps.rules)
     request = with_kept(request, deps.clock.now(), zone_of(person.tz, deps.rules), deps.rules)
-    try:
-        async with asyncio.timeout(prices.answer_within):
-            return next(iter(await prices.shared.get(with_price_of_total(request, deps.rules))), None)
-    except TimeoutError:
-        raise MarketAway("Compute Clear hasn't responded yet.", may_have_bought=False) from None
+    return next(iter(await prices.offers(with_price_of_total(request, deps.rules))), None)

@@ -466,11 +466,11 @@ async def _copy(tx: Tx, deps: Deps, quote: Quote) -> Quote:
 async def _wait(tx: Tx, deps: Deps, person: Person, quote: Quote, waitlist_entry: WaitlistEntry) -> Quote:
     """Put a quote on the waitlist, so that the bot searches the market for it from now on.
 
-    Raises Refused if the person already waits for `waiting.per_person` machines.
+    Raises Refused if the person already waits for `waiting.per_person` machines. Those of programs don't count.
     """
     most = deps.rules.waiting.per_person
     views = await _views(tx, await tx.quotes.waiting_of(person.id))
-    count = sum(view.quote.id != quote.id for view in views)
+    count = sum(view.quote.id != quote.id and view.quote.token_id is None for view in views)
     if count >= most:
         raise Refused(
             f"You're already waiting for {plural(count, 'machine')}, and your team's limit is {most} per person.",

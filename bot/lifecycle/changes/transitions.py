@@ -24,7 +24,7 @@ from bot.model.request import Request, Terms
 from bot.model.state import ForbiddenTransition, State, check_change, check_transition
 from bot.model.token import Program
 from bot.policy.buying.fewer_hours import FewerHours
-from bot.policy.buying.waiting import waitlist_entry_for
+from bot.policy.buying.waiting import searched_again, waitlist_entry_for
 from bot.policy.use.end_notices import approval_notice_at
 from bot.policy.use.jobs import lease_for_new_owner
 from bot.policy.use.questions import after_asking, for_new_owner
@@ -193,11 +193,14 @@ def approve(rental: Rental, now: datetime, *, approver: str | None, fewer: Fewer
     fields: dict[str, Any] = {} if fewer is None else {"request": fewer.request, "terms": fewer.terms}
     fields["approved_by"] = approver or rental.approved_by
     fields["approval_notice_at"] = approval_notice_at(rental, approver, now) if fewer is None else None
-    if rental.waitlist_entry is not None:
+    entry = rental.waitlist_entry
+    if entry is not None:
+        if rental.token_id is not None:
+            entry = searched_again(entry, now)
         return _queue(
             rental,
             **fields,
-            waitlist_entry=waitlist_entry_for(rental.waitlist_entry, fields.get("request", rental.request), now),
+            waitlist_entry=waitlist_entry_for(entry, fields.get("request", rental.request)),
         )
     return _procure(rental, now, **fields)
 

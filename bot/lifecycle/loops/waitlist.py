@@ -17,10 +17,10 @@ from bot.lifecycle.changes import transitions
 from bot.lifecycle.changes.apply import apply
 from bot.lifecycle.changes.snapshot import load_snapshot
 from bot.lifecycle.deps import Deps, StepDeps, transact
+from bot.lifecycle.loops import program_turns
 from bot.lifecycle.loops.due import DueLoop
-from bot.lifecycle.money.budgets import passed_by
 from bot.lifecycle.money.buying_blocks import check_buying, waits_for_slack
-from bot.lifecycle.people.back_to_approval import ask_again
+from bot.lifecycle.people.back_to_approval import ask_again, budgets_to_ask_about
 from bot.lifecycle.people.teammates import check_key, check_startup_script
 from bot.lifecycle.steps.polling import poll_at
 from bot.model.attempt import Why
@@ -35,7 +35,7 @@ from bot.model.quote import Quote, QuoteState, SharedSearch
 from bot.model.records import Change, Claimed
 from bot.model.rental import Rental
 from bot.model.state import State
-from bot.policy.buying.budgets import is_lowered, rules_of_project, say_passed
+from bot.policy.buying.budgets import rules_of_project
 from bot.policy.buying.offers import likeliest_first, with_needed_script
 from bot.policy.buying.spending import check_size, check_usage, needs_approver
 from bot.policy.buying.waiting import (
@@ -51,7 +51,6 @@ from bot.policy.buying.waiting import (
 )
 from bot.policy.team.hours import zone_of
 from bot.policy.team.roles import check_user
-from bot.policy.team.rules import WhenOver
 from bot.policy.use.keeping import with_kept
 from store.claims import DueTable
 from store.db import Tx, Written
@@ -222,6 +221,13 @@ async def _serve(
             break
         teammates = waiter.rental.teammates if waiter.rental is not None else waiter.request.teammates
         usable = with_needed_script(left, waiter.request, teammates, answers)
+        if waiter.rental is not None and waiter.rental.token_id is not None:
+            confirmed = bool(usable) and await deps.directory.ask_anew(waiter.owner)
+            taken = await transact(deps, _serve_program, deps, waiter, usable, tuple(left), confirmed=confirmed)
+            if taken is not None:
+                found = True
+                left.remove(taken)
+            continue
         match turn(waiter, usable, deps.clock.now(), deps.rules):
             case Rent(offer=offer):
                 confirmed = await deps.directory.ask_anew(waiter.owner)
@@ -295,6 +301,28 @@ async def _rent(
     return True
 
 
+async def _serve_program(
+    tx: Tx, deps: Deps, waiter: Waiter, usable: Sequence[Offer], offers: tuple[Offer, ...], *, confirmed: bool
+) -> Offer | None:
+    """Take the turn of a program's rental. Return the offer whose purchase was started, if any.
+
+    Args:
+        usable: The offers that the rental can use, cheapest first.
+        offers: All offers that haven't been rented yet. They are stored in the quote.
+        confirmed: True if Slack has just confirmed that the owner is still in the workspace.
+    """
+    found = await _load_queued(tx, waiter)
+    if found is None:
+        return None
+    rental, quote = found
+    try:
+        searched = program_turns.Found(rental, quote, usable, offers, confirmed)
+        return await program_turns.serve(tx, deps, waiter, searched)
+    except (Mistake, Refused, TooLate) as refusal:
+        await _note_refusal(tx, deps, rental, refusal)
+        return None
+
+
 async def _load_queued(tx: Tx, waiter: Waiter) -> tuple[Rental, Quote] | None:
     """Return the current rental and quote of a waitlist entry. None if the entry must not be handled any more."""
     rental = await tx.rentals.get(waiter.rental.id) if waiter.rental is not None else None
@@ -322,19 +350,11 @@ async def _check_allowed(tx: Tx, deps: Deps, rental: Rental, after: Rental) -> t
     check_usage(rental.terms.max_rate, usage, deps.rules)
     await check_key(tx, deps.rules, owner)
     await check_startup_script(tx, deps, rental.owner, rental.teammates, rental.request, reader=rental.owner)
-    rules, terms = rules_of_project(deps.rules, rental.project), rental.terms
-    passed = await passed_by(tx, deps.rules, after, deps.clock.now(), whole=True)
-    if passed and deps.rules.budgets.over is WhenOver.REFUSE:
-        raise Refused(say_passed(passed[0]))
-    new = after.terms
+    budgets = await budgets_to_ask_about(tx, rental, after, deps.clock.now(), deps.rules)
+    rules, terms, new = rules_of_project(deps.rules, rental.project), rental.terms, after.terms
     if rental.approved_by is None and needs_approver(new.gpu, new.count, new.price, terms.total, rules):
         raise Refused("This now needs approval.")
-    # This rental reserved its share of the budgets when it joined the waitlist. Since then, an approver may have
-    # allowed other rentals to exceed a budget. This rental must not suffer from that, so check only the budgets
-    # that an admin has lowered since then.
-    before = rental.waitlist_entry.budgets if rental.waitlist_entry is not None else None
-    added = () if rental.approved_by is not None else await passed_by(tx, deps.rules, after, deps.clock.now())
-    return tuple(demand for demand in passed if is_lowered(demand, before)) or added
+    return budgets
 
 
 async def _note_refusal(tx: Tx, deps: Deps, rental: Rental, refusal: GpubotError) -> None:

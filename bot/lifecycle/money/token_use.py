@@ -12,20 +12,23 @@ from bot.policy.team.token_terms import DAY
 from store.db import Tx
 
 
-async def use_of(tx: Tx, token: Token, now: datetime) -> TokenUse:
-    """Return the parts of a token's terms that its rentals use up.
+async def use_of(tx: Tx, token: Token, now: datetime, *, without: Rental | None = None) -> TokenUse:
+    """Return the parts of a token's terms that its rentals use up. `without` is a current rental to leave out.
 
     If the result decides about a rental, the caller must hold the spending lock. Rentals that now belong to
     somebody else are left out, and so is what other people pay for a machine.
     """
-    rentals = await rentals_of(tx, token)
+    rentals = [one for one in await rentals_of(tx, token) if without is None or one.id != without.id]
+    begun = await tx.rentals.begun_with(token.id, now - DAY)
+    if without is not None and without.created_at in begun:
+        begun.remove(without.created_at)
     return TokenUse(
         spent=await tx.budgets.charged_with(token.id, token.owner) + await _reserved(tx, token, rentals),
         per_hour=sum(
             (one.terms.max_rate for one in rentals if one.state not in UNBOUGHT and one.ending is None), Decimal(0)
         ),
         live=tuple(rental.id for rental in rentals),
-        begun=tuple(await tx.rentals.begun_with(token.id, now - DAY)),
+        begun=tuple(begun),
     )
 
 
@@ -35,14 +38,11 @@ async def rentals_of(tx: Tx, token: Token) -> list[Rental]:
 
 
 async def _reserved(tx: Tx, token: Token, rentals: list[Rental]) -> int:
-    """Return the most that a token's current rentals can still cost.
+    """Return the most that these current rentals of a token can still cost.
 
     Before a machine is ready, its whole cost is reserved in each month in which it might run, so that only one of
     these months counts. Once it is ready, each month has its own part of the cost, so the months are added up.
     """
     reserved = await tx.budgets.reserved_with(token.id, token.owner)
-    ready = {rental.id for rental in rentals if rental.lease is not None}
-    return sum(
-        sum(months.values()) if rental_id in ready else max(months.values())
-        for rental_id, months in reserved.items()
-    )
+    months = [(rental, list(reserved.get(rental.id, {}).values())) for rental in rentals]
+    return sum(sum(each) if rental.lease is not None else max(each, default=0) for rental, each in months)

@@ -5,22 +5,24 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from bot.errors import Refused
 from bot.lifecycle.changes.snapshot import RentalSnapshot
 from bot.lifecycle.changes.transitions import await_decision
 from bot.lifecycle.money.budgets import passed_by
 from bot.lifecycle.people.deciders import Deciders, deciders
 from bot.model.attempt import Why
 from bot.model.base import changed
+from bot.model.budget import Demand
 from bot.model.event import Event, EventKind
 from bot.model.facts import RequestFacts
 from bot.model.offer import Offer
 from bot.model.rental import Decider, PendingDecision, Rental
 from bot.model.request import Terms
 from bot.model.summary import Proposal
-from bot.policy.buying.budgets import rules_of_project
+from bot.policy.buying.budgets import is_lowered, rules_of_project, say_passed
 from bot.policy.buying.spending import needs_approver, propose
 from bot.policy.team.hours import after_hours
-from bot.policy.team.rules import Rules
+from bot.policy.team.rules import Rules, WhenOver
 from store.db import Tx
 
 
@@ -33,7 +35,8 @@ async def ask_again(
 
     If the rules allow the owner to decide alone, the owner decides. Otherwise, an approver decides. There is one
     exception: if too little time is left until the requested end of the lease, the owner has to choose another
-    end first. After that, an approver decides as usual.
+    end first. After that, an approver decides as usual. If the request of a program exceeds the terms of its
+    token, an approver always decides.
     """
     rental = snapshot.rental
     rules = rules_of_project(rules, rental.project)
@@ -53,7 +56,7 @@ async def ask_again(
         proposal = Proposal(terms=terms, over=over)
     after = changed(rental, terms=proposal.terms)
     passed = await passed_by(tx, rules, after, now, whole=why is Why.OVER_BUDGET)
-    by_approver = (proposal.over or passed) and why is not Why.TOO_LITTLE_TIME
+    by_approver = (proposal.over or passed or why is Why.BEYOND_TERMS) and why is not Why.TOO_LITTLE_TIME
     asked = await deciders(tx, rules, [rental.owner], now) if by_approver else None
     if asked is None:
         decision = PendingDecision(decider=Decider.OWNER, why=why, expires_at=now + rules.approval.expires)
@@ -79,6 +82,29 @@ async def ask_again(
         read_at=offer.read_at if offer else await _read_at(tx, rental),
     )
     return snapshot.with_rental(after, Event(rental_id=rental.id, kind=EventKind.ASKED_AGAIN, at=now, facts=facts))
+
+
+async def budgets_to_ask_about(
+    tx: Tx, rental: Rental, after: Rental, now: datetime, rules: Rules, *, owner: str | None = None
+) -> tuple[Demand, ...]:
+    """Return the budgets that a waiting rental would exceed if it were bought now. An approver has to allow this.
+
+    Args:
+        rental: The rental, which waits for an offer.
+        after: The rental, as it would be bought.
+        owner: The name of the owner, if somebody else reads the error message.
+
+    Raises Refused if the policy refuses such rentals instead.
+    """
+    passed = await passed_by(tx, rules, after, now, whole=True)
+    if passed and rules.budgets.over is WhenOver.REFUSE:
+        raise Refused(say_passed(passed[0], owner))
+    # This rental reserved its share of the budgets when it joined the waitlist. Since then, an approver may have
+    # allowed other rentals to exceed a budget. This rental must not suffer from that, so check only the budgets
+    # that an admin has lowered since then.
+    before = rental.waitlist_entry.budgets if rental.waitlist_entry is not None else None
+    added = () if rental.approved_by is not None else await passed_by(tx, rules, after, now)
+    return tuple(demand for demand in passed if is_lowered(demand, before)) or added
 
 
 async def _read_at(tx: Tx, rental: Rental) -> datetime | None:

@@ -15,6 +15,7 @@ from bot.model.person import Key, Person
 from bot.model.quote import Quote
 from bot.model.rental import Rental
 from bot.model.request import Request
+from bot.model.token import Program
 from bot.policy.access.startup_script import check_runs_jobs, check_script_size, further_keys
 from bot.policy.buying.offers import with_needed_script
 from bot.policy.team.roles import check_number, check_teammate, is_teammate
@@ -87,9 +88,9 @@ async def with_people_added_since(tx: Tx, quote: Quote, rental: Rental) -> Reque
     return changed(quote.request, teammates=tuple(dict.fromkeys((*quote.request.teammates, *added))))
 
 
-async def check_key(tx: Tx, rules: Rules, person: Person) -> None:
-    """Raise NeedsKey if the person has no SSH key."""
-    if not await tx.people.keys(person.id):
+async def check_key(tx: Tx, rules: Rules, person: Person, program: Program | None = None) -> None:
+    """Raise NeedsKey if the person has no SSH key. The key that a `program` sent is enough."""
+    if (program is None or program.ssh_public_key is None) and not await tx.people.keys(person.id):
         raise NeedsKey(github=rules.keys.github)
 
 
@@ -121,7 +122,14 @@ async def with_startup_script(
 
 
 async def check_startup_script(
-    tx: Tx, deps: Deps, owner: str, teammates: Sequence[str], request: Request, *, reader: str
+    tx: Tx,
+    deps: Deps,
+    owner: str,
+    teammates: Sequence[str],
+    request: Request,
+    *,
+    reader: str,
+    first: str | None = None,
 ) -> None:
     """Refuse a request whose keys, probe and setup script don't fit into one startup script.
 
@@ -129,10 +137,10 @@ async def check_startup_script(
     `gpubot-run` must fit into the script as well.
 
     Raises Mistake. Its message states the sizes, and suggests what `reader` can do about them. `reader` is a
-    Slack ID.
+    Slack ID. `first` is the key that a program sent as the default key.
     """
     check_until_done(request, deps.rules)
-    further = further_keys(owner, teammates, await tx.people.keys_of((owner, *teammates)))
+    further = further_keys(owner, teammates, await tx.people.keys_of((owner, *teammates)), first=first)
     probe_line = deps.probe_line if wants_probe(request, deps.rules) else ""
     own = reader == owner
     check_script_size(further, request.setup, deps.rules, probe_line=probe_line, own=own)

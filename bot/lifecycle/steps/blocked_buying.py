@@ -51,10 +51,13 @@ async def asked_again(
     """Make a rental wait for a decision again (see `ask_again`).
 
     If the rental has a waitlist entry, it is put back on the waitlist instead, unless the reason is SHOWN_LATER.
+    If a single search decides about the entry, the rental ends.
     """
-    waitlist_entry = snapshot.rental.waitlist_entry
-    if waitlist_entry is not None and why is not Why.SHOWN_LATER:
-        return await wait_on(deps, snapshot, waitlist_entry, why, now)
+    entry = snapshot.rental.waits_again_in
+    if entry is not None and why is not Why.SHOWN_LATER:
+        return await wait_on(deps, snapshot, entry, why, now)
+    if snapshot.rental.waitlist_entry is not None and why is not Why.SHOWN_LATER:
+        return snapshot.with_rental(*snapshot.finished(State.FAILED, now, why=why))
     async with deps.store.read() as tx:
         return await ask_again(tx, snapshot, why, now=now, rules=deps.rules, offer=offer)
 

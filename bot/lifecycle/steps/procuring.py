@@ -25,6 +25,7 @@ from bot.lifecycle.steps.blocked_buying import (
     asked_again,
     block_since_overdue,
     blocked_since,
+    end_waitlist_entry,
     own_message,
     reason,
     wait_blocked,
@@ -170,8 +171,10 @@ def _accepted(snapshot: RentalSnapshot, attempt: Attempt, now: datetime) -> Rent
     after = accept(snapshot.rental, now=now, due_at=poll_at(now))
     # An owner whose request waited for a cheaper offer gets a direct message when an offer is bought. A request
     # with a start time needs no such message, because its owner expects the machine at that time. That owner sees
-    # the purchase on the card, and is notified when the machine is ready.
-    waitlist_entry = snapshot.rental.waitlist_entry if snapshot.rental.request.starts_at is None else None
+    # the purchase on the card, and is notified when the machine is ready. For the request of a program, the
+    # program expects the machine.
+    expected = snapshot.rental.request.starts_at is not None or snapshot.rental.token_id is not None
+    waitlist_entry = None if expected else snapshot.rental.waitlist_entry
     facts = AttemptFacts(
         vendor=attempt.vendor,
         vendor_region=attempt.called_offer.vendor_region,
@@ -189,7 +192,7 @@ def _accepted(snapshot: RentalSnapshot, attempt: Attempt, now: datetime) -> Rent
 async def _buy_next(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
     now, rental = deps.clock.now(), snapshot.rental
     tried = [a for a in snapshot.attempts if a.why not in UNCOUNTED]
-    if rental.waitlist_entry is None and len(tried) >= deps.rules.procure.attempts:
+    if rental.waits_again_in is None and len(tried) >= deps.rules.procure.attempts:
         return await _fail(deps, snapshot, Why.TOO_MANY_ATTEMPTS, now)
     if too_little_time(rental.request, now):
         return await asked_again(deps, snapshot, Why.TOO_LITTLE_TIME, now)
@@ -226,13 +229,14 @@ async def _buy_from(deps: StepDeps, snapshot: RentalSnapshot, quote: Quote) -> R
 
     If there is no allowed offer at all, people are asked about an offer outside the terms, or the rental fails.
 
-    If a rental has a waitlist entry, it is put back on the waitlist after a failed purchase.
+    If a rental has a waitlist entry, it is put back on the waitlist after a failed purchase, unless a single
+    search decides about the entry.
     """
     now, rental = deps.clock.now(), snapshot.rental
-    tried = _tried(snapshot)
+    tried, entry = _tried(snapshot), rental.waits_again_in
     last = tried[-1].why if tried else None
-    if rental.waitlist_entry is not None and tried:
-        return await wait_on(deps, snapshot, rental.waitlist_entry, last or Why.NOTHING_LEFT, now)
+    if entry is not None and tried:
+        return await wait_on(deps, snapshot, entry, last or Why.NOTHING_LEFT, now)
     offers = () if last in NEEDS_NEW_QUOTE else tuple(o for o in quote.offers if o.expires_at - STILL_FRESH > now)
     chosen = _chosen_vendor(snapshot, quote)
     begun = await _buy_first(deps, snapshot, await _usable(deps, rental, offers, chosen))
@@ -240,8 +244,8 @@ async def _buy_from(deps: StepDeps, snapshot: RentalSnapshot, quote: Quote) -> R
         return begun
     if snapshot.unresolved and rental.blocked is not None and rental.blocked.why is Why.UNRESOLVED:
         return await wait_for_lookups(deps, snapshot, now)
-    if rental.waitlist_entry is not None:
-        return await wait_on(deps, snapshot, rental.waitlist_entry, Why.NOTHING_LEFT, now)
+    if entry is not None:
+        return await wait_on(deps, snapshot, entry, Why.NOTHING_LEFT, now)
     try:
         offers = await deps.market.offers(rental.request)
     except MarketAway as away:
@@ -252,6 +256,8 @@ async def _buy_from(deps: StepDeps, snapshot: RentalSnapshot, quote: Quote) -> R
     begun = await _buy_first(deps, snapshot, offers)
     if begun is not None:
         return begun
+    if rental.waitlist_entry is not None:
+        return await _fail(deps, snapshot, Why.NOTHING_LEFT, now)
     allowed = _allowed(deps, snapshot, offers)
     outside = [offer for offer in _untried(snapshot, offers) if offer not in allowed]
     question = to_ask_about(outside, rental.terms, deps.rules)
@@ -286,7 +292,8 @@ async def _buy_first(deps: StepDeps, snapshot: RentalSnapshot, offers: Sequence[
     rental = snapshot.rental
     async with deps.store.read() as tx:
         keys = await keys_that_get_in(tx, rental, deps.rules)
-    if not keys[rental.owner]:
+    key = _default_key(rental, keys[rental.owner])
+    if key is None:
         return await _fail(deps, snapshot, Why.NO_KEY, deps.clock.now())
     for offer in _allowed(deps, snapshot, offers):
         if not deps.claim_lasts():
@@ -294,7 +301,7 @@ async def _buy_first(deps: StepDeps, snapshot: RentalSnapshot, offers: Sequence[
         takes = takes_script(offer, snapshot.attempts)
         plan = plan_startup_script(rental, keys, deps.rules, probe_line=deps.probe_line, takes_script=takes)
         try:
-            intended, attempt = await _intend(deps, snapshot, offer, keys[rental.owner][0], plan)
+            intended, attempt = await _intend(deps, snapshot, offer, key, plan)
         except OfferTaken:
             continue
         except NoHeadroom:
@@ -305,6 +312,14 @@ async def _buy_first(deps: StepDeps, snapshot: RentalSnapshot, offers: Sequence[
     return (
         await wait_for_lookups(deps, snapshot, deps.clock.now()) if _fits_later(deps, snapshot, offers) else None
     )
+
+
+def _default_key(rental: Rental, keys: Sequence[Key]) -> Key | None:
+    """Return the key that the market installs on the machine: the program's, or else the owner's first one."""
+    line = rental.program.ssh_public_key if rental.program is not None else None
+    if rental.program is None or line is None:
+        return next(iter(keys), None)
+    return Key(line=line, comment=rental.program.token_name, fingerprint="")
 
 
 def _untried(snapshot: RentalSnapshot, offers: Sequence[Offer]) -> list[Offer]:
@@ -450,12 +465,14 @@ def _answered(snapshot: RentalSnapshot, attempt: Attempt, answer: Procured, now:
 async def _fail(deps: StepDeps, snapshot: RentalSnapshot, why: Why, now: datetime) -> RentalSnapshot:
     """End a rental for which no machine could be bought.
 
-    A rental with a waitlist entry is put back on the waitlist instead. While the outcome of an earlier purchase
-    is unknown, the rental waits.
+    A rental with a waitlist entry is put back on the waitlist instead, unless a single search decides about it.
+    While the outcome of an earlier purchase is unknown, the rental waits.
     """
-    waitlist_entry = snapshot.rental.waitlist_entry
-    if waitlist_entry is not None:
-        return await wait_on(deps, snapshot, waitlist_entry, why, now)
+    entry = snapshot.rental.waits_again_in
+    if entry is not None:
+        return await wait_on(deps, snapshot, entry, why, now)
     if snapshot.unresolved:
         return await wait_for_lookups(deps, snapshot, now, nothing_fits=True)
+    if snapshot.rental.waitlist_entry is not None and why in {Why.NOTHING_LEFT, Why.TOO_MANY_ATTEMPTS}:
+        return end_waitlist_entry(snapshot, now)
     return snapshot.with_rental(*snapshot.finished(State.FAILED, now, why=why))

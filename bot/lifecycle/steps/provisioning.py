@@ -128,10 +128,13 @@ async def _ready(
     now, rental, attempt = deps.clock.now(), snapshot.rental, snapshot.attempts[-1]
     terms, rate = rental.terms, hourly(snapshot.resources_of(attempt), attempt)
     # Normally, the lease has its full length. It is shorter if the machine costs more than quoted, or if the
-    # machine became ready while the bot was down. It never goes past the latest end that the owner named. The same
+    # machine became ready while the bot was down. It never goes past the latest end that the owner named, nor past
+    # the last day of the token with which a program rented the machine. The same
     # limits apply to the latest end of a lease with a flexible end.
     wanted = longest_lease(rental.request, terms.lease, now)
     afforded = affordable_lease(terms.total, snapshot.spent_at_most(now), rate, wanted, deps.rules)
+    last_day = rental.program.ends_by if rental.program is not None else None
+    afforded = afforded if last_day is None else min(afforded, max(last_day - now, deps.rules.lease.grace))
     ends_at, latest_end = lease_ends(rental.request, now, now + afforded)
     kept_until: datetime | None = None
     if terms.kept and attempt.script is not None and ScriptPart.ON_ENDING in attempt.script.parts:

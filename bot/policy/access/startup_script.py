@@ -428,7 +428,8 @@ def plan_startup_script(
         takes_script: Whether the vendor and region accept a startup script.
     """
     request = rental.request
-    wanted = further_keys(rental.owner, rental.teammates, keys)
+    first = rental.program.ssh_public_key if rental.program is not None else None
+    wanted = further_keys(rental.owner, rental.teammates, keys, first=first)
     setup = rules.setup.get(request.setup or "")
     if not wants_probe(request, rules):
         probe_line = ""

@@ -1,8 +1,8 @@
 """Rules for the rentals that programs request with a token. No I/O.
 
-The request of a program becomes a rental that waits for an offer, like a person's "Rent it for me". These rules say
-which requests a program can make, how long its rental waits, and which offer is rented. What exceeds the terms of a
-token is decided in bot/policy/team/token_terms.py.
+The request of a program becomes a rental that waits for an offer, like a person's "Rent it for me". These rules
+say which requests a program can make, how long its rental waits, and which offer is rented. What exceeds the terms
+of a token is decided in bot/policy/team/token_terms.py.
 """
 
 from __future__ import annotations
@@ -139,8 +139,8 @@ def key_in_use(rental: Rental) -> KeyInUse:
     """Return the error for an idempotency key that is used again for another request."""
     key = one_line(rental.idempotency_key or "", SHOWN_KEY)
     return KeyInUse(
-        f"The key {key} belongs to another request, {say_request(rental.request)}. Nothing was rented. Repeat that "
-        "request, or use a new key for a new machine."
+        f"The key {key} belongs to another request, {say_request(rental.request)}. Nothing was rented. "
+        "Repeat that request, or use a new key for a new machine."
     )
 
 
@@ -190,6 +190,7 @@ def turn_of_program(
     offers: Sequence[Offer],
     token: Token,
     exceeds: Callable[[Offer], Beyond | None],
+    *,
     now: datetime,
     rules: Rules,
 ) -> ProgramTurn | None:
@@ -219,7 +220,7 @@ def turn_of_program(
         allowed = [
             offer
             for offer in listed
-            if offer.rate <= rental.terms.max_rate and may_substitute(offer.gpu, rental.terms.gpu, rules)
+            if offer.rate <= rental.terms.max_rate and _was_approved(offer, rental, rules)
         ]
         beyond = None
     else:
@@ -234,3 +235,9 @@ def turn_of_program(
     if beyond is not None and beyond.can_ask and token.terms is not None and token.terms.beyond is BeyondTerms.ASK:
         return AskApprover(listed[0])
     return EndSearch(beyond) if entry.once else None
+
+
+def _was_approved(offer: Offer, rental: Rental, rules: Rules) -> bool:
+    """Return whether the GPU of an offer is the approved one. Before an offer was found, any matching GPU is."""
+    same = rental.terms.gpu == rental.request.gpu
+    return same or may_substitute(offer.gpu, rental.terms.gpu, rules)

@@ -28,7 +28,8 @@ LEAST_LEASE = timedelta(hours=1)
 def may_be_replaced(rental: Rental, now: datetime, *, gpu_mismatch: bool = False) -> bool:
     """Return whether a rental can be replaced.
 
-    A rental can be replaced once, before its lease ends, if one of these is true:
+    A program's rental can't be replaced. Any other rental can be replaced once, before its lease ends, if one of
+    these is true:
 
     - The machine was lost. A machine that somebody probably destroyed on purpose isn't replaced.
     - Nothing answers on the machine's SSH port.
@@ -54,6 +55,8 @@ def _why_not(rental: Rental, now: datetime, gpu_mismatch: bool) -> str | None:
         return f"{rental.replaced_by} already replaces {rental.id}. Nothing was changed."
     if rental.lease is None or rental.quote_id is None:
         return f"{rental.id} can't be replaced. Nothing was changed."
+    if rental.token_id is not None:
+        return f"A program rented {rental.id}. It can rent another machine itself. Nothing was changed."
     if now >= _last_end(rental):
         return f"{rental.id} would have ended by now, so nothing was rented."
     if rental.state is State.READY:

@@ -10,6 +10,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 from bot.errors import BuyingBlocked, GpubotError, Mistake, NextStep, OverBudget, Refused
+from bot.model.attempt import Why
 from bot.model.base import Frozen, Instant, changed
 from bot.model.budget import Demand
 from bot.model.facts import OtherOffer
@@ -264,6 +265,17 @@ def over_at_price(terms: Terms, rules: Rules) -> tuple[Over, ...]:
     spent = max(terms.total - cost_at_most(terms.max_rate, span), 0)
     total = spent + cost_at_most(terms.price, span)
     return needs_approver(terms.gpu, terms.count, terms.price, total, rules)
+
+
+def reasons_for_decision(rental: Rental, rules: Rules) -> tuple[Over, ...]:
+    """Return the reasons why a pending request needs an approver, apart from its budgets.
+
+    The request of a program needs one if it exceeds the terms of its token. The limits for people don't matter.
+    """
+    if rental.program is None:
+        return over_at_price(rental.terms, rules)
+    beyond = rental.decision is not None and rental.decision.why is Why.BEYOND_TERMS
+    return (Over.TOKEN,) if beyond else ()
 
 
 def propose(

@@ -119,18 +119,25 @@ def new_waitlist_entry(
     return WaitlistEntry(until=until, since=now, rents=rents, any_time=any_time, gpu=gpu)
 
 
-def waitlist_entry_for(waitlist_entry: WaitlistEntry, request: Request, now: datetime) -> WaitlistEntry:
-    """Return a waitlist entry that begins or continues `now`, and expires early enough for its request.
+def waitlist_entry_for(waitlist_entry: WaitlistEntry, request: Request) -> WaitlistEntry:
+    """Return a waitlist entry that expires early enough for its request.
 
     The owner might have chosen an earlier end for the machine. The entry is then shortened, so that it expires at
-    least LEAST_TIME before the machine must end. If a single search decides about the entry, this search comes
-    only now, after the approval, so the entry begins now.
+    least LEAST_TIME before the machine must end.
     """
-    if waitlist_entry.once:
-        waitlist_entry = changed(waitlist_entry, since=now, until=now + ONCE_FOR)
     if request.last_end is None:
         return waitlist_entry
     return changed(waitlist_entry, until=min(waitlist_entry.until, request.last_end - LEAST_TIME))
+
+
+def searched_again(waitlist_entry: WaitlistEntry, now: datetime) -> WaitlistEntry:
+    """Return the waitlist entry of a program whose request was approved `now`.
+
+    However long the decision took, there is time for another search. If a single search decides about the entry,
+    the entry begins now, so that this search isn't the one before the decision.
+    """
+    since = now if waitlist_entry.once else waitlist_entry.since
+    return changed(waitlist_entry, since=since, until=max(waitlist_entry.until, now + ONCE_FOR))
 
 
 def ends_before_hours(waitlist_entry: WaitlistEntry, now: datetime, zone: ZoneInfo, rules: Rules) -> bool:
@@ -267,8 +274,9 @@ def _next_query(search: SharedSearch, waiter: Waiter, now: datetime, rules: Rule
     if waiter.waitlist_entry.once:
         # A single search decides about this entry. Start it at once, even if the market has just been queried for
         # other entries. If the entry still waits after its search, the market didn't answer.
-        tried = search.asked_at is not None and search.asked_at >= waiter.since
-        at = max(search.asked_at + TRY_ONCE_AGAIN, now) if tried and search.asked_at is not None else now
+        asked_at, since = search.asked_at, waiter.since
+        tried = asked_at is not None and (asked_at > since or (asked_at == since and search.misses > 0))
+        at = max(asked_at + TRY_ONCE_AGAIN, now) if tried and asked_at is not None else now
     at = max(at, next_purchase(waiter.attempts, now))
     return at if waiter.waitlist_entry.any_time else next_within(at, waiter.zone, rules.hours)
 

@@ -17,6 +17,7 @@ from bot.model.rental import Rental
 from bot.model.request import Request
 from bot.model.state import State
 from bot.model.summary import Over
+from bot.model.text import one_line
 from bot.policy.buying.offers import fits
 from bot.policy.buying.spending import needs_approver
 from bot.policy.team.rules import Rules
@@ -30,12 +31,16 @@ LEAST_LEFT = timedelta(minutes=30)
 
 
 def is_idle(rental: Rental, now: datetime) -> bool:
-    """Return whether colleagues can ask for a machine, because it is idle and still has some time left."""
+    """Return whether colleagues can ask for a machine, because it is idle and still has some time left.
+
+    A machine that a program rented can't change its owner, so nobody can ask for it.
+    """
     return (
         rental.state is State.READY
         and rental.use is not None
         and rental.use.status is UsageStatus.IDLE
         and rental.replaced_by is None
+        and rental.token_id is None
         and rental.running_lease.ends_at - now >= LEAST_LEFT
     )
 
@@ -116,6 +121,7 @@ def check_givable(rental: Rental, attempts: Iterable[Attempt], now: datetime) ->
     A machine can't be transferred in these cases:
 
     - It isn't ready.
+    - A program rented it, and counts on it.
     - It is being replaced or destroyed.
     - It ends soon.
     - An extension is waiting for approval.
@@ -132,6 +138,8 @@ def check_givable(rental: Rental, attempts: Iterable[Attempt], now: datetime) ->
         why = "isn't ready yet"
     elif rental.replaced_by is not None:
         why = f"is being replaced by {rental.replaced_by}"
+    elif rental.program is not None:
+        why = f"was rented by a program with the token {one_line(rental.program.token_name, 40)}"
     elif rental.extension is not None:
         why = "waits for approval of more time"
     elif (rental.running_lease.latest_end or rental.running_lease.ends_at) - now < LEAST_LEFT:

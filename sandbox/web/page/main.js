@@ -19,7 +19,7 @@ const get = (id) => document.getElementById(id);
 const world = { people: [], channels: [], messages: new Map(), modal: null, home: null, bot: { help: [] } };
 const clock = { at: 0, real: 0, speed: 1 };
 const now = () => new Date(clock.at + (performance.now() - clock.real) * clock.speed);
-const panel = new Panel(get("panel"), now);
+const panel = new Panel(get("panel"), now, () => place);
 const folds = { side: new Fold("side", false), panel: new Fold("panel", true) };
 let place = { user: "", channel: "", thread: "" };
 let taken = 0; // the number of messages received; it serves as a version, because a message can be sent again

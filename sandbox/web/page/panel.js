@@ -2,6 +2,7 @@
 
 import { post } from "./api.js";
 import { button, el, keep, select } from "./dom.js";
+import { Program } from "./program.js";
 import { dollars } from "./text.js";
 
 const SPEEDS = [[0, "Stand still"], [1, "1x"], [10, "10x"], [60, "60x"], [600, "600x"]];
@@ -63,8 +64,9 @@ const number = (label, value, attributes = {}) => field("number", label, value, 
 const clockOf = (moment) => `${moment.toISOString().slice(0, 19).replace("T", " ")} UTC`;
 
 export class Panel {
-  constructor(root, now) {
+  constructor(root, now, where) {
     this.now = now;
+    this.program = new Program(where);
     this.time = el("p", { class: "clock" });
     this.passing = el("p", { role: "status", class: "hint" });
     this.speeds = el("div", { role: "group", "aria-label": "Speed of time", class: "actions" });
@@ -77,10 +79,13 @@ export class Panel {
     this.money = el("div", { class: "data" });
     this.traffic = el("div");
     this.addresses = el("div");
+    this.programs = section("Program", this.program.root);
+    this.programs.hidden = true;
     root.append(
       el("h2", {}, "Outside world"),
       section("Time", this.time, this.speeds, this.jumps(), this.passing),
       section("Machines", this.machines, button("Add a machine that nobody rented", () => this.addMachine())),
+      this.programs,
       section("Money", this.money),
       section("Vendors", el("p", {}, occasionsLabel), this.vendors),
       section("Faults", this.faults, this.faultForm),
@@ -95,6 +100,8 @@ export class Panel {
     if (news.clock) this.showClock(news.clock);
     if (news.machines) this.showMachines(world.machines, world.choices);
     if (news.bill || news.bot) this.showMoney(world.bill, world.bot, world.machines || []);
+    if (news.bot) this.programs.hidden = !news.bot.api;
+    if (news.modal) this.program.read(news.modal);
     if (news.vendors) this.showVendors(world.vendors, world.choices);
     if (news.choices) this.showFaultForm(world.choices);
     if (news.faults) this.showFaults(world.faults, world.choices);

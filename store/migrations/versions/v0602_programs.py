@@ -28,6 +28,7 @@ def upgrade() -> None:
         _time("created_at", nullable=False),
         _time("last_used_at"),
         _text("refusal", nullable=False),
+        _text("crowd"),
         *(_time(name) for name in ("crowded_at", "over_at")),
         _text("over_by"),
         _time("due_at"),

@@ -1,0 +1,456 @@
+"""The server of the REST API on GPUBOT_API. Programs rent machines with it (docs/api.md).
+
+The server is plain HTTP; a proxy can add TLS. Each request is authenticated before its body is read. The handlers
+parse, call the same actions as Slack's buttons, and describe the result. They decide nothing.
+
+The connection plays no role: what was committed goes on if the client has gone. A request that is repeated with
+the same idempotency key finds the result.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import structlog
+from aiohttp import web
+
+from bot.api import openapi
+from bot.api.answers import PATH, quote_answer, rental_answer, token_answer
+from bot.api.problems import (
+    BUG,
+    NOT_ALLOWED,
+    TOO_FAST,
+    TOO_LARGE,
+    UNKNOWN,
+    UNREADABLE,
+    WRONG_CONTENT,
+    WRONG_METHOD,
+    ApiProblem,
+    problem_of,
+)
+from bot.api.reading import (
+    RENTAL_ID,
+    ListQuery,
+    NoQuery,
+    QuoteQuery,
+    ReleaseQuery,
+    ShowQuery,
+    check_extension,
+    read_body,
+    read_key,
+    read_query,
+    read_request,
+)
+from bot.api.waits import Waits
+from bot.errors import GpubotError, InvalidToken, MarketAway, UnknownRental, Unusable, WrongClock, bug_number
+from bot.lifecycle.actions import programs, tokens
+from bot.lifecycle.actions.action import carry_out
+from bot.lifecycle.actions.quoting import Prices
+from bot.lifecycle.actions.tokens import Caller
+from bot.lifecycle.deps import Deps, with_newest_rules
+from bot.model import api
+from bot.model.api import ApiModel
+from bot.model.offer import Catalog
+from bot.model.rental import Rental
+from bot.model.token import Access
+from bot.net.http_listener import LOOK_EVERY, HttpListener
+from bot.net.socket_file import listen
+from bot.policy.buying.programs import key_in_use
+from bot.tracebacks import parts_of
+from handlers.listeners.context import Pace
+
+SETTING = "GPUBOT_API"
+MOST_BYTES = 64 * 1024
+"""The maximum size of a body."""
+REQUEST_SECONDS = 10.0
+"""The limit for receiving the headers of a request, in wall-clock seconds. The body has the same limit."""
+PER_MINUTE = 60
+"""The number of requests that a token can send in a minute, apart from heartbeats and releases."""
+DRAIN = 3.0
+"""The time in wall-clock seconds that open requests have to end when the process stops."""
+_CHANGES = frozenset({"POST", "DELETE"})
+_ROUTE = web.RequestKey("route", str)
+_TOKEN = web.RequestKey("token", str)
+_OWNER = web.RequestKey("owner", str)
+
+log = structlog.get_logger("gpubot.api")
+
+Answer: TypeAlias = web.Response
+AuthenticatedHandler: TypeAlias = Callable[["Call"], Awaitable[Answer]]
+
+
+@dataclass(frozen=True)
+class Outside:
+    """The parts of the process that the API needs."""
+
+    deps: Deps
+    catalog: Callable[[], Catalog | None]
+    """Returns the most recently read catalogue without waiting, or None before the first read."""
+    prices: Prices
+    """Looks up offers."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """An authenticated request."""
+
+    request: web.Request
+    caller: Caller
+    deps: Deps
+    """The dependencies, with the rules in force when the request arrived."""
+
+    @property
+    def rental_id(self) -> str:
+        """The rental's ID in the path. Raises UnknownRental if no rental can have it."""
+        rental_id = self.request.match_info["id"]
+        if not RENTAL_ID.fullmatch(rental_id):
+            raise UnknownRental
+        return rental_id
+
+
+@asynccontextmanager
+async def serve(address: str, path: Path | None, outside: Outside, stop: asyncio.Event) -> AsyncIterator[None]:
+    """Serve the API until the end of the block.
+
+    When `stop` is set, the server answers all waiting requests and accepts no further connections.
+
+    Args:
+        address: The setting: HOST:PORT, or the path of a socket.
+        path: The path of the socket. None if the server listens on a port.
+        outside: The parts of the process that the API needs.
+        stop: An event that is set when the process stops.
+
+    Raises:
+        Unusable: The address can't be used.
+    """
+    server = ApiServer(outside)
+    try:
+        await server.listen(address if path is None else listen(path, SETTING, for_group=True))
+    except OSError as error:
+        raise Unusable(f"{SETTING}: I can't listen on {address}: {error.strerror}.") from None
+
+    async def stop_early() -> None:
+        await stop.wait()
+        _end(server, path)
+
+    stopping = asyncio.create_task(stop_early())
+    try:
+        yield
+    finally:
+        stopping.cancel()
+        _end(server, path)
+        await server.close()
+
+
+def _end(server: ApiServer, path: Path | None) -> None:
+    """Stop listening. Remove the socket at once, because another process may create one with the same path."""
+    if server.listening and path is not None:
+        path.unlink(missing_ok=True)
+    server.stop()
+
+
+class ApiServer:
+    """The server of one process."""
+
+    def __init__(self, outside: Outside, *, request_seconds: float = REQUEST_SECONDS) -> None:
+        self._outside = outside
+        self._clock = outside.deps.clock
+        self._request_seconds = request_seconds
+        self._pace = Pace(at_once=PER_MINUTE, per_second=PER_MINUTE / 60)
+        self.waits = Waits(outside.deps.store, self._clock)
+        self._document = openapi.document()
+        application = web.Application(middlewares=[self._with_problems])
+        rental = f"{PATH}/{{id}}"
+        for method, path, handler, free in (
+            ("POST", PATH, self._rent, False),
+            ("GET", PATH, self._list, False),
+            ("GET", rental, self._show, False),
+            ("DELETE", rental, self._release, True),
+            ("POST", f"{rental}/heartbeat", self._heartbeat, True),
+            ("POST", f"{rental}/extend", self._extend, False),
+            ("GET", "/v1/quote", self._quote, False),
+            ("GET", "/v1/token", self._token, False),
+        ):
+            application.router.add_route(method, path, self._authenticated(path, handler, at_any_pace=free))
+        application.router.add_route("GET", openapi.PATH, self._openapi)
+        self._listener = HttpListener(
+            application, SETTING, self._clock, request_seconds=request_seconds, shutdown_seconds=LOOK_EVERY
+        )
+
+    @property
+    def listening(self) -> bool:
+        return self._listener.listening
+
+    @property
+    def addresses(self) -> list[Any]:
+        return self._listener.addresses
+
+    async def listen(self, address: str | socket.socket) -> None:
+        """Start listening. Raises OSError if the address can't be used."""
+        await self._listener.listen(address)
+
+    def stop(self) -> None:
+        """Answer all waiting requests, and accept no further connections."""
+        self.waits.stop()
+        self._listener.stop_listening()
+
+    async def close(self) -> None:
+        self.stop()
+        await self._listener.drain(DRAIN)
+        await self._listener.close()
+
+    # --- every request
+
+    @web.middleware
+    async def _with_problems(
+        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        """Answer errors with problems, and log the request without anything that the program sent."""
+        number = ""
+        try:
+            response = await handler(request)
+        except ApiProblem as problem:
+            response = problem.response()
+        except GpubotError as error:
+            response = problem_of(error, self._clock.now(), request.get(_OWNER, "")).response(
+                _instance(request, error)
+            )
+        except web.HTTPMethodNotAllowed as error:
+            allowed = ", ".join(sorted(error.allowed_methods))
+            words = f"This path supports {allowed}. {openapi.PATH} describes all requests."
+            response = ApiProblem(WRONG_METHOD, words, headers={"Allow": allowed}).response()
+        except web.HTTPNotFound:
+            words = f"There is nothing at this path. {openapi.PATH} describes all requests."
+            response = ApiProblem(UNKNOWN, words).response()
+        except Exception as error:
+            number = bug_number()
+            log.error("bug", number=number, error=type(error).__name__, raised=parts_of(error))
+            words = f"Give an admin this number: {number}. If you repeat this, use the same key."
+            response = ApiProblem(BUG, words).response()
+        log.info(
+            "api",
+            method=request.method if request.method in {"GET", "POST", "DELETE"} else "other",
+            route=request.get(_ROUTE, ""),
+            status=response.status,
+            token=request.get(_TOKEN, ""),
+        )
+        return response
+
+    def _authenticated(
+        self, route: str, handler: AuthenticatedHandler, *, at_any_pace: bool
+    ) -> Callable[[web.Request], Awaitable[Answer]]:
+        """Wrap a handler so that it only runs for a token that works now and isn't too fast.
+
+        The pace of requests without a valid token isn't counted, so they take up no memory.
+        """
+
+        async def checked(request: web.Request) -> Answer:
+            request[_ROUTE] = route
+            deps = with_newest_rules(self._outside.deps)
+            caller = await tokens.caller_of(deps, _secret(request))
+            request[_TOKEN], request[_OWNER] = caller.token.id, caller.person.name
+            seconds = 0 if at_any_pace else self._pace.wait(caller.token.id, self._clock.monotonic())
+            if seconds:
+                words = (
+                    f"A token can send {PER_MINUTE} requests a minute. Nothing was done. Ask again in {seconds} s."
+                )
+                raise ApiProblem(TOO_FAST, words, headers={"Retry-After": str(seconds)})
+            if request.method in _CHANGES and not deps.may_claim():
+                raise WrongClock
+            return await handler(Call(request, caller, deps))
+
+        return checked
+
+    # --- the requests
+
+    async def _rent(self, call: Call) -> Answer:
+        read_query(call.request.query, NoQuery)
+        _check_may_rent(call.caller)
+        body = read_body(await self._body(call.request), api.RentalRequest)
+        key = read_key(call.request.headers.getall("Idempotency-Key", []), reuse=body.reuse)
+        deps, person, asked = call.deps, call.caller.person, fingerprint(body)
+        earlier = await programs.rentals_for(deps, call.caller, key) if key is not None else []
+        if earlier:
+            # Find the rental before reading the request: an end that it names may have passed in the meantime, so
+            # that the same request couldn't be made any more.
+            _check_same(earlier[0].rental, asked)
+            return _accepted(rental_answer(earlier[0], deps.clock.now()))
+        request = read_request(
+            body, self._catalog(), deps.rules, now=deps.clock.now(), zone=person.tz or deps.rules.timezone
+        )
+        key_line = body.ssh_public_key
+        rented = await carry_out(
+            deps,
+            person,
+            programs.RentForProgram(
+                token_id=call.caller.token.id,
+                request=request,
+                key=key,
+                reuse=body.reuse,
+                wait_for=body.wait_for,
+                ssh_public_key=None if key_line is None else await programs.program_key(key_line),
+                heartbeat=body.heartbeat,
+                fingerprint=asked,
+            ),
+        )
+        return _accepted(await self._look(call, rented.rental.id))
+
+    async def _list(self, call: Call) -> Answer:
+        query = read_query(call.request.query, ListQuery)
+        views = await programs.rentals_for(call.deps, call.caller, query.key)
+        now = call.deps.clock.now()
+        return _json(api.Rentals(rentals=tuple(rental_answer(view, now) for view in views)))
+
+    async def _show(self, call: Call) -> Answer:
+        query, rental_id, request = read_query(call.request.query, ShowQuery), call.rental_id, call.request
+        answer = await self._look(call, rental_id)
+        if query.wait and not answer.state.over:
+
+            async def look() -> api.Rental:
+                # The token may have been stopped, and the rules may have changed, during the wait.
+                deps = with_newest_rules(self._outside.deps)
+                caller = await tokens.caller_of(deps, _secret(request))
+                return await self._look(replace(call, caller=caller, deps=deps), rental_id)
+
+            answer = await self.waits.until_changed(
+                call.caller.token.id,
+                rental_id,
+                query.wait,
+                look,
+                first=answer,
+                differs=_differs,
+                connected=lambda: request.transport is not None,
+            )
+        return _json(answer)
+
+    async def _release(self, call: Call) -> Answer:
+        query, rental_id = read_query(call.request.query, ReleaseQuery), call.rental_id
+        release = programs.ReleaseForProgram(call.caller.token.id, rental_id, now=query.now)
+        await carry_out(call.deps, call.caller.person, release)
+        return _json(await self._look(call, rental_id))
+
+    async def _heartbeat(self, call: Call) -> Answer:
+        read_query(call.request.query, NoQuery)
+        rental_id = call.rental_id
+        await programs.note_heartbeat(call.deps, call.caller, rental_id)
+        return _json(await self._look(call, rental_id))
+
+    async def _extend(self, call: Call) -> Answer:
+        read_query(call.request.query, NoQuery)
+        rental_id = call.rental_id
+        body = read_body(await self._body(call.request), api.ExtendRequest)
+        check_extension(body)
+        extend = programs.ExtendForProgram(call.caller.token.id, rental_id, until=body.until, lease=body.lease)
+        await carry_out(call.deps, call.caller.person, extend)
+        return _json(await self._look(call, rental_id))
+
+    async def _quote(self, call: Call) -> Answer:
+        query, deps = read_query(call.request.query, QuoteQuery), call.deps
+        zone = call.caller.person.tz or deps.rules.timezone
+        request = read_request(query, self._catalog(), deps.rules, now=deps.clock.now(), zone=zone)
+        offers = await programs.offers_for(deps, self._outside.prices, call.caller, request)
+        return _json(quote_answer(request, offers, deps.clock.now()))
+
+    async def _token(self, call: Call) -> Answer:
+        read_query(call.request.query, NoQuery)
+        return _json(token_answer(await tokens.token_for(call.deps, call.caller.person, call.caller.token.id)))
+
+    async def _openapi(self, request: web.Request) -> Answer:
+        request[_ROUTE] = openapi.PATH
+        return web.Response(body=self._document, content_type="application/json")
+
+    # --- what they share
+
+    async def _look(self, call: Call, rental_id: str) -> api.Rental:
+        view = await programs.rental_for(call.deps, call.caller, rental_id)
+        return rental_answer(view, call.deps.clock.now())
+
+    def _catalog(self) -> Catalog:
+        known = self._outside.catalog()
+        if known is None:
+            message = "I don't have Compute Clear's catalog yet. Nothing was rented. Try again in a minute."
+            raise MarketAway(message, may_have_bought=False)
+        return known
+
+    async def _body(self, request: web.Request) -> bytes:
+        """Return the body of a request. Raises ApiProblem if it isn't JSON, is too large or arrives too slowly."""
+        if request.content_type != "application/json" or "Content-Encoding" in request.headers:
+            raise ApiProblem(
+                WRONG_CONTENT,
+                "Send the body as JSON, uncompressed, with the header Content-Type: application/json.",
+            )
+        too_large = ApiProblem(TOO_LARGE, f"A body can have {MOST_BYTES // 1024} kB at most.")
+        if (request.content_length or 0) > MOST_BYTES:
+            raise too_large
+        body = bytearray()
+        try:
+            async with asyncio.timeout(self._request_seconds):
+                async for part in request.content.iter_any():
+                    body += part
+                    if len(body) > MOST_BYTES:
+                        raise too_large
+        except TimeoutError:
+            raise ApiProblem(UNREADABLE, "The body arrived too slowly. Nothing was done.") from None
+        except (OSError, web.RequestPayloadError):
+            raise ApiProblem(UNREADABLE, "The body is incomplete. Nothing was done.") from None
+        return bytes(body)
+
+
+def fingerprint(body: api.RentalRequest) -> str:
+    """Return a hash of what a program asked for. Two requests with the same key must have the same hash."""
+    fields = body.model_dump(mode="json", exclude={"reuse"})
+    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
+
+
+def _secret(request: web.Request) -> str:
+    """Return the secret in the header of a request. Raises InvalidToken if there isn't exactly one."""
+    values = request.headers.getall("Authorization", [])
+    scheme, _, secret = values[0].partition(" ") if len(values) == 1 else ("", "", "")
+    if scheme.lower() != "bearer":
+        raise InvalidToken
+    return secret.strip()
+
+
+def _check_may_rent(caller: Caller) -> None:
+    terms = caller.token.terms
+    if terms is None or terms.access is not Access.RENT:
+        raise ApiProblem(NOT_ALLOWED)
+
+
+def _check_same(earlier: Rental, asked: str) -> None:
+    """Raise KeyInUse if the rental with a key was made by another request."""
+    if earlier.program is None or earlier.program.fingerprint != asked:
+        raise key_in_use(earlier)
+
+
+def _differs(before: api.Rental, after: api.Rental) -> bool:
+    """Return whether something has happened, apart from time passing and money being spent."""
+    changes_always = {"reason", "next_step", "money", "heartbeat_until"}
+    return before.model_dump(exclude=changes_always) != after.model_dump(exclude=changes_always)
+
+
+def _instance(request: web.Request, error: GpubotError) -> str | None:
+    """Return the path of the rental that a problem is about."""
+    known = "id" in request.match_info and not isinstance(error, (UnknownRental, InvalidToken))
+    return f"{PATH}/{request.match_info['id']}" if known else None
+
+
+def _accepted(answer: api.Rental) -> Answer:
+    return _json(answer, status=202, headers={"Location": f"{PATH}/{answer.id}"})
+
+
+def _json(answer: ApiModel, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
+    return web.Response(
+        status=status,
+        body=answer.model_dump_json().encode(),
+        content_type="application/json",
+        headers={"Cache-Control": "no-store", **(headers or {})},
+    )

@@ -1,0 +1,644 @@
+"""What programs do with a token: rent, see, extend and release machines, and send heartbeats.
+
+The token stands in for a click of its owner. The code and the rules are those of people's actions; only the limits
+`auto_approve` and `approval.always` are replaced by the terms of the token. Rentals of other tokens and of people
+can't be changed with a token: an error never says whether such a rental exists.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from bot.errors import (
+    BeyondTerms,
+    GpubotError,
+    Mistake,
+    OverBudget,
+    PrivateKey,
+    Refused,
+    TooLate,
+    UnknownRental,
+)
+from bot.lifecycle.actions.action import Action, By, Direct, planned
+from bot.lifecycle.actions.ending import Destroy, end_after_script
+from bot.lifecycle.actions.leasing import AskedLease, Extend
+from bot.lifecycle.actions.queries import people_asked
+from bot.lifecycle.actions.quoting import Prices
+from bot.lifecycle.actions.renting import load_limits
+from bot.lifecycle.actions.tokens import Caller, caller_now, tell_crowded
+from bot.lifecycle.changes import transitions
+from bot.lifecycle.changes.apply import apply
+from bot.lifecycle.changes.snapshot import load_many
+from bot.lifecycle.deps import Deps, free_id
+from bot.lifecycle.money.budgets import reach_of_waitlist_entry, room_for
+from bot.lifecycle.money.buying_blocks import check_buying
+from bot.lifecycle.money.token_use import rentals_of, use_of
+from bot.lifecycle.people.back_to_approval import pending_decision, terms_facts
+from bot.lifecycle.people.deciders import deciders
+from bot.lifecycle.people.teammates import check_key, check_startup_script
+from bot.model.base import changed
+from bot.model.budget import UNASSIGNED
+from bot.model.event import Event, EventKind, facts_in
+from bot.model.facts import EndedFacts, NotAllowedFacts
+from bot.model.money import Micros, cost_at_most
+from bot.model.offer import Offer
+from bot.model.person import Key, Person
+from bot.model.quote import Quote, QuoteState, WaitlistEntry
+from bot.model.records import Change
+from bot.model.rental import Rental
+from bot.model.request import Request
+from bot.model.state import State
+from bot.model.summary import Extended, Over, ProgramView, Proposal
+from bot.model.token import BeyondTerms as WhenBeyond
+from bot.model.token import Crowd, Program, Token, TokenTerms, WhenLost
+from bot.policy.access.keys import read_key
+from bot.policy.access.startup_script import check_setup
+from bot.policy.buying.budgets import budgets_now, project_of, rules_of_project
+from bot.policy.buying.programs import (
+    CROWDED_AFTER,
+    CROWDED_AGAIN,
+    CROWDED_WITHIN,
+    check_request,
+    entry_of_program,
+    first_terms,
+    key_in_use,
+    refusal_words,
+)
+from bot.policy.buying.spending import (
+    LongerLease,
+    billed_span,
+    check_person_rentals,
+    check_size,
+    check_total,
+    with_price_of_total,
+    within_budgets,
+)
+from bot.policy.buying.waiting import search_id, shared_query
+from bot.policy.team.hours import zone_of
+from bot.policy.team.roles import check_user
+from bot.policy.team.token_terms import Beyond, beyond, beyond_longer_lease, rules_of_token
+from bot.policy.use.keeping import with_kept
+from bot.policy.use.leases import check_time_left, counted_from
+from store.db import Tx
+
+
+async def program_key(line: str) -> Key:
+    """Return the public key that a program sends, for `RentForProgram`.
+
+    Raises:
+        PrivateKey: It is a private key. Nothing of it is kept.
+        Mistake: It isn't an acceptable public key.
+    """
+    try:
+        # A large key takes long to read, and would delay acknowledgements to Slack.
+        return await asyncio.to_thread(read_key, line)
+    except PrivateKey:
+        raise PrivateKey.sent_by_program() from None
+
+
+# --- renting
+
+
+@dataclass(frozen=True)
+class ProgramPlan:
+    """The effect of a program's request for a machine."""
+
+    caller: Caller
+    earlier: Rental | None = None
+    """The rental that an equal request has made before. None if there is none."""
+    request: Request | None = None
+    entry: WaitlistEntry | None = None
+    proposal: Proposal | None = None
+    """The terms with which the rental waits for an offer."""
+    refused: GpubotError | None = None
+    """The reason why nothing is rented. None if a rental is made or found."""
+    crowd: Crowd | None = None
+    """The latest requests that were refused because the token has too many machines. None if this one wasn't."""
+    asked_within: int = 0
+    """The number of machines that the token asked for since the first of these requests."""
+
+
+@dataclass(frozen=True)
+class ProgramRented:
+    """The rental of a program's request."""
+
+    rental: Rental
+    made: bool
+    """False if an equal request had made the rental before."""
+
+
+class RentForProgram(Action[ProgramPlan, ProgramPlan, ProgramRented], id="rent_for_program"):
+    """Rent a machine for a program.
+
+    The rental waits for an offer like a person's "Rent it for me". Nobody's working hours and no limit on waiting
+    apply. Without `wait_for`, a single search decides. Its price is bounded by the total that the request names
+    and by the rest of the token's terms.
+
+    A request with the key of an earlier, equal request returns the rental of that request, whatever has become
+    of it, so a rental is never made twice. A request that is refused makes no rental, and its key isn't used up.
+
+    Args:
+        token_id: The token. The person who acts is its owner.
+        request: The request. It names no start time and no teammates.
+        key: The idempotency key. None only if `reuse` is set.
+        reuse: True to return the token's current rental with an equal request, or else to make a rental with a
+            generated key.
+        wait_for: The time to wait for an offer. None if a single search decides.
+        ssh_public_key: The key that becomes the machine's default key, from `program_key`. None for the owner's.
+        heartbeat: True if the program will send heartbeats.
+        fingerprint: A hash of the request. Equal requests have equal hashes.
+
+    Raises:
+        InvalidToken: The token doesn't work.
+        KeyInUse: The key belongs to another request.
+        BeyondTerms: The request exceeds the terms of the token.
+        Mistake: A value of the request is wrong, the lease is too long, or the keys and the setup script don't fit
+            into a startup script.
+        Refused: A limit, a budget or a pause doesn't allow the request, or the owner has no SSH key and the
+            request contains none.
+    """
+
+    token_id: str
+    request: Request
+    key: str | None
+    reuse: bool = False
+    wait_for: timedelta | None = None
+    ssh_public_key: Key | None = None
+    heartbeat: bool = False
+    fingerprint: str = ""
+
+    async def load(self, tx: Tx, deps: Deps, person: Person) -> ProgramPlan:
+        caller = await caller_now(tx, deps, self.token_id)
+        if (self.key is None) is not self.reuse:
+            raise Mistake("Send either an idempotency key or reuse. Nothing was rented.")
+        plan = ProgramPlan(caller)
+        try:
+            earlier = await self._earlier(tx, caller)
+            return replace(plan, earlier=earlier) if earlier is not None else await self._judge(tx, deps, plan)
+        except (Mistake, Refused, TooLate) as error:
+            return replace(plan, refused=error.with_traceback(None))
+
+    def plan(self, loaded: ProgramPlan, by: By) -> ProgramPlan:
+        return loaded
+
+    async def do(self, tx: Tx, deps: Deps, person: Person, plan: ProgramPlan) -> ProgramRented | GpubotError:
+        token = plan.caller.token
+        if plan.refused is not None:
+            return await _refuse(tx, deps, plan, plan.refused)
+        await tx.tokens.note_refusal(token.id, "")
+        if plan.earlier is not None:
+            return ProgramRented(plan.earlier, made=False)
+        return ProgramRented(await self._make(tx, deps, person, plan), made=True)
+
+    async def _earlier(self, tx: Tx, caller: Caller) -> Rental | None:
+        """Return the rental that an equal request has made before. Raises KeyInUse."""
+        if self.key is None:
+            current = [one for one in await rentals_of(tx, caller.token) if not _is_ending(one)]
+            return next((one for one in current if _fingerprint(one) == self.fingerprint), None)
+        earlier = await tx.rentals.of_key(self.token_id, self.key)
+        if earlier is not None and _fingerprint(earlier) != self.fingerprint:
+            raise key_in_use(earlier)
+        return earlier
+
+    async def _judge(self, tx: Tx, deps: Deps, plan: ProgramPlan) -> ProgramPlan:
+        """Return the plan for a new rental. Raises Mistake, Refused or TooLate if it isn't allowed.
+
+        A request that approvers can allow isn't refused here, because they are asked only when the price is known.
+        """
+        token, person, now = plan.caller.token, plan.caller.person, deps.clock.now()
+        terms = _terms_of(token)
+        check_user(person, deps.rules)
+        check_request(self.request, terms)
+        if terms.project != UNASSIGNED:
+            project_of(person, terms.project, deps.rules.home_channel, deps.rules)
+        request = changed(self.request, project=None)
+        request = counted_from(request, now)
+        request = with_kept(request, now, zone_of(person.tz, deps.rules), deps.rules, begins_later=True)
+        request = with_price_of_total(request, deps.rules)
+        check_time_left(request, now)
+        check_size(request, deps.rules)
+        check_setup(request.setup, deps.rules)
+        use = await use_of(tx, token, now)
+        rentals = await rentals_of(tx, token)
+        exceeded = beyond(token, person.name, use, request, now=now, rules=deps.rules, rentals=rentals)
+        if exceeded is not None and not (exceeded.can_ask and terms.beyond is WhenBeyond.ASK):
+            return _crowded(replace(plan, refused=_refused(exceeded)), exceeded, use.begun, now)
+        if self.wait_for is None:
+            await check_buying(tx)
+            check_person_rentals(await tx.rentals.usage(person.id), deps.rules)
+        key = self.ssh_public_key
+        program = _program(self, token, terms)
+        await check_key(tx, deps.rules, person, program)
+        await check_startup_script(
+            *(tx, deps, person.id, (), request), reader=person.id, first=None if key is None else key.line
+        )
+        rules = rules_of_project(deps.rules, terms.project)
+        proposal = first_terms(request, rules_of_token(rules, terms, use))
+        check_total(request, proposal.terms)
+        entry = entry_of_program(request, self.wait_for, terms, now, deps.rules)
+        reach = reach_of_waitlist_entry(request, entry, now, deps.rules)
+        room = await room_for(tx, deps.rules, owner=person.id, project=terms.project, reach=reach)
+        proposal = within_budgets(
+            proposal,
+            room.passed(proposal.terms.total, rules),
+            rules,
+            instead=_OVER_BUDGET,
+        )
+        return replace(plan, request=request, entry=entry, proposal=proposal)
+
+    async def _make(self, tx: Tx, deps: Deps, person: Person, plan: ProgramPlan) -> Rental:
+        token, now = plan.caller.token, deps.clock.now()
+        request, entry, proposal = plan.request, plan.entry, plan.proposal
+        if request is None or entry is None or proposal is None:
+            raise ValueError("nothing to make")
+        terms = _terms_of(token)
+        asked = await deciders(tx, deps.rules, [person.id], now) if proposal.over else None
+        query = shared_query(request)
+        quote = Quote(
+            id=deps.new_id(12),
+            state=QuoteState.WAITING,
+            owner=person.id,
+            asked_in=deps.rules.home_channel,
+            project=terms.project,
+            card_channel=deps.rules.home_channel,
+            request=request,
+            created_at=now,
+            waitlist_entry=entry,
+            token_id=token.id,
+            waits_for=search_id(query),
+        )
+        await tx.quotes.add(quote)
+        await tx.searches.open(search_id(query), query, now)
+        rental = transitions.new_rental(
+            quote,
+            None,
+            rental_id=await free_id(tx, deps),
+            card_channel=deps.rules.home_channel,
+            terms=proposal.terms,
+            decision=pending_decision(asked, now, deps.rules) if asked else None,
+            waitlist_entry=changed(entry, budgets=budgets_now(person.id, terms.project, deps.rules)),
+            idempotency_key=self.key or f"{_GENERATED}{deps.new_id(12)}",
+            program=_program(self, token, terms),
+            now=now,
+        )
+        facts = terms_facts(rental, asked)
+        facts = changed(facts, until=facts.until or entry.until)
+        kind = EventKind.QUEUED if asked is None else EventKind.ASKED
+        event = Event(rental_id=rental.id, kind=kind, at=now, actor=person.id, facts=facts)
+        await apply(tx, deps, Change(None, rental, (event,), within_budgets=True))
+        await tx.quotes.save(changed(quote, rental_id=rental.id))
+        return rental
+
+
+_OVER_BUDGET = "Nothing was rented. Ask for less time, name a lower total, or ask an admin to raise the budget."
+_GENERATED = "reuse-"
+"""The beginning of a generated idempotency key."""
+
+
+def _fingerprint(rental: Rental) -> str | None:
+    return rental.program.fingerprint if rental.program is not None else None
+
+
+def _is_ending(rental: Rental) -> bool:
+    graceful = rental.lease is not None and rental.lease.graceful_destroy is not None
+    return graceful or rental.state is State.DESTROYING
+
+
+def _terms_of(token: Token) -> TokenTerms:
+    if token.terms is None:
+        raise ValueError(f"{token.id} works without terms")
+    return token.terms
+
+
+def _program(rent: RentForProgram, token: Token, terms: TokenTerms) -> Program:
+    lost = terms.lost
+    if lost is None and rent.heartbeat:
+        lost = WhenLost.TELL
+    return Program(
+        token_name=token.name,
+        fingerprint=rent.fingerprint,
+        ssh_public_key=None if rent.ssh_public_key is None else rent.ssh_public_key.line,
+        lost=lost,
+    )
+
+
+def _refused(exceeded: Beyond, nothing: str | None = None) -> BeyondTerms:
+    """Return the error for a request beyond the terms. `nothing` says what wasn't done, if it isn't a rental."""
+    words = exceeded.words if nothing is None else f"{exceeded.reason} {nothing} {exceeded.next_step}"
+    return BeyondTerms(words, again_at=exceeded.again_at)
+
+
+def _crowded(plan: ProgramPlan, exceeded: Beyond, begun: tuple[datetime, ...], now: datetime) -> ProgramPlan:
+    """Return the plan with the count of such refusals, if the token has as many machines as its terms allow."""
+    if not exceeded.crowded:
+        return plan
+    crowd = plan.caller.token.crowd
+    fresh = crowd is None or now - crowd.since >= CROWDED_WITHIN
+    crowd = Crowd(since=now, count=1) if fresh or crowd is None else changed(crowd, count=crowd.count + 1)
+    asked = crowd.count + sum(crowd.since - CROWDED_WITHIN < at for at in begun)
+    return replace(plan, crowd=crowd, asked_within=asked)
+
+
+async def _refuse(tx: Tx, deps: Deps, plan: ProgramPlan, refused: GpubotError) -> GpubotError:
+    """Note that a request was refused, and return the error with its message for the program.
+
+    The transaction is committed although nothing was rented. If the token asks for far more machines than its
+    terms allow, its owner is notified, at most once an hour.
+    """
+    token, now = plan.caller.token, deps.clock.now()
+    if isinstance(refused, OverBudget):
+        deps.on_over_budget()
+    await tx.tokens.note_refusal(token.id, refusal_words(refused, plan.caller.person.name))
+    if plan.crowd is not None:
+        await tx.tokens.note_crowd(token.id, plan.crowd)
+        told = token.crowded_at is not None and now - token.crowded_at < CROWDED_AGAIN
+        if plan.crowd.count >= CROWDED_AFTER and not told:
+            await tell_crowded(tx, deps, token, plan.asked_within)
+    return refused
+
+
+# --- extending
+
+
+class ExtendForProgram(Action[AskedLease | Rental, LongerLease | Rental, Extended], id="extend_for_program"):
+    """Extend a machine of a program.
+
+    The program names the new end, or the whole length of the lease, so that a repeated request adds nothing. If
+    the lease already ends then or later, nothing is changed. The longer lease must be within the terms of the
+    token. If it isn't, it is refused, or an approver is asked, as the terms say.
+
+    Args:
+        token_id: The token. The person who acts is its owner.
+        rental_id: A rental of the token.
+        until: The new end of the lease. None if `lease` is given.
+        lease: The whole length of the lease, from the time at which the machine became ready.
+
+    Raises:
+        InvalidToken: The token doesn't work.
+        UnknownRental: The token has no such rental.
+        BeyondTerms: The longer lease exceeds the terms of the token.
+        TooLate, Mistake, Refused: As for `Extend`.
+    """
+
+    token_id: str
+    rental_id: str
+    until: datetime | None = None
+    lease: timedelta | None = None
+
+    async def load(self, tx: Tx, deps: Deps, person: Person) -> AskedLease | Rental:
+        caller = await caller_now(tx, deps, self.token_id)
+        rental = await _own_rental(tx, caller, self.rental_id)
+        if (self.until is None) == (self.lease is None):
+            raise Mistake("Name either the new end or the whole length of the lease. Nothing was changed.")
+        if rental.lease is None or rental.state is not State.READY:
+            # Refuse in the words of a person's extension.
+            return await Extend(rental.id, timedelta(0)).load(tx, deps, person)
+        ends_at = self.until or rental.lease.ready_at + (self.lease or timedelta(0))
+        asked = rental.extension.ends_at if rental.extension is not None else None
+        graceful = rental.lease.graceful_destroy is not None
+        if (ends_at <= rental.lease.last_end and not graceful) or ends_at == asked:
+            return rental
+        loaded = await Extend(rental.id, ends_at).load(tx, deps, person)
+        return await _within_terms(tx, deps, caller, loaded)
+
+    def plan(self, loaded: AskedLease | Rental, by: By) -> LongerLease | Rental:
+        if isinstance(loaded, Rental):
+            return loaded
+        return Extend(self.rental_id, loaded.ends_at).plan(loaded, by)
+
+    async def do(self, tx: Tx, deps: Deps, person: Person, plan: LongerLease | Rental) -> Extended | GpubotError:
+        if isinstance(plan, Rental):
+            waits = plan.extension is not None
+            return Extended(
+                rental=plan,
+                span=timedelta(0),
+                until_done=False,
+                waits=waits,
+                asked=await people_asked(tx, plan) if waits else None,
+                sees_money=True,
+            )
+        return await Extend(self.rental_id, plan.ends_at).do(tx, deps, person, plan)
+
+
+async def _within_terms(tx: Tx, deps: Deps, caller: Caller, asked: AskedLease) -> AskedLease:
+    """Return a longer lease with the terms of the token in place of the limits for people. Raises BeyondTerms."""
+    token, rental, now = caller.token, asked.rental, deps.clock.now()
+    use = await use_of(tx, token, now)
+    more = max(asked.proposal.terms.total - rental.terms.total, 0)
+    exceeded = beyond_longer_lease(token, caller.person.name, use, rental, asked.ends_at, more=more, now=now)
+    if exceeded is not None and not (exceeded.can_ask and _terms_of(token).beyond is WhenBeyond.ASK):
+        raise _refused(exceeded, "Nothing was changed.")
+    over = () if exceeded is None else (Over.TOKEN,)
+    return replace(asked, proposal=changed(asked.proposal, over=over))
+
+
+# --- releasing
+
+
+@dataclass(frozen=True)
+class ToRelease:
+    """A rental of a program that is to end."""
+
+    rental: Rental
+    destroy: Destroy | None
+    """The action that ends it. None if it has ended or is ending already."""
+
+
+class ReleaseForProgram(Direct[ToRelease, Rental], id="release_for_program"):
+    """End a rental of a program, in any state.
+
+    A ready machine first runs its `/root/on-ending.sh`, for ten minutes at most, unless the script can't run now
+    or `now` is set. A repeated request changes nothing, and returns the rental with the same end.
+
+    Args:
+        token_id: The token. The person who acts is its owner.
+        rental_id: A rental of the token.
+        now: True to destroy the machine without its script.
+
+    Raises InvalidToken if the token doesn't work, and UnknownRental if it has no such rental.
+    """
+
+    token_id: str
+    rental_id: str
+    now: bool = False
+
+    async def load(self, tx: Tx, deps: Deps, person: Person) -> ToRelease:
+        rental = await _own_rental(tx, await caller_now(tx, deps, self.token_id), self.rental_id)
+        if rental.state.over or rental.state is State.DESTROYING:
+            return ToRelease(rental, None)
+        if self.now or await end_after_script(tx, deps, rental) is None:
+            return ToRelease(rental, Destroy(rental.id))
+        if _is_ending(rental):
+            return ToRelease(rental, None)
+        return ToRelease(rental, Destroy(rental.id, graceful_destroy=True))
+
+    async def do(self, tx: Tx, deps: Deps, person: Person, plan: ToRelease) -> Rental:
+        if plan.destroy is None:
+            return plan.rental
+        return await plan.destroy.do(tx, deps, person, await planned(tx, deps, person, plan.destroy))
+
+
+# --- heartbeats
+
+
+async def note_heartbeat(deps: Deps, caller: Caller, rental_id: str) -> Rental:
+    """Store a heartbeat of a program, and return the rental. The heartbeat extends nothing.
+
+    If the owner has been notified that the heartbeat is lost, the rental is processed immediately.
+
+    Raises:
+        UnknownRental: The token has no such rental.
+        TooLate: The rental is over, or its machine is being destroyed.
+        StoreBusy: The database doesn't accept the heartbeat.
+    """
+    async with deps.store.write() as tx:
+        rental = await _own_rental(tx, caller, rental_id)
+        now = deps.clock.now()
+        if rental.state.over or rental.state is State.DESTROYING:
+            does = "has ended" if rental.state.over else "is being destroyed"
+            raise TooLate(f"{rental.id} {does}, so it needs no heartbeats.", rental.id)
+        await tx.rentals.note_heartbeat(rental.id, now)
+        if rental.lost_heartbeat is not None:
+            await tx.rentals.make_due([rental.id], now)
+    return changed(rental, heartbeat_at=now)
+
+
+# --- queries
+
+
+async def rental_for(deps: Deps, caller: Caller, rental_id: str) -> ProgramView:
+    """Return a rental that a token is allowed to see: its own, and the current ones of its owner.
+
+    Raises UnknownRental.
+    """
+    async with deps.store.read() as tx:
+        rental = await tx.rentals.get(rental_id)
+        if rental is None or not _may_see(caller, rental):
+            raise UnknownRental
+        return (await _views(tx, deps, caller, [rental]))[0]
+
+
+async def rentals_for(deps: Deps, caller: Caller, key: str | None = None) -> list[ProgramView]:
+    """Return the current rentals of a token's owner, oldest first, including those of the token.
+
+    If `key` is given, return only the token's rental with this idempotency key, even if it is over. The list is
+    empty if there is none.
+    """
+    async with deps.store.read() as tx:
+        if key is not None:
+            found = await tx.rentals.of_key(caller.token.id, key)
+            return await _views(tx, deps, caller, [] if found is None or not _is_own(caller, found) else [found])
+        return await _views(tx, deps, caller, await tx.rentals.live(caller.person.id))
+
+
+def _is_own(caller: Caller, rental: Rental) -> bool:
+    """Return whether a rental was made with the token, and still belongs to the token's owner."""
+    return rental.token_id == caller.token.id and rental.owner == caller.person.id
+
+
+def _may_see(caller: Caller, rental: Rental) -> bool:
+    return _is_own(caller, rental) or (rental.owner == caller.person.id and not rental.state.over)
+
+
+async def _own_rental(tx: Tx, caller: Caller, rental_id: str) -> Rental:
+    """Return a rental that a token is allowed to change. Raises UnknownRental."""
+    rental = await tx.rentals.get(rental_id)
+    if rental is None or not _is_own(caller, rental):
+        raise UnknownRental
+    return rental
+
+
+async def _views(tx: Tx, deps: Deps, caller: Caller, rentals: list[Rental]) -> list[ProgramView]:
+    now = deps.clock.now()
+    use = await use_of(tx, caller.token, now)
+    snapshots = await load_many(tx, [rental.id for rental in rentals])
+    kinds = (EventKind.DENIED, EventKind.ENDED, EventKind.NOT_ALLOWED_NOW)
+    events = await tx.events.of_many([rental.id for rental in rentals], kinds)
+    views = []
+    for rental in rentals:
+        usual = await tx.rentals.median_time_to_ready(rental.vendor, rental.model) if rental.vendor else None
+        asked = await people_asked(tx, rental)
+        own = _is_own(caller, rental)
+        name = rental.program.token_name if rental.program is not None else None
+        views.append(
+            ProgramView(
+                rental=rental,
+                token=caller.token,
+                token_name=caller.person.name if name is None else f"{name} ({caller.person.name})",
+                use=use,
+                spent=snapshots[rental.id].spent(now),
+                usual=None if usual is None else timedelta(seconds=round(usual)),
+                deciders=asked.names if asked is not None else (),
+                detail=_detail(rental, events.get(rental.id, [])) if own else "",
+                own=own,
+            )
+        )
+    return views
+
+
+def _detail(rental: Rental, events: Sequence[Event]) -> str:
+    """Return the reason for the present state of a rental. Empty if no event has one."""
+    if rental.state.over:
+        ends = [event for event in events if event.kind in {EventKind.DENIED, EventKind.ENDED}]
+        return next((one.detail for one in reversed(facts_in(ends, EndedFacts)) if one.detail), "")
+    if rental.state is State.QUEUED:
+        return next((one.detail for one in reversed(facts_in(events, NotAllowedFacts)) if one.detail), "")
+    return ""
+
+
+@dataclass(frozen=True)
+class ProgramOffer:
+    """An offer of the marketplace, as a program sees it."""
+
+    offer: Offer
+    at_most: Micros
+    """The most that the whole lease can cost at this price."""
+    reason: str = ""
+    """The reason why the token can't rent this offer by itself. Empty if it can."""
+
+
+async def offers_for(deps: Deps, prices: Prices, caller: Caller, request: Request) -> list[ProgramOffer]:
+    """Return the offers that match a request now, cheapest first. Nothing is stored or reserved.
+
+    Equal requests within a minute share one query to the market.
+
+    Raises:
+        Mistake: A value of the request is wrong.
+        Refused: The request has too many GPUs.
+        MarketAway: The market hasn't responded in time.
+    """
+    token, person, now = caller.token, caller.person, deps.clock.now()
+    terms = _terms_of(token)
+    check_request(request, terms)
+    request = with_kept(counted_from(request, now), now, zone_of(person.tz, deps.rules), deps.rules)
+    request = with_price_of_total(request, deps.rules)
+    check_size(request, deps.rules)
+    offers = await prices.offers(request)
+    async with deps.store.read() as tx:
+        use, rentals = await use_of(tx, token, now), await rentals_of(tx, token)
+        limits = await load_limits(tx, deps, request, owner=person.id, project=terms.project)
+    limits = replace(limits, rules=rules_of_token(limits.rules, terms, use))
+    longest = billed_span(request.longest, request.kept, deps.rules)
+    found = []
+    for offer in offers:
+        at_most = cost_at_most(offer.rate, longest)
+        exceeded = beyond(
+            *(token, person.name, use, request),
+            now=now,
+            rules=deps.rules,
+            rentals=rentals,
+            gpu=offer.gpu,
+            rate=offer.rate,
+            total=at_most,
+        )
+        choice = limits.choice(request, offer, limits.block)
+        reason = f"{exceeded.reason} {exceeded.next_step}" if exceeded is not None else ""
+        if not reason and choice.refused is not None:
+            reason = refusal_words(choice.refused, person.name)
+        if not reason and choice.passed:
+            reason = "A budget has too little left, so an approver is asked first."
+        found.append(ProgramOffer(offer, at_most, reason))
+    return found

@@ -1,0 +1,146 @@
+// The panel's section "Program": makes a token in Slack, and uses it as a program would, over the bot's real REST API.
+
+import { post } from "./api.js";
+import { button, el } from "./dom.js";
+
+const KEPT = "program"; // what sessionStorage keeps, so that the section looks the same after a reload
+const EVERY = 2000; // the milliseconds between two looks at a rental
+const FINAL = new Set(["ended", "denied", "expired", "sold_out", "refused"]);
+const SECRET = /\bgpb_[0-9A-Za-z]{40,60}\b/;
+
+export class Program {
+  /** `where` returns the person and the place of the page. */
+  constructor(where) {
+    this.where = where;
+    this.kept = { secret: "", words: "H100 EU for 1h max $4 total", key: "", ...JSON.parse(sessionStorage.getItem(KEPT) || "{}") };
+    this.secret = this.field("Secret of a token", "secret", { type: "password", autocomplete: "off", spellcheck: "false" });
+    this.words = this.field("Request", "words", { type: "text" });
+    this.key = this.field("Key", "key", { type: "text", spellcheck: "false" });
+    this.said = el("p", { role: "status" });
+    this.facts = el("dl");
+    this.buttons = {
+      rent: button("Rent", () => this.rent()),
+      beat: button("Heartbeat", () => this.beat()),
+      release: button("Release", () => this.release()),
+    };
+    this.root = el(
+      "div",
+      {},
+      el("p", { class: "hint" }, "Rents as a script would, with a token and without a click."),
+      el("div", { class: "actions" }, button("Make a token", () => this.makeToken()), this.secret.label),
+      el("div", { class: "actions" }, this.words.label, this.key.label, Object.values(this.buttons)),
+      this.said,
+      this.facts,
+    );
+    this.show(null);
+    setInterval(() => this.look(), EVERY);
+  }
+
+  field(label, name, attributes) {
+    const node = el("input", { ...attributes, value: this.kept[name], "data-focus": `program ${name}`, on: { input: () => this.keep({ [name]: node.value.trim() }) } });
+    return { label: el("label", {}, `${label} `, node), node };
+  }
+
+  keep(changes) {
+    Object.assign(this.kept, changes);
+    sessionStorage.setItem(KEPT, JSON.stringify(this.kept));
+  }
+
+  /** Use a key from now on. */
+  use(key) {
+    this.key.node.value = key;
+    this.keep({ key });
+  }
+
+  /** Type `/gpu token` as the person who acts. The dialog that it opens makes the token. */
+  async makeToken() {
+    const { user, channel } = this.where();
+    this.said.textContent = "Fill in the dialog. Its last step shows the secret, which this section then uses.";
+    await post("/slack/_control/command", { user, channel: channel.startsWith("C") ? channel : "C0TRAIN00", command: "/gpu", text: "token" });
+  }
+
+  /** Take over the secret if a dialog shows one. */
+  read(modal) {
+    const found = modal && JSON.stringify(modal.blocks).match(SECRET);
+    if (!found || found[0] === this.kept.secret) return;
+    this.secret.node.value = found[0];
+    this.keep({ secret: found[0] });
+    this.use("");
+    this.show(null);
+    this.said.textContent = "The secret is in the field. Nobody else can see it.";
+  }
+
+  // Calls of the API
+
+  async call(method, path, headers = {}, body = undefined) {
+    if (!this.kept.secret) return { wrong: "A program needs a token. Make one, or paste its secret." };
+    try {
+      const response = await fetch(`/program/v1/${path}`, {
+        method,
+        headers: { Authorization: `Bearer ${this.kept.secret}`, ...headers },
+        body: body && JSON.stringify(body),
+      });
+      const text = await response.text();
+      const answer = text ? JSON.parse(text) : {};
+      return response.ok ? answer : { wrong: answer.detail || answer.title || answer.error || `Status ${response.status}.` };
+    } catch {
+      return { wrong: "The sandbox does not answer. Start it again: make sandbox" };
+    }
+  }
+
+  async rent() {
+    // With the same key, a second click makes no second machine. A key is never used again once its rental is over.
+    if (!this.kept.key || FINAL.has(this.rental?.state)) this.use(`run-${Math.random().toString(36).slice(2, 8)}`);
+    const headers = { "Idempotency-Key": this.kept.key, "Content-Type": "application/json" };
+    this.answer(await this.call("POST", "rentals", headers, { words: this.kept.words, heartbeat: true }));
+  }
+
+  async beat() {
+    if (this.rental) this.answer(await this.call("POST", `rentals/${this.rental.id}/heartbeat`));
+  }
+
+  async release() {
+    if (this.rental) this.answer(await this.call("DELETE", `rentals/${this.rental.id}`, {}));
+  }
+
+  /** Look at the rental again, until it is over. */
+  async look() {
+    const { key, secret } = this.kept;
+    const over = this.rental?.key === key && FINAL.has(this.rental.state);
+    if (!secret || !key || this.looking || over) return;
+    this.looking = true;
+    const found = await this.call("GET", `rentals?key=${encodeURIComponent(key)}`);
+    this.looking = false;
+    if (found.rentals?.length && key === this.kept.key) this.show(found.rentals[0]);
+  }
+
+  answer(found) {
+    if (found.wrong) this.said.textContent = found.wrong;
+    else if (found.id) this.show(found);
+    else this.look();
+  }
+
+  // What is shown
+
+  show(rental) {
+    const before = this.rental?.state;
+    this.rental = rental;
+    this.buttons.beat.disabled = this.buttons.release.disabled = !rental || FINAL.has(rental.state);
+    const fact = (name, value) => (value ? [el("dt", {}, name), el("dd", {}, value)] : []);
+    this.facts.replaceChildren(
+      ...(rental
+        ? [
+            fact("State", rental.state),
+            fact("Key", rental.key),
+            fact("GPUs", rental.gpu),
+            fact("Ends", rental.ends_at?.replace("T", " ").slice(0, 19)),
+            fact("Next heartbeat by", rental.heartbeat_until?.replace("T", " ").slice(0, 19)),
+            fact("Spent", rental.money && `$${rental.money.spent} of at most $${rental.money.at_most}`),
+            fact("Left of the token", rental.money && `$${rental.money.left}`),
+            fact("Login", rental.ssh?.command),
+          ].flat()
+        : []),
+    );
+    if (rental && rental.state !== before) this.said.textContent = `${rental.reason} ${rental.next_step}`.trim();
+  }
+}
