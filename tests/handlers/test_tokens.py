@@ -90,6 +90,22 @@ async def test_the_secret_is_only_in_the_response_to_the_submission(tmp_path: Pa
             assert all(secret not in str(message) for message in await ours.world.see(user, channel=channel))
 
 
+async def test_a_secret_that_somebody_types_is_not_kept(tmp_path: Path, caplog: Any) -> None:
+    async with team(tmp_path) as ours:
+        secret = await make(ours)
+        said = await ours.command(ANA, f"get H100 EU -- the token is {secret}.")
+        assert said == (
+            "That was the secret of a token. I didn't keep it and no channel shows it, but it went through Slack. "
+            "Stop the token and make a new one: /gpu token list"
+        )
+        await say(ours, ANA, secret)
+        assert await ours.look(ANA, direct(ANA), "Slack still shows your message, so delete it.")
+        await ours.command(ANA, "token")
+        assert list((await ours.submit(ANA, token_name=secret, models=["H100"]))["errors"]) == ["token_name"]
+        assert secret not in caplog.text
+        assert secret.encode() not in stored(tmp_path)
+
+
 async def test_submitting_a_form_again_makes_no_second_token(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         await ours.command(ANA, "token")
