@@ -291,6 +291,8 @@ class HomeView(Frozen):
     keys: tuple[Key, ...]
     tokens: tuple[TokenSummary, ...] = ()
     """The person's API tokens that aren't over."""
+    tokens_to_decide: tuple[TokenSummary, ...] = ()
+    """The tokens with a pending request for terms that the person can approve."""
     team_month: TeamMonth | None = None
     """The team's month. None for a person who is neither an approver nor an admin."""
 

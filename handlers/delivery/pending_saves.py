@@ -193,8 +193,8 @@ async def fall_back(tx: Tx, message: Message, deps: Deps) -> bool:
     possible.
     """
     rental = await tx.rentals.get(message.rental_id) if message.rental_id is not None else None
-    asks = message.kind is MessageKind.APPROVAL and message.to.kind is DestinationKind.CHANNEL
-    if rental is not None and asks and await ask_each_directly(tx, deps, message, rental):
+    asks = message.kind.asks_approvers and message.to.kind is DestinationKind.CHANNEL
+    if asks and await ask_each_directly(tx, deps, message):
         log.warning("delivery.approvers_asked", message=message.id)
         await tx.messages.save(closed(message))
         return True
@@ -226,12 +226,13 @@ def next_destination(message: Message, owner: str | None, rules: Rules) -> Desti
     If an approver gets a question as a direct message, and isn't an admin, that message has a single destination
     too. The other approvers get the same question.
     """
-    if message.kind not in {MessageKind.CARD, MessageKind.THREAD, MessageKind.APPROVAL}:
+    asks = message.kind.asks_approvers
+    if not asks and message.kind not in {MessageKind.CARD, MessageKind.THREAD}:
         return None
-    direct = message.kind is MessageKind.APPROVAL and message.to.kind is DestinationKind.PERSON
+    direct = asks and message.to.kind is DestinationKind.PERSON
     if direct and message.to.value not in rules.admins:
         return None
-    people = [owner] if owner is not None and message.kind is not MessageKind.APPROVAL else []
+    people = [owner] if owner is not None and not asks else []
     chain = [to_channel(rules.home_channel), *map(to_person, dict.fromkeys([*people, *rules.admins]))]
     following = chain[chain.index(message.to) + 1 :] if message.to in chain else chain
     return following[0] if following else None

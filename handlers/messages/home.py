@@ -18,10 +18,9 @@ from bot.model.token import TokenSummary
 from bot.policy.buying.budgets import say_left, say_month
 from bot.policy.team.roles import is_owner
 from handlers.ids import NO_VALUE, Action, PageValue, RentalValue
+from handlers.messages import tokens as tokens_text
 from handlers.messages.keys import remove_button
 from handlers.messages.lists import line
-from handlers.messages.tokens import home_line
-from handlers.messages.tokens import stop_button as stop_token_button
 from handlers.messages.waiting import waiting_text
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Rendered, button, cut, named
@@ -89,7 +88,8 @@ def _line(markup: str, accessory: Json | None = None) -> Json:
 
 def _to_decide(shown: HomeView, reader: Reader) -> list[Json | None]:
     """Return the requests that await the reader's decision, with buttons for it."""
-    if not shown.live.to_decide:
+    tokens = [(one, one.token.requested) for one in shown.tokens_to_decide[:TOKENS]]
+    if not shown.live.to_decide and not tokens:
         return []
     more = shown.live.more_to_decide
     return [
@@ -97,6 +97,14 @@ def _to_decide(shown: HomeView, reader: Reader) -> list[Json | None]:
         *chain.from_iterable(
             _rental(one, _question(one, reader.times), *decision_buttons(one.rental, reader.now))
             for one in shown.live.to_decide
+        ),
+        *chain.from_iterable(
+            (
+                _line(tokens_text.to_decide_line(one, asked, reader.times)),
+                blocks.actions(*tokens_text.decision_buttons(one.token, asked)),
+            )
+            for one, asked in tokens
+            if asked is not None
         ),
         blocks.context(f"{plural(more, 'more is', 'more are')} waiting: /gpu list all") if more else None,
     ]
@@ -174,7 +182,10 @@ def _tokens(tokens: Sequence[TokenSummary]) -> list[Json | None]:
     more = len(tokens) - TOKENS
     return [
         blocks.section("*Your tokens*") if tokens else None,
-        *(_line(home_line(one), stop_token_button(one.token.id, one.token.name)) for one in tokens[:TOKENS]),
+        *(
+            _line(tokens_text.home_line(one), tokens_text.stop_button(one.token.id, one.token.name))
+            for one in tokens[:TOKENS]
+        ),
         blocks.context(f"{more} more: /gpu token list") if more > 0 else None,
     ]
 

@@ -66,9 +66,8 @@ def stop_button(token_id: str, name: str) -> Json:
 
     `name` is the token's name, which isn't escaped.
     """
-    return button(
-        "Stop this token", Action.STOP_TOKEN, TokenValue(token_id=token_id), about=spoken(name), style="danger"
-    )
+    value = TokenValue(token_id=token_id)
+    return button("Stop this token", Action.STOP_TOKEN, value, about=clean(name, 30), style="danger")
 
 
 def new_button() -> Json:
@@ -305,7 +304,6 @@ def approval(context: TokenContext) -> Rendered:
         left = f"{scope_name(context.budget.balance.scope, {})} has {money} left in {month}"
     if before is not None:
         old = f"Until somebody decides, the present terms apply, and it {terms_text(before, times)}."
-    version, about = TokenVersionValue(token_id=token.id, version=asked.version), spoken(token.name)
     beyond = "ask an approver" if terms.beyond is BeyondTerms.ASK else "are refused"
     exceeds, expires = _exceeded(terms, context.reader.rules), f"expires {times.at_time(asked.expires_at)}"
     return blocks.of_parts(
@@ -318,11 +316,27 @@ def approval(context: TokenContext) -> Rendered:
             Fact("Last day", _last_day(terms, times)),
         ),
         blocks.small(join(exceeds, f"beyond these terms, requests {beyond}", expires, by=" · ")),
-        blocks.actions(
-            button(f"Approve up to {most}", Action.APPROVE_TOKEN, version, about=about, style="primary"),
-            button("Deny", Action.DENY_TOKEN, version, about=about),
-        ),
+        blocks.actions(*decision_buttons(token, asked)),
     )
+
+
+def decision_buttons(token: Token, asked: RequestedTerms) -> tuple[Json, ...]:
+    """Return the buttons with which an approver approves or denies the requested terms of a token."""
+    version, about = TokenVersionValue(token_id=token.id, version=asked.version), spoken(token.name)
+    approve = f"Approve up to {say_at_most(asked.terms.total)}"
+    return (
+        button(approve, Action.APPROVE_TOKEN, version, about=about, style="primary"),
+        button("Deny", Action.DENY_TOKEN, version, about=about),
+    )
+
+
+def to_decide_line(one: TokenSummary, asked: RequestedTerms, times: Times) -> str:
+    """Return the line about requested terms on an approver's Home tab."""
+    token, terms = one.token, asked.terms
+    what = f"{'new terms of' if token.terms is not None else 'a token for'} up to {say_at_most(terms.total)}"
+    wants = wants_text(token, terms, {token.owner: one.owner_name})
+    expires = f"The request expires {times.at_time(asked.expires_at)}."
+    return f"Approve {what}? {wants}, at up to {limit_per_hour(terms.per_hour)}: {machines_text(terms)}. {expires}"
 
 
 def _decision(context: TokenContext) -> str:

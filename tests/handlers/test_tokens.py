@@ -10,10 +10,11 @@ import pytest
 
 from bot.errors import InvalidToken
 from bot.lifecycle.actions.tokens import caller_of
+from bot.lifecycle.people.deciders import check_deciders
 from bot.model.base import changed
 from bot.model.state import State
 from bot.model.token import Access, BeyondTerms, TokenState, WhenLost
-from bot.policy.team.rules import Project
+from bot.policy.team.rules import Approvers, Project
 from handlers.listeners import modals
 from handlers.listeners.interaction import submission
 from sandbox.slack.default import ANA, APPROVALS, BEN, GPUS, GUS, TRAINING
@@ -230,6 +231,17 @@ async def test_an_approver_approves_the_terms_of_a_token(tmp_path: Path) -> None
         assert await ours.look(ANA, direct(ANA), "Ben approved your token nightly eval for up to $200.00.")
 
 
+async def test_without_the_approvers_channel_approvers_are_asked_directly(tmp_path: Path) -> None:
+    async with team(tmp_path, rules=changed(RULES, approvers=Approvers(people=(BEN,)))) as ours:
+        await check_deciders(ours.deps, ours.context.people)
+        await ours.world.act(f"channels/{APPROVALS}", "PATCH", archived=True)
+        secret = await make(ours, total="200")
+        await ours.deliver_all()
+        await ours.click(BEN, await ours.look(BEN, direct(BEN), ASKED), "Approve up to $200.00")
+        assert (await ours.submit(BEN))["ok"]
+        assert await works(ours, secret)
+
+
 async def test_an_approver_denies_the_terms_with_a_reason(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         question = await asked(ours)
@@ -264,6 +276,21 @@ async def test_a_click_on_an_earlier_request_decides_nothing(tmp_path: Path) -> 
         await ours.deliver_all()
         assert await ours.look(BEN, APPROVALS, "Ana changed the request for nightly eval (Ana).")
         assert await ours.look(BEN, APPROVALS, "Approve a token for up to $300.00?")
+
+
+async def test_the_home_tab_asks_approvers_about_tokens(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        await ours.open_home(BEN)
+        secret = await make(ours, total="200")
+        home = await ours.home(BEN)
+        assert home is not None
+        assert "Approve a token for up to $200.00?" in home["reads"]
+        await ours.click_home(BEN, "Approve up to $200.00, token nightly eval")
+        assert (await ours.submit(BEN))["ok"]
+        assert await works(ours, secret)
+        home = await ours.home(BEN)
+        assert home is not None
+        assert "Approve a token" not in home["reads"]
 
 
 # --- changing
@@ -324,7 +351,7 @@ async def test_the_home_tab_shows_the_persons_tokens(tmp_path: Path) -> None:
         home = await ours.home(ANA)
         assert home is not None
         assert "nightly eval: not used yet, $100.00 of $100.00 left" in home["reads"]
-        await ours.click_home(ANA, "Stop this token")
+        await ours.click_home(ANA, "Stop this token, nightly eval")
         assert (await ours.submit(ANA))["ok"]
         assert await tokens(ours) == []
 

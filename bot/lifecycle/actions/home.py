@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import partial
 
 from bot.lifecycle.actions.queries import live_rentals
-from bot.lifecycle.actions.tokens import summaries
+from bot.lifecycle.actions.tokens import summaries, to_decide
 from bot.lifecycle.actions.waiting import waiting_of
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.money.budgets import live_charges
@@ -74,6 +74,7 @@ async def home_for(deps: Deps, person: Person, page: int) -> HomeView | None:
         balances = await tx.budgets.balances(month, with_budget) if with_budget else []
         keys = tuple(await tx.people.keys(person.id))
         tokens = tuple(await summaries(tx, deps, await tx.tokens.live(person.id)))
+        asked = tuple(await to_decide(tx, deps, person)) if is_approver_or_admin(person, rules) else ()
         team_month = await _team_month(tx, rules, month, now) if is_approver_or_admin(person, rules) else None
     return HomeView(
         live=live,
@@ -84,6 +85,7 @@ async def home_for(deps: Deps, person: Person, page: int) -> HomeView | None:
         budgets=demands({}, balances, rules),
         keys=keys,
         tokens=tokens,
+        tokens_to_decide=asked,
         team_month=team_month,
     )
 

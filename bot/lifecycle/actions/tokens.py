@@ -42,7 +42,7 @@ from bot.model.summary import Over, PeopleAsked
 from bot.model.text import one_line
 from bot.model.token import DecidedTerms, RequestedTerms, Token, TokenState, TokenSummary, TokenTerms
 from bot.policy.access.token_secret import hash_of, is_hash_of, is_secret, new_secret
-from bot.policy.buying.spending import CONFIRM_ABOVE, LONGEST_REASON, ONLY_APPROVERS, check_approver
+from bot.policy.buying.spending import CONFIRM_ABOVE, LONGEST_REASON, ONLY_APPROVERS, check_approver, may_approve
 from bot.policy.team.roles import check_user, is_approver_or_admin, may_deny, may_destroy, may_use, sees_money
 from bot.policy.team.rules import Rules
 from bot.policy.team.token_terms import check_terms, clean_name, end_of, is_tighter, over_limits_of, works
@@ -602,6 +602,15 @@ async def token_to_change(deps: Deps, person: Person, token_id: str) -> Token:
     _check_owner(token, person)
     _check_not_over(token, deps.clock.now())
     return token
+
+
+async def to_decide(tx: Tx, deps: Deps, person: Person) -> list[TokenSummary]:
+    """Return the tokens with a pending request for terms that this person can approve, oldest first."""
+    waiting = [token for token in await tx.tokens.live() if token.requested is not None]
+    found = [
+        one for one in waiting if may_approve(person, [one.owner], await rules_now(tx, deps.rules, [one.owner]))
+    ]
+    return await summaries(tx, deps, found)
 
 
 async def summaries(tx: Tx, deps: Deps, tokens: Iterable[Token]) -> list[TokenSummary]:

@@ -121,13 +121,20 @@ async def deciders(tx: Tx, rules: Rules, requesters: Collection[str], now: datet
     )
 
 
-async def ask_each_directly(tx: Tx, deps: Deps, message: Message, rental: Rental) -> bool:
+async def ask_each_directly(tx: Tx, deps: Deps, message: Message) -> bool:
     """Ask each approver in a direct message, because Slack refuses the message in the approvals channel.
 
-    Returns False if there is nobody who could be asked.
+    The message is about a rental or about a token. Returns False if there is nobody who could be asked.
     """
-    people = (await deciders(tx, deps.rules, requesters_of(rental), deps.clock.now())).people
-    about = {"rental_id": message.rental_id, "event_id": message.event_id}
+    rental, token = await tx.rentals.get(message.rental_id or ""), await tx.tokens.get(message.token_id or "")
+    if rental is not None:
+        requesters = requesters_of(rental)
+    elif token is not None:
+        requesters = (token.owner,)
+    else:
+        return False
+    people = (await deciders(tx, deps.rules, requesters, deps.clock.now())).people
+    about = {"rental_id": message.rental_id, "event_id": message.event_id, "token_id": message.token_id}
     for person in people:
         await tx.messages.add(queued(message.kind, to_person(person), deps.clock.real(), **about))
     return bool(people)
