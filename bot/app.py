@@ -23,7 +23,7 @@ from bot.errors import GpubotError, Unusable
 from bot.lifecycle.account.owners_left import check_owners
 from bot.lifecycle.account.sweep import first_sweep, sweep
 from bot.lifecycle.actions.quoting import Prices
-from bot.lifecycle.deps import Deps, Opened, StepDeps, with_newest_rules
+from bot.lifecycle.deps import Deps, Door, Opened, StepDeps, with_newest_rules
 from bot.lifecycle.loops.due import CLAIM_SECONDS, DueLoop
 from bot.lifecycle.loops.engine import Searches, Steps
 from bot.lifecycle.loops.jobs import DELIVERY, Job, Jobs, LocalJob, every, every_day, every_hour
@@ -206,7 +206,7 @@ async def build(
         await _log_start(settings, store)
         source = PolicySource(path=settings.policy, home_channel=settings.channel, admins=settings.admin_ids)
         in_force = await rules_at_start(store, source)
-        metrics, opened = Metrics(), Opened()
+        metrics, opened, door = Metrics(), Opened(), Door()
         opened.again(clock)
         store.on_reopen(partial(opened.again, clock))
         replica = Replica(store, clock, claim_seconds=claim_seconds, ahead_of_witnesses=witnesses.ahead)
@@ -216,6 +216,7 @@ async def build(
             rules=in_force.rules,
             in_force=in_force,
             opened=opened,
+            door=door,
             may_claim=replica.may_claim,
             on_over_budget=metrics.over_budget.inc,
         )
@@ -246,6 +247,7 @@ async def build(
             rules=deps.rules,
             in_force=in_force,
             opened=opened,
+            door=door,
             market=market,
             prober=SshProber(probe_key),
             probe_line=deps.probe_line,

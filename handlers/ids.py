@@ -569,6 +569,7 @@ class Action:
     KEEP = ActionId("keep", HoursValue, answers=True)
     KEEP_FOR = ActionId("keep_for", SpanValue, answers=True)
     KEEP_WHEN_DONE = ActionId("keep_when_done", RentalValue, answers=True)
+    KEEP_WITHOUT_HEARTBEAT = ActionId("keep_without_heartbeat", RentalValue, answers=True)
     ASK_OWNER_AGAIN = ActionId("ask_owner_again", RentalValue)
     LEAVE_ALONE = ActionId("leave_alone", RentalValue, answers=True)
     PROBE_INSTALLED = ActionId("probe_installed", RentalValue)

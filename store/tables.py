@@ -43,7 +43,16 @@ from bot.model.records import PolicyFile
 from bot.model.rental import Decider, Extension, GracefulDestroy, Question
 from bot.model.request import OfferQuery, Request, Terms
 from bot.model.state import State
-from bot.model.token import Crowd, DecidedTerms, LostHeartbeat, Program, RequestedTerms, TokenState, TokenTerms
+from bot.model.token import (
+    Crowd,
+    DecidedTerms,
+    HeartbeatEnd,
+    LostHeartbeat,
+    Program,
+    RequestedTerms,
+    TokenState,
+    TokenTerms,
+)
 from store.columns import BigId, DecimalText, DestinationText, EnumText, JsonText, SafeText, UtcDateTime
 
 metadata = MetaData(
@@ -227,6 +236,7 @@ rentals = Table(
     _time("lease_seen_at"),
     _json("lease_question", Question),
     _json("lease_script_first", GracefulDestroy, key="lease_graceful_destroy"),
+    _json("lease_heartbeat_end", HeartbeatEnd),
     _time("lease_shown_later_at"),
     _json("use", Use),
     _time("probe_answered_at"),

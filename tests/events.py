@@ -8,7 +8,7 @@ from typing import Any
 from bot.model.attempt import Why
 from bot.model.budget import TEAM, Balance
 from bot.model.event import EFFECTS, EventKind
-from bot.model.facts import WorkGoesOn
+from bot.model.facts import HeartbeatReturn, WorkGoesOn
 from bot.model.gpu_health import GpuFault, GpuFaultKind
 from bot.model.job import Job, JobState
 from bot.model.machine_use import GpusSeen, UsageStatus
@@ -37,8 +37,10 @@ _USUAL: dict[str, Any] = {
     "gpu": "nvidia-h100-sxm5-80gb",
     "gpus_seen": GpusSeen(count=0, models=()),
     "host_key": "SHA256:new",
+    "how": HeartbeatReturn.HEARTBEAT,
     "job": _JOB,
     "jobs": (_JOB,),
+    "kept_until": _AT,
     "month": "2026-11",
     "name": "k7mq2",
     "owner": "U0ANA",

@@ -7,7 +7,7 @@ in UTC.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 
 from bot.lifecycle.actions.programs import ProgramOffer
@@ -24,6 +24,7 @@ from bot.model.summary import ProgramView
 from bot.model.text import about_span, listed, one_line, say_price, say_utc, span
 from bot.model.token import Access, TokenSummary
 from bot.policy.team.token_terms import per_hour_left, total_left
+from bot.policy.use.heartbeats import LOST_AFTER
 from handlers.messages.ssh_lines import ssh_command
 from handlers.phrases.rental_text import reason as why_text
 
@@ -31,7 +32,6 @@ PATH = "/v1/rentals"
 LONGEST_DETAIL = 500
 LONGEST_REASON = 800
 MOST_OFFERS = 20
-HEARTBEAT_WITHIN = timedelta(minutes=20)
 NEVER_AGAIN = "This key never rents again. To ask for a machine again, use a new key."
 _ASK_AGAIN = {
     ProgramState.PENDING: 60,
@@ -241,7 +241,7 @@ def _heartbeat_until(rental: Rental) -> datetime | None:
     if rental.state is not State.READY or rental.program is None or rental.program.lost is None:
         return None
     ready_at = rental.running_lease.ready_at
-    return max(rental.heartbeat_at or ready_at, ready_at) + HEARTBEAT_WITHIN
+    return max(rental.heartbeat_at or ready_at, ready_at) + LOST_AFTER
 
 
 def _end(rental: Rental) -> datetime | None:

@@ -98,6 +98,14 @@ class Opened:
         self.gone.clear()
 
 
+@dataclass
+class Door:
+    """The time since which programs can reach this process over its REST API."""
+
+    open_since: datetime | None = None
+    """By the bot's clock. None while the process serves no REST API."""
+
+
 @dataclass(frozen=True)
 class Deps:
     """The dependencies of actions."""
@@ -114,6 +122,7 @@ class Deps:
     probe_line: str = field(default="", kw_only=True)
     """The line of `authorized_keys` that allows the probe's key to run the probe script and nothing else."""
     opened: Opened = field(default_factory=Opened, kw_only=True)
+    door: Door = field(default_factory=Door, kw_only=True)
     claimed: str | None = field(default=None, kw_only=True)
     """The ID of the row that this process has claimed for the current work.
 
@@ -128,6 +137,14 @@ class Deps:
     """Called each time a request is refused because of a budget."""
     new_id: Callable[[int], str] = field(default=random_id, kw_only=True)
     """Returns a new short ID of the given length."""
+
+    @property
+    def listens_since(self) -> datetime | None:
+        """The time since which this process can receive heartbeats of programs. None if it can't.
+
+        Receiving them needs the REST API and the database.
+        """
+        return None if self.door.open_since is None else max(self.door.open_since, self.opened.at)
 
     @property
     def just_opened(self) -> bool:

@@ -33,11 +33,15 @@ from bot.model.facts import (
     Facts,
     GpuFaultFacts,
     GpuMismatchFacts,
+    HeartbeatBackFacts,
+    HeartbeatEndFacts,
+    HeartbeatLostFacts,
     HeldUpFacts,
     HostKeyFacts,
     JobDoneFacts,
     JobsEndedFacts,
     KeptFacts,
+    KeptWithoutHeartbeatFacts,
     MonthFiledFacts,
     NotAllowedFacts,
     OfferFacts,
@@ -138,6 +142,14 @@ class EventKind(StrEnum):
     """Somebody decided to keep the machine until the latest end of its lease, even if its jobs are done."""
     NO_JOB = "no_job"
     """The lease ends when its jobs are done, but no job has started for a while."""
+    HEARTBEAT_LOST = "heartbeat_lost"
+    """No heartbeat of the program has arrived for a while."""
+    HEARTBEAT_ENDS = "heartbeat_ends"
+    """The end of the lease has moved nearer, because the heartbeat is lost."""
+    HEARTBEAT_BACK = "heartbeat_back"
+    """The heartbeat is back, or the machine no longer ends because of it for another reason."""
+    KEPT_WITHOUT_HEARTBEAT = "kept_without_heartbeat"
+    """Somebody decided to keep the machine for a while although its heartbeat is lost."""
     ENDS_AGAIN = "put_back"
     """The database was restored, so the owner is notified again of the end of the lease."""
     USE_CHANGED = "use_changed"
@@ -355,6 +367,11 @@ def is_in_use(event: Event[StatusFacts], _: Event) -> bool:
     return event.facts.status is UsageStatus.IN_USE
 
 
+def is_about_heartbeat(_: Event[Any], asked: Event) -> bool:
+    """Return whether the earlier event `asked` was about a lost heartbeat."""
+    return asked.kind in {EventKind.HEARTBEAT_LOST, EventKind.HEARTBEAT_ENDS}
+
+
 def is_for_who_asked(event: Event[PeopleFacts], asked: Event) -> bool:
     """Return whether the person who caused the earlier event `asked` is named in this event's facts."""
     return asked.actor in event.facts.people
@@ -376,6 +393,11 @@ def unless_a_person_did_it(event: Event) -> bool:
 def if_a_person_did_it_or_nothing_was_rented(event: Event[EndedFacts]) -> bool:
     nothing_rented = event.facts.end is State.FAILED or event.facts.why is Why.NOTHING_FITTED
     return event.actor is not None or nothing_rented
+
+
+def if_it_restores_the_end(event: Event[HeartbeatBackFacts | KeptWithoutHeartbeatFacts]) -> bool:
+    """Return whether the lease gets back the end that it had before its heartbeat was lost."""
+    return event.facts.until is not None
 
 
 class To(Enum):
@@ -430,6 +452,8 @@ class OpenQuestion(Enum):
     """For the approvers: what should happen to an idle machine whose owner doesn't answer?"""
     END = auto()
     """For the owner: should the machine run longer?"""
+    HEARTBEAT = auto()
+    """For the owner: should a machine keep running although its heartbeat is lost?"""
     GPU_MISMATCH_OPEN = auto()
     """For the owner: do they keep a machine whose GPUs aren't those that were sold, or are faulty?"""
     OWNER = auto()
@@ -495,8 +519,8 @@ class Effects(Generic[F]):
 
     The function gets this event and the event that asked the question.
     """
-    lengthens: bool = False
-    """True if the event moves the end of the lease to a later time."""
+    lengthens: Condition[F] = never
+    """The condition under which the event moves the end of the lease to a later time."""
     tells_end: bool = False
     """True if the event's direct message is a receipt: it states how the rental ended and its cost."""
 
@@ -583,14 +607,14 @@ EFFECTS: dict[EventKind, Effects[Any]] = {
         asks=_Q.END,
         resolves=(_Q.END,),
     ),
-    _E.EXTENDED: Effects(ExtensionFacts, thread=always, resolves=(_Q.NEEDED, _Q.UNANSWERED), lengthens=True),
+    _E.EXTENDED: Effects(ExtensionFacts, thread=always, resolves=(_Q.NEEDED, _Q.UNANSWERED), lengthens=always),
     _E.EXTENDED_BY_OPERATOR: Effects(
         ExtensionFacts,
         thread=always,
         direct=(To.OWNER, To.TEAMMATES_WHO_ASKED),
         direct_if=if_fewer_hours,
         resolves=(_Q.NEEDED, _Q.UNANSWERED, _Q.EXTENSION),
-        lengthens=True,
+        lengthens=always,
     ),
     _E.EXTENSION_ASKED: Effects(
         ExtensionFacts,
@@ -605,14 +629,14 @@ EFFECTS: dict[EventKind, Effects[Any]] = {
         direct=(To.OWNER, To.TEAMMATES_WHO_ASKED),
         direct_if=if_fewer_hours,
         resolves=(_Q.EXTENSION,),
-        lengthens=True,
+        lengthens=always,
     ),
     _E.EXTENSION_DENIED: Effects(
         DecisionFacts, thread=always, direct=(To.OWNER, To.TEAMMATES_WHO_ASKED), resolves=(_Q.EXTENSION,)
     ),
     _E.EXTENSION_WITHDRAWN: Effects(DecisionFacts, thread=always, resolves=(_Q.EXTENSION,)),
     _E.EXTENSION_EXPIRED: Effects(DecisionFacts, thread=always, resolves=(_Q.EXTENSION,)),
-    _E.END_MOVED: Effects(StatusFacts, lengthens=True),
+    _E.END_MOVED: Effects(StatusFacts, lengthens=always),
     _E.GRACEFUL_DESTROY: Effects(
         EndFacts,
         thread=always,
@@ -621,7 +645,7 @@ EFFECTS: dict[EventKind, Effects[Any]] = {
         resolves=(_Q.NEEDED, _Q.UNANSWERED, _Q.EXTENSION),
     ),
     _E.SCRIPT_FAILED: Effects(EndFacts, direct=_OWNER, asks=_Q.END),
-    _E.KEPT_AFTER_FAILURE: Effects(EndFacts, direct=_OWNER, asks=_Q.END, resolves=(_Q.END,), lengthens=True),
+    _E.KEPT_AFTER_FAILURE: Effects(EndFacts, direct=_OWNER, asks=_Q.END, resolves=(_Q.END,), lengthens=always),
     _E.JOBS_ENDED: Effects(JobsEndedFacts, direct=_OWNER, asks=_Q.NEEDED, resolves=(_Q.NEEDED,)),
     _E.JOB_DONE: Effects(
         JobDoneFacts,
@@ -631,9 +655,33 @@ EFFECTS: dict[EventKind, Effects[Any]] = {
         asks=_Q.END,
         resolves=(_Q.END, _Q.NEEDED),
     ),
-    _E.WORK_GOES_ON: Effects(WorkGoesOnFacts, thread=always, resolves=(_Q.END,), lengthens=True),
-    _E.KEPT_WHEN_DONE: Effects(UntilFacts, thread=always, resolves=(_Q.END, _Q.NEEDED), lengthens=True),
+    _E.WORK_GOES_ON: Effects(WorkGoesOnFacts, thread=always, resolves=(_Q.END,), lengthens=always),
+    _E.KEPT_WHEN_DONE: Effects(UntilFacts, thread=always, resolves=(_Q.END, _Q.NEEDED), lengthens=always),
     _E.NO_JOB: Effects(QuestionFacts, direct=_OWNER, asks=_Q.NEEDED, resolves=(_Q.NEEDED,)),
+    _E.HEARTBEAT_LOST: Effects(
+        HeartbeatLostFacts, direct=_OWNER, asks=_Q.HEARTBEAT, resolves=(_Q.HEARTBEAT, _Q.NEEDED)
+    ),
+    _E.HEARTBEAT_ENDS: Effects(
+        HeartbeatEndFacts,
+        thread=always,
+        direct=(To.OWNER, To.TEAMMATES),
+        asks=_Q.END,
+        resolves=(_Q.END, _Q.HEARTBEAT, _Q.NEEDED),
+    ),
+    _E.HEARTBEAT_BACK: Effects(
+        HeartbeatBackFacts,
+        thread=if_it_restores_the_end,
+        resolves=(_Q.HEARTBEAT, _Q.END),
+        resolves_if=is_about_heartbeat,
+        lengthens=if_it_restores_the_end,
+    ),
+    _E.KEPT_WITHOUT_HEARTBEAT: Effects(
+        KeptWithoutHeartbeatFacts,
+        thread=always,
+        resolves=(_Q.HEARTBEAT, _Q.END),
+        resolves_if=is_about_heartbeat,
+        lengthens=if_it_restores_the_end,
+    ),
     _E.ENDS_AGAIN: Effects(EndFacts, direct=_OWNER, asks=_Q.END, resolves=(_Q.END,)),
     _E.USE_CHANGED: Effects(StatusFacts, resolves=(_Q.WANTED,), resolves_if=is_in_use),
     _E.HOST_KEY_CHANGED: Effects(HostKeyFacts, direct=(To.OWNER, To.TEAMMATES)),

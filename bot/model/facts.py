@@ -403,6 +403,66 @@ class WorkGoesOnFacts(UntilFacts):
     work: WorkGoesOn
 
 
+class HeartbeatLostFacts(BillFacts, UntilFacts):
+    """A heartbeat that has been missing since `since`.
+
+    The machine ends unless the heartbeat is back at `back_by`. If `back_by` is None, the machine still ends at
+    `until`.
+    """
+
+    since: Instant
+    back_by: Instant | None = None
+    heard: bool = True
+    """False if no heartbeat has ever arrived. `since` is then the time at which the machine was ready."""
+    works: bool = False
+    """True if the machine doesn't end sooner because its GPUs are working."""
+    unseen: bool = False
+    """True if the bot can't see whether the GPUs are working. The machine then ends even if they are."""
+    rate: Decimal | None = None
+
+
+class HeartbeatEndFacts(EndFacts):
+    """The end of a machine that moved to `until`, because its heartbeat has been missing since `since`."""
+
+    since: Instant
+
+
+class HeartbeatReturn(StrEnum):
+    """The reasons why a machine no longer ends because of a lost heartbeat."""
+
+    HEARTBEAT = "heartbeat"
+    JOB = "job"
+    """A job is running, which counts as a heartbeat."""
+    WORK = "work"
+    """The heartbeat is still missing, but the GPUs are working."""
+    AWAY = "away"
+    """The bot couldn't receive heartbeats for a while."""
+    NOT_EXPECTED = "not_expected"
+    """The bot doesn't expect heartbeats any more."""
+
+
+class HeartbeatBackFacts(UntilFacts):
+    """The reason why a machine no longer ends because of a lost heartbeat.
+
+    If its end had moved, it ends at `until` again. Otherwise, `until` is None.
+    """
+
+    how: HeartbeatReturn
+    since: Instant | None = None
+    """The time of the heartbeat, or of the newest report about the job."""
+    back_by: Instant | None = None
+    """The new time by which the heartbeat has to be back. Only set if `how` is AWAY."""
+
+
+class KeptWithoutHeartbeatFacts(UntilFacts):
+    """The time until which a person keeps a machine whose heartbeat is lost.
+
+    If its end had moved, it ends at `until` again. Otherwise, `until` is None.
+    """
+
+    kept_until: Instant
+
+
 class AgainFacts(UntilFacts):
     """The time before which a person gets no further question."""
 

@@ -64,7 +64,7 @@ class MessageKind(StrEnum):
 
     @property
     def asks_approvers(self) -> bool:
-        """True if messages of this kind ask the approvers to decide about something."""
+        """True if messages of this kind ask the approvers for a decision."""
         return self in {MessageKind.APPROVAL, MessageKind.TOKEN}
 
     @property

@@ -17,7 +17,7 @@ from bot.model.machine_use import OnEnding, SetupProgress, Use
 from bot.model.quote import WaitlistEntry
 from bot.model.request import Request, Terms
 from bot.model.state import State
-from bot.model.token import LostHeartbeat, Program
+from bot.model.token import HeartbeatEnd, LostHeartbeat, Program
 
 
 class Decider(StrEnum):
@@ -128,6 +128,8 @@ class Lease(Frozen):
     question: Question
     graceful_destroy: GracefulDestroy | None = None
     """Set while the machine is being destroyed gracefully. An extension cancels this."""
+    heartbeat_end: HeartbeatEnd | None = None
+    """Set while the lease ends earlier than usual because a heartbeat is lost."""
     shown_later_at: Instant | None = None
     """The time at which the bot noticed that Slack shows newer facts than the database has.
 
@@ -141,13 +143,25 @@ class Lease(Frozen):
         return self.until_done is not None and self.until_done.done is not None
 
     @property
+    def ends_early(self) -> bool:
+        """True if the lease ends earlier than usual because its jobs are done or its heartbeat is lost."""
+        return self.ends_when_done or self.heartbeat_end is not None
+
+    @property
+    def usual(self) -> Lease | GracefulDestroy | HeartbeatEnd:
+        """The holder of the usual `ends_at` and `latest_end`.
+
+        They are the ends that apply without a graceful destroy and without a lost heartbeat.
+        """
+        return self.graceful_destroy or self.heartbeat_end or self
+
+    @property
     def last_end(self) -> datetime:
         """The latest possible end of the lease without an extension.
 
-        For a flexible end, this is `latest_end`. A graceful destroy doesn't change this time.
+        For a flexible end, this is `latest_end`. A graceful destroy or a lost heartbeat doesn't change this time.
         """
-        before = self.graceful_destroy or self
-        return before.latest_end or before.ends_at
+        return self.usual.latest_end or self.usual.ends_at
 
     @property
     def paid_until(self) -> datetime:

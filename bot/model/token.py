@@ -196,14 +196,34 @@ class Program(Frozen):
 
 
 class LostHeartbeat(Frozen):
-    """A heartbeat that didn't arrive in time. None of these times count while the bot itself was down."""
+    """A heartbeat that didn't arrive in time."""
 
     since: Instant
     """The time of the last heartbeat. If there was none, the time from which heartbeats were expected."""
     told_at: Instant
-    """The time at which the owner was notified."""
+    """The time at which the owner was last notified."""
+    back_by: Instant | None = None
+    """The time by which the heartbeat has to be back. After that, the end of the lease moves nearer.
+
+    None if the end doesn't move: because of the terms, because the GPUs are working, or because the lease ends
+    soon anyway.
+    """
     kept_until: Instant | None = None
     """The time until which a person decided to keep the machine. None if nobody did."""
+
+
+class HeartbeatEnd(Frozen):
+    """The end of a lease before it moved nearer because of a lost heartbeat.
+
+    If the heartbeat comes back, or if somebody keeps the machine, the lease gets this end back.
+    """
+
+    at: Instant
+    """The time at which the end moved."""
+    ends_at: Instant
+    """`Lease.ends_at` before that."""
+    latest_end: Instant | None = None
+    """`Lease.latest_end` before that. None for a fixed end."""
 
 
 class TokenUse(Frozen):

@@ -346,6 +346,7 @@ ON = (
     on(Action.KEEP, keep),
     on(Action.KEEP_FOR, keep),
     on(Action.KEEP_WHEN_DONE, does(leasing.KeepWhenDone)),
+    on(Action.KEEP_WITHOUT_HEARTBEAT, does(leasing.KeepDespiteLostHeartbeat)),
     on(Action.ASK_OWNER_AGAIN, does(leasing.AskOwnerAgain)),
     on(Action.LEAVE_ALONE, does(leasing.LeaveAlone)),
     on(Action.DESTROY, destroy),

@@ -12,7 +12,7 @@ import structlog
 
 from bot.errors import ClaimLost, GpubotError
 from bot.lifecycle.deps import Deps, with_newest_rules
-from bot.lifecycle.people.deciders import ask_each_directly
+from bot.lifecycle.people.deciders import ask_each_directly, requesters_of
 from bot.lifecycle.restored.messages import ask_again
 from bot.model.account_facts import Counter
 from bot.model.base import changed
@@ -193,8 +193,10 @@ async def fall_back(tx: Tx, message: Message, deps: Deps) -> bool:
     possible.
     """
     rental = await tx.rentals.get(message.rental_id) if message.rental_id is not None else None
+    token = await tx.tokens.get(message.token_id) if message.token_id is not None else None
+    requesters = requesters_of(rental) if rental is not None else (token.owner,) if token is not None else ()
     asks = message.kind.asks_approvers and message.to.kind is DestinationKind.CHANNEL
-    if asks and await ask_each_directly(tx, deps, message):
+    if requesters and asks and await ask_each_directly(tx, deps, message, requesters):
         log.warning("delivery.approvers_asked", message=message.id)
         await tx.messages.save(closed(message))
         return True
@@ -227,7 +229,7 @@ def next_destination(message: Message, owner: str | None, rules: Rules) -> Desti
     too. The other approvers get the same question.
     """
     asks = message.kind.asks_approvers
-    if not asks and message.kind not in {MessageKind.CARD, MessageKind.THREAD}:
+    if message.kind not in {MessageKind.CARD, MessageKind.THREAD} and not asks:
         return None
     direct = asks and message.to.kind is DestinationKind.PERSON
     if direct and message.to.value not in rules.admins:

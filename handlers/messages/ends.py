@@ -48,7 +48,7 @@ _ABOUT_THE_END = (
 """The kinds of events whose messages tell the owner when the lease ends."""
 _FAILED = frozenset({EventKind.SCRIPT_FAILED, EventKind.KEPT_AFTER_FAILURE})
 """The kinds of events whose messages say that the script `/root/on-ending.sh` failed."""
-_NEARER = frozenset({EventKind.JOB_DONE, EventKind.GRACEFUL_DESTROY})
+_NEARER = frozenset({EventKind.JOB_DONE, EventKind.HEARTBEAT_ENDS, EventKind.GRACEFUL_DESTROY})
 """The kinds of events that bring the end of a lease nearer."""
 
 MORE_TIME_REQUESTED = "More time has been requested, and is waiting for approval."
@@ -94,7 +94,7 @@ def _ends(context: EventContext[UntilFacts]) -> str:
     if until is None:
         return "ends as before"
     ends = f"ends {context.times.at_time(until)}"
-    if lease is None or lease.until_done is None or lease.ends_when_done or lease.ends_at != until:
+    if lease is None or lease.until_done is None or lease.ends_early or lease.ends_at != until:
         return ends
     return f"{ends}, or when its job is done"
 
@@ -212,7 +212,7 @@ def why_longer(context: EventContext) -> str:
     `/root/on-ending.sh` failed, the reason is `Kept, because saving failed`.
     """
     details = context.details
-    longer = [e for e in events_after(context.event, details.events) if e.effects.lengthens]
+    longer = [e for e in events_after(context.event, details.events) if e.effects.lengthens(e)]
     if not longer:
         return "Kept" if context.event.kind in _NEARER else "Extended"
     last = longer[-1]
@@ -222,10 +222,12 @@ def why_longer(context: EventContext) -> str:
         return "Kept, because saving failed"
     if last.kind is EventKind.WORK_GOES_ON:
         return "In use again"
+    if last.kind is EventKind.HEARTBEAT_BACK:
+        return "Kept"
     by = f" by {actor(details.names, last)}"
     if last.kind in {EventKind.EXTENSION_APPROVED, EventKind.EXTENDED_BY_OPERATOR}:
         return f"More time approved{by}"
-    how = "Kept" if last.kind is EventKind.KEPT_WHEN_DONE else "Extended"
+    how = "Kept" if last.kind in {EventKind.KEPT_WHEN_DONE, EventKind.KEPT_WITHOUT_HEARTBEAT} else "Extended"
     return how if last.actor == details.rental.owner else f"{how}{by}"
 
 

@@ -27,7 +27,7 @@ from handlers.messages.waiting import start_text, waiting_text
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Part, Rendered, button, paragraph, small, text_of
 from handlers.phrases.budget_text import always_asked
-from handlers.phrases.ends import ends_fact, on_ending_text, until_decided
+from handlers.phrases.ends import ends_fact, lost_heartbeat_text, on_ending_text, until_decided
 from handlers.phrases.format import (
     Reader,
     Times,
@@ -35,6 +35,7 @@ from handlers.phrases.format import (
     escape,
     first_few,
     highest,
+    identifier,
     join,
     join_lines,
     limit,
@@ -239,7 +240,8 @@ def line(details: RentalSummary, *, owned: bool, times: Times, use: bool = True)
     # The machine itself reports this text, which can be long. Put it last, so that only this text is cut if the
     # line is too long.
     work = work_now(rental, times) if use else ""
-    return join(f"{state_word(details)}: {_name(rental)}{whom}.", status, until, costs, work)
+    lost = lost_heartbeat_text(rental, times) if rental.state is State.READY else ""
+    return join(f"{state_word(details)}: {_name(rental)}{whom}.", lost, status, until, costs, work)
 
 
 def show(details: RentalDetails, reader: Reader) -> Rendered:
@@ -260,6 +262,9 @@ def show_parts(details: RentalDetails, reader: Reader) -> list[Part | Json | Non
         use_shares(details.use_costs),
         f"{sentence(place(rental.vendor, rental.vendor_region))}" if rental.vendor else "",
         f"Project: {escape(rental.project, 40)}." if rental.project != UNASSIGNED else "",
+        f"The program's key: {identifier(rental.idempotency_key)}."
+        if rental.program is not None and rental.idempotency_key is not None
+        else "",
         _allowed(details) if money else "",
         f"It replaces {rental.replaces}." if rental.replaces else "",
         new_one_text(rental),

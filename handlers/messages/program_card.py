@@ -19,7 +19,7 @@ from handlers.messages.replacing import NO_SSH_ANSWER
 from handlers.messages.requests import length_text
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Rendered, button
-from handlers.phrases.ends import at_its_end, ends_fact, graceful_destroy_text, until_decided
+from handlers.phrases.ends import at_its_end, ends_fact, graceful_destroy_text, lost_heartbeat_text, until_decided
 from handlers.phrases.format import Reader, Times, join, per_hour, person, sentence
 from handlers.phrases.lease_buttons import destroy_button, stop_button, withdraw_button
 from handlers.phrases.rental_text import (
@@ -100,11 +100,10 @@ def _runs(details: RentalDetails, times: Times) -> str:
     else:
         said = f"{rents}, {up_to}. {ends.sentence}"
     idle = rental.use if is_on_card(rental) else None
-    lost = rental.lost_heartbeat
     return join(
         said,
         NO_SSH_ANSWER if rental.unreachable else "",
-        f"Its heartbeat stopped {times.at_time(lost.since, posted)}." if lost is not None else "",
+        lost_heartbeat_text(rental, times, posted),
         sentence(status_text(idle, in_steps(idle, times))) if idle is not None else "",
         new_one_text(rental),
     )

@@ -28,6 +28,7 @@ from handlers.phrases.format import Times, join, person, sentence
 
 YOUR_JOB = "your job"
 ITS_JOB = "its job"
+SINCE_HEARTBEAT_LOST = "since its heartbeat is missing"
 
 
 def how_long(request: Request, times: Times, job: str = YOUR_JOB) -> str:
@@ -166,7 +167,9 @@ def ends_fact(rental: Rental, times: Times, *posted: datetime) -> Fact:
     lease, longer = rental.running_lease, rental.extension
     first, said = times.time(lease.ends_at, *posted), it_ends(rental, lease.ends_at, times, *posted)
     busy, approved = "", ""
-    if lease.until_done is not None and lease.graceful_destroy is None:
+    if lease.heartbeat_end is not None:
+        first = f"{first}, {SINCE_HEARTBEAT_LOST}"
+    elif lease.until_done is not None and lease.graceful_destroy is None:
         done = lease.until_done.done
         first = f"when its job is done, {first} at the latest" if done is None else f"{first}, {_since_done(done)}"
     elif lease.latest_end is not None and can_move(lease):
@@ -184,13 +187,16 @@ def it_ends(rental: Rental, ends_at: datetime, times: Times, *posted: datetime, 
     """Return a sentence with the time at which a machine ends, such as `It ends at 18:40`.
 
     For a flexible lease, an example is `It ends at 18:40, or tomorrow at 00:40 at the latest if its GPUs are
-    busy.` If the machine ends because a job has ended, an example is `It ends at 16:15, since its job is done.`
+    busy.` If the machine ends because a job has ended, an example is `It ends at 16:15, since its job is done.` If
+    it ends because its heartbeat is lost, an example is `It ends at 13:30, since its heartbeat is missing.`
 
     `unless` is a clause that precedes the sentence, such as `unless someone approves, `.
     """
     lease = rental.running_lease
     ends, latest = f"{unless}it ends {times.at_time(ends_at, *posted)}", lease.latest_end
-    if lease.until_done is not None and lease.graceful_destroy is None and lease.ends_at == ends_at:
+    if lease.heartbeat_end is not None and lease.ends_at == ends_at:
+        ends = f"{ends}, {SINCE_HEARTBEAT_LOST}"
+    elif lease.until_done is not None and lease.graceful_destroy is None and lease.ends_at == ends_at:
         done, at = lease.until_done.done, times.at_time(ends_at, *posted)
         when_done = f"{unless}it ends when its job is done, {at} at the latest"
         ends = when_done if done is None else f"{ends}, {_since_done(done)}"
@@ -252,6 +258,23 @@ def until_decided(rental: Rental, times: Times) -> str:
     return (
         f"The request expires {times.at_time(rental.decision.expires_at)}." if rental.decision is not None else ""
     )
+
+
+def lost_heartbeat_text(rental: Rental, times: Times, *posted: datetime) -> str:
+    """Return a sentence about the lost heartbeat of a ready machine.
+
+    An example is `Its heartbeat stopped at 12:40.` If somebody keeps the machine, the sentence says until when.
+    Empty if the heartbeat isn't lost.
+    """
+    lost = rental.lost_heartbeat
+    if lost is None:
+        return ""
+    stopped = f"Its heartbeat stopped {times.at_time(lost.since, *posted)}"
+    if rental.heartbeat_at is None:
+        stopped = f"No heartbeat has arrived since it was ready {times.at_time(lost.since, *posted)}"
+    if lost.kept_until is not None and lost.kept_until > times.now:
+        return f"{stopped}, but it's kept until {times.time(lost.kept_until, *posted)}."
+    return f"{stopped}."
 
 
 def end_moves(rental: Rental) -> bool:

@@ -11,6 +11,7 @@ from bot.policy.buying.fewer_hours import lengths_to_choose
 from bot.policy.buying.spending import billed_span, propose_longer_lease
 from bot.policy.team.hours import zone_of
 from bot.policy.use.flexible_end import already_allowed
+from bot.policy.use.heartbeats import KEEP_FOR
 from bot.policy.use.keeping import kept_for_longer_lease
 from bot.policy.use.leases import may_extend_by
 from handlers.ids import Action, ExtendValue, QuoteValue, RentalValue, UntilDoneValue, UntilValue, VersionValue
@@ -48,6 +49,7 @@ def extend_button(
     - `Extend 2 h more, about $4.84`, with `again`, if the lease has just been extended;
     - `Ask for 2 h more, about $36.80`, if the extension needs an approver;
     - `Keep k7mq2`, if the machine is being destroyed gracefully, or ends because its jobs are done;
+    - `Keep k7mq2 for 1 h`, if the machine ends because its heartbeat is lost;
     - `Keep it 2 h more in any case`, if the lease would otherwise continue only while the GPUs are busy.
 
     `spent` is the cost of the rental so far. Without it, the label never says `Ask for`. Without `money`, the
@@ -156,15 +158,29 @@ def keep_button(rental: Rental) -> Json | None:
     """Return the button `Keep k7mq2`, for a machine that would otherwise be destroyed early.
 
     A machine is destroyed early if somebody asked to destroy it gracefully, or if its jobs are done. None if
-    neither is the case, or if the lease wouldn't get longer.
+    neither is the case, or if the lease wouldn't get longer. If a machine is destroyed early because its heartbeat
+    is lost, the button is `Keep k7mq2 for 1 h`.
     """
     lease = rental.lease
+    if lease is not None and lease.heartbeat_end is not None:
+        return keep_without_heartbeat_button(rental)
     if lease is not None and lease.ends_when_done:
         return button(f"Keep {rental.id}", Action.KEEP_WHEN_DONE, RentalValue(rental_id=rental.id))
     first = lease.graceful_destroy if lease is not None else None
     if lease is None or first is None or first.ends_at <= lease.ends_at:
         return None
     return button(f"Keep {rental.id}", Action.EXTEND_UNTIL, UntilValue(rental_id=rental.id, by=first.ends_at))
+
+
+def keep_without_heartbeat_button(rental: Rental) -> Json:
+    """Return the button `Keep k7mq2 for 1 h`, for a machine whose heartbeat is lost."""
+    label = f"Keep {rental.id} for {span(KEEP_FOR)}"
+    return button(label, Action.KEEP_WITHOUT_HEARTBEAT, RentalValue(rental_id=rental.id))
+
+
+def end_button(rental: Rental) -> Json:
+    """Return the button `End k7mq2`, for a machine whose heartbeat is lost. It opens a dialog, as Destroy does."""
+    return button(f"End {rental.id}", Action.DESTROY, RentalValue(rental_id=rental.id), style="danger")
 
 
 def show_button(rental_id: str) -> Json:
@@ -174,10 +190,10 @@ def show_button(rental_id: str) -> Json:
 def destroy_button(rental: Rental) -> Json:
     """Return the button `Destroy k7mq2`, or `Destroy k7mq2 now` if the machine ends soon anyway.
 
-    It ends soon if somebody is destroying it gracefully, or if its jobs are done.
+    It ends soon if somebody is destroying it gracefully, if its jobs are done, or if its heartbeat is lost.
     """
     lease = rental.lease
-    now = " now" if lease is not None and (lease.graceful_destroy is not None or lease.ends_when_done) else ""
+    now = " now" if lease is not None and (lease.graceful_destroy is not None or lease.ends_early) else ""
     return button(f"Destroy {rental.id}{now}", Action.DESTROY, RentalValue(rental_id=rental.id), style="danger")
 
 

@@ -451,7 +451,7 @@ def extended_by_operator(details: RentalDetails, times: Times) -> str:
 
     Empty if the operator didn't extend the machine.
     """
-    longer = [e for e in details.events if e.effects.lengthens and e.actor == OPERATOR.id]
+    longer = [e for e in details.events if e.effects.lengthens(e) and e.actor == OPERATOR.id]
     facts = longer[-1].facts if longer else None
     if not isinstance(facts, UntilFacts) or facts.until is None:
         return ""

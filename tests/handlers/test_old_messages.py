@@ -72,7 +72,7 @@ def test_all_ids_used_in_old_messages_are_still_known() -> None:
         "rent rent_another all_offers refresh change show_nearby try_again show_line choose_from_list add_key "
         "show_rental details change_rental withdraw cancel approve deny accept extend_form extend keep destroy "
         "taken_on remove_key make_key_first from_github use_github_keys choose_github_keys cancel_keys "
-        "end_when_done "
+        "end_when_done keep_without_heartbeat "
         "ssh add_teammate share extend_until keep_for keep_when_done ask_owner_again leave_alone keep_as_it_is "
         "replace not_working probe_installed give_owner not_ours ask_about_again destroy_unknown "
         "put_all_back one_by_one keep_until for_hours price_for_all fewer_hours open_request spend_csv show_spend "

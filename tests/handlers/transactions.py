@@ -70,6 +70,7 @@ MOST: Mapping[str, tuple[int, int]] = MappingProxyType(
         "keep": (1, 2),
         "keep_for": (1, 2),
         "keep_when_done": (1, 2),
+        "keep_without_heartbeat": (1, 2),
         "ask_owner_again": (1, 2),
         "leave_alone": (1, 2),
         "probe_installed": (1, 2),

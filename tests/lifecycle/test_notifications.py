@@ -61,6 +61,8 @@ def test_the_owner_is_pinged_only_for_urgent_events() -> None:
         E.JOBS_ENDED,
         E.JOB_DONE,
         E.NO_JOB,
+        E.HEARTBEAT_LOST,
+        E.HEARTBEAT_ENDS,
     }
 
 

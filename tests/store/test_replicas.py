@@ -186,7 +186,8 @@ async def test_a_claim_lasts_until_another_process_takes_it_after_expiry(
 async def make_older(url: str) -> None:
     """Downgrade a database by one revision."""
     connection = await asyncpg.connect(url)
-    for column in ("token_id", "idempotency_key", "program", "heartbeat_at", "lost_heartbeat"):
+    programs = ("token_id", "idempotency_key", "program", "heartbeat_at", "lost_heartbeat")
+    for column in (*programs, "lease_heartbeat_end"):
         await connection.execute(f"ALTER TABLE rentals DROP COLUMN {column}")
     await connection.execute("ALTER TABLE messages DROP COLUMN token_id")
     await connection.execute("DROP TABLE tokens")

@@ -14,7 +14,7 @@ from bot.model.attempt import Attempt, AttemptState, LedgerRow, OwnedKey, Resour
 from bot.model.base import changed
 from bot.model.budget import TEAM, Balance
 from bot.model.event import EFFECTS, Event, EventKind
-from bot.model.facts import DearRental, TokenFacts, WorkGoesOn
+from bot.model.facts import DearRental, HeartbeatReturn, TokenFacts, WorkGoesOn
 from bot.model.gpu_health import MOST_FAULTS, MOST_GPUS, GpuFault, GpuFaultKind, GpuHealth, GpuNote, GpuNoteKind
 from bot.model.job import Job, JobState, MachineJobs, Progress, UntilDone
 from bot.model.machine_use import GpusSeen, OnEnding, OnEndingRefused, OnEndingState, UsageStatus
@@ -37,7 +37,7 @@ from bot.model.rental import (
 from bot.model.request import Contract, Request, Terms
 from bot.model.state import ENDS, State
 from bot.model.summary import AccruedCost, IdleMachine, OfferChoice, Over, RentalDetails, RentalSummary
-from bot.model.token import LostHeartbeat, Program, Token, TokenEnd, TokenState
+from bot.model.token import HeartbeatEnd, LostHeartbeat, Program, Token, TokenEnd, TokenState, WhenLost
 
 NASTY = (
     "<!channel>",
@@ -158,6 +158,7 @@ leases = st.builds(
     until_done=st.none() | st.builds(UntilDone, since=moment, done=st.none() | jobs),
     graceful_destroy=st.none()
     | st.builds(GracefulDestroy, by=user, ends_at=moment, latest_end=st.none() | moment),
+    heartbeat_end=st.none() | st.builds(HeartbeatEnd, at=moment, ends_at=moment, latest_end=st.none() | moment),
     notices_checked_at=moment,
     seen_at=moment,
     question=st.builds(
@@ -199,10 +200,11 @@ gpu_healths = st.builds(
     faults=st.lists(gpu_faults, max_size=MOST_FAULTS).map(tuple),
     notes=st.lists(gpu_notes, max_size=32).map(tuple),
 )
+programs = st.builds(Program, token_name=text, fingerprint=st.just(""), lost=st.none() | st.sampled_from(WhenLost))
+lost_heartbeats = st.builds(
+    LostHeartbeat, since=moment, told_at=moment, back_by=st.none() | moment, kept_until=st.none() | moment
+)
 alarms = st.builds(Alarm, at=moment, count=st.integers(0, 3), acknowledged_by=st.none() | user)
-
-
-programs = st.builds(Program, token_name=text, fingerprint=st.just(""))
 
 
 def rentals_in(state: State) -> st.SearchStrategy[Rental]:
@@ -236,11 +238,11 @@ def rentals_in(state: State) -> st.SearchStrategy[Rental]:
         jobs=st.none() | machine_jobs,
         progress=st.none() | progresses,
         gpu_health=st.none() | gpu_healths,
+        program=st.none() | programs,
+        lost_heartbeat=st.none() | lost_heartbeats,
         extension=st.none() | extensions if state is State.READY else st.none(),
         ending=endings if ends else st.none(),
         alarm=st.none() | alarms,
-        program=st.none() | programs,
-        lost_heartbeat=st.none() | st.builds(LostHeartbeat, since=moment, told_at=moment),
         over_at=moment if state.over else st.none(),
     )
 
@@ -309,6 +311,12 @@ FACTS = {
     "job": jobs,
     "jobs": st.lists(jobs, min_size=1, max_size=16).map(tuple),
     "work": st.sampled_from(WorkGoesOn),
+    "how": st.sampled_from(HeartbeatReturn),
+    "back_by": moment,
+    "kept_until": moment,
+    "heard": st.booleans(),
+    "works": st.booleans(),
+    "unseen": st.booleans(),
     "vendor": text,
     "vendor_region": text,
     "rate": rate,

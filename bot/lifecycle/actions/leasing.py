@@ -24,7 +24,7 @@ from bot.lifecycle.people.deciders import deciders, requesters_of
 from bot.model.base import EVER
 from bot.model.budget import Demand
 from bot.model.event import Event, EventKind, OpenQuestion, open_question
-from bot.model.facts import AgainFacts, ExtensionFacts, KeptFacts, UntilFacts
+from bot.model.facts import AgainFacts, ExtensionFacts, KeptFacts, KeptWithoutHeartbeatFacts, UntilFacts
 from bot.model.person import Person
 from bot.model.records import Change
 from bot.model.rental import Extension, Rental
@@ -43,6 +43,7 @@ from bot.policy.team.roles import check_user, decides_at_once, is_approver_or_ad
 from bot.policy.team.rules import Rules
 from bot.policy.use.flexible_end import already_allowed
 from bot.policy.use.giving import who_waits
+from bot.policy.use.heartbeats import KEEP_FOR
 from bot.policy.use.jobs import check_shows_jobs
 from bot.policy.use.keeping import kept_for_longer_lease
 from bot.policy.use.leases import extension_left
@@ -96,7 +97,7 @@ class Keep(OnReady[Kept], id="keep"):
         events = await tx.events.of(rental.id)
         kept = said_just_now(events, person, {EventKind.KEPT}, now, span=span)
         waiting = who_waits(events)
-        ends_soon = rental.running_lease.graceful_destroy is not None or rental.running_lease.ends_when_done
+        ends_soon = rental.running_lease.graceful_destroy is not None or rental.running_lease.ends_early
         if kept is not None and not waiting and not ends_soon:
             return Kept(rental, kept.facts.until)
         question = after_answer(rental.running_lease.question, now + span, promised=True)
@@ -135,6 +136,35 @@ class KeepWhenDone(OnReady[Rental], id="keep_when_done"):
         after = lease_changes.keep_to_last_end(plan, after_extension(lease.question, now, deps.rules), now)
         facts = UntilFacts(until=after.running_lease.ends_at)
         event = Event(rental_id=plan.id, kind=EventKind.KEPT_WHEN_DONE, at=now, actor=person.id, facts=facts)
+        return await apply(tx, deps, Change(plan, after, (event,)))
+
+
+class KeepDespiteLostHeartbeat(OnReady[Rental], id="keep_without_heartbeat"):
+    """Keep a machine for an hour (KEEP_FOR) although its heartbeat is lost.
+
+    During this time, nothing is ended or asked because of the heartbeat, and the owner isn't asked whether the
+    machine is still needed. If the end of the lease had moved, the previous end is restored. If the heartbeat is
+    back or the machine is already kept, nothing is written.
+
+    Returns the rental. Raises the same errors as `load_extendable`.
+    """
+
+    async def do(self, tx: Tx, deps: Deps, person: Person, plan: Rental) -> Rental:
+        lease, lost, now = plan.running_lease, plan.lost_heartbeat, deps.clock.now()
+        until = now + KEEP_FOR
+        just_now = lost is not None and lost.kept_until is not None and until - lost.kept_until < DUPLICATE_WITHIN
+        if lost is None or just_now or lease.graceful_destroy is not None:
+            return plan
+        quiet_until = max(until, lease.question.quiet_until or until)
+        question = after_answer(lease.question, quiet_until, promised=lease.question.promised)
+        after = lease_changes.keep_without_heartbeat(plan, question, until, now)
+        facts = KeptWithoutHeartbeatFacts(
+            kept_until=until,
+            until=after.running_lease.ends_at if lease.heartbeat_end is not None else None,
+        )
+        event = Event(
+            rental_id=plan.id, kind=EventKind.KEPT_WITHOUT_HEARTBEAT, at=now, actor=person.id, facts=facts
+        )
         return await apply(tx, deps, Change(plan, after, (event,)))
 
 
@@ -301,15 +331,16 @@ def _asked_end(extend: Extend, rental: Rental, events: Sequence[Event], by: By) 
     lease = rental.running_lease
     if shown_end is not None and lease.ends_at.replace(microsecond=0) != shown_end:
         longer = "was already extended" if rental.request.up_to is None else "already has a later end"
-        longer = "has another end by now" if lease.ends_when_done or lease.ends_at < shown_end else longer
+        longer = "has another end by now" if lease.ends_early or lease.ends_at < shown_end else longer
         raise TooLate(f"{rental.id} {longer}, so nothing more was added.", rental.id)
     if person.id == rental.owner:
         check_user(person, by.rules)
     ends_at = asked if isinstance(asked, datetime) else max(lease.ends_at, now) + asked
-    if lease.graceful_destroy is not None and not isinstance(asked, datetime):
-        # Somebody had asked to destroy the machine once its script has finished, and this extension cancels that.
-        # The machine must not end earlier than it would have ended without the attempt to destroy it.
-        ends_at = max(ends_at, lease.graceful_destroy.ends_at)
+    if not isinstance(asked, datetime):
+        # If somebody had asked to destroy the machine once its script has finished, this extension cancels that.
+        # It also cancels an end because of a lost heartbeat. The machine must not end earlier than it would have
+        # ended without them.
+        ends_at = max(ends_at, lease.usual.ends_at)
     if extend.until_done:
         ends_at = _latest_end(extend, rental, ends_at)
     span = ends_at - max(lease.ends_at, now)

@@ -31,8 +31,9 @@ from bot.lifecycle.actions.renting import load_limits
 from bot.lifecycle.actions.tokens import Caller, caller_now, tell_crowded
 from bot.lifecycle.changes import transitions
 from bot.lifecycle.changes.apply import apply
+from bot.lifecycle.changes.heartbeats import store_heartbeat
 from bot.lifecycle.changes.snapshot import load_many
-from bot.lifecycle.deps import Deps, free_id
+from bot.lifecycle.deps import Deps, free_id, transact
 from bot.lifecycle.money.budgets import reach_of_waitlist_entry, room_for
 from bot.lifecycle.money.buying_blocks import check_buying
 from bot.lifecycle.money.token_use import rentals_of, use_of
@@ -56,7 +57,7 @@ from bot.model.token import BeyondTerms as WhenBeyond
 from bot.model.token import Crowd, Program, Token, TokenTerms, WhenLost
 from bot.policy.access.keys import read_key
 from bot.policy.access.startup_script import check_setup
-from bot.policy.buying.budgets import budgets_now, project_of, rules_of_project
+from bot.policy.buying.budgets import budgets_now, project_of, rules_of_project, say_passed
 from bot.policy.buying.programs import (
     CROWDED_AFTER,
     CROWDED_AGAIN,
@@ -228,7 +229,7 @@ class RentForProgram(Action[ProgramPlan, ProgramPlan, ProgramRented], id="rent_f
             return _crowded(replace(plan, refused=_refused(exceeded)), exceeded, use.begun, now)
         if self.wait_for is None:
             await check_buying(tx)
-            check_person_rentals(await tx.rentals.usage(person.id), deps.rules)
+            check_person_rentals(await tx.rentals.usage(person.id), deps.rules, person.name)
         key = self.ssh_public_key
         program = _program(self, token, terms)
         await check_key(tx, deps.rules, person, program)
@@ -241,12 +242,9 @@ class RentForProgram(Action[ProgramPlan, ProgramPlan, ProgramRented], id="rent_f
         entry = entry_of_program(request, self.wait_for, terms, now, deps.rules)
         reach = reach_of_waitlist_entry(request, entry, now, deps.rules)
         room = await room_for(tx, deps.rules, owner=person.id, project=terms.project, reach=reach)
-        proposal = within_budgets(
-            proposal,
-            room.passed(proposal.terms.total, rules),
-            rules,
-            instead=_OVER_BUDGET,
-        )
+        passed = room.passed(proposal.terms.total, rules)
+        refusal = say_passed(passed[0], person.name) if passed else None
+        proposal = within_budgets(proposal, passed, rules, refusal=refusal, instead=_OVER_BUDGET)
         return replace(plan, request=request, entry=entry, proposal=proposal)
 
     async def _make(self, tx: Tx, deps: Deps, person: Person, plan: ProgramPlan) -> Rental:
@@ -487,7 +485,7 @@ class ReleaseForProgram(Direct[ToRelease, Rental], id="release_for_program"):
 async def note_heartbeat(deps: Deps, caller: Caller, rental_id: str) -> Rental:
     """Store a heartbeat of a program, and return the rental. The heartbeat extends nothing.
 
-    If the owner has been notified that the heartbeat is lost, the rental is processed immediately.
+    If the owner has been notified that the heartbeat is lost, the machine no longer ends because of that.
 
     Raises:
         UnknownRental: The token has no such rental.
@@ -495,15 +493,22 @@ async def note_heartbeat(deps: Deps, caller: Caller, rental_id: str) -> Rental:
         StoreBusy: The database doesn't accept the heartbeat.
     """
     async with deps.store.write() as tx:
-        rental = await _own_rental(tx, caller, rental_id)
-        now = deps.clock.now()
-        if rental.state.over or rental.state is State.DESTROYING:
-            does = "has ended" if rental.state.over else "is being destroyed"
-            raise TooLate(f"{rental.id} {does}, so it needs no heartbeats.", rental.id)
-        await tx.rentals.note_heartbeat(rental.id, now)
-        if rental.lost_heartbeat is not None:
-            await tx.rentals.make_due([rental.id], now)
-    return changed(rental, heartbeat_at=now)
+        rental = await _rental_with_heartbeats(tx, caller, rental_id)
+        if rental.lost_heartbeat is None:
+            return await store_heartbeat(tx, deps, rental)
+    return await transact(deps, _store_heartbeat, caller, rental_id, deps)
+
+
+async def _store_heartbeat(tx: Tx, caller: Caller, rental_id: str, deps: Deps) -> Rental:
+    return await store_heartbeat(tx, deps, await _rental_with_heartbeats(tx, caller, rental_id))
+
+
+async def _rental_with_heartbeats(tx: Tx, caller: Caller, rental_id: str) -> Rental:
+    rental = await _own_rental(tx, caller, rental_id)
+    if rental.state.over or rental.state is State.DESTROYING:
+        does = "has ended" if rental.state.over else "is being destroyed"
+        raise TooLate(f"{rental.id} {does}, so it needs no heartbeats.", rental.id)
+    return rental
 
 
 # --- queries

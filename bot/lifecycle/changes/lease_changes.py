@@ -14,11 +14,15 @@ from datetime import datetime
 
 from bot.lifecycle.changes.transitions import alter
 from bot.model.base import changed
+from bot.model.event import Event, EventKind
+from bot.model.facts import HeartbeatBackFacts, HeartbeatReturn
 from bot.model.job import Job, MachineJobs, UntilDone
 from bot.model.machine_use import OnEnding, Use
 from bot.model.rental import Extension, GracefulDestroy, Lease, Question, Rental
 from bot.model.request import Terms
 from bot.model.state import State
+from bot.model.token import LostHeartbeat
+from bot.policy.use import heartbeats
 from bot.policy.use.flexible_end import already_allowed, later_end
 from bot.policy.use.jobs import resumed, until_done_from, with_fixed_end
 
@@ -28,11 +32,13 @@ def keep(rental: Rental, question: Question, now: datetime) -> Rental:
 
     If somebody had requested to destroy the machine gracefully, this is cancelled, and the lease ends when it
     would have ended before. If the lease was to end because its jobs are done, its previous end is restored, and
-    the lease no longer depends on jobs. Otherwise, the end of the lease doesn't change.
+    the lease no longer depends on jobs. If it was to end because its heartbeat is lost, its previous end is
+    restored as well. Otherwise, the end of the lease doesn't change.
     """
     lease = _not_destroyed(rental.running_lease)
     lease = with_fixed_end(lease) if lease.ends_when_done else lease
-    return alter(rental, lease=changed(lease, seen_at=now, question=question), due_at=now)
+    lost = heartbeats.kept(rental.lost_heartbeat, max(question.quiet_until or now, now + heartbeats.KEEP_FOR))
+    return alter(rental, lease=changed(lease, seen_at=now, question=question), lost_heartbeat=lost, due_at=now)
 
 
 def check_notices(rental: Rental, now: datetime) -> Rental:
@@ -64,15 +70,22 @@ def keep_after_failure(rental: Rental, until: datetime, now: datetime) -> Rental
 
     If the script fails again, the machine isn't kept again. If the lease was to end because its jobs are done, the
     new end no longer depends on jobs, but the lease can still be extended to its latest end, which was approved. A
-    pending request for more time is dropped if the machine now runs that long
-    anyway. An approval would otherwise make the lease shorter.
+    pending request for more time is dropped if the machine now runs that long anyway. An approval would otherwise
+    make the lease shorter.
+
+    The same holds if the lease was to end because its heartbeat is lost. Until the new end, a lost heartbeat then
+    ends nothing.
     """
     lease, extension = rental.running_lease, rental.extension
     until_done = None if lease.ends_when_done else lease.until_done
+    latest = later_end(lease, until)
+    if lease.heartbeat_end is not None and lease.last_end > until:
+        latest = lease.last_end
     lease = changed(
-        lease, ends_at=until, latest_end=later_end(lease, until), until_done=until_done, kept_until=None
+        lease, ends_at=until, latest_end=latest, until_done=until_done, kept_until=None, heartbeat_end=None
     )
-    rental = alter(rental, lease=changed(lease, notices_checked_at=now))
+    lost = heartbeats.kept(rental.lost_heartbeat, until)
+    rental = alter(rental, lease=changed(lease, notices_checked_at=now), lost_heartbeat=lost)
     if extension is None or extension.ends_at > until:
         return rental
     return changed(rental, terms=rental.unextended, extension=None)
@@ -94,7 +107,7 @@ def extend(
     """
     lease = _until(rental.running_lease, ends_at, terms, now, until_done=until_done)
     lease = changed(lease, seen_at=now, question=question)
-    return alter(rental, terms=terms, lease=lease, due_at=now)
+    return alter(rental, terms=terms, lease=lease, lost_heartbeat=_kept(rental, now), due_at=now)
 
 
 def ask_extension(rental: Rental, extension: Extension, question: Question, now: datetime) -> Rental:
@@ -109,7 +122,7 @@ def ask_extension(rental: Rental, extension: Extension, question: Question, now:
     if lease.ends_when_done:
         lease = until_done_from(lease, now) if extension.until_done else with_fixed_end(lease)
     lease = changed(lease, seen_at=now, question=question)
-    return alter(rental, extension=extension, lease=lease, due_at=now)
+    return alter(rental, extension=extension, lease=lease, lost_heartbeat=_kept(rental, now), due_at=now)
 
 
 def approve_extension(rental: Rental, extension: Extension, *, approver: str, now: datetime) -> Rental:
@@ -121,6 +134,7 @@ def approve_extension(rental: Rental, extension: Extension, *, approver: str, no
         lease=lease,
         extension=None,
         approved_by=approver,
+        lost_heartbeat=_kept(rental, now),
         due_at=now,
     )
 
@@ -174,7 +188,13 @@ def _until(lease: Lease, ends_at: datetime, terms: Terms, now: datetime, *, unti
         kept_until=kept_until,
         notices_checked_at=now,
         graceful_destroy=None,
+        heartbeat_end=None,
     )
+
+
+def _kept(rental: Rental, now: datetime) -> LostHeartbeat | None:
+    """Return a rental's lost heartbeat after a person showed that they want the machine to run on."""
+    return heartbeats.kept(rental.lost_heartbeat, now + heartbeats.KEEP_FOR)
 
 
 # --- leases that end when their jobs are done
@@ -198,8 +218,8 @@ def resume_work(rental: Rental, now: datetime) -> Rental:
 
 def keep_to_last_end(rental: Rental, question: Question, now: datetime) -> Rental:
     """Restore the latest end of the lease, because a person wants to keep the machine after its jobs are done."""
-    lease = with_fixed_end(_not_destroyed(rental.running_lease))
-    return alter(rental, lease=changed(lease, seen_at=now, question=question), due_at=now)
+    lease = changed(with_fixed_end(_not_destroyed(rental.running_lease)), seen_at=now, question=question)
+    return alter(rental, lease=lease, lost_heartbeat=_kept(rental, now), due_at=now)
 
 
 def note_no_job(rental: Rental, now: datetime) -> Rental:
@@ -226,10 +246,13 @@ def note_jobs_told(rental: Rental, question: Question, now: datetime) -> Rental:
 
 
 def _not_destroyed(lease: Lease) -> Lease:
-    """Undo a request to destroy the machine gracefully. Without one, return the lease unchanged."""
+    """Undo a request to destroy the machine gracefully, or an end that moved because of a lost heartbeat.
+
+    Without either, return the lease unchanged.
+    """
     first = lease.graceful_destroy
     if first is None:
-        return lease
+        return heartbeats.with_usual_end(lease)
     return changed(
         lease, ends_at=max(first.ends_at, lease.ends_at), latest_end=first.latest_end, graceful_destroy=None
     )
@@ -240,10 +263,64 @@ def destroy_after_script(rental: Rental, ends_at: datetime, *, by: str, now: dat
 
     A pending request for more time is dropped.
     """
-    lease = rental.running_lease
+    lease = heartbeats.with_usual_end(rental.running_lease)
     first = GracefulDestroy(by=by, ends_at=lease.ends_at, latest_end=lease.latest_end)
     lease = changed(lease, ends_at=ends_at, latest_end=None, notices_checked_at=now, graceful_destroy=first)
     return alter(rental, terms=rental.unextended, extension=None, lease=lease, due_at=now)
+
+
+# --- lost heartbeats
+
+
+def lose_heartbeat(rental: Rental, lost: LostHeartbeat) -> Rental:
+    """Record that the heartbeat is lost, and that the owner is notified of it."""
+    return alter(rental, lost_heartbeat=lost)
+
+
+def end_without_heartbeat(rental: Rental, until: datetime, now: datetime) -> Rental:
+    """Move the end of the lease to `until`, because the heartbeat is lost. The lease never gets longer."""
+    return alter(rental, lease=heartbeats.with_nearer_end(rental.running_lease, until, now))
+
+
+def heartbeat_back(
+    rental: Rental,
+    how: HeartbeatReturn,
+    now: datetime,
+    *,
+    at: datetime | None = None,
+    lost: LostHeartbeat | None = None,
+) -> tuple[Rental, Event[HeartbeatBackFacts]]:
+    """Restore the end that the lease had before the heartbeat was lost.
+
+    Args:
+        rental: A rental whose heartbeat is lost.
+        how: The reason.
+        now: The current time.
+        at: The time of the heartbeat, or of the newest report about a job that counts as one.
+        lost: The lost heartbeat, if the heartbeat isn't back but the machine no longer ends because of it.
+
+    Returns:
+        The changed rental and the event.
+    """
+    lease = heartbeats.with_usual_end(rental.running_lease)
+    facts = HeartbeatBackFacts(
+        how=how,
+        since=at,
+        until=lease.ends_at if rental.running_lease.heartbeat_end is not None else None,
+        back_by=lost.back_by if lost is not None else None,
+    )
+    event = Event(rental_id=rental.id, kind=EventKind.HEARTBEAT_BACK, at=now, facts=facts)
+    return alter(rental, lease=lease, lost_heartbeat=lost, due_at=now), event
+
+
+def keep_without_heartbeat(rental: Rental, question: Question, until: datetime, now: datetime) -> Rental:
+    """Keep a machine whose heartbeat is lost until `until`, because a person decided so.
+
+    Until then, nothing is ended or asked because of the heartbeat. If the end of the lease had moved, the previous
+    end is restored.
+    """
+    lease = changed(heartbeats.with_usual_end(rental.running_lease), seen_at=now, question=question)
+    return alter(rental, lease=lease, lost_heartbeat=heartbeats.kept(rental.lost_heartbeat, until), due_at=now)
 
 
 # --- replacement

@@ -150,9 +150,9 @@ def change_owner(
     """Transfer the rental to a new owner. A new owner who was a teammate stops being one.
 
     The former owner's last activity and the questions that the former owner was asked are no longer taken into
-    account. If the machine was about to end because its jobs are done, the previous end of the lease is restored.
-    Jobs that ended before don't end it any more. If a program rented the machine, the rental is no longer the
-    program's: it needs no heartbeats, and the new owner gets the usual messages.
+    account. If the machine was about to end because its jobs are done or its heartbeat is lost, the previous end
+    of the lease is restored. Jobs that ended before don't end it any more. If a program rented the machine, the
+    rental is no longer the program's: it needs no heartbeats, and the new owner gets the usual messages.
 
     Args:
         asked_about: The usage status that the message to the new owner asks about. None if the message asks

@@ -24,6 +24,8 @@ from bot.model.event import EventKind
 from bot.model.facts import (
     DecisionFacts,
     EndFacts,
+    HeartbeatEndFacts,
+    HeartbeatLostFacts,
     JobDoneFacts,
     JobsEndedFacts,
     PlaceFacts,
@@ -34,7 +36,7 @@ from bot.model.facts import (
 from bot.model.machine_use import UsageStatus, Use
 from bot.model.money import cost, cost_at_most
 from bot.model.state import State
-from bot.policy.use import ready
+from bot.policy.use import heartbeats, ready
 from bot.policy.use.end_notices import notice_is_due
 from bot.policy.use.probe_times import Check, next_check
 from bot.policy.use.questions import after_asking, after_job_end, idle_cost
@@ -143,9 +145,13 @@ def _after_failure(
     return snapshot.with_event(EventKind.EXTENSION_EXPIRED, now, expired)
 
 
-def _after_work_action(snapshot: RentalSnapshot, action: ready.WorkAct, now: datetime) -> RentalSnapshot:
+def _after_work_action(
+    snapshot: RentalSnapshot, action: ready.WorkAct | heartbeats.HeartbeatAct, now: datetime
+) -> RentalSnapshot:
     rental, lease = snapshot.rental, snapshot.rental.running_lease
     match action:
+        case heartbeats.TellHeartbeatLost() | heartbeats.EndWithoutHeartbeat() | heartbeats.HeartbeatBack():
+            return _after_heartbeat(snapshot, action, now)
         case ready.MoveEnd(until, use):
             moved = StatusFacts(until=until, since=lease.ends_at, status=UsageStatus.IN_USE, use=use)
             rental = changes.move_end(rental, until)
@@ -169,6 +175,33 @@ def _after_work_action(snapshot: RentalSnapshot, action: ready.WorkAct, now: dat
             none_yet = changed(question_facts(snapshot, None, now), until=lease.ends_at)
             rental = changes.note_no_job(rental, now)
             return snapshot.with_rental(rental).with_event(EventKind.NO_JOB, now, none_yet)
+
+
+def _after_heartbeat(snapshot: RentalSnapshot, action: heartbeats.HeartbeatAct, now: datetime) -> RentalSnapshot:
+    rental, lease = snapshot.rental, snapshot.rental.running_lease
+    match action:
+        case heartbeats.TellHeartbeatLost(lost, works, unseen):
+            bill = snapshot.spent(now)
+            facts = HeartbeatLostFacts(
+                since=lost.since,
+                back_by=lost.back_by,
+                heard=rental.heartbeat_at is not None,
+                works=works,
+                unseen=unseen,
+                until=lease.ends_at if lost.back_by is None else None,
+                rate=rental.rate,
+                amount=bill.amount,
+                estimated=bill.estimated,
+            )
+            rental = changes.lose_heartbeat(rental, lost)
+            return snapshot.with_rental(rental).with_event(EventKind.HEARTBEAT_LOST, now, facts)
+        case heartbeats.EndWithoutHeartbeat(until):
+            since = rental.lost_heartbeat.since if rental.lost_heartbeat is not None else now
+            ends = HeartbeatEndFacts(**{**dict(_ending_facts(snapshot, until, now)), "since": since})
+            rental = changes.end_without_heartbeat(rental, until, now)
+            return snapshot.with_rental(rental).with_event(EventKind.HEARTBEAT_ENDS, now, ends)
+        case heartbeats.HeartbeatBack(how, lost_still, at):
+            return snapshot.with_rental(*changes.heartbeat_back(rental, how, now, at=at, lost=lost_still))
 
 
 def _lost(deps: StepDeps, snapshot: RentalSnapshot, now: datetime) -> RentalSnapshot:

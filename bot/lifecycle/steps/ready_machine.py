@@ -7,12 +7,13 @@ from datetime import datetime
 from bot.lifecycle.changes.snapshot import RentalSnapshot, load_snapshot
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.people.deciders import deciders
-from bot.model.base import EVER
+from bot.model.base import EVER, changed
 from bot.model.event import EventKind
 from bot.model.facts import QuestionFacts, StatusFacts
 from bot.model.machine_use import NOT_COMPUTING, Sample, UsageStatus, Use
 from bot.model.rental import Rental
 from bot.policy.team.rules import Rules
+from bot.policy.use.heartbeats import is_expected, when_lost
 from bot.policy.use.jobs import running_job
 from bot.policy.use.probing import has_probe
 from bot.policy.use.ready import Machine, Replacement, is_ending
@@ -24,6 +25,7 @@ async def load_machine(tx: Tx, deps: Deps, snapshot: RentalSnapshot, now: dateti
     """Return a ready machine with all data that decides the next action on it."""
     rental = snapshot.rental
     live, ending = snapshot.live, is_ending(rental, deps.rules, now)
+    rental, listens_since = await _with_heartbeat(tx, deps, rental, now)
     loads_messages = ending or live is None
     vendors = [rental.vendor] if ending and rental.vendor is not None else []
     return Machine(
@@ -43,8 +45,23 @@ async def load_machine(tx: Tx, deps: Deps, snapshot: RentalSnapshot, now: dateti
             one.read_at < deps.opened.at or one.missing_since is not None
             for one in (snapshot.alive_of(live) if live is not None else ())
         ),
+        listens_since=listens_since,
         just_opened=deps.just_opened,
     )
+
+
+async def _with_heartbeat(tx: Tx, deps: Deps, rental: Rental, now: datetime) -> tuple[Rental, datetime | None]:
+    """Return a rental with its newest heartbeat, and the time since which its heartbeats can arrive.
+
+    The time is None if none are expected. The rental was read before the market was asked about its machine, and a
+    heartbeat may have arrived since then.
+    """
+    if when_lost(rental) is None or rental.token_id is None:
+        return rental, None
+    newest, token = await tx.rentals.get(rental.id), await tx.tokens.get(rental.token_id)
+    if newest is not None:
+        rental = changed(rental, heartbeat_at=newest.heartbeat_at)
+    return rental, deps.listens_since if is_expected(rental, token, now) else None
 
 
 async def last_probe_runs(tx: Tx, rental: Rental, at: datetime, rules: Rules) -> list[Sample]:

@@ -137,7 +137,7 @@ def later_end(lease: Lease, ends_at: datetime) -> datetime | None:
     If `ends_at` is before the present `latest_end`, `latest_end` doesn't change. Otherwise, the end becomes fixed,
     and the result is None.
     """
-    latest = (lease.graceful_destroy or lease).latest_end
+    latest = lease.usual.latest_end
     return latest if latest is not None and latest > ends_at else None
 
 

@@ -28,8 +28,9 @@ from bot.policy.buying.budgets import rules_of_owner
 from bot.policy.buying.spending import propose_longer_lease
 from bot.policy.team.hours import Availability, zone_of
 from bot.policy.team.rules import Rules
-from bot.policy.use import end_notices, flexible_end, keeping, leases, on_ending, probing, questions
+from bot.policy.use import end_notices, flexible_end, heartbeats, keeping, leases, on_ending, probing, questions
 from bot.policy.use import jobs as job_rules
+from bot.policy.use.heartbeats import HeartbeatAct
 from bot.policy.use.usage_status import open_connections, unseen_since, with_later_work
 
 BOUGHT = frozenset({State.PROVISIONING, State.READY})
@@ -96,6 +97,11 @@ class Machine:
     """The highest possible cost of the rental so far."""
     found: bool = True
     """True if a lookup since the database was opened has shown that the machine still exists."""
+    listens_since: datetime | None = None
+    """The time since which this process can receive the program's heartbeats.
+
+    None if it can't, or if none are expected.
+    """
     just_opened: bool = False
     """True if the bot has just started, so that messages might still have to be compared with Slack."""
 
@@ -276,6 +282,7 @@ Act: TypeAlias = (
     | TellFailure
     | KeepAfterFailure
     | WorkAct
+    | HeartbeatAct
     | Ask
     | TellOthers
     | ExpireExtension
@@ -398,13 +405,13 @@ def _notice(machine: Machine, rules: Rules, now: datetime) -> Due | None:
     """Notify the owner before the end of the lease.
 
     If the end is flexible and can still move, the notice is skipped while the machine is in use. UNSEEN_NOTICE is
-    only sent if the bot can't monitor the machine. If the lease ends because its jobs are done, no notice is sent,
-    because the owner got a message about the jobs. If a program rented the machine, a notice is only sent if there
-    are teammates.
+    only sent if the bot can't monitor the machine. If the lease ends because its jobs are done or its heartbeat is
+    lost, no notice is sent, because the owner got a message about that. If a program rented the machine, a notice
+    is only sent if there are teammates.
     """
     lease, rental = machine.lease, machine.rental
     at = end_notices.next_notice(lease, rules)
-    if at is None or lease.ends_at <= now or lease.ends_when_done:
+    if at is None or lease.ends_at <= now or lease.ends_early:
         return None
     if not end_notices.notice_is_due(lease, rules, now):
         return Due(at)
@@ -434,7 +441,7 @@ def _ask_in_time(machine: Machine, rules: Rules, now: datetime) -> Due | None:
     before = end_notices.ask_before(lease, machine.approvers, rules)
     if before is None or lease.ends_at <= now or before <= now or rental.extension is not None:
         return None
-    if lease.ends_when_done or rental.program is not None:
+    if lease.ends_early or rental.program is not None:
         return None
     at = before - end_notices.ASK_IN_TIME
     if at <= lease.notices_checked_at:
@@ -488,11 +495,17 @@ def _notified_of_end(machine: Machine) -> _Notified:
         one.id: one for one in same_end if not (flexible_end.can_move(lease) and one.kind is EventKind.READY)
     }
     messages = [message for message in machine.direct if message.event_id in stating and message.to.value == owner]
-    set_by_owner = [one.at for one in stating.values() if one.effects.lengthens and one.actor == owner]
-    named = [lease.ready_at] if machine.rental.program is not None and not again else []
+    set_by_owner = [one.at for one in stating.values() if one.effects.lengthens(one) and one.actor == owner]
+    # The program named the usual end of the lease itself, so its owner doesn't have to be told.
+    named = machine.rental.program is not None and not again and lease.heartbeat_end is None
+    named_at = [lease.ready_at] if named else []
     late = [one.at for one in events if one.effects.asks is OpenQuestion.END and one.at >= lease.ends_at]
     return _Notified(
-        at=(*(message.posted_at for message in messages if message.posted_at is not None), *set_by_owner, *named),
+        at=(
+            *(message.posted_at for message in messages if message.posted_at is not None),
+            *set_by_owner,
+            *named_at,
+        ),
         tried=tuple(late),
         uncertain=_is_uncompared(machine, messages),
     )
@@ -548,12 +561,21 @@ def _until_done(machine: Machine, rules: Rules, now: datetime) -> Due | None:
     return Due(at, TellNoJob()) if at > now or job_rules.are_seen(samples, now) else Due(now + LOOK_AGAIN)
 
 
+# --- rules: heartbeats
+
+
+def _heartbeat(machine: Machine, rules: Rules, now: datetime) -> Due | None:
+    """Notify the owner of a lost heartbeat, or end the lease soon. If the heartbeat is back, restore the end."""
+    step = heartbeats.next_step(machine.rental, machine.probe_runs, machine.listens_since, rules, now)
+    return None if step is None else Due(step.at, step.act)
+
+
 # --- rules for the questions to the owner whether the machine is still needed
 
 
 def _question(machine: Machine, rules: Rules, now: datetime) -> Due | None:
     rental, lease, use = machine.rental, machine.lease, machine.use
-    if lease.ends_when_done:
+    if lease.ends_early or heartbeats.asks_owner(rental, now):
         return None
     waits = job_rules.question_waits_until(rental, use, rules) if use is not None else None
     at = questions.next_question(lease, use, rental.rate, rules, job_counts_until=waits)
@@ -681,6 +703,7 @@ Rule: TypeAlias = Callable[[Machine, Rules, datetime], Due | None]
 _ALWAYS: tuple[Rule, ...] = (_terminated, _shown_later, _without_probe, _replaced, _script_failed)
 RULES: tuple[Rule, ...] = (
     *_ALWAYS,
+    _heartbeat,
     _until_done,
     _jobs_ended,
     _notice,

@@ -41,7 +41,10 @@ def upgrade() -> None:
     _partial_index("tokens_due", "tokens", ["due_at"], "due_at IS NOT NULL")
     for table in ("quotes", "rentals", "messages"):
         op.add_column(table, _text("token_id"))
-    for column in (_text("idempotency_key"), _text("program"), _time("heartbeat_at"), _text("lost_heartbeat")):
+    for column in (
+        *(_text("idempotency_key"), _text("program"), _time("heartbeat_at")),
+        *(_text("lost_heartbeat"), _text("lease_heartbeat_end")),
+    ):
         op.add_column("rentals", column)
     by_program = "token_id IS NOT NULL"
     _partial_index("rentals_key", "rentals", ["token_id", "idempotency_key"], by_program, unique=True)
