@@ -8,7 +8,17 @@ from typing import Any
 
 import pytest
 
-from bot.errors import BeyondTerms, InvalidToken, KeyInUse, Mistake, OverBudget, PrivateKey, Refused, UnknownRental
+from bot.errors import (
+    BeyondTerms,
+    InvalidToken,
+    KeyInUse,
+    Mistake,
+    OverBudget,
+    PrivateKey,
+    Refused,
+    TooLate,
+    UnknownRental,
+)
 from bot.lifecycle.actions import programs, waiting
 from bot.lifecycle.actions.account import Pause
 from bot.lifecycle.actions.action import carry_out
@@ -16,6 +26,7 @@ from bot.lifecycle.actions.deciding import Deny
 from bot.lifecycle.actions.giving import Give
 from bot.lifecycle.actions.programs import ExtendForProgram, ReleaseForProgram
 from bot.lifecycle.actions.quoting import Prices, last_request
+from bot.lifecycle.actions.replacing import Replace
 from bot.lifecycle.actions.tokens import StopToken
 from bot.lifecycle.loops.waitlist import look
 from bot.model.attempt import Why
@@ -32,7 +43,7 @@ from bot.policy.buying.waiting import ONCE_FOR
 from bot.policy.team.rules import Budgets, Limits, WhenOver
 from tests.lifecycle.checks import ends_as
 from tests.lifecycle.programs import KEY, TOKEN, add_token, ask, caller, change_token, rent, rented
-from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE, SECOND, World
+from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE, REPLY_TO, SECOND, World
 
 
 def use(here: World, **rules: Any) -> None:
@@ -522,8 +533,11 @@ async def test_a_token_stopped_between_the_search_and_the_purchase_buys_nothing(
 async def test_a_programs_machine_is_neither_given_away_nor_replaced(here: World) -> None:
     await add_token(here)
     rental = await here.until(await ask(here.deps), State.READY)
-    with pytest.raises(Exception, match="was rented by a program with the token nightly eval"):
+    with pytest.raises(TooLate, match="was rented by a program with the token nightly eval"):
         await carry_out(here.deps, ANA, Give(rental.id, BEN.id))
+    with pytest.raises(TooLate, match="It can rent another machine itself"):
+        await carry_out(here.deps, ANA, Replace(rental.id, REPLY_TO))
+    await here.until(await here.destroy(rental, BEN), State.DESTROYED)
 
 
 # --- a runaway loop
@@ -546,3 +560,17 @@ async def test_a_runaway_loop_gets_no_more_than_its_terms_and_its_owner_is_told_
     assert await here.alive() == []
     ledger = [row.amount for rental in made for row in await here.ledger(rental)]
     assert sum(ledger) == await here.bill()
+
+
+async def test_a_loop_that_finds_nothing_makes_six_rentals_a_minute(here: World) -> None:
+    await add_token(here)
+    await here.behaves("*", "nothing_free")
+    for n in range(6):
+        assert (await rented(here, f"run-{n}")).state is State.EXPIRED
+    for n in range(6, 50):
+        with pytest.raises(BeyondTerms, match="asked for 6 machines within a minute") as error:
+            await ask(here.deps, f"run-{n}")
+        assert error.value.again_at == here.now + MINUTE
+    await here.pass_time(MINUTE)
+    assert (await rented(here, "run-50")).state is State.EXPIRED
+    assert len(await here.notices(E.TOKEN_CROWDED)) == 1

@@ -67,6 +67,7 @@ from bot.policy.buying.programs import (
     entry_of_program,
     first_terms,
     key_in_use,
+    pace_exceeded,
     refusal_words,
 )
 from bot.policy.buying.spending import (
@@ -235,7 +236,10 @@ class RentForProgram(Action[ProgramPlan, ProgramPlan, ProgramRented], id="rent_f
         rentals = await rentals_of(tx, token)
         exceeded = beyond(token, person.name, use, request, now=now, rules=deps.rules, rentals=rentals)
         if exceeded is not None and not (exceeded.can_ask and terms.beyond is WhenBeyond.ASK):
-            return _crowded(replace(plan, refused=_refused(exceeded)), exceeded, use.begun, now)
+            return _refused_plan(plan, _refused(exceeded), use.begun, now, crowded=exceeded.crowded)
+        made = await tx.rentals.made_with(token.id, now - CROWDED_WITHIN)
+        if too_fast := pace_exceeded(token, made):
+            return _refused_plan(plan, too_fast, made, now, crowded=True)
         if self.wait_for is None:
             await check_buying(tx)
             check_person_rentals(await tx.rentals.usage(person.id), deps.rules, person.name)
@@ -338,14 +342,21 @@ def _refused(exceeded: Beyond, nothing: str | None = None) -> BeyondTerms:
     return BeyondTerms(words, again_at=exceeded.again_at)
 
 
-def _crowded(plan: ProgramPlan, exceeded: Beyond, begun: tuple[datetime, ...], now: datetime) -> ProgramPlan:
-    """Return the plan with the count of such refusals, if the token has as many machines as its terms allow."""
-    if not exceeded.crowded:
+def _refused_plan(
+    plan: ProgramPlan, refused: GpubotError, made: Sequence[datetime], now: datetime, *, crowded: bool
+) -> ProgramPlan:
+    """Return the plan for a refused request.
+
+    If it is `crowded`, because the token asks for too many machines, the refusal is counted. `made` are the times
+    at which the token made rentals.
+    """
+    plan, crowd = replace(plan, refused=refused), plan.caller.token.crowd
+    if not crowded:
         return plan
-    crowd = plan.caller.token.crowd
-    fresh = crowd is None or now - crowd.since >= CROWDED_WITHIN
-    crowd = Crowd(since=now, count=1) if fresh or crowd is None else changed(crowd, count=crowd.count + 1)
-    asked = crowd.count + sum(crowd.since - CROWDED_WITHIN < at for at in begun)
+    if crowd is None or now - crowd.since >= CROWDED_WITHIN:
+        crowd = Crowd(since=now, count=0)
+    crowd = changed(crowd, count=crowd.count + 1)
+    asked = crowd.count + sum(crowd.since - CROWDED_WITHIN < at for at in made)
     return replace(plan, crowd=crowd, asked_within=asked)
 
 
