@@ -553,6 +553,7 @@ async def test_a_runaway_loop_gets_no_more_than_its_terms_and_its_owner_is_told_
         await here.pass_time(MINUTE)
     told = await here.notices(E.TOKEN_CROWDED)
     assert [(to, event.facts.count) for to, event in told] == [(ANA.id, CROWDED_AFTER)] * 2
+    assert {event.facts.rentals for _, event in told} == {tuple(rental.id for rental in made)}
     assert len(await live(here)) == 2
     await carry_out(here.deps, ANA, StopToken(TOKEN, graceful_destroy=False))
     for rental in made:
@@ -573,4 +574,5 @@ async def test_a_loop_that_finds_nothing_makes_six_rentals_a_minute(here: World)
         assert error.value.again_at == here.now + MINUTE
     await here.pass_time(MINUTE)
     assert (await rented(here, "run-50")).state is State.EXPIRED
-    assert len(await here.notices(E.TOKEN_CROWDED)) == 1
+    ((_, told),) = await here.notices(E.TOKEN_CROWDED)
+    assert (told.facts.count, told.facts.rentals) == (6 + CROWDED_AFTER, ())

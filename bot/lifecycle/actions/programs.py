@@ -130,6 +130,8 @@ class ProgramPlan:
     """The latest requests that were refused because the token has too many machines. None if this one wasn't."""
     asked_within: int = 0
     """The number of machines that the token asked for since the first of these requests."""
+    full_with: tuple[str, ...] = ()
+    """The IDs of the token's current rentals, if these are as many as its terms allow."""
 
 
 @dataclass(frozen=True)
@@ -234,6 +236,8 @@ class RentForProgram(Action[ProgramPlan, ProgramPlan, ProgramRented], id="rent_f
         check_setup(request.setup, deps.rules)
         use = await use_of(tx, token, now)
         rentals = await rentals_of(tx, token)
+        if len(use.live) >= terms.at_once:
+            plan = replace(plan, full_with=use.live)
         exceeded = beyond(token, person.name, use, request, now=now, rules=deps.rules, rentals=rentals)
         if exceeded is not None and not (exceeded.can_ask and terms.beyond is WhenBeyond.ASK):
             return _refused_plan(plan, _refused(exceeded), use.begun, now, crowded=exceeded.crowded)
@@ -374,7 +378,7 @@ async def _refuse(tx: Tx, deps: Deps, plan: ProgramPlan, refused: GpubotError) -
         await tx.tokens.note_crowd(token.id, plan.crowd)
         told = token.crowded_at is not None and now - token.crowded_at < CROWDED_AGAIN
         if plan.crowd.count >= CROWDED_AFTER and not told:
-            await tell_crowded(tx, deps, token, plan.asked_within)
+            await tell_crowded(tx, deps, token, plan.asked_within, plan.full_with)
     return refused
 
 
