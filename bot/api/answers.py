@@ -52,10 +52,10 @@ _SOLD_OUT = frozenset(
 _REFUSED = frozenset(
     {
         *(Why.NOT_ALLOWED, Why.BEYOND_TERMS, Why.OVER_BUDGET, Why.BUYING_BLOCKED, Why.PAUSED, Why.NO_KEY),
-        Why.TOO_LITTLE_TIME,
+        *(Why.TOO_LITTLE_TIME, Why.OUTAGE),
     }
 )
-"""The reasons why a rental ended without a machine because of the rules or the request."""
+"""The reasons why a rental ended without a machine because of the rules, the request, or an outage."""
 _STATES = {
     State.AWAITING_APPROVAL: ProgramState.PENDING,
     State.QUEUED: ProgramState.SEARCHING,
