@@ -183,9 +183,8 @@ def _models(catalog: Catalog | None, terms: TokenTerms) -> Json:
         return blocks.text_input(Field.MODELS, "GPUs", value=typed, hint=hint, longest=400, required=False)
     names = dict.fromkeys([*terms.models, *catalog.gpus])
     options = [option(gpu(name), model_value(name)) for name in names]
-    return blocks.several(
-        Field.MODELS, "GPUs", options, chosen=[model_value(name) for name in terms.models], required=False
-    )
+    chosen, hint = [model_value(name) for name in terms.models], "Only a token that rents needs them."
+    return blocks.several(Field.MODELS, "GPUs", options, chosen=chosen, hint=hint, required=False)
 
 
 def secret_dialog(made: tokens.TokenMade, rules: Rules) -> Modal:
