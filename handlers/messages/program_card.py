@@ -17,6 +17,7 @@ from handlers.ids import Action, RentalValue
 from handlers.messages.card import current_purchase, failures_text, in_steps, is_starting, refresh_after
 from handlers.messages.replacing import NO_SSH_ANSWER
 from handlers.messages.requests import length_text
+from handlers.messages.tokens import stop_button as stop_token_button
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Rendered, button
 from handlers.phrases.ends import at_its_end, ends_fact, graceful_destroy_text, lost_heartbeat_text, until_decided
@@ -175,4 +176,7 @@ def _buttons(details: RentalDetails) -> list[Json | None]:
         end = stop_button(rental.quote_id, rental.id)
     else:
         end = button("Cancel", Action.CANCEL, this)
-    return [end]
+    token = details.token
+    if token is None or token.state is TokenState.STOPPED:
+        return [end]
+    return [end, stop_token_button(token.id, token.name)]
