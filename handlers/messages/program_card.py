@@ -71,7 +71,8 @@ def _line(details: RentalDetails, reader: Reader) -> str:
             return _being_destroyed(details, times)
     why = rental.blocked.why if rental.blocked is not None else None
     rents = f"{people(details)} rents {_what(rental, times)}, up to {say_at_most(rental.terms.total)}."
-    return join(rents, current_purchase(details)[1], f"It's on hold because {reason(why)}." if why else "")
+    tries = current_purchase(details)[1] if details.attempts else ""
+    return join(rents, tries, f"It's on hold because {reason(why)}." if why else "")
 
 
 def _what(rental: Rental, times: Times) -> str:
