@@ -34,8 +34,11 @@ PATIENCE = 60.0
 LONGEST_PAUSE = 15.0
 """The longest time in seconds between two tries, unless the API asks for a longer one."""
 LARGEST_ANSWER = 4 * 1024 * 1024
-BEYOND_TERMS = "beyond-terms"
-"""The last part of the problem type of a request that exceeds the terms of the token."""
+BEYOND_TERMS = frozenset({"beyond-terms", "over-budget", "refused"})
+"""The kinds of problems of requests that exceed the terms of the token, or the limits and budgets of its owner.
+
+A kind is the last part of a problem's type.
+"""
 _TRY_AGAIN = frozenset({429, 502, 503, 504})
 """The statuses after which the same call can succeed: too many requests, or a gateway that can't reach the API."""
 

@@ -181,7 +181,7 @@ class _Session:
             if as_json and error.body is not None:
                 self.screen.json(error.body)
             self.screen.note(error.words)
-            raise typer.Exit(Exit.BEYOND_TERMS if error.kind == BEYOND_TERMS else Exit.FAILED) from None
+            raise typer.Exit(Exit.BEYOND_TERMS if error.kind in BEYOND_TERMS else Exit.FAILED) from None
 
     def answer(
         self,
@@ -253,7 +253,8 @@ def rent(
     nobody decided in time, 5 if it's sold out, 6 if it's beyond the token's terms or the team's rules, 2 for wrong
     usage, 130 after Ctrl-C, and 1 for everything else.
     """
-    from agent.words import made_key, stopped_waiting
+    from agent.client import ApiAway
+    from agent.words import made_key, may_have_arrived, stopped_waiting
 
     request = _request(
         words=_request_words(words, lease),
@@ -280,6 +281,8 @@ def rent(
     except KeyboardInterrupt:
         session.screen.note(stopped_waiting(key))
         raise typer.Exit(INTERRUPTED) from None
+    except ApiAway as error:
+        raise ApiAway(f"{error.words} {may_have_arrived(key)}") from None
     _finish(session, answer, as_json)
 
 

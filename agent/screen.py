@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
+import os
 import sys
 from typing import Any
 
@@ -11,6 +11,19 @@ from bot.model.text import for_terminal, one_line
 
 _ERASE = "\r\x1b[K"
 """Moves the cursor of a terminal to the beginning of the line, and deletes the line."""
+
+
+def _clean(line: str) -> str:
+    """Return a line without control characters and line breaks, which a note could contain."""
+    return for_terminal(line.replace("\n", " "))
+
+
+def _columns() -> int:
+    """Return the width of the terminal to which stderr is connected."""
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns or 80
+    except OSError:
+        return 80
 
 
 class Screen:
@@ -34,7 +47,7 @@ class Screen:
         """Print the result of the command."""
         self._write_error("")
         for line in lines:
-            sys.stdout.write(for_terminal(line) + "\n")
+            sys.stdout.write(_clean(line) + "\n")
         sys.stdout.flush()
 
     def json(self, body: Any) -> None:
@@ -43,7 +56,7 @@ class Screen:
 
     def note(self, line: str) -> None:
         """Print a line for people, also if nobody is at a terminal."""
-        self._write_error(for_terminal(line) + "\n")
+        self._write_error(_clean(line) + "\n")
 
     def progress(self, line: str) -> None:
         """Print a line that stays on the terminal."""
@@ -54,7 +67,7 @@ class Screen:
         """Print a line that the next line replaces on the terminal."""
         if self._terminal:
             # The terminal would wrap a longer line, and only its last part could be replaced.
-            self._write_error(one_line(line, max(shutil.get_terminal_size().columns - 1, 20)))
+            self._write_error(one_line(line, max(_columns() - 1, 20)))
             self._unfinished = True
 
     def _write_error(self, text: str) -> None:

@@ -13,7 +13,7 @@ from decimal import Decimal
 
 from bot.model.api import Offer, ProgramState, Quote, Rental, Token
 from bot.model.money import micros
-from bot.model.text import about_span, listed, plural, say_at_most, say_dollars, say_rate, say_span, span
+from bot.model.text import about_span, listed, plural, say_at_most, say_dollars, say_rate, span
 from bot.model.token import Access, BeyondTerms, WhenLost
 
 _IF_LOST = {
@@ -49,43 +49,21 @@ def at(moment: datetime, now: datetime) -> str:
     return f"tomorrow {clock}" if days == 1 else f"on {local:%a} {local.day} {local:%b} {clock}"
 
 
+def _by(moment: datetime, now: datetime) -> str:
+    """Return a time for use after `by` or `until`, such as `14:00 CET` or `Tue 18 Mar at 10:00 CET`."""
+    return at(moment, now).removeprefix("at ").removeprefix("on ")
+
+
 # --- one rental
 
 
 def result_lines(rental: Rental, now: datetime) -> list[str]:
-    """Return the lines about a rental at the end of a command."""
+    """Return the lines about a request that was accepted, or about the machine if it is ready."""
     if rental.state is ProgramState.READY:
-        return ready_lines(rental, now)
+        return [_ready_line(rental, now), *_machine_lines(rental, now)]
     if rental.state is ProgramState.PENDING:
         return [f"{_needs_approval(rental, now)} To see the decision: {command('show', rental)}"]
-    if rental.state in {ProgramState.SEARCHING, ProgramState.BUYING, ProgramState.STARTING}:
-        return [f"{status_line(rental, now)}. To see how far it is: {command('show', rental)}"]
-    return [over_line(rental)]
-
-
-def ready_lines(rental: Rental, now: datetime) -> list[str]:
-    """Return the lines about a machine that can be used: its end, its address, and the money that is left."""
-    lines, ready = [], "Ready."
-    if rental.ready_at is not None:
-        ready = f"Ready after {span(rental.ready_at - (rental.started_at or rental.created_at))}."
-    if rental.ends_at is not None:
-        end = f"It ends {at(rental.ends_at, now)}, and its disk is deleted then."
-        lines.append(f"{ready} {end} To end it sooner: {command('release', rental)}")
-    else:
-        lines.append(ready)
-    if rental.ssh is not None:
-        lines.append(rental.ssh.command)
-        if rental.ssh.host_key is not None:
-            lines.append(f"Host key: {rental.ssh.host_key}. Don't connect if ssh shows a different one.")
-    if rental.heartbeat_until is not None:
-        until = at(rental.heartbeat_until, now).removeprefix("at ")
-        lines.append(f"Send a heartbeat by {until}: {command('heartbeat', rental)}")
-    if rental.money is not None:
-        lines.append(
-            f"{say_dollars(micros(rental.money.left))} of {_name(rental.token)}'s "
-            f"{say_dollars(micros(rental.money.total))} is left."
-        )
-    return lines
+    return [f"{status_line(rental, now).rstrip('.')}. To see how far it is: {command('show', rental)}"]
 
 
 def show_lines(rental: Rental, now: datetime) -> list[str]:
@@ -96,8 +74,39 @@ def show_lines(rental: Rental, now: datetime) -> list[str]:
     if rental.note:
         lines.append(f'Note: "{rental.note}"')
     if rental.money is not None:
-        lines.append(f"{say_dollars(micros(rental.money.spent))} so far, {_at_most(rental)}.")
-    return lines + result_lines(rental, now)
+        lines.append(f"{_cost(rental)}.")
+    if rental.state is ProgramState.READY and rental.money is not None:
+        more = [] if rental.reason.startswith("Ready.") else [rental.reason]
+        return [*lines, *more, _ready_line(rental, now), *_machine_lines(rental, now)]
+    return [*lines, over_line(rental)]
+
+
+def _ready_line(rental: Rental, now: datetime) -> str:
+    ready, end = "Ready.", ""
+    if rental.ready_at is not None:
+        ready = f"Ready after {span(rental.ready_at - (rental.started_at or rental.created_at))}."
+    if rental.ends_at is not None:
+        end = f"It ends {at(rental.ends_at, now)}, and its disk is deleted then."
+    return _sentences(ready, end, _how_to_release(rental))
+
+
+def _how_to_release(rental: Rental) -> str:
+    return f"To end it sooner: {command('release', rental)}"
+
+
+def _machine_lines(rental: Rental, now: datetime) -> list[str]:
+    """Return the lines about the address of a machine, its heartbeats, and the money that is left."""
+    lines = []
+    if rental.ssh is not None:
+        lines.append(rental.ssh.command)
+        if rental.ssh.host_key is not None:
+            lines.append(f"Host key: {rental.ssh.host_key}. Don't connect if ssh shows a different one.")
+    if rental.heartbeat_until is not None:
+        lines.append(f"Send a heartbeat by {_by(rental.heartbeat_until, now)}: {command('heartbeat', rental)}")
+    if rental.money is not None:
+        left, total = _amount(rental.money.left), _amount(rental.money.total)
+        lines.append(f"{left} of {_name(rental.token)}'s {total} is left.")
+    return lines
 
 
 def over_line(rental: Rental) -> str:
@@ -116,7 +125,7 @@ def beat_lines(rental: Rental, now: datetime) -> list[str]:
         return [over_line(rental)]
     if rental.heartbeat_until is None:
         return [f"{rental.id} runs, and asks for no heartbeats."]
-    return [f"{rental.id} runs. Send the next heartbeat by {at(rental.heartbeat_until, now).removeprefix('at ')}."]
+    return [f"{rental.id} runs. Send the next heartbeat by {_by(rental.heartbeat_until, now)}."]
 
 
 def request_line(rental: Rental, *, approved: bool) -> str:
@@ -131,17 +140,19 @@ def pending_line(rental: Rental, now: datetime) -> str:
 
 
 def status_line(rental: Rental, now: datetime) -> str:
-    """Return the progress of a rental that isn't ready yet, without a full stop."""
+    """Return the progress of a rental that isn't ready yet."""
     if rental.state is ProgramState.PENDING:
         return "Waiting for a decision"
     if rental.state is ProgramState.SEARCHING:
-        parts = [f"Searching for {rental.request}", _at_most(rental)]
-        if rental.expires_at is not None:
-            parts.append(f"until {at(rental.expires_at, now).removeprefix('at ')}")
-        return ", ".join(filter(None, parts))
+        return f"{', '.join(filter(None, (rental.request, _at_most(rental))))}. {rental.reason}"
     where = f" at {rental.vendor}" if rental.vendor is not None else ""
     price = f"{say_rate(rental.per_hour)}/h" if rental.per_hour is not None else ""
     return ", ".join(filter(None, (f"Starting: {rental.gpu} ({rental.id}){where}", price, _elapsed(rental, now))))
+
+
+def may_have_arrived(key: str) -> str:
+    """Return the sentence for somebody whose request got no answer."""
+    return f"The request may have arrived. To find out, repeat it with the same key: --key {shlex.quote(key)}"
 
 
 def stopped_waiting(key: str) -> str:
@@ -206,13 +217,13 @@ def rental_rows(rentals: Sequence[Rental], now: datetime) -> list[str]:
 def _cost(rental: Rental) -> str:
     if rental.money is None:
         return "-"
-    return f"{say_dollars(micros(rental.money.spent))}, {_at_most(rental)}"
+    return f"{_amount(rental.money.spent)} so far, {_at_most(rental)}"
 
 
 def quote_lines(quote: Quote, _now: datetime) -> list[str]:
     """Return the lines about offers."""
     rows = [(*_offer(offer), offer.reason) for offer in quote.offers]
-    return [f"{quote.request}:", *_columns(rows), *filter(None, (quote.next_step,))]
+    return [f"{quote.request}:", *_columns(rows)] if rows else [f"{quote.request}: {quote.next_step}"]
 
 
 def _offer(offer: Offer) -> tuple[str, str, str, str]:
@@ -231,17 +242,16 @@ def _columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
 
 def token_lines(token: Token, now: datetime) -> list[str]:
     """Return the lines about the terms of a token."""
-    until = at(token.until, now)
+    until = _by(token.until, now)
     if token.access is Access.LOOK:
-        return [f"{token.name} ({token.owner}) may look, until {until.removeprefix('at ')}. It can't rent."]
+        return [f"{token.name} ({token.owner}) may look, until {until}. It can't rent."]
     lines = [
-        f"{token.name} ({token.owner}) may rent {listed(token.gpus, 'or')} for {token.project} until "
-        f"{until.removeprefix('at ')}.",
+        f"{token.name} ({token.owner}) may rent {listed(token.gpus, 'or')} for {token.project} until {until}.",
         f"{_amount(token.left)} of {_amount(token.total)} is left, and {_rate(token.per_hour_left)} of "
         f"{_rate(token.per_hour)}.",
         f"It has {token.machines} of {plural(token.machines_at_once, 'machine')} at once, and has rented "
         f"{token.machines_today} of {token.machines_a_day} in 24 h. The longest lease is "
-        f"{say_span(token.longest_lease)}.",
+        f"{span(token.longest_lease)}.",
         "Beyond these terms, an approver is asked."
         if token.beyond is BeyondTerms.ASK
         else "Beyond these terms, requests are refused.",

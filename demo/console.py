@@ -212,7 +212,7 @@ async def play_along(say: Callable[[str], None], policy: Path | None = None) -> 
         say("Starting the sandbox and gpubot run ...")
         async with run_sandbox(log=folder / "sandbox.log") as addresses, aiohttp.ClientSession() as session:
             say(f"Open in a browser: {addresses.page}")
-            http = f"127.0.0.1:{free_port()}"
+            http, api = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
             sandbox = SandboxClient(addresses, session)
             cast = None if rules is None else await add_cast(rules, sandbox)
             people = PEOPLE if cast is None else cast.people
@@ -222,6 +222,7 @@ async def play_along(say: Callable[[str], None], policy: Path | None = None) -> 
                 admins=PEOPLE["Ben"],
                 channel=HOME,
                 http=http,
+                api=api,
                 policy=write_policy(folder) if policy is None else policy,
             )
             laptop = Laptop.new(folder / "laptop", "you@laptop")
@@ -233,7 +234,12 @@ async def play_along(say: Callable[[str], None], policy: Path | None = None) -> 
                 console = Console(play, Printer(as_text), Dialogs(sandbox, people), who)
                 play.on_message = console.message
                 await _send_to_page(
-                    addresses.page, session, health=bot.health, help=HELP_OF_BOT, key=laptop.public_key
+                    addresses.page,
+                    session,
+                    health=bot.health,
+                    api=f"http://{api}",
+                    help=HELP_OF_BOT,
+                    key=laptop.public_key,
                 )
                 if not os.isatty(0):
                     # Print the lines that people type, unless standard input is a terminal, which already shows

@@ -33,6 +33,7 @@ from demo.processes import (
     stop,
     write_policy,
 )
+from demo.program import let_a_program_rent
 from handlers.phrases.format import dollars
 from sandbox.client import ControlError, SandboxClient, SeenMessage
 from store.db import Database
@@ -78,12 +79,14 @@ async def demo(printer: Printer, note: Callable[[str], None], *, http: bool = Fa
 
         async with run_sandbox(log=folder / "sandbox.log") as addresses, aiohttp.ClientSession() as session:
             slack_http = f"127.0.0.1:{free_port()}" if http else None
+            api = f"127.0.0.1:{free_port()}"
             settings = environment(
                 addresses,
                 folder,
                 admins=PEOPLE["Ben"],
                 channel=HOME,
                 http=f"127.0.0.1:{free_port()}",
+                api=api,
                 policy=write_policy(folder),
                 slack_http=slack_http,
             )
@@ -103,6 +106,7 @@ async def demo(printer: Printer, note: Callable[[str], None], *, http: bool = Fa
                 await _go_on_while_in_use(play, narrate)
                 await _replace_what_is_lost(play, narrate)
                 await _use_and_end(play, narrate)
+                await let_a_program_rent(play, narrate, settings, f"http://{api}")
                 bill = await sandbox.bill()
                 await _read_what_was_spent(play, narrate, sum(line.micros for line in bill))
             except ControlError as error:

@@ -33,7 +33,7 @@ from bot.model.records import Unsendable
 from bot.model.state import State
 from store.columns import SafeText
 from store.mapping import IDS, MAX_ROWS, Rows, Values, insert_new, param, select_by, values
-from store.tables import IS_HOME, IS_REMINDER, TO_RESPONSE_URL, admin_questions, events, messages, rentals
+from store.tables import IS_HOME, IS_REMINDER, TO_RESPONSE_URL, admin_questions, events, messages, rentals, tokens
 
 _c = messages.c
 _FIXED = frozenset({"id", "kind", "rental_id", "event_id", "quote_id", "question_id", "created_at", "body"})
@@ -235,13 +235,14 @@ _SHOW_ALL_AGAIN = (
             _c.rental_id.in_(select(rentals.c.id).where(rentals.c.live)),
             _c.question_id.in_(select(admin_questions.c.id).where(_not_over)),
             _c.question_id.in_(select(admin_questions.c.part_of).where(_not_over)),
+            _c.token_id.in_(select(tokens.c.id).where(tokens.c.live)),
             _c.kind == MessageKind.REMINDER,
         )
     ),
 )
 """Schedules an edit of all messages that the bot keeps up to date.
 
-A message is left out if the rental or question that it is about is over.
+A message is left out if the rental, question or token that it is about is over.
 """
 
 _CHANGED_SINCE = _c.target_version > bindparam("read_version")

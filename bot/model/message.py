@@ -63,6 +63,11 @@ class MessageKind(StrEnum):
         return self in _LIVE_MESSAGES
 
     @property
+    def asks_approvers(self) -> bool:
+        """True if messages of this kind ask the approvers for a decision."""
+        return self in {MessageKind.APPROVAL, MessageKind.TOKEN}
+
+    @property
     def answer(self) -> bool:
         """True if messages of this kind answer something that one person did.
 

@@ -12,7 +12,7 @@ import structlog
 
 from bot.errors import ClaimLost, GpubotError
 from bot.lifecycle.deps import Deps, with_newest_rules
-from bot.lifecycle.people.deciders import ask_each_directly
+from bot.lifecycle.people.deciders import ask_each_directly, requesters_of
 from bot.lifecycle.restored.messages import ask_again
 from bot.model.account_facts import Counter
 from bot.model.base import changed
@@ -193,8 +193,10 @@ async def fall_back(tx: Tx, message: Message, deps: Deps) -> bool:
     possible.
     """
     rental = await tx.rentals.get(message.rental_id) if message.rental_id is not None else None
-    asks = message.kind is MessageKind.APPROVAL and message.to.kind is DestinationKind.CHANNEL
-    if rental is not None and asks and await ask_each_directly(tx, deps, message, rental):
+    token = await tx.tokens.get(message.token_id) if message.token_id is not None else None
+    requesters = requesters_of(rental) if rental is not None else (token.owner,) if token is not None else ()
+    asks = message.kind.asks_approvers and message.to.kind is DestinationKind.CHANNEL
+    if requesters and asks and await ask_each_directly(tx, deps, message, requesters):
         log.warning("delivery.approvers_asked", message=message.id)
         await tx.messages.save(closed(message))
         return True
@@ -226,12 +228,13 @@ def next_destination(message: Message, owner: str | None, rules: Rules) -> Desti
     If an approver gets a question as a direct message, and isn't an admin, that message has a single destination
     too. The other approvers get the same question.
     """
-    if message.kind not in {MessageKind.CARD, MessageKind.THREAD, MessageKind.APPROVAL}:
+    asks = message.kind.asks_approvers
+    if message.kind not in {MessageKind.CARD, MessageKind.THREAD} and not asks:
         return None
-    direct = message.kind is MessageKind.APPROVAL and message.to.kind is DestinationKind.PERSON
+    direct = asks and message.to.kind is DestinationKind.PERSON
     if direct and message.to.value not in rules.admins:
         return None
-    people = [owner] if owner is not None and message.kind is not MessageKind.APPROVAL else []
+    people = [owner] if owner is not None and not asks else []
     chain = [to_channel(rules.home_channel), *map(to_person, dict.fromkeys([*people, *rules.admins]))]
     following = chain[chain.index(message.to) + 1 :] if message.to in chain else chain
     return following[0] if following else None

@@ -320,7 +320,7 @@ class Poster:
             if not rendered.closed and error_code(error) in REFUSALS[Surface.MESSAGE]:
                 return Result(_retried(message, self._deps.clock.real()))
             failed, channel_gone = self._failed(message, error, EDIT), error_code(error) in CHANNEL_GONE
-            if failed.given_up and channel_gone and message.kind is MessageKind.APPROVAL and not rendered.closed:
+            if failed.given_up and channel_gone and message.kind.asks_approvers and not rendered.closed:
                 # The channel is gone, so nobody can answer the question there any more. Send the question to
                 # another destination.
                 return Result(unposted(message), refused=True)

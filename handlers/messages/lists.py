@@ -35,6 +35,7 @@ from handlers.phrases.format import (
     escape,
     first_few,
     highest,
+    identifier,
     join,
     join_lines,
     limit,
@@ -261,6 +262,9 @@ def show_parts(details: RentalDetails, reader: Reader) -> list[Part | Json | Non
         use_shares(details.use_costs),
         f"{sentence(place(rental.vendor, rental.vendor_region))}" if rental.vendor else "",
         f"Project: {escape(rental.project, 40)}." if rental.project != UNASSIGNED else "",
+        f"The program's key: {identifier(rental.idempotency_key)}."
+        if rental.program is not None and rental.idempotency_key is not None
+        else "",
         _allowed(details) if money else "",
         f"It replaces {rental.replaces}." if rental.replaces else "",
         new_one_text(rental),

@@ -22,7 +22,7 @@ from bot.model.token import Access
 from bot.policy.access.token_secret import new_secret
 from demo.processes import free_port
 from tests.api.world import H100, Api, api_of
-from tests.handlers.team import CATALOG
+from tests.handlers.parsing_helpers import CATALOG
 from tests.lifecycle.world import ANA, BEN, World
 
 SHORT = 0.2

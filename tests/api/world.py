@@ -20,7 +20,7 @@ from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.token import Access, TokenTerms
 from bot.policy.team.rules import Approvers, AutoApprove, Rules
-from tests.handlers.team import CATALOG
+from tests.handlers.parsing_helpers import CATALOG
 from tests.lifecycle.world import ANA, BEN, CLEO, HOME, HOUR, World, world
 
 RULES = Rules(

@@ -16,6 +16,7 @@ from bot.lifecycle.actions.giving import Give
 from bot.lifecycle.actions.programs import ExtendForProgram, ReleaseForProgram
 from bot.lifecycle.actions.quoting import Prices, last_request
 from bot.lifecycle.actions.tokens import StopToken
+from bot.lifecycle.loops.waitlist import look
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import EventKind as E
@@ -28,6 +29,7 @@ from bot.model.token import BeyondTerms as WhenBeyond
 from bot.policy.buying.programs import CROWDED_AFTER
 from bot.policy.buying.waiting import ONCE_FOR
 from bot.policy.team.rules import Budgets, Limits, WhenOver
+from tests.lifecycle.checks import ends_as
 from tests.lifecycle.programs import KEY, TOKEN, add_token, ask, caller, change_token, rent, rented
 from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE, World
 
@@ -40,6 +42,14 @@ def use(here: World, **rules: Any) -> None:
 async def live(here: World) -> list[str]:
     async with here.database.read() as tx:
         return [rental.id for rental in await tx.rentals.live()]
+
+
+async def look_once(here: World) -> None:
+    """Run the due searches, but not yet what follows from them."""
+    async with here.database.write() as tx:
+        due = await tx.searches.claim(here.now, 9, 20)
+    for search in due:
+        await look(here.deps, search.id, lambda: True)
 
 
 async def refused(here: World, key: str = "run-1", **fields: Any) -> str:
@@ -161,7 +171,7 @@ async def test_a_pause_and_the_limits_of_the_owner_hold(here: World) -> None:
     await add_token(here)
     use(here, limits=Limits(per_person_rentals=1))
     await here.get()
-    assert (await refused(here)).startswith("You have 1 rental, and your team's limit is 1 per person.")
+    assert (await refused(here)).startswith("Ana has 1 rental, and your team's limit is 1 per person.")
     await carry_out(here.deps, CLEO, Pause("audit"))
     assert await refused(here) == "Nothing was rented."
     async with here.database.read() as tx:
@@ -423,9 +433,10 @@ async def test_rentals_of_others_are_unknown_to_a_token(here: World) -> None:
     await add_token(here, "t2")
     own, other, persons = await rented(here), await rented(here, token_id="t2"), await here.get()  # noqa: S106
     for rental_id in (other.id, persons.id, "zzzzz"):
-        for action in (ExtendForProgram(TOKEN, rental_id, lease=3 * HOUR), ReleaseForProgram(TOKEN, rental_id)):
-            with pytest.raises(UnknownRental):
-                await carry_out(here.deps, ANA, action)
+        with pytest.raises(UnknownRental):
+            await carry_out(here.deps, ANA, ExtendForProgram(TOKEN, rental_id, lease=3 * HOUR))
+        with pytest.raises(UnknownRental):
+            await carry_out(here.deps, ANA, ReleaseForProgram(TOKEN, rental_id))
         with pytest.raises(UnknownRental):
             await programs.note_heartbeat(here.deps, await caller(here), rental_id)
     await programs.note_heartbeat(here.deps, await caller(here), own.id)
@@ -460,6 +471,33 @@ async def test_offers_say_which_of_them_the_token_can_rent(here: World) -> None:
     offers = await programs.offers_for(here.deps, prices, await caller(here), request)
     assert [not one.reason for one in offers] == [one.offer.rate <= limit for one in offers]
     assert {bool(one.reason) for one in offers} == {True, False}
+
+
+# --- a token that is stopped
+
+
+@pytest.mark.parametrize("kind", ["hold_before", "hold_after"])
+async def test_stopping_a_token_during_a_purchase_leaves_no_machine(here: World, kind: str) -> None:
+    await add_token(here)
+    fault = await here.fault("procure_offer", kind)
+    rental = await ask(here.deps)
+    await look_once(here)
+    await here.engine.run_pass()
+    await here.until_hit(fault)
+    await carry_out(here.deps, ANA, StopToken(TOKEN, graceful_destroy=False))
+    await here.release(fault)
+    rental = await ends_as(here, rental, State.CANCELLED)
+    assert rental.attempts == 1
+
+
+async def test_a_token_stopped_between_the_search_and_the_purchase_buys_nothing(here: World) -> None:
+    await add_token(here)
+    rental = await ask(here.deps)
+    await look_once(here)
+    assert (await here.rental(rental.id)).state is State.PROCURING
+    await carry_out(here.deps, ANA, StopToken(TOKEN, graceful_destroy=False))
+    await ends_as(here, rental, State.CANCELLED)
+    assert await here.calls("procure_offer") == []
 
 
 # --- people and a program's rental

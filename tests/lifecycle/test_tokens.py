@@ -29,6 +29,7 @@ from bot.lifecycle.changes.apply import apply
 from bot.lifecycle.changes.transitions import alter
 from bot.lifecycle.deps import transact
 from bot.lifecycle.money.token_use import use_of
+from bot.lifecycle.people.deciders import ask_each_directly, check_deciders
 from bot.lifecycle.people.token_ends import expire_tokens
 from bot.lifecycle.people.undecided import check_undecided
 from bot.model.base import changed
@@ -227,7 +228,7 @@ async def test_two_submissions_at_once_make_one_token_with_one_secret(url: str) 
 async def test_of_two_tokens_with_one_name_at_once_only_one_is_made(url: str) -> None:
     async with world(url) as here:
         made = await asyncio.gather(make(here), make(here, token_id=OTHER), return_exceptions=True)
-        assert sorted(type(one) for one in made if isinstance(one, WrongTerm)) == [WrongTerm]
+        assert [isinstance(one, WrongTerm) for one in made].count(True) == 1
         assert len(await tokens.tokens_of(here.deps, ANA)) == 1
 
 
@@ -261,6 +262,20 @@ async def test_an_approver_decides_about_their_own_token_only_if_the_policy_allo
     here.deps = replace(here.deps, rules=changed(here.deps.rules, self_approval=True))
     await carry_out(here.deps, BEN, ApproveToken(ID, 1))
     assert await here.notices(E.TOKEN_APPROVED) == []
+
+
+async def test_the_admins_decide_if_no_approver_is_left(here: World) -> None:
+    """The approvers' message is edited, and the admins learn how many requests wait."""
+    await make(here, total=LARGE)
+    await here.settle()
+    (before,) = await here.messages(MessageKind.TOKEN)
+    here.people.changed |= {one.id: changed(one, deactivated=True) for one in (BEN, DORA)}
+    await check_deciders(here.deps, here.people)
+    ((to, event),) = await here.notices(E.NO_APPROVER_LEFT)
+    (after,) = await here.messages(MessageKind.TOKEN)
+    assert (to, event.facts.count, after.target_version > before.target_version) == (CLEO.id, 1, True)
+    token = await carry_out(here.deps, CLEO, ApproveToken(ID, 1))
+    assert (token.state, token.approved_by) == (TokenState.LIVE, CLEO.id)
 
 
 async def test_a_denied_token_never_works(here: World) -> None:
@@ -317,6 +332,16 @@ async def test_others_are_asked_once_if_the_approvers_decide_nothing_for_hours(h
         assert [one.to.value for one in messages] == [rules.approvals_to, *asked], hours
     await carry_out(here.deps, CLEO, DenyToken(ID, 1))
     assert (await stored(here)).state is TokenState.DENIED
+
+
+async def test_approvers_are_asked_directly_if_their_channel_is_gone(here: World) -> None:
+    await make(here, total=LARGE)
+    (message,) = await here.messages(MessageKind.TOKEN)
+    assert await transact(here.deps, ask_each_directly, here.deps, message, [ANA.id])
+    asked = (await here.messages(MessageKind.TOKEN))[1:]
+    assert {(one.to.value, one.token_id, one.event_id) for one in asked} == {
+        (person.id, ID, message.event_id) for person in (BEN, DORA)
+    }
 
 
 # --- changes
@@ -625,15 +650,6 @@ async def stored_in(tx: Tx) -> Token:
     found = await tx.tokens.get(ID)
     assert found is not None
     return found
-
-
-async def test_the_reason_of_the_last_refusal_is_kept_until_a_request_succeeds(here: World) -> None:
-    made = await make(here)
-    await tokens.note_refusal(here.deps, made.token, "8x H100 costs too much.\n<!here>")
-    token = await stored(here)
-    assert token.refusal == "8x H100 costs too much. <!here>"
-    await tokens.note_refusal(here.deps, token, "")
-    assert not (await stored(here)).refusal
 
 
 async def test_others_are_asked_about_a_token_while_all_approvers_are_away(here: World) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bot.errors import WrongTerm
 from bot.model.base import changed
@@ -178,6 +180,47 @@ def test_terms_over_the_limits_of_their_project_need_an_approver(
     assert over_limits_of(terms(**fields), rules) == over
 
 
+OFFERED = [
+    ("H100", "nvidia-h100-sxm5-80gb", Decimal(2)),
+    ("H100", "nvidia-h100-pcie-80gb", Decimal(1)),
+    ("L40S", "nvidia-l40s-48gb", Decimal("0.80")),
+]
+
+
+@st.composite
+def any_terms(draw: st.DrawFn) -> TokenTerms:
+    """Return terms that differ little from each other, so that many of them are tighter than others."""
+    names = ("H100", "H100 SXM", "nvidia-h100-pcie-80gb", "L40S")
+    return terms(
+        access=draw(st.sampled_from(Access)),
+        models=tuple(draw(st.lists(st.sampled_from(names), min_size=1, unique=True))),
+        project=draw(st.sampled_from(["unassigned", "vision"])),
+        per_hour=Decimal(draw(st.integers(1, 12))),
+        total=draw(st.sampled_from([500, 1000, 1500, micros(Decimal(150))])),
+        at_once=draw(st.integers(1, 3)),
+        per_day=draw(st.integers(1, 3)),
+        longest=draw(st.integers(1, 3)) * HOUR,
+        until=NOW + draw(st.integers(1, 3)) * HOUR,
+        beyond=draw(st.sampled_from(BeyondTerms)),
+        lost=draw(st.sampled_from([None, *WhenLost])),
+    )
+
+
+@st.composite
+def any_request(draw: st.DrawFn) -> Request:
+    return asks(count=draw(st.integers(1, 8)), lease=draw(st.integers(1, 3)) * HOUR)
+
+
+@st.composite
+def any_use(draw: st.DrawFn) -> TokenUse:
+    return TokenUse(
+        spent=draw(st.sampled_from([0, 500])),
+        per_hour=Decimal(draw(st.integers(0, 5))),
+        live=("k7mq1", "k7mq2")[: draw(st.integers(0, 2))],
+        begun=(NOW - HOUR, NOW)[: draw(st.integers(0, 2))],
+    )
+
+
 TIGHTER: list[dict[str, Any]] = [
     {},
     {"access": Access.LOOK},
@@ -211,6 +254,25 @@ def test_terms_of_which_none_is_more_generous_are_tighter(fields: dict[str, Any]
 def test_one_more_generous_term_makes_a_change_not_tighter(fields: dict[str, Any]) -> None:
     """This is so although the hourly price and the total are lower at the same time."""
     assert not is_tighter(changed(terms(per_hour=Decimal(1), total=1), **fields), TERMS)
+
+
+@given(old=any_terms(), new=any_terms(), request_=any_request(), use=any_use(), offered=st.sampled_from(OFFERED))
+@settings(max_examples=400)
+def test_tighter_terms_allow_nothing_that_the_old_terms_refuse(
+    old: TokenTerms, new: TokenTerms, request_: Request, use: TokenUse, offered: tuple[str, str, Decimal]
+) -> None:
+    gpu, canonical, rate = offered
+    request_ = changed(request_, gpu=gpu)
+
+    def allows(one: TokenTerms) -> bool:
+        token = changed(TOKEN, terms=one)
+        found = beyond(token, "Ana", use, request_, now=NOW, rules=RULES, gpu=canonical, rate=rate, total=1000)
+        return found is None
+
+    assert is_tighter(old, old)
+    if is_tighter(new, old):
+        assert allows(old) or not allows(new)
+        assert set(over_limits_of(new, RULES)) <= set(over_limits_of(old, RULES))
 
 
 def test_a_narrower_model_cannot_be_widened_to_its_family() -> None:

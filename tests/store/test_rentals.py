@@ -93,6 +93,20 @@ async def test_a_quote_becomes_at_most_one_rental(database: Database) -> None:
         assert await tx.rentals.attempts("bbbbb") == []
 
 
+async def test_a_key_of_a_token_becomes_at_most_one_rental(database: Database) -> None:
+    """Other tokens can use the same key."""
+    key = {"token_id": "t1", "idempotency_key": "run-1"}
+    first = await make.store_rental(database, make.rental("aaaaa", **key))
+    await make.store_rental(database, make.rental("ccccc", **{**key, "token_id": "t2"}))
+    async with database.write() as tx:
+        await tx.quotes.add(make.quote("q-bbbbb"))
+    with pytest.raises(Stale):
+        async with database.write() as tx:
+            await tx.rentals.apply(Change(before=None, after=make.rental("bbbbb", **key)))
+    async with database.read() as tx:
+        assert await tx.rentals.of_key("t1", "run-1") == first
+
+
 async def test_a_new_rental_never_replaces_one_with_the_same_id(database: Database) -> None:
     first = await make.store_rental(database)
     async with database.write() as tx:

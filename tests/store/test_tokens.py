@@ -120,6 +120,21 @@ async def test_only_the_first_of_two_changes_to_a_token_is_stored(database: Data
     assert message.target_version > make.message(MessageKind.TOKEN).target_version
 
 
+async def test_after_a_start_only_messages_about_tokens_that_are_not_over_are_shown_again(
+    database: Database,
+) -> None:
+    await store(database, token(), token("tover", name="over", state=TokenState.STOPPED))
+    async with database.write() as tx:
+        for token_id in (ID, "tover"):
+            await tx.messages.add(make.message(MessageKind.TOKEN, None, token_id=token_id))
+        for message in await tx.messages.due(START + 900 * DAY, 9):
+            shown = changed(message, ts=f"{message.id}.0", shown_version=message.target_version, due_at=None)
+            await tx.messages.save(shown)
+        assert await tx.messages.due(START + 900 * DAY, 9) == []
+        await tx.messages.show_all_again()
+        assert [one.token_id for one in await tx.messages.due(START + 900 * DAY, 9)] == [ID]
+
+
 async def test_the_time_of_the_last_use_never_goes_back(database: Database) -> None:
     await store(database, token())
     for moment in (START + HOUR, START):

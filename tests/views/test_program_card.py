@@ -246,7 +246,7 @@ def test_the_name_of_a_token_is_harmless_text() -> None:
 
 
 def test_lists_name_the_token_to_its_owner_and_to_others() -> None:
-    one, now = by_program(ready()), clock(14, 40)
+    one, now = by_program(ready(), idempotency_key="run-812"), clock(14, 40)
     own = lists.listing(listed(one), reading(now, ANA), everyone=False)
     others = lists.listing(listed(one, reader=BEN), reading(now, BEN), everyone=True)
     details = lists.show(one, reading(now, ANA))
@@ -262,7 +262,8 @@ Ready: 1x H100 (k7mq2) in EU for nightly eval (Ana). It ends at 18:40. $2.42/h, 
   The team's running machines cost $2.42/h in all. /gpu spend shows November.
 
 Ready: 1x H100 (k7mq2) in EU for nightly eval (Ana). It ends at 18:40. $2.42/h, $4.96 so far.
-  Nebius eu-north1. Cost limits: $2.47/h and $16.06 in total. "fine-tune run 7"
+  Nebius eu-north1. The program's key: run-812. Cost limits: $2.47/h and $16.06 in total. "fine-tune
+      run 7"
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
 """)
     assert "in EU for nightly eval. It ends" in read(json.dumps(home.blocks, ensure_ascii=False), now)

@@ -57,7 +57,7 @@ from bot.model.token import BeyondTerms as WhenBeyond
 from bot.model.token import Crowd, Program, Token, TokenTerms, WhenLost
 from bot.policy.access.keys import read_key
 from bot.policy.access.startup_script import check_setup
-from bot.policy.buying.budgets import budgets_now, project_of, rules_of_project
+from bot.policy.buying.budgets import budgets_now, project_of, rules_of_project, say_passed
 from bot.policy.buying.programs import (
     CROWDED_AFTER,
     CROWDED_AGAIN,
@@ -229,7 +229,7 @@ class RentForProgram(Action[ProgramPlan, ProgramPlan, ProgramRented], id="rent_f
             return _crowded(replace(plan, refused=_refused(exceeded)), exceeded, use.begun, now)
         if self.wait_for is None:
             await check_buying(tx)
-            check_person_rentals(await tx.rentals.usage(person.id), deps.rules)
+            check_person_rentals(await tx.rentals.usage(person.id), deps.rules, person.name)
         key = self.ssh_public_key
         program = _program(self, token, terms)
         await check_key(tx, deps.rules, person, program)
@@ -242,12 +242,9 @@ class RentForProgram(Action[ProgramPlan, ProgramPlan, ProgramRented], id="rent_f
         entry = entry_of_program(request, self.wait_for, terms, now, deps.rules)
         reach = reach_of_waitlist_entry(request, entry, now, deps.rules)
         room = await room_for(tx, deps.rules, owner=person.id, project=terms.project, reach=reach)
-        proposal = within_budgets(
-            proposal,
-            room.passed(proposal.terms.total, rules),
-            rules,
-            instead=_OVER_BUDGET,
-        )
+        passed = room.passed(proposal.terms.total, rules)
+        refusal = say_passed(passed[0], person.name) if passed else None
+        proposal = within_budgets(proposal, passed, rules, refusal=refusal, instead=_OVER_BUDGET)
         return replace(plan, request=request, entry=entry, proposal=proposal)
 
     async def _make(self, tx: Tx, deps: Deps, person: Person, plan: ProgramPlan) -> Rental:

@@ -52,8 +52,6 @@ MOST_TOKENS = 20
 """The maximum number of tokens that a person can have at once."""
 NOTE_USE_EVERY = timedelta(minutes=1)
 """The precision with which the last use of a token is stored. A busy program would otherwise cause many writes."""
-LONGEST_REFUSAL = 500
-"""The maximum length of the stored reason for a refusal, in characters."""
 
 # --- what a program sends
 
@@ -112,16 +110,11 @@ async def _caller(tx: Tx, deps: Deps, token: Token, now: datetime) -> Caller:
     return Caller(token, owner)
 
 
-async def note_refusal(deps: Deps, token: Token, why: str) -> None:
-    """Store the reason why the last request of a program was refused. Empty if it wasn't refused."""
-    why = one_line(why, LONGEST_REFUSAL)
-    if why != token.refusal:
-        async with deps.store.write(durable=False) as tx:
-            await tx.tokens.note_refusal(token.id, why)
-
-
 async def tell_crowded(tx: Tx, deps: Deps, token: Token, count: int) -> None:
-    """Notify the owner that a token asked for `count` machines within a minute, more than its terms allow."""
+    """Notify the owner that a token asked for `count` machines within a minute, more than its terms allow.
+
+    The caller makes sure that this happens at most once an hour.
+    """
     await tx.tokens.note_crowded(token.id, deps.clock.now())
     await send_of_token(tx, deps, EventKind.TOKEN_CROWDED, token, count=count)
 

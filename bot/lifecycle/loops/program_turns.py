@@ -147,7 +147,8 @@ async def _rent(tx: Tx, deps: Deps, asker: _Asker, offer: Offer, found: Found) -
     check_user(owner, deps.rules)
     await check_buying(tx)
     check_size(rental.request, deps.rules)
-    team_rate_left = check_usage(offer.rate, await tx.rentals.usage(rental.owner, without=rental.id), deps.rules)
+    usage = await tx.rentals.usage(rental.owner, without=rental.id)
+    team_rate_left = check_usage(offer.rate, usage, deps.rules, owner.name)
     await check_key(tx, deps.rules, owner, program)
     await check_startup_script(
         *(tx, deps, rental.owner, rental.teammates, rental.request),

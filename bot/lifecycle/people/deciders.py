@@ -121,13 +121,13 @@ async def deciders(tx: Tx, rules: Rules, requesters: Collection[str], now: datet
     )
 
 
-async def ask_each_directly(tx: Tx, deps: Deps, message: Message, rental: Rental) -> bool:
+async def ask_each_directly(tx: Tx, deps: Deps, message: Message, requesters: Collection[str]) -> bool:
     """Ask each approver in a direct message, because Slack refuses the message in the approvals channel.
 
-    Returns False if there is nobody who could be asked.
+    `requesters` are the people who made the request. Returns False if there is nobody who could be asked.
     """
-    people = (await deciders(tx, deps.rules, requesters_of(rental), deps.clock.now())).people
-    about = {"rental_id": message.rental_id, "event_id": message.event_id}
+    people = (await deciders(tx, deps.rules, requesters, deps.clock.now())).people
+    about = {"rental_id": message.rental_id, "token_id": message.token_id, "event_id": message.event_id}
     for person in people:
         await tx.messages.add(queued(message.kind, to_person(person), deps.clock.real(), **about))
     return bool(people)
@@ -180,5 +180,9 @@ async def _notify(tx: Tx, deps: Deps, *, none_left: bool) -> None:
         )
         event = Event(rental_id=rental.id, kind=EventKind.DECIDERS_CHANGED, at=now, facts=facts)
         await apply(tx, deps, Change(rental, alter(rental), (event,)))
+    tokens = [token for token in await tx.tokens.live() if token.requested is not None]
+    for token in tokens:
+        await tx.messages.show_token(token.id)
     if none_left:
-        await send_of_account(tx, deps, EventKind.NO_APPROVER_LEFT, AccountFacts(count=len(waiting)))
+        count = len(waiting) + len(tokens)
+        await send_of_account(tx, deps, EventKind.NO_APPROVER_LEFT, AccountFacts(count=count))

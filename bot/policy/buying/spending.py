@@ -452,24 +452,28 @@ def check_total(request: Request, terms: Terms) -> None:
         )
 
 
-def check_person_rentals(usage: Usage, rules: Rules) -> None:
+def check_person_rentals(usage: Usage, rules: Rules, owner: str | None = None) -> None:
     """Refuse one more rental if the person has as many as the rules allow.
 
-    Raises Refused.
+    `owner` is the person's name if a program reads the message. None if the person reads it. Raises Refused.
     """
     if usage.person_rentals >= rules.limits.per_person_rentals:
+        has = "You have" if owner is None else f"{owner} has"
         raise Refused(
-            f"You have {plural(usage.person_rentals, 'rental')}, and your team's limit is "
+            f"{has} {plural(usage.person_rentals, 'rental')}, and your team's limit is "
             f"{rules.limits.per_person_rentals} per person.",
             next_step=NextStep.DESTROY_ONE,
         )
 
 
-def check_usage(price: Decimal, usage: Usage, rules: Rules) -> Decimal:
+def check_usage(price: Decimal, usage: Usage, rules: Rules, owner: str | None = None) -> Decimal:
     """Check one more rental at `price` against the limits of the person and of the team.
 
     Args:
         price: In USD per hour.
+        usage: The rentals that count.
+        rules: The rules.
+        owner: The person's name if a program reads the error message. None if the person reads it.
 
     Returns:
         What is left of the team's limit before this rental is added, in USD per hour.
@@ -477,7 +481,7 @@ def check_usage(price: Decimal, usage: Usage, rules: Rules) -> Decimal:
     Raises:
         Refused: The rental would exceed the limit of the person or of the team.
     """
-    check_person_rentals(usage, rules)
+    check_person_rentals(usage, rules, owner)
     left = rules.limits.team_per_hour - usage.team_rate
     if price > left:
         raise Refused(

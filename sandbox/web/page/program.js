@@ -8,6 +8,8 @@ const EVERY = 2000; // the milliseconds between two looks at a rental
 const FINAL = new Set(["ended", "denied", "expired", "sold_out", "refused"]);
 const SECRET = /\bgpb_[0-9A-Za-z]{40,60}\b/;
 
+const utc = (moment) => moment && `${moment.slice(0, 19).replace("T", " ")} UTC`;
+
 export class Program {
   /** `where` returns the person and the place of the page. */
   constructor(where) {
@@ -123,7 +125,8 @@ export class Program {
   // What is shown
 
   show(rental) {
-    const before = this.rental?.state;
+    const words = (of) => of && `${of.reason} ${of.next_step}`.trim();
+    const before = words(this.rental);
     this.rental = rental;
     this.buttons.beat.disabled = this.buttons.release.disabled = !rental || FINAL.has(rental.state);
     const fact = (name, value) => (value ? [el("dt", {}, name), el("dd", {}, value)] : []);
@@ -131,16 +134,15 @@ export class Program {
       ...(rental
         ? [
             fact("State", rental.state),
-            fact("Key", rental.key),
             fact("GPUs", rental.gpu),
-            fact("Ends", rental.ends_at?.replace("T", " ").slice(0, 19)),
-            fact("Next heartbeat by", rental.heartbeat_until?.replace("T", " ").slice(0, 19)),
+            fact("Ends", utc(rental.ends_at)),
+            fact("Next heartbeat by", utc(rental.heartbeat_until)),
             fact("Spent", rental.money && `$${rental.money.spent} of at most $${rental.money.at_most}`),
             fact("Left of the token", rental.money && `$${rental.money.left}`),
             fact("Login", rental.ssh?.command),
           ].flat()
         : []),
     );
-    if (rental && rental.state !== before) this.said.textContent = `${rental.reason} ${rental.next_step}`.trim();
+    if (rental && words(rental) !== before) this.said.textContent = words(rental);
   }
 }

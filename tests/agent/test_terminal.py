@@ -1,0 +1,146 @@
+"""What a person sees who runs the commands at a terminal."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import pty
+import signal
+import sys
+import termios
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+import pytest
+from inline_snapshot import snapshot
+
+from bot.model.api import ProgramState
+from tests.agent.api import ID, KEY, Api, a_rental
+from tests.agent.conftest import Cli, QuickClock
+from tests.databases import START
+
+PENDING, SEARCHING, STARTING = ProgramState.PENDING, ProgramState.SEARCHING, ProgramState.STARTING
+READY = ProgramState.READY
+RENT = ("rent", "H100", "EU", "--for", "4h", "--max", "20", "--key", KEY)
+WAIT = f"GET /v1/rentals/{ID}?wait=25"
+
+
+class Terminal:
+    """A terminal of 100 columns."""
+
+    def __init__(self) -> None:
+        self.master, self.slave = pty.openpty()
+        termios.tcsetwinsize(self.slave, (24, 100))
+
+    async def read_until(self, text: str) -> str:
+        """Return everything that is printed until `text` appears."""
+        shown = ""
+        while text not in shown:
+            shown += (await asyncio.to_thread(os.read, self.master, 65536)).decode()
+        return shown
+
+    @contextmanager
+    def stderr(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+        """Connect stderr of this process to the terminal."""
+        with os.fdopen(os.dup(self.slave), "w") as stream:
+            monkeypatch.setattr(sys, "stderr", stream)
+            yield
+
+    async def lines(self) -> list[str]:
+        """Return the lines that were printed. A line that replaces the one before begins with `<`."""
+        shown = (await asyncio.to_thread(os.read, self.master, 65536)).decode()
+        return shown.replace("\r\x1b[K", "\n<").splitlines()
+
+    def type(self, keys: bytes) -> None:
+        os.write(self.master, keys)
+
+
+@pytest.fixture
+def terminal() -> Iterator[Terminal]:
+    terminal = Terminal()
+    yield terminal
+    os.close(terminal.master)
+    os.close(terminal.slave)
+
+
+async def test_at_a_terminal_the_progress_is_shown_and_replaced(
+    api: Api, cli: Cli, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = a_rental(SEARCHING, reason="I'm looking for an offer.")
+    later = a_rental(STARTING, started_at=START - timedelta(seconds=160))
+    api.states = deque([asked, a_rental(STARTING), later, a_rental(READY)])
+    with terminal.stderr(monkeypatch):
+        done = await cli(*RENT, "--wait")
+    assert done.status == 0
+    assert done.out.startswith("Ready after 2 min 51 s. ")
+    assert api.calls[-1] == f"GET /v1/rentals/{ID}?wait=10"
+    assert await terminal.lines() == snapshot()
+
+
+async def test_at_a_terminal_a_pending_request_says_who_was_asked(
+    api: Api, cli: Cli, terminal: Terminal, monkeypatch: pytest.MonkeyPatch, clock: QuickClock
+) -> None:
+    clock.put(START + timedelta(hours=1))
+    denied = a_rental(ProgramState.DENIED, reason="Ben denied it: too expensive.", next_step="Use a new key.")
+    api.states = deque([a_rental(PENDING), a_rental(PENDING, approvers=("Ben", "Cleo")), denied])
+    with terminal.stderr(monkeypatch):
+        done = await cli(*RENT, "--wait")
+    assert (done.status, done.out) == (3, "")
+    assert await terminal.lines() == snapshot()
+
+
+async def test_ctrl_c_stops_waiting_and_leaves_the_request(api: Api) -> None:
+    api.states = deque([a_rental(STARTING)])
+    never = asyncio.Event()
+    api.holds = lambda call: never if call == WAIT else None
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bot", "agent", *RENT, "--wait"),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    await api.wait_for(WAIT)
+    process.send_signal(signal.SIGINT)
+    out, err = await process.communicate()
+    never.set()
+    assert (process.returncode, out.decode(), err.decode()) == snapshot(
+        (
+            130,
+            "",
+            "Stopped waiting. The request stays: gpubot agent show --key run-812  "
+            "To end it: gpubot agent release --key run-812\n",
+        )
+    )
+    assert api.calls == ["POST /v1/rentals", WAIT]
+
+
+COUNTS = """
+import signal
+caught = []
+signal.signal(signal.SIGINT, lambda *_: (caught.append(1), print("caught", flush=True)))
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+print("ready", flush=True)
+signal.sigwait([signal.SIGTERM])
+print(f"{len(caught)} in all", flush=True)
+"""
+
+
+async def test_ctrl_c_at_a_terminal_reaches_the_command_only_once(api: Api, terminal: Terminal) -> None:
+    """The terminal sends it to the command itself."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bot", "agent", "heartbeat", ID, "--", sys.executable, "-c", COUNTS),
+        stdin=terminal.slave,
+        stdout=terminal.slave,
+        stderr=terminal.slave,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )
+    await terminal.read_until("ready")
+    terminal.type(b"\x03")
+    await terminal.read_until("caught")
+    process.terminate()
+    assert "1 in all" in await terminal.read_until("in all")
+    await process.wait()
+    assert api.calls[-1] == f"DELETE /v1/rentals/{ID}"

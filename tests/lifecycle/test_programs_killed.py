@@ -1,0 +1,139 @@
+"""A process dies at each commit of the life of a program's rental, and another one takes over.
+
+A process "dies" by refusing every commit from then on. What it has called in the outside world stays done. The
+other process works on the same database with claims of its own. The program repeats its requests, as a client does
+that got no answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+
+from bot.errors import InvalidToken, TooLate
+from bot.lifecycle.actions.action import carry_out
+from bot.lifecycle.actions.programs import ReleaseForProgram
+from bot.lifecycle.actions.tokens import StopToken
+from bot.model.state import State
+from bot.model.token import BeyondTerms, TokenState
+from store.tables import quotes, rentals, shared_searches
+from tests.databases import beside, fresh_postgres, fresh_sqlite
+from tests.lifecycle.checks import check
+from tests.lifecycle.programs import TOKEN, add_token, ask
+from tests.lifecycle.world import ANA, World, world
+
+MOST_COMMITS = 400
+
+
+class Killed(BaseException):
+    """The process is dead."""
+
+
+def kill(here: World, at: int, *, before: bool) -> None:
+    """Let the process die at its commit number `at`, either just before this commit or just after it."""
+    commit, jump, commits = here.database._commit, here.jump, 0
+
+    async def counted(*given: Any) -> None:
+        nonlocal commits
+        commits += 1
+        if commits > at or (commits == at and before):
+            raise Killed
+        await commit(*given)
+        if commits == at:
+            raise Killed
+
+    def stopped(span: timedelta) -> None:
+        if commits >= at:
+            raise Killed
+        jump(span)
+
+    here.database._commit = counted  # type: ignore[assignment, method-assign]
+    here.jump = stopped  # type: ignore[method-assign]
+
+
+async def take_over(here: World) -> None:
+    """Let another process continue once the claims of the dead one have expired."""
+    # Both processes share the market's client, which stores something after its first answer.
+    del here.database._commit, here.jump
+    async with here.database.engines.writer.begin() as conn:
+        for table in (quotes, shared_searches, rentals):
+            await conn.execute(update(table).values(claimed_by=None, claimed_until=None))
+    here.restart(replace(here.deps, store=beside(here.database)))
+
+
+OVER = (State.DESTROYED, State.CANCELLED, State.WITHDRAWN)
+
+
+async def released(here: World) -> None:
+    """Ask, let it be approved, wait for the machine, and release it. Each part can be repeated."""
+    rental = await ask(here.deps)
+    if (await here.until(rental, State.AWAITING_APPROVAL, State.READY, *OVER)).state is State.AWAITING_APPROVAL:
+        await here.approve(rental)
+    await here.until(rental, State.READY, *OVER)
+    await carry_out(here.deps, ANA, ReleaseForProgram(TOKEN, rental.id, now=True))
+    await here.until(rental, *OVER)
+
+
+async def stopped(here: World) -> None:
+    """Ask, let it be approved, and stop the token while the machine is bought. Each part can be repeated."""
+    with suppress(InvalidToken, TooLate):
+        rental = await ask(here.deps)
+        waits = await here.until(rental, State.AWAITING_APPROVAL, State.PROVISIONING, *OVER)
+        if waits.state is State.AWAITING_APPROVAL:
+            await here.approve(rental)
+        await carry_out(here.deps, ANA, StopToken(TOKEN, graceful_destroy=False))
+    for one in await here.rentals():
+        await here.until(one, *OVER)
+
+
+@pytest.mark.parametrize("part", [released, stopped])
+@pytest.mark.parametrize(
+    ("before", "database"), [(True, "sqlite"), (False, "sqlite"), (True, "postgresql")], ids=str
+)
+async def test_one_key_is_one_machine_wherever_a_process_dies(
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    part: Callable[[World], Awaitable[None]],
+    before: bool,
+    database: str,
+) -> None:
+    """Nothing of the key is bought twice, the bill equals the ledger, and nothing of a stopped token is left."""
+
+    async def fresh() -> str:
+        if database == "sqlite":
+            return await fresh_sqlite(tmp_path / f"{at}.db")
+        return await fresh_postgres(request.getfixturevalue("postgres"))
+
+    at, died = 0, True
+    while died:
+        at += 1
+        assert at < MOST_COMMITS
+        async with world(await fresh()) as here:
+            await add_token(here, beyond=BeyondTerms.ASK, per_hour=Decimal(1))
+            kill(here, at, before=before)
+            try:
+                await part(here)
+                died = False
+            except Killed:
+                await take_over(here)
+                await part(here)
+                await here.settle()
+            (rental,) = await here.rentals()
+            assert rental.idempotency_key == "run-1"
+            assert len(await here.bought()) <= 1
+            assert await here.alive() == []
+            assert sum(row.amount for row in await here.ledger(rental)) == await here.bill()
+            async with here.database.read() as tx:
+                token = await tx.tokens.get(TOKEN)
+            assert token is not None
+            assert (token.state is TokenState.STOPPED) == (part is stopped)
+            await check(here)
+    assert at > 25
