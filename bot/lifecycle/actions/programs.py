@@ -583,6 +583,8 @@ async def _own_rental(tx: Tx, caller: Caller, rental_id: str) -> Rental:
 
 
 async def _views(tx: Tx, deps: Deps, caller: Caller, rentals: list[Rental]) -> list[ProgramView]:
+    if not rentals:
+        return []
     now = deps.clock.now()
     use = await use_of(tx, caller.token, now)
     snapshots = await load_many(tx, [rental.id for rental in rentals])
