@@ -93,7 +93,7 @@ A_QUOTE = Quote(
     request="1x H100 in EU for 4 h",
     offers=(
         Offer(
-            gpu="1x H100 SXM 80 GB",
+            gpu="H100 SXM 80 GB",
             count=1,
             vendor="Nebius",
             region="EU",
@@ -103,7 +103,7 @@ A_QUOTE = Quote(
             reason="",
         ),
         Offer(
-            gpu="1x H100 NVL 94 GB",
+            gpu="H100 NVL 94 GB",
             count=1,
             vendor="Hyperstack",
             region="EU",
