@@ -1,4 +1,4 @@
-"""What programs do with a token: rent, see, extend and release machines, and send heartbeats.
+"""What programs do with a token: rent, extend and release machines, and send heartbeats.
 
 The token stands in for a click of its owner. The code and the rules are those of people's actions; only the limits
 `auto_approve` and `approval.always` are replaced by the terms of the token. Rentals of other tokens and of people
