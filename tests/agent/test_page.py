@@ -11,8 +11,8 @@ import yaml
 from typer.main import get_command
 
 from agent.commands import INTERRUPTED, Exit, commands
-from tests.policy.test_startup_script import run
 from tests.programs import program
+from tests.ssh_server import run
 
 PAGE = (Path(__file__).parents[2] / "docs" / "agents.md").read_text(encoding="utf-8")
 COMMANDS: dict[str, Any] = get_command(commands).commands  # type: ignore[attr-defined]  # it is a group
