@@ -17,8 +17,8 @@ from bot.model.rental import Ending, GracefulDestroy
 from bot.model.state import ENDS, State
 from bot.model.summary import AccruedCost, ProgramView
 from bot.model.token import LostHeartbeat, TokenUse, WhenLost
-from tests.policy.test_token_terms import TOKEN
 from tests.databases import START
+from tests.policy.test_token_terms import TOKEN
 from tests.store.make import decision, lease, program, rental
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
