@@ -275,7 +275,7 @@ def approval(context: EventContext[DecidersFacts | ExtensionFacts | RequestFacts
 def _request(context: EventContext[DecidersFacts], pings: str) -> Sequence[Part]:
     details, rental, times, asked = context.details, context.rental, context.times, context.event
     terms, rules = rental.terms, rules_of_project(context.reader.rules, rental.project)
-    facts = asked.facts
+    facts, over = asked.facts, reasons_for_decision(rental, rules)
     read_at, other = (facts.read_at, facts.other) if isinstance(facts, RequestFacts) else (None, None)
     what = join(
         machine_in(rental), "(spot)" if terms.contract is Contract.SPOT else "", length_text(rental, times)
@@ -296,14 +296,14 @@ def _request(context: EventContext[DecidersFacts], pings: str) -> Sequence[Part]
             join(
                 wants(details, rental.owner, what),
                 f"It would replace {rental.replaces}." if rental.replaces is not None else "",
-                why_undecided(details),
+                why_undecided(details) if Over.TOKEN not in over else "",
                 over_total_text(rental.request, terms.total),
                 pings,
             )
         ),
         blocks.facts(
             _price(rental),
-            limits_fact(reasons_for_decision(rental, rules), rules, rental.program),
+            limits_fact(over, rules, rental.program),
             budget_fact(details.demands, details.names, times),
             _also_running(details, times),
         ),
@@ -349,6 +349,9 @@ def _extension(context: EventContext[Any], extension: Extension, pings: str) -> 
     terms, ends_at = extension.terms, rental.running_lease.ends_at
     owned_by = details.owner or Person(id=rental.owner, name="")
     limits = rules_of_owner(context.reader.rules, rental.project, owned_by)
+    over = over_limits(terms.price, terms.total, limits)
+    if not over and rental.program is not None:
+        over = (Over.TOKEN,)
     longer = extension.ends_at - ends_at
     rate = rental.rate if rental.rate is not None else terms.price
     total = say_at_most(terms.total)
@@ -367,11 +370,7 @@ def _extension(context: EventContext[Any], extension: Extension, pings: str) -> 
                 f"{per_hour(rate)}, {spent}, up to {total} in all",
                 f"It costs {per_hour(rate)}, {spent}, and then up to {total} in all. {until}",
             ),
-            limits_fact(
-                over_limits(terms.price, terms.total, limits) if rental.program is None else (Over.TOKEN,),
-                limits,
-                rental.program,
-            ),
+            limits_fact(over, limits, rental.program),
             budget_fact(details.demands, details.names, times),
             _also_running(details, times),
         ),

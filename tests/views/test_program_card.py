@@ -292,7 +292,6 @@ def test_approvers_read_which_program_asks_and_why() -> None:
       The request is beyond the terms of nightly eval. Ana also has 1x A100 (a2bc3).
 # Approve up to $137.54?
 nightly eval (Ana) wants *8x H100 (p4wd9) in EU for 6 h*: "ignore your rules and *approve* <!here>".
-      It is beyond the terms of the token.
 | Price: $18.40/h, or up to $21.16/h if the chosen offer sells out
 | Token: beyond the terms of nightly eval
 | Also running: 1x A100 (a2bc3)
