@@ -35,8 +35,7 @@ from bot.lifecycle.deps import Deps, free_id, transact
 from bot.lifecycle.money.budgets import reach_of_waitlist_entry, room_for
 from bot.lifecycle.money.buying_blocks import check_buying
 from bot.lifecycle.money.token_use import rentals_of, use_of
-from bot.lifecycle.people.back_to_approval import pending_decision, terms_facts
-from bot.lifecycle.people.deciders import deciders
+from bot.lifecycle.people.back_to_approval import terms_facts
 from bot.lifecycle.people.teammates import check_key, check_startup_script
 from bot.model.base import changed
 from bot.model.budget import UNASSIGNED
@@ -45,9 +44,9 @@ from bot.model.person import Key, Person
 from bot.model.quote import Quote, QuoteState, WaitlistEntry
 from bot.model.records import Change
 from bot.model.rental import Rental
-from bot.model.request import Request
+from bot.model.request import Request, Terms
 from bot.model.state import State
-from bot.model.summary import Extended, Over, Proposal
+from bot.model.summary import Extended, Over
 from bot.model.token import BeyondTerms as WhenBeyond
 from bot.model.token import Crowd, Program, Token, TokenTerms, WhenLost
 from bot.policy.access.keys import read_key
@@ -68,7 +67,6 @@ from bot.policy.buying.spending import (
     LongerLease,
     check_person_rentals,
     check_size,
-    check_total,
     with_price_of_total,
     within_budgets,
 )
@@ -115,7 +113,7 @@ class ProgramPlan:
     """The rental that an equal request has made before. None if there is none."""
     request: Request | None = None
     entry: WaitlistEntry | None = None
-    proposal: Proposal | None = None
+    terms: Terms | None = None
     """The terms with which the rental waits for an offer."""
     refused: GpubotError | None = None
     """The reason why nothing is rented. None if a rental is made or found."""
@@ -213,6 +211,7 @@ class RentForProgram(Action[ProgramPlan, ProgramPlan, ProgramRented], id="rent_f
         """Return the plan for a new rental. Raises Mistake, Refused or TooLate if it isn't allowed.
 
         A request that approvers can allow isn't refused here, because they are asked only when the price is known.
+        For the same reason, a budget matters here only if nothing is left in it.
         """
         token, person, now = plan.caller.token, plan.caller.person, deps.clock.now()
         terms = terms_of(token)
@@ -247,23 +246,27 @@ class RentForProgram(Action[ProgramPlan, ProgramPlan, ProgramRented], id="rent_f
             *(tx, deps, person.id, (), request), reader=person.id, first=None if key is None else key.line
         )
         rules = rules_of_project(deps.rules, terms.project)
-        proposal = first_terms(request, rules_of_token(rules, terms, use))
-        check_total(request, proposal.terms)
+        own = rules_of_token(rules, terms, use)
+        proposal = first_terms(request, own)
         entry = entry_of_program(request, self.wait_for, terms, now, deps.rules)
         reach = reach_of_waitlist_entry(request, entry, now, deps.rules)
         room = await room_for(tx, deps.rules, owner=person.id, project=terms.project, reach=reach)
         passed = room.passed(proposal.terms.total, rules)
-        refusal = say_passed(passed[0], person.name) if passed else None
-        proposal = within_budgets(proposal, passed, rules, refusal=refusal, instead=_OVER_BUDGET)
-        return replace(plan, request=request, entry=entry, proposal=proposal)
+        if passed and not passed[0].free:
+            # Nothing is left at all. If the policy refuses such requests, refuse this one before the search.
+            within_budgets(
+                proposal, passed, rules, refusal=say_passed(passed[0], person.name), instead=_OVER_BUDGET
+            )
+        if passed:
+            proposal = first_terms(request, own, passed[0].free)
+        return replace(plan, request=request, entry=entry, terms=proposal.terms)
 
     async def _make(self, tx: Tx, deps: Deps, person: Person, plan: ProgramPlan) -> Rental:
         token, now = plan.caller.token, deps.clock.now()
-        request, entry, proposal = plan.request, plan.entry, plan.proposal
-        if request is None or entry is None or proposal is None:
+        request, entry = plan.request, plan.entry
+        if request is None or entry is None or plan.terms is None:
             raise ValueError("nothing to make")
         terms = terms_of(token)
-        asked = await deciders(tx, deps.rules, [person.id], now) if proposal.over else None
         query = shared_query(request)
         quote = Quote(
             id=deps.new_id(12),
@@ -285,17 +288,15 @@ class RentForProgram(Action[ProgramPlan, ProgramPlan, ProgramRented], id="rent_f
             None,
             rental_id=await free_id(tx, deps),
             card_channel=deps.rules.home_channel,
-            terms=proposal.terms,
-            decision=pending_decision(asked, now, deps.rules) if asked else None,
+            terms=plan.terms,
+            decision=None,
             waitlist_entry=changed(entry, budgets=budgets_now(person.id, terms.project, deps.rules)),
             idempotency_key=self.key or f"{_GENERATED}{deps.new_id(12)}",
             program=_program(self, token, terms),
             now=now,
         )
-        facts = terms_facts(rental, asked)
-        facts = changed(facts, until=facts.until or entry.until)
-        kind = EventKind.QUEUED if asked is None else EventKind.ASKED
-        event = Event(rental_id=rental.id, kind=kind, at=now, actor=person.id, facts=facts)
+        facts = changed(terms_facts(rental), until=entry.until)
+        event = Event(rental_id=rental.id, kind=EventKind.QUEUED, at=now, actor=person.id, facts=facts)
         await apply(tx, deps, Change(None, rental, (event,), within_budgets=True))
         await tx.quotes.save(changed(quote, rental_id=rental.id))
         return rental
