@@ -6,10 +6,10 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from aiohttp import web
@@ -47,7 +47,7 @@ class Done(NamedTuple):
     err: str
 
 
-Cli = Callable[..., Awaitable[Done]]
+Cli = Callable[..., Coroutine[Any, Any, Done]]
 
 
 @pytest.fixture(autouse=True)
