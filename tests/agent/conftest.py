@@ -76,8 +76,7 @@ async def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     await web.UnixSite(runner, str(tmp_path / "api.sock")).start()
-    api.port = runner.addresses[0][1]
-    api.url = f"http://127.0.0.1:{api.port}"
+    api.runner, api.url = runner, f"http://127.0.0.1:{runner.addresses[0][1]}"
     for name in [name for name in os.environ if name.startswith("GPUBOT_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("GPUBOT_API_URL", api.url)
