@@ -336,7 +336,7 @@ class ApiServer:
     async def _show(self, call: Call) -> Answer:
         query, rental_id, request = read_query(call.request.query, ShowQuery), call.rental_id, call.request
         answer = await self._look(call, rental_id)
-        if query.wait and not answer.state.over:
+        if query.wait and not answer.state.over and query.state in {None, answer.state}:
 
             async def look() -> api.Rental:
                 # The token may have been stopped, and the rules may have changed, during the wait.
