@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 
-from bot.lifecycle.actions.programs import ProgramOffer
+from bot.lifecycle.actions.program_queries import ProgramOffer
 from bot.model import api
 from bot.model.api import ProgramState
 from bot.model.attempt import Why
@@ -324,7 +324,7 @@ def _ending(rental: Rental, now: datetime) -> str:
 
 def _over(rental: Rental, state: ProgramState, detail: str, now: datetime) -> str:
     if state is ProgramState.DENIED:
-        return detail or "An approver denied the request."
+        return f'An approver denied the request: "{detail}".' if detail else "An approver denied the request."
     if detail:
         return detail
     match state:

@@ -22,7 +22,7 @@ from handlers.phrases.blocks import Part, Rendered
 from handlers.phrases.ends import ends_fact, graceful_destroy_text, on_ending_text
 from handlers.phrases.format import join, per_hour, sentence
 from handlers.phrases.lease_buttons import destroy_button, end_button, keep_without_heartbeat_button
-from handlers.phrases.rental_text import machine, so_far, token_name
+from handlers.phrases.rental_text import machine, program_name, so_far
 
 # --- the thread
 
@@ -116,7 +116,7 @@ def _titled(context: EventContext[HeartbeatLostFacts], *more: str) -> Part:
     title = f"No heartbeat for {machine(rental)} has arrived since it was ready {at}"
     if facts.heard:
         title = f"The heartbeat for {machine(rental)} stopped {at}"
-    name = f" ({token_name(rental.program)})" if rental.program is not None else ""
+    name = f" ({program_name(rental.program)})" if rental.program is not None else ""
     return Part(join(f"{title}{name}.", *more), blocks.section(join(f"*{title}*{name}.", *more)))
 
 

@@ -8,14 +8,25 @@ from typing import Any
 
 import pytest
 
-from bot.errors import BeyondTerms, InvalidToken, KeyInUse, Mistake, OverBudget, PrivateKey, Refused, UnknownRental
-from bot.lifecycle.actions import programs, waiting
+from bot.errors import (
+    BeyondTerms,
+    InvalidToken,
+    KeyInUse,
+    Mistake,
+    OverBudget,
+    PrivateKey,
+    Refused,
+    TooLate,
+    UnknownRental,
+)
+from bot.lifecycle.actions import program_queries, programs, waiting
 from bot.lifecycle.actions.account import Pause
 from bot.lifecycle.actions.action import carry_out
 from bot.lifecycle.actions.deciding import Deny
 from bot.lifecycle.actions.giving import Give
 from bot.lifecycle.actions.programs import ExtendForProgram, ReleaseForProgram
 from bot.lifecycle.actions.quoting import Prices, last_request
+from bot.lifecycle.actions.replacing import Replace
 from bot.lifecycle.actions.tokens import StopToken
 from bot.lifecycle.loops.waitlist import look
 from bot.model.attempt import Why
@@ -32,7 +43,7 @@ from bot.policy.buying.waiting import ONCE_FOR
 from bot.policy.team.rules import Budgets, Limits, WhenOver
 from tests.lifecycle.checks import ends_as
 from tests.lifecycle.programs import KEY, TOKEN, add_token, ask, caller, change_token, rent, rented
-from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE, SECOND, World
+from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE, REPLY_TO, SECOND, World
 
 
 def use(here: World, **rules: Any) -> None:
@@ -69,7 +80,7 @@ async def refused(here: World, key: str = "run-1", **fields: Any) -> str:
 
 async def end_of(here: World, rental: Rental) -> tuple[State, Why | None, str]:
     """Return the state in which a rental ended, why, and the reason in words that the program sees."""
-    view = await programs.rental_for(here.deps, await caller(here), rental.id)
+    view = await program_queries.rental_for(here.deps, await caller(here), rental.id)
     assert view.rental.ending is not None
     return view.rental.state, view.rental.ending.why, view.detail
 
@@ -204,6 +215,17 @@ async def test_a_request_beyond_a_budget_follows_the_policy(here: World) -> None
     assert (await here.until(await here.approve(rental), State.READY)).approved_by == BEN.id
 
 
+async def test_a_budget_that_is_gone_by_the_time_of_the_offer_refuses_it(here: World) -> None:
+    await add_token(here)
+    use(here, budgets=Budgets(person=Decimal(50), over=WhenOver.REFUSE))
+    rental = await ask(here.deps)
+    use(here, budgets=Budgets(person=Decimal(1), over=WhenOver.REFUSE))
+    await here.settle()
+    state, why, words = await end_of(here, rental)
+    assert (state, why) == (State.FAILED, Why.NOT_ALLOWED)
+    assert "and Ana has only $1.00 left in November" in words
+
+
 async def test_a_program_uses_up_nothing_of_its_owners_own_requests(here: World) -> None:
     """Its searches count neither as searches of the person nor as machines that the person waits for."""
     use(here, waiting=changed(here.deps.rules.waiting, per_person=1))
@@ -303,7 +325,7 @@ async def test_an_approver_is_asked_about_the_offer_if_the_terms_say_so(
     assert rental.state is State.AWAITING_APPROVAL
     assert rental.decision is not None
     assert rental.decision.why is Why.BEYOND_TERMS
-    view = await programs.rental_for(here.deps, await caller(here), rental.id)
+    view = await program_queries.rental_for(here.deps, await caller(here), rental.id)
     assert view.deciders == ("Ben", "U0DORA")
     await here.pass_time(30 * MINUTE)
     ready = await here.until(await here.approve(rental), State.READY)
@@ -451,13 +473,13 @@ async def test_rentals_of_others_are_unknown_to_a_token(here: World) -> None:
 async def test_a_token_sees_the_machines_of_its_owner_only(here: World) -> None:
     await add_token(here)
     own, persons, bens = await rented(here), await here.get(), await here.get(person=BEN)
-    views = {view.rental.id: view.own for view in await programs.rentals_for(here.deps, await caller(here))}
+    views = {view.rental.id: view.own for view in await program_queries.rentals_for(here.deps, await caller(here))}
     assert views == {own.id: True, persons.id: False}
     with pytest.raises(UnknownRental):
-        await programs.rental_for(here.deps, await caller(here), bens.id)
-    found = await programs.rentals_for(here.deps, await caller(here), "run-1")
+        await program_queries.rental_for(here.deps, await caller(here), bens.id)
+    found = await program_queries.rentals_for(here.deps, await caller(here), "run-1")
     assert [view.rental.id for view in found] == [own.id]
-    assert await programs.rentals_for(here.deps, await caller(here), "run-2") == []
+    assert await program_queries.rentals_for(here.deps, await caller(here), "run-2") == []
 
 
 async def test_heartbeats_follow_the_terms_or_the_request(here: World) -> None:
@@ -473,7 +495,7 @@ async def test_offers_say_which_of_them_the_token_can_rent(here: World) -> None:
     await add_token(here, per_hour=limit)
     prices = Prices.of(here.deps.market, here.clock)
     request = Request(gpu="H100", region="EU", lease=2 * HOUR)
-    offers = await programs.offers_for(here.deps, prices, await caller(here), request)
+    offers = await program_queries.offers_for(here.deps, prices, await caller(here), request)
     assert [not one.reason for one in offers] == [one.offer.rate <= limit for one in offers]
     assert {bool(one.reason) for one in offers} == {True, False}
 
@@ -511,8 +533,11 @@ async def test_a_token_stopped_between_the_search_and_the_purchase_buys_nothing(
 async def test_a_programs_machine_is_neither_given_away_nor_replaced(here: World) -> None:
     await add_token(here)
     rental = await here.until(await ask(here.deps), State.READY)
-    with pytest.raises(Exception, match="was rented by a program with the token nightly eval"):
+    with pytest.raises(TooLate, match="was rented by a program with the token nightly eval"):
         await carry_out(here.deps, ANA, Give(rental.id, BEN.id))
+    with pytest.raises(TooLate, match="It can rent another machine itself"):
+        await carry_out(here.deps, ANA, Replace(rental.id, REPLY_TO))
+    await here.until(await here.destroy(rental, BEN), State.DESTROYED)
 
 
 # --- a runaway loop
@@ -528,6 +553,7 @@ async def test_a_runaway_loop_gets_no_more_than_its_terms_and_its_owner_is_told_
         await here.pass_time(MINUTE)
     told = await here.notices(E.TOKEN_CROWDED)
     assert [(to, event.facts.count) for to, event in told] == [(ANA.id, CROWDED_AFTER)] * 2
+    assert {event.facts.rentals for _, event in told} == {tuple(rental.id for rental in made)}
     assert len(await live(here)) == 2
     await carry_out(here.deps, ANA, StopToken(TOKEN, graceful_destroy=False))
     for rental in made:
@@ -535,3 +561,18 @@ async def test_a_runaway_loop_gets_no_more_than_its_terms_and_its_owner_is_told_
     assert await here.alive() == []
     ledger = [row.amount for rental in made for row in await here.ledger(rental)]
     assert sum(ledger) == await here.bill()
+
+
+async def test_a_loop_that_finds_nothing_makes_six_rentals_a_minute(here: World) -> None:
+    await add_token(here)
+    await here.behaves("*", "nothing_free")
+    for n in range(6):
+        assert (await rented(here, f"run-{n}")).state is State.EXPIRED
+    for n in range(6, 50):
+        with pytest.raises(BeyondTerms, match="asked for 6 machines within a minute") as error:
+            await ask(here.deps, f"run-{n}")
+        assert error.value.again_at == here.now + MINUTE
+    await here.pass_time(MINUTE)
+    assert (await rented(here, "run-50")).state is State.EXPIRED
+    ((_, told),) = await here.notices(E.TOKEN_CROWDED)
+    assert (told.facts.count, told.facts.rentals) == (6 + CROWDED_AFTER, ())

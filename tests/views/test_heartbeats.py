@@ -230,18 +230,18 @@ def test_the_card_shows_a_lost_heartbeat_and_the_nearer_end() -> None:
     ) == snapshot("""\
 
 nightly eval (Ana) rents 1x H100 (k7mq2) until 18:40, up to $16.06. Its heartbeat stopped at 13:40.
-[Destroy k7mq2]
+[Destroy k7mq2] [Stop this token]
 
 nightly eval (Ana) rents 1x H100 (k7mq2) until 18:40, up to $16.06. No heartbeat has arrived.
-[Destroy k7mq2]
+[Destroy k7mq2] [Stop this token]
 
 nightly eval (Ana) rents 1x H100 (k7mq2), up to $16.06. It ends at 14:30, since its heartbeat
       stopped at 13:40.
-[Destroy k7mq2 now]
+[Destroy k7mq2 now] [Stop this token]
 
 nightly eval (Ana) rents 1x H100 (k7mq2) until 18:40, up to $16.06. Its heartbeat stopped at 13:40,
       but it's kept until 15:05.
-[Destroy k7mq2]
+[Destroy k7mq2] [Stop this token]
 """)
 
 
