@@ -123,7 +123,7 @@ class _Signals:
             self._task.cancel()
         elif self._child is None:
             self._early.append(number)
-        else:
+        elif not (number in _FROM_KEYBOARD and _in_foreground()):
             with suppress(ProcessLookupError):
                 self._child.send_signal(number)
 

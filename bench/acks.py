@@ -1,9 +1,11 @@
-"""Measures the time that Slack waits for acknowledgements, and the number of transactions that an action commits.
+"""Measures how long Slack and programs wait for acknowledgements, and the number of commits of an action.
 
 The sandbox measures the time from sending a command or click to the app until the app acknowledges it. The bot
 is compared with `bench.empty_app`, which does nothing but acknowledge. Each run measures the empty app both
 before and after the bot, so that a change in the machine's speed favours neither. In some runs, the databases
 are in memory. In the others, they are on disk.
+
+A program's request for a machine is compared with a click on the empty app.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from typing import NamedTuple, TypeAlias
 from bench.figures import Figure, figure, p99
 from bench.people import invite, wait_for_button
 from bench.posting import posting, with_button
+from bench.programs import renting_programs
 from bench.rentals import buy, clock_of, database, seed
 from bench.sizes import Size
 from bench.timing import QUIET, Sent, at_rate
@@ -64,12 +67,13 @@ async def measure(size: Size, folder: Path) -> AsyncIterator[Figure]:
     for name, commits in (await _count_commits(size, folder)).items():
         yield figure(f"commits_{name}", commits, "")
     for place, parent, count in (("", MEMORY, size.ack_runs), ("_disk", folder, size.ack_disk_runs)):
-        runs: dict[str, list[Run]] = {"command": [], "click": []}
+        runs: dict[str, list[Run]] = {"command": [], "click": [], "api": []}
         for _ in range(count):
             with tempfile.TemporaryDirectory(prefix="gpubot-bench-", dir=parent) as home:
-                command, click = await _run(size, Path(home))
+                command, click, api = await _run(size, Path(home))
             runs["command"].append(command)
             runs["click"].append(click)
+            runs["api"].append(api)
         for name, measured in runs.items():
             for each in _figures(f"ack_{name}", place, measured):
                 yield each
@@ -96,8 +100,8 @@ def _figures(name: str, place: str, runs: Sequence[Run]) -> Iterator[Figure]:
     yield figure(f"{name}_max{place}", bot, "ms", empty, note)
 
 
-async def _run(size: Size, folder: Path) -> tuple[Run, Run]:
-    """Return the times of commands and of clicks.
+async def _run(size: Size, folder: Path) -> tuple[Run, Run, Run]:
+    """Return the times of commands, of clicks, and of programs' requests for machines.
 
     Each click needs its own machine. With that many machines, the bot posts messages in bursts for several
     minutes, which would distort the times of commands. Therefore commands are measured with only a few machines,
@@ -122,7 +126,12 @@ async def _run(size: Size, folder: Path) -> tuple[Run, Run]:
                 await world.switch_on_rate_limits()
                 clicks = await _compare(size, click, empty_click)
             await _check_commits(world, size.warming + len(clicks.bot))
-    return commands, clicks
+        async with open_world(folder, "programs") as world, renting_programs(world, size) as rent:
+            for number in range(size.warming):
+                await rent(number)
+            await world.switch_on_rate_limits()
+            rents = await _compare(size, rent, empty_click)
+    return commands, clicks, rents
 
 
 async def _count_commits(size: Size, folder: Path) -> dict[str, float]:

@@ -49,6 +49,7 @@ class NextStep(Enum):
     DESTROY_ONE = auto()
     """Destroy one of the person's own rentals, because they already have as many as the rules allow."""
     MAKE_NEW_KEY = auto()
+    STOP_TOKEN = auto()
     NAME_TEAMMATES = auto()
     PASTE_A_KEY = auto()
     TRY_AGAIN_OR_PASTE_A_KEY = auto()
@@ -148,6 +149,19 @@ class NeedsKey(Mistake):
     def __init__(self, *, github: bool, so_far: str = "nothing has been rented yet") -> None:
         super().__init__(f"To log in, you'll need an SSH key. Add your public key and I'll continue; {so_far}.")
         self.github = github
+
+
+class SentSecret(Mistake):
+    """Someone sent the secret of a token. The bot doesn't store or log it, but others may have seen it.
+
+    If `posted`, the secret was sent in a message, which Slack still shows. Otherwise, it was part of a command.
+    """
+
+    def __init__(self, *, posted: bool = False) -> None:
+        words = "I didn't keep it and no channel shows it, but it went through Slack."
+        if posted:
+            words = "I didn't keep it, but Slack still shows your message, so delete it."
+        super().__init__(f"That was the secret of a token. {words}", next_step=NextStep.STOP_TOKEN)
 
 
 class PrivateKey(Mistake):

@@ -37,6 +37,7 @@ _SHAPES: Mapping[str, str] = MappingProxyType(
         "rental_id": "[a-z0-9]{2,16}",
         "quote_id": "[A-Za-z0-9_-]{1,64}",
         "question_id": "[a-z0-9]{2,16}",
+        "token_id": "[a-z0-9]{2,16}",
         "offer_id": r"[\x21-\x7e]{1,255}",
         "version": "[1-9][0-9]{0,8}",
         "lease": _HOURS,
@@ -208,6 +209,19 @@ class QuestionValue(Value):
     version: int
 
 
+class TokenValue(Value):
+    """The ID of an API token: `n8f3mz2kq7wx`. It isn't the token's secret."""
+
+    token_id: str
+
+
+class TokenVersionValue(Value):
+    """An API token, and the number of the request for its terms that the message shows: `n8f3mz2kq7wx:2`."""
+
+    token_id: str
+    version: int
+
+
 class ScriptName(StrEnum):
     """The scripts that the bot installs on machines, such as `gpubot-health`."""
 
@@ -258,6 +272,17 @@ class Field(StrEnum):
     GRACEFUL_DESTROY = "script_first"
     MORE = "more"
     WAITS = "waits"
+    TOKEN_NAME = "token_name"  # noqa: S105 - an input's ID, not a secret
+    ACCESS = "access"
+    MODELS = "models"
+    PER_HOUR = "per_hour"
+    TOTAL = "total"
+    AT_ONCE = "at_once"
+    PER_DAY = "per_day"
+    LONGEST = "longest"
+    LAST_DAY = "last_day"
+    BEYOND = "beyond"
+    LOST = "lost"
 
 
 PRICE = "price"
@@ -565,6 +590,11 @@ class Action:
     HOME_PAGE = ActionId("home_page", PageValue)
     SHOW_TEAM = ActionId("show_team", NoValue)
     SHOW_SCRIPT = ActionId("show_script", ScriptValue)
+    NEW_TOKEN = ActionId("new_token", NoValue)
+    CHANGE_TOKEN = ActionId("change_token", TokenValue)
+    STOP_TOKEN = ActionId("stop_token", TokenValue)
+    APPROVE_TOKEN = ActionId("approve_token", TokenVersionValue, answers=True)
+    DENY_TOKEN = ActionId("deny_token", TokenVersionValue)
 
 
 class CallbackId(Generic[V]):
@@ -614,6 +644,11 @@ class Callback:
     GIVE_OWNER = CallbackId("give_owner_form", QuestionValue)
     NOT_OURS = CallbackId("not_ours_form", QuestionValue)
     DESTROY_UNMANAGED = CallbackId("destroy_unknown_confirm", QuestionValue)
+    NEW_TOKEN = CallbackId("new_token_form", TokenValue)
+    CHANGE_TOKEN = CallbackId("change_token_form", TokenValue)
+    STOP_TOKEN = CallbackId("stop_token_confirm", TokenValue, confirms=True)
+    APPROVE_TOKEN = CallbackId("approve_token_confirm", TokenVersionValue, confirms=True)
+    DENY_TOKEN = CallbackId("deny_token_form", TokenVersionValue, confirms=True)
     NOTICE = CallbackId("notice", NoValue)
 
 

@@ -70,6 +70,8 @@ class Written(StrEnum):
 
     Listeners aren't called if a probe run is only postponed, because that makes no work due.
     """
+    TOKENS = "changed_tokens"
+    """A token was added or has changed. The time at which it was last used isn't a change."""
 
 
 _TABLES = frozenset(Written)
@@ -481,6 +483,8 @@ class Database:
             written.add(Written.PROBE_RUNS)
         if tx.rentals.applied:
             written.add(Written.CHANGES)
+        if tx.tokens.changed:
+            written.add(Written.TOKENS)
         if self._noticed.beside_others:
             await self._notify(conn, written)
         try:

@@ -46,6 +46,8 @@ class Tokens(Rows):
     def __init__(self, conn: AsyncConnection, messages: Messages) -> None:
         super().__init__(conn)
         self._messages = messages
+        self.changed = False
+        """True if this transaction has added or changed a token."""
 
     async def get(self, token_id: str) -> Token | None:
         return await self._first(Token, _GET, key=token_id)
@@ -78,6 +80,7 @@ class Tokens(Rows):
         """Store a new token. Raises Stale if its ID, its secret, or its name is already in use."""
         if not await insert_new(self._conn, tokens, _row(token)):
             raise Stale
+        self.changed = True
 
     async def save(self, before: Token, after: Token) -> Token:
         """Store a changed token as the next version, and return it. Schedules an edit of its messages.
@@ -89,6 +92,7 @@ class Tokens(Rows):
         updated = await self._conn.execute(_UPDATE, {**row, "key": before.id, "was_version": before.version})
         if updated.rowcount != 1:
             raise Stale
+        self.changed = True
         await self._messages.show_token(after.id)
         return after.model_copy(update={"version": before.version + 1})
 

@@ -208,17 +208,12 @@ def _element(element: Json) -> list[str]:
     found = [] if 0 < len(element["action_id"]) <= 255 else ["action_id"]
     match element["type"]:
         case "button":
-            found += _plain(element["text"], 75, "button")
-            found += [] if 0 < len(element.get("accessibility_label", "-")) <= 75 else ["accessibility label"]
-            if "value" in element and not 0 < len(element["value"]) <= 2000:
-                found.append("button value")
-            if element.get("style", "primary") not in {"primary", "danger"}:
-                found.append("button style")
-            if "confirm" in element:
-                for part, limit in (("title", 100), ("text", 300), ("confirm", 30), ("deny", 30)):
-                    found += _plain(element["confirm"][part], limit, f"confirm {part}")
-        case "static_select":
+            found += _button(element)
+        case "static_select" | "multi_static_select":
             found += _select(element, 100)
+        case "datepicker":
+            if not re.fullmatch(r"\d{4}-\d\d-\d\d", element.get("initial_date", "2026-12-14")):
+                found.append("initial date")
         case "checkboxes":
             found += _select(element, 10)
         case "multi_users_select":
@@ -230,6 +225,19 @@ def _element(element: Json) -> list[str]:
                 found.append("length of an input")
         case other if other != "users_select":
             found.append(f"element {element['type']}")
+    return found
+
+
+def _button(element: Json) -> list[str]:
+    found = _plain(element["text"], 75, "button")
+    found += [] if 0 < len(element.get("accessibility_label", "-")) <= 75 else ["accessibility label"]
+    if "value" in element and not 0 < len(element["value"]) <= 2000:
+        found.append("button value")
+    if element.get("style", "primary") not in {"primary", "danger"}:
+        found.append("button style")
+    if "confirm" in element:
+        for part, limit in (("title", 100), ("text", 300), ("confirm", 30), ("deny", 30)):
+            found += _plain(element["confirm"][part], limit, f"confirm {part}")
     return found
 
 

@@ -24,7 +24,7 @@ from bot.model.summary import ProgramView
 from bot.model.text import about_span, listed, one_line, say_price, say_utc, span
 from bot.model.token import Access, TokenSummary
 from bot.policy.team.token_terms import per_hour_left, total_left
-from bot.policy.use.heartbeats import LOST_AFTER
+from bot.policy.use.heartbeats import LOST_AFTER, when_lost
 from handlers.messages.ssh_lines import ssh_command
 from handlers.phrases.rental_text import reason as why_text
 
@@ -52,10 +52,10 @@ _SOLD_OUT = frozenset(
 _REFUSED = frozenset(
     {
         *(Why.NOT_ALLOWED, Why.BEYOND_TERMS, Why.OVER_BUDGET, Why.BUYING_BLOCKED, Why.PAUSED, Why.NO_KEY),
-        Why.TOO_LITTLE_TIME,
+        *(Why.TOO_LITTLE_TIME, Why.OUTAGE),
     }
 )
-"""The reasons why a rental ended without a machine because of the rules or the request."""
+"""The reasons why a rental ended without a machine because of the rules, the request, or an outage."""
 _STATES = {
     State.AWAITING_APPROVAL: ProgramState.PENDING,
     State.QUEUED: ProgramState.SEARCHING,
@@ -83,9 +83,13 @@ def state_of(rental: Rental) -> ProgramState:
     return ProgramState.EXPIRED if rental.state is State.EXPIRED else ProgramState.ENDED
 
 
-def rental_answer(view: ProgramView, now: datetime) -> api.Rental:
-    """Return the answer about a rental."""
+def rental_answer(view: ProgramView, now: datetime, listens_since: datetime | None = None) -> api.Rental:
+    """Return the answer about a rental.
+
+    `listens_since` is the time since which this process can receive heartbeats. None if it can't.
+    """
     rental, state = view.rental, state_of(view.rental)
+    heartbeat_until = _heartbeat_until(rental, listens_since) if view.own else None
     waits = state in {ProgramState.PENDING, ProgramState.SEARCHING}
     entry, lease, mine = rental.waitlist_entry, rental.lease, view.own
     expires_at = rental.decision.expires_at if rental.decision is not None else None
@@ -97,7 +101,7 @@ def rental_answer(view: ProgramView, now: datetime) -> api.Rental:
         token=view.token_name,
         state=state,
         reason=one_line(_reason(view, state, now), LONGEST_REASON),
-        next_step=_next_step(view, state, now),
+        next_step=_next_step(view, state, now, heartbeat_until),
         ask_again_in=_ASK_AGAIN.get(state),
         request=request_words(rental.request, now),
         approvers=view.deciders if state is ProgramState.PENDING else (),
@@ -111,7 +115,7 @@ def rental_answer(view: ProgramView, now: datetime) -> api.Rental:
         ready_at=lease.ready_at if lease is not None else None,
         ends_at=_end(rental),
         expires_at=expires_at,
-        heartbeat_until=_heartbeat_until(rental) if mine else None,
+        heartbeat_until=heartbeat_until,
         money=_money(view) if mine else None,
         ssh=_ssh(view) if mine and rental.state is State.READY else None,
         note=rental.request.note,
@@ -236,12 +240,12 @@ def _ssh(view: ProgramView) -> api.Ssh | None:
     return api.Ssh(host=rental.host, port=rental.port or 22, command=command, host_key=rental.host_key)
 
 
-def _heartbeat_until(rental: Rental) -> datetime | None:
+def _heartbeat_until(rental: Rental, listens_since: datetime | None) -> datetime | None:
     """Return the time by which the next heartbeat has to arrive. None if the rental needs none now."""
-    if rental.state is not State.READY or rental.program is None or rental.program.lost is None:
+    if rental.state is not State.READY or when_lost(rental) is None:
         return None
-    ready_at = rental.running_lease.ready_at
-    return max(rental.heartbeat_at or ready_at, ready_at) + LOST_AFTER
+    times = (rental.running_lease.ready_at, rental.heartbeat_at, listens_since)
+    return max(time for time in times if time is not None) + LOST_AFTER
 
 
 def _end(rental: Rental) -> datetime | None:
@@ -350,8 +354,8 @@ def _ended_because(rental: Rental, why: Why) -> str:
 # --- the next step
 
 
-def _next_step(view: ProgramView, state: ProgramState, now: datetime) -> str:
-    rental, key, heartbeat_until = view.rental, view.rental.idempotency_key, _heartbeat_until(view.rental)
+def _next_step(view: ProgramView, state: ProgramState, now: datetime, heartbeat_until: datetime | None) -> str:
+    rental, key = view.rental, view.rental.idempotency_key
     if not view.own:
         return "This token didn't rent this machine, so it can only look at it."
     seconds = _ASK_AGAIN.get(state)

@@ -50,7 +50,17 @@ from bot.api.reading import (
     read_request,
 )
 from bot.api.waits import Waits
-from bot.errors import GpubotError, InvalidToken, MarketAway, UnknownRental, Unusable, WrongClock, bug_number
+from bot.errors import (
+    GpubotError,
+    InvalidToken,
+    MarketAway,
+    Refused,
+    TooLate,
+    UnknownRental,
+    Unusable,
+    WrongClock,
+    bug_number,
+)
 from bot.lifecycle.actions import programs, tokens
 from bot.lifecycle.actions.action import carry_out
 from bot.lifecycle.actions.quoting import Prices
@@ -60,6 +70,7 @@ from bot.model import api
 from bot.model.api import ApiModel
 from bot.model.offer import Catalog
 from bot.model.rental import Rental
+from bot.model.summary import ProgramView
 from bot.model.token import Access
 from bot.net.http_listener import LOOK_EVERY, HttpListener
 from bot.net.socket_file import listen
@@ -165,10 +176,10 @@ class ApiServer:
         self._outside = outside
         self._clock = outside.deps.clock
         self._request_seconds = request_seconds
-        self._pace = Pace(at_once=PER_MINUTE, per_second=PER_MINUTE / 60)
+        self.pace = Pace(at_once=PER_MINUTE, per_second=PER_MINUTE / 60)
         self.waits = Waits(outside.deps.store, self._clock)
         self._document = openapi.document()
-        application = web.Application(middlewares=[self._with_problems])
+        self._application = application = web.Application(middlewares=[self._with_problems])
         rental = f"{PATH}/{{id}}"
         for method, path, handler, free in (
             ("POST", PATH, self._rent, False),
@@ -187,6 +198,12 @@ class ApiServer:
         )
 
     @property
+    def routes(self) -> set[tuple[str, str]]:
+        """The method and the path of each request that the server answers."""
+        routes = self._application.router.routes()
+        return {(route.method, route.resource.canonical) for route in routes if route.resource is not None}
+
+    @property
     def listening(self) -> bool:
         return self._listener.listening
 
@@ -195,11 +212,16 @@ class ApiServer:
         return self._listener.addresses
 
     async def listen(self, address: str | socket.socket) -> None:
-        """Start listening. Raises OSError if the address can't be used."""
+        """Start listening. Raises OSError if the address can't be used.
+
+        From now on, this process expects heartbeats.
+        """
         await self._listener.listen(address)
+        self._outside.deps.door.open_since = self._clock.now()
 
     def stop(self) -> None:
         """Answer all waiting requests, and accept no further connections."""
+        self._outside.deps.door.open_since = None
         self.waits.stop()
         self._listener.stop_listening()
 
@@ -258,7 +280,7 @@ class ApiServer:
             deps = with_newest_rules(self._outside.deps)
             caller = await tokens.caller_of(deps, _secret(request))
             request[_TOKEN], request[_OWNER] = caller.token.id, caller.person.name
-            seconds = 0 if at_any_pace else self._pace.wait(caller.token.id, self._clock.monotonic())
+            seconds = 0 if at_any_pace else self.pace.wait(caller.token.id, self._clock.monotonic())
             if seconds:
                 words = (
                     f"A token can send {PER_MINUTE} requests a minute. Nothing was done. Ask again in {seconds} s."
@@ -283,7 +305,7 @@ class ApiServer:
             # Find the rental before reading the request: an end that it names may have passed in the meantime, so
             # that the same request couldn't be made any more.
             _check_same(earlier[0].rental, asked)
-            return _accepted(rental_answer(earlier[0], deps.clock.now()))
+            return _accepted(_described(deps, earlier[0]))
         request = read_request(
             body, self._catalog(), deps.rules, now=deps.clock.now(), zone=person.tz or deps.rules.timezone
         )
@@ -307,8 +329,7 @@ class ApiServer:
     async def _list(self, call: Call) -> Answer:
         query = read_query(call.request.query, ListQuery)
         views = await programs.rentals_for(call.deps, call.caller, query.key)
-        now = call.deps.clock.now()
-        return _json(api.Rentals(rentals=tuple(rental_answer(view, now) for view in views)))
+        return _json(api.Rentals(rentals=tuple(_described(call.deps, view) for view in views)))
 
     async def _show(self, call: Call) -> Answer:
         query, rental_id, request = read_query(call.request.query, ShowQuery), call.rental_id, call.request
@@ -371,8 +392,7 @@ class ApiServer:
     # --- what they share
 
     async def _look(self, call: Call, rental_id: str) -> api.Rental:
-        view = await programs.rental_for(call.deps, call.caller, rental_id)
-        return rental_answer(view, call.deps.clock.now())
+        return _described(call.deps, await programs.rental_for(call.deps, call.caller, rental_id))
 
     def _catalog(self) -> Catalog:
         known = self._outside.catalog()
@@ -411,6 +431,10 @@ def fingerprint(body: api.RentalRequest) -> str:
     return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
 
 
+def _described(deps: Deps, view: ProgramView) -> api.Rental:
+    return rental_answer(view, deps.clock.now(), deps.listens_since)
+
+
 def _secret(request: web.Request) -> str:
     """Return the secret in the header of a request. Raises InvalidToken if there isn't exactly one."""
     values = request.headers.getall("Authorization", [])
@@ -440,8 +464,8 @@ def _differs(before: api.Rental, after: api.Rental) -> bool:
 
 def _instance(request: web.Request, error: GpubotError) -> str | None:
     """Return the path of the rental that a problem is about."""
-    known = "id" in request.match_info and not isinstance(error, (UnknownRental, InvalidToken))
-    return f"{PATH}/{request.match_info['id']}" if known else None
+    known = isinstance(error, (Refused, TooLate)) and not isinstance(error, InvalidToken)
+    return f"{PATH}/{request.match_info['id']}" if known and "id" in request.match_info else None
 
 
 def _accepted(answer: api.Rental) -> Answer:

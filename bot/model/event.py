@@ -244,6 +244,8 @@ class EventKind(StrEnum):
     """Terms of a token exceed the limits, so an approver has to decide about them."""
     TOKEN_OTHERS_ASKED = "token_others_asked"  # noqa: S105
     """The people listed under the policy key `approval.then` are asked about the terms of a token as well."""
+    TOKEN_REMINDED = "token_reminded"  # noqa: S105
+    """Approvers who haven't decided about the terms of a token for a while get the question directly."""
     TOKEN_APPROVED = "token_approved"  # noqa: S105
     TOKEN_DENIED = "token_denied"  # noqa: S105
     TOKEN_EXPIRED = "token_expired"  # noqa: S105
@@ -756,6 +758,7 @@ EFFECTS: dict[EventKind, Effects[Any]] = {
     _E.CHANNELS_CHARGE_LESS: Effects(AccountFacts, alert=(To.ADMINS,)),
     _E.TOKEN_ASKED: Effects(TokenFacts, token_request=(To.APPROVERS_CHANNEL, To.OTHERS)),
     _E.TOKEN_OTHERS_ASKED: Effects(TokenFacts, token_request=(To.OTHERS,)),
+    _E.TOKEN_REMINDED: Effects(TokenFacts, token_request=(To.PEOPLE,)),
     _E.TOKEN_APPROVED: Effects(TokenFacts, alert=_OWNER),
     _E.TOKEN_DENIED: Effects(TokenFacts, alert=_OWNER),
     _E.TOKEN_EXPIRED: Effects(TokenFacts, alert=_OWNER),

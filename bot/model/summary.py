@@ -23,7 +23,7 @@ from bot.model.person import Channel, Key, Person
 from bot.model.quote import Quote, WaitlistEntry
 from bot.model.rental import Rental
 from bot.model.request import Request, Terms
-from bot.model.token import Token, TokenUse
+from bot.model.token import Token, TokenSummary, TokenUse
 
 
 class AccruedCost(Frozen):
@@ -289,6 +289,10 @@ class HomeView(Frozen):
     Each is a Demand whose additional amount is zero.
     """
     keys: tuple[Key, ...]
+    tokens: tuple[TokenSummary, ...] = ()
+    """The person's API tokens that aren't over."""
+    tokens_to_decide: tuple[TokenSummary, ...] = ()
+    """The tokens with a pending request for terms that the person can approve."""
     team_month: TeamMonth | None = None
     """The team's month. None for a person who is neither an approver nor an admin."""
 

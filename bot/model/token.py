@@ -104,6 +104,8 @@ class RequestedTerms(Frozen):
     """The number of the request, counted from 1. A click on a button of an earlier request is recognized by it."""
     asked_at: Instant
     expires_at: Instant
+    reminded: tuple[str, ...] = ()
+    """Slack IDs of the approvers who have been reminded of the request."""
     others_asked: bool = False
     """True if the people of the policy key `approval.then` have been asked."""
 

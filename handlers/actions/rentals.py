@@ -186,23 +186,22 @@ def destroy_dialog(details: RentalDetails, script_for: timedelta | None = None) 
         f"{verb} {rental.id}?",
         warning,
         blocks.section(join(f"{machine_of(details)}.", effect, cost)),
-        _graceful_destroy_box(script_for),
+        graceful_destroy_box(script_for),
         submit=f"{verb} {rental.id}",
         value=RentalValue(rental_id=rental.id),
     )
 
 
-def _graceful_destroy_box(script_for: timedelta | None) -> Json | None:
-    """Return the checkbox for running `/root/on-ending.sh` before the machine is destroyed.
+def graceful_destroy_box(script_for: timedelta | None, *, several: bool = False) -> Json | None:
+    """Return the checkbox for running `/root/on-ending.sh` before a machine is destroyed, or `several` machines.
 
     The box is checked when the dialog opens. None if the script can't run.
     """
     if script_for is None:
         return None
     box = option(f"Run {PATH} first, for up to {about_span(script_for)}", GRACEFUL_DESTROY)
-    return blocks.checkboxes(
-        Field.GRACEFUL_DESTROY, "Before the machine is destroyed", [box], chosen=[box], required=False
-    )
+    label = "Before the machines are destroyed" if several else "Before the machine is destroyed"
+    return blocks.checkboxes(Field.GRACEFUL_DESTROY, label, [box], chosen=[box], required=False)
 
 
 def extend_form(details: RentalDetails, reader: Reader) -> Modal:

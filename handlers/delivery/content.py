@@ -26,12 +26,16 @@ from bot.lifecycle.money.budgets import demands_of, if_approved
 from bot.lifecycle.money.used_up import alerted_budget_used_up_at, with_used_up_at
 from bot.lifecycle.people.deciders import deciders, requesters_of, rules_now
 from bot.model.base import EVER, changed
+from bot.model.budget import Scope, ScopeKind
 from bot.model.event import Event
+from bot.model.facts import TokenFacts
 from bot.model.message import DestinationKind, Message, MessageKind
 from bot.model.person import Person
 from bot.model.quote import QuoteState
+from bot.policy.buying.budgets import budget_of, demands
 from bot.policy.buying.focus import MonthFile
-from handlers.messages import offers
+from bot.policy.buying.months import month_of
+from handlers.messages import offers, tokens
 from handlers.messages.home import home_tab
 from handlers.messages.money import month_file_text, no_file
 from handlers.messages.render import (
@@ -42,9 +46,11 @@ from handlers.messages.render import (
     thread_reply,
 )
 from handlers.messages.requests import reminder
+from handlers.messages.tokens import TokenContext
 from handlers.messages.writers import AlertContext, EventContext, Needs, QuestionContext, alert, direct, question
 from handlers.phrases.blocks import Rendered
 from handlers.phrases.format import Reader
+from handlers.phrases.rental_text import mention_deciders
 from store.db import Tx
 
 
@@ -166,6 +172,31 @@ async def _question(tx: Tx, deps: Deps, message: Message) -> Rendered | None:
     return question[event.kind](QuestionContext(event, view, reader.times))
 
 
+async def _token(tx: Tx, deps: Deps, message: Message) -> Rendered | None:
+    token, event = await tx.tokens.get(message.token_id or ""), await tx.events.get(message.event_id or 0)
+    facts: Any = event.facts if event is not None else None
+    if token is None or not isinstance(facts, TokenFacts) or facts.version is None:
+        return None
+    in_channel = message.to.kind is DestinationKind.CHANNEL
+    reader = _readers(deps) if in_channel else (await _reader(tx, deps, message))[1]
+    people, pings, budget = [token.owner, token.over_by, token.decided.by if token.decided else None], "", None
+    asked = None
+    if message.shown_version == 0 and in_channel:
+        asked = (await deciders(tx, deps.rules, (token.owner,), reader.now)).asked.mentions
+        people += asked.people
+    names = await tx.people.names([person for person in people if person is not None])
+    if asked is not None:
+        pings = mention_deciders(asked, named={token.owner, *facts.then}, names=names)
+    if token.requested is not None:
+        scope = Scope(kind=ScopeKind.PROJECT, name=token.requested.terms.project)
+        if budget_of(scope, deps.rules) is not None:
+            month = month_of(reader.now, deps.rules.billing_zone)
+            budget = demands({}, await tx.budgets.balances(month, [scope]), deps.rules)[0]
+    return tokens.approval(
+        TokenContext(token, facts.version, names, reader, expires_at=facts.until, budget=budget, pings=pings)
+    )
+
+
 async def _reminder(tx: Tx, deps: Deps, message: Message) -> Rendered | None:
     """Render the reminder for an approver. Return None if the person no longer approves requests."""
     person, reader = await _reader(tx, deps, message)
@@ -224,6 +255,7 @@ _LOADS: Mapping[MessageKind, Load] = {
     MessageKind.ALERT: _alert,
     MessageKind.REMINDER: _reminder,
     MessageKind.QUESTION: _question,
+    MessageKind.TOKEN: _token,
     MessageKind.QUOTE: _quote,
     MessageKind.LOOKING: _quote,
     MessageKind.FILE: _file,

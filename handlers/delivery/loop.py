@@ -159,7 +159,7 @@ class Delivery(Part):
         self._homes_due_at = deps.clock.real()
         """The earliest wall-clock time at which the Home tabs can be updated again."""
         deps.store.on_commit(self._wake.set, Written.MESSAGES)
-        for written in (Written.CHANGES, Written.QUOTES, Written.KEYS, Written.POLICIES):
+        for written in (Written.CHANGES, Written.QUOTES, Written.KEYS, Written.TOKENS, Written.POLICIES):
             deps.store.on_commit(self._note_home_change, written)
 
     @property

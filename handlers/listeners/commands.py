@@ -10,7 +10,7 @@ from bot.model.base import changed
 from bot.model.offer import Catalog
 from bot.model.person import Person
 from bot.policy.team.roles import check_user, roles_of
-from handlers.actions import github_keys, keys, offers, policy, short_forms, spend
+from handlers.actions import github_keys, keys, offers, policy, short_forms, spend, token_form, tokens
 from handlers.actions.calling import carry_out, on
 from handlers.actions.request_form import open_form
 from handlers.ids import NO_VALUE, UNREADABLE, Action, Callback, LineValue, NoValue, PageValue, ScriptValue
@@ -79,12 +79,18 @@ async def _switch(
 
 
 async def _answer(
-    context: Context, interaction: UserInteraction, query: commands.ListRentals | commands.Plain
+    context: Context,
+    interaction: UserInteraction,
+    query: commands.ListRentals | commands.ListTokens | commands.Plain,
 ) -> Outcome:
     person, rules = interaction.person, context.deps.rules
     match query:
         case commands.Plain.KEYS:
             return await keys.show(context, interaction, NO_VALUE)
+        case commands.Plain.NEW_TOKEN:
+            return await token_form.open_form(context, interaction)
+        case commands.ListTokens(all=everyone):
+            return await tokens.show(context, interaction, everyone=everyone)
         case commands.ListRentals(all=everyone):
             return Reply(content=await _list(context, interaction, everyone=everyone))
         case commands.Plain.CATALOG:

@@ -129,7 +129,8 @@ class Interaction(Frozen):
     inputs: Mapping[str, str] = {}
     """The values of a modal's inputs, by the input's ID. Empty inputs are left out.
 
-    If several boxes are checked or several people are chosen, their values or IDs are separated by spaces.
+    If several boxes are checked or several options or people are chosen, their values or IDs are separated by
+    spaces. A day is written as `2026-12-14`.
     """
 
     @property
@@ -295,7 +296,8 @@ def _inputs(values: Mapping[str, Any]) -> dict[str, str]:
     for field in Field:
         element = part(part(values, field.value), field.value)
         entered = text(part(element, "selected_option"), "value") or text(element, "value")
-        entered = entered or text(element, "selected_user") or _checked(element) or _people(element)
+        entered = entered or text(element, "selected_user") or text(element, "selected_date")
+        entered = entered or _checked(element) or _people(element)
         if entered:
             inputs[field.value] = entered
     return inputs

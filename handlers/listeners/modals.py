@@ -20,6 +20,8 @@ from handlers.actions import (
     requests,
     sharing,
     spend,
+    token_form,
+    tokens,
     waiting,
 )
 from handlers.actions.calling import ValueHandler, on
@@ -41,7 +43,7 @@ async def notice(_: Context, __: UserInteraction, ___: NoValue) -> Outcome:
 
 _MODULES = (
     *(admin_questions, commands, github_keys, giving, keys, offers, policy, rentals),
-    *(request_form, requests, sharing, spend, waiting),
+    *(request_form, requests, sharing, spend, token_form, tokens, waiting),
 )
 HANDLERS: Mapping[str, ValueHandler[Any]] = MappingProxyType(
     dict([on(Callback.NOTICE, notice), *(row for module in _MODULES for row in module.ON)])

@@ -17,11 +17,12 @@ from typing import Any, TypeAlias
 
 import structlog
 
-from bot.errors import GpubotError, PrivateKey, Refused, StoreBusy, WrongClock, bug_number
+from bot.errors import GpubotError, PrivateKey, Refused, SentSecret, StoreBusy, WrongClock, bug_number
 from bot.model.base import changed
 from bot.model.message import RESPONSE_URL_LIFE, Destination
 from bot.model.person import Person
 from bot.policy.access.keys import looks_private
+from bot.policy.access.token_secret import contains_secret
 from bot.policy.team.roles import is_member
 from bot.tracebacks import parts_of
 from handlers.actions import request_form
@@ -121,7 +122,7 @@ async def serve(context: Context, interaction: Interaction, handler: Handler, ac
     then sends the message's event again.
     """
     commits: list[None] = []
-    private_keys: list[str] = []
+    secrets: list[str] = []
     by_message = interaction.kind is InteractionKind.MESSAGE
     if not context.deps.may_claim():
         await _refuse_by_clock(context, interaction, ack, body)
@@ -129,10 +130,10 @@ async def serve(context: Context, interaction: Interaction, handler: Handler, ac
     try:
         _check_pace(context, interaction)
         _check_age(context, interaction)
-        private_keys = await find_private_keys(body)
-        if private_keys:
-            interaction = without_private_keys(interaction, private_keys)
-            raise PrivateKey(posted=by_message)
+        secrets, sent = await find_secrets(body)
+        if sent is not None:
+            interaction = without_secrets(interaction, secrets)
+            raise sent(posted=by_message)
         person = await context.people.get(interaction.user_id, interaction.team_id)
         _check_member(person)
         _COMMITS.set(commits)
@@ -148,7 +149,7 @@ async def serve(context: Context, interaction: Interaction, handler: Handler, ac
         return
     except GpubotError as error:
         _log_interaction(interaction, type(error).__name__)
-        outcome = Reply(content=replies.error(error), refused=True, block_id=next(iter(private_keys), ""))
+        outcome = Reply(content=replies.error(error), refused=True, block_id=next(iter(secrets), ""))
     except Exception as error:
         content = _report_bug(interaction, error, committed=bool(commits))
         outcome = Reply(content=content, refused=True)
@@ -397,22 +398,29 @@ def _report_bug(interaction: Interaction, error: Exception, *, committed: bool) 
     return replies.bug(number, rented=None if committed else False)
 
 
-# --- private keys: a single check for the text of all commands, buttons and dialogs
+# --- private keys and secrets of tokens: a single check for the text of all commands, buttons and dialogs
 
 
 MOST_ON_LOOP = 500
-"""The maximum number of characters to search for private keys on the event loop.
+"""The maximum number of characters to search on the event loop.
 
 For such short texts, the search takes less time than starting a thread.
 """
 
 
-async def find_private_keys(body: Mapping[str, Any]) -> list[str]:
-    """Return the IDs of the input blocks that contain a private key.
+_SECRETS: Sequence[tuple[Callable[[str], bool], type[PrivateKey | SentSecret]]] = (
+    (looks_private, PrivateKey),
+    (contains_secret, SentSecret),
+)
+"""The kinds of texts that must not be kept: how they are recognized, and the error for them."""
 
-    An empty ID stands for a private key in the text of a command, the metadata of a modal or the value of a
-    button. Long texts are searched in a thread, because the search is slow for texts that almost look like private
-    keys.
+
+async def find_secrets(body: Mapping[str, Any]) -> tuple[list[str], type[PrivateKey | SentSecret] | None]:
+    """Return the IDs of the input blocks that contain a private key or a token's secret, and the error for them.
+
+    An empty ID stands for the text of a command, the metadata of a modal or the value of a button. The error is
+    None if nothing was found. Long texts are searched in a thread, because the search is slow for texts that
+    almost look like private keys.
     """
     view = part(body, "view")
     inputs = {**part(part(body, "state"), "values"), **part(part(view, "state"), "values")}
@@ -420,19 +428,23 @@ async def find_private_keys(body: Mapping[str, Any]) -> list[str]:
     texts = [*((str(block_id), one) for block_id, element in inputs.items() for one in _texts(element))]
     texts += [("", one) for one in _texts(others)]
 
-    def found() -> list[str]:
-        return list(dict.fromkeys(where for where, one in texts if looks_private(one)))
+    def found() -> tuple[list[str], type[PrivateKey | SentSecret] | None]:
+        for contained, error in _SECRETS:
+            where = dict.fromkeys(where for where, one in texts if contained(one))
+            if where:
+                return list(where), error
+        return [], None
 
     if sum(len(one) for _, one in texts) <= MOST_ON_LOOP:
         return found()
     return await asyncio.to_thread(found)
 
 
-def without_private_keys(interaction: Interaction, found: Sequence[str]) -> Interaction:
+def without_secrets(interaction: Interaction, found: Sequence[str]) -> Interaction:
     """Return a copy of the interaction without the texts that somebody typed.
 
-    `found` is the result of `find_private_keys`. If the metadata of a submitted modal contains a private key, the
-    interaction's origin is removed too, because it was read from the metadata.
+    `found` contains the IDs that `find_secrets` returned. If the metadata of a submitted modal contains a secret,
+    the interaction's origin is removed too, because it was read from the metadata.
     """
     metadata = {"origin": Origin()}
     from_metadata = interaction.kind is InteractionKind.SUBMISSION and "" in found

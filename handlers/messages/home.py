@@ -14,9 +14,11 @@ from bot.model.person import Key
 from bot.model.state import State
 from bot.model.summary import HomeView, RentalSummary, TeamMonth, WaitingView
 from bot.model.text import plural, say_at_most
+from bot.model.token import TokenSummary
 from bot.policy.buying.budgets import say_left, say_month
 from bot.policy.team.roles import is_owner
 from handlers.ids import NO_VALUE, Action, PageValue, RentalValue
+from handlers.messages import tokens as tokens_text
 from handlers.messages.keys import remove_button
 from handlers.messages.lists import line
 from handlers.messages.waiting import waiting_text
@@ -37,8 +39,8 @@ from handlers.phrases.rental_text import describe, machine_in, people
 
 LINE = 900
 """The maximum number of bytes in one line."""
-KEYS, WAITS, BUDGETS = 10, 5, 5
-"""The maximum numbers of SSH keys, waitlist entries and budgets that the tab shows."""
+KEYS, WAITS, BUDGETS, TOKENS = 10, 5, 5, 5
+"""The maximum numbers of SSH keys, waitlist entries, budgets and API tokens that the tab shows."""
 TEAM_BUDGETS = 8
 """The maximum number of budgets of the team and its projects that the tab shows to an approver."""
 
@@ -68,6 +70,7 @@ def _content(shown: HomeView | None, reader: Reader) -> list[Json | None]:
         *_to_decide(shown, reader),
         *_yours(shown, reader),
         *_waits(shown.waits, reader.times),
+        *_tokens(shown.tokens),
         _line(f"*Money*  {_money(shown)}"),
         *_keys(shown.keys),
         _line(f"*Team*  {_team(shown)}", button("Show all", Action.SHOW_TEAM, NO_VALUE)),
@@ -85,7 +88,8 @@ def _line(markup: str, accessory: Json | None = None) -> Json:
 
 def _to_decide(shown: HomeView, reader: Reader) -> list[Json | None]:
     """Return the requests that await the reader's decision, with buttons for it."""
-    if not shown.live.to_decide:
+    tokens = [(one, one.token.requested) for one in shown.tokens_to_decide[:TOKENS]]
+    if not shown.live.to_decide and not tokens:
         return []
     more = shown.live.more_to_decide
     return [
@@ -93,6 +97,14 @@ def _to_decide(shown: HomeView, reader: Reader) -> list[Json | None]:
         *chain.from_iterable(
             _rental(one, _question(one, reader.times), *decision_buttons(one.rental, reader.now))
             for one in shown.live.to_decide
+        ),
+        *chain.from_iterable(
+            (
+                _line(tokens_text.to_decide_line(one, asked, reader.times)),
+                blocks.actions(*tokens_text.decision_buttons(one.token, asked)),
+            )
+            for one, asked in tokens
+            if asked is not None
         ),
         blocks.context(f"{plural(more, 'more is', 'more are')} waiting: /gpu list all") if more else None,
     ]
@@ -163,6 +175,18 @@ def _waits(waits: Sequence[WaitingView], times: Times) -> list[Json | None]:
             for one in waits[:WAITS]
         ),
         blocks.context(f"{more} more: /gpu list") if more > 0 else None,
+    ]
+
+
+def _tokens(tokens: Sequence[TokenSummary]) -> list[Json | None]:
+    more = len(tokens) - TOKENS
+    return [
+        blocks.section("*Your tokens*") if tokens else None,
+        *(
+            _line(tokens_text.home_line(one), tokens_text.stop_button(one.token.id, one.token.name))
+            for one in tokens[:TOKENS]
+        ),
+        blocks.context(f"{more} more: /gpu token list") if more > 0 else None,
     ]
 
 

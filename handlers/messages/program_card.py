@@ -103,7 +103,7 @@ def _runs(details: RentalDetails, times: Times) -> str:
     return join(
         said,
         NO_SSH_ANSWER if rental.unreachable else "",
-        lost_heartbeat_text(rental, times, posted),
+        "" if lease.heartbeat_end is not None else lost_heartbeat_text(rental, times, posted),
         sentence(status_text(idle, in_steps(idle, times))) if idle is not None else "",
         new_one_text(rental),
     )

@@ -28,6 +28,7 @@ from handlers.messages import (
     owners,
     ready,
     requests,
+    tokens,
 )
 from handlers.messages.card import card
 from handlers.messages.ended import ended_receipt
@@ -53,6 +54,7 @@ SUBJECTS = (
     owners,
     ready,
     requests,
+    tokens,
 )
 """The modules with the functions that compose messages. Importing a module registers its functions."""
 

@@ -282,6 +282,9 @@ def opener(modal: Modal) -> Rendered:
         case Callback.GITHUB_NAME.id, _:
             text = "To use your keys from GitHub, click and enter your username, or write: key github ana-dev"
             opens = keys.from_github_button()
+        case Callback.NEW_TOKEN.id, _:
+            text = "With a token, a program can rent machines without a click. Click to make one."
+            opens = button("New token", Action.NEW_TOKEN, NO_VALUE)
         case _:
             text = "Click to choose GPUs from a list, or write what you need: get H100 EU"
             opens = button("Choose from a list", Action.CHOOSE_FROM_LIST, NO_VALUE)

@@ -275,7 +275,7 @@ def approval(context: EventContext[DecidersFacts | ExtensionFacts | RequestFacts
 def _request(context: EventContext[DecidersFacts], pings: str) -> Sequence[Part]:
     details, rental, times, asked = context.details, context.rental, context.times, context.event
     terms, rules = rental.terms, rules_of_project(context.reader.rules, rental.project)
-    facts = asked.facts
+    facts, over = asked.facts, reasons_for_decision(rental, rules)
     read_at, other = (facts.read_at, facts.other) if isinstance(facts, RequestFacts) else (None, None)
     what = join(
         machine_in(rental), "(spot)" if terms.contract is Contract.SPOT else "", length_text(rental, times)
@@ -296,14 +296,14 @@ def _request(context: EventContext[DecidersFacts], pings: str) -> Sequence[Part]
             join(
                 wants(details, rental.owner, what),
                 f"It would replace {rental.replaces}." if rental.replaces is not None else "",
-                why_undecided(details),
+                why_undecided(details) if Over.TOKEN not in over else "",
                 over_total_text(rental.request, terms.total),
                 pings,
             )
         ),
         blocks.facts(
             _price(rental),
-            limits_fact(reasons_for_decision(rental, rules), rules, rental.program),
+            limits_fact(over, rules, rental.program),
             budget_fact(details.demands, details.names, times),
             _also_running(details, times),
         ),

@@ -11,7 +11,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -407,6 +407,30 @@ def people_select(
 def person_select(field: Field, label: str, *, chosen: str | None, hint: str = "") -> Json:
     """Return an input for selecting one person. The person with the ID `chosen` is selected at first."""
     return _input(field, label, "users_select", {"initial_user": chosen}, hint=hint, required=True)
+
+
+def several(
+    field: Field,
+    label: str,
+    options: Iterable[Json],
+    *,
+    chosen: Sequence[str] = (),
+    hint: str = "",
+    required: bool,
+) -> Json:
+    """Return an input with a list of up to 100 choices, of which people can select several.
+
+    The choices with the values in `chosen` are selected at first. These values can't contain spaces.
+    """
+    shown = [choice for choice in options if 0 < len(choice["value"]) <= 150][:OPTIONS] or [option("none", NONE)]
+    preset = [choice for choice in shown if choice["value"] in chosen]
+    element = {"options": shown, "initial_options": preset}
+    return _input(field, label, "multi_static_select", element, hint=hint, required=required)
+
+
+def day_input(field: Field, label: str, *, chosen: date, hint: str = "") -> Json:
+    """Return an input for a day. The day `chosen` is selected at first."""
+    return _input(field, label, "datepicker", {"initial_date": chosen.isoformat()}, hint=hint, required=True)
 
 
 def heard(block: Json) -> Json:

@@ -42,6 +42,7 @@ NEXT_STEPS: Mapping[NextStep, str] = MappingProxyType(
         NextStep.READ_THIS_MONTH: "/gpu spend shows this month.",
         NextStep.LIST_KEYS: "/gpu key lists your keys.",
         NextStep.NAME_TEAMMATES: "Type /gpu share and the ID, then @, and pick a name from Slack's list.",
+        NextStep.STOP_TOKEN: "Stop the token and make a new one: /gpu token list",
         NextStep.MAKE_NEW_KEY: "Create a new key pair, then type /gpu key with the line of its .pub file.",
     }
 )

@@ -286,6 +286,11 @@ class Times(Frozen):
         return f"<!date^{stamp}^{{date_short_pretty}} at about {{time}}|{plain}>"
 
     @staticmethod
+    def day(moment: datetime) -> str:
+        """Return the day of a moment, such as `today` or `Dec 14`."""
+        return f"<!date^{int(moment.timestamp())}^{{date_short_pretty}}|{moment.astimezone(UTC):%a %d %b}>"
+
+    @staticmethod
     def date_and_time(moment: datetime) -> str:
         """Return the time with its day, such as `today at 22:05`."""
         stamp = f"{moment.astimezone(UTC):%a %d %b %H:%M} UTC"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from bot.lifecycle.changes.notifications import readers_of
@@ -580,7 +580,15 @@ def mentions(details: RentalDetails, asked: Event, asked_now: Mentions, rules: R
     A mention notifies a person. The person who made the request isn't mentioned, but named. People who get a
     direct message about the request are only named, too.
     """
-    informed = {asked.actor, *readers_of(asked, details.rental, rules)}
-    pings = [mention_group(group) for group in asked_now.groups]
-    pings += [person(details.names, one) if one in informed else mention(one) for one in asked_now.people]
+    informed = [asked.actor or "", *readers_of(asked, details.rental, rules)]
+    return mention_deciders(asked_now, named=informed, names=details.names)
+
+
+def mention_deciders(asked: Mentions, *, named: Collection[str], names: Mapping[str, str]) -> str:
+    """Return mentions of the people who are asked to decide: `@approvers, @ben`. Empty if there are none.
+
+    The people in `named` are named instead of mentioned. `names` contains the display names by Slack ID.
+    """
+    pings = [mention_group(group) for group in asked.groups]
+    pings += [person(names, one) if one in named else mention(one) for one in asked.people]
     return ", ".join(pings)

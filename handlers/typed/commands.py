@@ -52,6 +52,11 @@ class ListRentals(Frozen):
     """True to list everyone's rentals instead of the person's own."""
 
 
+class ListTokens(Frozen):
+    all: bool = False
+    """True to list everyone's API tokens instead of the person's own."""
+
+
 class Show(OfRental):
     """Show the rental with its history."""
 
@@ -146,18 +151,21 @@ class Plain(Enum):
     RELOAD_POLICY = "policy reload"
     BACK = "away off"
     RESUME = "resume"
+    NEW_TOKEN = "token"  # noqa: S105 - a command, not a secret
     HELP = "help"
     HOME = ""
 
 
 RentalCommand = Show | Ssh | Destroy | Share | Give | Extend | Keep | Longer | About
-Command = Plain | Get | Wait | KeySet | KeyFromGithub | ListRentals | RentalCommand | Spend | Away | Pause
+Command = (
+    Plain | Get | Wait | KeySet | KeyFromGithub | ListRentals | ListTokens | RentalCommand | Spend | Away | Pause
+)
 
 _ALIASES = """get rent find need want search offers; wait await; again; key keys ssh-key sshkey; share invite
 give handover; list ls mine my me ps status; show info details history; ssh connect login; keep; pause; resume
 destroy delete kill stop terminate remove rm cancel withdraw end; extend prolong longer; policy rules; probe
 spend spent spending cost costs bill bills budget budgets; catalog catalogue vendors regions gpus
-away vacation holiday ooo; help ? -h --help"""
+away vacation holiday ooo; token; help ? -h --help"""
 """The names of each command. The first one is the name that the bot itself uses."""
 _NAME_OF_ALIAS = {alias: words.split()[0] for words in re.split("; |\n", _ALIASES) for alias in words.split()}
 _KEY_LINE = re.compile(r"(?:ssh-(?:rsa|dss|ed25519)|ecdsa-sha2-nistp\d+|sk-[\w.@-]+)(?:@|-cert|\s)", re.IGNORECASE)
@@ -187,7 +195,22 @@ After any other verb, such as `find` or `offers`, `now` is ignored and only offe
 there is no verb.
 """
 _MAX_TYPOS = {"destroy": 2, "extend": 2, "catalog": 2, "policy": 2} | dict.fromkeys(
-    ("resume", "pause", "probe", "again", "wait", "list", "show", "keep", "spend", "share", "give", "help"), 1
+    (
+        "resume",
+        "pause",
+        "probe",
+        "again",
+        "token",
+        "wait",
+        "list",
+        "show",
+        "keep",
+        "spend",
+        "share",
+        "give",
+        "help",
+    ),
+    1,
 )
 """The maximum number of letters in which a mistyped word may differ from a suggested command.
 
@@ -309,6 +332,8 @@ def command_text(command: Command, typed: str, *, default_lease: timedelta, zone
             return f"{verb} {written}"
         case ListRentals(all=everyone):
             return "list all" if everyone else "list"
+        case ListTokens(all=everyone):
+            return "token list all" if everyone else "token list"
         case Show(id=rental_id) | Ssh(id=rental_id) | Destroy(id=rental_id):
             return " ".join(filter(None, (type(command).__name__.lower(), rental_id)))
         case KeySet():
@@ -381,6 +406,15 @@ def _parse_list(rest: str, _: ParseContext) -> Command:
         if word not in everyone | {"mine", "my", "me", "rentals", "gpus", "of", "the"}:
             raise Mistake(f'I don\'t know "{short(word)}" here. Try: /gpu list, or /gpu list all')
     return ListRentals(all=any(word in everyone for word in words))
+
+
+def _parse_token(rest: str, _: ParseContext) -> Command:
+    words = normalize(rest).lower().split()
+    if words in ([], ["new"]):
+        return Plain.NEW_TOKEN
+    if words[0] == "list" and words[1:] in ([], ["all"]):
+        return ListTokens(all=words[1:] == ["all"])
+    raise Mistake(f'I don\'t know "{short(rest.strip())}" here. Try: /gpu token, or /gpu token list')
 
 
 _OWN, _TEAM = {"me", "my", "mine", "i", "myself"}, {"team", "all", "everyone", "us", "we"}
@@ -511,6 +545,7 @@ _PARSERS: dict[str, Parser] = {
     "policy": _parse_policy,
     "away": _parse_away,
     "pause": _parse_pause,
+    "token": _parse_token,
     "resume": _no_argument_parser(Plain.RESUME, "it ends the pause for everyone"),
     "help": lambda _rest, _given: Plain.HELP,
 }
@@ -552,10 +587,14 @@ HELP = (
     ("/gpu spend", "what was spent this month; also: me, project vision, today, week, last month, 2026-10"),
     ("/gpu key", "your SSH keys; /gpu key ssh-ed25519 AAAA... adds one, /gpu key github ana-dev finds yours"),
     ("/gpu probe", "what I check on a machine, and the scripts for that; no-probe in a request switches it off"),
+    ("/gpu token", "lets a program rent for you within terms that you set; /gpu token list shows your tokens"),
     ("/gpu policy", "the team's rules in words"),
     ("/gpu catalog", "GPUs, vendors, regions, contracts, projects and setups that you can name"),
 )
-APPROVER_HELP = (("/gpu away until mon", "you won't be asked about requests until then; /gpu away off ends that"),)
+APPROVER_HELP = (
+    ("/gpu away until mon", "you won't be asked about requests until then; /gpu away off ends that"),
+    ("/gpu token list all", "everyone's tokens, each with a button that stops it"),
+)
 ADMIN_HELP = (
     (
         "/gpu pause bill check",

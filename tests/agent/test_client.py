@@ -18,7 +18,7 @@ REQUEST = RentalRequest(words="H100 EU for 4h")
 
 
 def a_client(clock: QuickClock, notices: list[str] | None = None) -> Client:
-    return Client(read_settings(), clock, [].append if notices is None else notices.append)
+    return Client(read_settings(), clock, (notices if notices is not None else []).append)
 
 
 async def test_a_call_without_an_answer_is_repeated_with_the_same_key(api: Api, clock: QuickClock) -> None:

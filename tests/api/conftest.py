@@ -1,4 +1,4 @@
-"""Fixtures: the API in front of a world on SQLite."""
+"""Fixtures: the API in front of a world on SQLite, and a PostgreSQL database for tests with two replicas."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.api.world import Api, api_world
-from tests.databases import sqlite_url
+from tests.databases import postgres, postgres_url, sqlite_url
 
-__all__ = ["sqlite_url"]
+__all__ = ["postgres", "postgres_url", "sqlite_url"]
 
 
 @pytest.fixture

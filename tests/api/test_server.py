@@ -6,6 +6,8 @@ import asyncio
 import json
 import logging
 import stat
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -239,6 +241,15 @@ async def test_a_bug_is_answered_and_logged_with_a_number_only(api: Api, caplog:
 
 
 # --- the socket, and the stop
+
+
+def test_without_the_setting_nothing_of_the_api_is_imported() -> None:
+    """Its models and its document would cost time and memory at each start."""
+    command = [sys.executable, "-c", "import sys, bot.app; print(*sys.modules)"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 - no input
+    loaded = done.stdout.split()
+    assert "bot.lifecycle.actions.tokens" in loaded
+    assert not [name for name in loaded if name.startswith("bot.api") or name == "bot.model.api"]
 
 
 def unix_client(path: Path) -> httpx.AsyncClient:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 from bot.api.waits import MOST_OF_TOKEN
 from bot.lifecycle.actions.action import carry_out
 from bot.lifecycle.actions.tokens import StopToken
 from bot.model.state import State
-from tests.api.world import Api
+from store.db import Database
+from tests.api.world import Api, api_of, api_world
 from tests.lifecycle.world import ANA
 
 
@@ -70,3 +72,21 @@ async def test_a_token_that_is_stopped_during_a_wait_gets_no_answer(api: Api) ->
     await carry_out(api.world.deps, ANA, StopToken("token1", graceful_destroy=False))
     async with asyncio.timeout(10):
         assert (await task).status_code == 401
+
+
+async def test_a_wait_sees_the_commits_of_another_replica(postgres_url: str) -> None:
+    """The machine is bought by one process, and the request waits in another one."""
+    async with api_world(postgres_url) as buying:
+        here = buying.world
+        store = await Database.open(postgres_url, claimant="other", clock=here.clock)
+        try:
+            await buying.token()
+            rental_id = (await buying.rent()).json()["id"]
+            async with api_of(here, deps=replace(here.deps, store=store)) as other:
+                other.secret = buying.secret
+                task = await waiting(other, rental_id)
+                await here.settle()
+                async with asyncio.timeout(20):
+                    assert (await task).json()["state"] in {"buying", "starting"}
+        finally:
+            await store.close()

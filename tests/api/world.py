@@ -14,6 +14,7 @@ from bot.api.server import ApiServer, Outside
 from bot.lifecycle.actions.action import carry_out
 from bot.lifecycle.actions.quoting import Prices
 from bot.lifecycle.actions.tokens import MakeToken
+from bot.lifecycle.deps import Deps
 from bot.model.money import micros
 from bot.model.person import Person
 from bot.model.rental import Rental
@@ -93,9 +94,11 @@ class Api:
 
 
 @asynccontextmanager
-async def api_of(here: World, *, catalog: Any = lambda: CATALOG, **options: Any) -> AsyncIterator[Api]:
-    """Serve the API in front of a world."""
-    outside = Outside(here.deps, catalog, Prices.of(here.deps.market, here.clock))
+async def api_of(
+    here: World, *, catalog: Any = lambda: CATALOG, deps: Deps | None = None, **options: Any
+) -> AsyncIterator[Api]:
+    """Serve the API in front of a world, with other dependencies if they are given."""
+    outside = Outside(deps or here.deps, catalog, Prices.of(here.deps.market, here.clock))
     server = ApiServer(outside, **options)
     await server.listen("127.0.0.1:0")
     url = f"http://127.0.0.1:{server.addresses[0][1]}"

@@ -16,7 +16,7 @@ from tests.programs import program
 
 ACKS = {
     f"ack_{action}_{of}{place}"
-    for action in ("command", "click")
+    for action in ("command", "click", "api")
     for of in ("p50", "p99", "max")
     for place in ("", "_disk")
 }

@@ -77,14 +77,16 @@ def test_all_ids_used_in_old_messages_are_still_known() -> None:
         "replace not_working probe_installed give_owner not_ours ask_about_again destroy_unknown "
         "put_all_back one_by_one keep_until for_hours price_for_all fewer_hours open_request spend_csv show_spend "
         "reload_policy tell_me rent_for_me rent_then stop_waiting wait_again any_time rent_dearer "
-        "ask_for give take home_page show_team show_script owner_spend"
+        "ask_for give take home_page show_team show_script owner_spend "
+        "new_token change_token stop_token approve_token deny_token"
     )
     assert set(actions.split()) == set(ACTION_VALUES)
     dialogs = (
         "key form rent_confirm approve_confirm extend_lease destroy_confirm notice "
         "github_name choose_keys add_teammates replace_rental give_owner_form not_ours_form "
         "destroy_unknown_confirm extend_confirm deny_form fewer_hours_form "
-        "highest_price rent_for_me_confirm rent_dearer_confirm take_confirm"
+        "highest_price rent_for_me_confirm rent_dearer_confirm take_confirm "
+        "new_token_form change_token_form stop_token_confirm approve_token_confirm deny_token_form"
     )
     assert set(dialogs.split()) == set(MODAL_VALUES)
 

@@ -16,7 +16,7 @@ from bot.errors import PrivateKey
 from handlers.ids import ACTION_VALUES, MODAL_VALUES, Field
 from handlers.listeners import modals
 from handlers.listeners.interaction import click, submission
-from handlers.listeners.wrapper import find_private_keys
+from handlers.listeners.wrapper import find_secrets
 from handlers.phrases.error_text import error_text
 from sandbox.slack.default import ANA, TRAINING
 from tests.handlers.team import KEY_LINE, Team, team
@@ -151,7 +151,7 @@ class Typed(str):
 
 async def test_a_long_text_resembling_keys_is_searched_once_in_a_thread() -> None:
     long, short = Typed("get H100 -- " + "MII" * 1300), Typed("get H100")
-    assert await find_private_keys({"text": long}) == await find_private_keys({"text": short}) == []
+    assert await find_secrets({"text": long}) == await find_secrets({"text": short}) == ([], None)
     (in_thread,), (on_loop,) = long.searched_in, short.searched_in
     assert in_thread is not threading.main_thread()
     assert on_loop is threading.main_thread()

@@ -12,6 +12,7 @@ from bot.model.budget import Scope, ScopeKind
 from bot.model.rental import Rental
 from bot.model.spend import RowsOf
 from bot.model.state import State
+from bot.model.token import Token
 from handlers.ids import (
     ACTION_VALUES,
     MODAL_VALUES,
@@ -30,6 +31,8 @@ from handlers.listeners.interaction import submission
 from sandbox.slack.default import ANA, BEN, CLEO, GUS, TRAINING
 from tests.handlers.rental_states import H, asked, change_request, question, running
 from tests.handlers.team import EVE, FINGERPRINT, NOON, Team, team
+from tests.handlers.token_states import NAME as TOKEN_NAME
+from tests.handlers.token_states import make, tokens
 
 ONLY_APPROVERS = "Only approvers can decide about requests. Nothing was changed."
 NO_RIGHTS = "Your team's rules don't let you rent here. An admin can change that."
@@ -46,6 +49,7 @@ SECRETS = (
     "hyperstack",
     "Hyperstack",
     FINGERPRINT,
+    TOKEN_NAME,
 )
 
 
@@ -137,14 +141,15 @@ async def test_an_owner_who_became_a_guest_still_gets_the_ssh_command(tmp_path: 
         assert "Cost limits: " in await ours.command(ANA, f"show {rental.id}")
 
 
-def values_of(value_type: type[Value], rental: Rental) -> list[str]:
-    """Return the values of a type that refer to somebody else's rental or search."""
+def values_of(value_type: type[Value], rental: Rental, token: Token) -> list[str]:
+    """Return the values of a type that refer to somebody else's rental, search or API token."""
     if value_type in {NoValue, LineValue, ScriptValue}:
         return []
     fields = {
         "rental_id": rental.id,
         "quote_id": rental.quote_id,
         "question_id": "u7mq2",
+        "token_id": token.id,
         "offer_id": rental.clicked_offer,
         "index": 0,
         "page": 1,
@@ -181,21 +186,24 @@ async def test_clicks_and_submissions_never_reveal_or_change_other_peoples_renta
         rental = await running(ours) if state == "runs" else await asked(ours, note=NOTE)
         if state == "was changed":
             await change_request(ours, rental)
+        await make(ours, total="200", name=TOKEN_NAME)
+        (token,) = await tokens(ours)
         before = await ours.rental(rental.id)
         first = len(await ours.queued())
         for action_id, value_type in ACTION_VALUES.items():
             # Members may see what others rent, but without the costs, and they learn who gets the SSH command.
             may_look = action_id in {Action.DETAILS.id, Action.SHOW_RENTAL.id, Action.SSH.id} and user == EVE
-            for value in () if may_look else values_of(value_type, rental):
+            for value in () if may_look else values_of(value_type, rental, token):
                 await ours.forge(user, action_id, value)
         for callback_id, value_types in MODAL_VALUES.items():
-            for value in (value for value_type in value_types for value in values_of(value_type, rental)):
+            for value in (value for value_type in value_types for value in values_of(value_type, rental, token)):
                 await forge_submission(ours, user, callback_id, value, hours="2")
         answers = [str(message.body) for message in (await ours.queued())[first:]]
         assert len(answers) > 20
         assert [(secret, words) for words in answers for secret in SECRETS if secret in words] == []
         assert await ours.modal(user) is None
         assert await ours.rental(rental.id) == before
+        assert await tokens(ours) == [token]
         assert await ours.quotes(user) == []
 
 

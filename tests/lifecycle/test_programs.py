@@ -12,6 +12,7 @@ from bot.errors import BeyondTerms, InvalidToken, KeyInUse, Mistake, OverBudget,
 from bot.lifecycle.actions import programs, waiting
 from bot.lifecycle.actions.account import Pause
 from bot.lifecycle.actions.action import carry_out
+from bot.lifecycle.actions.deciding import Deny
 from bot.lifecycle.actions.giving import Give
 from bot.lifecycle.actions.programs import ExtendForProgram, ReleaseForProgram
 from bot.lifecycle.actions.quoting import Prices, last_request
@@ -32,7 +33,7 @@ from bot.policy.team.rules import Budgets, Limits, WhenOver
 from tests.lifecycle.checks import ends_as
 from tests.lifecycle.machines import Script
 from tests.lifecycle.programs import KEY, TOKEN, add_token, ask, caller, change_token, rent, rented
-from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE, PROBE, World, world
+from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE, PROBE, SECOND, World, world
 
 
 def use(here: World, **rules: Any) -> None:
@@ -153,9 +154,11 @@ async def test_what_is_refused_at_once_uses_up_no_key(
 async def test_a_lease_never_ends_after_the_last_day(here: World) -> None:
     """The machine takes a while to get ready, and its lease still ends by then."""
     until = here.now + 2 * HOUR
-    await add_token(here, until=until)
-    rental = await here.until(await ask(here.deps), State.READY)
-    assert rental.running_lease.ends_at == until
+    await add_token(here, until=until, at_once=3)
+    waits = [await ask(here.deps), await ask(here.deps, "run-0", until=until)]
+    await here.be_down(SECOND)
+    for rental in waits:
+        assert (await here.until(rental, State.READY)).running_lease.ends_at == until
     assert "nightly eval stops working" in await refused(here, "run-2", lease=HOUR + 59 * MINUTE)
 
 
@@ -178,7 +181,7 @@ async def test_a_pause_and_the_limits_of_the_owner_hold(here: World) -> None:
     async with here.database.read() as tx:
         token = await tx.tokens.get(TOKEN)
     assert token is not None
-    assert token.refusal == 'Cleo paused all renting: "audit" Nothing was rented. Ask again later.'
+    assert token.refusal == 'Cleo paused all renting: "audit". Nothing was rented. Ask again later.'
     await here.settle()
 
 
@@ -245,8 +248,9 @@ async def test_the_search_is_repeated_while_the_market_is_away(here: World) -> N
     assert rental.state is State.QUEUED
     await here.until(rental, State.READY)
     await here.fault("get_offers", "status", status=503, times=None)
-    rental = await here.until(await ask(here.deps, "run-2"), State.EXPIRED)
+    rental = await here.until(await ask(here.deps, "run-2"), State.FAILED)
     assert rental.over_at == rental.created_at + ONCE_FOR
+    assert (await end_of(here, rental))[1] is Why.OUTAGE
 
 
 async def test_a_rental_whose_purchases_all_fail_is_sold_out(here: World) -> None:
@@ -310,8 +314,9 @@ async def test_an_approver_is_asked_about_the_offer_if_the_terms_say_so(
 
 async def test_a_denied_request_keeps_its_key_and_the_reason(here: World) -> None:
     await add_token(here, beyond=WhenBeyond.ASK, per_hour=Decimal(1))
-    rental = await here.deny(await rented(here))
-    assert rental.state is State.DENIED
+    rental = await rented(here)
+    await carry_out(here.deps, BEN, Deny(rental.id, rental.terms.version, reason="too expensive"))
+    assert await end_of(here, rental) == (State.DENIED, None, "too expensive")
     assert (await rented(here)).id == rental.id
 
 

@@ -48,6 +48,7 @@ from store.db import Tx
 from tests.lifecycle.adopting import change_owner
 from tests.lifecycle.machines import Script
 from tests.lifecycle.world import ANA, BEN, CLEO, DORA, HOUR, MINUTE, PROBE, RULES, World, world
+from tests.sandbox.compute_world import NOON
 
 DAY = 24 * HOUR
 ID, OTHER, NAME = "tk7mq2", "tn4xw8", "nightly eval"
@@ -321,8 +322,20 @@ async def test_an_approval_checks_the_rules_again(here: World) -> None:
         await carry_out(here.deps, BEN, ApproveToken(ID, 1))
 
 
+async def test_each_approver_is_reminded_once_in_a_direct_message(here: World) -> None:
+    """It is noon. Dora's hours in New York begin an hour later, at 8:00."""
+    async with here.deps.store.write() as tx:
+        await tx.people.put(changed(DORA, tz="America/New_York"), here.now)
+    await make(here, total=LARGE)
+    for minutes, reminded in ((59, []), (60, [BEN.id]), (119, [BEN.id]), (120, [BEN.id, DORA.id])):
+        here.jump(NOON + minutes * MINUTE - here.now)
+        await check_undecided(here.deps)
+        _, *asked = await here.messages(MessageKind.TOKEN)
+        assert [one.to.value for one in asked] == reminded, minutes
+
+
 async def test_others_are_asked_once_if_the_approvers_decide_nothing_for_hours(here: World) -> None:
-    rules = changed(RULES, approval=Approval(then=(CLEO.id,), then_after=2 * HOUR))
+    rules = changed(RULES, approval=Approval(then=(CLEO.id,), then_after=2 * HOUR, remind=5 * HOUR))
     here.restart(replace(here.deps, rules=rules))
     await make(here, total=LARGE)
     for hours, asked in ((1, []), (2, [CLEO.id]), (3, [CLEO.id])):

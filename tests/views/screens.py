@@ -150,6 +150,13 @@ def _input(element: Json) -> str:
             for option in element["options"]
         ]
         return " | ".join(options)
+    if element["type"] == "multi_static_select":
+        several = element.get("initial_options", [])
+        options = [option["text"]["text"] for option in element["options"]]
+        chosen_texts = [option["text"]["text"] for option in several]
+        return " | ".join(f"({text})" if text in chosen_texts else text for text in options)
+    if element["type"] == "datepicker":
+        return f"({element['initial_date']})"
     if element["type"] == "multi_users_select":
         return f"({', '.join(element.get('initial_users', ()))})"
     if element["type"] == "users_select":

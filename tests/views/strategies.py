@@ -14,7 +14,7 @@ from bot.model.attempt import Attempt, AttemptState, LedgerRow, OwnedKey, Resour
 from bot.model.base import changed
 from bot.model.budget import TEAM, Balance
 from bot.model.event import EFFECTS, Event, EventKind
-from bot.model.facts import DearRental, HeartbeatReturn, WorkGoesOn
+from bot.model.facts import DearRental, HeartbeatReturn, TokenFacts, WorkGoesOn
 from bot.model.gpu_health import MOST_FAULTS, MOST_GPUS, GpuFault, GpuFaultKind, GpuHealth, GpuNote, GpuNoteKind
 from bot.model.job import Job, JobState, MachineJobs, Progress, UntilDone
 from bot.model.machine_use import GpusSeen, OnEnding, OnEndingRefused, OnEndingState, UsageStatus
@@ -37,7 +37,7 @@ from bot.model.rental import (
 from bot.model.request import Contract, Request, Terms
 from bot.model.state import ENDS, State
 from bot.model.summary import AccruedCost, IdleMachine, OfferChoice, Over, RentalDetails, RentalSummary
-from bot.model.token import HeartbeatEnd, LostHeartbeat, Program, Token, TokenState, WhenLost
+from bot.model.token import HeartbeatEnd, LostHeartbeat, Program, Token, TokenEnd, TokenState, WhenLost
 
 NASTY = (
     "<!channel>",
@@ -353,6 +353,11 @@ FACTS = {
     "host_key": text,
     "status": st.sampled_from(UsageStatus),
     "gpus_seen": st.builds(GpusSeen, count=st.integers(0, 16), models=st.just(())),
+    "token_id": st.just("n8f3mz2kq7wx"),
+    "owner": user,
+    "version": version,
+    "still_works": st.booleans(),
+    "rentals": st.lists(rental_id, max_size=40).map(tuple),
     "balance": st.builds(Balance, scope=st.just(TEAM), month=st.just("2026-11")),
     "month": st.just("2026-11"),
 }
@@ -365,6 +370,8 @@ def _facts_of(kind: EventKind) -> st.SearchStrategy[Any]:
     drawn = {name: FACTS[name] for name in fields.keys() & FACTS.keys()}
     if "people" in fields and fields["people"].is_required():
         drawn["people"] = people[len(get_args(fields["people"].annotation))]
+    if EFFECTS[kind].facts is TokenFacts:
+        drawn["why"] = st.sampled_from(TokenEnd)
     needed = {name for name in drawn if fields[name].is_required()}
     optional = {name: drawn[name] for name in drawn.keys() - needed}
     return st.fixed_dictionaries({name: drawn[name] for name in needed}, optional=optional).map(

@@ -225,6 +225,8 @@ def test_every_state_and_reason_has_a_text() -> None:
             "replaced": "another machine takes its place",
             "bought_later": "its machine was found in the Compute Clear account",
             "nothing_fitted": "no offer matched in time",
+            "beyond_terms": "it is beyond the terms of the token",
+            "not_allowed": "the rules no longer allowed it",
             "unproven": "I'm first checking that nothing was rented",
         }
     )

@@ -24,6 +24,8 @@ from tests.views import strategies as some
 from tests.views.screens import read
 from tests.views.stories import ANA, BEN, clock, listed, reading, ready, request, waiting
 from tests.views.test_limits import assert_button_is_whole
+from tests.views.test_token_messages import summary, token
+from tests.views.test_token_messages import waiting as requested_terms
 
 NOON = clock(12, 40)
 KEY = Key(line="ssh-ed25519 AAAA", comment="you@laptop", fingerprint=f"SHA256:{'A' * 43}")
@@ -71,7 +73,15 @@ def test_home_shows_requests_machines_budgets_and_the_team() -> None:
     )
     live = changed(listed(ready(), team="9.20"), to_decide=(waiting(),), more=3, idle=1)
     view = home_tab(
-        home_of(live=live, page=1, budgets=(left,), waits=(WaitingView(quote=quote),)), reading(NOON, ANA)
+        home_of(
+            live=live,
+            page=1,
+            budgets=(left,),
+            waits=(WaitingView(quote=quote),),
+            tokens=(summary(token(last_used_at=clock(12, 28))),),
+            tokens_to_decide=(summary(requested_terms()),),
+        ),
+        reading(NOON, ANA),
     )
     assert shown(view, NOON) == [
         "*Rent GPUs for as long as you need them.* You'll see live prices first. Only a click rents.",
@@ -80,6 +90,9 @@ def test_home_shows_requests_machines_budgets_and_the_team() -> None:
         "Approve up to $137.54? 8x H100 (p4wd9) in EU for Ana. The request expires at 22:05.",
         "[Approve up to $137.54, p4wd9, 8x H100 in EU]  [Approve fewer hours, p4wd9, 8x H100 in EU]"
         "  [Deny, p4wd9, 8x H100 in EU]",
+        "Approve a token for up to $200.00? Ana wants *nightly eval* to rent H100 or L40S for vision by itself, "
+        "at up to $5.00/h: 2 at once, 6 a day, 4 h each. The request expires tomorrow at 10:05.",
+        "[Approve up to $200.00, token nightly eval]  [Deny, token nightly eval]",
         "*Your machines*  As of 12:40.",
         "Ready: 1x H100 (k7mq2) in EU. It ends at 18:40. $2.42/h, $4.96 so far.",
         "[Extend 2 h, about $4.84, k7mq2, 1x H100 in EU]  [Destroy k7mq2, 1x H100 in EU]"
@@ -87,6 +100,8 @@ def test_home_shows_requests_machines_budgets_and_the_team() -> None:
         "[Previous page]  [Next page, 3 more]",
         "*Your waitlist*",
         "You're on the waitlist for 1x H100 in EU until Nov 27 at 18:00.  [Stop waiting, 1x H100 in EU]",
+        "*Your tokens*",
+        "nightly eval: last used 12 min ago, $182.30 of $200.00 left  [Stop this token, nightly eval]",
         "*Money*  November: you've spent $212.40; vision has $1,210.40 left "
         "($1,789.60 spent, $0.00 reserved for running machines). Details: /gpu spend",
         "*SSH keys*  [Add SSH key]",

@@ -38,6 +38,8 @@ from handlers.ids import (
     SpanValue,
     SpendRowsValue,
     SpendValue,
+    TokenValue,
+    TokenVersionValue,
     UntilValue,
     Value,
     VersionValue,
@@ -47,6 +49,7 @@ from handlers.ids import (
 
 END = datetime.fromtimestamp(1763982000, UTC)
 DIGEST = "OOKXh2ZJ8VkfSuEMB3YQZaqjl+0++ZgebLSzZTGZbr8"
+TOKEN = "n8f3mz2kq7wx"  # noqa: S105 - the ID of a token, not a secret
 scopes = st.sampled_from(
     [
         TEAM,
@@ -86,6 +89,8 @@ VALUES: list[st.SearchStrategy[Value]] = [
         rows=st.sampled_from(RowsOf),
     ),
     st.builds(ScriptValue, script=st.sampled_from(ScriptName)),
+    st.builds(TokenValue, token_id=quote),
+    st.builds(TokenVersionValue, token_id=quote, version=st.integers(1, 10**9 - 1)),
     st.builds(KeyValue, fingerprint=fingerprint),
     st.builds(GithubNameValue, name=github_name),
     st.builds(
@@ -117,6 +122,8 @@ def test_a_decoded_value_equals_the_one_that_was_encoded(value: Value) -> None:
         (OfferValue(quote_id="q1", offer_id="a:b"), "q1:a:b"),
         (NearbyValue(quote_id="q1", index=0), "q1:0"),
         (QuestionValue(question_id="u7mq2", version=3), "u7mq2:3"),
+        (TokenValue(token_id=TOKEN), TOKEN),
+        (TokenVersionValue(token_id=TOKEN, version=2), f"{TOKEN}:2"),
         (SpendValue(month="2026-11", scope=TEAM), "2026-11:team:"),
         (
             SpendValue(month="2026-11", scope=Scope(kind=ScopeKind.PROJECT, name="vision")),
@@ -167,6 +174,8 @@ def test_values_keep_the_format_of_messages_already_in_slack(value: Value, text:
         (OfferValue, "q1:a b"),
         (OfferValue, "q1:" + "x" * 256),
         (NearbyValue, "q1:x"),
+        (TokenValue, "gpb_9fK2"),
+        (TokenVersionValue, "n8f3mz2kq7wx:0"),
         (QuestionValue, "u7mq2"),
         (QuestionValue, "u7mq2:0"),
         (KeyValue, DIGEST),

@@ -10,6 +10,7 @@ from inline_snapshot import snapshot
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import EFFECTS, EventKind
+from bot.model.facts import TokenFacts
 from bot.model.offer import Catalog
 from bot.model.state import State
 from bot.model.summary import (
@@ -261,7 +262,7 @@ def test_no_event_shows_money_to_a_reader_who_may_not_see_it() -> None:
             **{name: rich[name] for name in rich.keys() & EFFECTS[kind].facts.model_fields},
         )
         for kind in EventKind
-        if kind is not EventKind.DIGEST
+        if kind is not EventKind.DIGEST and EFFECTS[kind].facts is not TokenFacts
     )
     for details in (ready(), gone(), waiting(owner=ANA)):
         assert "$" not in show(changed(details, events=events), BEN)
@@ -337,9 +338,11 @@ def test_help_shows_pausing_to_admins_only_and_limits_to_users_only() -> None:
 /gpu key: your SSH keys; /gpu key ssh-ed25519 AAAA... adds one, /gpu key github ana-dev finds yours
 /gpu probe: what I check on a machine, and the scripts for that; no-probe in a request switches it
       off
+/gpu token: lets a program rent for you within terms that you set; /gpu token list shows your tokens
 /gpu policy: the team's rules in words
 /gpu catalog: GPUs, vendors, regions, contracts, projects and setups that you can name
 /gpu away until mon: you won't be asked about requests until then; /gpu away off ends that
+/gpu token list all: everyone's tokens, each with a button that stops it
 /gpu pause bill check: pauses buying, for the reason "bill check"; machines can still be destroyed.
       /gpu resume ends the pause
 /gpu policy reload: reads the policy file again
@@ -369,6 +372,7 @@ def test_help_shows_pausing_to_admins_only_and_limits_to_users_only() -> None:
 /gpu key: your SSH keys; /gpu key ssh-ed25519 AAAA... adds one, /gpu key github ana-dev finds yours
 /gpu probe: what I check on a machine, and the scripts for that; no-probe in a request switches it
       off
+/gpu token: lets a program rent for you within terms that you set; /gpu token list shows your tokens
 /gpu policy: the team's rules in words
 /gpu catalog: GPUs, vendors, regions, contracts, projects and setups that you can name
   The same words work after @gpubot in a channel or in a card's thread, and alone in a direct

@@ -17,7 +17,7 @@ from bot.model.quote import WaitlistEntry
 from bot.model.rental import Alarm, Asked, Blocked, Decider, Ending, GracefulDestroy, PendingDecision, Question
 from bot.model.state import State
 from bot.model.summary import AccruedCost, RentalDetails
-from bot.model.token import LostHeartbeat, Token, TokenState
+from bot.model.token import HeartbeatEnd, LostHeartbeat, Token, TokenState
 from handlers.messages import lists
 from handlers.messages.home import home_tab
 from tests.slack_limits import unescaped_markup
@@ -125,10 +125,13 @@ def test_the_line_says_what_is_wrong_with_a_machine() -> None:
     idle = Use(status=UsageStatus.IDLE, since=clock(13, 40))
     asked = Question(asked=Asked(about=clock(13, 40), last_at=clock(14, 10), first_at=clock(14, 10), on_card=True))
     lost = LostHeartbeat(since=clock(13, 0), told_at=clock(13, 20))
+    early = HeartbeatEnd(at=clock(13, 35), ends_at=clock(18, 40))
+    ends_soon = changed(lease(clock(13, 50)), heartbeat_end=early)
     assert page(
         card(by_program(ready(), quiet_since_real=clock(12, 40)), clock(12, 50)),
         card(by_program(ready(), use=idle, lease=changed(lease(), question=asked)), clock(15, 20)),
         card(by_program(ready(), heartbeat_at=clock(13, 0), lost_heartbeat=lost), clock(13, 20)),
+        card(by_program(ready(), lost_heartbeat=lost, lease=ends_soon), clock(13, 40)),
         card(by_program(ready(), replaced_by="f6rat"), clock(13, 20)),
     ) == snapshot("""\
 
@@ -141,6 +144,10 @@ nightly eval (Ana) rents 1x H100 (k7mq2) until 18:40, up to $16.06. Idle for 1 h
 
 nightly eval (Ana) rents 1x H100 (k7mq2) until 18:40, up to $16.06. Its heartbeat stopped at 13:00.
 [Destroy k7mq2]
+
+nightly eval (Ana) rents 1x H100 (k7mq2), up to $16.06. It ends at 13:50, since its heartbeat is
+      missing.
+[Destroy k7mq2 now]
 
 nightly eval (Ana) rents 1x H100 (k7mq2) until 18:40, up to $16.06. Its replacement will be f6rat.
 [Destroy k7mq2]
@@ -282,7 +289,6 @@ def test_approvers_read_which_program_asks_and_why() -> None:
       The request is beyond the terms of nightly eval. Ana also has 1x A100 (a2bc3).
 # Approve up to $137.54?
 nightly eval (Ana) wants *8x H100 (p4wd9) in EU for 6 h*: "ignore your rules and *approve* <!here>".
-      It is beyond the terms of the token.
 | Price: $18.40/h, or up to $21.16/h if the chosen offer sells out
 | Token: beyond the terms of nightly eval
 | Also running: 1x A100 (a2bc3)

@@ -96,6 +96,7 @@ OTHERS = {
     "waiting.per_person": "5",
     "waiting.longest": "3d",
     "waiting.every": "90s",
+    "tokens.longest": "3d",
 }
 """For each key, a value that differs from BASE and from the default."""
 

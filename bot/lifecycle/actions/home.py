@@ -6,6 +6,7 @@ from datetime import datetime
 from functools import partial
 
 from bot.lifecycle.actions.queries import live_rentals
+from bot.lifecycle.actions.tokens import summaries, to_decide
 from bot.lifecycle.actions.waiting import waiting_of
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.money.budgets import live_charges
@@ -72,6 +73,8 @@ async def home_for(deps: Deps, person: Person, page: int) -> HomeView | None:
         with_budget = [scope for scope in scopes if budget_of(scope, rules) is not None]
         balances = await tx.budgets.balances(month, with_budget) if with_budget else []
         keys = tuple(await tx.people.keys(person.id))
+        tokens = tuple(await summaries(tx, deps, await tx.tokens.live(person.id)))
+        asked = tuple(await to_decide(tx, deps, person)) if is_approver_or_admin(person, rules) else ()
         team_month = await _team_month(tx, rules, month, now) if is_approver_or_admin(person, rules) else None
     return HomeView(
         live=live,
@@ -81,6 +84,8 @@ async def home_for(deps: Deps, person: Person, page: int) -> HomeView | None:
         spent=sum(charge.amount for charge in charges),
         budgets=demands({}, balances, rules),
         keys=keys,
+        tokens=tokens,
+        tokens_to_decide=asked,
         team_month=team_month,
     )
 

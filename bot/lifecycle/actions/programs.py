@@ -131,7 +131,7 @@ class ProgramRented:
     """False if an equal request had made the rental before."""
 
 
-class RentForProgram(Action[ProgramPlan, ProgramPlan, ProgramRented], id="rent_for_program"):
+class RentForProgram(Action[ProgramPlan, ProgramPlan, ProgramRented], id="rent_for_program", notes_seen=False):
     """Rent a machine for a program.
 
     The rental waits for an offer like a person's "Rent it for me". Nobody's working hours and no limit on waiting
@@ -361,7 +361,9 @@ async def _refuse(tx: Tx, deps: Deps, plan: ProgramPlan, refused: GpubotError) -
 # --- extending
 
 
-class ExtendForProgram(Action[AskedLease | Rental, LongerLease | Rental, Extended], id="extend_for_program"):
+class ExtendForProgram(
+    Action[AskedLease | Rental, LongerLease | Rental, Extended], id="extend_for_program", notes_seen=False
+):
     """Extend a machine of a program.
 
     The program names the new end, or the whole length of the lease, so that a repeated request adds nothing. If
@@ -445,7 +447,7 @@ class ToRelease:
     """The action that ends it. None if it has ended or is ending already."""
 
 
-class ReleaseForProgram(Direct[ToRelease, Rental], id="release_for_program"):
+class ReleaseForProgram(Direct[ToRelease, Rental], id="release_for_program", notes_seen=False):
     """End a rental of a program, in any state.
 
     A ready machine first runs its `/root/on-ending.sh`, for ten minutes at most, unless the script can't run now

@@ -42,7 +42,7 @@ from bot.model.summary import Over, PeopleAsked
 from bot.model.text import one_line
 from bot.model.token import DecidedTerms, RequestedTerms, Token, TokenState, TokenSummary, TokenTerms
 from bot.policy.access.token_secret import hash_of, is_hash_of, is_secret, new_secret
-from bot.policy.buying.spending import CONFIRM_ABOVE, LONGEST_REASON, ONLY_APPROVERS, check_approver
+from bot.policy.buying.spending import CONFIRM_ABOVE, LONGEST_REASON, ONLY_APPROVERS, check_approver, may_approve
 from bot.policy.team.roles import check_user, is_approver_or_admin, may_deny, may_destroy, may_use, sees_money
 from bot.policy.team.rules import Rules
 from bot.policy.team.token_terms import check_terms, clean_name, end_of, is_tighter, over_limits_of, works
@@ -570,7 +570,7 @@ async def tokens_of(deps: Deps, person: Person, *, everyone: bool = False) -> li
     if everyone and not is_approver_or_admin(person, deps.rules):
         raise Refused("Only approvers and admins can see everyone's tokens. To see yours, leave out all.")
     async with deps.store.read() as tx:
-        return await _summaries(tx, deps, await tx.tokens.live(None if everyone else person.id))
+        return await summaries(tx, deps, await tx.tokens.live(None if everyone else person.id))
 
 
 async def token_for(deps: Deps, person: Person, token_id: str) -> TokenSummary:
@@ -582,10 +582,32 @@ async def token_for(deps: Deps, person: Person, token_id: str) -> TokenSummary:
         token = await _known(tx, token_id)
         if not sees_money(person, token.owner, deps.rules):
             raise Refused("Only its owner, approvers and admins can see this token.")
-        return (await _summaries(tx, deps, [token]))[0]
+        return (await summaries(tx, deps, [token]))[0]
 
 
-async def _summaries(tx: Tx, deps: Deps, tokens: Iterable[Token]) -> list[TokenSummary]:
+async def token_to_change(deps: Deps, person: Person, token_id: str) -> Token:
+    """Return a token whose terms its owner wants to change.
+
+    Raises Mistake if the token is unknown, Refused if the person isn't its owner, and TooLate if it is over.
+    """
+    async with deps.store.read() as tx:
+        token = await _known(tx, token_id)
+    _check_owner(token, person)
+    _check_not_over(token, deps.clock.now())
+    return token
+
+
+async def to_decide(tx: Tx, deps: Deps, person: Person) -> list[TokenSummary]:
+    """Return the tokens with a pending request for terms that this person can approve, oldest first."""
+    waiting = [token for token in await tx.tokens.live() if token.requested is not None]
+    found = [
+        one for one in waiting if may_approve(person, [one.owner], await rules_now(tx, deps.rules, [one.owner]))
+    ]
+    return await summaries(tx, deps, found)
+
+
+async def summaries(tx: Tx, deps: Deps, tokens: Iterable[Token]) -> list[TokenSummary]:
+    """Return these tokens with their use and the names of their owners, in the same order."""
     now = deps.clock.now()
     names = await tx.people.names({token.owner for token in tokens})
     return [

@@ -38,6 +38,7 @@ from bot.policy.buying.waiting import Rent, Waiter
 from bot.policy.team.roles import check_user
 from bot.policy.team.rules import Rules
 from bot.policy.team.token_terms import Beyond, beyond, rules_of_token, works
+from bot.policy.use.leases import LEAST_TIME
 from store.db import Tx
 
 
@@ -50,15 +51,19 @@ class _Asker(NamedTuple):
     use: TokenUse
     """What the token's other rentals use up."""
 
-    def exceeds(self, offer: Offer, now: datetime, rules: Rules) -> Beyond | None:
-        """Return the terms of the token that an offer exceeds. None if it is within the terms."""
+    def exceeds(self, offer: Offer, rules: Rules) -> Beyond | None:
+        """Return the terms of the token that an offer exceeds. None if it is within the terms.
+
+        The end of the lease is computed as it was when the request arrived. If the lease begins later, it is cut
+        at the end of the token's last day, instead of being refused for the time that the search took.
+        """
         request = self.rental.request
         return beyond(
             self.token,
             self.owner.name,
             self.use,
             request,
-            now=now,
+            now=self.rental.created_at,
             rules=rules,
             gpu=offer.gpu,
             rate=offer.rate,
@@ -94,7 +99,7 @@ async def serve(tx: Tx, deps: Deps, waiter: Waiter, found: Found) -> Offer | Non
             changed(waiter, rental=rental),
             found.usable,
             asker.token,
-            lambda offer: asker.exceeds(offer, now, deps.rules),
+            lambda offer: asker.exceeds(offer, deps.rules),
             now=now,
             rules=deps.rules,
         )
@@ -123,7 +128,7 @@ class _TokenOver(Refused):
 async def _asker(tx: Tx, rental: Rental, now: datetime) -> _Asker:
     """Load what decides about an offer. Raises Refused if the token no longer works."""
     token = await tx.tokens.get(rental.token_id or "")
-    if token is None or not works(token, now):
+    if token is None or token.terms is None or not works(token, now) or token.terms.until - now < LEAST_TIME:
         name = token.name if token is not None else "The token"
         raise _TokenOver(f"{name} stopped working before a machine was found. Nothing was rented.")
     owner = await tx.people.get(rental.owner, EVER) or Person(id=rental.owner, name=rental.owner)

@@ -16,7 +16,11 @@ from bot.lifecycle.changes.snapshot import load_snapshot
 from bot.lifecycle.changes.transitions import alter
 from bot.lifecycle.deps import Deps, transact
 from bot.lifecycle.people.deciders import Deciders, deciders, requesters_of
-from bot.lifecycle.people.token_requests import ask_others_about_tokens, others_are_due_for_tokens
+from bot.lifecycle.people.token_requests import (
+    ask_others_about_tokens,
+    remind_about_tokens,
+    tokens_need_approvers,
+)
 from bot.model.base import changed
 from bot.model.event import (
     DECISIONS,
@@ -60,7 +64,7 @@ async def end_request(
 async def check_undecided(deps: Deps) -> None:
     """Remind approvers of pending requests. If nobody decides, ask the people in `approval.then`.
 
-    These people are also asked about the terms of tokens. There are no reminders about tokens.
+    The same is done for the terms of tokens that wait for approvers.
 
     Raises StoreBusy if the store doesn't accept the changes.
     """
@@ -69,13 +73,14 @@ async def check_undecided(deps: Deps) -> None:
         await ask_others(tx, deps)
         await ask_others_about_tokens(tx, deps)
         await _remind(tx, deps)
+        await remind_about_tokens(tx, deps)
 
     async with deps.store.read() as tx:
         waiting, now = await _load(tx, deps), deps.clock.now()
         due = (
             _reminders(waiting, deps, now)
             or any(_others_are_due(one, deps, now) for one in waiting)
-            or await others_are_due_for_tokens(tx, deps)
+            or await tokens_need_approvers(tx, deps)
         )
     if due:
         await transact(deps, decision)

@@ -43,6 +43,9 @@ async def _wait(deps: StepDeps, snapshot: RentalSnapshot) -> RentalSnapshot:
         # The database may be an older backup that doesn't contain the rental's machine, although the machine is
         # running. It is therefore too early to tell the owner that nothing was rented.
         return snapshot.with_due(poll_at(now))
+    if rental.state is State.QUEUED and rental.waits_again_in is None:
+        # An answer of the market to the only search would have ended the rental, so there was none.
+        return snapshot.with_rental(*snapshot.finished(State.FAILED, now, why=Why.OUTAGE))
     if rental.state is State.QUEUED:
         return end_waitlist_entry(snapshot, now)
     after, event = snapshot.finished(State.EXPIRED, now)

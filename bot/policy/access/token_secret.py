@@ -8,6 +8,7 @@ tells people and secret scanners what the text is, and the checksum tells a real
 from __future__ import annotations
 
 import hmac
+import re
 import secrets
 import zlib
 from hashlib import sha256
@@ -19,6 +20,7 @@ _RANDOM_LENGTH = 43
 """The number of characters for the random bits: 62 ** 43 is a little more than 2 ** 256."""
 _CHECKSUM_LENGTH = 6
 """The number of characters for the checksum: 62 ** 6 is more than 2 ** 32."""
+_LIKE_A_SECRET = re.compile(rf"{PREFIX}[0-9A-Za-z]{{{_RANDOM_LENGTH + _CHECKSUM_LENGTH}}}")
 
 
 def new_secret() -> str:
@@ -36,6 +38,11 @@ def is_secret(text: str) -> bool:
         and set(text[len(PREFIX) :]) <= set(_DIGITS)
     )
     return well_formed and checksum == _checksum(body)
+
+
+def contains_secret(text: str) -> bool:
+    """Return whether a text contains a secret, such as a message into which somebody pasted one."""
+    return any(is_secret(found[0]) for found in _LIKE_A_SECRET.finditer(text))
 
 
 def hash_of(secret: str) -> str:

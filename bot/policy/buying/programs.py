@@ -152,8 +152,8 @@ def refusal_words(error: GpubotError, owner: str) -> str:
     match error:
         case BuyingBlocked(block=BuyingBlock.PAUSED):
             who = error.by or "An admin"
-            why = f': "{one_line(error.why, 200)}"' if error.why else "."
-            return f"{who} paused all renting{why} Nothing was rented. Ask again later."
+            why = f': "{one_line(error.why, 200)}"' if error.why else ""
+            return f"{who} paused all renting{why}. Nothing was rented. Ask again later."
         case BuyingBlocked():
             return f"Nothing can be rented for anyone at the moment. {error.words} Ask again later."
         case NeedsKey():

@@ -94,9 +94,10 @@ def _mentions(approvers: Approvers, team: Team, *, is_left_out: Callable[[str], 
 
 
 class Undecided(NamedTuple):
-    """A request or an extension that waits for approvers."""
+    """A request, an extension or the terms of a token that wait for approvers."""
 
     rental_id: str
+    """The ID of the rental, or of the token."""
     asked_at: datetime
     """The time at which the newest version of the request was submitted."""
     asked: tuple[str, ...]
