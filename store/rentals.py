@@ -119,11 +119,12 @@ _NOTE_HEARTBEAT = update(rentals).where(_c.id == bindparam("key")).values(heartb
 _OF_TOKEN = select_by(_c.token_id, _c.created_at, _c.id)
 _LIVE_OF_TOKEN = _OF_TOKEN.where(_c.live)
 _OF_KEY = select_by(_c.token_id).where(_c.idempotency_key == bindparam("idempotency_key"))
-_BEGUN_SINCE = (
+_MADE_SINCE = (
     select(_c.created_at)
-    .where(_c.token_id == bindparam("key"), _c.created_at > bindparam("since"), or_(_c.live, _c.attempts > 0))
+    .where(_c.token_id == bindparam("key"), _c.created_at > bindparam("since"))
     .order_by(_c.created_at)
 )
+_BEGUN_SINCE = _MADE_SINCE.where(or_(_c.live, _c.attempts > 0))
 _RELEASED = and_(bindparam("releases", type_=Boolean), claims.held(rentals))
 _next = param(_c.due_at, "next_due")
 _seen = param(_c.lease_seen_at, "seen")
@@ -276,6 +277,13 @@ class Rentals(Attempts, Costs, claims.DueTable[ClaimedRental]):
         Rentals that ended before anything was bought are left out, for example if every offer was sold out.
         """
         return list(await self._conn.scalars(_BEGUN_SINCE, {"key": token_id, "since": since}))
+
+    async def made_with(self, token_id: str, since: datetime) -> list[datetime]:
+        """Return the times at which a token's rentals since `since` were made, oldest first.
+
+        Rentals that ended before anything was bought are included.
+        """
+        return list(await self._conn.scalars(_MADE_SINCE, {"key": token_id, "since": since}))
 
     async def states(self) -> dict[State, int]:
         """Return the number of rentals in each state. Rentals that are over are left out."""

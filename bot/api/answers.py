@@ -324,7 +324,7 @@ def _ending(rental: Rental, now: datetime) -> str:
 
 def _over(rental: Rental, state: ProgramState, detail: str, now: datetime) -> str:
     if state is ProgramState.DENIED:
-        return detail or "An approver denied the request."
+        return f'An approver denied the request: "{detail}".' if detail else "An approver denied the request."
     if detail:
         return detail
     match state:

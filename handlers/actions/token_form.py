@@ -9,6 +9,7 @@ from decimal import Decimal
 from bot.errors import MarketAway, WrongTerm
 from bot.lifecycle.actions import action as actions
 from bot.lifecycle.actions import tokens
+from bot.model.base import changed
 from bot.model.budget import UNASSIGNED
 from bot.model.money import in_dollars, micros
 from bot.model.offer import Catalog
@@ -182,9 +183,8 @@ def _models(catalog: Catalog | None, terms: TokenTerms) -> Json:
         return blocks.text_input(Field.MODELS, "GPUs", value=typed, hint=hint, longest=400, required=False)
     names = dict.fromkeys([*terms.models, *catalog.gpus])
     options = [option(gpu(name), model_value(name)) for name in names]
-    return blocks.several(
-        Field.MODELS, "GPUs", options, chosen=[model_value(name) for name in terms.models], required=False
-    )
+    chosen, hint = [model_value(name) for name in terms.models], "Only a token that rents needs them."
+    return blocks.several(Field.MODELS, "GPUs", options, chosen=chosen, hint=hint, required=False)
 
 
 def secret_dialog(made: tokens.TokenMade, rules: Rules) -> Modal:
@@ -251,11 +251,16 @@ async def open_change(context: Context, interaction: UserInteraction, value: Tok
     """
     person, deps = interaction.person, context.deps
     token = await tokens.token_to_change(deps, person, value.token_id)
+    terms = token.newest_terms
+    if terms.access is Access.LOOK:
+        # These terms contain no amounts. Propose the usual ones, in case the owner now lets the program rent.
+        proposed = proposed_terms(person, interaction.origin.channel, deps.rules, deps.clock.now())
+        terms = changed(proposed, access=Access.LOOK, until=terms.until)
     form = form_dialog(
         context.catalog(),
         context.reader(person),
         token.id,
-        token.newest_terms,
+        terms,
         projects=projects_to_name(person, deps.rules),
         name=token.name,
     )

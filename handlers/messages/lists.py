@@ -55,11 +55,11 @@ from handlers.phrases.rental_text import (
     new_one_text,
     people,
     place,
+    program_name,
     receipt,
     setup_text,
     so_far,
     state_word,
-    token_name,
     variant,
     vendor,
     wanted,
@@ -225,7 +225,7 @@ def line(details: RentalSummary, *, owned: bool, times: Times, use: bool = True)
         use: Whether to include the usage status and the work of the machine.
     """
     rental = details.rental
-    whom = f" for {token_name(rental.program)}" if rental.program is not None else ""
+    whom = f" for {program_name(rental.program)}" if rental.program is not None else ""
     whom = whom if owned else f" for {people(details)}"
     money = details.sees_money and not rental.state.over
     rate = per_hour(rental.rate) if rental.rate is not None else ""

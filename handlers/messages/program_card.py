@@ -17,6 +17,7 @@ from handlers.ids import Action, RentalValue
 from handlers.messages.card import current_purchase, failures_text, in_steps, is_starting, refresh_after
 from handlers.messages.replacing import NO_SSH_ANSWER
 from handlers.messages.requests import length_text
+from handlers.messages.tokens import stop_button as stop_token_button
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Json, Rendered, button
 from handlers.phrases.ends import at_its_end, ends_fact, graceful_destroy_text, lost_heartbeat_text, until_decided
@@ -70,7 +71,8 @@ def _line(details: RentalDetails, reader: Reader) -> str:
             return _being_destroyed(details, times)
     why = rental.blocked.why if rental.blocked is not None else None
     rents = f"{people(details)} rents {_what(rental, times)}, up to {say_at_most(rental.terms.total)}."
-    return join(rents, current_purchase(details)[1], f"It's on hold because {reason(why)}." if why else "")
+    tries = current_purchase(details)[1] if details.attempts else ""
+    return join(rents, tries, f"It's on hold because {reason(why)}." if why else "")
 
 
 def _what(rental: Rental, times: Times) -> str:
@@ -175,4 +177,7 @@ def _buttons(details: RentalDetails) -> list[Json | None]:
         end = stop_button(rental.quote_id, rental.id)
     else:
         end = button("Cancel", Action.CANCEL, this)
-    return [end]
+    token = details.token
+    if token is None or token.state is TokenState.STOPPED:
+        return [end]
+    return [end, stop_token_button(token.id, token.name)]

@@ -349,6 +349,9 @@ def _extension(context: EventContext[Any], extension: Extension, pings: str) -> 
     terms, ends_at = extension.terms, rental.running_lease.ends_at
     owned_by = details.owner or Person(id=rental.owner, name="")
     limits = rules_of_owner(context.reader.rules, rental.project, owned_by)
+    over = over_limits(terms.price, terms.total, limits)
+    if not over and rental.program is not None:
+        over = (Over.TOKEN,)
     longer = extension.ends_at - ends_at
     rate = rental.rate if rental.rate is not None else terms.price
     total = say_at_most(terms.total)
@@ -367,11 +370,7 @@ def _extension(context: EventContext[Any], extension: Extension, pings: str) -> 
                 f"{per_hour(rate)}, {spent}, up to {total} in all",
                 f"It costs {per_hour(rate)}, {spent}, and then up to {total} in all. {until}",
             ),
-            limits_fact(
-                over_limits(terms.price, terms.total, limits) if rental.program is None else (Over.TOKEN,),
-                limits,
-                rental.program,
-            ),
+            limits_fact(over, limits, rental.program),
             budget_fact(details.demands, details.names, times),
             _also_running(details, times),
         ),

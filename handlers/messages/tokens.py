@@ -131,31 +131,30 @@ def needs_approver(terms: TokenTerms, rules: Rules) -> str:
 
     Empty if they need none.
     """
-    over, alone = over_limits_of(terms, rules), rules_of_project(rules, terms.project).auto_approve
-    return listed(
-        [
-            *(
-                [f"{limit_per_hour(terms.per_hour)} is over the limit of {limit_per_hour(alone.per_hour)}"]
-                if Over.PER_HOUR in over
-                else []
-            ),
-            *(
-                [f"{say_at_most(terms.total)} is over the limit of {limit(alone.total)}"]
-                if Over.TOTAL in over
-                else []
-            ),
-            *([f"{always_asked(rules)} always need approval"] if Over.ALWAYS in over else []),
-        ]
-    )
+    over = [f"{amount} is over the limit of {most}" for amount, most in _over_limits(terms, rules)]
+    return listed([*over, *filter(None, [_always(terms, rules)])])
 
 
 def _exceeded(terms: TokenTerms, rules: Rules) -> str:
     """Return the limits that terms exceed: `over the limits of $10.00/h and $100.00`. Empty if there are none."""
-    over, alone = over_limits_of(terms, rules), rules_of_project(rules, terms.project).auto_approve
-    amounts = {Over.PER_HOUR: limit_per_hour(alone.per_hour), Over.TOTAL: limit(alone.total)}
-    names = [amount for which, amount in amounts.items() if which in over]
+    names = [most for _, most in _over_limits(terms, rules)]
     limits = f"over the {'limits' if len(names) > 1 else 'limit'} of {' and '.join(names)}" if names else ""
-    return join(limits, f"{always_asked(rules)} always need approval" if Over.ALWAYS in over else "", by=" · ")
+    return join(limits, _always(terms, rules), by=" · ")
+
+
+def _over_limits(terms: TokenTerms, rules: Rules) -> list[tuple[str, str]]:
+    """Return the amounts that are too high for a token without an approver, each with its limit."""
+    over, alone = over_limits_of(terms, rules), rules_of_project(rules, terms.project).auto_approve
+    amounts = {
+        Over.PER_HOUR: (limit_per_hour(terms.per_hour), limit_per_hour(alone.per_hour)),
+        Over.TOTAL: (say_at_most(terms.total), limit(alone.total)),
+    }
+    return [amount for which, amount in amounts.items() if which in over]
+
+
+def _always(terms: TokenTerms, rules: Rules) -> str:
+    """Return the requests that always need approval, if the token can make such requests. Otherwise empty."""
+    return f"{always_asked(rules)} always need approval" if Over.ALWAYS in over_limits_of(terms, rules) else ""
 
 
 def wants_text(token: Token, terms: TokenTerms, names: Mapping[str, str]) -> str:
@@ -343,7 +342,7 @@ def _decision(context: TokenContext) -> str:
     """Return the text that replaces a question to the approvers that is no longer open."""
     token, decided, times = context.token, context.token.decided, context.reader.times
     if token.next_version > context.version + 1:
-        return f"{context.owner} changed the request for {context.name}. Another message of mine asks about it."
+        return f"{context.owner} changed the request for {context.name}. A newer message of mine shows it."
     if decided is None or decided.version != context.version:
         return f"{context.name} no longer needs a decision."
     if token.state is TokenState.STOPPED and token.over_at == decided.at:

@@ -277,10 +277,11 @@ def people(details: RentalSummary) -> str:
 def renter(details: RentalSummary) -> str:
     """Return the owner's name. If a program rented the machine, return `nightly eval (Ana)`."""
     program = details.rental.program
-    return owner(details) if program is None else f"{token_name(program)} ({owner(details)})"
+    return owner(details) if program is None else f"{program_name(program)} ({owner(details)})"
 
 
-def token_name(program: Program) -> str:
+def program_name(program: Program) -> str:
+    """Return the name of the token with which a program rented a machine, such as `nightly eval`."""
     return as_written(escape(program.token_name, 40))
 
 
@@ -313,7 +314,7 @@ def possessive(details: RentalDetails, reader: Reader) -> str:
     """
     program = details.rental.program
     if program is not None and reader.id == details.rental.owner:
-        return f"{token_name(program)}'s"
+        return f"{program_name(program)}'s"
     return "your" if reader.id == details.rental.owner else f"{owner(details)}'s"
 
 

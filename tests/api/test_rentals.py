@@ -174,7 +174,7 @@ async def test_refusals_name_a_person_and_the_next_step(api: Api) -> None:
     await carry_out(api.world.deps, CLEO, Pause("bill check"))
     assert problem(await api.rent())[1:] == (
         "paused",
-        'Cleo paused all renting: "bill check" Nothing was rented. Ask again later.',
+        'Cleo paused all renting: "bill check". Nothing was rented. Ask again later.',
     )
 
 

@@ -8,7 +8,17 @@ from typing import Any
 
 import pytest
 
-from bot.errors import BeyondTerms, InvalidToken, KeyInUse, Mistake, OverBudget, PrivateKey, Refused, UnknownRental
+from bot.errors import (
+    BeyondTerms,
+    InvalidToken,
+    KeyInUse,
+    Mistake,
+    OverBudget,
+    PrivateKey,
+    Refused,
+    TooLate,
+    UnknownRental,
+)
 from bot.lifecycle.actions import programs, waiting
 from bot.lifecycle.actions.account import Pause
 from bot.lifecycle.actions.action import carry_out
@@ -16,6 +26,7 @@ from bot.lifecycle.actions.deciding import Deny
 from bot.lifecycle.actions.giving import Give
 from bot.lifecycle.actions.programs import ExtendForProgram, ReleaseForProgram
 from bot.lifecycle.actions.quoting import Prices, last_request
+from bot.lifecycle.actions.replacing import Replace
 from bot.lifecycle.actions.tokens import StopToken
 from bot.lifecycle.loops.waitlist import look
 from bot.model.attempt import Why
@@ -33,7 +44,7 @@ from bot.policy.team.rules import Budgets, Limits, WhenOver
 from tests.lifecycle.checks import ends_as
 from tests.lifecycle.machines import Script
 from tests.lifecycle.programs import KEY, TOKEN, add_token, ask, caller, change_token, rent, rented
-from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE, PROBE, SECOND, World, world
+from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE, PROBE, REPLY_TO, SECOND, World, world
 
 
 def use(here: World, **rules: Any) -> None:
@@ -203,6 +214,17 @@ async def test_a_request_beyond_a_budget_follows_the_policy(here: World) -> None
     rental = await ask(here.deps)
     assert rental.state is State.AWAITING_APPROVAL
     assert (await here.until(await here.approve(rental), State.READY)).approved_by == BEN.id
+
+
+async def test_a_budget_that_is_gone_by_the_time_of_the_offer_refuses_it(here: World) -> None:
+    await add_token(here)
+    use(here, budgets=Budgets(person=Decimal(50), over=WhenOver.REFUSE))
+    rental = await ask(here.deps)
+    use(here, budgets=Budgets(person=Decimal(1), over=WhenOver.REFUSE))
+    await here.settle()
+    state, why, words = await end_of(here, rental)
+    assert (state, why) == (State.FAILED, Why.NOT_ALLOWED)
+    assert "and Ana has only $1.00 left in November" in words
 
 
 async def test_a_program_uses_up_nothing_of_its_owners_own_requests(here: World) -> None:
@@ -531,8 +553,11 @@ async def test_a_token_stopped_between_the_search_and_the_purchase_buys_nothing(
 async def test_a_programs_machine_is_neither_given_away_nor_replaced(here: World) -> None:
     await add_token(here)
     rental = await here.until(await ask(here.deps), State.READY)
-    with pytest.raises(Exception, match="was rented by a program with the token nightly eval"):
+    with pytest.raises(TooLate, match="was rented by a program with the token nightly eval"):
         await carry_out(here.deps, ANA, Give(rental.id, BEN.id))
+    with pytest.raises(TooLate, match="It can rent another machine itself"):
+        await carry_out(here.deps, ANA, Replace(rental.id, REPLY_TO))
+    await here.until(await here.destroy(rental, BEN), State.DESTROYED)
 
 
 # --- a runaway loop
@@ -555,3 +580,17 @@ async def test_a_runaway_loop_gets_no_more_than_its_terms_and_its_owner_is_told_
     assert await here.alive() == []
     ledger = [row.amount for rental in made for row in await here.ledger(rental)]
     assert sum(ledger) == await here.bill()
+
+
+async def test_a_loop_that_finds_nothing_makes_six_rentals_a_minute(here: World) -> None:
+    await add_token(here)
+    await here.behaves("*", "nothing_free")
+    for n in range(6):
+        assert (await rented(here, f"run-{n}")).state is State.EXPIRED
+    for n in range(6, 50):
+        with pytest.raises(BeyondTerms, match="asked for 6 machines within a minute") as error:
+            await ask(here.deps, f"run-{n}")
+        assert error.value.again_at == here.now + MINUTE
+    await here.pass_time(MINUTE)
+    assert (await rented(here, "run-50")).state is State.EXPIRED
+    assert len(await here.notices(E.TOKEN_CROWDED)) == 1

@@ -75,19 +75,19 @@ def test_a_request_of_a_program_is_one_line() -> None:
     ) == snapshot("""\
 
 nightly eval (Ana) is looking for 1x H100 (k7mq2) in EU for 6 h, up to $16.06.
-[Stop waiting]
+[Stop waiting] [Stop this token]
 
 nightly eval (Ana) asks for 8x H100 (p4wd9) in EU for 6 h, up to $137.54. Ben was asked. The request
       expires at 22:05.
-[Withdraw]
+[Withdraw] [Stop this token]
 
 nightly eval (Ana) rents 1x H100 (k7mq2) in EU for 6 h, up to $16.06. Hyperstack is starting the
       machine at $2.15/h.
-[Cancel]
+[Cancel] [Stop this token]
 
 nightly eval (Ana) rents 1x H100 (k7mq2) in EU for 6 h, up to $16.06. Hyperstack is starting the
       machine at $2.15/h. It's on hold because Compute Clear isn't responding.
-[Cancel]
+[Cancel] [Stop this token]
 """)
 
 
@@ -102,22 +102,22 @@ def test_a_running_machine_of_a_program_is_one_line_with_its_end_and_its_limit()
     ) == snapshot("""\
 
 nightly eval (Ana) rents 1x H100 (k7mq2) until 18:40, up to $16.06.
-[Destroy k7mq2]
+[Destroy k7mq2] [Stop this token]
 
 nightly eval (Ana) with Ben rents 1x H100 (k7mq2) until 18:40, up to $16.06.
-[Destroy k7mq2]
+[Destroy k7mq2] [Stop this token]
 
 nightly eval (Ana) rents 1x H100 (k7mq2), up to $16.06. It ends at 18:40, or at 20:40 at the latest
       if its GPUs are busy.
-[Destroy k7mq2]
+[Destroy k7mq2] [Stop this token]
 
 nightly eval (Ana) rents 1x H100 (k7mq2), up to $16.06. It ends at 18:40. If the request for more
       time is approved, it ends tomorrow at 18:40.
-[Destroy k7mq2]
+[Destroy k7mq2] [Stop this token]
 
 nightly eval (Ana) rents 1x H100 (k7mq2), up to $16.06. It has reached its end, and I'll destroy it
       as soon as I can.
-[Destroy k7mq2]
+[Destroy k7mq2] [Stop this token]
 """)
 
 
@@ -137,20 +137,20 @@ def test_the_line_says_what_is_wrong_with_a_machine() -> None:
 
 nightly eval (Ana) rents 1x H100 (k7mq2) until 18:40, up to $16.06. Nothing answers on its SSH port
       yet.
-[Destroy k7mq2]
+[Destroy k7mq2] [Stop this token]
 
 nightly eval (Ana) rents 1x H100 (k7mq2) until 18:40, up to $16.06. Idle for 1 h 30 min.
-[Destroy k7mq2]
+[Destroy k7mq2] [Stop this token]
 
 nightly eval (Ana) rents 1x H100 (k7mq2) until 18:40, up to $16.06. Its heartbeat stopped at 13:00.
-[Destroy k7mq2]
+[Destroy k7mq2] [Stop this token]
 
 nightly eval (Ana) rents 1x H100 (k7mq2), up to $16.06. It ends at 13:50, since its heartbeat is
       missing.
-[Destroy k7mq2 now]
+[Destroy k7mq2 now] [Stop this token]
 
 nightly eval (Ana) rents 1x H100 (k7mq2) until 18:40, up to $16.06. Its replacement will be f6rat.
-[Destroy k7mq2]
+[Destroy k7mq2] [Stop this token]
 """)
 
 
@@ -173,8 +173,10 @@ def test_the_line_says_who_stopped_the_token_or_destroys_the_machine() -> None:
     ) == snapshot("""\
 
 1x H100 (k7mq2) of nightly eval (Ana) is being destroyed.
+[Stop this token]
 
 Ben is destroying 1x H100 (k7mq2) of nightly eval (Ana).
+[Stop this token]
 
 Ben stopped nightly eval (Ana) at 13:20. 1x H100 (k7mq2) is being destroyed.
 
@@ -184,14 +186,15 @@ Ben stopped nightly eval (Ana) at 13:20. As Ben asked, I'll destroy 1x H100 (k7m
 
 nightly eval (Ana) rents 1x H100 (k7mq2), up to $16.06. As Ben asked, I'll destroy it when its
       script /root/on-ending.sh is done, at 13:30 at the latest.
-[Destroy k7mq2 now]
+[Destroy k7mq2 now] [Stop this token]
 
 The deletion of 1x H100 (k7mq2) of nightly eval (Ana) isn't confirmed, so it may still be billing
       $2.42/h.
-[I'm on it]
+[I'm on it] [Stop this token]
 
 The deletion of 1x H100 (k7mq2) of nightly eval (Ana) isn't confirmed, so it may still be billing
       $2.42/h. Carl is looking into it.
+[Stop this token]
 """)
 
 
@@ -248,7 +251,7 @@ def test_the_name_of_a_token_is_harmless_text() -> None:
     assert not unescaped_markup(markup.blocks[0]["text"]["text"])
     assert message(markup, clock(12, 41)) == snapshot("""\
 <!channel> *free* 'rm -rf' <https://evi… (Ana) rents 1x H100 (k7mq2) until 18:40, up to $16.06.
-[Destroy k7mq2]\
+[Destroy k7mq2] [Stop this token]\
 """)
 
 

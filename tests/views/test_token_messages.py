@@ -348,7 +348,7 @@ The request for nightly eval (Ana) was withdrawn yesterday at 10:30.
 
 nightly eval (Ana) was stopped by Ben yesterday at 10:30, before anybody decided.
 
-Ana changed the request for nightly eval (Ana). Another message of mine asks about it.
+Ana changed the request for nightly eval (Ana). A newer message of mine shows it.
 """)
     assert all(each.closed for each in shown)
 

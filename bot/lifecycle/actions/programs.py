@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from bot.errors import (
     BeyondTerms,
     GpubotError,
+    InvalidToken,
     Mistake,
     OverBudget,
     PrivateKey,
@@ -66,6 +67,7 @@ from bot.policy.buying.programs import (
     entry_of_program,
     first_terms,
     key_in_use,
+    pace_exceeded,
     refusal_words,
 )
 from bot.policy.buying.spending import (
@@ -98,6 +100,14 @@ async def program_key(line: str) -> Key:
         return await asyncio.to_thread(read_key, line)
     except PrivateKey:
         raise PrivateKey.sent_by_program() from None
+
+
+async def _caller(tx: Tx, deps: Deps, person: Person, token_id: str) -> Caller:
+    """Return the token with which a program acts for `person` now. Raises InvalidToken."""
+    caller = await caller_now(tx, deps, token_id)
+    if caller.person.id != person.id:
+        raise InvalidToken
+    return caller
 
 
 # --- renting
@@ -172,7 +182,7 @@ class RentForProgram(Action[ProgramPlan, ProgramPlan, ProgramRented], id="rent_f
     fingerprint: str = ""
 
     async def load(self, tx: Tx, deps: Deps, person: Person) -> ProgramPlan:
-        caller = await caller_now(tx, deps, self.token_id)
+        caller = await _caller(tx, deps, person, self.token_id)
         if (self.key is None) is not self.reuse:
             raise Mistake("Send either an idempotency key or reuse. Nothing was rented.")
         plan = ProgramPlan(caller)
@@ -226,7 +236,10 @@ class RentForProgram(Action[ProgramPlan, ProgramPlan, ProgramRented], id="rent_f
         rentals = await rentals_of(tx, token)
         exceeded = beyond(token, person.name, use, request, now=now, rules=deps.rules, rentals=rentals)
         if exceeded is not None and not (exceeded.can_ask and terms.beyond is WhenBeyond.ASK):
-            return _crowded(replace(plan, refused=_refused(exceeded)), exceeded, use.begun, now)
+            return _refused_plan(plan, _refused(exceeded), use.begun, now, crowded=exceeded.crowded)
+        made = await tx.rentals.made_with(token.id, now - CROWDED_WITHIN)
+        if too_fast := pace_exceeded(token, made):
+            return _refused_plan(plan, too_fast, made, now, crowded=True)
         if self.wait_for is None:
             await check_buying(tx)
             check_person_rentals(await tx.rentals.usage(person.id), deps.rules, person.name)
@@ -329,14 +342,21 @@ def _refused(exceeded: Beyond, nothing: str | None = None) -> BeyondTerms:
     return BeyondTerms(words, again_at=exceeded.again_at)
 
 
-def _crowded(plan: ProgramPlan, exceeded: Beyond, begun: tuple[datetime, ...], now: datetime) -> ProgramPlan:
-    """Return the plan with the count of such refusals, if the token has as many machines as its terms allow."""
-    if not exceeded.crowded:
+def _refused_plan(
+    plan: ProgramPlan, refused: GpubotError, made: Sequence[datetime], now: datetime, *, crowded: bool
+) -> ProgramPlan:
+    """Return the plan for a refused request.
+
+    If it is `crowded`, because the token asks for too many machines, the refusal is counted. `made` are the times
+    at which the token made rentals.
+    """
+    plan, crowd = replace(plan, refused=refused), plan.caller.token.crowd
+    if not crowded:
         return plan
-    crowd = plan.caller.token.crowd
-    fresh = crowd is None or now - crowd.since >= CROWDED_WITHIN
-    crowd = Crowd(since=now, count=1) if fresh or crowd is None else changed(crowd, count=crowd.count + 1)
-    asked = crowd.count + sum(crowd.since - CROWDED_WITHIN < at for at in begun)
+    if crowd is None or now - crowd.since >= CROWDED_WITHIN:
+        crowd = Crowd(since=now, count=0)
+    crowd = changed(crowd, count=crowd.count + 1)
+    asked = crowd.count + sum(crowd.since - CROWDED_WITHIN < at for at in made)
     return replace(plan, crowd=crowd, asked_within=asked)
 
 
@@ -389,7 +409,7 @@ class ExtendForProgram(
     lease: timedelta | None = None
 
     async def load(self, tx: Tx, deps: Deps, person: Person) -> AskedLease | Rental:
-        caller = await caller_now(tx, deps, self.token_id)
+        caller = await _caller(tx, deps, person, self.token_id)
         rental = await _own_rental(tx, caller, self.rental_id)
         if (self.until is None) == (self.lease is None):
             raise Mistake("Name either the new end or the whole length of the lease. Nothing was changed.")
@@ -466,7 +486,7 @@ class ReleaseForProgram(Direct[ToRelease, Rental], id="release_for_program", not
     now: bool = False
 
     async def load(self, tx: Tx, deps: Deps, person: Person) -> ToRelease:
-        rental = await _own_rental(tx, await caller_now(tx, deps, self.token_id), self.rental_id)
+        rental = await _own_rental(tx, await _caller(tx, deps, person, self.token_id), self.rental_id)
         if rental.state.over or rental.state is State.DESTROYING or (_is_ending(rental) and not self.now):
             return ToRelease(rental, None)
         graceful = not self.now and await end_after_script(tx, deps, rental) is not None
@@ -556,6 +576,8 @@ async def _own_rental(tx: Tx, caller: Caller, rental_id: str) -> Rental:
 
 
 async def _views(tx: Tx, deps: Deps, caller: Caller, rentals: list[Rental]) -> list[ProgramView]:
+    if not rentals:
+        return []
     now = deps.clock.now()
     use = await use_of(tx, caller.token, now)
     snapshots = await load_many(tx, [rental.id for rental in rentals])

@@ -163,6 +163,10 @@ async def _rent(tx: Tx, deps: Deps, asker: _Asker, offer: Offer, found: Found) -
     rules = rules_of_token(rules_of_project(deps.rules, rental.project), token.terms, use)
     spent = (await load_snapshot(tx, rental)).spent_at_most(now)
     proposal = terms_for_offer(rental, offer, rules, spent=spent, team_rate_left=team_rate_left)
+    if proposal.over and rental.approved_by is None:
+        raise Refused(
+            "Together with earlier purchases, it exceeds the terms of the token. Nothing more was rented."
+        )
     after = transitions.buy_for_program(rental, offer, proposal.terms, token.terms.until, now)
     if await budgets_to_ask_about(tx, rental, after, now, deps.rules, owner=owner.name):
         await _ask(tx, deps, rental, offer, Why.OVER_BUDGET)

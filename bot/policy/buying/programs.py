@@ -12,7 +12,16 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple, TypeAlias
 
-from bot.errors import BuyingBlock, BuyingBlocked, GpubotError, KeyInUse, Mistake, NeedsKey, OverBudget
+from bot.errors import (
+    BeyondTerms,
+    BuyingBlock,
+    BuyingBlocked,
+    GpubotError,
+    KeyInUse,
+    Mistake,
+    NeedsKey,
+    OverBudget,
+)
 from bot.model.base import changed
 from bot.model.gpu import display_name
 from bot.model.money import Micros, micros, rate_for, whole_cents_below
@@ -22,7 +31,8 @@ from bot.model.rental import Rental
 from bot.model.request import Request
 from bot.model.summary import Proposal
 from bot.model.text import one_line, span
-from bot.model.token import BeyondTerms, Token, TokenTerms
+from bot.model.token import BeyondTerms as WhenBeyond
+from bot.model.token import Token, TokenTerms
 from bot.policy.buying.offers import fits, place_of
 from bot.policy.buying.spending import billed_span, may_substitute, propose
 from bot.policy.buying.waiting import (
@@ -40,6 +50,11 @@ from bot.policy.use.leases import LEAST_TIME
 
 SHOWN_KEY = 100
 """The maximum number of characters of an idempotency key in a message."""
+MOST_A_MINUTE = 6
+"""The number of rentals that a token can make within a minute, whatever becomes of them.
+
+Each of them queries the market and is shown in the home channel. The number is that of a person's searches.
+"""
 CROWDED_AFTER = 5
 """The number of requests within CROWDED_WITHIN that are refused before the token's owner is notified.
 
@@ -61,6 +76,21 @@ def check_request(request: Request, terms: TokenTerms) -> None:
         raise Mistake("A program can't share a machine with people. Nothing was rented. Leave them out.")
     if request.project is not None and request.project.lower() != terms.project.lower():
         raise Mistake("The terms of the token name the project. Nothing was rented. Leave the project out.")
+
+
+def pace_exceeded(token: Token, made: Sequence[datetime]) -> BeyondTerms | None:
+    """Return the error for one more request of a token within a minute. None if it is allowed.
+
+    `made` are the times at which the token made rentals in the last minute, oldest first.
+    """
+    if len(made) < MOST_A_MINUTE:
+        return None
+    again_at = made[-MOST_A_MINUTE] + CROWDED_WITHIN
+    return BeyondTerms(
+        f"{token.name} has asked for {len(made)} machines within a minute, as many as a token can. Nothing was "
+        f"rented. Ask again after {again_at:%H:%M:%S} UTC.",
+        again_at=again_at,
+    )
 
 
 def entry_of_program(
@@ -232,7 +262,7 @@ def turn_of_program(
             if next_purchase(waiter.attempts, now) <= now
             else None
         )
-    if beyond is not None and beyond.can_ask and token.terms is not None and token.terms.beyond is BeyondTerms.ASK:
+    if beyond is not None and beyond.can_ask and token.terms is not None and token.terms.beyond is WhenBeyond.ASK:
         return AskApprover(listed[0])
     return EndSearch(beyond) if entry.once else None
 

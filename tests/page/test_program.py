@@ -1,0 +1,49 @@
+"""The panel's section "Program": a token from the dialog, and a machine that a program rents with it."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import expect
+
+from tests.page.conftest import ANA, GPUS, TRAINING, Open, Sandbox, accessible, messages, passes
+from tests.page.test_stories import KEY
+
+
+def test_a_program_rents_with_a_token_and_its_machine_ends_without_heartbeats(
+    open_page: Open, sandbox: Sandbox
+) -> None:
+    sandbox.call("slack/_control/command", user=ANA, channel=TRAINING, command="/gpu", text=f"key {KEY}")
+    page = open_page(ANA, GPUS)
+    panel = page.get_by_role("complementary", name="Outside world")
+    panel.get_by_role("heading", name="Program").click()
+    panel.get_by_role("button", name="Rent", exact=True).click()
+    expect(panel.get_by_text("A program needs a token.")).to_be_visible()
+    panel.get_by_role("button", name="Make a token").click()
+    dialog = page.get_by_role("dialog", name="New token")
+    dialog.get_by_label("Name").fill("nightly eval")
+    dialog.get_by_label("H100", exact=True).check()
+    dialog.get_by_label("If its heartbeat is lost").select_option(
+        label="End the machine, unless its GPUs are working"
+    )
+    dialog.get_by_role("button", name="Make token").click()
+    expect(panel.get_by_label("Secret of a token")).to_have_value(re.compile(r"^gpb_\w{49}$"))
+    page.get_by_role("dialog").get_by_role("button", name="Close").click()
+    panel.get_by_role("button", name="Rent", exact=True).click()
+    line = messages(page).get_by_text("nightly eval (Ana)")
+    expect(line).to_contain_text("rents 1x H100")
+    expect(panel.get_by_label("Key", exact=True)).to_have_value(re.compile(r"^run-\w+$"))
+    accessible(page)
+    panel.get_by_role("button", name="Rent", exact=True).click()  # the same key finds the same rental
+    passes(page, "+10 min")
+    expect(panel.locator("dl")).to_contain_text("Stateready")
+    expect(line).to_contain_text("until")
+    panel.get_by_role("button", name="Heartbeat").click()
+    expect(panel.locator("dl")).to_contain_text("Next heartbeat by")
+    page.reload()
+    expect(panel.locator("dl")).to_contain_text("Stateready")
+    passes(page, "+1 h")
+    expect(panel.locator("dl")).to_contain_text("Stateended")
+    expect(line).to_have_count(1)
+    expect(line).to_contain_text("It cost $")
+    expect(panel.get_by_role("button", name="Release")).to_be_disabled()
