@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from agent import words
-from agent.client import ApiAway, Client, Which
+from agent.client import ApiAway, ApiRefused, Client, Which
 from agent.screen import Screen
 from bot.clock import Clock
-from bot.errors import GpubotError
+from bot.errors import GpubotError, TooLate
 from bot.model.api import ProgramState
 
 EVERY = 300.0
@@ -32,13 +32,10 @@ async def run(client: Client, which: Which, argv: Sequence[str], *, clock: Clock
     The status is that of the command. If a signal ended the command, it is 128 and the signal's number, as in a
     shell. Signals are passed on to the command. A heartbeat that fails never ends the command.
 
-    If the command can't be started, nothing is released. If the API answers that there is no such rental, this
-    raises GpubotError and starts nothing. If the API doesn't answer at all, the command is started all the same.
+    If the command can't be started, nothing is released. If there is no such rental, or if it is over, this raises
+    GpubotError and starts nothing. If the API doesn't work, the command is started all the same.
     """
-    try:
-        await client.rental(await which.find(client))
-    except ApiAway as error:
-        screen.note(f"{error.words} The command starts all the same, and heartbeats are tried every 5 min.")
+    await _check(client, which, screen)
     signals = _Signals()
     try:
         child = await asyncio.create_subprocess_exec(*argv)
@@ -60,6 +57,19 @@ async def run(client: Client, which: Which, argv: Sequence[str], *, clock: Clock
     return status if status >= 0 else 128 - status
 
 
+async def _check(client: Client, which: Which, screen: Screen) -> None:
+    """Refuse a rental for which heartbeats make no sense. Raises GpubotError with the reason."""
+    try:
+        rental = (await client.rental(await which.find(client))).value
+    except (ApiAway, ApiRefused) as error:
+        if isinstance(error, ApiRefused) and not error.temporary:
+            raise
+        screen.note(f"{error.words} The command starts all the same, and heartbeats are tried every 5 min.")
+    else:
+        if rental.state.over or rental.state is ProgramState.ENDING:
+            raise TooLate(f"{words.over_line(rental)} The command wasn't started.")
+
+
 async def _beat(client: Client, which: Which, clock: Clock, screen: Screen) -> None:
     """Send heartbeats until the task is cancelled, or until the rental is over."""
     fails = False
@@ -69,6 +79,10 @@ async def _beat(client: Client, which: Which, clock: Clock, screen: Screen) -> N
         except GpubotError as error:
             if not fails:
                 screen.note(f"A heartbeat failed, and the command goes on: {error.words}")
+            fails = True
+        except Exception as error:
+            # A bug. Without this, no more heartbeats would be sent, and the machine could be ended.
+            screen.note(f"A heartbeat failed, and the command goes on: {type(error).__name__}")
             fails = True
         else:
             if fails:
@@ -85,6 +99,8 @@ async def _release(client: Client, which: Which, screen: Screen) -> None:
         rental = (await client.release(await which.find(client), patience=RELEASE_PATIENCE)).value
     except GpubotError as error:
         screen.note(_not_released(which, error.words))
+    except Exception as error:
+        screen.note(_not_released(which, type(error).__name__))
     else:
         screen.note(words.over_line(rental))
 

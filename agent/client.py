@@ -12,7 +12,6 @@ import ssl
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from decimal import Decimal
 from types import TracebackType
 from typing import Any, Generic, NoReturn, Self, TypeVar
 from urllib.parse import quote
@@ -64,6 +63,11 @@ class ApiRefused(GpubotError):
         self.status = status
         self.kind = kind
         self.body = body
+
+    @property
+    def temporary(self) -> bool:
+        """True if the same request can succeed later, because the API failed or had too much to do."""
+        return self.status >= 500 or self.status == 429
 
 
 @dataclass(frozen=True)
@@ -144,10 +148,9 @@ class Client:
         """Return the rentals that the token may see. With `key`, only the rental that has this key."""
         return await self._call("GET", "/v1/rentals", Rentals, parameters={} if key is None else {"key": key})
 
-    async def quote(self, words: str, max_total: Decimal | None = None) -> Answer[Quote]:
+    async def quote(self, words: str) -> Answer[Quote]:
         """Return the offers that fit a request now. Nothing is rented or reserved."""
-        parameters = {"words": words} | ({} if max_total is None else {"max_total": format(max_total, "f")})
-        return await self._call("GET", "/v1/quote", Quote, parameters=parameters)
+        return await self._call("GET", "/v1/quote", Quote, parameters={"words": words})
 
     async def token(self) -> Answer[Token]:
         """Return the terms of the token, and what is left of them."""

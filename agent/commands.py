@@ -6,7 +6,7 @@ import asyncio
 import os
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from enum import IntEnum
@@ -61,8 +61,8 @@ class Run:
     """One run of the command line."""
 
     clock: Clock
-    command: tuple[str, ...] = field(default=())
-    """The command after `--`, for `heartbeat`."""
+    command: tuple[str, ...] | None = None
+    """The command after `--`, for `heartbeat`. None if there is no `--`."""
 
 
 commands = typer.Typer(
@@ -84,7 +84,7 @@ def run(arguments: Sequence[str], name: str = "gpubot agent", clock: Clock | Non
     """
     from bot.clock import SystemClock
 
-    command: tuple[str, ...] = ()
+    command: tuple[str, ...] | None = None
     if arguments[:1] == ["heartbeat"] and "--" in arguments:
         # click would drop the "--", and read the options of the command as ours.
         split = list(arguments).index("--")
@@ -114,15 +114,14 @@ def _dollars(text: str) -> Decimal:
         amount = Decimal("NaN")
     if not amount.is_finite() or not 0 < amount < 10**8 or amount != round(amount, 2):
         raise typer.BadParameter("write an amount in dollars, such as 20 or 7.50.")
-    return amount
+    return amount.quantize(Decimal("0.01"))
 
 
 def _moment(text: str) -> datetime:
     try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
+        return datetime.fromisoformat(text).astimezone()
+    except (ValueError, OverflowError):
         raise typer.BadParameter("write a time such as 2026-12-01T18:00, or 2026-12-01T17:00Z.") from None
-    return found.astimezone()
 
 
 def _key(text: str) -> str:
@@ -394,8 +393,11 @@ def heartbeat(
 
     which = _which(rental, key)
     session = _Session(context)
-    if session.run.command:
-        raise typer.Exit(_run_with_heartbeats(session, which))
+    command = session.run.command
+    if command is not None:
+        if not command:
+            raise typer.BadParameter("Type a command after --, such as: heartbeat -- python train.py")
+        raise typer.Exit(_run_with_heartbeats(session, which, command))
 
     async def work(client: Client) -> Answer[Rental]:
         return await client.heartbeat(await which.find(client))
@@ -475,10 +477,10 @@ def _finish(session: _Session, answer: Answer[Rental], as_json: bool) -> None:
         session.screen.result(*result_lines(rental, session.clock.now()))
 
 
-def _run_with_heartbeats(session: _Session, which: Which) -> int:
+def _run_with_heartbeats(session: _Session, which: Which, command: Sequence[str]) -> int:
     async def work(client: Client) -> int:
         from agent.beating import run
 
-        return await run(client, which, session.run.command, clock=session.clock, screen=session.screen)
+        return await run(client, which, command, clock=session.clock, screen=session.screen)
 
     return session.ask(work, as_json=False)

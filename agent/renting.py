@@ -12,8 +12,13 @@ LONGEST_WAIT = 25
 """The number of seconds for which the API holds a question about a rental that doesn't change."""
 WAIT_AT_TERMINAL = 10
 """The number of seconds between two questions while somebody watches the elapsed time."""
-SHORTEST_ROUND = 2.0
-"""The minimum time in seconds (wall clock) between two questions, also if the API answers at once."""
+AT_ONCE = 2.0
+"""The time in seconds (wall clock) within which an answer shows that the API didn't wait for a change.
+
+It doesn't wait if too many programs are waiting already, or if it is about to stop.
+"""
+USUAL_PAUSE = 5.0
+"""The pause in seconds (wall clock) before the next question if the API didn't wait and names no pause."""
 PATIENCE = 900.0
 """The time in seconds (wall clock) for which the API may be down while a request waits, such as for an upgrade."""
 _GOES_ON = frozenset({ProgramState.PENDING, ProgramState.SEARCHING, ProgramState.BUYING, ProgramState.STARTING})
@@ -32,12 +37,13 @@ async def rent(
     progress = _Progress(clock, screen)
     while wait and answer.value.state in _GOES_ON:
         progress.show(answer.value)
-        began = clock.monotonic()
+        before, began = answer.value, clock.monotonic()
         span = WAIT_AT_TERMINAL if screen.terminal else LONGEST_WAIT
-        answer = await client.rental(answer.value.id, wait=span, patience=PATIENCE)
-        left = SHORTEST_ROUND - (clock.monotonic() - began)
-        if left > 0 and answer.value.state in _GOES_ON:
-            await clock.pause(left)
+        answer = await client.rental(before.id, wait=span, patience=PATIENCE)
+        if answer.value.state is before.state and clock.monotonic() - began < AT_ONCE:
+            await clock.pause(answer.value.ask_again_in or USUAL_PAUSE)
+            # The state may have changed during the pause. The API would wait for the next change.
+            answer = await client.rental(before.id, patience=PATIENCE)
     if wait:
         progress.show(answer.value)
     return answer

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from contextlib import suppress
 from typing import Any
 
 from bot.model.text import for_terminal, one_line
@@ -71,6 +72,8 @@ class Screen:
             self._unfinished = True
 
     def _write_error(self, text: str) -> None:
-        sys.stderr.write((_ERASE if self._unfinished else "") + text)
-        sys.stderr.flush()
+        # If the terminal was closed, a command with heartbeats goes on without messages.
+        with suppress(OSError):
+            sys.stderr.write((_ERASE if self._unfinished else "") + text)
+            sys.stderr.flush()
         self._unfinished = False

@@ -65,7 +65,7 @@ def read_settings(environment: Mapping[str, str] | None = None, file: Path | Non
     if url is None:
         raise Mistake(
             f"{URL} is not set. It is the address of your team's gpubot API, such as https://gpubot.example.com "
-            f"or unix:/run/gpubot/api.sock. Set it in the environment, or in {file}."
+            f"or unix:/run/gpubot-api/api.sock. Set it in the environment, or in {file}."
         )
     if token is None:
         raise Mistake(
@@ -85,7 +85,7 @@ def read_address(text: str) -> Address:
     if text.startswith("unix:"):
         path = text.removeprefix("unix:")
         if not path.startswith("/") or "\0" in path:
-            raise Mistake(f"{URL}: write a socket with its whole path, such as unix:/run/gpubot/api.sock.")
+            raise Mistake(f"{URL}: write a socket with its whole path, such as unix:/run/gpubot-api/api.sock.")
         return Address("http://gpubot", socket=path, loopback=True)
     try:
         parts = urlsplit(text)

@@ -12,6 +12,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from bot.model.api import Offer, ProgramState, Quote, Rental, Token
+from bot.model.budget import UNASSIGNED
 from bot.model.money import micros
 from bot.model.text import about_span, listed, plural, say_at_most, say_dollars, say_rate, span
 from bot.model.token import Access, BeyondTerms, WhenLost
@@ -228,7 +229,7 @@ def quote_lines(quote: Quote, _now: datetime) -> list[str]:
 
 def _offer(offer: Offer) -> tuple[str, str, str, str]:
     most = f"at most {say_at_most(micros(offer.at_most))}"
-    return f"{say_rate(offer.per_hour)}/h", offer.gpu, f"{offer.vendor}, {offer.region}", most
+    return f"{say_rate(offer.per_hour)}/h", f"{offer.count}x {offer.gpu}", f"{offer.vendor}, {offer.region}", most
 
 
 def _columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
@@ -245,8 +246,9 @@ def token_lines(token: Token, now: datetime) -> list[str]:
     until = _by(token.until, now)
     if token.access is Access.LOOK:
         return [f"{token.name} ({token.owner}) may look, until {until}. It can't rent."]
+    project = f" for {token.project}" if token.project != UNASSIGNED else ""
     lines = [
-        f"{token.name} ({token.owner}) may rent {listed(token.gpus, 'or')} for {token.project} until {until}.",
+        f"{token.name} ({token.owner}) may rent {listed(token.gpus, 'or')}{project} until {until}.",
         f"{_amount(token.left)} of {_amount(token.total)} is left, and {_rate(token.per_hour_left)} of "
         f"{_rate(token.per_hour)}.",
         f"It has {token.machines} of {plural(token.machines_at_once, 'machine')} at once, and has rented "

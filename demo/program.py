@@ -52,8 +52,8 @@ async def let_a_program_rent(
     await script.runs("agent", "heartbeat", "--key", KEY)
     narrate(
         "Then the script dies, and its machine would bill until the lease ends. After 20 min without a\n"
-        "heartbeat, gpubot asks Ana. She is asleep, and the GPU does nothing, so the machine ends, as the terms\n"
-        "say."
+        "heartbeat, gpubot asks Ana. Nobody answers, and the GPU does nothing, so the machine ends, as the terms\n"
+        "of the token say."
     )
     await play.until_sees("Ana", "The heartbeat for 1x H100 SXM 80 GB", SOON, dm=True)
     await play.until_sees("Cleo", "for nightly eval (Ana). It cost $", LATER)

@@ -23,6 +23,7 @@ PACKAGES = {
     "chromium": "chromium",
     "dash": "dash",
     "git": "git",
+    "jq": "jq",
     "pgbouncer": "pgbouncer",
     "promtool": "promtool",
     "scp": "openssh-client",

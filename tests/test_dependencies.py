@@ -34,7 +34,7 @@ def test_the_installed_packages_have_the_private_parts() -> None:
 def test_every_private_part_that_the_code_uses_is_checked_at_the_start() -> None:
     known = {part.rpartition(".")[2] for parts in library_internals.PRIVATE.values() for part in parts}
     used = set()
-    for folder in ("bot", "handlers", "store", "demo"):
+    for folder in ("agent", "bot", "handlers", "store", "demo"):
         for path in (ROOT / folder).rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
                 if isinstance(node, ast.Attribute) and node.attr.startswith("_") and not node.attr.endswith("__"):

@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-PACKAGES = ("bot", "handlers", "store", "sandbox", "demo", "soak", "bench", "tests")
+PACKAGES = ("agent", "bot", "handlers", "store", "sandbox", "demo", "soak", "bench", "tests")
 DRAWN = ("bot/", "handlers/", "store/")
 """The packages whose functions the diagrams name."""
 SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))

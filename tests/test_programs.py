@@ -23,7 +23,7 @@ def test_a_test_without_its_program_is_skipped_with_installation_advice(
         "2 tests were skipped: no ssh.",
         "To install what is missing: "
         "apt-get install "
-        "bash busybox chromium dash git openssh-client openssh-server pgbouncer promtool shellcheck systemd "
+        "bash busybox chromium dash git jq openssh-client openssh-server pgbouncer promtool shellcheck systemd "
         "util-linux",
     ]
 

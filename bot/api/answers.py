@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 
-from bot.lifecycle.actions.programs import ProgramOffer
+from bot.lifecycle.actions.program_queries import ProgramOffer
 from bot.model import api
 from bot.model.api import ProgramState
 from bot.model.attempt import Why

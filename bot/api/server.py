@@ -61,7 +61,7 @@ from bot.errors import (
     WrongClock,
     bug_number,
 )
-from bot.lifecycle.actions import programs, tokens
+from bot.lifecycle.actions import program_queries, programs, tokens
 from bot.lifecycle.actions.action import carry_out
 from bot.lifecycle.actions.quoting import Prices
 from bot.lifecycle.actions.tokens import Caller
@@ -300,7 +300,7 @@ class ApiServer:
         body = read_body(await self._body(call.request), api.RentalRequest)
         key = read_key(call.request.headers.getall("Idempotency-Key", []), reuse=body.reuse)
         deps, person, asked = call.deps, call.caller.person, fingerprint(body)
-        earlier = await programs.rentals_for(deps, call.caller, key) if key is not None else []
+        earlier = await program_queries.rentals_for(deps, call.caller, key) if key is not None else []
         if earlier:
             # Find the rental before reading the request: an end that it names may have passed in the meantime, so
             # that the same request couldn't be made any more.
@@ -328,7 +328,7 @@ class ApiServer:
 
     async def _list(self, call: Call) -> Answer:
         query = read_query(call.request.query, ListQuery)
-        views = await programs.rentals_for(call.deps, call.caller, query.key)
+        views = await program_queries.rentals_for(call.deps, call.caller, query.key)
         return _json(api.Rentals(rentals=tuple(_described(call.deps, view) for view in views)))
 
     async def _show(self, call: Call) -> Answer:
@@ -378,7 +378,7 @@ class ApiServer:
         query, deps = read_query(call.request.query, QuoteQuery), call.deps
         zone = call.caller.person.tz or deps.rules.timezone
         request = read_request(query, self._catalog(), deps.rules, now=deps.clock.now(), zone=zone)
-        offers = await programs.offers_for(deps, self._outside.prices, call.caller, request)
+        offers = await program_queries.offers_for(deps, self._outside.prices, call.caller, request)
         return _json(quote_answer(request, offers, deps.clock.now()))
 
     async def _token(self, call: Call) -> Answer:
@@ -392,7 +392,7 @@ class ApiServer:
     # --- what they share
 
     async def _look(self, call: Call, rental_id: str) -> api.Rental:
-        return _described(call.deps, await programs.rental_for(call.deps, call.caller, rental_id))
+        return _described(call.deps, await program_queries.rental_for(call.deps, call.caller, rental_id))
 
     def _catalog(self) -> Catalog:
         known = self._outside.catalog()

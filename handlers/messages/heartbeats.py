@@ -20,9 +20,9 @@ from handlers.messages.writers import EventContext, cost_of, direct, no_longer_r
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Part, Rendered
 from handlers.phrases.ends import ends_fact, graceful_destroy_text, on_ending_text
-from handlers.phrases.format import escape, join, per_hour, sentence
+from handlers.phrases.format import join, per_hour, sentence
 from handlers.phrases.lease_buttons import destroy_button, end_button, keep_without_heartbeat_button
-from handlers.phrases.rental_text import machine, so_far
+from handlers.phrases.rental_text import machine, program_name, so_far
 
 # --- the thread
 
@@ -32,14 +32,14 @@ def _heartbeat_lost(context: EventContext[HeartbeatLostFacts]) -> str:
     told = f"I told {context.name(context.owner_id)} that"
     since = context.times.time(context.facts.since)
     if not context.facts.heard:
-        return f"{told} no heartbeat has arrived from {context.this_machine} since it was ready at {since}."
-    return f"{told} the heartbeat of {context.this_machine} has been missing since {since}."
+        return f"{told} no heartbeat for {context.this_machine} has arrived since it was ready at {since}."
+    return f"{told} the heartbeat for {context.this_machine} has been missing since {since}."
 
 
 @thread(EventKind.HEARTBEAT_ENDS)
 def _heartbeat_ends(context: EventContext[HeartbeatEndFacts]) -> str:
     times, facts = context.times, context.facts
-    missing = f"The heartbeat of {context.this_machine} has been missing since {times.time(facts.since)}"
+    missing = f"The heartbeat for {context.this_machine} has been missing since {times.time(facts.since)}"
     return f"{missing}, so the machine ends {times.at_time(facts.until)}."
 
 
@@ -51,16 +51,16 @@ def _heartbeat_back(context: EventContext[HeartbeatBackFacts]) -> str:
     since = times.time(facts.since or context.event.at)
     match facts.how:
         case HeartbeatReturn.HEARTBEAT:
-            return f"The heartbeat of {this} has been back since {since}{then}."
+            return f"The heartbeat for {this} has been back since {since}{then}."
         case HeartbeatReturn.JOB:
             return f"A job was running on {this} at {since}, which counts as a heartbeat{then}."
         case HeartbeatReturn.WORK:
             return f"The GPUs of {this} are working{then or ', so it keeps running without a heartbeat'}."
         case HeartbeatReturn.AWAY:
             by = f" Its heartbeat has to be back by {times.time(facts.back_by)}." if facts.back_by else ""
-            return f"I couldn't receive the heartbeats of {this} for a while{then}.{by}"
+            return f"I couldn't receive the heartbeats for {this} for a while{then}.{by}"
         case HeartbeatReturn.NOT_EXPECTED:
-            return f"I don't expect heartbeats from {this} any more{then}."
+            return f"I don't expect heartbeats for {this} any more{then}."
 
 
 @thread(EventKind.KEPT_WITHOUT_HEARTBEAT)
@@ -116,7 +116,7 @@ def _titled(context: EventContext[HeartbeatLostFacts], *more: str) -> Part:
     title = f"No heartbeat for {machine(rental)} has arrived since it was ready {at}"
     if facts.heard:
         title = f"The heartbeat for {machine(rental)} stopped {at}"
-    name = f" ({escape(rental.program.token_name, 40)})" if rental.program is not None else ""
+    name = f" ({program_name(rental.program)})" if rental.program is not None else ""
     return Part(join(f"{title}{name}.", *more), blocks.section(join(f"*{title}*{name}.", *more)))
 
 

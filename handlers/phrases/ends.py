@@ -28,7 +28,6 @@ from handlers.phrases.format import Times, join, person, sentence
 
 YOUR_JOB = "your job"
 ITS_JOB = "its job"
-SINCE_HEARTBEAT_LOST = "since its heartbeat is missing"
 
 
 def how_long(request: Request, times: Times, job: str = YOUR_JOB) -> str:
@@ -168,7 +167,7 @@ def ends_fact(rental: Rental, times: Times, *posted: datetime) -> Fact:
     first, said = times.time(lease.ends_at, *posted), it_ends(rental, lease.ends_at, times, *posted)
     busy, approved = "", ""
     if lease.heartbeat_end is not None:
-        first = f"{first}, {SINCE_HEARTBEAT_LOST}"
+        first = f"{first}, {_since_lost(rental, times, *posted)}"
     elif lease.until_done is not None and lease.graceful_destroy is None:
         done = lease.until_done.done
         first = f"when its job is done, {first} at the latest" if done is None else f"{first}, {_since_done(done)}"
@@ -188,14 +187,15 @@ def it_ends(rental: Rental, ends_at: datetime, times: Times, *posted: datetime, 
 
     For a flexible lease, an example is `It ends at 18:40, or tomorrow at 00:40 at the latest if its GPUs are
     busy.` If the machine ends because a job has ended, an example is `It ends at 16:15, since its job is done.` If
-    it ends because its heartbeat is lost, an example is `It ends at 13:30, since its heartbeat is missing.`
+    it ends because its heartbeat is lost, an example is `It ends at 13:30, since its heartbeat stopped at
+    12:40.`
 
     `unless` is a clause that precedes the sentence, such as `unless someone approves, `.
     """
     lease = rental.running_lease
     ends, latest = f"{unless}it ends {times.at_time(ends_at, *posted)}", lease.latest_end
     if lease.heartbeat_end is not None and lease.ends_at == ends_at:
-        ends = f"{ends}, {SINCE_HEARTBEAT_LOST}"
+        ends = f"{ends}, {_since_lost(rental, times, *posted)}"
     elif lease.until_done is not None and lease.graceful_destroy is None and lease.ends_at == ends_at:
         done, at = lease.until_done.done, times.at_time(ends_at, *posted)
         when_done = f"{unless}it ends when its job is done, {at} at the latest"
@@ -264,17 +264,27 @@ def lost_heartbeat_text(rental: Rental, times: Times, *posted: datetime) -> str:
     """Return a sentence about the lost heartbeat of a ready machine.
 
     An example is `Its heartbeat stopped at 12:40.` If somebody keeps the machine, the sentence says until when.
-    Empty if the heartbeat isn't lost.
+    Empty if the heartbeat isn't lost, or if the machine ends because of it. `ends_fact` then says so.
     """
     lost = rental.lost_heartbeat
-    if lost is None:
+    if lost is None or rental.running_lease.heartbeat_end is not None:
         return ""
-    stopped = f"Its heartbeat stopped {times.at_time(lost.since, *posted)}"
-    if rental.heartbeat_at is None:
-        stopped = f"No heartbeat has arrived since it was ready {times.at_time(lost.since, *posted)}"
+    stopped = _stopped(rental, times, *posted)
     if lost.kept_until is not None and lost.kept_until > times.now:
-        return f"{stopped}, but it's kept until {times.time(lost.kept_until, *posted)}."
-    return f"{stopped}."
+        return sentence(f"{stopped}, but it's kept until {times.time(lost.kept_until, *posted)}")
+    return sentence(stopped)
+
+
+def _since_lost(rental: Rental, times: Times, *posted: datetime) -> str:
+    """Return a clause saying why a machine ends, such as `since its heartbeat stopped at 12:40`."""
+    return f"since {_stopped(rental, times, *posted)}"
+
+
+def _stopped(rental: Rental, times: Times, *posted: datetime) -> str:
+    """Return `its heartbeat stopped at 12:40`, or `no heartbeat has arrived` before the first one."""
+    if rental.heartbeat_at is None or rental.lost_heartbeat is None:
+        return "no heartbeat has arrived"
+    return f"its heartbeat stopped {times.at_time(rental.lost_heartbeat.since, *posted)}"
 
 
 def end_moves(rental: Rental) -> bool:

@@ -93,7 +93,7 @@ A_QUOTE = Quote(
     request="1x H100 in EU for 4 h",
     offers=(
         Offer(
-            gpu="1x H100 SXM 80 GB",
+            gpu="H100 SXM 80 GB",
             count=1,
             vendor="Nebius",
             region="EU",
@@ -103,7 +103,7 @@ A_QUOTE = Quote(
             reason="",
         ),
         Offer(
-            gpu="1x H100 NVL 94 GB",
+            gpu="H100 NVL 94 GB",
             count=1,
             vendor="Hyperstack",
             region="EU",
@@ -140,6 +140,8 @@ class Api:
         """The answers to the next requests, before the rental is shown again."""
         self.refusal: Callable[[str], web.StreamResponse | None] = lambda _: None
         """Returns an answer for a call that always fails. None if the call doesn't."""
+        self.known_key: str | None = KEY
+        """The key of the rental. None if any key finds the rental."""
         self.holds: Callable[[str], asyncio.Event | None] = lambda _: None
         """Returns an event for a call that isn't answered before it is set."""
         self.rented: dict[str, RentalRequest] = {}
@@ -190,7 +192,7 @@ class Api:
             case "GET", "/v1/quote":
                 return answer(A_QUOTE)
             case "GET", "/v1/rentals":
-                known = request.query.get("key", KEY) == KEY
+                known = self.known_key is None or request.query.get("key", KEY) == self.known_key
                 return answer(Rentals(rentals=(self.current(),) if known else ()))
             case "POST", "/v1/rentals":
                 return answer(self.current(), status=202)

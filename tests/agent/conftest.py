@@ -18,7 +18,9 @@ from agent.commands import run
 from bot.clock import MovedClock
 from bot.errors import GpubotError
 from tests.agent.api import SECRET, Api
-from tests.databases import START
+from tests.databases import START, sqlite_url
+
+__all__ = ["sqlite_url"]
 
 
 class QuickClock(MovedClock):

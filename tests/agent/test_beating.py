@@ -78,19 +78,20 @@ async def test_heartbeats_arrive_until_the_command_ends_and_its_machine_is_relea
 async def test_a_heartbeat_that_fails_is_reported_once_and_the_command_goes_on(
     api: Api, clock: QuickClock, child: Child, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    api.refusal = lambda _: status(500)()
     running = asyncio.create_task(with_heartbeats(clock, *child.argv))
-    api.refusal = lambda call: status(500)() if call == BEAT else None
     await api.wait_for(BEAT, times=4)
     api.refusal = lambda _: None
     await api.wait_for(BEAT, times=len(api.calls) + 2)
     await child.exit(0)
     assert await running == 0
     lines = capsys.readouterr().err.splitlines()
-    assert [line.partition(":")[0] for line in lines[:2]] == [
+    assert lines[0].endswith("The command starts all the same, and heartbeats are tried every 5 min.")
+    assert [line.partition(": ")[0] for line in lines[1:3]] == [
         "A heartbeat failed, and the command goes on",
         "Heartbeats arrive again.",
     ]
-    assert len(lines) == 3
+    assert len(lines) == 4
 
 
 async def test_a_machine_that_has_ended_does_not_end_the_command(
@@ -119,9 +120,12 @@ async def test_without_the_api_the_command_runs_and_its_status_counts(
     assert last.endswith(f"To release it: gpubot agent release --key {KEY}")
 
 
-async def test_an_unknown_rental_starts_nothing(api: Api, clock: QuickClock, tmp_path: Path) -> None:
+async def test_a_rental_that_is_unknown_or_over_starts_nothing(
+    api: Api, clock: QuickClock, tmp_path: Path
+) -> None:
     started = tmp_path / "started"
-    for which in (Which("zzzz2", None), Which(None, "run-9")):
+    api.states = deque([a_rental(ProgramState.ENDED)])
+    for which in (Which("zzzz2", None), Which(None, "run-9"), Which(ID, None)):
         with pytest.raises(GpubotError):
             await with_heartbeats(clock, "touch", str(started), which=which)
     assert not started.exists()

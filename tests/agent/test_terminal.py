@@ -24,6 +24,7 @@ from tests.databases import START
 PENDING, SEARCHING, STARTING = ProgramState.PENDING, ProgramState.SEARCHING, ProgramState.STARTING
 READY = ProgramState.READY
 RENT = ("rent", "H100", "EU", "--for", "4h", "--max", "20", "--key", KEY)
+ERASE = "\r\x1b[K"
 WAIT = f"GET /v1/rentals/{ID}?wait=25"
 
 
@@ -48,10 +49,9 @@ class Terminal:
             monkeypatch.setattr(sys, "stderr", stream)
             yield
 
-    async def lines(self) -> list[str]:
-        """Return the lines that were printed. A line that replaces the one before begins with `<`."""
-        shown = (await asyncio.to_thread(os.read, self.master, 65536)).decode()
-        return shown.replace("\r\x1b[K", "\n<").splitlines()
+    async def lines(self, until: str) -> list[str]:
+        """Return the lines up to a text. A line that replaces the one before begins with `<`."""
+        return (await self.read_until(until)).replace(ERASE, "\n<").splitlines()
 
     def type(self, keys: bytes) -> None:
         os.write(self.master, keys)
@@ -70,17 +70,17 @@ async def test_at_a_terminal_the_progress_is_shown_and_replaced(
 ) -> None:
     asked = a_rental(SEARCHING, reason="I'm looking for an offer.")
     later = a_rental(STARTING, started_at=START - timedelta(seconds=160))
-    api.states = deque([asked, a_rental(STARTING), later, a_rental(READY)])
+    api.states = deque([asked, a_rental(STARTING), a_rental(STARTING), later, a_rental(READY)])
     with terminal.stderr(monkeypatch):
         done = await cli(*RENT, "--wait")
     assert done.status == 0
     assert done.out.startswith("Ready after 2 min 51 s. ")
     assert api.calls[-1] == f"GET /v1/rentals/{ID}?wait=10"
-    assert await terminal.lines() == [
+    assert await terminal.lines(f"3 min 40 s of about 3 min{ERASE}") == [
         "1x H100 in EU for 4 h, at most $10.76. I'm looking for an offer.",
         "<1x H100 in EU for 4 h, at most $10.76, within the terms of nightly eval (Ana).",
-        "Starting: 1x H100 SXM 80 GB (m3xt8) at Nebius, $2.08/h, 1 min 42 s of about 3 min",
-        "<Starting: 1x H100 SXM 80 GB (m3xt8) at Nebius, $2.08/h, 2 min 44 s of about 3 min",
+        "Starting: 1x H100 SXM 80 GB (m3xt8) at Nebius, $2.08/h, 1 min 40 s of about 3 min",
+        "<Starting: 1x H100 SXM 80 GB (m3xt8) at Nebius, $2.08/h, 3 min 40 s of about 3 min",
         "<",
     ]
 
@@ -94,11 +94,10 @@ async def test_at_a_terminal_a_pending_request_says_who_was_asked(
     with terminal.stderr(monkeypatch):
         done = await cli(*RENT, "--wait")
     assert (done.status, done.out) == (3, "")
-    assert await terminal.lines() == [
+    assert await terminal.lines("Use a new key.") == [
         "Needs approval. Ben was asked at 09:58 CET, and the request expires tomorrow at 07:00 CET. "
         "It stays if you stop waiting: gpubot agent show --key run-812",
         "Waiting for a decision",
-        "<Waiting for a decision",
         "<Ben denied it: too expensive. Use a new key.",
     ]
 

@@ -17,8 +17,9 @@ from bot.model.rental import Ending, GracefulDestroy
 from bot.model.state import ENDS, State
 from bot.model.summary import AccruedCost, ProgramView
 from bot.model.token import LostHeartbeat, TokenUse, WhenLost
+from tests.databases import START
 from tests.policy.test_token_terms import TOKEN
-from tests.store.make import START, decision, lease, program, rental
+from tests.store.make import decision, lease, program, rental
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 NOW = START + 10 * MINUTE

@@ -31,7 +31,7 @@ async def test_a_wait_ends_as_soon_as_the_state_changes(api: Api) -> None:
     rental_id = (await api.rent()).json()["id"]
     task = await waiting(api, rental_id)
     await api.world.settle()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         assert (await task).json()["state"] in {"buying", "starting"}
 
 
@@ -48,7 +48,7 @@ async def test_no_wait_for_a_rental_that_is_over(api: Api) -> None:
     rental = await api.rented()
     await api.ask("DELETE", f"rentals/{rental.id}?now=true")
     await api.world.until(rental, State.DESTROYED)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         assert (await api.ask("GET", f"rentals/{rental.id}?wait=25")).json()["state"] == "ended"
 
 
@@ -56,11 +56,11 @@ async def test_the_fifth_wait_of_a_token_is_answered_at_once(api: Api) -> None:
     await api.token()
     rental = await api.rented()
     tasks = [await waiting(api, rental.id) for _ in range(MOST_OF_TOKEN)]
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         assert (await api.ask("GET", f"rentals/{rental.id}?wait=25")).json()["state"] == "ready"
     assert not any(task.done() for task in tasks)
     await api.ask("DELETE", f"rentals/{rental.id}?now=true")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         assert [(await task).json()["state"] for task in tasks] == ["ending"] * MOST_OF_TOKEN
     assert api.server.waits.count == 0
 
@@ -70,7 +70,7 @@ async def test_a_token_that_is_stopped_during_a_wait_gets_no_answer(api: Api) ->
     rental = await api.rented()
     task = await waiting(api, rental.id)
     await carry_out(api.world.deps, ANA, StopToken("token1", graceful_destroy=False))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(20):
         assert (await task).status_code == 401
 
 

@@ -34,7 +34,7 @@ KEY = FOLDER.with_suffix(".key")
 OURS = "gpubot"
 ANCHORS = {"httpx": "0.28.1", "procrastinate": "3.10.0", "dstack": "0.22.5"}
 """The packages to compare with, by their names on PyPI. Their releases are fixed, so that two samples compare."""
-PACKAGES = ("bot", "handlers", "store", "sandbox", "demo", "soak", "bench")
+PACKAGES = ("agent", "bot", "handlers", "store", "sandbox", "demo", "soak", "bench")
 NUMBERS = {"docstring": 60, "comment": 15, "paragraph": 15, "Slack text": 10}
 """The number of our texts of each kind in a sample."""
 NUMBERS_OF_ANCHOR = {"docstring": 20, "comment": 5}

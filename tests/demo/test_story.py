@@ -91,12 +91,19 @@ STORY = (
         r"Runtime\n.* at \$18\.40/h\nDeletion\nconfirmed",
     ),
     ("gpubot", r"^Ended at .*: 1x H100 SXM 80 GB \(\w+\) in EU for Ana with Cleo\n(.|\n)*Idle\n\$"),
+    ("Ana", r"^/gpu token$"),
+    ("Ana", r"^nightly eval: gpb_\.\.\.\nYou see this secret only once\."),
+    ("script", r"^\$ gpubot agent rent H100 EU --for 2h --max 8 --key run-812$"),
+    ("gpubot", r"^nightly eval \(Ana\) rents 1x H100 SXM 80 GB \(\w+\) until .*, up to \$\d\.\d\d\.$"),
+    ("script", r"^\$ gpubot agent heartbeat --key run-812$"),
+    ("gpubot", r"^The heartbeat for 1x H100 SXM 80 GB \(\w+\) stopped at .*Unless it's back by "),
+    ("gpubot", r"^Ended at .*: 1x H100 SXM 80 GB \(\w+\) in EU for nightly eval \(Ana\)\. It cost \$"),
     (
         "gpubot",
         r"so far: you've spent nothing\. The team has spent \$(.|\n)*Person[ |]+Rentals[ |]+GPU hours[ |]+In use",
     ),
-    ("gpubot", r"^Everyone's costs in \w+ \d{4}: \$\S+ for 6 rentals"),
-    ("Ben", r"^gpubot-\d{4}-\d\d-so-far\.csv: 6 rows, \$\S+ in all$"),
+    ("gpubot", r"^Everyone's costs in \w+ \d{4}: \$\S+ for 7 rentals"),
+    ("Ben", r"^gpubot-\d{4}-\d\d-so-far\.csv: 7 rows, \$\S+ in all$"),
 )
 EXPLANATIONS = (
     "Ana rents one GPU, ",
@@ -107,6 +114,9 @@ EXPLANATIONS = (
     "Ana rented for 1h up to 3h, ",
     "Ana also rents a spot machine. ",
     "Ana's end comes near, ",
+    "A nightly script needs a GPU, ",
+    "The script rents with the token. ",
+    "Then the script dies, ",
     "Everyone can read what the month cost",
 )
 """The beginnings of the texts that explain to a newcomer what happens next, and why."""

@@ -19,7 +19,7 @@ from bot.errors import (
     TooLate,
     UnknownRental,
 )
-from bot.lifecycle.actions import programs, waiting
+from bot.lifecycle.actions import program_queries, programs, waiting
 from bot.lifecycle.actions.account import Pause
 from bot.lifecycle.actions.action import carry_out
 from bot.lifecycle.actions.deciding import Deny
@@ -81,7 +81,7 @@ async def refused(here: World, key: str = "run-1", **fields: Any) -> str:
 
 async def end_of(here: World, rental: Rental) -> tuple[State, Why | None, str]:
     """Return the state in which a rental ended, why, and the reason in words that the program sees."""
-    view = await programs.rental_for(here.deps, await caller(here), rental.id)
+    view = await program_queries.rental_for(here.deps, await caller(here), rental.id)
     assert view.rental.ending is not None
     return view.rental.state, view.rental.ending.why, view.detail
 
@@ -326,7 +326,7 @@ async def test_an_approver_is_asked_about_the_offer_if_the_terms_say_so(
     assert rental.state is State.AWAITING_APPROVAL
     assert rental.decision is not None
     assert rental.decision.why is Why.BEYOND_TERMS
-    view = await programs.rental_for(here.deps, await caller(here), rental.id)
+    view = await program_queries.rental_for(here.deps, await caller(here), rental.id)
     assert view.deciders == ("Ben", "U0DORA")
     await here.pass_time(30 * MINUTE)
     ready = await here.until(await here.approve(rental), State.READY)
@@ -493,13 +493,13 @@ async def test_rentals_of_others_are_unknown_to_a_token(here: World) -> None:
 async def test_a_token_sees_the_machines_of_its_owner_only(here: World) -> None:
     await add_token(here)
     own, persons, bens = await rented(here), await here.get(), await here.get(person=BEN)
-    views = {view.rental.id: view.own for view in await programs.rentals_for(here.deps, await caller(here))}
+    views = {view.rental.id: view.own for view in await program_queries.rentals_for(here.deps, await caller(here))}
     assert views == {own.id: True, persons.id: False}
     with pytest.raises(UnknownRental):
-        await programs.rental_for(here.deps, await caller(here), bens.id)
-    found = await programs.rentals_for(here.deps, await caller(here), "run-1")
+        await program_queries.rental_for(here.deps, await caller(here), bens.id)
+    found = await program_queries.rentals_for(here.deps, await caller(here), "run-1")
     assert [view.rental.id for view in found] == [own.id]
-    assert await programs.rentals_for(here.deps, await caller(here), "run-2") == []
+    assert await program_queries.rentals_for(here.deps, await caller(here), "run-2") == []
 
 
 async def test_heartbeats_follow_the_terms_or_the_request(here: World) -> None:
@@ -515,7 +515,7 @@ async def test_offers_say_which_of_them_the_token_can_rent(here: World) -> None:
     await add_token(here, per_hour=limit)
     prices = Prices.of(here.deps.market, here.clock)
     request = Request(gpu="H100", region="EU", lease=2 * HOUR)
-    offers = await programs.offers_for(here.deps, prices, await caller(here), request)
+    offers = await program_queries.offers_for(here.deps, prices, await caller(here), request)
     assert [not one.reason for one in offers] == [one.offer.rate <= limit for one in offers]
     assert {bool(one.reason) for one in offers} == {True, False}
 
@@ -573,6 +573,7 @@ async def test_a_runaway_loop_gets_no_more_than_its_terms_and_its_owner_is_told_
         await here.pass_time(MINUTE)
     told = await here.notices(E.TOKEN_CROWDED)
     assert [(to, event.facts.count) for to, event in told] == [(ANA.id, CROWDED_AFTER)] * 2
+    assert {event.facts.rentals for _, event in told} == {tuple(rental.id for rental in made)}
     assert len(await live(here)) == 2
     await carry_out(here.deps, ANA, StopToken(TOKEN, graceful_destroy=False))
     for rental in made:
@@ -593,4 +594,5 @@ async def test_a_loop_that_finds_nothing_makes_six_rentals_a_minute(here: World)
         assert error.value.again_at == here.now + MINUTE
     await here.pass_time(MINUTE)
     assert (await rented(here, "run-50")).state is State.EXPIRED
-    assert len(await here.notices(E.TOKEN_CROWDED)) == 1
+    ((_, told),) = await here.notices(E.TOKEN_CROWDED)
+    assert (told.facts.count, told.facts.rentals) == (6 + CROWDED_AFTER, ())

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
-from bot.errors import Refused
+from bot.errors import Refused, Stale
 from bot.lifecycle.actions import ending, leasing
 from bot.lifecycle.actions.action import carry_out
 from bot.lifecycle.changes.apply import apply
 from bot.lifecycle.changes.heartbeats import store_heartbeat
+from bot.lifecycle.changes.snapshot import load
 from bot.lifecycle.changes.transitions import alter, change_owner
 from bot.lifecycle.deps import Door, Opened, known_rental, transact
+from bot.lifecycle.steps.ready import run
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import EventKind as E
@@ -24,6 +28,8 @@ from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.token import Access, Token, TokenState, TokenTerms, WhenLost
 from store.db import Tx
+from tests.databases import beside
+from tests.lifecycle.engine import Engine
 from tests.lifecycle.leases import HIGH_LIMIT, count, direct_messages, end_of
 from tests.lifecycle.machines import Jobs, Script
 from tests.lifecycle.world import ANA, BEN, HOUR, MINUTE, PROBE, World, world
@@ -328,24 +334,49 @@ async def test_a_heartbeat_that_comes_back_in_time_restores_the_end(here: World,
     assert await count(here, rental, E.HEARTBEAT_LOST) == 2
 
 
-async def test_a_step_that_ends_the_machine_yields_to_a_heartbeat(here: World) -> None:
-    """The heartbeat arrives after the step has read the rental, and before it writes the end."""
+@pytest.mark.parametrize(
+    ("after", "lost"),
+    [
+        pytest.param(TOLD, 0, id="before the step finds it lost"),
+        pytest.param(MOVED + GRACE, 1, id="before the step destroys the machine"),
+    ],
+)
+async def test_a_heartbeat_that_arrives_during_a_step_counts(here: World, after: timedelta, lost: int) -> None:
+    """It arrives after the step has read the rental, while the step waits for the market's answer."""
     rental = await of_program(here)
     usual = end_of(rental)
-    await lose(here, rental, MOVED + GRACE - timedelta(seconds=1))
-    market, resource = here.deps.market, here.deps.market.resource
+    await lose(here, rental, after - MINUTE)
+    market, resource, heard = here.deps.market, here.deps.market.resource, []
 
-    async def asked(*args: object, **more: object) -> object:
-        await beat(here, rental)
-        return await resource(*args, **more)  # type: ignore[arg-type]
+    async def answer(*args: Any, **more: Any) -> Any:
+        heard.append(await beat(here, rental))
+        return await resource(*args, **more)
 
-    here.jump(timedelta(seconds=1))
-    market.resource = asked  # type: ignore[method-assign, assignment]
-    await here.settle()
-    market.resource = resource  # type: ignore[method-assign]
+    here.jump(MINUTE)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(market, "resource", answer)
+        await here.settle()
+    assert heard
     await here.pass_time(10 * MINUTE)
     rental = await here.rental(rental.id)
     assert (rental.state, end_of(rental)) == (State.READY, usual)
+    assert await count(here, rental, E.HEARTBEAT_LOST) == lost
+
+
+async def test_a_step_that_has_decided_to_end_the_machine_yields_to_a_heartbeat(here: World) -> None:
+    rental = await of_program(here)
+    await lose(here, rental, MOVED + GRACE - MINUTE)
+    here.jump(MINUTE)
+    before = await load(here.deps, rental.id)
+    assert before is not None
+    after = await run(here.deps, before)
+    assert after.rental.state is State.DESTROYING
+    await beat(here, rental)
+    with pytest.raises(Stale):
+        async with here.deps.store.write() as tx:
+            await apply(tx, here.deps, Change(before.rental, after.rental, after.events))
+    await here.settle()
+    assert (await here.rental(rental.id)).state is State.READY
 
 
 @pytest.mark.parametrize("after", [TOLD + MINUTE, MOVED + MINUTE])
@@ -446,3 +477,18 @@ async def test_a_restart_at_any_moment_repeats_nothing(here: World) -> None:
     once = (E.HEARTBEAT_LOST, E.HEARTBEAT_ENDS, E.DESTROYING, E.ENDED)
     assert [kinds.count(kind) for kind in once] == [1, 1, 1, 1]
     assert await here.alive() == []
+
+
+@pytest.mark.parametrize(("after", "kind"), [(TOLD, E.HEARTBEAT_LOST), (MOVED, E.HEARTBEAT_ENDS)])
+async def test_one_of_two_processes_tells_the_owner_and_moves_the_end(
+    here: World, after: timedelta, kind: E
+) -> None:
+    rental = await of_program(here)
+    await lose(here, rental, after - MINUTE)
+    here.jump(MINUTE)
+    second = Engine(replace(here.deps, store=beside(here.database)))
+    loops = (*here.engine.loops, *second.loops)
+    await asyncio.gather(*(loop.run_pass() for loop in loops))
+    await asyncio.gather(*(loop.drain() for loop in loops))
+    await here.pass_time(MINUTE)
+    assert await count(here, rental, kind) == 1

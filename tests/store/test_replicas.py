@@ -189,7 +189,8 @@ async def make_older(url: str) -> None:
     programs = ("token_id", "idempotency_key", "program", "heartbeat_at", "lost_heartbeat")
     for column in (*programs, "lease_heartbeat_end"):
         await connection.execute(f"ALTER TABLE rentals DROP COLUMN {column}")
-    await connection.execute("ALTER TABLE messages DROP COLUMN token_id")
+    for table in ("messages", "quotes"):
+        await connection.execute(f"ALTER TABLE {table} DROP COLUMN token_id")
     await connection.execute("DROP TABLE tokens")
     await connection.execute("UPDATE alembic_version SET version_num = 'v0601'")
     await connection.close()

@@ -131,7 +131,7 @@ def test_the_line_says_what_is_wrong_with_a_machine() -> None:
         card(by_program(ready(), quiet_since_real=clock(12, 40)), clock(12, 50)),
         card(by_program(ready(), use=idle, lease=changed(lease(), question=asked)), clock(15, 20)),
         card(by_program(ready(), heartbeat_at=clock(13, 0), lost_heartbeat=lost), clock(13, 20)),
-        card(by_program(ready(), lost_heartbeat=lost, lease=ends_soon), clock(13, 40)),
+        card(by_program(ready(), heartbeat_at=clock(13, 0), lost_heartbeat=lost, lease=ends_soon), clock(13, 40)),
         card(by_program(ready(), replaced_by="f6rat"), clock(13, 20)),
     ) == snapshot("""\
 
@@ -145,8 +145,8 @@ nightly eval (Ana) rents 1x H100 (k7mq2) until 18:40, up to $16.06. Idle for 1 h
 nightly eval (Ana) rents 1x H100 (k7mq2) until 18:40, up to $16.06. Its heartbeat stopped at 13:00.
 [Destroy k7mq2] [Stop this token]
 
-nightly eval (Ana) rents 1x H100 (k7mq2), up to $16.06. It ends at 13:50, since its heartbeat is
-      missing.
+nightly eval (Ana) rents 1x H100 (k7mq2), up to $16.06. It ends at 13:50, since its heartbeat
+      stopped at 13:00.
 [Destroy k7mq2 now] [Stop this token]
 
 nightly eval (Ana) rents 1x H100 (k7mq2) until 18:40, up to $16.06. Its replacement will be f6rat.

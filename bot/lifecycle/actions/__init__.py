@@ -21,7 +21,8 @@ people.
     giving            ask for somebody else's idle machine, offer one to somebody, accept an offered one
     sharing           share a rental with teammates
     keys              list, add and remove one's own SSH keys, or import them from GitHub
-    programs          rent, see, extend and release machines with a token
+    programs          rent, extend and release machines with a token, and note heartbeats
+    program_queries   rentals and offers, as programs see them
     away              approvers who are away, or back
     tokens            make, change and stop API tokens; decide about their terms; find the token of a program
     account           pause and resume buying; show the team's rules, and reload them from their file

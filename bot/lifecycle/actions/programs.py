@@ -1,4 +1,4 @@
-"""What programs do with a token: rent, see, extend and release machines, and send heartbeats.
+"""What programs do with a token: rent, extend and release machines, and send heartbeats.
 
 The token stands in for a click of its owner. The code and the rules are those of people's actions; only the limits
 `auto_approve` and `approval.always` are replaced by the terms of the token. Rentals of other tokens and of people
@@ -21,19 +21,16 @@ from bot.errors import (
     PrivateKey,
     Refused,
     TooLate,
-    UnknownRental,
 )
 from bot.lifecycle.actions.action import Action, By, Direct, planned
 from bot.lifecycle.actions.ending import Destroy, end_after_script
 from bot.lifecycle.actions.leasing import AskedLease, Extend
+from bot.lifecycle.actions.program_queries import own_rental, terms_of
 from bot.lifecycle.actions.queries import people_asked
-from bot.lifecycle.actions.quoting import Prices
-from bot.lifecycle.actions.renting import load_limits
 from bot.lifecycle.actions.tokens import Caller, caller_now, tell_crowded
 from bot.lifecycle.changes import transitions
 from bot.lifecycle.changes.apply import apply
 from bot.lifecycle.changes.heartbeats import store_heartbeat
-from bot.lifecycle.changes.snapshot import load_many
 from bot.lifecycle.deps import Deps, free_id, transact
 from bot.lifecycle.money.budgets import reach_of_waitlist_entry, room_for
 from bot.lifecycle.money.buying_blocks import check_buying
@@ -43,17 +40,14 @@ from bot.lifecycle.people.deciders import deciders
 from bot.lifecycle.people.teammates import check_key, check_startup_script
 from bot.model.base import changed
 from bot.model.budget import UNASSIGNED
-from bot.model.event import Event, EventKind, facts_in
-from bot.model.facts import EndedFacts, NotAllowedFacts
-from bot.model.money import Micros, cost_at_most
-from bot.model.offer import Offer
+from bot.model.event import Event, EventKind
 from bot.model.person import Key, Person
 from bot.model.quote import Quote, QuoteState, WaitlistEntry
 from bot.model.records import Change
 from bot.model.rental import Rental
 from bot.model.request import Request
 from bot.model.state import State
-from bot.model.summary import Extended, Over, ProgramView, Proposal
+from bot.model.summary import Extended, Over, Proposal
 from bot.model.token import BeyondTerms as WhenBeyond
 from bot.model.token import Crowd, Program, Token, TokenTerms, WhenLost
 from bot.policy.access.keys import read_key
@@ -72,7 +66,6 @@ from bot.policy.buying.programs import (
 )
 from bot.policy.buying.spending import (
     LongerLease,
-    billed_span,
     check_person_rentals,
     check_size,
     check_total,
@@ -130,6 +123,8 @@ class ProgramPlan:
     """The latest requests that were refused because the token has too many machines. None if this one wasn't."""
     asked_within: int = 0
     """The number of machines that the token asked for since the first of these requests."""
+    full_with: tuple[str, ...] = ()
+    """The IDs of the token's current rentals, if these are as many as its terms allow."""
 
 
 @dataclass(frozen=True)
@@ -220,7 +215,7 @@ class RentForProgram(Action[ProgramPlan, ProgramPlan, ProgramRented], id="rent_f
         A request that approvers can allow isn't refused here, because they are asked only when the price is known.
         """
         token, person, now = plan.caller.token, plan.caller.person, deps.clock.now()
-        terms = _terms_of(token)
+        terms = terms_of(token)
         check_user(person, deps.rules)
         check_request(self.request, terms)
         if terms.project != UNASSIGNED:
@@ -234,6 +229,8 @@ class RentForProgram(Action[ProgramPlan, ProgramPlan, ProgramRented], id="rent_f
         check_setup(request.setup, deps.rules)
         use = await use_of(tx, token, now)
         rentals = await rentals_of(tx, token)
+        if len(use.live) >= terms.at_once:
+            plan = replace(plan, full_with=use.live)
         exceeded = beyond(token, person.name, use, request, now=now, rules=deps.rules, rentals=rentals)
         if exceeded is not None and not (exceeded.can_ask and terms.beyond is WhenBeyond.ASK):
             return _refused_plan(plan, _refused(exceeded), use.begun, now, crowded=exceeded.crowded)
@@ -265,7 +262,7 @@ class RentForProgram(Action[ProgramPlan, ProgramPlan, ProgramRented], id="rent_f
         request, entry, proposal = plan.request, plan.entry, plan.proposal
         if request is None or entry is None or proposal is None:
             raise ValueError("nothing to make")
-        terms = _terms_of(token)
+        terms = terms_of(token)
         asked = await deciders(tx, deps.rules, [person.id], now) if proposal.over else None
         query = shared_query(request)
         quote = Quote(
@@ -318,12 +315,6 @@ def _is_ending(rental: Rental) -> bool:
     return graceful or rental.state is State.DESTROYING
 
 
-def _terms_of(token: Token) -> TokenTerms:
-    if token.terms is None:
-        raise ValueError(f"{token.id} works without terms")
-    return token.terms
-
-
 def _program(rent: RentForProgram, token: Token, terms: TokenTerms) -> Program:
     lost = terms.lost
     if lost is None and rent.heartbeat:
@@ -374,7 +365,7 @@ async def _refuse(tx: Tx, deps: Deps, plan: ProgramPlan, refused: GpubotError) -
         await tx.tokens.note_crowd(token.id, plan.crowd)
         told = token.crowded_at is not None and now - token.crowded_at < CROWDED_AGAIN
         if plan.crowd.count >= CROWDED_AFTER and not told:
-            await tell_crowded(tx, deps, token, plan.asked_within)
+            await tell_crowded(tx, deps, token, plan.asked_within, plan.full_with)
     return refused
 
 
@@ -410,7 +401,7 @@ class ExtendForProgram(
 
     async def load(self, tx: Tx, deps: Deps, person: Person) -> AskedLease | Rental:
         caller = await _caller(tx, deps, person, self.token_id)
-        rental = await _own_rental(tx, caller, self.rental_id)
+        rental = await own_rental(tx, caller, self.rental_id)
         if (self.until is None) == (self.lease is None):
             raise Mistake("Name either the new end or the whole length of the lease. Nothing was changed.")
         if rental.lease is None or rental.state is not State.READY:
@@ -449,7 +440,7 @@ async def _within_terms(tx: Tx, deps: Deps, caller: Caller, asked: AskedLease) -
     use = await use_of(tx, token, now)
     more = max(asked.proposal.terms.total - rental.terms.total, 0)
     exceeded = beyond_longer_lease(token, caller.person.name, use, rental, asked.ends_at, more=more, now=now)
-    if exceeded is not None and not (exceeded.can_ask and _terms_of(token).beyond is WhenBeyond.ASK):
+    if exceeded is not None and not (exceeded.can_ask and terms_of(token).beyond is WhenBeyond.ASK):
         raise _refused(exceeded, "Nothing was changed.")
     over = () if exceeded is None else (Over.TOKEN,)
     return replace(asked, proposal=changed(asked.proposal, over=over))
@@ -486,7 +477,7 @@ class ReleaseForProgram(Direct[ToRelease, Rental], id="release_for_program", not
     now: bool = False
 
     async def load(self, tx: Tx, deps: Deps, person: Person) -> ToRelease:
-        rental = await _own_rental(tx, await _caller(tx, deps, person, self.token_id), self.rental_id)
+        rental = await own_rental(tx, await _caller(tx, deps, person, self.token_id), self.rental_id)
         if rental.state.over or rental.state is State.DESTROYING or (_is_ending(rental) and not self.now):
             return ToRelease(rental, None)
         graceful = not self.now and await end_after_script(tx, deps, rental) is not None
@@ -523,148 +514,8 @@ async def _store_heartbeat(tx: Tx, caller: Caller, rental_id: str, deps: Deps) -
 
 
 async def _rental_with_heartbeats(tx: Tx, caller: Caller, rental_id: str) -> Rental:
-    rental = await _own_rental(tx, caller, rental_id)
+    rental = await own_rental(tx, caller, rental_id)
     if rental.state.over or rental.state is State.DESTROYING:
         does = "has ended" if rental.state.over else "is being destroyed"
         raise TooLate(f"{rental.id} {does}, so it needs no heartbeats.", rental.id)
     return rental
-
-
-# --- queries
-
-
-async def rental_for(deps: Deps, caller: Caller, rental_id: str) -> ProgramView:
-    """Return a rental that a token is allowed to see: its own, and the current ones of its owner.
-
-    Raises UnknownRental.
-    """
-    async with deps.store.read() as tx:
-        rental = await tx.rentals.get(rental_id)
-        if rental is None or not _may_see(caller, rental):
-            raise UnknownRental
-        return (await _views(tx, deps, caller, [rental]))[0]
-
-
-async def rentals_for(deps: Deps, caller: Caller, key: str | None = None) -> list[ProgramView]:
-    """Return the current rentals of a token's owner, oldest first, including those of the token.
-
-    If `key` is given, return only the token's rental with this idempotency key, even if it is over. The list is
-    empty if there is none.
-    """
-    async with deps.store.read() as tx:
-        if key is not None:
-            found = await tx.rentals.of_key(caller.token.id, key)
-            return await _views(tx, deps, caller, [] if found is None or not _is_own(caller, found) else [found])
-        return await _views(tx, deps, caller, await tx.rentals.live(caller.person.id))
-
-
-def _is_own(caller: Caller, rental: Rental) -> bool:
-    """Return whether a rental was made with the token, and still belongs to the token's owner."""
-    return rental.token_id == caller.token.id and rental.owner == caller.person.id
-
-
-def _may_see(caller: Caller, rental: Rental) -> bool:
-    return _is_own(caller, rental) or (rental.owner == caller.person.id and not rental.state.over)
-
-
-async def _own_rental(tx: Tx, caller: Caller, rental_id: str) -> Rental:
-    """Return a rental that a token is allowed to change. Raises UnknownRental."""
-    rental = await tx.rentals.get(rental_id)
-    if rental is None or not _is_own(caller, rental):
-        raise UnknownRental
-    return rental
-
-
-async def _views(tx: Tx, deps: Deps, caller: Caller, rentals: list[Rental]) -> list[ProgramView]:
-    if not rentals:
-        return []
-    now = deps.clock.now()
-    use = await use_of(tx, caller.token, now)
-    snapshots = await load_many(tx, [rental.id for rental in rentals])
-    kinds = (EventKind.DENIED, EventKind.ENDED, EventKind.NOT_ALLOWED_NOW)
-    events = await tx.events.of_many([rental.id for rental in rentals], kinds)
-    views = []
-    for rental in rentals:
-        usual = await tx.rentals.median_time_to_ready(rental.vendor, rental.model) if rental.vendor else None
-        asked = await people_asked(tx, rental)
-        own = _is_own(caller, rental)
-        name = rental.program.token_name if rental.program is not None else None
-        views.append(
-            ProgramView(
-                rental=rental,
-                token=caller.token,
-                token_name=caller.person.name if name is None else f"{name} ({caller.person.name})",
-                use=use,
-                spent=snapshots[rental.id].spent(now),
-                usual=None if usual is None else timedelta(seconds=round(usual)),
-                deciders=asked.names if asked is not None else (),
-                detail=_detail(rental, events.get(rental.id, [])) if own else "",
-                own=own,
-            )
-        )
-    return views
-
-
-def _detail(rental: Rental, events: Sequence[Event]) -> str:
-    """Return the reason for the present state of a rental. Empty if no event has one."""
-    if rental.state.over:
-        ends = [event for event in events if event.kind in {EventKind.DENIED, EventKind.ENDED}]
-        return next((one.detail for one in reversed(facts_in(ends, EndedFacts)) if one.detail), "")
-    if rental.state is State.QUEUED:
-        return next((one.detail for one in reversed(facts_in(events, NotAllowedFacts)) if one.detail), "")
-    return ""
-
-
-@dataclass(frozen=True)
-class ProgramOffer:
-    """An offer of the marketplace, as a program sees it."""
-
-    offer: Offer
-    at_most: Micros
-    """The most that the whole lease can cost at this price."""
-    reason: str = ""
-    """The reason why the token can't rent this offer by itself. Empty if it can."""
-
-
-async def offers_for(deps: Deps, prices: Prices, caller: Caller, request: Request) -> list[ProgramOffer]:
-    """Return the offers that match a request now, cheapest first. Nothing is stored or reserved.
-
-    Equal requests within a minute share one query to the market.
-
-    Raises:
-        Mistake: A value of the request is wrong.
-        Refused: The request has too many GPUs.
-        MarketAway: The market hasn't responded in time.
-    """
-    token, person, now = caller.token, caller.person, deps.clock.now()
-    terms = _terms_of(token)
-    check_request(request, terms)
-    request = with_kept(counted_from(request, now), now, zone_of(person.tz, deps.rules), deps.rules)
-    request = with_price_of_total(request, deps.rules)
-    check_size(request, deps.rules)
-    offers = await prices.offers(request)
-    async with deps.store.read() as tx:
-        use, rentals = await use_of(tx, token, now), await rentals_of(tx, token)
-        limits = await load_limits(tx, deps, request, owner=person.id, project=terms.project)
-    limits = replace(limits, rules=rules_of_token(limits.rules, terms, use))
-    longest = billed_span(request.longest, request.kept, deps.rules)
-    found = []
-    for offer in offers:
-        at_most = cost_at_most(offer.rate, longest)
-        exceeded = beyond(
-            *(token, person.name, use, request),
-            now=now,
-            rules=deps.rules,
-            rentals=rentals,
-            gpu=offer.gpu,
-            rate=offer.rate,
-            total=at_most,
-        )
-        choice = limits.choice(request, offer, limits.block)
-        reason = f"{exceeded.reason} {exceeded.next_step}" if exceeded is not None else ""
-        if not reason and choice.refused is not None:
-            reason = refusal_words(choice.refused, person.name)
-        if not reason and choice.passed:
-            reason = "A budget has too little left, so an approver is asked first."
-        found.append(ProgramOffer(offer, at_most, reason))
-    return found

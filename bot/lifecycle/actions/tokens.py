@@ -110,13 +110,14 @@ async def _caller(tx: Tx, deps: Deps, token: Token, now: datetime) -> Caller:
     return Caller(token, owner)
 
 
-async def tell_crowded(tx: Tx, deps: Deps, token: Token, count: int) -> None:
-    """Notify the owner that a token asked for `count` machines within a minute, more than its terms allow.
+async def tell_crowded(tx: Tx, deps: Deps, token: Token, count: int, rentals: tuple[str, ...] = ()) -> None:
+    """Notify the owner that a token asked for `count` machines within a minute, more than it can have.
 
-    The caller makes sure that this happens at most once an hour.
+    `rentals` are the IDs of its current rentals, if these are as many as its terms allow. The caller makes sure
+    that the owner is notified at most once an hour.
     """
     await tx.tokens.note_crowded(token.id, deps.clock.now())
-    await send_of_token(tx, deps, EventKind.TOKEN_CROWDED, token, count=count)
+    await send_of_token(tx, deps, EventKind.TOKEN_CROWDED, token, count=count, rentals=rentals)
 
 
 # --- making and changing tokens
