@@ -158,7 +158,12 @@ def may_have_arrived(key: str) -> str:
 
 def stopped_waiting(key: str) -> str:
     """Return the line for somebody who pressed Ctrl-C while a request was waiting."""
-    return f"Stopped waiting. The request stays: {by_key('show', key)}  To end it: {by_key('release', key)}"
+    return f"Stopped waiting. {the_request_stays(key)}"
+
+
+def the_request_stays(key: str) -> str:
+    """Return the sentences for somebody who no longer waits for a request that was accepted."""
+    return f"The request stays: {by_key('show', key)}  To end it: {by_key('release', key)}"
 
 
 def _needs_approval(rental: Rental, now: datetime) -> str:
