@@ -169,7 +169,8 @@ def the_request_stays(key: str) -> str:
 def _needs_approval(rental: Rental, now: datetime) -> str:
     asked = listed(rental.approvers)
     was = "was" if len(rental.approvers) == 1 else "were"
-    who = f"{asked} {was} asked {at(rental.created_at, now)}" if asked else ""
+    since = f" {at(rental.asked_at, now)}" if rental.asked_at is not None else ""
+    who = f"{asked} {was} asked{since}" if asked else ""
     until = f"request expires {at(rental.expires_at, now)}" if rental.expires_at is not None else ""
     if who and until:
         return f"Needs approval. {who}, and the {until}."
