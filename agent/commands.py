@@ -246,7 +246,7 @@ def rent(
 ) -> None:
     """Rent a machine.
 
-    Somebody may have to approve the request first. Ctrl-C stops waiting, and doesn't take the request back.
+    Somebody may have to approve the request first. Ctrl-C stops waiting, but doesn't withdraw the request.
 
     Exit status: 0 if the machine is ready (without --wait: if the request was accepted), 3 if it was denied, 4 if
     nobody decided in time, 5 if it's sold out, 6 if it's beyond the token's terms or the team's rules, 2 for wrong
@@ -373,7 +373,7 @@ def release(
     at_once: Annotated[bool, typer.Option("--now", help="Don't run /root/on-ending.sh first.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """End a machine, or take a request back.
+    """End a machine, or withdraw a request.
 
     The machine runs its /root/on-ending.sh, for at most 10 minutes. Then it is destroyed, and its disk is deleted.
     """
