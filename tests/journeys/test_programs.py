@@ -328,15 +328,12 @@ async def test_texts_of_programs_and_people_give_no_orders_and_ping_nobody(stopp
 
 async def agent(world: World, program: Program, arguments: str) -> tuple[int, str, str]:
     """Run `gpubot agent`. Return its exit status, and what it printed to stdout and to stderr."""
-    environment = {name: world.settings[name] for name in ("PATH", "PYTHONPATH") if name in world.settings}
+    own = {"HOME": str(world.folder), "GPUBOT_API_URL": program.address, "GPUBOT_TOKEN": program.secret}
+    inherited = ("PATH", "PYTHONPATH")
+    environment = own | {name: text for name, text in world.settings.items() if name in inherited}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bot", "agent", *shlex.split(arguments)),
-        env={
-            **environment,
-            "HOME": str(world.folder),
-            "GPUBOT_API_URL": program.address,
-            "GPUBOT_TOKEN": program.secret,
-        },
+        env=environment,
         cwd=world.folder,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
@@ -430,7 +427,7 @@ async def test_without_its_setting_the_api_opens_no_port_and_is_not_imported(sto
         bot = await start_bot(settings, log)
         process = psutil.Process(bot.process.pid)
         ports = {one.laddr.port for one in process.net_connections("tcp") if one.status == psutil.CONN_LISTEN}
-        sockets = {one.laddr for one in process.net_connections("unix") if one.laddr}
+        sockets = {str(one.laddr) for one in process.net_connections("unix") if one.laddr}
         assert await stop(bot.process) == 0
         imported = set(re.findall(r"import time:.*\| +(\S+)$", log.read_text(encoding="utf-8"), re.MULTILINE))
         served = {settings[name] for name in ("GPUBOT_HTTP", "GPUBOT_API") if name in settings}
