@@ -25,7 +25,7 @@ from bot.errors import (
 from bot.lifecycle.actions.action import Action, By, Direct, planned
 from bot.lifecycle.actions.ending import Destroy, end_after_script
 from bot.lifecycle.actions.leasing import AskedLease, Extend
-from bot.lifecycle.actions.program_queries import own_rental, terms_of
+from bot.lifecycle.actions.program_queries import equal_rental, is_ending, own_rental, terms_of
 from bot.lifecycle.actions.queries import people_asked
 from bot.lifecycle.actions.tokens import Caller, caller_now, tell_crowded
 from bot.lifecycle.changes import transitions
@@ -202,8 +202,7 @@ class RentForProgram(Action[ProgramPlan, ProgramPlan, ProgramRented], id="rent_f
     async def _earlier(self, tx: Tx, caller: Caller) -> Rental | None:
         """Return the rental that an equal request has made before. Raises KeyInUse."""
         if self.key is None:
-            current = [one for one in await rentals_of(tx, caller.token) if not _is_ending(one)]
-            return next((one for one in current if _fingerprint(one) == self.fingerprint), None)
+            return await equal_rental(tx, caller.token, self.fingerprint)
         earlier = await tx.rentals.of_key(self.token_id, self.key)
         if earlier is not None and _fingerprint(earlier) != self.fingerprint:
             raise key_in_use(earlier)
@@ -308,11 +307,6 @@ _GENERATED = "reuse-"
 
 def _fingerprint(rental: Rental) -> str | None:
     return rental.program.fingerprint if rental.program is not None else None
-
-
-def _is_ending(rental: Rental) -> bool:
-    graceful = rental.lease is not None and rental.lease.graceful_destroy is not None
-    return graceful or rental.state is State.DESTROYING
 
 
 def _program(rent: RentForProgram, token: Token, terms: TokenTerms) -> Program:
@@ -482,7 +476,7 @@ class ReleaseForProgram(Direct[ToRelease, Rental], id="release_for_program", not
             return ToRelease(rental, None)
         if self.now or await end_after_script(tx, deps, rental) is None:
             return ToRelease(rental, Destroy(rental.id))
-        if _is_ending(rental):
+        if is_ending(rental):
             return ToRelease(rental, None)
         return ToRelease(rental, Destroy(rental.id, graceful_destroy=True))
 
