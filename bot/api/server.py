@@ -302,18 +302,20 @@ class ApiServer:
         key = read_key(call.request.headers.getall("Idempotency-Key", []), reuse=body.reuse)
         deps, person, asked = call.deps, call.caller.person, fingerprint(body)
         refuse_secrets(body, key)
-        # Find the rental before reading the request: an end that it names may have passed in the meantime, so that
-        # the same request couldn't be made any more.
-        if key is None:
-            earlier = await program_queries.equal_rental_for(deps, call.caller, asked)
-        else:
-            earlier = next(iter(await program_queries.rentals_for(deps, call.caller, key)), None)
-        if earlier is not None:
+        try:
+            zone = person.tz or deps.rules.timezone
+            request = read_request(body, self._catalog(), deps.rules, now=deps.clock.now(), zone=zone)
+        except GpubotError:
+            # An earlier, equal request may have made a rental. It is found even if the same request couldn't be
+            # made any more, for example because the end that it names has passed.
+            if key is None:
+                earlier = await program_queries.equal_rental_for(deps, call.caller, asked)
+            else:
+                earlier = next(iter(await program_queries.rentals_for(deps, call.caller, key)), None)
+            if earlier is None:
+                raise
             _check_same(earlier.rental, asked)
             return _accepted(_described(deps, earlier))
-        request = read_request(
-            body, self._catalog(), deps.rules, now=deps.clock.now(), zone=person.tz or deps.rules.timezone
-        )
         key_line = body.ssh_public_key
         rented = await carry_out(
             deps,
@@ -339,7 +341,7 @@ class ApiServer:
     async def _show(self, call: Call) -> Answer:
         query, rental_id, request = read_query(call.request.query, ShowQuery), call.rental_id, call.request
         answer = await self._look(call, rental_id)
-        if query.wait and not answer.state.over:
+        if query.wait and not answer.state.over and query.state in {None, answer.state}:
 
             async def look() -> api.Rental:
                 # The token may have been stopped, and the rules may have changed, during the wait.

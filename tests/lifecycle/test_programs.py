@@ -42,8 +42,9 @@ from bot.policy.buying.programs import CROWDED_AFTER
 from bot.policy.buying.waiting import ONCE_FOR
 from bot.policy.team.rules import Budgets, Limits, WhenOver
 from tests.lifecycle.checks import ends_as
+from tests.lifecycle.machines import Script
 from tests.lifecycle.programs import KEY, TOKEN, add_token, ask, caller, change_token, rent, rented
-from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE, REPLY_TO, SECOND, World
+from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE, PROBE, REPLY_TO, SECOND, World, world
 
 
 def use(here: World, **rules: Any) -> None:
@@ -444,6 +445,25 @@ async def test_releasing_twice_answers_with_the_same_end(here: World) -> None:
     assert (await carry_out(here.deps, ANA, release)).state is State.DESTROYING
     ended = await here.until(rental, State.DESTROYED)
     assert (await carry_out(here.deps, ANA, release)) == ended
+
+
+async def test_releasing_again_does_not_cut_the_script_short(sqlite_url: str) -> None:
+    async with world(sqlite_url, probe_line=PROBE) as here:
+        await add_token(here)
+        rental = await here.until(await ask(here.deps), State.READY)
+        script = here.machines[rental].script = Script(here.clock, 5 * MINUTE, 0)
+        await here.pass_time(4 * MINUTE)
+        release = ReleaseForProgram(TOKEN, rental.id)
+        first = await carry_out(here.deps, ANA, release)
+        assert first.running_lease.graceful_destroy is not None
+        await here.pass_time(2 * MINUTE)
+        again = await carry_out(here.deps, ANA, release)
+        assert (again.state, again.running_lease.ends_at) == (State.READY, first.running_lease.ends_at)
+        await here.pass_time(2 * MINUTE)
+        assert (await here.rental(rental.id)).state is State.READY
+        assert len(script.starts) == 1
+        await carry_out(here.deps, ANA, ReleaseForProgram(TOKEN, rental.id, now=True))
+        assert (await here.rental(rental.id)).state is State.DESTROYING
 
 
 async def test_releasing_withdraws_a_request_that_has_no_machine_yet(here: World) -> None:

@@ -472,13 +472,10 @@ class ReleaseForProgram(Direct[ToRelease, Rental], id="release_for_program", not
 
     async def load(self, tx: Tx, deps: Deps, person: Person) -> ToRelease:
         rental = await own_rental(tx, await _caller(tx, deps, person, self.token_id), self.rental_id)
-        if rental.state.over or rental.state is State.DESTROYING:
+        if rental.state.over or rental.state is State.DESTROYING or (is_ending(rental) and not self.now):
             return ToRelease(rental, None)
-        if self.now or await end_after_script(tx, deps, rental) is None:
-            return ToRelease(rental, Destroy(rental.id))
-        if is_ending(rental):
-            return ToRelease(rental, None)
-        return ToRelease(rental, Destroy(rental.id, graceful_destroy=True))
+        graceful = not self.now and await end_after_script(tx, deps, rental) is not None
+        return ToRelease(rental, Destroy(rental.id, graceful_destroy=graceful))
 
     async def do(self, tx: Tx, deps: Deps, person: Person, plan: ToRelease) -> Rental:
         if plan.destroy is None:
