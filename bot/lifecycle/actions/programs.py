@@ -25,7 +25,7 @@ from bot.errors import (
 from bot.lifecycle.actions.action import Action, By, Direct, planned
 from bot.lifecycle.actions.ending import Destroy, end_after_script
 from bot.lifecycle.actions.leasing import AskedLease, Extend
-from bot.lifecycle.actions.program_queries import own_rental, terms_of
+from bot.lifecycle.actions.program_queries import equal_rental, is_ending, own_rental, terms_of
 from bot.lifecycle.actions.queries import people_asked
 from bot.lifecycle.actions.tokens import Caller, caller_now, tell_crowded
 from bot.lifecycle.changes import lease_changes, transitions
@@ -200,8 +200,7 @@ class RentForProgram(Action[ProgramPlan, ProgramPlan, ProgramRented], id="rent_f
     async def _earlier(self, tx: Tx, caller: Caller) -> Rental | None:
         """Return the rental that an equal request has made before. Raises KeyInUse."""
         if self.key is None:
-            current = [one for one in await rentals_of(tx, caller.token) if not _is_ending(one)]
-            return next((one for one in current if _fingerprint(one) == self.fingerprint), None)
+            return await equal_rental(tx, caller.token, self.fingerprint)
         earlier = await tx.rentals.of_key(self.token_id, self.key)
         if earlier is not None and _fingerprint(earlier) != self.fingerprint:
             raise key_in_use(earlier)
@@ -309,11 +308,6 @@ _GENERATED = "reuse-"
 
 def _fingerprint(rental: Rental) -> str | None:
     return rental.program.fingerprint if rental.program is not None else None
-
-
-def _is_ending(rental: Rental) -> bool:
-    graceful = rental.lease is not None and rental.lease.graceful_destroy is not None
-    return graceful or rental.state is State.DESTROYING
 
 
 def _program(rent: RentForProgram, token: Token, terms: TokenTerms) -> Program:
@@ -479,7 +473,7 @@ class ReleaseForProgram(Direct[ToRelease, Rental], id="release_for_program", not
 
     async def load(self, tx: Tx, deps: Deps, person: Person) -> ToRelease:
         rental = await own_rental(tx, await _caller(tx, deps, person, self.token_id), self.rental_id)
-        if rental.state.over or rental.state is State.DESTROYING or (_is_ending(rental) and not self.now):
+        if rental.state.over or rental.state is State.DESTROYING or (is_ending(rental) and not self.now):
             return ToRelease(rental, None)
         graceful = not self.now and await end_after_script(tx, deps, rental) is not None
         return ToRelease(rental, Destroy(rental.id, graceful_destroy=graceful))
