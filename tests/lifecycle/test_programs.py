@@ -204,16 +204,20 @@ async def test_the_hourly_limit_of_the_team_refuses_the_offer(here: World) -> No
     assert words.startswith("Your team's limit is $1.00/h")
 
 
-async def test_a_request_beyond_a_budget_follows_the_policy(here: World) -> None:
+async def test_an_offer_beyond_a_budget_follows_the_policy(here: World) -> None:
+    """The budget counts only for the offer. What the terms would allow in addition doesn't matter."""
     await add_token(here)
+    use(here, budgets=Budgets(person=Decimal(9), over=WhenOver.REFUSE))
+    await here.destroy(await here.until(await ask(here.deps), State.READY))
     use(here, budgets=Budgets(person=Decimal(3), over=WhenOver.REFUSE))
-    with pytest.raises(OverBudget):
-        await ask(here.deps)
-    assert await live(here) == []
+    assert (await end_of(here, await rented(here, "run-2")))[:2] == (State.FAILED, Why.NOT_ALLOWED)
     use(here, budgets=Budgets(person=Decimal(3), over=WhenOver.APPROVER))
-    rental = await ask(here.deps)
+    rental = await rented(here, "run-3")
     assert rental.state is State.AWAITING_APPROVAL
     assert (await here.until(await here.approve(rental), State.READY)).approved_by == BEN.id
+    use(here, budgets=Budgets(person=Decimal(3), over=WhenOver.REFUSE))
+    with pytest.raises(OverBudget, match="and Ana has only"):
+        await ask(here.deps, "run-4")
 
 
 async def test_a_budget_that_is_gone_by_the_time_of_the_offer_refuses_it(here: World) -> None:

@@ -126,6 +126,7 @@ async def _views(tx: Tx, deps: Deps, caller: Caller, rentals: list[Rental]) -> l
                 spent=snapshots[rental.id].spent(now),
                 usual=None if usual is None else timedelta(seconds=round(usual)),
                 deciders=asked.names if asked is not None else (),
+                asked_at=asked.asked_at if asked is not None else None,
                 detail=_detail(rental, events.get(rental.id, [])) if own else "",
                 own=own,
             )
