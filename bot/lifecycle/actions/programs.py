@@ -25,12 +25,11 @@ from bot.errors import (
 from bot.lifecycle.actions.action import Action, By, Direct, planned
 from bot.lifecycle.actions.ending import Destroy, end_after_script
 from bot.lifecycle.actions.leasing import AskedLease, Extend
-from bot.lifecycle.actions.program_queries import own_rental, terms_of
+from bot.lifecycle.actions.program_queries import equal_rental, is_ending, own_rental, terms_of
 from bot.lifecycle.actions.queries import people_asked
 from bot.lifecycle.actions.tokens import Caller, caller_now, tell_crowded
-from bot.lifecycle.changes import transitions
+from bot.lifecycle.changes import lease_changes, transitions
 from bot.lifecycle.changes.apply import apply
-from bot.lifecycle.changes.heartbeats import store_heartbeat
 from bot.lifecycle.deps import Deps, free_id, transact
 from bot.lifecycle.money.budgets import reach_of_waitlist_entry, room_for
 from bot.lifecycle.money.buying_blocks import check_buying
@@ -40,6 +39,7 @@ from bot.lifecycle.people.teammates import check_key, check_startup_script
 from bot.model.base import changed
 from bot.model.budget import UNASSIGNED
 from bot.model.event import Event, EventKind
+from bot.model.facts import HeartbeatReturn
 from bot.model.person import Key, Person
 from bot.model.quote import Quote, QuoteState, WaitlistEntry
 from bot.model.records import Change
@@ -200,8 +200,7 @@ class RentForProgram(Action[ProgramPlan, ProgramPlan, ProgramRented], id="rent_f
     async def _earlier(self, tx: Tx, caller: Caller) -> Rental | None:
         """Return the rental that an equal request has made before. Raises KeyInUse."""
         if self.key is None:
-            current = [one for one in await rentals_of(tx, caller.token) if not _is_ending(one)]
-            return next((one for one in current if _fingerprint(one) == self.fingerprint), None)
+            return await equal_rental(tx, caller.token, self.fingerprint)
         earlier = await tx.rentals.of_key(self.token_id, self.key)
         if earlier is not None and _fingerprint(earlier) != self.fingerprint:
             raise key_in_use(earlier)
@@ -309,11 +308,6 @@ _GENERATED = "reuse-"
 
 def _fingerprint(rental: Rental) -> str | None:
     return rental.program.fingerprint if rental.program is not None else None
-
-
-def _is_ending(rental: Rental) -> bool:
-    graceful = rental.lease is not None and rental.lease.graceful_destroy is not None
-    return graceful or rental.state is State.DESTROYING
 
 
 def _program(rent: RentForProgram, token: Token, terms: TokenTerms) -> Program:
@@ -479,7 +473,7 @@ class ReleaseForProgram(Direct[ToRelease, Rental], id="release_for_program", not
 
     async def load(self, tx: Tx, deps: Deps, person: Person) -> ToRelease:
         rental = await own_rental(tx, await _caller(tx, deps, person, self.token_id), self.rental_id)
-        if rental.state.over or rental.state is State.DESTROYING or (_is_ending(rental) and not self.now):
+        if rental.state.over or rental.state is State.DESTROYING or (is_ending(rental) and not self.now):
             return ToRelease(rental, None)
         graceful = not self.now and await end_after_script(tx, deps, rental) is not None
         return ToRelease(rental, Destroy(rental.id, graceful_destroy=graceful))
@@ -496,7 +490,11 @@ class ReleaseForProgram(Direct[ToRelease, Rental], id="release_for_program", not
 async def note_heartbeat(deps: Deps, caller: Caller, rental_id: str) -> Rental:
     """Store a heartbeat of a program, and return the rental. The heartbeat extends nothing.
 
-    If the owner has been notified that the heartbeat is lost, the machine no longer ends because of that.
+    Usually, only the time is written, and the rental gets no new version. The rental's step reads the time when it
+    would otherwise find the heartbeat lost.
+
+    If the heartbeat was lost, this function also restores the end of the lease. The next step could do this as
+    well. But a step that is about to end the machine could then still write its result.
 
     Raises:
         UnknownRental: The token has no such rental.
@@ -506,12 +504,20 @@ async def note_heartbeat(deps: Deps, caller: Caller, rental_id: str) -> Rental:
     async with deps.store.write() as tx:
         rental = await _rental_with_heartbeats(tx, caller, rental_id)
         if rental.lost_heartbeat is None:
-            return await store_heartbeat(tx, deps, rental)
-    return await transact(deps, _store_heartbeat, caller, rental_id, deps)
+            now = deps.clock.now()
+            await tx.rentals.note_heartbeat(rental.id, now)
+            return changed(rental, heartbeat_at=now)
+    return await transact(deps, _note_return, caller, rental_id, deps)
 
 
-async def _store_heartbeat(tx: Tx, caller: Caller, rental_id: str, deps: Deps) -> Rental:
-    return await store_heartbeat(tx, deps, await _rental_with_heartbeats(tx, caller, rental_id))
+async def _note_return(tx: Tx, caller: Caller, rental_id: str, deps: Deps) -> Rental:
+    rental, now = await _rental_with_heartbeats(tx, caller, rental_id), deps.clock.now()
+    await tx.rentals.note_heartbeat(rental.id, now)
+    rental = changed(rental, heartbeat_at=now)
+    if rental.lost_heartbeat is None or rental.state is not State.READY:
+        return rental
+    after, event = lease_changes.heartbeat_back(rental, HeartbeatReturn.HEARTBEAT, now, at=now)
+    return await apply(tx, deps, Change(rental, after, (event,)))
 
 
 async def _rental_with_heartbeats(tx: Tx, caller: Caller, rental_id: str) -> Rental:
