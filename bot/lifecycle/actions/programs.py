@@ -246,12 +246,14 @@ class RentForProgram(Action[ProgramPlan, ProgramPlan, ProgramRented], id="rent_f
         await check_startup_script(
             *(tx, deps, person.id, (), request), reader=person.id, first=None if key is None else key.line
         )
-        rules = rules_of_project(deps.rules, terms.project)
-        proposal = first_terms(request, rules_of_token(rules, terms, use))
-        check_total(request, proposal.terms)
         entry = entry_of_program(request, self.wait_for, terms, now, deps.rules)
         reach = reach_of_waitlist_entry(request, entry, now, deps.rules)
         room = await room_for(tx, deps.rules, owner=person.id, project=terms.project, reach=reach)
+        rules = rules_of_project(deps.rules, terms.project)
+        # A rental that waits for long mustn't reserve all that is left for everybody else.
+        most = room.most(rules) if self.wait_for is None else None
+        proposal = first_terms(request, rules_of_token(rules, terms, use), most=most)
+        check_total(request, proposal.terms)
         passed = room.passed(proposal.terms.total, rules)
         refusal = say_passed(passed[0], person.name) if passed else None
         proposal = within_budgets(proposal, passed, rules, refusal=refusal, instead=_OVER_BUDGET)

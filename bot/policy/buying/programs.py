@@ -110,20 +110,25 @@ def entry_of_program(
     return WaitlistEntry(until=until, since=now, rents=True, any_time=True, once=wait_for is None)
 
 
-def first_terms(request: Request, rules: Rules) -> Proposal:
+def first_terms(request: Request, rules: Rules, *, most: Micros | None = None) -> Proposal:
     """Return the terms with which the rental of a program waits for an offer, before any price is known.
 
-    They are as high as the request and the token allow, so that budgets reserve enough for any offer that can be
-    rented. When an offer is found, they are replaced by the terms for this offer (`terms_for_offer`).
+    They are as high as the request, the token and the budgets allow, so that budgets reserve enough for any offer
+    that can be rented without asking anyone. When an offer is found, they are replaced by the terms for this offer
+    (`terms_for_offer`). Only then is it known whether a budget is too small for the cheapest offer.
 
     Args:
         request: The request. Its highest price, if it has one, was computed from its total.
         rules: The rules of the token (`rules_of_token`).
+        most: The highest total that the budgets can cover. It is ignored if it pays for nothing. None if the terms
+            don't depend on the budgets.
     """
-    left = rules.auto_approve
-    caps = [left.per_hour, rate_for(micros(left.total), billed_span(request.longest, request.kept, rules))]
+    left, billed = rules.auto_approve, billed_span(request.longest, request.kept, rules)
+    caps = [left.per_hour, rate_for(micros(left.total), billed)]
     if request.max_gpu_rate is not None:
         caps.append(request.max_gpu_rate * request.count)
+    if most is not None and (affordable := rate_for(most, billed)) > 0:
+        caps.append(affordable)
     return terms_up_to(request, whole_cents_below(min(caps)), rules)
 
 
