@@ -108,9 +108,10 @@ async def test_a_machine_that_has_ended_does_not_end_the_command(
     assert "The command goes on, but its machine doesn't: Ben ended it." in capsys.readouterr().err
 
 
-async def test_heartbeats_go_on_while_the_machine_ends_because_its_end_can_move_back(
+async def test_heartbeats_go_on_while_the_machine_is_ending(
     api: Api, clock: QuickClock, child: Child, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """If the machine ends because a heartbeat was lost, the next one gives it its previous end back."""
     ready = a_rental(ProgramState.READY)
     api.states = deque([ready, ENDING, ENDING, ready])
     running = asyncio.create_task(with_heartbeats(clock, *child.argv))
@@ -187,6 +188,24 @@ async def test_signals_are_passed_on_and_the_machine_is_released_after_them(api:
     assert RELEASE not in api.calls
     process.terminate()
     assert await process.wait() == 9
+    assert api.calls[-1] == RELEASE
+
+
+async def test_a_signal_that_is_ignored_stays_ignored(api: Api) -> None:
+    """With nohup, the command goes on after the terminal is closed."""
+    shows = "import signal; print(signal.getsignal(signal.SIGHUP).name, flush=True); input()"
+    heartbeat = (*(sys.executable, "-m", "bot", "agent", "heartbeat"), "--key", KEY, "--")
+    process = await asyncio.create_subprocess_exec(
+        *("sh", "-c", 'trap "" HUP; exec "$@"', "sh", *heartbeat, sys.executable, "-c", shows),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    assert await process.stdout.readline() == b"SIG_IGN\n"
+    os.killpg(process.pid, signal.SIGHUP)
+    await process.communicate(b"\n")
+    assert process.returncode == 0
     assert api.calls[-1] == RELEASE
 
 

@@ -28,6 +28,7 @@ from tests.journeys.test_restored_backup import back_up
 from tests.journeys.world import PEOPLE, World
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+GRACE = 15 * MINUTE
 SECRET = re.compile(r"gpb_[0-9A-Za-z]+")
 H100 = {"gpu": "H100", "region": "EU", "lease": "2h"}
 
@@ -381,6 +382,39 @@ async def test_a_script_rents_beats_and_releases_with_the_command_line(stopped_w
     await check_secrets(world, program)
     await check_consistency(world, bought=["hyperstack"])
     assert not socket.exists()
+
+
+async def test_a_program_that_dies_costs_no_more_than_its_owner_chose(stopped_world: World) -> None:
+    """The bot is killed after it has told the owner, and again after the end has moved."""
+    world = stopped_world
+    new_address(world)
+    await world.start()
+    program = await makes_token(world, lost="End the machine, unless its GPUs are working")
+    rental = await program.rents("run-1", **H100, ssh_public_key=world.laptop.public_key)
+    rental = await program.until(rental["id"], "ready")
+    usual = rental["ends_at"]
+    await world.passes(MINUTE)
+    await program.asks("POST", f"rentals/{rental['id']}/heartbeat")
+
+    await world.passes(21 * MINUTE)
+    told = world.play.sees("Ana", "The heartbeat for 1x H100 SXM 80 GB")
+    assert [button.text for button in told.buttons] == [f"Keep {rental['id']} for 1 h", f"End {rental['id']}"]
+    await world.kill()
+    await world.restart()
+    await world.passes(21 * MINUTE)
+    moved = await program.asks("GET", f"rentals/{rental['id']}")
+    assert moved["ends_at"] < usual
+    await world.kill()
+    await world.restart()
+    await world.passes(GRACE)
+    assert (await program.asks("GET", f"rentals/{rental['id']}"))["ends_at"] == usual
+    await program.asks("POST", f"rentals/{rental['id']}/heartbeat")
+
+    await world.passes(36 * MINUTE)
+    await program.until(rental["id"], "ended", within=20 * MINUTE)
+    assert await world.alive() == []
+    await check_secrets(world, program)
+    await check_consistency(world, bought=["hyperstack"])
 
 
 async def test_without_its_setting_the_api_opens_no_port_and_is_not_imported(stopped_world: World) -> None:

@@ -32,6 +32,7 @@ from bot.lifecycle.loops.waitlist import look
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import EventKind as E
+from bot.model.message import MessageKind
 from bot.model.money import micros
 from bot.model.rental import Rental
 from bot.model.request import Request
@@ -204,29 +205,31 @@ async def test_the_hourly_limit_of_the_team_refuses_the_offer(here: World) -> No
     assert words.startswith("Your team's limit is $1.00/h")
 
 
-async def test_a_budget_that_pays_for_the_offer_is_enough(here: World) -> None:
-    """The terms of the token allow far more than is left in the budget."""
-    await add_token(here)
-    use(here, budgets=Budgets(person=Decimal(7), over=WhenOver.REFUSE))
-    rental = await ask(here.deps)
-    assert rental.terms.total <= micros(Decimal(7))
-    assert (await here.until(rental, State.READY)).approved_by is None
-
-
 async def test_an_offer_beyond_a_budget_follows_the_policy(here: World) -> None:
+    """The budget counts only for the offer. What the terms would allow in addition doesn't matter."""
     await add_token(here)
-    use(here, budgets=Budgets(person=Decimal("0.01"), over=WhenOver.REFUSE))
-    with pytest.raises(OverBudget):
-        await ask(here.deps)
-    assert await live(here) == []
+    use(here, budgets=Budgets(person=Decimal(9), over=WhenOver.REFUSE))
+    await here.destroy(await here.until(await ask(here.deps), State.READY))
     use(here, budgets=Budgets(person=Decimal(3), over=WhenOver.REFUSE))
-    state, why, words = await end_of(here, await rented(here))
-    assert (state, why) == (State.FAILED, Why.NOT_ALLOWED)
-    assert "Ana has only $3.00 left" in words
+    assert (await end_of(here, await rented(here, "run-2")))[:2] == (State.FAILED, Why.NOT_ALLOWED)
     use(here, budgets=Budgets(person=Decimal(3), over=WhenOver.APPROVER))
-    rental = await rented(here, "run-2")
+    rental = await rented(here, "run-3")
     assert rental.state is State.AWAITING_APPROVAL
     assert (await here.until(await here.approve(rental), State.READY)).approved_by == BEN.id
+    use(here, budgets=Budgets(person=Decimal(3), over=WhenOver.REFUSE))
+    with pytest.raises(OverBudget, match="and Ana has only"):
+        await ask(here.deps, "run-4")
+
+
+async def test_a_budget_that_is_gone_by_the_time_of_the_offer_refuses_it(here: World) -> None:
+    await add_token(here)
+    use(here, budgets=Budgets(person=Decimal(50), over=WhenOver.REFUSE))
+    rental = await ask(here.deps)
+    use(here, budgets=Budgets(person=Decimal(1), over=WhenOver.REFUSE))
+    await here.settle()
+    state, why, words = await end_of(here, rental)
+    assert (state, why) == (State.FAILED, Why.NOT_ALLOWED)
+    assert "and Ana has only $1.00 left in November" in words
 
 
 async def test_a_program_uses_up_nothing_of_its_owners_own_requests(here: World) -> None:
@@ -330,6 +333,7 @@ async def test_an_approver_is_asked_about_the_offer_if_the_terms_say_so(
     assert rental.decision.why is Why.BEYOND_TERMS
     view = await program_queries.rental_for(here.deps, await caller(here), rental.id)
     assert view.deciders == ("Ben", "U0DORA")
+    assert [message.rental_id for message in await here.messages(MessageKind.APPROVAL)] == [rental.id]
     await here.pass_time(30 * MINUTE)
     ready = await here.until(await here.approve(rental), State.READY)
     assert ready.approved_by == BEN.id

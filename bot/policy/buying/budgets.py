@@ -229,14 +229,6 @@ class Room(Frozen):
     held: Mapping[Month, Micros] = Field(default_factory=dict)
     """The amounts that the rental has already reserved, by month."""
 
-    def most(self, rules: Rules) -> Micros | None:
-        """Return the highest total that all budgets can cover. None if there are no budgets."""
-        kept = (
-            demand.free + self.settled + self.held.get(demand.balance.month, 0)
-            for demand in demands({}, self.balances, rules)
-        )
-        return min(kept, default=None)
-
     def passed(self, total: Micros, rules: Rules) -> tuple[Demand, ...]:
         """Return the budgets whose headroom is too small for this total, the smallest headroom first."""
         more = {month: total - self.settled - self.held.get(month, 0) for month in self.months}

@@ -110,25 +110,23 @@ def entry_of_program(
     return WaitlistEntry(until=until, since=now, rents=True, any_time=True, once=wait_for is None)
 
 
-def first_terms(request: Request, rules: Rules, *, most: Micros | None = None) -> Proposal:
+def first_terms(request: Request, rules: Rules, free: Micros | None = None) -> Proposal:
     """Return the terms with which the rental of a program waits for an offer, before any price is known.
 
     They are as high as the request, the token and the budgets allow, so that budgets reserve enough for any offer
-    that can be rented without asking anyone. When an offer is found, they are replaced by the terms for this offer
-    (`terms_for_offer`). Only then is it known whether a budget is too small for the cheapest offer.
+    that can be rented. When an offer is found, they are replaced by the terms for this offer (`terms_for_offer`).
 
     Args:
         request: The request. Its highest price, if it has one, was computed from its total.
         rules: The rules of the token (`rules_of_token`).
-        most: The highest total that the budgets can cover. It is ignored if it pays for nothing. None if the terms
-            don't depend on the budgets.
+        free: The amount that the tightest budget has left. None if budgets don't matter.
     """
-    left, billed = rules.auto_approve, billed_span(request.longest, request.kept, rules)
-    caps = [left.per_hour, rate_for(micros(left.total), billed)]
+    left, longest = rules.auto_approve, billed_span(request.longest, request.kept, rules)
+    caps = [left.per_hour, rate_for(micros(left.total), longest)]
     if request.max_gpu_rate is not None:
         caps.append(request.max_gpu_rate * request.count)
-    if most is not None and (affordable := rate_for(most, billed)) > 0:
-        caps.append(affordable)
+    if free is not None:
+        caps.append(rate_for(free, longest))
     return terms_up_to(request, whole_cents_below(min(caps)), rules)
 
 
@@ -255,7 +253,7 @@ def turn_of_program(
         allowed = [
             offer
             for offer in listed
-            if offer.rate <= rental.terms.max_rate and _was_approved(offer, rental, rules)
+            if offer.rate <= rental.terms.max_rate and may_substitute(offer.gpu, rental.terms.gpu, rules)
         ]
         beyond = None
     else:
@@ -270,9 +268,3 @@ def turn_of_program(
     if beyond is not None and beyond.can_ask and token.terms is not None and token.terms.beyond is WhenBeyond.ASK:
         return AskApprover(listed[0])
     return EndSearch(beyond) if entry.once else None
-
-
-def _was_approved(offer: Offer, rental: Rental, rules: Rules) -> bool:
-    """Return whether the GPU of an offer is the approved one. Before an offer was found, any matching GPU is."""
-    same = rental.terms.gpu == rental.request.gpu
-    return same or may_substitute(offer.gpu, rental.terms.gpu, rules)
