@@ -72,7 +72,7 @@ async def _check(client: Client, which: Which, screen: Screen) -> None:
 
 async def _beat(client: Client, which: Which, clock: Clock, screen: Screen) -> None:
     """Send heartbeats until the task is cancelled, or until the rental is over."""
-    fails = False
+    fails = ends = False
     while True:
         try:
             rental = (await client.heartbeat(await which.find(client))).value
@@ -88,9 +88,13 @@ async def _beat(client: Client, which: Which, clock: Clock, screen: Screen) -> N
             if fails:
                 screen.note("Heartbeats arrive again.")
             fails = False
-            if rental.state.over or rental.state is ProgramState.ENDING:
+            if rental.state.over:
                 screen.note(f"The command goes on, but its machine doesn't: {words.over_line(rental)}")
                 return
+            # A machine whose end has moved nearer can get its previous end back, so heartbeats go on.
+            if rental.state is ProgramState.ENDING and not ends:
+                screen.note(f"The command goes on, but its machine is ending: {rental.reason}")
+            ends = rental.state is ProgramState.ENDING
         await clock.pause(EVERY)
 
 

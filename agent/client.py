@@ -131,17 +131,21 @@ class Client:
         body = request.model_dump(mode="json", exclude_defaults=True)
         return await self._call("POST", "/v1/rentals", Rental, body=body, headers={"Idempotency-Key": key})
 
-    async def rental(self, rental_id: str, *, wait: int = 0, patience: float = PATIENCE) -> Answer[Rental]:
-        """Return a rental.
+    async def rental(self, rental_id: str) -> Answer[Rental]:
+        """Return a rental."""
+        return await self._call("GET", _path(rental_id), Rental)
+
+    async def changed(self, rental: Rental, *, wait: int, patience: float = PATIENCE) -> Answer[Rental]:
+        """Return a rental once it has left its present state.
 
         Args:
-            rental_id: The ID of the rental.
-            wait: The number of seconds for which the API waits for a change before it answers.
-            patience: The time in seconds for which the call is repeated if the API doesn't answer.
+            rental: The rental in its last known state.
+            wait: The number of seconds after which the API answers even if the state is the same.
+            patience: The time in seconds (wall clock) for which the call is repeated if the API doesn't answer.
         """
-        parameters = {"wait": str(wait)} if wait else {}
+        parameters = {"wait": str(wait), "state": rental.state.value}
         return await self._call(
-            "GET", _path(rental_id), Rental, parameters=parameters, wait=wait, patience=patience
+            "GET", _path(rental.id), Rental, parameters=parameters, wait=wait, patience=patience
         )
 
     async def rentals(self, key: str | None = None) -> Answer[Rentals]:

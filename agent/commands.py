@@ -379,7 +379,7 @@ def release(
 
 
 @commands.command(
-    options_metavar="[OPTIONS]", epilog="Usage with a command: heartbeat [ID] [OPTIONS] -- COMMAND..."
+    options_metavar="[OPTIONS]", epilog="With a command: gpubot agent heartbeat [OPTIONS] [ID] -- COMMAND"
 )
 def heartbeat(
     *, context: typer.Context, rental: RentalId = None, key: Key = None, as_json: AsJson = False

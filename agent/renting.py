@@ -39,11 +39,9 @@ async def rent(
         progress.show(answer.value)
         before, began = answer.value, clock.monotonic()
         span = WAIT_AT_TERMINAL if screen.terminal else LONGEST_WAIT
-        answer = await client.rental(before.id, wait=span, patience=PATIENCE)
+        answer = await client.changed(before, wait=span, patience=PATIENCE)
         if answer.value.state is before.state and clock.monotonic() - began < AT_ONCE:
             await clock.pause(answer.value.ask_again_in or USUAL_PAUSE)
-            # The state may have changed during the pause. The API would wait for the next change.
-            answer = await client.rental(before.id, patience=PATIENCE)
     if wait:
         progress.show(answer.value)
     return answer

@@ -58,7 +58,8 @@ def read_settings(environment: Mapping[str, str] | None = None, file: Path | Non
     """
     environment = os.environ if environment is None else environment
     file = settings_file() if file is None else file
-    values = {name: environment[name] for name in (URL, TOKEN) if environment.get(name)}
+    # A secret of a CI system often ends with a line break.
+    values = {name: text for name in (URL, TOKEN) if (text := environment.get(name, "").strip())}
     if len(values) < 2:
         values = {**_read_file(file), **values}
     url, token = values.get(URL), values.get(TOKEN)

@@ -214,7 +214,11 @@ _COMPARE_CARDS = (
         _c.ts.is_not(None),
         _c.rental_id.in_(
             select(rentals.c.id).where(
-                rentals.c.live, rentals.c.state.in_([State.QUEUED, State.PROCURING, State.PROVISIONING])
+                rentals.c.live,
+                or_(
+                    rentals.c.state.in_([State.QUEUED, State.PROCURING, State.PROVISIONING]),
+                    and_(rentals.c.state == State.READY, rentals.c.token_id.is_not(None)),
+                ),
             )
         ),
     )
@@ -222,9 +226,13 @@ _COMPARE_CARDS = (
 )
 """Makes the delivery of messages compare cards with what Slack shows. A card is the main message of a rental.
 
-A card is compared only if the bot might still buy a machine for its rental. The bot buys nothing for the rental
-before the comparison. If Slack shows a newer version of the card, the database is an old backup, and the machine
-may have been bought already.
+A card is compared only in two cases:
+
+- The bot might still buy a machine for the rental. The bot buys nothing for the rental before the comparison. If
+  Slack shows a newer version of the card, the database is an old backup, and the machine may have been bought
+  already.
+- A program rented the machine, and it is ready. No direct message shows the end of its lease, so only the card can
+  show that the program has extended the lease since the backup.
 """
 _not_over = admin_questions.c.over_at.is_(None)
 _SHOW_ALL_AGAIN = (

@@ -17,7 +17,7 @@ from pydantic import BeforeValidator, Field, ValidationError, WithJsonSchema
 from bot.api.problems import MISTAKE, ApiProblem, mistakes_in, unknown_name
 from bot.errors import Mistake
 from bot.model import api
-from bot.model.api import LONGEST_KEY, ApiModel, Dollars, Duration, Moment, RentalRequest
+from bot.model.api import LONGEST_KEY, ApiModel, Dollars, Duration, Moment, ProgramState, RentalRequest
 from bot.model.base import changed
 from bot.model.money import micros, whole_cents
 from bot.model.offer import Catalog
@@ -72,6 +72,16 @@ def _flag(text: Any) -> Any:
     return text
 
 
+def _state(text: Any) -> Any:
+    if isinstance(text, str):
+        try:
+            return ProgramState(text)
+        except ValueError:
+            raise ValueError(f"write one of {', '.join(ProgramState)}") from None
+    return text
+
+
+State = Annotated[ProgramState, BeforeValidator(_state)]
 Number = Annotated[int, BeforeValidator(_number)]
 Flag = Annotated[bool, BeforeValidator(_flag), WithJsonSchema({"type": "boolean"})]
 
@@ -83,6 +93,8 @@ class NoQuery(ApiModel):
 class ShowQuery(ApiModel):
     wait: Number = Field(default=0, ge=0, le=LONGEST_WAIT)
     """The number of seconds to wait for a change. The answer comes earlier if something changes."""
+    state: State | None = None
+    """The state that the program knows. If the rental is in another state, the answer comes at once."""
 
 
 class ListQuery(ApiModel):

@@ -300,15 +300,17 @@ class ApiServer:
         body = read_body(await self._body(call.request), api.RentalRequest)
         key = read_key(call.request.headers.getall("Idempotency-Key", []), reuse=body.reuse)
         deps, person, asked = call.deps, call.caller.person, fingerprint(body)
-        earlier = await program_queries.rentals_for(deps, call.caller, key) if key is not None else []
-        if earlier:
-            # Find the rental before reading the request: an end that it names may have passed in the meantime, so
-            # that the same request couldn't be made any more.
+        try:
+            zone = person.tz or deps.rules.timezone
+            request = read_request(body, self._catalog(), deps.rules, now=deps.clock.now(), zone=zone)
+        except GpubotError:
+            # An earlier, equal request may have made a rental. It is found even if the same request couldn't be
+            # made any more, for example because the end that it names has passed.
+            earlier = await program_queries.rentals_for(deps, call.caller, key) if key is not None else []
+            if not earlier:
+                raise
             _check_same(earlier[0].rental, asked)
             return _accepted(_described(deps, earlier[0]))
-        request = read_request(
-            body, self._catalog(), deps.rules, now=deps.clock.now(), zone=person.tz or deps.rules.timezone
-        )
         key_line = body.ssh_public_key
         rented = await carry_out(
             deps,
@@ -334,7 +336,7 @@ class ApiServer:
     async def _show(self, call: Call) -> Answer:
         query, rental_id, request = read_query(call.request.query, ShowQuery), call.rental_id, call.request
         answer = await self._look(call, rental_id)
-        if query.wait and not answer.state.over:
+        if query.wait and not answer.state.over and query.state in {None, answer.state}:
 
             async def look() -> api.Rental:
                 # The token may have been stopped, and the rules may have changed, during the wait.
@@ -426,8 +428,11 @@ class ApiServer:
 
 
 def fingerprint(body: api.RentalRequest) -> str:
-    """Return a hash of what a program asked for. Two requests with the same key must have the same hash."""
-    fields = body.model_dump(mode="json", exclude={"reuse"})
+    """Return a hash of what a program asked for. Two requests with the same key must have the same hash.
+
+    Fields with their default are left out, so that the hash stays the same when a later version adds a field.
+    """
+    fields = body.model_dump(mode="json", exclude={"reuse"}, exclude_defaults=True)
     return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
 
 

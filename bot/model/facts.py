@@ -413,7 +413,7 @@ class HeartbeatLostFacts(BillFacts, UntilFacts):
     since: Instant
     back_by: Instant | None = None
     heard: bool = True
-    """False if no heartbeat has ever arrived. `since` is then the time at which the machine was ready."""
+    """False if no heartbeat has arrived since the machine was ready. `since` is then the time of that."""
     works: bool = False
     """True if the machine doesn't end sooner because its GPUs are working."""
     unseen: bool = False

@@ -126,9 +126,8 @@ def _consequence(context: EventContext[HeartbeatLostFacts]) -> str:
         script = "run on-ending.sh and " if _has_script(rental) else ""
         by = times.time(facts.back_by, context.event.at)
         unseen = "I can't see whether its GPUs are working." if facts.unseen else ""
-        return join(
-            unseen, f"Unless it's back by {by}, I'll {script}end the machine; its disk is deleted with it."
-        )
+        unless = f"Unless it's back by {by}" if facts.heard else f"Unless one arrives by {by}"
+        return join(unseen, f"{unless}, I'll {script}end the machine; its disk is deleted with it.")
     still = f"it still ends {times.at_time(facts.until, context.event.at)}" if facts.until else "it keeps running"
     return f"Its GPUs are working, so {still}." if facts.works else sentence(still)
 

@@ -282,9 +282,10 @@ def _since_lost(rental: Rental, times: Times, *posted: datetime) -> str:
 
 def _stopped(rental: Rental, times: Times, *posted: datetime) -> str:
     """Return `its heartbeat stopped at 12:40`, or `no heartbeat has arrived` before the first one."""
-    if rental.heartbeat_at is None or rental.lost_heartbeat is None:
+    lost = rental.lost_heartbeat
+    if lost is None or lost.since <= rental.running_lease.ready_at:
         return "no heartbeat has arrived"
-    return f"its heartbeat stopped {times.at_time(rental.lost_heartbeat.since, *posted)}"
+    return f"its heartbeat stopped {times.at_time(lost.since, *posted)}"
 
 
 def end_moves(rental: Rental) -> bool:

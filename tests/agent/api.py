@@ -149,7 +149,7 @@ class Api:
         self.seen: list[Seen] = []
         self.arrived = asyncio.Condition()
         self.url = ""
-        self.port = 0
+        self.runner: web.AppRunner | None = None
 
     @property
     def calls(self) -> list[str]:

@@ -6,10 +6,10 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from aiohttp import web
@@ -47,7 +47,7 @@ class Done(NamedTuple):
     err: str
 
 
-Cli = Callable[..., Awaitable[Done]]
+Cli = Callable[..., Coroutine[Any, Any, Done]]
 
 
 @pytest.fixture(autouse=True)
@@ -76,8 +76,7 @@ async def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     await web.UnixSite(runner, str(tmp_path / "api.sock")).start()
-    api.port = runner.addresses[0][1]
-    api.url = f"http://127.0.0.1:{api.port}"
+    api.runner, api.url = runner, f"http://127.0.0.1:{runner.addresses[0][1]}"
     for name in [name for name in os.environ if name.startswith("GPUBOT_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("GPUBOT_API_URL", api.url)

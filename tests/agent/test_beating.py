@@ -108,6 +108,18 @@ async def test_a_machine_that_has_ended_does_not_end_the_command(
     assert "The command goes on, but its machine doesn't: Ben ended it." in capsys.readouterr().err
 
 
+async def test_heartbeats_go_on_while_the_machine_ends_because_its_end_can_move_back(
+    api: Api, clock: QuickClock, child: Child, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ready = a_rental(ProgramState.READY)
+    api.states = deque([ready, ENDING, ENDING, ready])
+    running = asyncio.create_task(with_heartbeats(clock, *child.argv))
+    await api.wait_for(BEAT, times=5)
+    await child.exit(0)
+    assert await running == 0
+    assert capsys.readouterr().err.count("The command goes on, but its machine is ending") == 1
+
+
 @pytest.mark.usefixtures("api")
 async def test_without_the_api_the_command_runs_and_its_status_counts(
     clock: QuickClock, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -38,8 +38,8 @@ async def test_in_a_pipe_a_rented_machine_is_only_its_result(api: Api, cli: Cli,
             "$189.24 of nightly eval's $200.00 is left.",
         ]
     )
-    asked = f"GET /v1/rentals/{ID}"
-    assert api.calls == ["POST /v1/rentals", *[f"{asked}?wait=25"] * 2, asked]
+    asked = [f"GET /v1/rentals/{ID}?wait=25&state={state}" for state in ("searching", "starting", "starting")]
+    assert api.calls == ["POST /v1/rentals", *asked]
     assert clock.paused == [60], "the API answered at once, and asked for a pause of 60 s"
     assert api.seen[0].body == {"words": "H100 EU for 4h", "max_total": "20.00"}
     assert api.seen[0].key == KEY

@@ -22,7 +22,7 @@ def the_file(folder: Path, text: str, mode: int = 0o600) -> Path:
 
 def test_the_environment_comes_before_the_file(tmp_path: Path) -> None:
     file = the_file(tmp_path, f"GPUBOT_API_URL=https://old.example.com\nGPUBOT_TOKEN={SECRET}\n")
-    settings = read_settings({"GPUBOT_API_URL": f"{URL}/"}, file)
+    settings = read_settings({"GPUBOT_API_URL": f"{URL}/\n"}, file)
     assert settings.address.url == URL
     assert settings.token.get_secret_value() == SECRET
     assert SECRET not in repr(settings)

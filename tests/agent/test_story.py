@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 
@@ -55,6 +56,19 @@ async def test_a_script_rents_uses_extends_and_releases_a_machine(api: Api, cli:
     again = await cli(*RENT, "--wait")
     assert (again.status, again.out) == (1, "")
     assert again.err.endswith("This key never rents again. To ask for a machine again, use a new key.\n")
+
+
+async def test_rent_waits_until_the_machine_is_ready(api: Api, cli: Cli) -> None:
+    command = asyncio.create_task(cli(*RENT, "--wait"))
+    while not api.server.waits.count:
+        assert not command.done()
+        await asyncio.sleep(0)
+    (searching,) = (await api.ask("GET", "rentals?key=run-812")).json()["rentals"]
+    await api.world.until(searching["id"], State.READY)
+    async with asyncio.timeout(20):
+        done = await command
+    assert (done.status, done.err) == (0, "")
+    assert done.out.startswith("Ready after 2 min 35 s. It ends at 17:02 CET")
 
 
 async def test_a_request_beyond_the_terms_waits_for_an_approver(api: Api, cli: Cli) -> None:

@@ -25,7 +25,7 @@ PENDING, SEARCHING, STARTING = ProgramState.PENDING, ProgramState.SEARCHING, Pro
 READY = ProgramState.READY
 RENT = ("rent", "H100", "EU", "--for", "4h", "--max", "20", "--key", KEY)
 ERASE = "\r\x1b[K"
-WAIT = f"GET /v1/rentals/{ID}?wait=25"
+WAIT = f"GET /v1/rentals/{ID}?wait=25&state=starting"
 
 
 class Terminal:
@@ -70,12 +70,12 @@ async def test_at_a_terminal_the_progress_is_shown_and_replaced(
 ) -> None:
     asked = a_rental(SEARCHING, reason="I'm looking for an offer.")
     later = a_rental(STARTING, started_at=START - timedelta(seconds=160))
-    api.states = deque([asked, a_rental(STARTING), a_rental(STARTING), later, a_rental(READY)])
+    api.states = deque([asked, a_rental(STARTING), later, a_rental(READY)])
     with terminal.stderr(monkeypatch):
         done = await cli(*RENT, "--wait")
     assert done.status == 0
     assert done.out.startswith("Ready after 2 min 51 s. ")
-    assert api.calls[-1] == f"GET /v1/rentals/{ID}?wait=10"
+    assert api.calls[-1] == f"GET /v1/rentals/{ID}?wait=10&state=starting"
     assert await terminal.lines(f"3 min 40 s of about 3 min{ERASE}") == [
         "1x H100 in EU for 4 h, at most $10.76. I'm looking for an offer.",
         "<1x H100 in EU for 4 h, at most $10.76, within the terms of nightly eval (Ana).",
@@ -98,6 +98,7 @@ async def test_at_a_terminal_a_pending_request_says_who_was_asked(
         "Needs approval. Ben was asked at 09:58 CET, and the request expires tomorrow at 07:00 CET. "
         "It stays if you stop waiting: gpubot agent show --key run-812",
         "Waiting for a decision",
+        "<Waiting for a decision",
         "<Ben denied it: too expensive. Use a new key.",
     ]
 

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from bot.api.server import fingerprint
 from bot.lifecycle.actions.account import Pause
 from bot.lifecycle.actions.action import carry_out
+from bot.model.api import RentalRequest
 from bot.model.state import State
 from bot.model.token import BeyondTerms
 from tests.api.test_server import problem
@@ -74,6 +76,13 @@ async def test_one_key_is_one_machine_for_ever(api: Api) -> None:
     listed = (await api.ask("GET", "rentals?key=run-812")).json()["rentals"]
     assert [one["id"] for one in listed] == [rental.id]
     assert (await api.ask("GET", "rentals?key=run-813")).json() == {"rentals": []}
+
+
+def test_the_hash_of_a_request_never_changes() -> None:
+    """It is stored with the rental: a request that is repeated after an upgrade must find its rental."""
+    body = RentalRequest.model_validate({**H100, "max_total": "20", "wait_for": "3h", "note": "run 7"})
+    assert fingerprint(body) == "5e37630c216b9a54a0ec5987a01033e99c56365f7ca419d3518dda786ab8cb52"
+    assert fingerprint(body.model_copy(update={"reuse": True, "count": 1})) == fingerprint(body)
 
 
 async def test_reuse_finds_the_current_machine_with_equal_arguments(api: Api) -> None:

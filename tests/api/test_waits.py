@@ -43,6 +43,18 @@ async def test_a_wait_without_a_change_ends_after_its_time(api: Api) -> None:
     assert answer.json()["state"] == "ready"
 
 
+async def test_no_wait_for_a_rental_that_has_left_the_known_state(api: Api) -> None:
+    """The machine became ready between two requests. Without `state`, the second one would wait for its end."""
+    await api.token()
+    rental = await api.rented()
+    async with asyncio.timeout(10):
+        answer = await api.ask("GET", f"rentals/{rental.id}?wait=25&state=starting")
+    assert answer.json()["state"] == "ready"
+    task = asyncio.create_task(api.ask("GET", f"rentals/{rental.id}?wait=1&state=ready"))
+    assert (await task).json()["state"] == "ready"
+    assert (await api.ask("GET", f"rentals/{rental.id}?wait=1&state=gone")).status_code == 422
+
+
 async def test_no_wait_for_a_rental_that_is_over(api: Api) -> None:
     await api.token()
     rental = await api.rented()

@@ -12,6 +12,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect, sync_playwright
 
 from tests.page.conftest import ANA, BEN, CLEO, GPUS, TRAINING, Sandbox, composer, messages, run_sandbox, types
@@ -169,6 +170,27 @@ def take_pages(story: Story) -> None:
     story.take(ben, "spend")
 
 
+def take_program(story: Story) -> None:
+    """Take the pictures of the form for a token, and of the line about a machine that a program rented with it."""
+    page = story.open(ANA, GPUS)
+    types(page, "/gpu token")
+    dialog = page.get_by_role("dialog", name="New token")
+    dialog.get_by_label("Name").fill("nightly eval")
+    dialog.get_by_label("H100", exact=True).check()
+    story.take(page, "token")
+    dialog.get_by_role("button", name="Make token").click()
+    secret = re.search(r"gpb_\w{49}", str(page.get_by_role("dialog").filter(has_text="gpb_").text_content()))
+    if secret is None:
+        raise SystemExit("The form shows no secret.")
+    page.get_by_role("dialog").get_by_role("button", name="Close").click()
+    headers = {"Authorization": f"Bearer {secret[0]}", "Idempotency-Key": "run-812"}
+    body = {"words": "H100 EU for 1h max $4 total"}
+    httpx.post(f"{story.sandbox.url}/program/v1/rentals", headers=headers, json=body).raise_for_status()
+    newest(page, "nightly eval .* rents ")
+    story.later(600)
+    story.take(newest(page, "nightly eval .* until "), "program")
+
+
 def take_messages(story: Story) -> None:
     """Take the pictures of single messages.
 
@@ -223,6 +245,7 @@ def main() -> None:
         story = Story(browser, sandbox, folder or FOLDER)
         if folder is None:
             take_pages(story)
+            take_program(story)
         else:
             take_messages(story)
         browser.close()

@@ -23,14 +23,9 @@ async def published(ours: Team) -> int:
     return len((await ours.world.get("traffic", endpoint="views.publish"))["requests"])
 
 
-def homes_at_once(ours: Team) -> None:
-    """Stop waiting ten seconds between two Home tabs of the same person."""
-    ours.start_delivery(Pace(post_every=timedelta(0), speed=100_000))
-
-
 async def test_the_home_tab_is_published_once_per_version_when_opened(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
-        homes_at_once(ours)
+        ours.publish_homes_at_once()
         assert await ours.open_home(ANA, "messages") is None
         home = await ours.open_home(ANA)
         assert home is not None
@@ -47,7 +42,7 @@ async def test_the_home_tab_is_published_once_per_version_when_opened(tmp_path: 
 
 async def test_a_change_is_published_only_to_opened_home_tabs(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
-        homes_at_once(ours)
+        ours.publish_homes_at_once()
         await ours.has_key(ANA)
         await ours.open_home(ANA)
         rental = await ours.rented()
@@ -85,7 +80,7 @@ async def test_changes_within_ten_seconds_are_published_together(tmp_path: Path)
 
 async def test_an_approver_can_decide_on_the_home_tab(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
-        homes_at_once(ours)
+        ours.publish_homes_at_once()
         await ours.has_key(ANA)
         await ours.open_home(BEN)
         await ours.click(ANA, await ours.offered(ANA, an_offer("o1", "18.40")), "Ask for")
@@ -141,7 +136,7 @@ async def test_get_gpus_opens_the_form_and_answers_in_a_direct_message(tmp_path:
 
 async def test_removing_a_key_on_the_home_tab_is_answered_directly(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
-        homes_at_once(ours)
+        ours.publish_homes_at_once()
         await ours.has_key(ANA)
         await ours.open_home(ANA)
         assert (await ours.click_home(ANA, "Remove"))["ok"]
@@ -171,7 +166,7 @@ async def test_a_page_of_a_thousand_rentals_is_shown_quickly(tmp_path: Path) -> 
 
 async def test_a_refused_home_tab_is_published_when_it_is_next_opened(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
-        homes_at_once(ours)
+        ours.publish_homes_at_once()
         await ours.refuse("views.publish", "not_enabled")
         assert await ours.open_home(ANA) is None
         assert await ours.queued() == []

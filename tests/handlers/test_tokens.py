@@ -284,6 +284,7 @@ async def test_a_click_on_an_earlier_request_decides_nothing(tmp_path: Path) -> 
 
 async def test_the_home_tab_asks_approvers_about_tokens(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
+        ours.publish_homes_at_once()
         await ours.open_home(BEN)
         secret = await make(ours, total="200")
         home = await ours.home(BEN)

@@ -36,6 +36,7 @@ async def check_consistency(
     outside_outbox: int = 0,
     rate_limited: int = 0,
     moved: bool = False,
+    gone: str | None = None,
 ) -> None:
     """Stop the bot, and compare its database with the vendors' bill and the messages that people saw.
 
@@ -45,6 +46,7 @@ async def check_consistency(
         outside_outbox: The number of posts that aren't in the outbox.
         rate_limited: The number of times that Slack answered 429.
         moved: True if a card was posted again in another channel, so that the old one stays visible.
+        gone: The person who left the workspace. No direct message could be posted to them since then.
     """
     health = await world.play.settle()
     assert health["perhaps_posted_twice"] >= twice
@@ -64,11 +66,14 @@ async def check_consistency(
     seen = await _seen(world)
     never_posted = [m for m in stored.messages if m["kind"] == "thread" and m["closed"] and m["ts"] is None]
     assert not never_posted
+    if gone is not None:
+        stored.messages = [one for one in stored.messages if not _is_undeliverable(one, PEOPLE[gone])]
     _messages_are_shown_once(stored, seen, twice=twice + outside_outbox, moved=moved)
     for rental in stored.rentals:
         card = next(m for m in stored.messages if m["rental_id"] == rental.id and m["kind"] == "card")
         shown = seen[card["channel"], card["ts"]]
-        assert shown.text.startswith((STATES[rental.state], "Ended before ")), shown.text
+        stopped = rental.program is not None and f" stopped {rental.program.token_name} (" in shown.text
+        assert stopped or shown.text.startswith((STATES[rental.state], "Ended before ")), shown.text
         assert shown.buttons == ()
     log_is_clean(world)
     assert await _answers_429(world) == rate_limited
@@ -109,10 +114,10 @@ class _Stored:
 
 
 def _each_event_has_one_reply(rental: Rental, events: list[Event], messages: list[dict[str, Any]]) -> None:
+    """A program's rental is one line, so its thread has only what is said nowhere else."""
     replies = Counter(m["event_id"] for m in messages if m["kind"] == "thread" and m["rental_id"] == rental.id)
-    by_program = rental.program is not None
-    told = [event for event in events if event.effects.thread(event)]
-    assert replies == Counter(event.id for event in told if not by_program or event.effects.only_in_thread)
+    told = [one for one in events if rental.program is None or one.effects.only_in_thread]
+    assert replies == Counter(event.id for event in told if event.effects.thread(event))
 
 
 async def _seen(world: World) -> dict[tuple[str, str], Any]:
@@ -148,6 +153,11 @@ def _is_told_with_its_end(message: dict[str, Any]) -> bool:
     """Return whether a message is the alert of a pause that was over before Slack could accept the alert."""
     nothing_to_say = message["closed"] and message["shown_version"] == message["target_version"]
     return message["kind"] == "alert" and message["ts"] is None and nothing_to_say
+
+
+def _is_undeliverable(message: dict[str, Any], user: str) -> bool:
+    """Return whether a direct message to this user was given up without being posted."""
+    return message["kind"] == "direct" and message["to"].value == user and message["closed"] and not message["ts"]
 
 
 async def _answers_429(world: World) -> int:

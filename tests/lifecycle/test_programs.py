@@ -491,37 +491,37 @@ async def test_releasing_twice_answers_with_the_same_end(here: World) -> None:
     assert (await carry_out(here.deps, ANA, release)) == ended
 
 
-async def test_a_second_release_lets_the_script_finish(sqlite_url: str) -> None:
+async def test_releasing_again_does_not_cut_the_script_short(sqlite_url: str) -> None:
     async with world(sqlite_url, probe_line=PROBE) as here:
-        rental = await with_script(here)
+        await add_token(here)
+        rental = await here.until(await ask(here.deps), State.READY)
+        script = here.machines[rental].script = Script(here.clock, 5 * MINUTE, 0)
+        await here.pass_time(4 * MINUTE)
         release = ReleaseForProgram(TOKEN, rental.id)
-        ends_at = (await carry_out(here.deps, ANA, release)).running_lease.ends_at
-        await here.pass_time(MINUTE)
+        first = await carry_out(here.deps, ANA, release)
+        assert first.running_lease.graceful_destroy is not None
+        await here.pass_time(2 * MINUTE)
         again = await carry_out(here.deps, ANA, release)
-        assert (again.state, again.running_lease.ends_at) == (State.READY, ends_at)
-        at_once = await carry_out(here.deps, ANA, ReleaseForProgram(TOKEN, rental.id, now=True))
-        assert at_once.state is State.DESTROYING
-        await here.settle()
+        assert (again.state, again.running_lease.ends_at) == (State.READY, first.running_lease.ends_at)
+        await here.pass_time(2 * MINUTE)
+        assert (await here.rental(rental.id)).state is State.READY
+        assert len(script.starts) == 1
+        await carry_out(here.deps, ANA, ReleaseForProgram(TOKEN, rental.id, now=True))
+        assert (await here.rental(rental.id)).state is State.DESTROYING
 
 
 async def test_a_program_cannot_extend_a_machine_that_is_ending(sqlite_url: str) -> None:
     """An approver has destroyed it, and its script still runs."""
     async with world(sqlite_url, probe_line=PROBE) as here:
-        rental = await with_script(here)
+        await add_token(here)
+        rental = await here.until(await ask(here.deps), State.READY)
+        here.machines[rental].script = Script(here.clock, 5 * MINUTE, 0)
+        await here.pass_time(4 * MINUTE)
         await carry_out(here.deps, BEN, Destroy(rental.id, graceful_destroy=True))
         for lease in (HOUR, 3 * HOUR):
             with pytest.raises(TooLate, match="is already ending"):
                 await carry_out(here.deps, ANA, ExtendForProgram(TOKEN, rental.id, lease=lease))
         await here.until(rental, State.DESTROYED, within=11 * MINUTE)
-
-
-async def with_script(here: World) -> Rental:
-    """Return a ready machine of a program that can run its `/root/on-ending.sh` for five minutes."""
-    await add_token(here)
-    rental = await here.until(await ask(here.deps), State.READY)
-    here.machines[rental].script = Script(here.clock, 5 * MINUTE, 0)
-    await here.pass_time(4 * MINUTE)
-    return rental
 
 
 async def test_releasing_withdraws_a_request_that_has_no_machine_yet(here: World) -> None:

@@ -24,7 +24,6 @@ from bot.policy.use.heartbeats import (
     with_nearer_end,
     with_usual_end,
 )
-from bot.policy.use.jobs import resumed
 from tests.store import make
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
@@ -319,13 +318,10 @@ def test_the_end_never_moves_to_a_later_time(latest: datetime | None) -> None:
         assert (back.ends_at, back.latest_end, back.heartbeat_end) == (ENDS_AT, latest, None)
 
 
-def test_work_that_goes_on_after_a_job_moves_only_the_end_of_the_job() -> None:
-    """The machine had two reasons to end early, and the heartbeat is still lost."""
+def test_a_lease_that_ends_with_its_job_gets_the_end_of_the_job_back() -> None:
+    """The machine had two reasons to end early, and only the heartbeat is back."""
     done = UntilDone(since=READY, done=job(state=JobState.DONE, ended_at=NOW), done_seen_at=NOW)
     early = changed(lease(), until_done=done, ends_at=NOW + HOUR, latest_end=ENDS_AT)
     both = with_nearer_end(early, NOW + GRACE, NOW)
     assert (both.ends_at, both.last_end, both.ends_when_done) == (NOW + GRACE, ENDS_AT, True)
-    worked = resumed(both, NOW)
-    assert (worked.ends_at, worked.last_end, worked.ends_when_done) == (NOW + GRACE, ENDS_AT, False)
-    assert with_usual_end(worked).ends_at == ENDS_AT
-    assert with_usual_end(both).ends_at == NOW + HOUR
+    assert with_usual_end(both) == changed(early, notices_checked_at=NOW)

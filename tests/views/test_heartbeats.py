@@ -107,7 +107,8 @@ def test_the_owner_reads_when_the_machine_ends() -> None:
 [End k7mq2]
 
 *No heartbeat for 1x H100 (k7mq2) has arrived since it was ready at 12:40* (nightly eval). Unless
-      it's back by 14:15, I'll end the machine; its disk is deleted with it. $2.42/h, $3.23 so far.
+      one arrives by 14:15, I'll end the machine; its disk is deleted with it. $2.42/h, $3.23 so
+      far.
 [Keep k7mq2 for 1 h] [End k7mq2]
 """)
 
@@ -221,7 +222,7 @@ def test_the_card_shows_a_lost_heartbeat_and_the_nearer_end() -> None:
     assert page(
         card(program(lost()), clock(14, 1)),
         card(
-            program(lost(), heartbeat_at=None, lost_heartbeat=changed(LAST_KEPT, kept_until=None)),
+            program(lost(), lost_heartbeat=changed(LAST_KEPT, since=clock(12, 40), kept_until=None)),
             clock(14, 1),
         ),
         card(program(lost(), ends(), moved=True), MOVED),

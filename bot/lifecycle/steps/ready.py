@@ -185,7 +185,7 @@ def _after_heartbeat(snapshot: RentalSnapshot, action: heartbeats.HeartbeatAct, 
             facts = HeartbeatLostFacts(
                 since=lost.since,
                 back_by=lost.back_by,
-                heard=rental.heartbeat_at is not None,
+                heard=lost.since > lease.ready_at,
                 works=works,
                 unseen=unseen,
                 until=lease.ends_at if lost.back_by is None else None,

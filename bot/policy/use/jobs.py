@@ -251,7 +251,6 @@ def done_job(
     The end stays where it is in these cases:
 
     - The newest reports are too old or incomplete.
-    - The heartbeat is lost, so that the lease ends within one grace period anyway.
     - A GPU has worked or somebody has connected since the last job ended.
     - Work went on after this job, so the previous end of the lease was restored. The machine isn't idle yet.
     - The owner was notified less than TELL_AGAIN_AFTER ago.
@@ -265,7 +264,7 @@ def done_job(
     until_done, jobs = lease.until_done, rental.jobs
     if job is None or until_done is None or jobs is None or until_done.done is not None:
         return None
-    if not are_seen(samples, now) or lease.graceful_destroy is not None or lease.heartbeat_end is not None:
+    if not are_seen(samples, now) or lease.graceful_destroy is not None:
         return None
     if until_done.told_at is not None and now - until_done.told_at < TELL_AGAIN_AFTER:
         return None
@@ -329,16 +328,12 @@ def resumed(lease: Lease, now: datetime) -> Lease:
     """Restore the previous end of a lease that was about to end because its jobs were done.
 
     Any other lease is returned unchanged. The restored lease can end early again once later jobs are done. If
-    somebody has asked to destroy the machine gracefully, the machine is still destroyed. If its heartbeat is lost,
-    it still ends because of that.
+    somebody has asked to destroy the machine gracefully, the machine is still destroyed.
     """
     until_done = lease.until_done
     if until_done is None or not lease.ends_when_done:
         return lease
     until_done = changed(until_done, done=None, done_seen_at=None, resumed_at=now)
-    if lease.heartbeat_end is not None:
-        end = changed(lease.heartbeat_end, ends_at=lease.last_end, latest_end=None)
-        return changed(lease, heartbeat_end=end, until_done=until_done)
     if lease.graceful_destroy is not None:
         destroy = changed(lease.graceful_destroy, ends_at=lease.last_end, latest_end=None)
         return changed(lease, graceful_destroy=destroy, until_done=until_done)

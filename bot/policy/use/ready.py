@@ -543,9 +543,12 @@ def _jobs_ended(machine: Machine, _: Rules, now: datetime) -> Due | None:
 
 
 def _until_done(machine: Machine, rules: Rules, now: datetime) -> Due | None:
-    """End the lease soon if its jobs are done. If there is work after that, restore its previous end."""
+    """End the lease soon if its jobs are done. If there is work after that, restore its previous end.
+
+    If the lease already ends because of a lost heartbeat, that end is at least as near, so jobs change nothing.
+    """
     rental, lease, samples = machine.rental, machine.lease, machine.probe_runs
-    if lease.until_done is None:
+    if lease.until_done is None or lease.heartbeat_end is not None:
         return None
     if lease.ends_when_done:
         work = job_rules.work_that_goes_on(rental, samples, rules)
