@@ -25,9 +25,7 @@ async def use_of(tx: Tx, token: Token, now: datetime, *, without: Rental | None 
         begun.remove(own)
     return TokenUse(
         spent=await tx.budgets.charged_with(token.id, token.owner) + await _reserved(tx, token, rentals),
-        per_hour=sum(
-            (one.terms.max_rate for one in rentals if one.state not in UNBOUGHT and one.ending is None), Decimal(0)
-        ),
+        per_hour=sum((one.terms.max_rate for one in rentals if one.state not in UNBOUGHT), Decimal(0)),
         live=tuple(rental.id for rental in rentals),
         begun=tuple(begun),
     )
