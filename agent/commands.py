@@ -246,14 +246,14 @@ def rent(
 ) -> None:
     """Rent a machine.
 
-    Somebody may have to approve the request first. Ctrl-C stops waiting, and doesn't take the request back.
+    Somebody may have to approve the request first. Ctrl-C stops waiting, but doesn't withdraw the request.
 
     Exit status: 0 if the machine is ready (without --wait: if the request was accepted), 3 if it was denied, 4 if
     nobody decided in time, 5 if it's sold out, 6 if it's beyond the token's terms or the team's rules, 2 for wrong
     usage, 130 after Ctrl-C, and 1 for everything else.
     """
     from agent.client import ApiAway
-    from agent.words import made_key, may_have_arrived, stopped_waiting
+    from agent.words import made_key, may_have_arrived, stopped_waiting, the_request_stays
 
     request = _request(
         words=_request_words(words, lease),
@@ -270,18 +270,27 @@ def rent(
         session.screen.note(made_key(key))
     name = key
 
-    async def work(client: Client) -> Answer[Rental]:
-        from agent.renting import rent
+    accepted = False
 
-        return await rent(client, request, name, wait=wait, clock=session.clock, screen=session.screen)
+    async def work(client: Client) -> Answer[Rental]:
+        from agent.renting import wait_until_ready
+
+        nonlocal accepted
+        answer = await client.rent(request, name)
+        accepted = True
+        if not wait:
+            return answer
+        last = await wait_until_ready(client, answer.value, clock=session.clock, screen=session.screen)
+        return last or answer
 
     try:
         answer = session.ask(work, as_json)
     except KeyboardInterrupt:
-        session.screen.note(stopped_waiting(key))
+        session.screen.note(stopped_waiting(key) if accepted else may_have_arrived(key))
         raise typer.Exit(INTERRUPTED) from None
     except ApiAway as error:
-        raise ApiAway(f"{error.words} {may_have_arrived(key)}") from None
+        went_on = the_request_stays(key) if accepted else may_have_arrived(key)
+        raise ApiAway(f"{error.words} {went_on}") from None
     _finish(session, answer, as_json)
 
 
@@ -364,7 +373,7 @@ def release(
     at_once: Annotated[bool, typer.Option("--now", help="Don't run /root/on-ending.sh first.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """End a machine, or take a request back.
+    """End a machine, or withdraw a request.
 
     The machine runs its /root/on-ending.sh, for at most 10 minutes. Then it is destroyed, and its disk is deleted.
     """

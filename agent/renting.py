@@ -1,4 +1,4 @@
-"""Requests a machine and waits until it is ready."""
+"""Waits until a machine that was requested is ready, and shows the progress."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from agent import words
 from agent.client import Answer, Client
 from agent.screen import Screen
 from bot.clock import Clock
-from bot.model.api import ProgramState, Rental, RentalRequest
+from bot.model.api import ProgramState, Rental
 
 LONGEST_WAIT = 25
 """The number of seconds for which the API holds a question about a rental that doesn't change."""
@@ -25,25 +25,26 @@ _GOES_ON = frozenset({ProgramState.PENDING, ProgramState.SEARCHING, ProgramState
 _FOUND = frozenset({ProgramState.BUYING, ProgramState.STARTING, ProgramState.READY})
 
 
-async def rent(
-    client: Client, request: RentalRequest, key: str, *, wait: bool, clock: Clock, screen: Screen
-) -> Answer[Rental]:
-    """Request a machine, and return the rental.
+async def wait_until_ready(
+    client: Client, rental: Rental, *, clock: Clock, screen: Screen
+) -> Answer[Rental] | None:
+    """Wait until the machine is ready or the request has failed, and return the rental.
 
-    If `wait`, returns only when the machine is ready or the request has failed. An approver may take a day to
-    decide. In the meantime, the API may be down for up to `PATIENCE` seconds.
+    An approver may take a day to decide. In the meantime, the API may be down for up to `PATIENCE` seconds.
+
+    Returns:
+        The last answer of the API. None if there was nothing to wait for.
     """
-    answer = await client.rent(request, key)
-    progress = _Progress(clock, screen)
-    while wait and answer.value.state in _GOES_ON:
-        progress.show(answer.value)
-        before, began = answer.value, clock.monotonic()
+    progress, answer = _Progress(clock, screen), None
+    while rental.state in _GOES_ON:
+        progress.show(rental)
+        before, began = rental.state, clock.monotonic()
         span = WAIT_AT_TERMINAL if screen.terminal else LONGEST_WAIT
-        answer = await client.changed(before, wait=span, patience=PATIENCE)
-        if answer.value.state is before.state and clock.monotonic() - began < AT_ONCE:
-            await clock.pause(answer.value.ask_again_in or USUAL_PAUSE)
-    if wait:
-        progress.show(answer.value)
+        answer = await client.changed(rental, wait=span, patience=PATIENCE)
+        rental = answer.value
+        if rental.state is before and clock.monotonic() - began < AT_ONCE:
+            await clock.pause(rental.ask_again_in or USUAL_PAUSE)
+    progress.show(rental)
     return answer
 
 

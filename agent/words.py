@@ -158,13 +158,19 @@ def may_have_arrived(key: str) -> str:
 
 def stopped_waiting(key: str) -> str:
     """Return the line for somebody who pressed Ctrl-C while a request was waiting."""
-    return f"Stopped waiting. The request stays: {by_key('show', key)}  To end it: {by_key('release', key)}"
+    return f"Stopped waiting. {the_request_stays(key)}"
+
+
+def the_request_stays(key: str) -> str:
+    """Return the sentences for somebody who no longer waits for a request that was accepted."""
+    return f"The request stays: {by_key('show', key)}  To end it: {by_key('release', key)}"
 
 
 def _needs_approval(rental: Rental, now: datetime) -> str:
     asked = listed(rental.approvers)
     was = "was" if len(rental.approvers) == 1 else "were"
-    who = f"{asked} {was} asked {at(rental.created_at, now)}" if asked else ""
+    since = f" {at(rental.asked_at, now)}" if rental.asked_at is not None else ""
+    who = f"{asked} {was} asked{since}" if asked else ""
     until = f"request expires {at(rental.expires_at, now)}" if rental.expires_at is not None else ""
     if who and until:
         return f"Needs approval. {who}, and the {until}."

@@ -163,6 +163,17 @@ class SentSecret(Mistake):
             words = "I didn't keep it, but Slack still shows your message, so delete it."
         super().__init__(f"That was the secret of a token. {words}", next_step=NextStep.STOP_TOKEN)
 
+    @classmethod
+    def sent_by_program(cls) -> Self:
+        """Return the error for a secret in a part of a program's request that people can read."""
+        error = cls()
+        error.words = (
+            "The request contains the secret of a token. I didn't keep it, and nothing was rented. Send it only "
+            "in the header Authorization."
+        )
+        error.args, error.next_step = (error.words,), None
+        return error
+
 
 class PrivateKey(Mistake):
     """Someone sent a private key. The bot doesn't store or log it, but others may have seen it."""

@@ -247,6 +247,7 @@ async def play_along(say: Callable[[str], None], policy: Path | None = None) -> 
                     play.on_action = console.printer.action
                 console.say_help()
                 say(_key(laptop))
+                say(f"For gpubot agent in another terminal: export GPUBOT_API_URL=http://{api}")
                 say(
                     f"Times at the left are UTC. In messages each reader sees their own.\nThe bot's log: {bot.log}"
                 )

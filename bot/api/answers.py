@@ -105,6 +105,7 @@ def rental_answer(view: ProgramView, now: datetime, listens_since: datetime | No
         ask_again_in=_ASK_AGAIN.get(state),
         request=request_words(rental.request, now),
         approvers=view.deciders if state is ProgramState.PENDING else (),
+        asked_at=view.asked_at if state is ProgramState.PENDING else None,
         gpu=_gpu(rental),
         region=rental.vendor_region or rental.request.region,
         vendor=vendor_name(rental.vendor) if rental.vendor else None,

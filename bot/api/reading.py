@@ -15,7 +15,7 @@ from multidict import MultiMapping
 from pydantic import BeforeValidator, Field, ValidationError, WithJsonSchema
 
 from bot.api.problems import MISTAKE, ApiProblem, mistakes_in, unknown_name
-from bot.errors import Mistake
+from bot.errors import Mistake, PrivateKey, SentSecret
 from bot.model import api
 from bot.model.api import LONGEST_KEY, ApiModel, Dollars, Duration, Moment, ProgramState, RentalRequest
 from bot.model.base import changed
@@ -23,6 +23,8 @@ from bot.model.money import micros, whole_cents
 from bot.model.offer import Catalog
 from bot.model.request import Contract, Request
 from bot.model.text import one_line, say_span
+from bot.policy.access.keys import looks_private
+from bot.policy.access.token_secret import contains_secret
 from bot.policy.team.rules import Rules
 from handlers.ids import Field as Input
 from handlers.phrases.ends import end_text
@@ -163,6 +165,23 @@ def read_key(keys: list[str], *, reuse: bool) -> str | None:
             MISTAKE, f"Idempotency-Key: write at most {LONGEST_KEY} letters, digits and other ASCII characters."
         )
     return keys[0]
+
+
+def refuse_secrets(body: RentalRequest, key: str | None) -> None:
+    """Refuse a request with a secret in a text that is stored and that people can read in Slack.
+
+    A program could pass on its whole environment in a note, or use its token as the key. Private keys in
+    `ssh_public_key` are found when the key is read.
+
+    Raises:
+        SentSecret: A text contains the secret of a token.
+        PrivateKey: A text contains a private key.
+    """
+    texts = [text for text in (*body.model_dump().values(), key) if isinstance(text, str)]
+    if any(contains_secret(text) for text in texts):
+        raise SentSecret.sent_by_program()
+    if any(looks_private(text) for text in texts if text != body.ssh_public_key):
+        raise PrivateKey.sent_by_program()
 
 
 def read_request(

@@ -48,6 +48,7 @@ from bot.api.reading import (
     read_key,
     read_query,
     read_request,
+    refuse_secrets,
 )
 from bot.api.waits import Waits
 from bot.errors import (
@@ -300,17 +301,21 @@ class ApiServer:
         body = read_body(await self._body(call.request), api.RentalRequest)
         key = read_key(call.request.headers.getall("Idempotency-Key", []), reuse=body.reuse)
         deps, person, asked = call.deps, call.caller.person, fingerprint(body)
+        refuse_secrets(body, key)
         try:
             zone = person.tz or deps.rules.timezone
             request = read_request(body, self._catalog(), deps.rules, now=deps.clock.now(), zone=zone)
         except GpubotError:
             # An earlier, equal request may have made a rental. It is found even if the same request couldn't be
             # made any more, for example because the end that it names has passed.
-            earlier = await program_queries.rentals_for(deps, call.caller, key) if key is not None else []
-            if not earlier:
+            if key is None:
+                earlier = await program_queries.equal_rental_for(deps, call.caller, asked)
+            else:
+                earlier = next(iter(await program_queries.rentals_for(deps, call.caller, key)), None)
+            if earlier is None:
                 raise
-            _check_same(earlier[0].rental, asked)
-            return _accepted(_described(deps, earlier[0]))
+            _check_same(earlier.rental, asked)
+            return _accepted(_described(deps, earlier))
         key_line = body.ssh_public_key
         rented = await carry_out(
             deps,
@@ -430,9 +435,12 @@ class ApiServer:
 def fingerprint(body: api.RentalRequest) -> str:
     """Return a hash of what a program asked for. Two requests with the same key must have the same hash.
 
-    Fields with their default are left out, so that the hash stays the same when a later version adds a field.
+    A key finds its rental for ever, so later versions must compute the same hash for the same body. Fields that
+    are left out therefore don't count: a new field with a default doesn't change the hashes of earlier requests.
     """
     fields = body.model_dump(mode="json", exclude={"reuse"}, exclude_defaults=True)
+    if body.max_total is not None:
+        fields["max_total"] = f"{body.max_total.normalize():f}"  # JSON libraries write 20 as 20, 20.0 or "20.00"
     return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
 
 

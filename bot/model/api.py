@@ -221,6 +221,8 @@ class Rental(ApiModel):
     """The request in words, such as `1x H100 in EU for 4 h`."""
     approvers: tuple[str, ...]
     """The names of the people who were asked to approve the request. Empty if no decision is pending."""
+    asked_at: Instant | None
+    """The time at which the approvers were asked. None if no decision is pending."""
     gpu: str
     """The GPUs, such as `1x H100 SXM 80 GB`."""
     region: str | None

@@ -125,6 +125,8 @@ class ProgramView(Frozen):
     """The time that such machines usually take to become ready. None if it isn't known."""
     deciders: tuple[str, ...] = ()
     """The names of the people who were asked to approve the request. Empty if no decision is pending."""
+    asked_at: Instant | None = None
+    """The time at which these people were asked. None if no decision is pending."""
     detail: str = ""
     """The reason for the present state, such as the reason of a denial. Empty if there is none."""
     own: bool = True
@@ -201,6 +203,8 @@ class PeopleAsked(Frozen):
     """True if these people are admins. They are asked because no approver is left."""
     away: tuple[str, ...] = ()
     """The approvers, if all of them are away. Other people are then asked, or nobody."""
+    asked_at: Instant | None = None
+    """The time at which they were asked. None if it isn't needed."""
 
 
 class EndedSummary(Frozen):

@@ -49,6 +49,7 @@ def a_rental(state: ProgramState, **fields: Any) -> Rental:
         ask_again_in=None if state.over else 60,
         request="1x H100 in EU for 4 h",
         approvers=("Ben",) if state is ProgramState.PENDING else (),
+        asked_at=START - timedelta(seconds=90) if state is ProgramState.PENDING else None,
         gpu="1x H100 SXM 80 GB",
         region="EU",
         vendor="Nebius" if bought else None,

@@ -108,9 +108,10 @@ async def test_a_machine_that_has_ended_does_not_end_the_command(
     assert "The command goes on, but its machine doesn't: Ben ended it." in capsys.readouterr().err
 
 
-async def test_heartbeats_go_on_while_the_machine_ends_because_its_end_can_move_back(
+async def test_heartbeats_go_on_while_the_machine_is_ending(
     api: Api, clock: QuickClock, child: Child, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """If the machine ends because a heartbeat was lost, the next one gives it its previous end back."""
     ready = a_rental(ProgramState.READY)
     api.states = deque([ready, ENDING, ENDING, ready])
     running = asyncio.create_task(with_heartbeats(clock, *child.argv))

@@ -68,8 +68,8 @@ STUBS = {
     "gpubot": f'exec {sys.executable} -m bot "$@"',
     "ssh": "echo '{\"loss\": 0.1}'",
     "scp": 'echo "$@" >copied',
-    "ssh-keyscan": "echo '[203.0.113.7]:34811 ssh-ed25519 AAAA'",
-    "ssh-keygen": "echo '256 SHA256:Vx1abc [203.0.113.7]:34811 (ED25519)'",
+    "ssh-keyscan": "echo '[203.0.113.7]:34811 ssh-ed25519 AAAA'; echo '[203.0.113.7]:34811 ssh-rsa BBBB'",
+    "ssh-keygen": "grep -q AAAA && echo '256 SHA256:Vx1abc (ED25519)' || echo '3072 SHA256:other (RSA)'",
 }
 """Programs that stand in for those that the script calls: a shell command for each name."""
 
@@ -96,6 +96,7 @@ async def test_the_script_trains_fetches_the_result_and_releases_its_machine(api
     output, _ = await process.communicate()
     assert (process.returncode, (tmp_path / "result.json").read_text()) == (0, '{"loss": 0.1}\n'), output.decode()
     assert (tmp_path / "copied").read_text().endswith("-P 34811 train.py root@203.0.113.7:\n")
+    assert (tmp_path / "known_hosts").read_text() == "[203.0.113.7]:34811 ssh-ed25519 AAAA\n"
     (request,) = api.rented.values()
     assert (request.words, request.heartbeat, request.ssh_public_key) == (
         "H100 EU for 4h",

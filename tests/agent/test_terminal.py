@@ -125,6 +125,25 @@ async def test_ctrl_c_stops_waiting_and_leaves_the_request(api: Api) -> None:
     assert api.calls == ["POST /v1/rentals", WAIT]
 
 
+async def test_ctrl_c_before_an_answer_says_that_the_request_may_have_arrived(api: Api) -> None:
+    never = asyncio.Event()
+    api.holds = lambda _: never
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bot", "agent", *RENT),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    await api.wait_for("POST /v1/rentals")
+    process.send_signal(signal.SIGINT)
+    out, err = await process.communicate()
+    never.set()
+    assert (process.returncode, out.decode(), err.decode()) == (
+        130,
+        "",
+        "The request may have arrived. To find out, repeat it with the same key: --key run-812\n",
+    )
+
+
 COUNTS = """
 import signal
 numbers = [signal.SIGINT, signal.SIGHUP, signal.SIGTERM]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from bot.api.reading import read_body
 from bot.api.server import fingerprint
 from bot.lifecycle.actions.account import Pause
 from bot.lifecycle.actions.action import carry_out
@@ -98,6 +100,33 @@ async def test_reuse_finds_the_current_machine_with_equal_arguments(api: Api) ->
     )
 
 
+async def test_reuse_finds_a_machine_whose_requested_end_has_passed(api: Api) -> None:
+    """The machine runs longer, because its lease was extended. Nobody could make this request anew."""
+    await api.token()
+    body = {"gpu": "H100", "until": (api.world.now + HOUR).isoformat(), "reuse": True}
+    first = (await api.ask("POST", "rentals", json=body)).json()
+    await api.world.until(first["id"], State.READY)
+    assert (await api.ask("POST", f"rentals/{first['id']}/extend", json={"lease": "3h"})).status_code == 200
+    await api.world.pass_time(90 * MINUTE)
+    again = await api.ask("POST", "rentals", json=body)
+    assert (again.status_code, again.json()["id"]) == (202, first["id"]), again.text
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"max_total": 20}, {"max_total": "20.00"}),
+        ({"max_total": 7.5}, {"max_total": "7.50"}),
+        ({"lease": "90m"}, {"lease": "1h30m"}),
+        ({"until": "2026-12-01T14:00:00Z"}, {"until": "2026-12-01T15:00:00+01:00"}),
+        ({"count": 1, "note": "", "setup": None}, {}),
+    ],
+)
+def test_two_ways_to_write_the_same_body_are_one_request(one: dict[str, object], other: dict[str, object]) -> None:
+    first, second = (fingerprint(read_body(json.dumps(each).encode(), RentalRequest)) for each in (one, other))
+    assert first == second
+
+
 async def test_words_and_fields_make_the_same_request(api: Api) -> None:
     await api.token(at_once=3, per_hour=10)
     answers = [
@@ -160,6 +189,30 @@ async def test_a_private_key_is_refused_and_kept_nowhere(api: Api, sqlite_url: s
     assert files
     assert not [file for file in files if b"b3BlbnNz" in file.read_bytes()]
     assert (await api.ask("GET", "rentals")).json() == {"rentals": []}
+
+
+@pytest.mark.parametrize("place", ["note", "words", "gpu", "ssh_public_key", "key"])
+async def test_the_secret_in_a_request_is_refused_and_kept_nowhere(api: Api, sqlite_url: str, place: str) -> None:
+    secret = await api.token()
+    key, fields = "run-812", {"words": "H100 EU 4h"}
+    if place == "key":
+        key = secret
+    elif place == "words":
+        fields["words"] += f" -- with {secret}"
+    else:
+        fields[place] = f"x{secret}"
+    status, _, detail = problem(await api.rent(key, **fields))
+    assert (status, detail.startswith("The request contains the secret of a token.")) == (422, True)
+    assert secret not in detail
+    database = Path(sqlite_url.removeprefix("sqlite:///"))
+    assert not [file for file in database.parent.glob(f"{database.name}*") if secret.encode() in file.read_bytes()]
+    assert (await api.ask("GET", "rentals")).json() == {"rentals": []}
+
+
+async def test_a_private_key_in_a_note_is_refused(api: Api) -> None:
+    await api.token()
+    status, _, detail = problem(await api.rent(**H100, note="-----BEGIN OPENSSH PRIVATE KEY----- b3BlbnNz"))
+    assert (status, detail.startswith("That was a private key. I didn't keep it")) == (422, True)
 
 
 async def test_refusals_name_a_person_and_the_next_step(api: Api) -> None:

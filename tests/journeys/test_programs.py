@@ -28,6 +28,7 @@ from tests.journeys.test_restored_backup import back_up
 from tests.journeys.world import PEOPLE, World
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+GRACE = 15 * MINUTE
 SECRET = re.compile(r"gpb_[0-9A-Za-z]+")
 H100 = {"gpu": "H100", "region": "EU", "lease": "2h"}
 
@@ -327,15 +328,12 @@ async def test_texts_of_programs_and_people_give_no_orders_and_ping_nobody(stopp
 
 async def agent(world: World, program: Program, arguments: str) -> tuple[int, str, str]:
     """Run `gpubot agent`. Return its exit status, and what it printed to stdout and to stderr."""
-    environment = {name: world.settings[name] for name in ("PATH", "PYTHONPATH") if name in world.settings}
+    own = {"HOME": str(world.folder), "GPUBOT_API_URL": program.address, "GPUBOT_TOKEN": program.secret}
+    inherited = ("PATH", "PYTHONPATH")
+    environment = own | {name: text for name, text in world.settings.items() if name in inherited}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bot", "agent", *shlex.split(arguments)),
-        env={
-            **environment,
-            "HOME": str(world.folder),
-            "GPUBOT_API_URL": program.address,
-            "GPUBOT_TOKEN": program.secret,
-        },
+        env=environment,
         cwd=world.folder,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
@@ -387,6 +385,39 @@ async def test_a_script_rents_beats_and_releases_with_the_command_line(stopped_w
     assert not socket.exists()
 
 
+async def test_a_program_that_dies_costs_no_more_than_its_owner_chose(stopped_world: World) -> None:
+    """The bot is killed after it has told the owner, and again after the end has moved."""
+    world = stopped_world
+    new_address(world)
+    await world.start()
+    program = await makes_token(world, lost="End the machine, unless its GPUs are working")
+    rental = await program.rents("run-1", **H100, ssh_public_key=world.laptop.public_key)
+    rental = await program.until(rental["id"], "ready")
+    usual = rental["ends_at"]
+    await world.passes(MINUTE)
+    await program.asks("POST", f"rentals/{rental['id']}/heartbeat")
+
+    await world.passes(21 * MINUTE)
+    told = world.play.sees("Ana", "The heartbeat for 1x H100 SXM 80 GB")
+    assert [button.text for button in told.buttons] == [f"Keep {rental['id']} for 1 h", f"End {rental['id']}"]
+    await world.kill()
+    await world.restart()
+    await world.passes(21 * MINUTE)
+    moved = await program.asks("GET", f"rentals/{rental['id']}")
+    assert moved["ends_at"] < usual
+    await world.kill()
+    await world.restart()
+    await world.passes(GRACE)
+    assert (await program.asks("GET", f"rentals/{rental['id']}"))["ends_at"] == usual
+    await program.asks("POST", f"rentals/{rental['id']}/heartbeat")
+
+    await world.passes(36 * MINUTE)
+    await program.until(rental["id"], "ended", within=20 * MINUTE)
+    assert await world.alive() == []
+    await check_secrets(world, program)
+    await check_consistency(world, bought=["hyperstack"])
+
+
 async def test_without_its_setting_the_api_opens_no_port_and_is_not_imported(stopped_world: World) -> None:
     world = stopped_world
     world.settings |= {"GPUBOT_HTTP": f"127.0.0.1:{free_port()}", "PYTHONPROFILEIMPORTTIME": "1"}
@@ -396,7 +427,7 @@ async def test_without_its_setting_the_api_opens_no_port_and_is_not_imported(sto
         bot = await start_bot(settings, log)
         process = psutil.Process(bot.process.pid)
         ports = {one.laddr.port for one in process.net_connections("tcp") if one.status == psutil.CONN_LISTEN}
-        sockets = {one.laddr for one in process.net_connections("unix") if one.laddr}
+        sockets = {str(one.laddr) for one in process.net_connections("unix") if one.laddr}
         assert await stop(bot.process) == 0
         imported = set(re.findall(r"import time:.*\| +(\S+)$", log.read_text(encoding="utf-8"), re.MULTILINE))
         served = {settings[name] for name in ("GPUBOT_HTTP", "GPUBOT_API") if name in settings}

@@ -205,16 +205,20 @@ async def test_the_hourly_limit_of_the_team_refuses_the_offer(here: World) -> No
     assert words.startswith("Your team's limit is $1.00/h")
 
 
-async def test_a_request_beyond_a_budget_follows_the_policy(here: World) -> None:
+async def test_an_offer_beyond_a_budget_follows_the_policy(here: World) -> None:
+    """The budget counts only for the offer. What the terms would allow in addition doesn't matter."""
     await add_token(here)
+    use(here, budgets=Budgets(person=Decimal(9), over=WhenOver.REFUSE))
+    await here.destroy(await here.until(await ask(here.deps), State.READY))
     use(here, budgets=Budgets(person=Decimal(3), over=WhenOver.REFUSE))
-    with pytest.raises(OverBudget):
-        await ask(here.deps)
-    assert await live(here) == []
+    assert (await end_of(here, await rented(here, "run-2")))[:2] == (State.FAILED, Why.NOT_ALLOWED)
     use(here, budgets=Budgets(person=Decimal(3), over=WhenOver.APPROVER))
-    rental = await ask(here.deps)
+    rental = await rented(here, "run-3")
     assert rental.state is State.AWAITING_APPROVAL
     assert (await here.until(await here.approve(rental), State.READY)).approved_by == BEN.id
+    use(here, budgets=Budgets(person=Decimal(3), over=WhenOver.REFUSE))
+    with pytest.raises(OverBudget, match="and Ana has only"):
+        await ask(here.deps, "run-4")
 
 
 async def test_a_budget_that_is_gone_by_the_time_of_the_offer_refuses_it(here: World) -> None:
@@ -350,21 +354,16 @@ async def test_an_approved_request_that_finds_nothing_is_sold_out(here: World) -
     assert await end_of(here, await here.approve(rental)) == (State.EXPIRED, Why.NOTHING_FITTED, "")
 
 
-@pytest.mark.parametrize("terms", [{"per_hour": Decimal(3)}, {"models": ("H100 NVL",)}])
-async def test_an_approval_because_of_a_budget_allows_nothing_beyond_the_terms(
-    here: World, terms: dict[str, Any]
-) -> None:
-    """Each offer costs more than $1.50/h, so only one of the two machines fits. Some offers have other GPUs."""
-    await add_token(here, **terms)
-    use(here, budgets=Budgets(person=Decimal(3), over=WhenOver.APPROVER))
-    waits = [await ask(here.deps, f"run-{n}") for n in range(2)]
+async def test_an_approval_because_of_a_budget_allows_nothing_beyond_the_terms(here: World) -> None:
+    """Each of the two offers fits the hourly price of the terms alone, but they don't fit together."""
+    await add_token(here, per_hour=Decimal(3))
+    use(here, budgets=Budgets(person=Decimal(1), over=WhenOver.APPROVER))
+    waits = [await rented(here, f"run-{n}") for n in range(2)]
     assert {one.state for one in waits} == {State.AWAITING_APPROVAL}
     for one in waits:
         await here.approve(one)
-    await here.settle()
-    bought = [one for waiting in waits if (one := await here.rental(waiting.id)).attempts]
-    assert sum(one.terms.max_rate for one in bought) <= 3
-    assert all("nvl" in one.model for one in bought) or "models" not in terms
+    await here.until(waits[0], State.READY)
+    assert (await end_of(here, waits[1]))[:2] == (State.FAILED, Why.NOT_ALLOWED)
 
 
 async def test_an_approved_request_buys_nothing_once_the_token_may_only_look(here: World) -> None:

@@ -13,11 +13,12 @@ import pytest
 from bot.errors import Refused, Stale
 from bot.lifecycle.actions import ending, leasing
 from bot.lifecycle.actions.action import carry_out
+from bot.lifecycle.actions.programs import note_heartbeat
+from bot.lifecycle.actions.tokens import Caller
 from bot.lifecycle.changes.apply import apply
-from bot.lifecycle.changes.heartbeats import store_heartbeat
 from bot.lifecycle.changes.snapshot import load
 from bot.lifecycle.changes.transitions import alter, change_owner
-from bot.lifecycle.deps import Door, Opened, known_rental, transact
+from bot.lifecycle.deps import Door, Opened
 from bot.lifecycle.steps.ready import run
 from bot.model.attempt import Why
 from bot.model.base import changed
@@ -27,7 +28,6 @@ from bot.model.records import Change
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.token import Access, Token, TokenState, TokenTerms, WhenLost
-from store.db import Tx
 from tests.databases import beside
 from tests.lifecycle.engine import Engine
 from tests.lifecycle.leases import HIGH_LIMIT, count, direct_messages, end_of
@@ -77,11 +77,10 @@ async def of_program(here: World, when: WhenLost | None = WhenLost.END, **fields
 
 async def beat(here: World, rental: Rental) -> Rental:
     """Send a heartbeat, as the REST API does."""
-
-    async def heard(tx: Tx) -> Rental:
-        return await store_heartbeat(tx, here.deps, await known_rental(tx, rental.id))
-
-    return await transact(here.deps, heard)
+    async with here.deps.store.read() as tx:
+        owned = await tx.tokens.get("tok7a")
+    assert owned is not None
+    return await note_heartbeat(here.deps, Caller(token=owned, person=ANA), rental.id)
 
 
 async def lose(here: World, rental: Rental, span: timedelta = TOLD) -> Rental:

@@ -19,6 +19,7 @@ from bot.model.message import MessageKind, to_channel
 from bot.model.person import Channel, Key, Person
 from bot.model.records import Change, Claimed, UnfinishedAttempt, Unsendable
 from bot.model.request import OfferQuery
+from bot.model.token import Crowd
 from store.db import Database, Tx
 from tests.databases import START
 from tests.store import make
@@ -211,6 +212,7 @@ THROUGH_AN_INDEX: list[tuple[str, Query]] = [
     ("charges_rental", lambda tx: tx.budgets.charges_of("k7mq2")),
     ("rentals_token", lambda tx: tx.rentals.of_token("tk7mq2", live=True)),
     ("rentals_token", lambda tx: tx.rentals.begun_with("tk7mq2", START)),
+    ("rentals_token", lambda tx: tx.rentals.made_with("tk7mq2", START)),
     ("rentals_token", lambda tx: tx.budgets.charged_with("tk7mq2", make.ANA)),
     ("charges_rental", lambda tx: tx.budgets.charged_with("tk7mq2", make.ANA)),
     ("rentals_token|reservations_pkey", lambda tx: tx.budgets.reserved_with("tk7mq2", make.ANA)),
@@ -275,6 +277,7 @@ BY_KEY: list[Query] = [
     lambda tx: tx.overdue.mark_for_deletion(UNFINISHED, [], START),
     lambda tx: tx.tokens.get("tk7mq2"),
     lambda tx: tx.tokens.note_use("tk7mq2", START),
+    lambda tx: tx.tokens.note_crowd("tk7mq2", Crowd(since=START, count=1)),
     lambda tx: tx.account.get(PAUSED),
     lambda tx: tx.account.all(PAUSED),
     lambda tx: tx.account.set(PAUSED, None),

@@ -66,6 +66,26 @@ async def rentals_for(deps: Deps, caller: Caller, key: str | None = None) -> lis
         return await _views(tx, deps, caller, await tx.rentals.live(caller.person.id))
 
 
+async def equal_rental_for(deps: Deps, caller: Caller, fingerprint: str) -> ProgramView | None:
+    """Return the token's current rental whose request had this hash. None if there is none, or if it is ending."""
+    async with deps.store.read() as tx:
+        found = await equal_rental(tx, caller.token, fingerprint)
+        return None if found is None else (await _views(tx, deps, caller, [found]))[0]
+
+
+async def equal_rental(tx: Tx, token: Token, fingerprint: str) -> Rental | None:
+    """Return a token's current rental whose request had this hash. None if there is none, or if it is ending."""
+    current = [one for one in await rentals_of(tx, token) if not is_ending(one)]
+    return next(
+        (one for one in current if one.program is not None and one.program.fingerprint == fingerprint), None
+    )
+
+
+def is_ending(rental: Rental) -> bool:
+    graceful = rental.lease is not None and rental.lease.graceful_destroy is not None
+    return graceful or rental.state is State.DESTROYING
+
+
 def _is_own(caller: Caller, rental: Rental) -> bool:
     """Return whether a rental was made with the token, and still belongs to the token's owner."""
     return rental.token_id == caller.token.id and rental.owner == caller.person.id
@@ -106,6 +126,7 @@ async def _views(tx: Tx, deps: Deps, caller: Caller, rentals: list[Rental]) -> l
                 spent=snapshots[rental.id].spent(now),
                 usual=None if usual is None else timedelta(seconds=round(usual)),
                 deciders=asked.names if asked is not None else (),
+                asked_at=asked.asked_at if asked is not None else None,
                 detail=_detail(rental, events.get(rental.id, [])) if own else "",
                 own=own,
             )

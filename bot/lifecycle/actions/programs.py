@@ -25,29 +25,28 @@ from bot.errors import (
 from bot.lifecycle.actions.action import Action, By, Direct, planned
 from bot.lifecycle.actions.ending import Destroy, end_after_script
 from bot.lifecycle.actions.leasing import AskedLease, Extend
-from bot.lifecycle.actions.program_queries import own_rental, terms_of
+from bot.lifecycle.actions.program_queries import equal_rental, is_ending, own_rental, terms_of
 from bot.lifecycle.actions.queries import people_asked
 from bot.lifecycle.actions.tokens import Caller, caller_now, tell_crowded
-from bot.lifecycle.changes import transitions
+from bot.lifecycle.changes import lease_changes, transitions
 from bot.lifecycle.changes.apply import apply
-from bot.lifecycle.changes.heartbeats import store_heartbeat
 from bot.lifecycle.deps import Deps, free_id, transact
 from bot.lifecycle.money.budgets import reach_of_waitlist_entry, room_for
 from bot.lifecycle.money.buying_blocks import check_buying
 from bot.lifecycle.money.token_use import rentals_of, use_of
-from bot.lifecycle.people.back_to_approval import pending_decision, terms_facts
-from bot.lifecycle.people.deciders import deciders
+from bot.lifecycle.people.back_to_approval import terms_facts
 from bot.lifecycle.people.teammates import check_key, check_startup_script
 from bot.model.base import changed
 from bot.model.budget import UNASSIGNED
 from bot.model.event import Event, EventKind
+from bot.model.facts import HeartbeatReturn
 from bot.model.person import Key, Person
 from bot.model.quote import Quote, QuoteState, WaitlistEntry
 from bot.model.records import Change
 from bot.model.rental import Rental
-from bot.model.request import Request
+from bot.model.request import Request, Terms
 from bot.model.state import State
-from bot.model.summary import Extended, Over, Proposal
+from bot.model.summary import Extended, Over
 from bot.model.token import BeyondTerms as WhenBeyond
 from bot.model.token import Crowd, Program, Token, TokenTerms, WhenLost
 from bot.policy.access.keys import read_key
@@ -68,7 +67,6 @@ from bot.policy.buying.spending import (
     LongerLease,
     check_person_rentals,
     check_size,
-    check_total,
     with_price_of_total,
     within_budgets,
 )
@@ -115,7 +113,7 @@ class ProgramPlan:
     """The rental that an equal request has made before. None if there is none."""
     request: Request | None = None
     entry: WaitlistEntry | None = None
-    proposal: Proposal | None = None
+    terms: Terms | None = None
     """The terms with which the rental waits for an offer."""
     refused: GpubotError | None = None
     """The reason why nothing is rented. None if a rental is made or found."""
@@ -202,8 +200,7 @@ class RentForProgram(Action[ProgramPlan, ProgramPlan, ProgramRented], id="rent_f
     async def _earlier(self, tx: Tx, caller: Caller) -> Rental | None:
         """Return the rental that an equal request has made before. Raises KeyInUse."""
         if self.key is None:
-            current = [one for one in await rentals_of(tx, caller.token) if not _is_ending(one)]
-            return next((one for one in current if _fingerprint(one) == self.fingerprint), None)
+            return await equal_rental(tx, caller.token, self.fingerprint)
         earlier = await tx.rentals.of_key(self.token_id, self.key)
         if earlier is not None and _fingerprint(earlier) != self.fingerprint:
             raise key_in_use(earlier)
@@ -213,6 +210,7 @@ class RentForProgram(Action[ProgramPlan, ProgramPlan, ProgramRented], id="rent_f
         """Return the plan for a new rental. Raises Mistake, Refused or TooLate if it isn't allowed.
 
         A request that approvers can allow isn't refused here, because they are asked only when the price is known.
+        For the same reason, a budget matters here only if nothing is left in it.
         """
         token, person, now = plan.caller.token, plan.caller.person, deps.clock.now()
         terms = terms_of(token)
@@ -247,23 +245,27 @@ class RentForProgram(Action[ProgramPlan, ProgramPlan, ProgramRented], id="rent_f
             *(tx, deps, person.id, (), request), reader=person.id, first=None if key is None else key.line
         )
         rules = rules_of_project(deps.rules, terms.project)
-        proposal = first_terms(request, rules_of_token(rules, terms, use))
-        check_total(request, proposal.terms)
+        own = rules_of_token(rules, terms, use)
+        proposal = first_terms(request, own)
         entry = entry_of_program(request, self.wait_for, terms, now, deps.rules)
         reach = reach_of_waitlist_entry(request, entry, now, deps.rules)
         room = await room_for(tx, deps.rules, owner=person.id, project=terms.project, reach=reach)
         passed = room.passed(proposal.terms.total, rules)
-        refusal = say_passed(passed[0], person.name) if passed else None
-        proposal = within_budgets(proposal, passed, rules, refusal=refusal, instead=_OVER_BUDGET)
-        return replace(plan, request=request, entry=entry, proposal=proposal)
+        if passed and not passed[0].free:
+            # Nothing is left at all. If the policy refuses such requests, refuse this one before the search.
+            within_budgets(
+                proposal, passed, rules, refusal=say_passed(passed[0], person.name), instead=_OVER_BUDGET
+            )
+        if passed:
+            proposal = first_terms(request, own, passed[0].free)
+        return replace(plan, request=request, entry=entry, terms=proposal.terms)
 
     async def _make(self, tx: Tx, deps: Deps, person: Person, plan: ProgramPlan) -> Rental:
         token, now = plan.caller.token, deps.clock.now()
-        request, entry, proposal = plan.request, plan.entry, plan.proposal
-        if request is None or entry is None or proposal is None:
+        request, entry = plan.request, plan.entry
+        if request is None or entry is None or plan.terms is None:
             raise ValueError("nothing to make")
         terms = terms_of(token)
-        asked = await deciders(tx, deps.rules, [person.id], now) if proposal.over else None
         query = shared_query(request)
         quote = Quote(
             id=deps.new_id(12),
@@ -285,17 +287,15 @@ class RentForProgram(Action[ProgramPlan, ProgramPlan, ProgramRented], id="rent_f
             None,
             rental_id=await free_id(tx, deps),
             card_channel=deps.rules.home_channel,
-            terms=proposal.terms,
-            decision=pending_decision(asked, now, deps.rules) if asked else None,
+            terms=plan.terms,
+            decision=None,
             waitlist_entry=changed(entry, budgets=budgets_now(person.id, terms.project, deps.rules)),
             idempotency_key=self.key or f"{_GENERATED}{deps.new_id(12)}",
             program=_program(self, token, terms),
             now=now,
         )
-        facts = terms_facts(rental, asked)
-        facts = changed(facts, until=facts.until or entry.until)
-        kind = EventKind.QUEUED if asked is None else EventKind.ASKED
-        event = Event(rental_id=rental.id, kind=kind, at=now, actor=person.id, facts=facts)
+        facts = changed(terms_facts(rental), until=entry.until)
+        event = Event(rental_id=rental.id, kind=EventKind.QUEUED, at=now, actor=person.id, facts=facts)
         await apply(tx, deps, Change(None, rental, (event,), within_budgets=True))
         await tx.quotes.save(changed(quote, rental_id=rental.id))
         return rental
@@ -308,11 +308,6 @@ _GENERATED = "reuse-"
 
 def _fingerprint(rental: Rental) -> str | None:
     return rental.program.fingerprint if rental.program is not None else None
-
-
-def _is_ending(rental: Rental) -> bool:
-    graceful = rental.lease is not None and rental.lease.graceful_destroy is not None
-    return graceful or rental.state is State.DESTROYING
 
 
 def _program(rent: RentForProgram, token: Token, terms: TokenTerms) -> Program:
@@ -408,7 +403,7 @@ class ExtendForProgram(
         if rental.lease is None or rental.state is not State.READY:
             # Refuse in the words of a person's extension.
             return await Extend(rental.id, timedelta(0)).load(tx, deps, person)
-        if _is_ending(rental):
+        if rental.lease.graceful_destroy is not None:
             # A person's extension cancels a graceful destroy. A program's must not: a person may have destroyed
             # the machine, and a request that arrives late must not undo the program's own release.
             raise TooLate(
@@ -484,7 +479,7 @@ class ReleaseForProgram(Direct[ToRelease, Rental], id="release_for_program", not
 
     async def load(self, tx: Tx, deps: Deps, person: Person) -> ToRelease:
         rental = await own_rental(tx, await _caller(tx, deps, person, self.token_id), self.rental_id)
-        if rental.state.over or rental.state is State.DESTROYING or (_is_ending(rental) and not self.now):
+        if rental.state.over or rental.state is State.DESTROYING or (is_ending(rental) and not self.now):
             return ToRelease(rental, None)
         graceful = not self.now and await end_after_script(tx, deps, rental) is not None
         return ToRelease(rental, Destroy(rental.id, graceful_destroy=graceful))
@@ -501,7 +496,11 @@ class ReleaseForProgram(Direct[ToRelease, Rental], id="release_for_program", not
 async def note_heartbeat(deps: Deps, caller: Caller, rental_id: str) -> Rental:
     """Store a heartbeat of a program, and return the rental. The heartbeat extends nothing.
 
-    If the owner has been notified that the heartbeat is lost, the machine no longer ends because of that.
+    Usually, only the time is written, and the rental gets no new version. The rental's step reads the time when it
+    would otherwise find the heartbeat lost.
+
+    If the heartbeat was lost, this function also restores the end of the lease. The next step could do this as
+    well. But a step that is about to end the machine could then still write its result.
 
     Raises:
         UnknownRental: The token has no such rental.
@@ -511,12 +510,20 @@ async def note_heartbeat(deps: Deps, caller: Caller, rental_id: str) -> Rental:
     async with deps.store.write() as tx:
         rental = await _rental_with_heartbeats(tx, caller, rental_id)
         if rental.lost_heartbeat is None:
-            return await store_heartbeat(tx, deps, rental)
-    return await transact(deps, _store_heartbeat, caller, rental_id, deps)
+            now = deps.clock.now()
+            await tx.rentals.note_heartbeat(rental.id, now)
+            return changed(rental, heartbeat_at=now)
+    return await transact(deps, _note_return, caller, rental_id, deps)
 
 
-async def _store_heartbeat(tx: Tx, caller: Caller, rental_id: str, deps: Deps) -> Rental:
-    return await store_heartbeat(tx, deps, await _rental_with_heartbeats(tx, caller, rental_id))
+async def _note_return(tx: Tx, caller: Caller, rental_id: str, deps: Deps) -> Rental:
+    rental, now = await _rental_with_heartbeats(tx, caller, rental_id), deps.clock.now()
+    await tx.rentals.note_heartbeat(rental.id, now)
+    rental = changed(rental, heartbeat_at=now)
+    if rental.lost_heartbeat is None or rental.state is not State.READY:
+        return rental
+    after, event = lease_changes.heartbeat_back(rental, HeartbeatReturn.HEARTBEAT, now, at=now)
+    return await apply(tx, deps, Change(rental, after, (event,)))
 
 
 async def _rental_with_heartbeats(tx: Tx, caller: Caller, rental_id: str) -> Rental:

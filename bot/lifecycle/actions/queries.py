@@ -394,13 +394,15 @@ async def people_asked(tx: Tx, rental: Rental) -> PeopleAsked | None:
     """Return the people who are asked to approve a rental or its extension. None if no approver has to decide."""
     if rental.undecided_terms is None or rental.owner_decides:
         return None
-    facts = deciders_in(await tx.events.of(rental.id))
+    events = await tx.events.of(rental.id)
+    facts = deciders_in(events)
     if facts is None:
         return None
     return PeopleAsked(
         names=await names_of(tx, facts.people),
         admins_decide=bool(facts.admins_decide),
         away=await names_of(tx, facts.away),
+        asked_at=next(event.at for event in events if event.facts is facts),
     )
 
 

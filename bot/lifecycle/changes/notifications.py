@@ -145,16 +145,34 @@ def messages_of(change: Change, rules: Rules, real_now: datetime) -> list[tuple[
 
     Most messages are about an event of the change. They are returned with the position of this event in
     `change.events`. A new rental also gets a card, the message in Slack that shows its current state. The card is
-    returned with None, because it isn't about an event.
+    returned with None, because it isn't about an event. The store ignores a second card of the same rental.
     """
     before, after = change.before, change.after
     messages: list[tuple[int | None, Message]] = []
-    if before is None:
+    if _gets_card(before, after):
         card = queued(MessageKind.CARD, stored_destination(after.card_channel), real_now, rental_id=after.id)
         messages.append((None, card))
     for index, event in enumerate(change.events):
         messages.extend((index, message) for message in _of_event(event, before, after, rules, real_now))
     return messages
+
+
+def _gets_card(before: Rental | None, after: Rental) -> bool:
+    """Return whether a change makes a rental visible in its channel.
+
+    Usually, a rental is visible from the start. If a single search decides about the request of a program, the
+    rental becomes visible only once the search has led to something. A program that asks again and again for a
+    machine that nobody sells, or that its token doesn't allow, must not fill the channel.
+    """
+    if before is None:
+        return not _is_decided_at_once(after)
+    return _is_decided_at_once(before) and not _is_decided_at_once(after) and not after.state.over
+
+
+def _is_decided_at_once(rental: Rental) -> bool:
+    """Return whether a single search decides about the request of a program."""
+    entry = rental.waitlist_entry
+    return rental.program is not None and rental.state is State.QUEUED and entry is not None and entry.once
 
 
 def _of_event(

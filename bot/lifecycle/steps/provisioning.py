@@ -143,7 +143,8 @@ async def _ready(
         last, zone = latest_end or ends_at, zone_of(owner.tz if owner is not None else None, deps.rules)
         longest = last + kept_for(last, zone, deps.rules) - now
         afforded = affordable_lease(terms.total, snapshot.spent_at_most(now), rate, longest, deps.rules)
-        kept_until = now + afforded if now + afforded > last else None
+        until = now + afforded if last_day is None else min(now + afforded, last_day)
+        kept_until = until if until > last else None
     lease = Lease(
         ready_at=now,
         ends_at=ends_at,

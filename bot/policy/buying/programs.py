@@ -110,20 +110,23 @@ def entry_of_program(
     return WaitlistEntry(until=until, since=now, rents=True, any_time=True, once=wait_for is None)
 
 
-def first_terms(request: Request, rules: Rules) -> Proposal:
+def first_terms(request: Request, rules: Rules, free: Micros | None = None) -> Proposal:
     """Return the terms with which the rental of a program waits for an offer, before any price is known.
 
-    They are as high as the request and the token allow, so that budgets reserve enough for any offer that can be
-    rented. When an offer is found, they are replaced by the terms for this offer (`terms_for_offer`).
+    They are as high as the request, the token and the budgets allow, so that budgets reserve enough for any offer
+    that can be rented. When an offer is found, they are replaced by the terms for this offer (`terms_for_offer`).
 
     Args:
         request: The request. Its highest price, if it has one, was computed from its total.
         rules: The rules of the token (`rules_of_token`).
+        free: The amount that the tightest budget has left. None if budgets don't matter.
     """
-    left = rules.auto_approve
-    caps = [left.per_hour, rate_for(micros(left.total), billed_span(request.longest, request.kept, rules))]
+    left, longest = rules.auto_approve, billed_span(request.longest, request.kept, rules)
+    caps = [left.per_hour, rate_for(micros(left.total), longest)]
     if request.max_gpu_rate is not None:
         caps.append(request.max_gpu_rate * request.count)
+    if free is not None:
+        caps.append(rate_for(free, longest))
     return terms_up_to(request, whole_cents_below(min(caps)), rules)
 
 
@@ -249,7 +252,11 @@ def turn_of_program(
         if fits(offer, rental.request) and place_of(offer) not in sold_out and offer.offer_id not in called
     ]
     if rental.approved_by is not None:
-        listed = [offer for offer in listed if _was_approved(offer, rental, rules)]
+        listed = [
+            offer
+            for offer in listed
+            if offer.rate <= rental.terms.max_rate and may_substitute(offer.gpu, rental.terms.gpu, rules)
+        ]
 
     def stops(offer: Offer) -> Beyond | None:
         exceeded = exceeds(offer)
@@ -267,13 +274,3 @@ def turn_of_program(
     if beyond is not None and beyond.can_ask and token.terms is not None and token.terms.beyond is WhenBeyond.ASK:
         return AskApprover(listed[0])
     return EndSearch(beyond) if entry.once else None
-
-
-def _was_approved(offer: Offer, rental: Rental, rules: Rules) -> bool:
-    """Return whether the approved terms allow an offer.
-
-    If they were approved before an offer was found, they allow any matching GPU.
-    """
-    any_gpu = rental.terms.gpu == rental.request.gpu
-    fits_gpu = any_gpu or may_substitute(offer.gpu, rental.terms.gpu, rules)
-    return fits_gpu and offer.rate <= rental.terms.max_rate
