@@ -21,7 +21,7 @@ from bot.errors import (
 )
 from bot.lifecycle.actions import program_queries, programs, waiting
 from bot.lifecycle.actions.account import Pause
-from bot.lifecycle.actions.action import carry_out
+from bot.lifecycle.actions.action import carry_out, preview
 from bot.lifecycle.actions.deciding import Deny
 from bot.lifecycle.actions.ending import Destroy
 from bot.lifecycle.actions.giving import Give
@@ -30,6 +30,7 @@ from bot.lifecycle.actions.quoting import Prices, last_request
 from bot.lifecycle.actions.replacing import Replace
 from bot.lifecycle.actions.tokens import StopToken
 from bot.lifecycle.loops.waitlist import look
+from bot.lifecycle.money.token_use import use_of
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import EventKind as E
@@ -478,6 +479,24 @@ async def test_a_longer_lease_beyond_the_terms_is_refused_or_asked(here: World) 
     await change_token(here.database, until=rental.running_lease.ends_at + HOUR)
     with pytest.raises(BeyondTerms, match="stops working"):
         await carry_out(here.deps, ANA, ExtendForProgram(TOKEN, rental.id, lease=7 * HOUR))
+
+
+async def test_a_longer_lease_counts_with_all_that_it_can_cost(here: World) -> None:
+    """A ready machine reserves less than its terms allow, because its price and its start are known by then."""
+    token = await add_token(here)
+    rental = await here.until(await ask(here.deps), State.READY)
+    longer = ExtendForProgram(TOKEN, rental.id, lease=3 * HOUR)
+    more = (await preview(here.deps, ANA, longer)).plan.proposal.terms.total - rental.terms.total
+    async with here.database.read() as tx:
+        used = (await use_of(tx, token, here.now)).spent
+    await change_token(here.database, total=used + more)
+    with pytest.raises(BeyondTerms, match="The longer lease can cost up to"):
+        await carry_out(here.deps, ANA, longer)
+    await change_token(here.database, total=used + micros(Decimal(3)))
+    await carry_out(here.deps, ANA, longer)
+    async with here.database.read() as tx:
+        assert (await use_of(tx, token, here.now)).spent <= used + micros(Decimal(3))
+    await here.settle()
 
 
 async def test_releasing_twice_answers_with_the_same_end(here: World) -> None:
