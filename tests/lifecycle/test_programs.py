@@ -41,6 +41,7 @@ from bot.model.state import State
 from bot.model.token import Access, TokenState, WhenLost
 from bot.model.token import BeyondTerms as WhenBeyond
 from bot.policy.buying.programs import CROWDED_AFTER
+from bot.policy.buying.spending import LongerLease
 from bot.policy.buying.waiting import ONCE_FOR
 from bot.policy.team.rules import Budgets, Limits, WhenOver
 from tests.lifecycle.checks import ends_as
@@ -348,6 +349,17 @@ async def test_a_denied_request_keeps_its_key_and_the_reason(here: World) -> Non
     assert (await rented(here)).id == rental.id
 
 
+async def test_a_request_that_is_approved_too_late_for_its_end_expires(here: World) -> None:
+    """A person could name a later end, but a program no longer waits for that."""
+    await add_token(here, beyond=WhenBeyond.ASK, per_hour=Decimal(1))
+    rental = await rented(here, until=here.now + 2 * HOUR)
+    await here.pass_time(95 * MINUTE)
+    with pytest.raises(TooLate, match="Less than 30 min is left until the end of this request"):
+        await here.approve(rental)
+    assert (await here.rental(rental.id)).state is State.EXPIRED
+    await here.settle()
+
+
 async def test_an_approved_request_that_finds_nothing_is_sold_out(here: World) -> None:
     await add_token(here, beyond=WhenBeyond.ASK, per_hour=Decimal(1))
     rental = await rented(here)
@@ -486,7 +498,9 @@ async def test_a_longer_lease_counts_with_all_that_it_can_cost(here: World) -> N
     token = await add_token(here)
     rental = await here.until(await ask(here.deps), State.READY)
     longer = ExtendForProgram(TOKEN, rental.id, lease=3 * HOUR)
-    more = (await preview(here.deps, ANA, longer)).plan.proposal.terms.total - rental.terms.total
+    plan = (await preview(here.deps, ANA, longer)).plan
+    assert isinstance(plan, LongerLease)
+    more = plan.proposal.terms.total - rental.terms.total
     async with here.database.read() as tx:
         used = (await use_of(tx, token, here.now)).spent
     await change_token(here.database, total=used + more)
