@@ -115,13 +115,18 @@ def _not_released(which: Which, why: str) -> str:
 
 
 class _Signals:
-    """Passes the signals that this process gets on to the command."""
+    """Passes the signals that this process gets on to the command.
+
+    Signals that this process ignores, because it was started with `nohup` or in the background of a shell script,
+    stay ignored. The command inherits that.
+    """
 
     def __init__(self) -> None:
+        self._numbers = [number for number in _PASSED_ON if signal.getsignal(number) is not signal.SIG_IGN]
         self._early: list[signal.Signals] = []
         self._child: asyncio.subprocess.Process | None = None
         self._task: asyncio.Task[None] | None = None
-        for number in _PASSED_ON:
+        for number in self._numbers:
             asyncio.get_running_loop().add_signal_handler(number, self._got, number)
 
     def pass_to(self, child: asyncio.subprocess.Process) -> None:
@@ -135,7 +140,7 @@ class _Signals:
         self._task = task
 
     def close(self) -> None:
-        for number in _PASSED_ON:
+        for number in self._numbers:
             asyncio.get_running_loop().remove_signal_handler(number)
 
     def _got(self, number: signal.Signals) -> None:

@@ -89,6 +89,11 @@ def run(arguments: Sequence[str], name: str = "gpubot agent", clock: Clock | Non
         # click would drop the "--", and read the options of the command as ours.
         split = list(arguments).index("--")
         arguments, command = arguments[:split], tuple(arguments[split + 1 :])
+    for text in (*arguments, os.environ.get(RENTAL, "")):
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise Mistake("An argument isn't text in UTF-8. Nothing was sent.") from None
     commands(args=list(arguments), prog_name=name, obj=Run(clock or SystemClock(), command))
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+import httpx
 import platformdirs
 from pydantic import SecretStr
 
@@ -91,7 +92,11 @@ def read_address(text: str) -> Address:
     try:
         parts = urlsplit(text)
         host, _ = parts.hostname, parts.port
-    except ValueError:
+        if (
+            httpx.URL(text).host != host
+        ):  # the client would send the token to another host than the one checked here
+            host = None
+    except (ValueError, httpx.InvalidURL):
         host = None
     if not host or parts.scheme not in {"http", "https"} or not text.isascii() or not text.isprintable():
         raise Mistake(f"{URL} isn't an address. Write it as https://gpubot.example.com or unix:/path.")

@@ -364,7 +364,8 @@ def _next_step(view: ProgramView, state: ProgramState, now: datetime, heartbeat_
         if state is ProgramState.ENDING:
             return f"There is nothing to do. Ask again in {seconds} s if you need its final cost."
         by = f"Send the next heartbeat by {say_utc(heartbeat_until, now)}. " if heartbeat_until is not None else ""
-        return f"{by}Log in with ssh.command. To end it sooner, send DELETE {PATH}/{rental.id}."
+        login = "Log in with ssh.command. " if _ssh(view) is not None else ""
+        return f"{by}{login}To end it sooner, send DELETE {PATH}/{rental.id}."
     if seconds is not None:
         same = f"with the same key, {key}" if key is not None else f"for {rental.id}"
         return f"Ask again in {seconds} s {same}; a new key would ask for a second machine."

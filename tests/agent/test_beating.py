@@ -191,6 +191,24 @@ async def test_signals_are_passed_on_and_the_machine_is_released_after_them(api:
     assert api.calls[-1] == RELEASE
 
 
+async def test_a_signal_that_is_ignored_stays_ignored(api: Api) -> None:
+    """With nohup, the command goes on after the terminal is closed."""
+    shows = "import signal; print(signal.getsignal(signal.SIGHUP).name, flush=True); input()"
+    heartbeat = (*(sys.executable, "-m", "bot", "agent", "heartbeat"), "--key", KEY, "--")
+    process = await asyncio.create_subprocess_exec(
+        *("sh", "-c", 'trap "" HUP; exec "$@"', "sh", *heartbeat, sys.executable, "-c", shows),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    assert await process.stdout.readline() == b"SIG_IGN\n"
+    os.killpg(process.pid, signal.SIGHUP)
+    await process.communicate(b"\n")
+    assert process.returncode == 0
+    assert api.calls[-1] == RELEASE
+
+
 async def test_a_second_signal_ends_a_release_that_does_not_arrive(api: Api, clock: QuickClock) -> None:
     """The person has pressed Ctrl-C again, because the API doesn't answer."""
     never = asyncio.Event()

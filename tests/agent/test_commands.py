@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -187,6 +188,13 @@ async def test_a_private_key_is_never_sent(api: Api, cli: Cli, tmp_path: Path) -
 )
 async def test_wrong_usage_sends_nothing(api: Api, cli: Cli, arguments: tuple[str, ...]) -> None:
     assert (await cli(*arguments)).status == 2
+    assert api.seen == []
+
+
+@pytest.mark.parametrize("command", ["quote", "show", "rent"])
+async def test_an_argument_that_is_not_text_is_refused(api: Api, cli: Cli, command: str) -> None:
+    done = await cli(command, os.fsdecode(b"H100\xff"))
+    assert (done.status, done.err) == (1, "An argument isn't text in UTF-8. Nothing was sent.\n")
     assert api.seen == []
 
 

@@ -69,6 +69,12 @@ def test_what_is_missing_or_wrong_is_named_without_the_token(
         "unix:api.sock",
         "unix:",
         "https://gpubot\n.example.com",
+        "https://999.1.1.1",
+        "https://[v1.a]",
+        "https://xn--a.example.com",
+        f"https://gpubot.example.com/{'a' * 70_000}",
+        "http://127.0.0.1\\@evil.example.com",
+        " http://127.0.0.1",
     ],
 )
 def test_addresses_that_would_expose_the_token_are_refused(text: str) -> None:

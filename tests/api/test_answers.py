@@ -152,7 +152,7 @@ def test_a_heartbeat_is_due_20_minutes_after_the_bot_can_hear_it() -> None:
     listens_since = NOW - MINUTE
     answer = rental_answer(beating, NOW, listens_since)
     assert answer.heartbeat_until == listens_since + 20 * MINUTE
-    assert answer.next_step.startswith("Send the next heartbeat by 09:29 UTC. Log in with ssh.command.")
+    assert answer.next_step.startswith("Send the next heartbeat by 09:29 UTC. ")
     assert rental_answer(seen, NOW, listens_since).heartbeat_until is None
 
 

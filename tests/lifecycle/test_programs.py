@@ -34,6 +34,7 @@ from bot.lifecycle.money.token_use import use_of
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import EventKind as E
+from bot.model.message import MessageKind
 from bot.model.money import micros
 from bot.model.rental import Rental
 from bot.model.request import Request
@@ -335,6 +336,7 @@ async def test_an_approver_is_asked_about_the_offer_if_the_terms_say_so(
     assert rental.decision.why is Why.BEYOND_TERMS
     view = await program_queries.rental_for(here.deps, await caller(here), rental.id)
     assert view.deciders == ("Ben", "U0DORA")
+    assert [message.rental_id for message in await here.messages(MessageKind.APPROVAL)] == [rental.id]
     await here.pass_time(30 * MINUTE)
     ready = await here.until(await here.approve(rental), State.READY)
     assert ready.approved_by == BEN.id
