@@ -23,6 +23,7 @@ from bot.lifecycle.actions import program_queries, programs, waiting
 from bot.lifecycle.actions.account import Pause
 from bot.lifecycle.actions.action import carry_out
 from bot.lifecycle.actions.deciding import Deny
+from bot.lifecycle.actions.ending import Destroy
 from bot.lifecycle.actions.giving import Give
 from bot.lifecycle.actions.programs import ExtendForProgram, ReleaseForProgram
 from bot.lifecycle.actions.quoting import Prices, last_request
@@ -32,6 +33,7 @@ from bot.lifecycle.loops.waitlist import look
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import EventKind as E
+from bot.model.message import MessageKind
 from bot.model.money import micros
 from bot.model.rental import Rental
 from bot.model.request import Request
@@ -332,6 +334,7 @@ async def test_an_approver_is_asked_about_the_offer_if_the_terms_say_so(
     assert rental.decision.why is Why.BEYOND_TERMS
     view = await program_queries.rental_for(here.deps, await caller(here), rental.id)
     assert view.deciders == ("Ben", "U0DORA")
+    assert [message.rental_id for message in await here.messages(MessageKind.APPROVAL)] == [rental.id]
     await here.pass_time(30 * MINUTE)
     ready = await here.until(await here.approve(rental), State.READY)
     assert ready.approved_by == BEN.id
@@ -351,6 +354,44 @@ async def test_an_approved_request_that_finds_nothing_is_sold_out(here: World) -
     rental = await rented(here)
     await here.behaves("*", "nothing_free")
     assert await end_of(here, await here.approve(rental)) == (State.EXPIRED, Why.NOTHING_FITTED, "")
+
+
+async def test_an_approval_because_of_a_budget_allows_nothing_beyond_the_terms(here: World) -> None:
+    """Each of the two offers fits the hourly price of the terms alone, but they don't fit together."""
+    await add_token(here, per_hour=Decimal(3))
+    use(here, budgets=Budgets(person=Decimal(1), over=WhenOver.APPROVER))
+    waits = [await rented(here, f"run-{n}") for n in range(2)]
+    assert {one.state for one in waits} == {State.AWAITING_APPROVAL}
+    for one in waits:
+        await here.approve(one)
+    await here.until(waits[0], State.READY)
+    assert (await end_of(here, waits[1]))[:2] == (State.FAILED, Why.NOT_ALLOWED)
+
+
+async def test_an_approved_request_buys_nothing_once_the_token_may_only_look(here: World) -> None:
+    await add_token(here, beyond=WhenBeyond.ASK, per_hour=Decimal(1))
+    rental = await rented(here)
+    await change_token(here.database, access=Access.LOOK)
+    await here.approve(rental)
+    await here.settle()
+    state, why, words = await end_of(here, rental)
+    assert (state, why) == (State.FAILED, Why.NOT_ALLOWED)
+    assert words.startswith("nightly eval can look at offers and machines, but not rent.")
+
+
+async def test_machines_that_were_waited_for_count_on_the_day_they_begin(here: World) -> None:
+    await add_token(here, per_day=1, at_once=2)
+    await here.behaves("*", "nothing_free")
+    waits = []
+    for n in range(2):
+        waits.append(await rented(here, f"run-{n}", wait_for=100 * HOUR))
+        await here.pass_time(25 * HOUR)
+    await here.behaves("*", "normal")
+    first = await here.until(waits[0], State.READY)
+    await here.pass_time(HOUR)
+    assert (await here.rental(waits[1].id)).state is State.QUEUED
+    second = await here.until(waits[1], State.READY, within=25 * HOUR)
+    assert second.running_lease.ready_at - first.running_lease.ready_at > 23 * HOUR
 
 
 async def test_terms_that_were_tightened_hold_when_an_offer_is_found(here: World) -> None:
@@ -468,6 +509,20 @@ async def test_releasing_again_does_not_cut_the_script_short(sqlite_url: str) ->
         assert len(script.starts) == 1
         await carry_out(here.deps, ANA, ReleaseForProgram(TOKEN, rental.id, now=True))
         assert (await here.rental(rental.id)).state is State.DESTROYING
+
+
+async def test_a_program_cannot_extend_a_machine_that_is_ending(sqlite_url: str) -> None:
+    """An approver has destroyed it, and its script still runs."""
+    async with world(sqlite_url, probe_line=PROBE) as here:
+        await add_token(here)
+        rental = await here.until(await ask(here.deps), State.READY)
+        here.machines[rental].script = Script(here.clock, 5 * MINUTE, 0)
+        await here.pass_time(4 * MINUTE)
+        await carry_out(here.deps, BEN, Destroy(rental.id, graceful_destroy=True))
+        for lease in (HOUR, 3 * HOUR):
+            with pytest.raises(TooLate, match="is already ending"):
+                await carry_out(here.deps, ANA, ExtendForProgram(TOKEN, rental.id, lease=lease))
+        await here.until(rental, State.DESTROYED, within=11 * MINUTE)
 
 
 async def test_releasing_withdraws_a_request_that_has_no_machine_yet(here: World) -> None:

@@ -610,7 +610,9 @@ async def test_a_tokens_total_counts_charges_and_what_live_rentals_can_still_cos
     async with here.deps.store.read() as tx:
         reserved = sum(one.amount for one in await tx.budgets.reservations(first.id))
     assert (await use(here)).spent == reserved < first.terms.total
-    first = await here.until(await here.destroy(first), State.DESTROYED)
+    first = await here.destroy(first)
+    assert (await use(here)).per_hour == first.terms.max_rate
+    first = await here.until(first, State.DESTROYED)
     charged = sum(row.amount for row in await here.ledger(first))
     assert await use(here) == TokenUse(spent=charged, begun=(first.created_at,))
     second = await of_program(here, await here.get(lease=HOUR), key="run-2")

@@ -20,13 +20,12 @@ async def use_of(tx: Tx, token: Token, now: datetime, *, without: Rental | None 
     """
     rentals = [one for one in await rentals_of(tx, token) if without is None or one.id != without.id]
     begun = await tx.rentals.begun_with(token.id, now - DAY)
-    if without is not None and without.created_at in begun:
-        begun.remove(without.created_at)
+    own = None if without is None else without.procuring_since or without.created_at
+    if own in begun:
+        begun.remove(own)
     return TokenUse(
         spent=await tx.budgets.charged_with(token.id, token.owner) + await _reserved(tx, token, rentals),
-        per_hour=sum(
-            (one.terms.max_rate for one in rentals if one.state not in UNBOUGHT and one.ending is None), Decimal(0)
-        ),
+        per_hour=sum((one.terms.max_rate for one in rentals if one.state not in UNBOUGHT), Decimal(0)),
         live=tuple(rental.id for rental in rentals),
         begun=tuple(begun),
     )
