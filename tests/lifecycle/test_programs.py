@@ -115,6 +115,16 @@ async def test_limits_of_people_do_not_count_but_those_of_the_token_do(here: Wor
     assert (await here.until(await ask(here.deps, count=8), State.READY)).approved_by is None
 
 
+async def test_requests_that_are_still_searching_leave_the_terms_to_each_other(here: World) -> None:
+    """While a rental waits for an offer, it reserves as much as the terms allow. The token doesn't count that."""
+    total = micros(Decimal(30))
+    await add_token(here, total=total)
+    waiting = [await ask(here.deps, "run-1"), await ask(here.deps, "run-2")]
+    assert sum(rental.terms.total for rental in waiting) > total
+    ready = [await here.until(rental, State.READY) for rental in waiting]
+    assert sum(rental.terms.total for rental in ready) <= total
+
+
 async def test_a_repeated_request_returns_the_same_rental_whatever_became_of_it(here: World) -> None:
     await add_token(here)
     rental = await here.until(await ask(here.deps), State.READY)
