@@ -301,8 +301,11 @@ class ApiServer:
         body = read_body(await self._body(call.request), api.RentalRequest)
         key = read_key(call.request.headers.getall("Idempotency-Key", []), reuse=body.reuse)
         deps, person, asked = call.deps, call.caller.person, fingerprint(body)
-        refuse_secrets(body, key)
+        ssh_key = None
         try:
+            refuse_secrets(body, key)
+            if body.ssh_public_key is not None:
+                ssh_key = await programs.program_key(body.ssh_public_key)
             zone = person.tz or deps.rules.timezone
             request = read_request(body, self._catalog(), deps.rules, now=deps.clock.now(), zone=zone)
         except GpubotError:
@@ -316,7 +319,6 @@ class ApiServer:
                 raise
             _check_same(earlier.rental, asked)
             return _accepted(_described(deps, earlier))
-        key_line = body.ssh_public_key
         rented = await carry_out(
             deps,
             person,
@@ -326,7 +328,7 @@ class ApiServer:
                 key=key,
                 reuse=body.reuse,
                 wait_for=body.wait_for,
-                ssh_public_key=None if key_line is None else await programs.program_key(key_line),
+                ssh_public_key=ssh_key,
                 heartbeat=body.heartbeat,
                 fingerprint=asked,
             ),
