@@ -181,6 +181,14 @@ async def test_a_second_submission_asks_the_approvers_only_about_other_terms(her
     assert (await works(here, again), await works(here, third)) == (False, True)
 
 
+async def test_a_second_submission_after_the_approval_has_a_secret_that_works(here: World) -> None:
+    first = await make(here, total=LARGE)
+    await carry_out(here.deps, BEN, ApproveToken(ID, 1))
+    again = await make(here, total=LARGE, until=first.token.newest_terms.until)
+    assert (again.over, again.asked) == ((), None)
+    assert await works(here, again)
+
+
 async def test_one_live_token_of_a_person_has_a_name(here: World) -> None:
     await make(here)
     with pytest.raises(WrongTerm, match="already have a token called NIGHTLY eval") as refused:

@@ -439,7 +439,10 @@ async def _within_terms(tx: Tx, deps: Deps, caller: Caller, asked: AskedLease) -
     """Return a longer lease with the terms of the token in place of the limits for people. Raises BeyondTerms."""
     token, rental, now = caller.token, asked.rental, deps.clock.now()
     use = await use_of(tx, token, now)
-    more = max(asked.proposal.terms.total - rental.terms.total, 0)
+    # A ready machine counts with what it can still cost, which is less than the total of its terms.
+    counted = [one.amount for one in await tx.budgets.reservations(rental.id)]
+    counted += [one.amount for one in await tx.budgets.charges_of(rental.id)]
+    more = max(asked.proposal.terms.total - sum(counted), 0)
     exceeded = beyond_longer_lease(token, caller.person.name, use, rental, asked.ends_at, more=more, now=now)
     if exceeded is not None and not (exceeded.can_ask and terms_of(token).beyond is WhenBeyond.ASK):
         raise _refused(exceeded, "Nothing was changed.")

@@ -39,9 +39,14 @@ async def rentals_of(tx: Tx, token: Token) -> list[Rental]:
 async def _reserved(tx: Tx, token: Token, rentals: list[Rental]) -> int:
     """Return the most that these current rentals of a token can still cost.
 
+    Rentals that wait for an offer or a decision don't count. Until their price is known, they reserve as much as
+    the terms allow, so two searches at the same time would exclude each other. The terms are checked again when an
+    offer is found.
+
     Before a machine is ready, its whole cost is reserved in each month in which it might run, so that only one of
     these months counts. Once it is ready, each month has its own part of the cost, so the months are added up.
     """
     reserved = await tx.budgets.reserved_with(token.id, token.owner)
-    months = [(rental, list(reserved.get(rental.id, {}).values())) for rental in rentals]
+    bought = [rental for rental in rentals if rental.state not in UNBOUGHT]
+    months = [(rental, list(reserved.get(rental.id, {}).values())) for rental in bought]
     return sum(sum(each) if rental.lease is not None else max(each, default=0) for rental, each in months)
