@@ -86,6 +86,12 @@ REQUEST_SECONDS = 10.0
 """The limit for receiving the headers of a request, in wall-clock seconds. The body has the same limit."""
 PER_MINUTE = 60
 """The number of requests that a token can send in a minute, apart from heartbeats and releases."""
+MOST_CONNECTIONS = 300
+"""The maximum number of open connections. Further ones are closed at once.
+
+Otherwise, whoever reaches the address could use up all file descriptors of the process, which the connections to
+Slack, the database and the machines need, too.
+"""
 DRAIN = 3.0
 """The time in wall-clock seconds that open requests have to end when the process stops."""
 _CHANGES = frozenset({"POST", "DELETE"})
@@ -195,7 +201,12 @@ class ApiServer:
             application.router.add_route(method, path, self._authenticated(path, handler, at_any_pace=free))
         application.router.add_route("GET", openapi.PATH, self._openapi)
         self._listener = HttpListener(
-            application, SETTING, self._clock, request_seconds=request_seconds, shutdown_seconds=LOOK_EVERY
+            application,
+            SETTING,
+            self._clock,
+            request_seconds=request_seconds,
+            most_connections=MOST_CONNECTIONS,
+            shutdown_seconds=LOOK_EVERY,
         )
 
     @property

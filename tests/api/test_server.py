@@ -8,6 +8,7 @@ import logging
 import stat
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
-from bot.api.server import MOST_BYTES, PER_MINUTE, Outside, serve
+from bot.api.server import MOST_BYTES, MOST_CONNECTIONS, PER_MINUTE, Outside, serve
 from bot.errors import Unusable
 from bot.lifecycle.actions.action import carry_out
 from bot.lifecycle.actions.quoting import Prices
@@ -197,6 +198,21 @@ async def test_a_body_that_arrives_too_slowly_is_refused(api: Api) -> None:
         writer.close()
     assert b" 400 " in answer
     assert b"The body arrived too slowly. Nothing was done." in answer
+
+
+async def test_connections_without_requests_cannot_use_up_the_files_of_the_process(api: Api) -> None:
+    await api.token()
+    port = api.server.addresses[0][1]
+    idle = [await asyncio.open_connection("127.0.0.1", port) for _ in range(MOST_CONNECTIONS)]
+    with pytest.raises(httpx.TransportError):
+        await api.ask("GET", "token")
+    for _, writer in idle:
+        writer.close()
+    answered = 0
+    async with asyncio.timeout(20):
+        while answered != 200:
+            with suppress(httpx.TransportError):
+                answered = (await api.ask("GET", "token")).status_code
 
 
 @pytest.mark.parametrize("place", ["header", "path", "method", "version"])
