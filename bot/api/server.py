@@ -73,7 +73,7 @@ from bot.model.offer import Catalog
 from bot.model.rental import Rental
 from bot.model.summary import ProgramView
 from bot.model.token import Access
-from bot.net.http_listener import LOOK_EVERY, HttpListener
+from bot.net.http_listener import LOOK_EVERY, HttpListener, RefusedRequests
 from bot.net.socket_file import listen
 from bot.policy.buying.programs import key_in_use
 from bot.tracebacks import parts_of
@@ -185,6 +185,7 @@ class ApiServer:
         self._request_seconds = request_seconds
         self.pace = Pace(at_once=PER_MINUTE, per_second=PER_MINUTE / 60)
         self.waits = Waits(outside.deps.store, self._clock)
+        self._strangers = RefusedRequests("http.refused", self._clock, server=SETTING)
         self._document = openapi.document()
         self._application = application = web.Application(middlewares=[self._with_problems])
         rental = f"{PATH}/{{id}}"
@@ -248,7 +249,10 @@ class ApiServer:
     async def _with_problems(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
-        """Answer errors with problems, and log the request without anything that the program sent."""
+        """Answer errors with problems, and log the request without anything that the program sent.
+
+        Requests without a valid token are logged only once a minute for each status, because anyone can send them.
+        """
         number = ""
         try:
             response = await handler(request)
@@ -270,13 +274,16 @@ class ApiServer:
             log.error("bug", number=number, error=type(error).__name__, raised=parts_of(error))
             words = f"Give an admin this number: {number}. If you repeat this, use the same key."
             response = ApiProblem(BUG, words).response()
-        log.info(
-            "api",
-            method=request.method if request.method in {"GET", "POST", "DELETE"} else "other",
-            route=request.get(_ROUTE, ""),
-            status=response.status,
-            token=request.get(_TOKEN, ""),
-        )
+        if _TOKEN in request:
+            log.info(
+                "api",
+                method=request.method,
+                route=request[_ROUTE],
+                status=response.status,
+                token=request[_TOKEN],
+            )
+        elif response.status >= 400:
+            self._strangers.note(str(response.status))
         return response
 
     def _authenticated(
@@ -406,8 +413,7 @@ class ApiServer:
         read_query(call.request.query, NoQuery)
         return _json(token_answer(await tokens.token_for(call.deps, call.caller.person, call.caller.token.id)))
 
-    async def _openapi(self, request: web.Request) -> Answer:
-        request[_ROUTE] = openapi.PATH
+    async def _openapi(self, _: web.Request) -> Answer:
         return web.Response(body=self._document, content_type="application/json")
 
     # --- what they share

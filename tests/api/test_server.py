@@ -245,13 +245,20 @@ async def test_the_log_has_one_line_per_request_without_anything_that_was_sent(
     with capture_logs() as logged, caplog.at_level(logging.DEBUG):
         await api.rent("key-of-mine", gpu="H100", note="note-of-mine", ssh_public_key="line-of-mine")
         await api.ask("GET", "rentals?key=key-of-mine")
-        await api.ask("GET", "path-of-mine")
-    assert [(line["method"], line["route"], line["status"], line["token"]) for line in logged] == [
+        await api.ask("GET", "token/path-of-mine")
+    assert [(line["method"], line["route"], line["status"], line["token"]) for line in logged[:2]] == [
         ("POST", "/v1/rentals", 422, "token1"),
         ("GET", "/v1/rentals", 200, "token1"),
-        ("GET", "", 404, ""),
     ]
+    assert [(line["event"], line["why"]) for line in logged[2:]] == [("http.refused", "404")]
     assert not [text for text in (secret, "of-mine") if text in f"{logged}{of_bot(caplog)}"]
+
+
+async def test_requests_without_a_token_cannot_fill_the_log(api: Api) -> None:
+    with capture_logs() as logged:
+        for path in ("token", "nothing", "openapi.json") * 10:
+            await api.ask("GET", path, secret=new_secret())
+    assert [line["why"] for line in logged] == ["401", "404"]
 
 
 async def test_a_bug_is_answered_and_logged_with_a_number_only(api: Api, caplog: pytest.LogCaptureFixture) -> None:
