@@ -218,7 +218,6 @@ THROUGH_AN_INDEX: list[tuple[str, Query]] = [
     ("rentals_token_live|reservations_pkey", lambda tx: tx.budgets.reserved_with("tk7mq2", make.ANA)),
     ("rentals_key|rentals_token", lambda tx: tx.rentals.of_key("tk7mq2", "run-812")),
     ("tokens_secret", lambda tx: tx.tokens.of_secret("0" * 64)),
-    ("tokens_name", lambda tx: tx.tokens.named(make.ANA, "nightly eval")),
     ("tokens_owner|tokens_name", lambda tx: tx.tokens.live(make.ANA)),
     ("tokens_name", lambda tx: tx.tokens.live()),
     ("tokens_name", lambda tx: tx.tokens.owners()),
