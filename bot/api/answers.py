@@ -46,16 +46,17 @@ _SOLD_OUT = frozenset(
     {
         *(Why.SOLD_OUT, Why.ANSWERED_FAILED, Why.EXPIRED, Why.REFUSED, Why.BOUGHT_BEFORE, Why.NOTHING_LEFT),
         *(Why.TOO_MANY_ATTEMPTS, Why.DEARER, Why.OTHER_GPU, Why.NOTHING_FITTED, Why.VENDOR_FAILED, Why.TOO_SLOW),
+        Why.OUTAGE,
     }
 )
-"""The reasons why a rental ended without a machine because of the market."""
+"""The reasons why a rental ended without a machine because of the market. The same request can succeed later."""
 _REFUSED = frozenset(
     {
         *(Why.NOT_ALLOWED, Why.BEYOND_TERMS, Why.OVER_BUDGET, Why.BUYING_BLOCKED, Why.PAUSED, Why.NO_KEY),
-        *(Why.TOO_LITTLE_TIME, Why.OUTAGE),
+        Why.TOO_LITTLE_TIME,
     }
 )
-"""The reasons why a rental ended without a machine because of the rules, the request, or an outage."""
+"""The reasons why a rental ended without a machine because of the rules or the request."""
 _STATES = {
     State.AWAITING_APPROVAL: ProgramState.PENDING,
     State.QUEUED: ProgramState.SEARCHING,
@@ -328,9 +329,12 @@ def _over(rental: Rental, state: ProgramState, detail: str, now: datetime) -> st
         return f'An approver denied the request: "{detail}".' if detail else "An approver denied the request."
     if detail:
         return detail
+    why = rental.ending.why if rental.ending is not None else None
     match state:
         case ProgramState.EXPIRED:
             return "Nobody approved the request in time."
+        case ProgramState.SOLD_OUT if why is Why.OUTAGE:
+            return f"Nothing was rented: {_ended_because(rental, why)}."
         case ProgramState.SOLD_OUT if rental.waitlist_entry is not None and rental.waitlist_entry.once:
             return "No offer fits this request at the moment. Nothing was rented."
         case ProgramState.SOLD_OUT:
@@ -338,7 +342,6 @@ def _over(rental: Rental, state: ProgramState, detail: str, now: datetime) -> st
     at = f" at {say_utc(rental.over_at, now)}" if rental.over_at is not None else ""
     if rental.state is State.WITHDRAWN:
         return f"The request was withdrawn{at}. Nothing was rented."
-    why = rental.ending.why if rental.ending is not None else None
     because = _ended_because(rental, why) if why is not None else "somebody ended it"
     return (
         f"Nothing was rented: {because}." if state is ProgramState.REFUSED else f"It ended{at}, because {because}."

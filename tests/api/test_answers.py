@@ -131,6 +131,7 @@ def entry(**fields: Any) -> WaitlistEntry:
             "sold_out",
             "No offer fits this request at the moment. Nothing was rented.",
         ),
+        (over(State.FAILED, Why.OUTAGE), "sold_out", "Nothing was rented: Compute Clear isn't responding."),
         (
             over(State.FAILED, Why.OVER_BUDGET),
             "refused",
