@@ -444,6 +444,28 @@ async def test_rentals_of_one_search_share_what_is_left_of_the_terms(here: World
     assert states.count(State.FAILED) == 1
 
 
+async def test_earlier_purchases_of_a_rental_count_once_towards_the_total(here: World) -> None:
+    """The first machine never starts, and its vendor charges it."""
+    token = await add_token(here)
+    prices = Prices.of(here.deps.market, here.clock)
+    request = Request(gpu="H100", region="EU", lease=2 * HOUR)
+    cheapest, *_ = await program_queries.offers_for(here.deps, prices, await caller(here), request)
+    await here.behaves("hyperstack", "slow")
+    rental = await ask(here.deps, wait_for=5 * HOUR)
+    await here.until(rental, State.PROVISIONING)
+    await here.behaves("*", "nothing_free")
+    await here.until(rental, State.QUEUED)
+    await here.pass_time(10 * MINUTE)
+    paid = sum(row.amount for row in await here.ledger(rental))
+    assert paid > 100_000
+    total = cheapest.at_most + paid + paid // 2
+    await change_token(here.database, total=total)
+    await here.behaves("*", "normal")
+    await here.until(rental, State.READY)
+    async with here.database.read() as tx:
+        assert (await use_of(tx, token, here.now)).spent <= total
+
+
 # --- the key of a machine
 
 
