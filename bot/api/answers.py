@@ -304,15 +304,21 @@ def _searching(rental: Rental, detail: str, now: datetime) -> str:
 
 def _running(rental: Rental, now: datetime) -> str:
     lease = rental.running_lease
-    end = f"It ends at {say_utc(lease.ends_at, now)}, and its disk is deleted then."
-    if lease.latest_end is not None and lease.latest_end > lease.ends_at:
-        end = f"{end} While its GPUs work, it runs until {say_utc(lease.latest_end, now)} at the latest."
+    ready, end = "Ready. ", f"It ends at {say_utc(lease.ends_at, now)}, and its disk is deleted then."
+    if lease.until_done is not None and not lease.ends_when_done:
+        latest = say_utc(lease.ends_at, now)
+        ready, end = "", f"It ends when its job is done, at {latest} at the latest, and its disk is deleted then."
+    elif lease.latest_end is not None and lease.latest_end > lease.ends_at:
+        ready, end = (
+            "",
+            f"{end} While its GPUs work, it runs until {say_utc(lease.latest_end, now)} at the latest.",
+        )
     lost = rental.lost_heartbeat
     if lost is not None:
         return f"No heartbeat has arrived since {say_utc(lost.since, now)}. {end}"
     if rental.extension is not None:
         return f"{end} A longer lease, until {say_utc(rental.extension.ends_at, now)}, is waiting for approval."
-    return f"Ready. {end}"
+    return f"{ready}{end}"
 
 
 def _ending(rental: Rental, now: datetime) -> str:

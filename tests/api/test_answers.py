@@ -12,6 +12,7 @@ from bot.api.answers import rental_answer
 from bot.model.api import ProgramState
 from bot.model.attempt import Why
 from bot.model.base import changed
+from bot.model.job import UntilDone
 from bot.model.quote import WaitlistEntry
 from bot.model.rental import Ending, Extension, GracefulDestroy
 from bot.model.state import ENDS, State
@@ -85,6 +86,17 @@ def entry(**fields: Any) -> WaitlistEntry:
             view(state=State.READY, lease=lease(NOW + HOUR)),
             "ready",
             "Ready. It ends at 10:10 UTC, and its disk is deleted then.",
+        ),
+        (
+            view(state=State.READY, lease=lease(NOW + HOUR, until_done=UntilDone(since=START))),
+            "ready",
+            "It ends when its job is done, at 10:10 UTC at the latest, and its disk is deleted then.",
+        ),
+        (
+            view(state=State.READY, lease=lease(NOW + HOUR, latest_end=NOW + 2 * HOUR)),
+            "ready",
+            "It ends at 10:10 UTC, and its disk is deleted then. While its GPUs work, it runs until 11:10 UTC at "
+            "the latest.",
         ),
         (
             view(
