@@ -362,6 +362,17 @@ async def test_a_denied_request_keeps_its_key_and_the_reason(here: World) -> Non
     assert (await rented(here)).id == rental.id
 
 
+async def test_an_approved_request_goes_on_waiting_for_the_approved_gpu(here: World) -> None:
+    """Its first purchase after the approval fails."""
+    await add_token(here, beyond=WhenBeyond.ASK, per_hour=Decimal(1))
+    rental = await rented(here, wait_for=5 * HOUR)
+    await here.behaves("*", "sold_out")
+    await here.approve(rental)
+    await here.until_event(rental, E.QUEUED_AGAIN)
+    await here.behaves("*", "normal")
+    assert (await here.until(rental, State.READY)).gpu == rental.terms.gpu
+
+
 async def test_a_request_that_is_approved_too_late_for_its_end_expires(here: World) -> None:
     """A person could name a later end, but a program no longer waits for that."""
     await add_token(here, beyond=WhenBeyond.ASK, per_hour=Decimal(1))
