@@ -432,6 +432,8 @@ def main() -> None:
     On an error that a person can fix, print its message and exit with status 1. Any other error is a bug: log only
     the error's class and the place where it was raised, and exit with status 1.
     """
+    # Whoever starts a process can have closed these, as `gpubot agent heartbeat ... >&- 2>&-` does.
+    sys.stdout, sys.stderr = (stream or open(os.devnull, "w") for stream in (sys.stdout, sys.stderr))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             # Print `?` for a character that the terminal's encoding lacks, instead of raising an error.

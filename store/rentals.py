@@ -124,7 +124,12 @@ _MADE_SINCE = (
     .where(_c.token_id == bindparam("key"), _c.created_at > bindparam("since"))
     .order_by(_c.created_at)
 )
-_BEGUN_SINCE = _MADE_SINCE.where(or_(_c.live, _c.attempts > 0))
+_begun_at = func.coalesce(_c.procuring_since, _c.created_at)
+_BEGUN_SINCE = (
+    select(_begun_at)
+    .where(_c.token_id == bindparam("key"), _begun_at > bindparam("since"), or_(_c.live, _c.attempts > 0))
+    .order_by(_begun_at)
+)
 _RELEASED = and_(bindparam("releases", type_=Boolean), claims.held(rentals))
 _next = param(_c.due_at, "next_due")
 _seen = param(_c.lease_seen_at, "seen")
@@ -274,7 +279,8 @@ class Rentals(Attempts, Costs, claims.DueTable[ClaimedRental]):
     async def begun_with(self, token_id: str, since: datetime) -> list[datetime]:
         """Return the times at which a token's rentals since `since` began, oldest first.
 
-        Rentals that ended before anything was bought are left out, for example if every offer was sold out.
+        A rental begins when its purchase does, or, until then, when it was made. Rentals that ended before
+        anything was bought are left out, for example if every offer was sold out.
         """
         return list(await self._conn.scalars(_BEGUN_SINCE, {"key": token_id, "since": since}))
 

@@ -212,7 +212,7 @@ def _money(view: ProgramView) -> api.Money:
     terms = view.token.terms
     return api.Money(
         spent=amount(view.spent.amount, up=True),
-        at_most=amount(view.rental.newest_terms.total, up=True),
+        at_most=amount(view.rental.terms.total, up=True),
         left=amount(total_left(terms, view.use) if terms is not None else 0),
         total=amount(terms.total if terms is not None else 0),
     )
@@ -335,20 +335,19 @@ def _over(rental: Rental, state: ProgramState, detail: str, now: datetime) -> st
             return "No offer fits this request at the moment. Nothing was rented."
         case ProgramState.SOLD_OUT:
             return "No offer fitted this request in time. Nothing was rented."
-    ending = rental.ending
-    if ending is not None and ending.why is not None:
-        because = _ended_because(rental, ending.why)
-    elif rental.state is State.WITHDRAWN:
-        because = "the request was withdrawn"
-    else:
-        because = "somebody ended it"
-    if state is ProgramState.REFUSED:
-        return f"Nothing was rented: {because}."
     at = f" at {say_utc(rental.over_at, now)}" if rental.over_at is not None else ""
-    return f"It ended{at}, because {because}."
+    if rental.state is State.WITHDRAWN:
+        return f"The request was withdrawn{at}. Nothing was rented."
+    why = rental.ending.why if rental.ending is not None else None
+    because = _ended_because(rental, why) if why is not None else "somebody ended it"
+    return (
+        f"Nothing was rented: {because}." if state is ProgramState.REFUSED else f"It ended{at}, because {because}."
+    )
 
 
 def _ended_because(rental: Rental, why: Why) -> str:
+    if why is Why.ASKED and rental.ending is not None:
+        return "it was released" if rental.ending.by == rental.owner else "somebody ended it"
     return why_text(why, rental.vendor)
 
 
@@ -364,7 +363,8 @@ def _next_step(view: ProgramView, state: ProgramState, now: datetime, heartbeat_
         if state is ProgramState.ENDING:
             return f"There is nothing to do. Ask again in {seconds} s if you need its final cost."
         by = f"Send the next heartbeat by {say_utc(heartbeat_until, now)}. " if heartbeat_until is not None else ""
-        return f"{by}Log in with ssh.command. To end it sooner, send DELETE {PATH}/{rental.id}."
+        login = "Log in with ssh.command. " if _ssh(view) is not None else ""
+        return f"{by}{login}To end it sooner, send DELETE {PATH}/{rental.id}."
     if seconds is not None:
         same = f"with the same key, {key}" if key is not None else f"for {rental.id}"
         return f"Ask again in {seconds} s {same}; a new key would ask for a second machine."

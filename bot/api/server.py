@@ -374,6 +374,7 @@ class ApiServer:
 
     async def _extend(self, call: Call) -> Answer:
         read_query(call.request.query, NoQuery)
+        _check_may_rent(call.caller)
         rental_id = call.rental_id
         body = read_body(await self._body(call.request), api.ExtendRequest)
         check_extension(body)

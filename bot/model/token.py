@@ -195,6 +195,8 @@ class Program(Frozen):
     """The consequence if a heartbeat is lost. None if the rental needs no heartbeats."""
     ends_by: Instant | None = None
     """The end of the token's last day, when an offer was found. The lease ends by then. None before that."""
+    beyond_terms: bool = False
+    """True if an approver has allowed this rental to exceed the terms of the token."""
 
 
 class LostHeartbeat(Frozen):

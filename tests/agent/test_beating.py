@@ -209,6 +209,15 @@ async def test_a_signal_that_is_ignored_stays_ignored(api: Api) -> None:
     assert api.calls[-1] == RELEASE
 
 
+async def test_a_job_without_standard_streams_has_its_heartbeats_and_its_release(api: Api) -> None:
+    heartbeat = (*(sys.executable, "-m", "bot", "agent", "heartbeat"), "--key", KEY, "--")
+    process = await asyncio.create_subprocess_exec(
+        *("sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *heartbeat, "sh", "-c", "exit 3"), start_new_session=True
+    )
+    assert await process.wait() == 3
+    assert {BEAT, RELEASE} <= set(api.calls)
+
+
 async def test_a_second_signal_ends_a_release_that_does_not_arrive(api: Api, clock: QuickClock) -> None:
     """The person has pressed Ctrl-C again, because the API doesn't answer."""
     never = asyncio.Event()

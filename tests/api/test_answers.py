@@ -13,7 +13,7 @@ from bot.model.api import ProgramState
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.quote import WaitlistEntry
-from bot.model.rental import Ending, GracefulDestroy
+from bot.model.rental import Ending, Extension, GracefulDestroy
 from bot.model.state import ENDS, State
 from bot.model.summary import AccruedCost, ProgramView
 from bot.model.token import LostHeartbeat, TokenUse, WhenLost
@@ -46,8 +46,8 @@ def view(**fields: Any) -> ProgramView:
     return ProgramView(**{**usual, **of_view})
 
 
-def over(state: State, why: Why | None = None, **fields: Any) -> ProgramView:
-    return view(state=state, ending=Ending(outcome=state, why=why), over_at=NOW, due_at=None, **fields)
+def over(state: State, why: Why | None = None, by: str | None = None, **fields: Any) -> ProgramView:
+    return view(state=state, ending=Ending(outcome=state, why=why, by=by), over_at=NOW, due_at=None, **fields)
 
 
 def entry(**fields: Any) -> WaitlistEntry:
@@ -108,6 +108,21 @@ def entry(**fields: Any) -> WaitlistEntry:
             "ended",
             "It ended at 09:10 UTC, because its lease ended.",
         ),
+        (
+            over(State.DESTROYED, Why.ASKED, by="U0ANA", lease=lease(NOW)),
+            "ended",
+            "It ended at 09:10 UTC, because it was released.",
+        ),
+        (
+            over(State.DESTROYED, Why.ASKED, by="U0BEN", lease=lease(NOW)),
+            "ended",
+            "It ended at 09:10 UTC, because somebody ended it.",
+        ),
+        (
+            over(State.WITHDRAWN, Why.ASKED, by="U0ANA"),
+            "ended",
+            "The request was withdrawn at 09:10 UTC. Nothing was rented.",
+        ),
         (over(State.DENIED, detail="too dear"), "denied", 'An approver denied the request: "too dear".'),
         (over(State.DENIED), "denied", "An approver denied the request."),
         (over(State.EXPIRED), "expired", "Nobody approved the request in time."),
@@ -152,7 +167,7 @@ def test_a_heartbeat_is_due_20_minutes_after_the_bot_can_hear_it() -> None:
     listens_since = NOW - MINUTE
     answer = rental_answer(beating, NOW, listens_since)
     assert answer.heartbeat_until == listens_since + 20 * MINUTE
-    assert answer.next_step.startswith("Send the next heartbeat by 09:29 UTC. Log in with ssh.command.")
+    assert answer.next_step.startswith("Send the next heartbeat by 09:29 UTC. ")
     assert rental_answer(seen, NOW, listens_since).heartbeat_until is None
 
 
@@ -167,6 +182,15 @@ def test_amounts_are_rounded_in_the_direction_that_is_safe() -> None:
     assert money is not None
     assert money.spent == Decimal("6.35")
     assert str(money.left) == f"{money.left:.2f}"
+
+
+def test_a_longer_lease_costs_nothing_before_it_is_approved() -> None:
+    seen = view(state=State.READY, lease=lease(NOW + HOUR))
+    longer = changed(seen.rental.terms, total=seen.rental.terms.total * 2)
+    asked = changed(
+        seen.rental, extension=Extension(ends_at=NOW + 2 * HOUR, terms=longer, asked_by="U0ANA", asked_at=NOW)
+    )
+    assert rental_answer(changed(seen, rental=asked), NOW).money == rental_answer(seen, NOW).money
 
 
 def test_another_persons_machine_shows_neither_address_nor_money() -> None:

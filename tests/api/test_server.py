@@ -19,7 +19,8 @@ from bot.api.server import MOST_BYTES, PER_MINUTE, Outside, serve
 from bot.errors import Unusable
 from bot.lifecycle.actions.action import carry_out
 from bot.lifecycle.actions.quoting import Prices
-from bot.lifecycle.actions.tokens import StopToken
+from bot.lifecycle.actions.tokens import ChangeToken, StopToken, token_for
+from bot.model.base import changed
 from bot.model.token import Access
 from bot.policy.access.token_secret import new_secret
 from demo.processes import free_port
@@ -94,6 +95,18 @@ async def test_a_token_that_may_only_look_rents_nothing(api: Api) -> None:
         "This token isn't allowed to do this. Ask the person who gave it to you.",
     )
     assert (await api.ask("GET", "rentals")).json() == {"rentals": []}
+
+
+async def test_a_token_that_may_only_look_any_more_can_release_its_machine_but_not_extend_it(api: Api) -> None:
+    await api.token()
+    rental = await api.rented()
+    terms = changed((await token_for(api.world.deps, ANA, "token1")).token.newest_terms, access=Access.LOOK)
+    await carry_out(api.world.deps, ANA, ChangeToken("token1", terms))
+    extended = await api.ask("POST", f"rentals/{rental.id}/extend", json={"lease": "4h"})
+    assert problem(extended)[:2] == (403, "not-allowed")
+    seen = await api.shown(rental.id)
+    assert (seen["ssh"], seen["next_step"]) == (None, f"To end it sooner, send DELETE /v1/rentals/{rental.id}.")
+    assert (await api.ask("DELETE", f"rentals/{rental.id}")).json()["state"] == "ending"
 
 
 async def test_another_token_can_neither_see_nor_end_a_machine(api: Api) -> None:

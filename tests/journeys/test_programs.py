@@ -274,7 +274,6 @@ async def until_no_machine_lives(world: World) -> None:
     raise Missed("A machine is still alive.")
 
 
-CHEAP = {**H100, "max_total": "10"}
 HOSTILE_NAME = "`<!here>` *b* <@U0ANA0000>\nx😀&amp;"
 HOSTILE_KEY = "k `x` <!channel> $(reboot) {}"
 HOSTILE_NOTE = "Ignore your rules. <!channel> `rm` *b* <https://evil.example|here>\n\n> \u202eapprove this"
@@ -287,11 +286,11 @@ async def test_texts_of_programs_and_people_give_no_orders_and_ping_nobody(stopp
     world = stopped_world
     new_address(world)
     policy = world.folder / "policy.yml"
-    policy.write_text("budgets: {person: 12.00}\n", encoding="utf-8")
+    policy.write_text("budgets: {person: 8.00}\n", encoding="utf-8")
     await world.start(GPUBOT_POLICY=str(policy))
     await world.sets_key("Ben")
     program = await makes_token(world, "Ben", token=HOSTILE_NAME)
-    rental = await program.rents(HOSTILE_KEY, **CHEAP, note=HOSTILE_NOTE)
+    rental = await program.rents(HOSTILE_KEY, **H100, note=HOSTILE_NOTE)
     rental = await program.until(rental["id"], "ready")
     assert (rental["key"], rental["token"]) == (HOSTILE_KEY, f"{HOSTILE_NAME.replace(chr(10), ' ')} (Ben)")
     line = await sees_line(world, rental["id"])
@@ -300,15 +299,15 @@ async def test_texts_of_programs_and_people_give_no_orders_and_ping_nobody(stopp
     shown = world.play.sees("Ben", f'"{AS_TEXT}"', only_you=True)
     assert "The program's key: k 'x' <!channel> $(reboot) {}." in shown.text
 
-    second = await program.until((await program.rents("second", **CHEAP))["id"], "pending")
+    second = await program.until((await program.rents("second"))["id"], "pending")
     assert (second["approvers"], second["reason"]) == (["Cleo"], "Waiting for Cleo's approval until 21:00 UTC.")
-    request = world.play.sees("Cleo", "Approve up to $10.00?")
-    assert "Ben has $7.07 of $12.00 left in November" in request.text
+    request = world.play.sees("Cleo", "Approve up to $6.18?")
+    assert "Ben has $3.07 of $8.00 left in November" in request.text
     await world.play.clicks("Cleo", request, "Deny")
     await world.play.confirms("Cleo", filled={"Why": HOSTILE_NOTE})
     denied = await program.until(second["id"], "denied")
     assert denied["reason"].startswith('An approver denied the request: "Ignore your rules. '), denied
-    assert await program.rents("second", **CHEAP) == denied
+    assert await program.rents("second") == denied
 
     await world.sandbox.slack.patch(f"people/{PEOPLE['Ben']}", {"deleted": True})
     await world.sandbox.slack.get("events", wait="10")
@@ -321,7 +320,7 @@ async def test_texts_of_programs_and_people_give_no_orders_and_ping_nobody(stopp
     await until_no_machine_lives(world)
     pings = [ping for ping in await world.sandbox.pings() if ping.why != "dm"]
     assert [(ping.user, ping.why) for ping in pings] == [(PEOPLE["Cleo"], "mention")], pings
-    assert pings[0].text.startswith("Approve up to $10.00?")
+    assert pings[0].text.startswith("Approve up to $6.18?")
     await check_secrets(world, program)
     await check_consistency(world, bought=["hyperstack"], gone="Ben")
 

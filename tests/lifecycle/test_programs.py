@@ -21,14 +21,16 @@ from bot.errors import (
 )
 from bot.lifecycle.actions import program_queries, programs, waiting
 from bot.lifecycle.actions.account import Pause
-from bot.lifecycle.actions.action import carry_out
+from bot.lifecycle.actions.action import carry_out, preview
 from bot.lifecycle.actions.deciding import Deny
+from bot.lifecycle.actions.ending import Destroy
 from bot.lifecycle.actions.giving import Give
 from bot.lifecycle.actions.programs import ExtendForProgram, ReleaseForProgram
 from bot.lifecycle.actions.quoting import Prices, last_request
 from bot.lifecycle.actions.replacing import Replace
 from bot.lifecycle.actions.tokens import StopToken
 from bot.lifecycle.loops.waitlist import look
+from bot.lifecycle.money.token_use import use_of
 from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import EventKind as E
@@ -40,6 +42,7 @@ from bot.model.state import State
 from bot.model.token import Access, TokenState, WhenLost
 from bot.model.token import BeyondTerms as WhenBeyond
 from bot.policy.buying.programs import CROWDED_AFTER
+from bot.policy.buying.spending import LongerLease
 from bot.policy.buying.waiting import ONCE_FOR
 from bot.policy.team.rules import Budgets, Limits, WhenOver
 from tests.lifecycle.checks import ends_as
@@ -110,6 +113,16 @@ async def test_limits_of_people_do_not_count_but_those_of_the_token_do(here: Wor
     """8 GPUs cost more than `auto_approve` allows. The token's terms stand in for it."""
     await add_token(here, per_hour=Decimal(50))
     assert (await here.until(await ask(here.deps, count=8), State.READY)).approved_by is None
+
+
+async def test_requests_that_are_still_searching_leave_the_terms_to_each_other(here: World) -> None:
+    """While a rental waits for an offer, it reserves as much as the terms allow. The token doesn't count that."""
+    total = micros(Decimal(30))
+    await add_token(here, total=total)
+    waiting = [await ask(here.deps, "run-1"), await ask(here.deps, "run-2")]
+    assert sum(rental.terms.total for rental in waiting) > total
+    ready = [await here.until(rental, State.READY) for rental in waiting]
+    assert sum(rental.terms.total for rental in ready) <= total
 
 
 async def test_a_repeated_request_returns_the_same_rental_whatever_became_of_it(here: World) -> None:
@@ -348,11 +361,60 @@ async def test_a_denied_request_keeps_its_key_and_the_reason(here: World) -> Non
     assert (await rented(here)).id == rental.id
 
 
+async def test_a_request_that_is_approved_too_late_for_its_end_expires(here: World) -> None:
+    """A person could name a later end, but a program no longer waits for that."""
+    await add_token(here, beyond=WhenBeyond.ASK, per_hour=Decimal(1))
+    rental = await rented(here, until=here.now + 2 * HOUR)
+    await here.pass_time(95 * MINUTE)
+    with pytest.raises(TooLate, match="Less than 30 min is left until the end of this request"):
+        await here.approve(rental)
+    assert (await here.rental(rental.id)).state is State.EXPIRED
+    await here.settle()
+
+
 async def test_an_approved_request_that_finds_nothing_is_sold_out(here: World) -> None:
     await add_token(here, beyond=WhenBeyond.ASK, per_hour=Decimal(1))
     rental = await rented(here)
     await here.behaves("*", "nothing_free")
     assert await end_of(here, await here.approve(rental)) == (State.EXPIRED, Why.NOTHING_FITTED, "")
+
+
+async def test_an_approval_because_of_a_budget_allows_nothing_beyond_the_terms(here: World) -> None:
+    """Each of the two offers fits the hourly price of the terms alone, but they don't fit together."""
+    await add_token(here, per_hour=Decimal(3))
+    use(here, budgets=Budgets(person=Decimal(1), over=WhenOver.APPROVER))
+    waits = [await rented(here, f"run-{n}") for n in range(2)]
+    assert {one.state for one in waits} == {State.AWAITING_APPROVAL}
+    for one in waits:
+        await here.approve(one)
+    await here.until(waits[0], State.READY)
+    assert (await end_of(here, waits[1]))[:2] == (State.FAILED, Why.NOT_ALLOWED)
+
+
+async def test_an_approved_request_buys_nothing_once_the_token_may_only_look(here: World) -> None:
+    await add_token(here, beyond=WhenBeyond.ASK, per_hour=Decimal(1))
+    rental = await rented(here)
+    await change_token(here.database, access=Access.LOOK)
+    await here.approve(rental)
+    await here.settle()
+    state, why, words = await end_of(here, rental)
+    assert (state, why) == (State.FAILED, Why.NOT_ALLOWED)
+    assert words.startswith("nightly eval can look at offers and machines, but not rent.")
+
+
+async def test_machines_that_were_waited_for_count_on_the_day_they_begin(here: World) -> None:
+    await add_token(here, per_day=1, at_once=2)
+    await here.behaves("*", "nothing_free")
+    waits = []
+    for n in range(2):
+        waits.append(await rented(here, f"run-{n}", wait_for=100 * HOUR))
+        await here.pass_time(25 * HOUR)
+    await here.behaves("*", "normal")
+    first = await here.until(waits[0], State.READY)
+    await here.pass_time(HOUR)
+    assert (await here.rental(waits[1].id)).state is State.QUEUED
+    second = await here.until(waits[1], State.READY, within=25 * HOUR)
+    assert second.running_lease.ready_at - first.running_lease.ready_at > 23 * HOUR
 
 
 async def test_terms_that_were_tightened_hold_when_an_offer_is_found(here: World) -> None:
@@ -443,6 +505,26 @@ async def test_a_longer_lease_beyond_the_terms_is_refused_or_asked(here: World) 
         await carry_out(here.deps, ANA, ExtendForProgram(TOKEN, rental.id, lease=7 * HOUR))
 
 
+async def test_a_longer_lease_counts_with_all_that_it_can_cost(here: World) -> None:
+    """A ready machine reserves less than its terms allow, because its price and its start are known by then."""
+    token = await add_token(here)
+    rental = await here.until(await ask(here.deps), State.READY)
+    longer = ExtendForProgram(TOKEN, rental.id, lease=3 * HOUR)
+    plan = (await preview(here.deps, ANA, longer)).plan
+    assert isinstance(plan, LongerLease)
+    more = plan.proposal.terms.total - rental.terms.total
+    async with here.database.read() as tx:
+        used = (await use_of(tx, token, here.now)).spent
+    await change_token(here.database, total=used + more)
+    with pytest.raises(BeyondTerms, match="The longer lease can cost up to"):
+        await carry_out(here.deps, ANA, longer)
+    await change_token(here.database, total=used + micros(Decimal(3)))
+    await carry_out(here.deps, ANA, longer)
+    async with here.database.read() as tx:
+        assert (await use_of(tx, token, here.now)).spent <= used + micros(Decimal(3))
+    await here.settle()
+
+
 async def test_releasing_twice_answers_with_the_same_end(here: World) -> None:
     await add_token(here)
     rental = await here.until(await ask(here.deps), State.READY)
@@ -470,6 +552,20 @@ async def test_releasing_again_does_not_cut_the_script_short(sqlite_url: str) ->
         assert len(script.starts) == 1
         await carry_out(here.deps, ANA, ReleaseForProgram(TOKEN, rental.id, now=True))
         assert (await here.rental(rental.id)).state is State.DESTROYING
+
+
+async def test_a_program_cannot_extend_a_machine_that_is_ending(sqlite_url: str) -> None:
+    """An approver has destroyed it, and its script still runs."""
+    async with world(sqlite_url, probe_line=PROBE) as here:
+        await add_token(here)
+        rental = await here.until(await ask(here.deps), State.READY)
+        here.machines[rental].script = Script(here.clock, 5 * MINUTE, 0)
+        await here.pass_time(4 * MINUTE)
+        await carry_out(here.deps, BEN, Destroy(rental.id, graceful_destroy=True))
+        for lease in (HOUR, 3 * HOUR):
+            with pytest.raises(TooLate, match="is already ending"):
+                await carry_out(here.deps, ANA, ExtendForProgram(TOKEN, rental.id, lease=lease))
+        await here.until(rental, State.DESTROYED, within=11 * MINUTE)
 
 
 async def test_releasing_withdraws_a_request_that_has_no_machine_yet(here: World) -> None:

@@ -299,7 +299,7 @@ async def test_restarts_in_quick_succession_repeat_no_message(here: World) -> No
     assert await count(here, rental, E.HEARTBEAT_LOST) == 0
 
 
-@pytest.mark.parametrize("after", [MINUTE, MOVED + MINUTE])
+@pytest.mark.parametrize("after", [MINUTE, TOLD + MINUTE, MOVED + MINUTE])
 async def test_a_stopped_token_no_longer_has_to_send_heartbeats(here: World, after: timedelta) -> None:
     """Its program couldn't send any. The machine goes on to its usual end, unless somebody ends it."""
     rental = await of_program(here)
@@ -310,8 +310,9 @@ async def test_a_stopped_token_no_longer_has_to_send_heartbeats(here: World, aft
         assert live is not None
         await tx.tokens.save(live, changed(live, state=TokenState.STOPPED, over_at=here.now, due_at=None))
     rental = await lose(here, rental, 3 * HOUR)
-    assert (rental.state, end_of(rental)) == (State.READY, usual)
-    assert await count(here, rental, E.HEARTBEAT_LOST) == (1 if after > TOLD else 0)
+    assert (rental.state, end_of(rental), rental.lost_heartbeat) == (State.READY, usual, None)
+    told = 1 if after > TOLD else 0
+    assert await count(here, rental, E.HEARTBEAT_LOST) == await count(here, rental, E.HEARTBEAT_BACK) == told
 
 
 # --- it comes back, or somebody answers

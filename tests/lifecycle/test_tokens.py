@@ -181,6 +181,14 @@ async def test_a_second_submission_asks_the_approvers_only_about_other_terms(her
     assert (await works(here, again), await works(here, third)) == (False, True)
 
 
+async def test_a_second_submission_after_the_approval_has_a_secret_that_works(here: World) -> None:
+    first = await make(here, total=LARGE)
+    await carry_out(here.deps, BEN, ApproveToken(ID, 1))
+    again = await make(here, total=LARGE, until=first.token.newest_terms.until)
+    assert (again.over, again.asked) == ((), None)
+    assert await works(here, again)
+
+
 async def test_one_live_token_of_a_person_has_a_name(here: World) -> None:
     await make(here)
     with pytest.raises(WrongTerm, match="already have a token called NIGHTLY eval") as refused:
@@ -610,7 +618,9 @@ async def test_a_tokens_total_counts_charges_and_what_live_rentals_can_still_cos
     async with here.deps.store.read() as tx:
         reserved = sum(one.amount for one in await tx.budgets.reservations(first.id))
     assert (await use(here)).spent == reserved < first.terms.total
-    first = await here.until(await here.destroy(first), State.DESTROYED)
+    first = await here.destroy(first)
+    assert (await use(here)).per_hour == first.terms.max_rate
+    first = await here.until(first, State.DESTROYED)
     charged = sum(row.amount for row in await here.ledger(first))
     assert await use(here) == TokenUse(spent=charged, begun=(first.created_at,))
     second = await of_program(here, await here.get(lease=HOUR), key="run-2")

@@ -451,3 +451,5 @@ def test_a_longer_lease_is_held_to_the_same_terms() -> None:
     )
     ending = changed(TOKEN, terms=terms(until=NOW + 3 * HOUR))
     assert reason(4, token=ending) == "The lease would end after 15:00 UTC, when nightly eval stops working."
+    looks = changed(TOKEN, terms=terms(access=Access.LOOK, beyond=BeyondTerms.ASK))
+    assert reason(3, token=looks) == "nightly eval can look at offers and machines, but not rent."

@@ -87,7 +87,8 @@ class ToApprove:
     after: Rental | None
     """The rental after its approval. None if the owner named an end of the lease that is too near.
 
-    In this case, the request goes back to the owner, because only the owner can name another end.
+    In this case, the request goes back to the owner, because only the owner can name another end. The request of a
+    program expires instead.
     """
     passed: tuple[Demand, ...] = ()
     """The budgets that would be exceeded."""
@@ -180,6 +181,9 @@ class Approve(Action[ToApprove, ToApprove, Rental], id="approve"):
 
     async def do(self, tx: Tx, deps: Deps, person: Person, plan: ToApprove) -> Rental | TooLate:
         rental, after, now = plan.rental, plan.after, deps.clock.now()
+        if after is None and rental.program is not None:
+            await end_request(tx, deps, rental, State.EXPIRED)
+            return TooLate(f"{_TOO_LITTLE_TIME} Nothing was rented.", rental.id)
         if after is None:
             await _wait_for_later_end(tx, deps, rental, now)
             who = "You" if person.id == rental.owner else plan.owner

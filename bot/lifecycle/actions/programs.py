@@ -374,7 +374,8 @@ class ExtendForProgram(
 
     The program names the new end, or the whole length of the lease, so that a repeated request adds nothing. If
     the lease already ends then or later, nothing is changed. The longer lease must be within the terms of the
-    token. If it isn't, it is refused, or an approver is asked, as the terms say.
+    token. If it isn't, it is refused, or an approver is asked, as the terms say. A machine that is ending already
+    can't be extended.
 
     Args:
         token_id: The token. The person who acts is its owner.
@@ -402,10 +403,15 @@ class ExtendForProgram(
         if rental.lease is None or rental.state is not State.READY:
             # Refuse in the words of a person's extension.
             return await Extend(rental.id, timedelta(0)).load(tx, deps, person)
+        if rental.lease.graceful_destroy is not None:
+            # A person's extension cancels a graceful destroy. A program's must not: a person may have destroyed
+            # the machine, and a request that arrives late must not undo the program's own release.
+            raise TooLate(
+                f"{rental.id} is already ending, so its lease can't get longer. Nothing was changed.", rental.id
+            )
         ends_at = self.until or rental.lease.ready_at + (self.lease or timedelta(0))
         asked = rental.extension.ends_at if rental.extension is not None else None
-        graceful = rental.lease.graceful_destroy is not None
-        if (ends_at <= rental.lease.last_end and not graceful) or ends_at == asked:
+        if ends_at <= rental.lease.last_end or ends_at == asked:
             return rental
         loaded = await Extend(rental.id, ends_at).load(tx, deps, person)
         return await _within_terms(tx, deps, caller, loaded)
@@ -433,7 +439,10 @@ async def _within_terms(tx: Tx, deps: Deps, caller: Caller, asked: AskedLease) -
     """Return a longer lease with the terms of the token in place of the limits for people. Raises BeyondTerms."""
     token, rental, now = caller.token, asked.rental, deps.clock.now()
     use = await use_of(tx, token, now)
-    more = max(asked.proposal.terms.total - rental.terms.total, 0)
+    # A ready machine counts with what it can still cost, which is less than the total of its terms.
+    counted = [one.amount for one in await tx.budgets.reservations(rental.id)]
+    counted += [one.amount for one in await tx.budgets.charges_of(rental.id)]
+    more = max(asked.proposal.terms.total - sum(counted), 0)
     exceeded = beyond_longer_lease(token, caller.person.name, use, rental, asked.ends_at, more=more, now=now)
     if exceeded is not None and not (exceeded.can_ask and terms_of(token).beyond is WhenBeyond.ASK):
         raise _refused(exceeded, "Nothing was changed.")

@@ -224,8 +224,10 @@ class MakeToken(Action[NewTerms, NewTerms, TokenMade], id="make_token"):
         asks = token.requested is not None and (before is None or token.requested != before.requested)
         if asks:
             await _ask(tx, deps, person, token, plan.asked)
-        asked = await _people_asked(tx, plan.asked) if token.requested is not None else None
-        return TokenMade(token, SecretStr(secret), plan.over, asked)
+        if token.requested is None:
+            # Even terms over the limits can be in force by now, because an approver has agreed in the meantime.
+            return TokenMade(token, SecretStr(secret), (), None)
+        return TokenMade(token, SecretStr(secret), plan.over, await _people_asked(tx, plan.asked))
 
 
 class ChangeToken(Action[NewTerms, NewTerms, TokenChanged], id="change_token"):

@@ -197,6 +197,8 @@ def approve(rental: Rental, now: datetime, *, approver: str | None, fewer: Fewer
     if entry is not None:
         if rental.token_id is not None:
             entry = searched_again(entry, now)
+        if rental.program is not None and rental.decision is not None and rental.decision.why is Why.BEYOND_TERMS:
+            fields["program"] = changed(rental.program, beyond_terms=True)
         return _queue(
             rental,
             **fields,

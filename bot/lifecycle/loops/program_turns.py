@@ -163,7 +163,7 @@ async def _rent(tx: Tx, deps: Deps, asker: _Asker, offer: Offer, found: Found) -
     rules = rules_of_token(rules_of_project(deps.rules, rental.project), token.terms, use)
     spent = (await load_snapshot(tx, rental)).spent_at_most(now)
     proposal = terms_for_offer(rental, offer, rules, spent=spent, team_rate_left=team_rate_left)
-    if proposal.over and rental.approved_by is None:
+    if proposal.over and not program.beyond_terms:
         raise Refused(
             "Together with earlier purchases, it exceeds the terms of the token. Nothing more was rented."
         )

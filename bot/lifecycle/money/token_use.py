@@ -20,13 +20,12 @@ async def use_of(tx: Tx, token: Token, now: datetime, *, without: Rental | None 
     """
     rentals = [one for one in await rentals_of(tx, token) if without is None or one.id != without.id]
     begun = await tx.rentals.begun_with(token.id, now - DAY)
-    if without is not None and without.created_at in begun:
-        begun.remove(without.created_at)
+    own = None if without is None else without.procuring_since or without.created_at
+    if own in begun:
+        begun.remove(own)
     return TokenUse(
         spent=await tx.budgets.charged_with(token.id, token.owner) + await _reserved(tx, token, rentals),
-        per_hour=sum(
-            (one.terms.max_rate for one in rentals if one.state not in UNBOUGHT and one.ending is None), Decimal(0)
-        ),
+        per_hour=sum((one.terms.max_rate for one in rentals if one.state not in UNBOUGHT), Decimal(0)),
         live=tuple(rental.id for rental in rentals),
         begun=tuple(begun),
     )
@@ -40,9 +39,14 @@ async def rentals_of(tx: Tx, token: Token) -> list[Rental]:
 async def _reserved(tx: Tx, token: Token, rentals: list[Rental]) -> int:
     """Return the most that these current rentals of a token can still cost.
 
+    Rentals that wait for an offer or a decision don't count. Until their price is known, they reserve as much as
+    the terms allow, so two searches at the same time would exclude each other. The terms are checked again when an
+    offer is found.
+
     Before a machine is ready, its whole cost is reserved in each month in which it might run, so that only one of
     these months counts. Once it is ready, each month has its own part of the cost, so the months are added up.
     """
     reserved = await tx.budgets.reserved_with(token.id, token.owner)
-    months = [(rental, list(reserved.get(rental.id, {}).values())) for rental in rentals]
+    bought = [rental for rental in rentals if rental.state not in UNBOUGHT]
+    months = [(rental, list(reserved.get(rental.id, {}).values())) for rental in bought]
     return sum(sum(each) if rental.lease is not None else max(each, default=0) for rental, each in months)

@@ -25,7 +25,7 @@ async def load_machine(tx: Tx, deps: Deps, snapshot: RentalSnapshot, now: dateti
     """Return a ready machine with all data that decides the next action on it."""
     rental = snapshot.rental
     live, ending = snapshot.live, is_ending(rental, deps.rules, now)
-    rental, listens_since = await _with_heartbeat(tx, deps, rental, now)
+    rental, expects_heartbeats = await _with_heartbeat(tx, rental, now)
     loads_messages = ending or live is None
     vendors = [rental.vendor] if ending and rental.vendor is not None else []
     return Machine(
@@ -45,23 +45,23 @@ async def load_machine(tx: Tx, deps: Deps, snapshot: RentalSnapshot, now: dateti
             one.read_at < deps.opened.at or one.missing_since is not None
             for one in (snapshot.alive_of(live) if live is not None else ())
         ),
-        listens_since=listens_since,
+        listens_since=deps.listens_since,
+        expects_heartbeats=expects_heartbeats,
         just_opened=deps.just_opened,
     )
 
 
-async def _with_heartbeat(tx: Tx, deps: Deps, rental: Rental, now: datetime) -> tuple[Rental, datetime | None]:
-    """Return a rental with its newest heartbeat, and the time since which its heartbeats can arrive.
+async def _with_heartbeat(tx: Tx, rental: Rental, now: datetime) -> tuple[Rental, bool]:
+    """Return a rental with its newest heartbeat, and whether further ones are expected.
 
-    The time is None if none are expected. The rental was read before the market was asked about its machine, and a
-    heartbeat may have arrived since then.
+    The rental was read before the market was asked about its machine, and a heartbeat may have arrived since then.
     """
     if when_lost(rental) is None or rental.token_id is None:
-        return rental, None
+        return rental, False
     newest, token = await tx.rentals.get(rental.id), await tx.tokens.get(rental.token_id)
     if newest is not None:
         rental = changed(rental, heartbeat_at=newest.heartbeat_at)
-    return rental, deps.listens_since if is_expected(rental, token, now) else None
+    return rental, is_expected(rental, token, now)
 
 
 async def last_probe_runs(tx: Tx, rental: Rental, at: datetime, rules: Rules) -> list[Sample]:

@@ -229,7 +229,9 @@ def turn_of_program(
 ) -> ProgramTurn | None:
     """Return the action to take now for the waiting rental of a program, or None if there is nothing to do.
 
-    If an approver has approved the rental, only its approved terms count. Otherwise, the terms of the token count.
+    If an approver has approved the rental, the offer has to be within the approved terms. It also has to be within
+    the terms of the token, unless the approver was asked about an offer that exceeds them. What no approver can
+    allow (`Beyond.can_ask`) holds in any case, because the terms may have become tighter since then.
 
     Args:
         waiter: The rental with its waitlist entry.
@@ -250,15 +252,19 @@ def turn_of_program(
         if fits(offer, rental.request) and place_of(offer) not in sold_out and offer.offer_id not in called
     ]
     if rental.approved_by is not None:
-        allowed = [
+        listed = [
             offer
             for offer in listed
             if offer.rate <= rental.terms.max_rate and may_substitute(offer.gpu, rental.terms.gpu, rules)
         ]
-        beyond = None
-    else:
-        allowed = [offer for offer in listed if exceeds(offer) is None]
-        beyond = exceeds(listed[0]) if listed else None
+
+    def stops(offer: Offer) -> Beyond | None:
+        exceeded = exceeds(offer)
+        approved = rental.program is not None and rental.program.beyond_terms
+        return None if exceeded is not None and exceeded.can_ask and approved else exceeded
+
+    allowed = [offer for offer in listed if stops(offer) is None]
+    beyond = stops(listed[0]) if listed else None
     if allowed:
         return (
             Rent(fewest_failures(allowed, waiter.attempts, now))

@@ -303,10 +303,7 @@ def beyond(
     """
     terms = token.terms
     if terms is None or terms.access is Access.LOOK:
-        return Beyond(
-            reason=f"{token.name} can look at offers and machines, but not rent.",
-            next_step=f"Ask {owner} for a token that can rent.",
-        )
+        return _only_looks(token, owner)
     found = (
         _too_many_at_once(token, terms, use, rentals, now),
         _too_many_a_day(token, terms, use, now),
@@ -315,6 +312,13 @@ def beyond(
         *_beyond_money(token, terms, owner, use, request, rate=rate, total=total),
     )
     return next((one for one in found if one is not None), None)
+
+
+def _only_looks(token: Token, owner: str) -> Beyond:
+    return Beyond(
+        reason=f"{token.name} can look at offers and machines, but not rent.",
+        next_step=f"Ask {owner} for a token that can rent.",
+    )
 
 
 def _too_many_at_once(
@@ -466,10 +470,11 @@ def beyond_longer_lease(
         now: The time.
     """
     terms = token.terms
-    if terms is None or ends_at > terms.until:
-        until = say_utc(terms.until if terms is not None else now, now)
+    if terms is None or terms.access is Access.LOOK:
+        return _only_looks(token, owner)
+    if ends_at > terms.until:
         return Beyond(
-            reason=f"The lease would end after {until}, when {token.name} stops working.",
+            reason=f"The lease would end after {say_utc(terms.until, now)}, when {token.name} stops working.",
             next_step="Ask for a shorter extension.",
         )
     length = ends_at - rental.running_lease.ready_at

@@ -107,7 +107,13 @@ def is_expected(rental: Rental, token: Token | None, now: datetime) -> bool:
 
 
 def next_step(
-    rental: Rental, samples: Sequence[Sample], listens_since: datetime | None, rules: Rules, now: datetime
+    rental: Rental,
+    samples: Sequence[Sample],
+    listens_since: datetime | None,
+    rules: Rules,
+    now: datetime,
+    *,
+    expected: bool = True,
 ) -> Next | None:
     """Return the next action about the heartbeat of a ready machine. None if it isn't waiting for anything.
 
@@ -115,15 +121,16 @@ def next_step(
 
     Args:
         samples: The newest samples, oldest first.
-        listens_since: The time since which this process can receive the heartbeats. None if it can't, or if none
-            are expected.
+        listens_since: The time since which this process can receive heartbeats. None if it can't.
+        expected: False if the program can't send heartbeats any more (`is_expected`).
     """
     lease, lost, when = rental.running_lease, rental.lost_heartbeat, when_lost(rental)
     if when is None or rental.replaced_by is not None:
         return None
-    if listens_since is None:
-        back = HeartbeatBack(HeartbeatReturn.NOT_EXPECTED)
-        return Next(now, back) if lease.heartbeat_end is not None else None
+    if listens_since is None or not expected:
+        # Another process may still listen, so leave a lost heartbeat alone until it moves the end of the lease.
+        is_open = lease.heartbeat_end is not None or (lost is not None and not expected)
+        return Next(now, HeartbeatBack(HeartbeatReturn.NOT_EXPECTED)) if is_open else None
     last, sign = _last_sign(rental, samples, rules)
     full = max(last, listens_since) + LOST_AFTER
     if lost is not None and last > lost.since:
@@ -222,9 +229,7 @@ def asks_owner(rental: Rental, now: datetime) -> bool:
     During this time, the owner isn't asked whether the machine is still needed.
     """
     lost = rental.lost_heartbeat
-    if lost is None:
-        return False
-    return lost.back_by is not None or (lost.kept_until is not None and now < lost.kept_until)
+    return lost is not None and any(until is not None and now < until for until in (lost.back_by, lost.kept_until))
 
 
 def ends_without(rental: Rental) -> bool:

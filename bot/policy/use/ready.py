@@ -98,10 +98,9 @@ class Machine:
     found: bool = True
     """True if a lookup since the database was opened has shown that the machine still exists."""
     listens_since: datetime | None = None
-    """The time since which this process can receive the program's heartbeats.
-
-    None if it can't, or if none are expected.
-    """
+    """The time since which this process can receive heartbeats of programs. None if it can't."""
+    expects_heartbeats: bool = False
+    """True if a program rented the machine and can send heartbeats (`heartbeats.is_expected`)."""
     just_opened: bool = False
     """True if the bot has just started, so that messages might still have to be compared with Slack."""
 
@@ -569,7 +568,8 @@ def _until_done(machine: Machine, rules: Rules, now: datetime) -> Due | None:
 
 def _heartbeat(machine: Machine, rules: Rules, now: datetime) -> Due | None:
     """Notify the owner of a lost heartbeat, or end the lease soon. If the heartbeat is back, restore the end."""
-    step = heartbeats.next_step(machine.rental, machine.probe_runs, machine.listens_since, rules, now)
+    since, expected = machine.listens_since, machine.expects_heartbeats
+    step = heartbeats.next_step(machine.rental, machine.probe_runs, since, rules, now, expected=expected)
     return None if step is None else Due(step.at, step.act)
 
 
