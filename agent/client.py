@@ -239,7 +239,7 @@ class Client:
             self._refuse(answer, content)
         try:
             body = json.loads(content)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise ApiAway(f"{self._address} doesn't answer as gpubot's API does. Check GPUBOT_API_URL.") from None
         try:
             # A newer server may send more fields than this version knows.

@@ -11,7 +11,7 @@ from sandbox.client import Input, Modal, SandboxClient
 
 MAX_CHOICES = 12
 """The maximum number of choices that are shown for a menu."""
-CHOSEN = ("value", "selected_option", "selected_options", "selected_user", "selected_users")
+CHOSEN = ("value", "selected_option", "selected_options", "selected_date", "selected_user", "selected_users")
 TAKE_SEVERAL = frozenset({"checkboxes", "multi_static_select", "multi_users_select"})
 
 

@@ -46,16 +46,17 @@ _SOLD_OUT = frozenset(
     {
         *(Why.SOLD_OUT, Why.ANSWERED_FAILED, Why.EXPIRED, Why.REFUSED, Why.BOUGHT_BEFORE, Why.NOTHING_LEFT),
         *(Why.TOO_MANY_ATTEMPTS, Why.DEARER, Why.OTHER_GPU, Why.NOTHING_FITTED, Why.VENDOR_FAILED, Why.TOO_SLOW),
+        Why.OUTAGE,
     }
 )
-"""The reasons why a rental ended without a machine because of the market."""
+"""The reasons why a rental ended without a machine because of the market. The same request can succeed later."""
 _REFUSED = frozenset(
     {
         *(Why.NOT_ALLOWED, Why.BEYOND_TERMS, Why.OVER_BUDGET, Why.BUYING_BLOCKED, Why.PAUSED, Why.NO_KEY),
-        *(Why.TOO_LITTLE_TIME, Why.OUTAGE),
+        Why.TOO_LITTLE_TIME,
     }
 )
-"""The reasons why a rental ended without a machine because of the rules, the request, or an outage."""
+"""The reasons why a rental ended without a machine because of the rules or the request."""
 _STATES = {
     State.AWAITING_APPROVAL: ProgramState.PENDING,
     State.QUEUED: ProgramState.SEARCHING,
@@ -304,16 +305,19 @@ def _searching(rental: Rental, detail: str, now: datetime) -> str:
 
 def _running(rental: Rental, now: datetime) -> str:
     lease = rental.running_lease
-    end = f"It ends at {say_utc(lease.ends_at, now)}, and its disk is deleted then."
-    if lease.latest_end is not None and lease.latest_end > lease.ends_at:
+    ready, end = "Ready. ", f"It ends at {say_utc(lease.ends_at, now)}, and its disk is deleted then."
+    if lease.until_done is not None and not lease.ends_when_done:
+        latest = say_utc(lease.ends_at, now)
+        ready, end = "", f"It ends when its job is done, at {latest} at the latest, and its disk is deleted then."
+    elif lease.latest_end is not None and lease.latest_end > lease.ends_at:
         latest = say_utc(lease.latest_end, now)
-        end = f"{end} While its GPUs are working, it keeps running, until {latest} at the latest."
+        ready, end = "", f"{end} While its GPUs are working, it keeps running, until {latest} at the latest."
     lost = rental.lost_heartbeat
     if lost is not None:
         return f"No heartbeat has arrived since {say_utc(lost.since, now)}. {end}"
     if rental.extension is not None:
         return f"{end} A longer lease, until {say_utc(rental.extension.ends_at, now)}, is waiting for approval."
-    return f"Ready. {end}"
+    return f"{ready}{end}"
 
 
 def _ending(rental: Rental, now: datetime) -> str:
@@ -330,9 +334,12 @@ def _over(rental: Rental, state: ProgramState, detail: str, now: datetime) -> st
         return f'An approver denied the request: "{detail}".' if detail else "An approver denied the request."
     if detail:
         return detail
+    why = rental.ending.why if rental.ending is not None else None
     match state:
         case ProgramState.EXPIRED:
             return "Nobody approved the request in time."
+        case ProgramState.SOLD_OUT if why is Why.OUTAGE:
+            return f"Nothing was rented: {_ended_because(rental, why)}."
         case ProgramState.SOLD_OUT if rental.waitlist_entry is not None and rental.waitlist_entry.once:
             return "No offer fits this request at the moment. Nothing was rented."
         case ProgramState.SOLD_OUT:
@@ -340,7 +347,6 @@ def _over(rental: Rental, state: ProgramState, detail: str, now: datetime) -> st
     at = f" at {say_utc(rental.over_at, now)}" if rental.over_at is not None else ""
     if rental.state is State.WITHDRAWN:
         return f"The request was withdrawn{at}. Nothing was rented."
-    why = rental.ending.why if rental.ending is not None else None
     because = _ended_because(rental, why) if why is not None else "somebody ended it"
     return (
         f"Nothing was rented: {because}." if state is ProgramState.REFUSED else f"It ended{at}, because {because}."

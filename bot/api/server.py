@@ -73,7 +73,7 @@ from bot.model.offer import Catalog
 from bot.model.rental import Rental
 from bot.model.summary import ProgramView
 from bot.model.token import Access
-from bot.net.http_listener import LOOK_EVERY, HttpListener
+from bot.net.http_listener import LOOK_EVERY, HttpListener, RefusedRequests
 from bot.net.socket_file import listen
 from bot.policy.buying.programs import key_in_use
 from bot.tracebacks import parts_of
@@ -86,6 +86,12 @@ REQUEST_SECONDS = 10.0
 """The limit for receiving the headers of a request, in wall-clock seconds. The body has the same limit."""
 PER_MINUTE = 60
 """The number of requests that a token can send in a minute, apart from heartbeats and releases."""
+MOST_CONNECTIONS = 300
+"""The maximum number of open connections. Further ones are closed at once.
+
+Otherwise, whoever reaches the address could use up all file descriptors of the process, which the connections to
+Slack, the database and the machines need, too.
+"""
 DRAIN = 3.0
 """The time in wall-clock seconds that open requests have to end when the process stops."""
 _CHANGES = frozenset({"POST", "DELETE"})
@@ -179,6 +185,7 @@ class ApiServer:
         self._request_seconds = request_seconds
         self.pace = Pace(at_once=PER_MINUTE, per_second=PER_MINUTE / 60)
         self.waits = Waits(outside.deps.store, self._clock)
+        self._strangers = RefusedRequests("http.refused", self._clock, server=SETTING)
         self._document = openapi.document()
         self._application = application = web.Application(middlewares=[self._with_problems])
         rental = f"{PATH}/{{id}}"
@@ -195,7 +202,12 @@ class ApiServer:
             application.router.add_route(method, path, self._authenticated(path, handler, at_any_pace=free))
         application.router.add_route("GET", openapi.PATH, self._openapi)
         self._listener = HttpListener(
-            application, SETTING, self._clock, request_seconds=request_seconds, shutdown_seconds=LOOK_EVERY
+            application,
+            SETTING,
+            self._clock,
+            request_seconds=request_seconds,
+            most_connections=MOST_CONNECTIONS,
+            shutdown_seconds=LOOK_EVERY,
         )
 
     @property
@@ -237,7 +249,10 @@ class ApiServer:
     async def _with_problems(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
-        """Answer errors with problems, and log the request without anything that the program sent."""
+        """Answer errors with problems, and log the request without anything that the program sent.
+
+        Requests without a valid token are logged only once a minute for each status, because anyone can send them.
+        """
         number = ""
         try:
             response = await handler(request)
@@ -259,13 +274,16 @@ class ApiServer:
             log.error("bug", number=number, error=type(error).__name__, raised=parts_of(error))
             words = f"Give an admin this number: {number}. If you repeat this, use the same key."
             response = ApiProblem(BUG, words).response()
-        log.info(
-            "api",
-            method=request.method if request.method in {"GET", "POST", "DELETE"} else "other",
-            route=request.get(_ROUTE, ""),
-            status=response.status,
-            token=request.get(_TOKEN, ""),
-        )
+        if _TOKEN in request:
+            log.info(
+                "api",
+                method=request.method,
+                route=request[_ROUTE],
+                status=response.status,
+                token=request[_TOKEN],
+            )
+        elif response.status >= 400:
+            self._strangers.note(str(response.status))
         return response
 
     def _authenticated(
@@ -301,8 +319,11 @@ class ApiServer:
         body = read_body(await self._body(call.request), api.RentalRequest)
         key = read_key(call.request.headers.getall("Idempotency-Key", []), reuse=body.reuse)
         deps, person, asked = call.deps, call.caller.person, fingerprint(body)
-        refuse_secrets(body, key)
+        ssh_key = None
         try:
+            refuse_secrets(body, key)
+            if body.ssh_public_key is not None:
+                ssh_key = await programs.program_key(body.ssh_public_key)
             zone = person.tz or deps.rules.timezone
             request = read_request(body, self._catalog(), deps.rules, now=deps.clock.now(), zone=zone)
         except GpubotError:
@@ -316,7 +337,6 @@ class ApiServer:
                 raise
             _check_same(earlier.rental, asked)
             return _accepted(_described(deps, earlier))
-        key_line = body.ssh_public_key
         rented = await carry_out(
             deps,
             person,
@@ -326,7 +346,7 @@ class ApiServer:
                 key=key,
                 reuse=body.reuse,
                 wait_for=body.wait_for,
-                ssh_public_key=None if key_line is None else await programs.program_key(key_line),
+                ssh_public_key=ssh_key,
                 heartbeat=body.heartbeat,
                 fingerprint=asked,
             ),
@@ -393,8 +413,7 @@ class ApiServer:
         read_query(call.request.query, NoQuery)
         return _json(token_answer(await tokens.token_for(call.deps, call.caller.person, call.caller.token.id)))
 
-    async def _openapi(self, request: web.Request) -> Answer:
-        request[_ROUTE] = openapi.PATH
+    async def _openapi(self, _: web.Request) -> Answer:
         return web.Response(body=self._document, content_type="application/json")
 
     # --- what they share

@@ -84,6 +84,14 @@ class _Connection(web.RequestHandler):
         return await super().finish_response(request, resp, start_time)
 
 
+class _Closed(asyncio.Protocol):
+    """A connection that is closed at once."""
+
+    @override
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        cast(asyncio.Transport, transport).abort()
+
+
 class HttpListener:
     """Listens for the requests to an application.
 
@@ -98,6 +106,7 @@ class HttpListener:
         clock: Clock,
         *,
         request_seconds: float | None = None,
+        most_connections: int | None = None,
         shutdown_seconds: float = 60.0,
     ) -> None:
         """Create a listener that isn't listening yet.
@@ -109,11 +118,14 @@ class HttpListener:
             request_seconds: The limit for receiving a request's headers, in wall-clock seconds. If it is given,
                 each connection is closed after one request, and compressed bodies are passed on as they were sent.
                 If it is None, connections are kept open for further requests.
+            most_connections: The number of open connections above which new ones are closed at once. None for no
+                limit.
             shutdown_seconds: The time that open requests have to end when the listener is closed, in wall-clock
                 seconds.
         """
         self._clock = clock
         self._request_seconds = request_seconds
+        self._most_connections = most_connections
         self._malformed = RefusedRequests("http.malformed", clock, server=name)
         self._log = logging.getLogger(f"aiohttp.server.{name.lower()}")
         self._log.addFilter(_is_ours)
@@ -170,7 +182,10 @@ class HttpListener:
         self.stop_listening()
         await self._runner.cleanup()
 
-    def _new_connection(self, server: web.Server) -> web.RequestHandler:
+    def _new_connection(self, server: web.Server) -> asyncio.Protocol:
+        if self._most_connections is not None and len(server.connections) >= self._most_connections:
+            self._malformed.note("too many connections")
+            return _Closed()
         options: dict[str, Any] = {}
         if self._request_seconds is not None:
             # aiohttp has no limit of its own for the headers of a connection's first request. The limit for idle

@@ -132,6 +132,7 @@ async def test_a_proxy_never_sees_a_request_to_this_machine(
     [
         (status(302, Location="http://127.0.0.1:1/v1/token"), "redirects to another address"),
         (status(200, "<html>Welcome</html>"), "doesn't answer as gpubot's API does"),
+        (status(200, "[" * 100_000), "doesn't answer as gpubot's API does"),
         (status(200, '{"name": "nightly eval"}'), "in a form that I can't read"),
         (status(200, " " * (LARGEST_ANSWER + 1)), "is too long"),
         (status(404, "not found"), r"doesn't answer as gpubot's API does \(404\)"),

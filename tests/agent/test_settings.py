@@ -83,7 +83,10 @@ def test_addresses_that_would_expose_the_token_are_refused(text: str) -> None:
     assert "secret" not in error.value.words
 
 
-@pytest.mark.parametrize("text", [URL, "http://127.0.0.1:8700", "http://localhost:8700", "http://[::1]:8700"])
+@pytest.mark.parametrize(
+    "text",
+    [URL, "http://127.0.0.1:8700", "http://localhost:8700", "http://[::1]:8700", "https://xn--bcher-kva.example"],
+)
 def test_https_and_this_machine_are_accepted(text: str) -> None:
     assert str(read_address(text)) == text
     assert str(read_address("unix:/run/gpubot/api.sock")) == "unix:/run/gpubot/api.sock"

@@ -12,6 +12,7 @@ from bot.api.answers import rental_answer
 from bot.model.api import ProgramState
 from bot.model.attempt import Why
 from bot.model.base import changed
+from bot.model.job import UntilDone
 from bot.model.quote import WaitlistEntry
 from bot.model.rental import Ending, Extension, GracefulDestroy
 from bot.model.state import ENDS, State
@@ -87,6 +88,17 @@ def entry(**fields: Any) -> WaitlistEntry:
             "Ready. It ends at 10:10 UTC, and its disk is deleted then.",
         ),
         (
+            view(state=State.READY, lease=lease(NOW + HOUR, until_done=UntilDone(since=START))),
+            "ready",
+            "It ends when its job is done, at 10:10 UTC at the latest, and its disk is deleted then.",
+        ),
+        (
+            view(state=State.READY, lease=lease(NOW + HOUR, latest_end=NOW + 2 * HOUR)),
+            "ready",
+            "It ends at 10:10 UTC, and its disk is deleted then. While its GPUs are working, it keeps running, until "
+            "11:10 UTC at the latest.",
+        ),
+        (
             view(
                 state=State.READY, lost_heartbeat=LostHeartbeat(since=START, told_at=NOW), lease=lease(NOW + HOUR)
             ),
@@ -131,6 +143,7 @@ def entry(**fields: Any) -> WaitlistEntry:
             "sold_out",
             "No offer fits this request at the moment. Nothing was rented.",
         ),
+        (over(State.FAILED, Why.OUTAGE), "sold_out", "Nothing was rented: Compute Clear isn't responding."),
         (
             over(State.FAILED, Why.OVER_BUDGET),
             "refused",

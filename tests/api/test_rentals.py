@@ -11,13 +11,17 @@ import pytest
 
 from bot.api.reading import read_body
 from bot.api.server import fingerprint
+from bot.errors import Mistake
+from bot.lifecycle.actions import programs
 from bot.lifecycle.actions.account import Pause
 from bot.lifecycle.actions.action import carry_out
 from bot.model.api import RentalRequest
+from bot.model.person import Key
 from bot.model.state import State
 from bot.model.token import BeyondTerms
 from tests.api.test_server import problem
 from tests.api.world import H100, Api
+from tests.handlers.team import KEY_LINE
 from tests.lifecycle.world import ANA, BEN, CLEO, HOUR, MINUTE
 
 
@@ -213,6 +217,21 @@ async def test_a_private_key_in_a_note_is_refused(api: Api) -> None:
     await api.token()
     status, _, detail = problem(await api.rent(**H100, note="-----BEGIN OPENSSH PRIVATE KEY----- b3BlbnNz"))
     assert (status, detail.startswith("That was a private key. I didn't keep it")) == (422, True)
+
+
+async def test_a_key_finds_its_rental_even_if_a_newer_version_refuses_the_ssh_key(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await api.token()
+    body = {**H100, "ssh_public_key": KEY_LINE}
+    first = await api.rent(**body)
+
+    async def refuse(_: str) -> Key:
+        raise Mistake("This kind of key isn't accepted any more.")
+
+    monkeypatch.setattr(programs, "program_key", refuse)
+    assert (await api.rent(**body)).json()["id"] == first.json()["id"]
+    assert problem(await api.rent("run-813", **body))[:2] == (422, "mistake")
 
 
 async def test_refusals_name_a_person_and_the_next_step(api: Api) -> None:

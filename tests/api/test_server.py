@@ -8,6 +8,7 @@ import logging
 import stat
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
-from bot.api.server import MOST_BYTES, PER_MINUTE, Outside, serve
+from bot.api.server import MOST_BYTES, MOST_CONNECTIONS, PER_MINUTE, Outside, serve
 from bot.errors import Unusable
 from bot.lifecycle.actions.action import carry_out
 from bot.lifecycle.actions.quoting import Prices
@@ -199,6 +200,21 @@ async def test_a_body_that_arrives_too_slowly_is_refused(api: Api) -> None:
     assert b"The body arrived too slowly. Nothing was done." in answer
 
 
+async def test_connections_without_requests_cannot_use_up_the_files_of_the_process(api: Api) -> None:
+    await api.token()
+    port = api.server.addresses[0][1]
+    idle = [await asyncio.open_connection("127.0.0.1", port) for _ in range(MOST_CONNECTIONS)]
+    with pytest.raises(httpx.TransportError):
+        await api.ask("GET", "token")
+    for _, writer in idle:
+        writer.close()
+    answered = 0
+    async with asyncio.timeout(20):
+        while answered != 200:
+            with suppress(httpx.TransportError):
+                answered = (await api.ask("GET", "token")).status_code
+
+
 @pytest.mark.parametrize("place", ["header", "path", "method", "version"])
 async def test_a_secret_in_a_malformed_request_is_neither_answered_nor_logged(
     api: Api, place: str, caplog: pytest.LogCaptureFixture
@@ -229,13 +245,20 @@ async def test_the_log_has_one_line_per_request_without_anything_that_was_sent(
     with capture_logs() as logged, caplog.at_level(logging.DEBUG):
         await api.rent("key-of-mine", gpu="H100", note="note-of-mine", ssh_public_key="line-of-mine")
         await api.ask("GET", "rentals?key=key-of-mine")
-        await api.ask("GET", "path-of-mine")
-    assert [(line["method"], line["route"], line["status"], line["token"]) for line in logged] == [
+        await api.ask("GET", "token/path-of-mine")
+    assert [(line["method"], line["route"], line["status"], line["token"]) for line in logged[:2]] == [
         ("POST", "/v1/rentals", 422, "token1"),
         ("GET", "/v1/rentals", 200, "token1"),
-        ("GET", "", 404, ""),
     ]
+    assert [(line["event"], line["why"]) for line in logged[2:]] == [("http.refused", "404")]
     assert not [text for text in (secret, "of-mine") if text in f"{logged}{of_bot(caplog)}"]
+
+
+async def test_requests_without_a_token_cannot_fill_the_log(api: Api) -> None:
+    with capture_logs() as logged:
+        for path in ("token", "nothing", "openapi.json") * 10:
+            await api.ask("GET", path, secret=new_secret())
+    assert [line["why"] for line in logged] == ["401", "404"]
 
 
 async def test_a_bug_is_answered_and_logged_with_a_number_only(api: Api, caplog: pytest.LogCaptureFixture) -> None:

@@ -12,7 +12,9 @@ from bot.errors import WrongPolicy
 from bot.model.records import PolicyFile
 from bot.policy.team.policy_file import PolicySource
 from demo.console import play_along
+from demo.dialogs import field_line
 from demo.own_policy import named_in
+from sandbox.client import Input
 from tests.policy.test_rules import EVERY_KEY
 
 TIMEOUT = 90
@@ -180,3 +182,17 @@ def test_every_id_that_a_policy_can_contain_is_found() -> None:
     rules = PolicySource(None, home_channel="C0HOME", admins=()).rules_in(PolicyFile(text=EVERY_KEY))
     in_file = set(re.findall(r"\b[USC]0[A-Z0-9]+\b", EVERY_KEY))
     assert named_in(rules).keys() == in_file
+
+
+def test_the_chosen_day_of_a_dialog_is_shown() -> None:
+    day = Input(
+        block_id="last_day",
+        action_id="last_day",
+        type="datepicker",
+        label="Last day",
+        hint="",
+        optional=False,
+        value={"type": "datepicker", "selected_date": "2026-12-01"},
+        options=(),
+    )
+    assert field_line(day) == "Last day: 2026-12-01"

@@ -45,6 +45,7 @@ from bot.policy.buying.programs import CROWDED_AFTER
 from bot.policy.buying.spending import LongerLease
 from bot.policy.buying.waiting import ONCE_FOR
 from bot.policy.team.rules import Budgets, Limits, WhenOver
+from tests.lifecycle.adopting import change_owner
 from tests.lifecycle.checks import ends_as
 from tests.lifecycle.machines import Script
 from tests.lifecycle.programs import KEY, TOKEN, add_token, ask, caller, change_token, rent, rented
@@ -660,6 +661,25 @@ async def test_a_programs_machine_is_neither_given_away_nor_replaced(here: World
     with pytest.raises(TooLate, match="It can rent another machine itself"):
         await carry_out(here.deps, ANA, Replace(rental.id, REPLY_TO))
     await here.until(await here.destroy(rental, BEN), State.DESTROYED)
+
+
+async def test_once_an_admin_gave_it_another_owner_it_is_a_persons_rental_like_any_other(here: World) -> None:
+    await add_token(here)
+    rental = await here.until(await ask(here.deps), State.READY)
+    await change_owner(here, CLEO, rental, BEN)
+    assert (await carry_out(here.deps, BEN, Replace(rental.id, REPLY_TO))).replaces_rental == rental.id
+    await here.until(await here.destroy(rental, BEN), State.DESTROYED)
+
+
+async def test_a_request_that_got_another_owner_while_it_waited_is_bought_for_them(here: World) -> None:
+    await add_token(here)
+    await here.behaves("*", "nothing_free")
+    rental = await rented(here, wait_for=5 * HOUR, max_total=micros(Decimal(12)))
+    await change_owner(here, CLEO, rental, BEN)
+    await here.behaves("*", "normal")
+    ready = await here.until(rental, State.READY)
+    assert (ready.owner, ready.program) == (BEN.id, None)
+    assert ready.terms.total <= rental.terms.total
 
 
 # --- a runaway loop

@@ -315,6 +315,26 @@ async def test_a_stopped_token_no_longer_has_to_send_heartbeats(here: World, aft
     assert await count(here, rental, E.HEARTBEAT_LOST) == await count(here, rental, E.HEARTBEAT_BACK) == told
 
 
+async def test_no_heartbeats_are_expected_while_the_owner_may_not_use_the_bot(here: World) -> None:
+    """The bot refuses all requests of the program."""
+    rental = await of_program(here)
+    usual, rules = end_of(rental), here.deps.rules
+    here.deps = replace(here.deps, rules=changed(rules, use=changed(rules.use, groups=("S0ML",))))
+    here.restart(here.deps)
+    rental = await lose(here, rental, MOVED + GRACE + MINUTE)
+    assert (rental.state, end_of(rental)) == (State.READY, usual)
+    assert await count(here, rental, E.HEARTBEAT_LOST) == 0
+
+
+async def test_heartbeats_in_a_loop_are_stored_every_ten_seconds(here: World) -> None:
+    rental = await of_program(here)
+    first, seconds = here.now, timedelta(seconds=1)
+    for after, stored in ((1, 0), (8, 0), (1, 10), (9, 10), (3, 22)):
+        here.jump(after * seconds)
+        await beat(here, rental)
+        assert (await here.rental(rental.id)).heartbeat_at == first + stored * seconds
+
+
 # --- it comes back, or somebody answers
 
 

@@ -195,10 +195,10 @@ def approve(rental: Rental, now: datetime, *, approver: str | None, fewer: Fewer
     fields["approval_notice_at"] = approval_notice_at(rental, approver, now) if fewer is None else None
     entry = rental.waitlist_entry
     if entry is not None:
-        if rental.token_id is not None:
+        if rental.program is not None:
             entry = searched_again(entry, now)
-        if rental.program is not None and rental.decision is not None and rental.decision.why is Why.BEYOND_TERMS:
-            fields["program"] = changed(rental.program, beyond_terms=True)
+            if rental.decision is not None and rental.decision.why is Why.BEYOND_TERMS:
+                fields["program"] = changed(rental.program, beyond_terms=True)
         return _queue(
             rental,
             **fields,

@@ -221,7 +221,7 @@ async def _serve(
             break
         teammates = waiter.rental.teammates if waiter.rental is not None else waiter.request.teammates
         usable = with_needed_script(left, waiter.request, teammates, answers)
-        if waiter.rental is not None and waiter.rental.token_id is not None:
+        if waiter.rental is not None and waiter.rental.program is not None:
             confirmed = bool(usable) and await deps.directory.ask_anew(waiter.owner)
             taken = await transact(deps, _serve_program, deps, waiter, usable, tuple(left), confirmed=confirmed)
             if taken is not None:
@@ -315,6 +315,9 @@ async def _serve_program(
     if found is None:
         return None
     rental, quote = found
+    if rental.program is None:
+        # An admin has just given the rental another owner. The next search treats it as a person's.
+        return None
     try:
         searched = program_turns.Found(rental, quote, usable, offers, confirmed)
         return await program_turns.serve(tx, deps, waiter, searched)

@@ -173,7 +173,7 @@ def _accepted(snapshot: RentalSnapshot, attempt: Attempt, now: datetime) -> Rent
     # with a start time needs no such message, because its owner expects the machine at that time. That owner sees
     # the purchase on the card, and is notified when the machine is ready. For the request of a program, the
     # program expects the machine.
-    expected = snapshot.rental.request.starts_at is not None or snapshot.rental.token_id is not None
+    expected = snapshot.rental.request.starts_at is not None or snapshot.rental.program is not None
     waitlist_entry = None if expected else snapshot.rental.waitlist_entry
     facts = AttemptFacts(
         vendor=attempt.vendor,

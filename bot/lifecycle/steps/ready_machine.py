@@ -11,6 +11,7 @@ from bot.model.base import EVER, changed
 from bot.model.event import EventKind
 from bot.model.facts import QuestionFacts, StatusFacts
 from bot.model.machine_use import NOT_COMPUTING, Sample, UsageStatus, Use
+from bot.model.person import Person
 from bot.model.rental import Rental
 from bot.policy.team.rules import Rules
 from bot.policy.use.heartbeats import is_expected, when_lost
@@ -25,7 +26,8 @@ async def load_machine(tx: Tx, deps: Deps, snapshot: RentalSnapshot, now: dateti
     """Return a ready machine with all data that decides the next action on it."""
     rental = snapshot.rental
     live, ending = snapshot.live, is_ending(rental, deps.rules, now)
-    rental, expects_heartbeats = await _with_heartbeat(tx, rental, now)
+    owner = await tx.people.get(rental.owner, EVER)
+    rental, expects_heartbeats = await _with_heartbeat(tx, deps, rental, owner, now)
     loads_messages = ending or live is None
     vendors = [rental.vendor] if ending and rental.vendor is not None else []
     return Machine(
@@ -36,7 +38,7 @@ async def load_machine(tx: Tx, deps: Deps, snapshot: RentalSnapshot, now: dateti
         history=await tx.events.of(rental.id) if ending else (),
         direct=await tx.messages.direct_of(rental.id) if loads_messages else (),
         card=await tx.messages.card(rental.id) if loads_messages and rental.program is not None else None,
-        owner=await tx.people.get(rental.owner, EVER),
+        owner=owner,
         approvers=(await deciders(tx, deps.rules, [rental.owner], now)).hours,
         answers=next(iter((await tx.probe_answers.of_vendors(vendors)).values()), None),
         replacement=await _replacement(tx, rental, now),
@@ -51,7 +53,9 @@ async def load_machine(tx: Tx, deps: Deps, snapshot: RentalSnapshot, now: dateti
     )
 
 
-async def _with_heartbeat(tx: Tx, rental: Rental, now: datetime) -> tuple[Rental, bool]:
+async def _with_heartbeat(
+    tx: Tx, deps: Deps, rental: Rental, owner: Person | None, now: datetime
+) -> tuple[Rental, bool]:
     """Return a rental with its newest heartbeat, and whether further ones are expected.
 
     The rental was read before the market was asked about its machine, and a heartbeat may have arrived since then.
@@ -61,7 +65,7 @@ async def _with_heartbeat(tx: Tx, rental: Rental, now: datetime) -> tuple[Rental
     newest, token = await tx.rentals.get(rental.id), await tx.tokens.get(rental.token_id)
     if newest is not None:
         rental = changed(rental, heartbeat_at=newest.heartbeat_at)
-    return rental, is_expected(rental, token, now)
+    return rental, is_expected(token, owner, deps.rules, now)
 
 
 async def last_probe_runs(tx: Tx, rental: Rental, at: datetime, rules: Rules) -> list[Sample]:

@@ -55,7 +55,7 @@ def _why_not(rental: Rental, now: datetime, gpu_mismatch: bool) -> str | None:
         return f"{rental.replaced_by} already replaces {rental.id}. Nothing was changed."
     if rental.lease is None or rental.quote_id is None:
         return f"{rental.id} can't be replaced. Nothing was changed."
-    if rental.token_id is not None:
+    if rental.program is not None:
         return f"A program rented {rental.id}. It can rent another machine itself. Nothing was changed."
     if now >= _last_end(rental):
         return f"{rental.id} would have ended by now, so nothing was rented."

@@ -40,7 +40,7 @@ def is_idle(rental: Rental, now: datetime) -> bool:
         and rental.use is not None
         and rental.use.status is UsageStatus.IDLE
         and rental.replaced_by is None
-        and rental.token_id is None
+        and rental.program is None
         and rental.running_lease.ends_at - now >= LEAST_LEFT
     )
 

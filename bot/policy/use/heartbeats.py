@@ -28,8 +28,10 @@ from bot.model.base import changed
 from bot.model.facts import HeartbeatReturn
 from bot.model.job import ROOT, Job
 from bot.model.machine_use import Sample
+from bot.model.person import Person
 from bot.model.rental import Lease, Rental
 from bot.model.token import HeartbeatEnd, LostHeartbeat, Token, WhenLost
+from bot.policy.team.roles import may_use
 from bot.policy.team.rules import Idle, Rules
 from bot.policy.team.token_terms import works
 from bot.policy.use.flexible_end import is_unseen
@@ -97,13 +99,21 @@ def when_lost(rental: Rental) -> WhenLost | None:
     return rental.program.lost if rental.program is not None else None
 
 
-def is_expected(rental: Rental, token: Token | None, now: datetime) -> bool:
+def is_expected(token: Token | None, owner: Person | None, rules: Rules, now: datetime) -> bool:
     """Return whether the program can and should send heartbeats.
 
-    It can't once its token no longer works. Once the machine has another owner than the token, nothing is ended
-    because of a decision of the previous owner.
+    It can't once its token no longer works, or while the token's owner isn't allowed to use the bot. Once the
+    machine has another owner than the token, nothing is ended because of a decision of the previous owner.
+
+    Args:
+        token: The token with which the machine was rented. None if it isn't known.
+        owner: The owner of the machine. None if they aren't known.
+        rules: The team's rules.
+        now: The time.
     """
-    return token is not None and works(token, now) and token.owner == rental.owner
+    if token is None or owner is None or token.owner != owner.id:
+        return False
+    return works(token, now) and may_use(owner, rules)
 
 
 def next_step(
