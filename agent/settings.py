@@ -92,10 +92,9 @@ def read_address(text: str) -> Address:
     try:
         parts = urlsplit(text)
         host, _ = parts.hostname, parts.port
-        if (
-            httpx.URL(text).host != host
-        ):  # the client would send the token to another host than the one checked here
-            host = None
+        url = httpx.URL(text)
+        if not url.host or url.raw_host.decode() != host:
+            host = None  # the client would send the token to another host than the one that is checked here
     except (ValueError, httpx.InvalidURL):
         host = None
     if not host or parts.scheme not in {"http", "https"} or not text.isascii() or not text.isprintable():

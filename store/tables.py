@@ -24,6 +24,7 @@ from sqlalchemy import (
     Integer,
     MetaData,
     Table,
+    and_,
     event,
     text,
 )
@@ -279,6 +280,8 @@ _partial_index("rentals_end", rentals.c.ends_from, where=rentals.c.ends_from.is_
 _by_program = rentals.c.token_id.is_not(None)
 _partial_index("rentals_key", rentals.c.token_id, rentals.c.idempotency_key, where=_by_program, unique=True)
 _partial_index("rentals_token", rentals.c.token_id, rentals.c.created_at, where=_by_program)
+_live_by_program = and_(rentals.c.live, _by_program)
+_partial_index("rentals_token_live", rentals.c.token_id, rentals.c.created_at, where=_live_by_program)
 
 attempts = Table(
     "attempts",

@@ -22,7 +22,6 @@ _GET = select_by(_c.id)
 _MANY = select(tokens).where(_c.id.in_(IDS))
 _OF_SECRET = select_by(_c.secret_hash)
 _LIVE_OF = select_by(_c.owner, _c.created_at, _c.id).where(_c.live)
-_NAMED = select_by(_c.owner).where(_c.live, _c.name == bindparam("token_name"))
 _LIVE = select(tokens).where(_c.live).order_by(_c.created_at, _c.id)
 _OWNERS = select(_c.owner).where(_c.live).distinct()
 _DUE = select(tokens).where(_c.due_at <= bindparam("now")).order_by(_c.due_at, _c.id)
@@ -67,10 +66,6 @@ class Tokens(Rows):
     async def owners(self) -> set[str]:
         """Return the owners of all tokens that aren't over."""
         return set(await self._conn.scalars(_OWNERS))
-
-    async def named(self, owner: str, name: str) -> Token | None:
-        """Return the token of a person with this name that isn't over, or None."""
-        return await self._first(Token, _NAMED, key=owner, token_name=name)
 
     async def due(self, now: datetime) -> list[Token]:
         """Return the tokens that expire now, or whose requested terms do. The most overdue ones come first."""

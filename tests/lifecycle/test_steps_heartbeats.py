@@ -326,6 +326,15 @@ async def test_no_heartbeats_are_expected_while_the_owner_may_not_use_the_bot(he
     assert await count(here, rental, E.HEARTBEAT_LOST) == 0
 
 
+async def test_heartbeats_in_a_loop_are_stored_every_ten_seconds(here: World) -> None:
+    rental = await of_program(here)
+    first, seconds = here.now, timedelta(seconds=1)
+    for after, stored in ((1, 0), (8, 0), (1, 10), (9, 10), (3, 22)):
+        here.jump(after * seconds)
+        await beat(here, rental)
+        assert (await here.rental(rental.id)).heartbeat_at == first + stored * seconds
+
+
 # --- it comes back, or somebody answers
 
 

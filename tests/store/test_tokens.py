@@ -98,9 +98,6 @@ async def test_ids_secrets_and_names_of_live_tokens_are_unique(database: Databas
         assert {one.id for one in await tx.tokens.live(make.ANA)} == {"tother", "tnew"}
         assert {one.id for one in await tx.tokens.live()} == {"tother", "tnew", "tben"}
         assert await tx.tokens.owners() == {make.ANA, make.BEN}
-        found = await tx.tokens.named(make.ANA, NAME)
-    assert found is not None
-    assert found.id == "tnew"
 
 
 async def test_only_the_first_of_two_changes_to_a_token_is_stored(database: Database) -> None:

@@ -495,6 +495,12 @@ class ReleaseForProgram(Direct[ToRelease, Rental], id="release_for_program", not
 
 # --- heartbeats
 
+NOTE_HEARTBEAT_EVERY = timedelta(seconds=10)
+"""The precision with which heartbeats are stored.
+
+They are never refused for their pace, so a program that sends them in a loop would otherwise cause as many writes.
+"""
+
 
 async def note_heartbeat(deps: Deps, caller: Caller, rental_id: str) -> Rental:
     """Store a heartbeat of a program, and return the rental. The heartbeat extends nothing.
@@ -510,10 +516,14 @@ async def note_heartbeat(deps: Deps, caller: Caller, rental_id: str) -> Rental:
         TooLate: The rental is over, or its machine is being destroyed.
         StoreBusy: The database doesn't accept the heartbeat.
     """
+    async with deps.store.read() as tx:
+        rental = await _rental_with_heartbeats(tx, caller, rental_id)
+    at, now = rental.heartbeat_at, deps.clock.now()
+    if rental.lost_heartbeat is None and at is not None and timedelta(0) <= now - at < NOTE_HEARTBEAT_EVERY:
+        return rental
     async with deps.store.write() as tx:
         rental = await _rental_with_heartbeats(tx, caller, rental_id)
         if rental.lost_heartbeat is None:
-            now = deps.clock.now()
             await tx.rentals.note_heartbeat(rental.id, now)
             return changed(rental, heartbeat_at=now)
     return await transact(deps, _note_return, caller, rental_id, deps)

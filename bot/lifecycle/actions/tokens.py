@@ -6,7 +6,7 @@ does is an action of its owner, so the code of these actions checks the same rul
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -609,7 +609,7 @@ async def to_decide(tx: Tx, deps: Deps, person: Person) -> list[TokenSummary]:
     return await summaries(tx, deps, found)
 
 
-async def summaries(tx: Tx, deps: Deps, tokens: Iterable[Token]) -> list[TokenSummary]:
+async def summaries(tx: Tx, deps: Deps, tokens: Sequence[Token]) -> list[TokenSummary]:
     """Return these tokens with their use and the names of their owners, in the same order."""
     now = deps.clock.now()
     names = await tx.people.names({token.owner for token in tokens})

@@ -315,9 +315,8 @@ async def _serve_program(
     if found is None:
         return None
     rental, quote = found
-    if (
-        rental.program is None
-    ):  # An admin has just given it another owner. The next search treats it as a person's.
+    if rental.program is None:
+        # An admin has just given the rental another owner. The next search treats it as a person's.
         return None
     try:
         searched = program_turns.Found(rental, quote, usable, offers, confirmed)

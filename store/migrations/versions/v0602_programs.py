@@ -49,6 +49,8 @@ def upgrade() -> None:
     by_program = "token_id IS NOT NULL"
     _partial_index("rentals_key", "rentals", ["token_id", "idempotency_key"], by_program, unique=True)
     _partial_index("rentals_token", "rentals", ["token_id", "created_at"], by_program)
+    live, on_sqlite = f"live AND {by_program}", f"live = 1 AND {by_program}"
+    _partial_index("rentals_token_live", "rentals", ["token_id", "created_at"], live, on_sqlite=on_sqlite)
     _partial_index("messages_token", "messages", ["token_id"], by_program)
 
 
