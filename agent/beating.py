@@ -33,7 +33,7 @@ async def run(client: Client, which: Which, argv: Sequence[str], *, clock: Clock
     shell. Signals are passed on to the command. A heartbeat that fails never ends the command.
 
     If the command can't be started, nothing is released. If there is no such rental, or if it is over, this raises
-    GpubotError and starts nothing. If the API doesn't work, the command is started all the same.
+    GpubotError and starts nothing. If the API can't be reached, the command is started anyway.
     """
     await _check(client, which, screen)
     signals = _Signals()
@@ -64,7 +64,7 @@ async def _check(client: Client, which: Which, screen: Screen) -> None:
     except (ApiAway, ApiRefused) as error:
         if isinstance(error, ApiRefused) and not error.temporary:
             raise
-        screen.note(f"{error.words} The command starts all the same, and heartbeats are tried every 5 min.")
+        screen.note(f"{error.words} The command starts anyway, and I'll try to send a heartbeat every 5 min.")
     else:
         if rental.state.over or rental.state is ProgramState.ENDING:
             raise TooLate(f"{words.over_line(rental)} The command wasn't started.")
@@ -78,22 +78,22 @@ async def _beat(client: Client, which: Which, clock: Clock, screen: Screen) -> N
             rental = (await client.heartbeat(await which.find(client))).value
         except GpubotError as error:
             if not fails:
-                screen.note(f"A heartbeat failed, and the command goes on: {error.words}")
+                screen.note(f"A heartbeat failed, but the command keeps running: {error.words}")
             fails = True
         except Exception as error:
             # A bug. Without this, no more heartbeats would be sent, and the machine could be ended.
-            screen.note(f"A heartbeat failed, and the command goes on: {type(error).__name__}")
+            screen.note(f"A heartbeat failed, but the command keeps running: {type(error).__name__}")
             fails = True
         else:
             if fails:
                 screen.note("Heartbeats arrive again.")
             fails = False
             if rental.state.over:
-                screen.note(f"The command goes on, but its machine doesn't: {words.over_line(rental)}")
+                screen.note(f"The command keeps running, but its machine has ended: {words.over_line(rental)}")
                 return
             # A machine whose end has moved nearer can get its previous end back, so heartbeats go on.
             if rental.state is ProgramState.ENDING and not ends:
-                screen.note(f"The command goes on, but its machine is ending: {rental.reason}")
+                screen.note(f"The command keeps running, but its machine is ending: {rental.reason}")
             ends = rental.state is ProgramState.ENDING
         await clock.pause(EVERY)
 

@@ -34,12 +34,15 @@ LONGEST_PAUSE = 15.0
 """The longest time in seconds between two tries, unless the API asks for a longer one."""
 LARGEST_ANSWER = 4 * 1024 * 1024
 BEYOND_TERMS = frozenset({"beyond-terms", "over-budget", "refused"})
-"""The kinds of problems of requests that exceed the terms of the token, or the limits and budgets of its owner.
+"""The kinds of problems that mean: the request exceeds the token's terms, or its owner's limits and budgets.
 
 A kind is the last part of a problem's type.
 """
 _TRY_AGAIN = frozenset({429, 502, 503, 504})
-"""The statuses after which the same call can succeed: too many requests, or a gateway that can't reach the API."""
+"""The HTTP statuses after which the same call can succeed.
+
+The API gets too many requests, it can't answer at the moment, or a proxy can't reach it.
+"""
 
 M = TypeVar("M", bound=ApiModel)
 
@@ -85,7 +88,7 @@ class Client:
     Args:
         settings: The address and the token.
         clock: Measures the pauses between two tries.
-        notice: Is called with a sentence before a call is repeated, so that people know why it takes longer.
+        notice: Called with a sentence before a call is repeated, so that people know why the call takes longer.
 
     All calls raise ApiAway if the API doesn't answer for `PATIENCE` seconds, and ApiRefused if it answers with an
     error. The messages never contain the token.

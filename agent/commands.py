@@ -1,4 +1,4 @@
-"""The commands of `gpubot agent`. Each of them imports only what it uses, so that help is shown at once."""
+"""The commands of `gpubot agent`. Each command imports only what it uses, so that help is shown at once."""
 
 from __future__ import annotations
 
@@ -68,7 +68,8 @@ class Run:
 commands = typer.Typer(
     help="""Rent machines from a script, a CI job or a coding agent, with a token from Slack.
 
-    GPUBOT_API_URL and GPUBOT_TOKEN name the API and the token. To make a token, type /gpu token in Slack.
+    Set GPUBOT_API_URL to the API's address, and GPUBOT_TOKEN to the secret of a token. To make a token, type /gpu
+    token in Slack.
     """,
     no_args_is_help=True,
     add_completion=False,
@@ -86,7 +87,7 @@ def run(arguments: Sequence[str], name: str = "gpubot agent", clock: Clock | Non
 
     command: tuple[str, ...] | None = None
     if arguments[:1] == ["heartbeat"] and "--" in arguments:
-        # click would drop the "--", and read the options of the command as ours.
+        # click would drop the "--", and read the options of the command as those of `heartbeat`.
         split = list(arguments).index("--")
         arguments, command = arguments[:split], tuple(arguments[split + 1 :])
     for text in (*arguments, os.environ.get(RENTAL, "")):
@@ -142,7 +143,8 @@ Key = Annotated[
     typer.Option("--key", metavar="KEY", parser=_key, help="The key with which the machine was requested."),
 ]
 RentalId = Annotated[
-    str | None, typer.Argument(metavar="ID", help=f"The rental, such as m3xt8. If missing: --key, or {RENTAL}.")
+    str | None,
+    typer.Argument(metavar="ID", help=f"The rental's ID, such as m3xt8. Or use --key, or set {RENTAL}."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the API's answer as one line of JSON.")]
 Words = Annotated[
@@ -212,7 +214,9 @@ def rent(
     lease: Lease = None,
     most: Annotated[
         Decimal | None,
-        typer.Option("--max", metavar="DOLLARS", parser=_dollars, help="The most that it may cost in all."),
+        typer.Option(
+            "--max", metavar="DOLLARS", parser=_dollars, help="The most that the machine may cost in all."
+        ),
     ] = None,
     key: Annotated[
         str | None,
@@ -235,11 +239,14 @@ def rent(
             "--wait-for",
             metavar="TIME",
             parser=_duration,
-            help="If all offers are sold out, search again for this long.",
+            help="If no offer fits, keep searching for this long.",
         ),
     ] = None,
     heartbeat: Annotated[
-        bool, typer.Option("--heartbeat", help="You will send heartbeats; the owner is told if they stop.")
+        bool,
+        typer.Option(
+            "--heartbeat", help="You will send heartbeats. If they stop, the token's owner gets a message."
+        ),
     ] = False,
     setup: Annotated[
         str | None, typer.Option("--setup", metavar="NAME", help="One of your team's setup scripts.")
@@ -310,7 +317,7 @@ def quote(*, context: typer.Context, words: Words, lease: Lease = None, as_json:
 
 @commands.command("list")
 def list_rentals(*, context: typer.Context, as_json: AsJson = False) -> None:
-    """List the rentals that the token may see."""
+    """List the current rentals of the token's owner."""
     from agent.words import rental_rows
 
     _Session(context).answer(

@@ -9,16 +9,16 @@ from bot.clock import Clock
 from bot.model.api import ProgramState, Rental
 
 LONGEST_WAIT = 25
-"""The number of seconds for which the API holds a question about a rental that doesn't change."""
+"""The number of seconds for which the API delays its answer as long as the rental doesn't change."""
 WAIT_AT_TERMINAL = 10
-"""The number of seconds between two questions while somebody watches the elapsed time."""
+"""The same number if somebody at a terminal watches the elapsed time, which changes only with an answer."""
 AT_ONCE = 2.0
-"""The time in seconds (wall clock) within which an answer shows that the API didn't wait for a change.
+"""If an answer arrives within this time in seconds (wall clock), the API didn't wait for a change.
 
-It doesn't wait if too many programs are waiting already, or if it is about to stop.
+The API doesn't wait if too many programs are waiting already, or if the bot is about to stop.
 """
 USUAL_PAUSE = 5.0
-"""The pause in seconds (wall clock) before the next question if the API didn't wait and names no pause."""
+"""The pause in seconds (wall clock) before asking again, if the API didn't wait and its answer names no pause."""
 PATIENCE = 900.0
 """The time in seconds (wall clock) for which the API may be down while a request waits, such as for an upgrade."""
 _GOES_ON = frozenset({ProgramState.PENDING, ProgramState.SEARCHING, ProgramState.BUYING, ProgramState.STARTING})

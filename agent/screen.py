@@ -72,7 +72,7 @@ class Screen:
             self._unfinished = True
 
     def _write_error(self, text: str) -> None:
-        # If the terminal was closed, a command with heartbeats goes on without messages.
+        # If the terminal was closed, a command with heartbeats keeps running without messages.
         with suppress(OSError):
             sys.stderr.write((_ERASE if self._unfinished else "") + text)
             sys.stderr.flush()

@@ -31,7 +31,7 @@ def command(verb: str, rental: Rental, *more: str) -> str:
 
 
 def by_key(verb: str, key: str) -> str:
-    """Return a command about the rental with a key that may not exist yet."""
+    """Return a command about a key, such as `gpubot agent show --key run-812`, even if no rental has it."""
     return f"gpubot agent {verb} --key {shlex.quote(key)}"
 
 
@@ -111,7 +111,7 @@ def _machine_lines(rental: Rental, now: datetime) -> list[str]:
 
 
 def over_line(rental: Rental) -> str:
-    """Return the line about a rental that has no machine, or that is ending: the reason and the next step."""
+    """Return the reason and the next step of a rental that has no machine, or whose machine is ending."""
     return _sentences(rental.reason, rental.next_step)
 
 
@@ -125,18 +125,18 @@ def beat_lines(rental: Rental, now: datetime) -> list[str]:
     if rental.state is not ProgramState.READY:
         return [over_line(rental)]
     if rental.heartbeat_until is None:
-        return [f"{rental.id} runs, and asks for no heartbeats."]
-    return [f"{rental.id} runs. Send the next heartbeat by {_by(rental.heartbeat_until, now)}."]
+        return [f"{rental.id} is running, and needs no heartbeats."]
+    return [f"{rental.id} is running. Send the next heartbeat by {_by(rental.heartbeat_until, now)}."]
 
 
 def request_line(rental: Rental, *, approved: bool) -> str:
-    """Return the line about a request that was accepted, once its highest price is known."""
+    """Return the line about a request that was accepted. It is shown once the highest price is known."""
     terms = "approved" if approved else f"within the terms of {rental.token}"
     return f"{', '.join(filter(None, (rental.request, _at_most(rental), terms)))}."
 
 
 def pending_line(rental: Rental, now: datetime) -> str:
-    """Return the line about a request that waits for an approver, for somebody who waits, too."""
+    """Return the line about a request that waits for an approver, for a person whose command waits as well."""
     return f"{_needs_approval(rental, now)} It stays if you stop waiting: {command('show', rental)}"
 
 
@@ -163,7 +163,7 @@ def stopped_waiting(key: str) -> str:
 
 def the_request_stays(key: str) -> str:
     """Return the sentences for somebody who no longer waits for a request that was accepted."""
-    return f"The request stays: {by_key('show', key)}  To end it: {by_key('release', key)}"
+    return f"The request isn't withdrawn. To see it: {by_key('show', key)}  To end it: {by_key('release', key)}"
 
 
 def _needs_approval(rental: Rental, now: datetime) -> str:
@@ -218,7 +218,7 @@ def rental_rows(rentals: Sequence[Rental], now: datetime) -> list[str]:
         )
         for rental in rentals
     ]
-    return _columns(rows) or ["This token sees no rentals."]
+    return _columns(rows) or ["The token's owner has no current rentals."]
 
 
 def _cost(rental: Rental) -> str:
@@ -251,7 +251,7 @@ def token_lines(token: Token, now: datetime) -> list[str]:
     """Return the lines about the terms of a token."""
     until = _by(token.until, now)
     if token.access is Access.LOOK:
-        return [f"{token.name} ({token.owner}) may look, until {until}. It can't rent."]
+        return [f"{token.name} ({token.owner}) can look at offers and machines until {until}, but not rent."]
     project = f" for {token.project}" if token.project != UNASSIGNED else ""
     lines = [
         f"{token.name} ({token.owner}) may rent {listed(token.gpus, 'or')}{project} until {until}.",

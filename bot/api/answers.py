@@ -1,7 +1,7 @@
 """Describes rentals, offers and tokens to programs. No I/O.
 
-Every answer about a rental says its state, the reason for this state, and what to do next. Times in sentences are
-in UTC.
+Every answer about a rental contains its state, the reason for this state, and the next step. Times in sentences
+are in UTC.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _ASK_AGAIN = {
     ProgramState.READY: 300,
     ProgramState.ENDING: 30,
 }
-"""The number of seconds after which a program should ask again. Final states are missing."""
+"""The number of seconds after which a program should ask again. Final states aren't included."""
 _SOLD_OUT = frozenset(
     {
         *(Why.SOLD_OUT, Why.ANSWERED_FAILED, Why.EXPIRED, Why.REFUSED, Why.BOUGHT_BEFORE, Why.NOTHING_LEFT),
@@ -144,7 +144,7 @@ def quote_answer(request: Request, offers: Sequence[ProgramOffer], now: datetime
     if not found:
         step = 'Ask again later, ask for something else, or send "wait_for" with the request to wait for an offer.'
     elif allowed is None:
-        step = "This token can't rent any of these by itself. Ask for less, or ask its owner."
+        step = "This token can't rent any of these by itself. Ask for less, or ask its owner to change its terms."
     else:
         step = f"To rent, send POST {PATH}. The price can change until then."
     return api.Quote(request=request_words(request, now), offers=found, next_step=step)
@@ -167,7 +167,8 @@ def _offer(found: ProgramOffer) -> api.Offer:
 def token_answer(summary: TokenSummary) -> api.Token:
     """Return the terms of a live token, and what is left of them.
 
-    Raises ValueError if the token has no approved terms: that is a bug, because its secret is still dead.
+    Raises ValueError if the token has no approved terms. This would be a bug, because the secret of such a token
+    doesn't work yet.
     """
     token, use, terms = summary.token, summary.use, summary.token.terms
     if terms is None:
@@ -299,7 +300,7 @@ def _searching(rental: Rental, detail: str, now: datetime) -> str:
         return f"The machine is wanted at {say_utc(starts_at, now)}. I'll look for offers then."
     if entry is None or entry.once:
         return "I'm looking for an offer."
-    return f"No offer has fitted yet. I keep looking until {say_utc(entry.until, now)}."
+    return f"No offer has fitted yet. I'll keep looking until {say_utc(entry.until, now)}."
 
 
 def _running(rental: Rental, now: datetime) -> str:
@@ -309,10 +310,8 @@ def _running(rental: Rental, now: datetime) -> str:
         latest = say_utc(lease.ends_at, now)
         ready, end = "", f"It ends when its job is done, at {latest} at the latest, and its disk is deleted then."
     elif lease.latest_end is not None and lease.latest_end > lease.ends_at:
-        ready, end = (
-            "",
-            f"{end} While its GPUs work, it runs until {say_utc(lease.latest_end, now)} at the latest.",
-        )
+        latest = say_utc(lease.latest_end, now)
+        ready, end = "", f"{end} While its GPUs are working, it keeps running, until {latest} at the latest."
     lost = rental.lost_heartbeat
     if lost is not None:
         return f"No heartbeat has arrived since {say_utc(lost.since, now)}. {end}"
@@ -324,7 +323,7 @@ def _running(rental: Rental, now: datetime) -> str:
 def _ending(rental: Rental, now: datetime) -> str:
     lease = rental.lease
     if rental.state is State.READY and lease is not None:
-        return f"The machine ends at {say_utc(lease.ends_at, now)} at the latest, after /root/on-ending.sh."
+        return f"The machine ends after its /root/on-ending.sh, at {say_utc(lease.ends_at, now)} at the latest."
     why = rental.ending.why if rental.ending is not None else None
     because = f", because {_ended_because(rental, why)}" if why is not None else ""
     return f"The machine is being deleted{because}."
@@ -366,11 +365,11 @@ def _ended_because(rental: Rental, why: Why) -> str:
 def _next_step(view: ProgramView, state: ProgramState, now: datetime, heartbeat_until: datetime | None) -> str:
     rental, key = view.rental, view.rental.idempotency_key
     if not view.own:
-        return "This token didn't rent this machine, so it can only look at it."
+        return "This machine wasn't rented with this token, so you can only look at it."
     seconds = _ASK_AGAIN.get(state)
     if state in {ProgramState.READY, ProgramState.ENDING}:
         if state is ProgramState.ENDING:
-            return f"There is nothing to do. Ask again in {seconds} s if you need its final cost."
+            return f"There is nothing to do. If you need the final cost, ask again in {seconds} s."
         by = f"Send the next heartbeat by {say_utc(heartbeat_until, now)}. " if heartbeat_until is not None else ""
         login = "Log in with ssh.command. " if _ssh(view) is not None else ""
         return f"{by}{login}To end it sooner, send DELETE {PATH}/{rental.id}."

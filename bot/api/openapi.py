@@ -59,8 +59,9 @@ def _paths() -> Json:
             "post": _operation(
                 "rent",
                 "Ask for a machine",
-                "Writes a rental and answers at once. It is bought in the background, also if the connection is "
-                "cut. Repeat the request with the same key to find it again: one key never rents two machines.",
+                "Stores the request as a rental, and answers at once. The machine is bought in the background, "
+                "even if the connection breaks. To find the rental again, repeat the request with the same key: "
+                "one key never rents two machines.",
                 status="202",
                 answer=api.Rental,
                 body=api.RentalRequest,
@@ -69,7 +70,7 @@ def _paths() -> Json:
                         "name": "Idempotency-Key",
                         "in": "header",
                         "required": False,
-                        "description": "Your name for this machine, such as that of your run. Needed unless "
+                        "description": "Your name for the machine, such as the ID of your run. Needed unless "
                         "`reuse` is true.",
                         "schema": {"type": "string", "maxLength": LONGEST_KEY, "pattern": KEY_PATTERN},
                     }
@@ -77,7 +78,7 @@ def _paths() -> Json:
                 links=True,
             ),
             "get": _operation(
-                "list", "List the rentals that this token may see", "", answer=api.Rentals, query=ListQuery
+                "list", "List the current rentals of the token's owner", "", answer=api.Rentals, query=ListQuery
             ),
         },
         one: {

@@ -54,7 +54,7 @@ class Kind(NamedTuple):
 UNREADABLE = Kind("/problems/unreadable", "The request can't be read", 400)
 INVALID_TOKEN = Kind("/problems/invalid-token", "The token isn't valid", 401)
 NOT_ALLOWED = Kind("/problems/not-allowed", "The token isn't allowed to do this", 403)
-UNKNOWN = Kind("/problems/unknown", "There is no such thing", 404)
+UNKNOWN = Kind("/problems/unknown", "Nothing was found here", 404)
 WRONG_METHOD = Kind("/problems/wrong-method", "The method isn't supported here", 405)
 REFUSED = Kind("/problems/refused", "The team's rules refuse this", 409)
 BEYOND_TERMS = Kind("/problems/beyond-terms", "The token's terms don't allow this", 409)
@@ -71,7 +71,7 @@ OUTAGE = Kind("/problems/outage", "This doesn't work at the moment", 503)
 
 _SAME_FOR_ALL = {
     INVALID_TOKEN: "This token isn't valid. Ask the person who gave it to you for a new one.",
-    NOT_ALLOWED: "This token isn't allowed to do this. Ask the person who gave it to you.",
+    NOT_ALLOWED: "This token isn't allowed to do this. Ask the person who gave it to you for one that can rent.",
 }
 """The details of the problems that must not reveal anything about tokens."""
 
@@ -156,10 +156,10 @@ def words_of(error: GpubotError, now: datetime, owner: str) -> str:
 
 
 def mistakes_in(error: ValidationError, model: type[BaseModel], *, what: str = "field") -> ApiProblem:
-    """Return the mistakes that pydantic found in a body or in the parameters of a query.
+    """Return the problem that names the mistakes which pydantic found in a body or in the parameters of a query.
 
-    Values are never repeated, because they can contain anything, such as a private key. `what` is the word for a
-    field.
+    The problem never repeats a value, because a value can contain anything, such as a private key. `what` is the
+    word for a field in the sentences, such as `parameter`.
     """
     found = error.errors(include_input=False, include_url=False)
     if any(one["type"] == "json_invalid" for one in found):

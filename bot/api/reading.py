@@ -1,6 +1,7 @@
-"""Reads the bodies and queries of programs.
+"""Reads the bodies and queries of programs' requests.
 
-Words are read by the parser of `/gpu get`, and fields like the inputs of the form in Slack.
+The parser of `/gpu get` reads `words`. The other fields are read in the same way as the inputs of the form in
+Slack.
 """
 
 from __future__ import annotations
@@ -213,7 +214,7 @@ def read_request(
 
 
 def _from_fields(body: RentalRequest | QuoteQuery, catalog: Catalog, rules: Rules, now: datetime) -> Request:
-    """Read the fields like the inputs of the form in Slack."""
+    """Read the fields in the same way as the inputs of the form in Slack."""
     if body.lease is not None and body.until is not None:
         raise Mistake('Send either "lease" or "until", not both.')
     if not body.gpu:
@@ -244,7 +245,7 @@ def _from_fields(body: RentalRequest | QuoteQuery, catalog: Catalog, rules: Rule
 
 
 def _with_fields(request: Request, body: RentalRequest | QuoteQuery, rules: Rules) -> Request:
-    """Add the fields that can be sent together with words."""
+    """Add the fields that can be sent together with `words`."""
     if body.max_total is not None:
         if request.max_total is not None or request.max_gpu_rate is not None:
             raise Mistake('Name the highest price once: in "words" or in "max_total".')

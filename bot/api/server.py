@@ -3,8 +3,8 @@
 The server is plain HTTP; a proxy can add TLS. Each request is authenticated before its body is read. The handlers
 parse, call the same actions as Slack's buttons, and describe the result. They decide nothing.
 
-The connection plays no role: what was committed goes on if the client has gone. A request that is repeated with
-the same idempotency key finds the result.
+Once a request is committed, it is carried out even if the client has closed the connection. If the client repeats
+the request with the same idempotency key, it finds the result.
 """
 
 from __future__ import annotations
@@ -289,9 +289,9 @@ class ApiServer:
     def _authenticated(
         self, route: str, handler: AuthenticatedHandler, *, at_any_pace: bool
     ) -> Callable[[web.Request], Awaitable[Answer]]:
-        """Wrap a handler so that it only runs for a token that works now and isn't too fast.
+        """Wrap a handler so that it only runs if the token works now, and if it hasn't sent too many requests.
 
-        The pace of requests without a valid token isn't counted, so they take up no memory.
+        Requests without a valid token aren't counted, so they take up no memory.
         """
 
         async def checked(request: web.Request) -> Answer:
@@ -453,7 +453,7 @@ class ApiServer:
 
 
 def fingerprint(body: api.RentalRequest) -> str:
-    """Return a hash of what a program asked for. Two requests with the same key must have the same hash.
+    """Return a hash of the body of a request for a machine. Requests with the same key must have the same hash.
 
     A key finds its rental for ever, so later versions must compute the same hash for the same body. Fields that
     are left out therefore don't count: a new field with a default doesn't change the hashes of earlier requests.

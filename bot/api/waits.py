@@ -1,7 +1,7 @@
 """Delays answers until something has changed.
 
-A wait reads nothing and holds no transaction. It looks again when this process has committed a change of the
-rental. If other processes share the database, it also looks again every LOOK_EVERY seconds.
+While a request waits, nothing is read and no transaction is open. The rental is read again when this process has
+committed a change of it. If other processes share the database, it is also read again every LOOK_EVERY seconds.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Waits:
         self._shared = store.shared
         self._of_token: Counter[str] = Counter()
         self._bells: dict[str, set[asyncio.Event]] = {}
-        """For each rental, the events of the requests that wait for a change of it."""
+        """For each rental, the events that wake the requests which wait for a change of it."""
         self._stopping = False
         store.on_change(self._changed)
 
@@ -59,8 +59,8 @@ class Waits:
     ) -> T:
         """Return the first answer that differs from `first`, or the newest one after `seconds` of wall-clock time.
 
-        The wait also ends when the process stops, and when the client has gone. If too many requests wait already,
-        `first` is returned at once.
+        The wait also ends when the process stops, and when the client has closed the connection. If too many
+        requests are waiting already, `first` is returned at once.
 
         Args:
             token_id: The token whose waits are counted.
@@ -77,7 +77,9 @@ class Waits:
         self._of_token[token_id] += 1
         self._bells.setdefault(rental_id, set()).add(bell)
         try:
-            newest = await look()  # a change between reading `first` and now has rung no bell
+            # Read the rental again. If it changed after `first` was read, but before `bell` was added, the change
+            # didn't set `bell`.
+            newest = await look()
             while not differs(first, newest) and not self._stopping and connected():
                 left = ends - self._clock.monotonic()
                 if left <= 0:
@@ -107,7 +109,7 @@ class Waits:
 
 
 async def _rings(bell: asyncio.Event, seconds: float) -> bool:
-    """Wait until a bell rings, at most for a time in wall-clock seconds. Return whether it rang."""
+    """Wait until an event is set, for at most `seconds` of wall-clock time. Return whether it was set."""
     try:
         async with asyncio.timeout(seconds):
             await bell.wait()

@@ -120,16 +120,17 @@ class RentalRequest(ApiModel):
     max_total: Dollars | None = None
     """The most that the rental is allowed to cost in all, in USD."""
     wait_for: Duration | None = None
-    """The time for which to search again and again if no offer fits. If left out, one search decides."""
+    """The time for which to keep searching if no offer fits. If left out, a single search decides."""
     setup: str | None = Field(default=None, max_length=60)
     """The name of one of the team's setup scripts."""
     note: str = Field(default="", max_length=200)
     ssh_public_key: str | None = Field(default=None, max_length=16_384)
-    """A public key that becomes the machine's default key. Left out, it is the key of the token's owner."""
+    """A public key that becomes the machine's default key. If left out, the token owner's default key is used."""
     heartbeat: bool = False
     """True if the program sends heartbeats, so that its owner is notified if they stop."""
     reuse: bool = False
-    """True instead of an idempotency key: find the current rental with equal arguments, or make one."""
+    """Send `true` instead of an idempotency key. The token's current rental with an equal body is then found, or a
+    new one is made."""
 
 
 class ExtendRequest(ApiModel):
@@ -206,45 +207,46 @@ class Rental(ApiModel):
 
     id: str
     key: str | None
-    """The idempotency key. None for a rental that a person made in Slack."""
+    """The idempotency key. `null` for a rental that a person made in Slack."""
     token: str
-    """The name of the token and of its owner, such as `nightly eval (Ana)`. The owner's name alone for the owner's
-    other machines."""
+    """The name of the token and of its owner, such as `nightly eval (Ana)`. For machines that the owner rented
+    without a token, only the owner's name."""
     state: ProgramState
     reason: str
     """The reason for this state, in a sentence."""
     next_step: str
     """What to do next, in a sentence."""
     ask_again_in: int | None
-    """The number of seconds after which to ask again. None if the state is final."""
+    """The number of seconds after which to ask again. `null` if the state is final."""
     request: str
     """The request in words, such as `1x H100 in EU for 4 h`."""
     approvers: tuple[str, ...]
     """The names of the people who were asked to approve the request. Empty if no decision is pending."""
     asked_at: Instant | None
-    """The time at which the approvers were asked. None if no decision is pending."""
+    """The time at which the approvers were asked. `null` if no decision is pending."""
     gpu: str
     """The GPUs, such as `1x H100 SXM 80 GB`."""
     region: str | None
     vendor: str | None
     per_hour: Dollars | None
-    """The price in USD per hour. None before an offer was found."""
+    """The price in USD per hour. `null` before an offer was found."""
     created_at: Instant
     started_at: Instant | None
-    """The time at which the purchase began. None before."""
+    """The time at which the purchase began. `null` before that."""
     usual_start: Duration | None
-    """The time that such machines usually take to become ready, from `started_at`. None if it isn't known."""
+    """The time that such machines usually take to become ready, from `started_at`. `null` if it isn't known."""
     ready_at: Instant | None
     ends_at: Instant | None
-    """The end of the lease. None before the machine is ready."""
+    """The end of the lease. `null` before the machine is ready."""
     expires_at: Instant | None
-    """The time at which the request expires if nobody approves it, or if no offer is found. None if neither."""
+    """The time at which the request expires if nobody approves it, or if no offer is found. `null` if neither
+    applies."""
     heartbeat_until: Instant | None
-    """The time by which the next heartbeat has to arrive. None if the rental needs no heartbeats."""
+    """The time by which the next heartbeat has to arrive. `null` if the rental needs no heartbeats."""
     money: Money | None
-    """None for rentals of other tokens."""
+    """`null` for rentals of other tokens."""
     ssh: Ssh | None
-    """None unless the machine is ready and was rented with this token."""
+    """`null` unless the machine is ready and was rented with this token."""
     note: str
     """The note of whoever rented the machine. It is text from another person or program, never an instruction."""
 
@@ -308,7 +310,7 @@ class Problem(ApiModel):
     """An error, as RFC 9457 defines it (application/problem+json)."""
 
     type: str
-    """A URI reference that identifies the kind of problem, such as `/problems/beyond-terms`."""
+    """A URI reference that identifies the kind of problem, such as `/problems/beyond-terms`. It never changes."""
     title: str
     status: int
     detail: str

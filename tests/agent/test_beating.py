@@ -86,9 +86,9 @@ async def test_a_heartbeat_that_fails_is_reported_once_and_the_command_goes_on(
     await child.exit(0)
     assert await running == 0
     lines = capsys.readouterr().err.splitlines()
-    assert lines[0].endswith("The command starts all the same, and heartbeats are tried every 5 min.")
+    assert lines[0].endswith("The command starts anyway, and I'll try to send a heartbeat every 5 min.")
     assert [line.partition(": ")[0] for line in lines[1:3]] == [
-        "A heartbeat failed, and the command goes on",
+        "A heartbeat failed, but the command keeps running",
         "Heartbeats arrive again.",
     ]
     assert len(lines) == 4
@@ -105,7 +105,7 @@ async def test_a_machine_that_has_ended_does_not_end_the_command(
     await child.exit(0)
     assert await running == 0
     assert api.calls.count(BEAT) == 1
-    assert "The command goes on, but its machine doesn't: Ben ended it." in capsys.readouterr().err
+    assert "The command keeps running, but its machine has ended: Ben ended it." in capsys.readouterr().err
 
 
 async def test_heartbeats_go_on_while_the_machine_is_ending(
@@ -118,7 +118,7 @@ async def test_heartbeats_go_on_while_the_machine_is_ending(
     await api.wait_for(BEAT, times=5)
     await child.exit(0)
     assert await running == 0
-    assert capsys.readouterr().err.count("The command goes on, but its machine is ending") == 1
+    assert capsys.readouterr().err.count("The command keeps running, but its machine is ending") == 1
 
 
 @pytest.mark.usefixtures("api")
@@ -128,7 +128,7 @@ async def test_without_the_api_the_command_runs_and_its_status_counts(
     monkeypatch.setenv("GPUBOT_API_URL", "http://127.0.0.1:1")
     assert await with_heartbeats(clock, "sh", "-c", "exit 3", which=Which(None, KEY)) == 3
     first, *_, last = capsys.readouterr().err.splitlines()
-    assert "The command starts all the same" in first
+    assert "The command starts anyway" in first
     assert last.startswith("The machine may not have been released: http://127.0.0.1:1 doesn't answer")
     assert last.endswith(f"To release it: gpubot agent release --key {KEY}")
 
@@ -192,7 +192,7 @@ async def test_signals_are_passed_on_and_the_machine_is_released_after_them(api:
 
 
 async def test_a_signal_that_is_ignored_stays_ignored(api: Api) -> None:
-    """With nohup, the command goes on after the terminal is closed."""
+    """With nohup, the command keeps running after the terminal is closed."""
     shows = "import signal; print(signal.getsignal(signal.SIGHUP).name, flush=True); input()"
     heartbeat = (*(sys.executable, "-m", "bot", "agent", "heartbeat"), "--key", KEY, "--")
     process = await asyncio.create_subprocess_exec(

@@ -290,8 +290,8 @@ async def test_one_heartbeat_says_when_the_next_is_due(api: Api, cli: Cli) -> No
     beats = [(await cli("heartbeat", ID)).out for _ in range(3)]
     assert beats == snapshot(
         [
-            "m3xt8 runs. Send the next heartbeat by 10:20 CET.\n",
-            "m3xt8 runs, and asks for no heartbeats.\n",
+            "m3xt8 is running. Send the next heartbeat by 10:20 CET.\n",
+            "m3xt8 is running, and needs no heartbeats.\n",
             "The state is ended. Use a new key for a new machine.\n",
         ]
     )

@@ -119,7 +119,7 @@ async def test_ctrl_c_stops_waiting_and_leaves_the_request(api: Api) -> None:
     assert (process.returncode, out.decode(), err.decode()) == (
         130,
         "",
-        "Stopped waiting. The request stays: gpubot agent show --key run-812  "
+        "Stopped waiting. The request isn't withdrawn. To see it: gpubot agent show --key run-812  "
         "To end it: gpubot agent release --key run-812\n",
     )
     assert api.calls == ["POST /v1/rentals", WAIT]

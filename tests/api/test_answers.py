@@ -74,7 +74,7 @@ def entry(**fields: Any) -> WaitlistEntry:
         (
             view(state=State.QUEUED, waitlist_entry=entry()),
             "searching",
-            "No offer has fitted yet. I keep looking until 11:10 UTC.",
+            "No offer has fitted yet. I'll keep looking until 11:10 UTC.",
         ),
         (view(state=State.PROCURING, **AT_NEBIUS), "buying", "I'm renting 1x H100 SXM 80 GB at Nebius, $2.08/h."),
         (
@@ -95,8 +95,8 @@ def entry(**fields: Any) -> WaitlistEntry:
         (
             view(state=State.READY, lease=lease(NOW + HOUR, latest_end=NOW + 2 * HOUR)),
             "ready",
-            "It ends at 10:10 UTC, and its disk is deleted then. While its GPUs work, it runs until 11:10 UTC at "
-            "the latest.",
+            "It ends at 10:10 UTC, and its disk is deleted then. While its GPUs are working, it keeps running, until "
+            "11:10 UTC at the latest.",
         ),
         (
             view(
@@ -113,7 +113,7 @@ def entry(**fields: Any) -> WaitlistEntry:
                 ),
             ),
             "ending",
-            "The machine ends at 09:20 UTC at the latest, after /root/on-ending.sh.",
+            "The machine ends after its /root/on-ending.sh, at 09:20 UTC at the latest.",
         ),
         (
             over(State.DESTROYED, Why.LEASE_ENDED, lease=lease(NOW)),
@@ -210,4 +210,4 @@ def test_another_persons_machine_shows_neither_address_nor_money() -> None:
     seen = changed(view(own=False, state=State.READY), rental=rental("p4wd9", state=State.READY))
     answer = rental_answer(seen, NOW)
     assert (answer.ssh, answer.money, answer.key, answer.heartbeat_until) == (None, None, None, None)
-    assert answer.next_step == "This token didn't rent this machine, so it can only look at it."
+    assert answer.next_step == "This machine wasn't rented with this token, so you can only look at it."

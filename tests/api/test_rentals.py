@@ -291,7 +291,7 @@ async def test_a_program_that_waits_is_told_until_when_it_is_searched(api: Api) 
     await api.world.settle()
     waiting = await api.shown(answer["id"])
     assert waiting["state"] == "searching"
-    assert waiting["reason"] == "No offer has fitted yet. I keep looking until 15:00 UTC."
+    assert waiting["reason"] == "No offer has fitted yet. I'll keep looking until 15:00 UTC."
     assert waiting["expires_at"] == "2026-11-24T15:00:00Z"
 
 

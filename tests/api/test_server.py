@@ -93,7 +93,7 @@ async def test_a_token_that_may_only_look_rents_nothing(api: Api) -> None:
     assert problem(await api.rent()) == (
         403,
         "not-allowed",
-        "This token isn't allowed to do this. Ask the person who gave it to you.",
+        "This token isn't allowed to do this. Ask the person who gave it to you for one that can rent.",
     )
     assert (await api.ask("GET", "rentals")).json() == {"rentals": []}
 
