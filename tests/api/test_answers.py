@@ -95,8 +95,8 @@ def entry(**fields: Any) -> WaitlistEntry:
         (
             view(state=State.READY, lease=lease(NOW + HOUR, latest_end=NOW + 2 * HOUR)),
             "ready",
-            "It ends at 10:10 UTC, and its disk is deleted then. While its GPUs are working, it keeps running, until "
-            "11:10 UTC at the latest.",
+            "It ends at 10:10 UTC, and its disk is deleted then. While its GPUs are working, it keeps running, "
+            "until 11:10 UTC at the latest.",
         ),
         (
             view(
