@@ -98,8 +98,11 @@ def check_attempts(rental: Rental, tried: list[Attempt], resources: list[Resourc
         assert name is not None
         assert (name.rental_id, name.n) == (rental.id, attempt.n)
         assert (attempt.state is not AttemptState.FAILED) or attempt.called_offer.offer_id not in bought
-        # Earlier attempts for another model had other approved terms.
+        # Earlier attempts for another model had other approved terms. So had those of an earlier search for a
+        # program.
         same = attempt.gpu == tried[-1].gpu
+        if rental.program is not None and rental.procuring_since is not None:
+            same = attempt.intended_at >= rental.procuring_since
         assert not same or attempt.rate <= rental.terms.max_rate or rental.extension is not None
     assert rental.gpu is None or fits_model(rental.gpu, rental.terms.gpu)
     for n, attempt in enumerate(tried):

@@ -362,6 +362,17 @@ async def test_a_denied_request_keeps_its_key_and_the_reason(here: World) -> Non
     assert (await rented(here)).id == rental.id
 
 
+async def test_an_approved_request_goes_on_waiting_for_the_approved_gpu(here: World) -> None:
+    """Its first purchase after the approval fails."""
+    await add_token(here, beyond=WhenBeyond.ASK, per_hour=Decimal(1))
+    rental = await rented(here, wait_for=5 * HOUR)
+    await here.behaves("*", "sold_out")
+    await here.approve(rental)
+    await here.until_event(rental, E.QUEUED_AGAIN)
+    await here.behaves("*", "normal")
+    assert (await here.until(rental, State.READY)).gpu == rental.terms.gpu
+
+
 async def test_a_request_that_is_approved_too_late_for_its_end_expires(here: World) -> None:
     """A person could name a later end, but a program no longer waits for that."""
     await add_token(here, beyond=WhenBeyond.ASK, per_hour=Decimal(1))
@@ -442,6 +453,28 @@ async def test_rentals_of_one_search_share_what_is_left_of_the_terms(here: World
     await here.settle()
     states = [(await here.rental(one.id)).state for one in (first, second)]
     assert states.count(State.FAILED) == 1
+
+
+async def test_earlier_purchases_of_a_rental_count_once_towards_the_total(here: World) -> None:
+    """The first machine never starts, and its vendor charges it."""
+    token = await add_token(here)
+    prices = Prices.of(here.deps.market, here.clock)
+    request = Request(gpu="H100", region="EU", lease=2 * HOUR)
+    cheapest, *_ = await program_queries.offers_for(here.deps, prices, await caller(here), request)
+    await here.behaves("hyperstack", "slow")
+    rental = await ask(here.deps, wait_for=5 * HOUR)
+    await here.until(rental, State.PROVISIONING)
+    await here.behaves("*", "nothing_free")
+    await here.until(rental, State.QUEUED)
+    await here.pass_time(10 * MINUTE)
+    paid = sum(row.amount for row in await here.ledger(rental))
+    assert paid > 100_000
+    total = cheapest.at_most + paid + paid // 2
+    await change_token(here.database, total=total)
+    await here.behaves("*", "normal")
+    await here.until(rental, State.READY)
+    async with here.database.read() as tx:
+        assert (await use_of(tx, token, here.now)).spent <= total
 
 
 # --- the key of a machine

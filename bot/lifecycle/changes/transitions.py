@@ -259,9 +259,12 @@ def wait_on(rental: Rental, waitlist_entry: WaitlistEntry) -> Rental:
     """Wait for the next suitable offer, because the last offer has sold out.
 
     If the owner has seen the price of a GPU model, only that model is suitable. If they haven't, every model in
-    their request is suitable.
+    their request is suitable. If an approver has approved the request of a program, only the approved model is.
     """
-    terms = changed(rental.terms, gpu=waitlist_entry.gpu or rental.request.gpu, price=rental.terms.max_rate)
+    gpu = waitlist_entry.gpu or rental.request.gpu
+    if rental.program is not None and rental.approved_by is not None:
+        gpu = rental.terms.gpu
+    terms = changed(rental.terms, gpu=gpu, price=rental.terms.max_rate)
     no_machine = dict.fromkeys(("gpu", "rate", "vendor", "vendor_region"))
     return _queue(rental, **no_machine, waitlist_entry=waitlist_entry, terms=terms)
 

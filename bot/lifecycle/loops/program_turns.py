@@ -23,7 +23,7 @@ from bot.model.attempt import Why
 from bot.model.base import EVER, changed
 from bot.model.event import Event, EventKind
 from bot.model.facts import OfferFacts
-from bot.model.money import cost_at_most
+from bot.model.money import Micros, cost_at_most
 from bot.model.offer import Offer
 from bot.model.person import Person
 from bot.model.quote import Quote, QuoteState
@@ -50,6 +50,8 @@ class _Asker(NamedTuple):
     owner: Person
     use: TokenUse
     """What the token's other rentals use up."""
+    spent: Micros
+    """The most that earlier purchases of the rental can have cost."""
 
     def exceeds(self, offer: Offer, rules: Rules) -> Beyond | None:
         """Return the terms of the token that an offer exceeds. None if it is within the terms.
@@ -68,7 +70,7 @@ class _Asker(NamedTuple):
             rules=rules,
             gpu=offer.gpu,
             rate=offer.rate,
-            total=cost_at_most(offer.rate, billed_span(request.longest, request.kept, rules)),
+            total=self.spent + cost_at_most(offer.rate, billed_span(request.longest, request.kept, rules)),
         )
 
 
@@ -135,7 +137,8 @@ async def _asker(tx: Tx, rental: Rental, now: datetime) -> _Asker:
         name = token.name if token is not None else "The token"
         raise _TokenOver(f"{name} stopped working before a machine was found. Nothing was rented.")
     owner = await tx.people.get(rental.owner, EVER) or Person(id=rental.owner, name=rental.owner)
-    return _Asker(rental, token, owner, await use_of(tx, token, now, without=rental))
+    spent = (await load_snapshot(tx, rental)).spent_at_most(now)
+    return _Asker(rental, token, owner, await use_of(tx, token, now, without=rental), spent)
 
 
 async def _words(tx: Tx, rental: Rental, refusal: GpubotError) -> str:
@@ -150,7 +153,7 @@ async def _rent(tx: Tx, deps: Deps, asker: _Asker, offer: Offer, found: Found) -
 
     Raises Refused, Mistake or TooLate if the rules don't allow the purchase now.
     """
-    rental, token, owner, use = asker
+    rental, token, owner, use, spent = asker
     now, program, entry = deps.clock.now(), rental.program, rental.waitlist_entry
     if token.terms is None or program is None:
         raise ValueError(f"{rental.id} has no token with terms")
@@ -166,12 +169,7 @@ async def _rent(tx: Tx, deps: Deps, asker: _Asker, offer: Offer, found: Found) -
         first=program.ssh_public_key,
     )
     rules = rules_of_token(rules_of_project(deps.rules, rental.project), token.terms, use)
-    spent = (await load_snapshot(tx, rental)).spent_at_most(now)
     proposal = terms_for_offer(rental, offer, rules, spent=spent, team_rate_left=team_rate_left)
-    if proposal.over and not program.beyond_terms:
-        raise Refused(
-            "Together with earlier purchases, it exceeds the terms of the token. Nothing more was rented."
-        )
     after = transitions.buy_for_program(rental, offer, proposal.terms, token.terms.until, now)
     if await budgets_to_ask_about(tx, rental, after, now, deps.rules, owner=owner.name):
         await _ask(tx, deps, rental, offer, Why.OVER_BUDGET)

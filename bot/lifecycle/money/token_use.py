@@ -16,15 +16,20 @@ async def use_of(tx: Tx, token: Token, now: datetime, *, without: Rental | None 
     """Return the parts of a token's terms that its rentals use up. `without` is a current rental to leave out.
 
     If the result decides about a rental, the caller must hold the spending lock. Rentals that now belong to
-    somebody else are left out, and so is what other people pay for a machine.
+    somebody else are left out, and so is what other people pay for a machine. The cost of earlier purchases of
+    `without` is left out as well.
     """
     rentals = [one for one in await rentals_of(tx, token) if without is None or one.id != without.id]
     begun = await tx.rentals.begun_with(token.id, now - DAY)
-    own = None if without is None else without.procuring_since or without.created_at
-    if own in begun:
-        begun.remove(own)
+    charged = await tx.budgets.charged_with(token.id, token.owner)
+    if without is not None:
+        began_at = without.procuring_since or without.created_at
+        if began_at in begun:
+            begun.remove(began_at)
+        own = await tx.budgets.charges_of(without.id)
+        charged -= sum(charge.amount for charge in own if charge.owner == token.owner)
     return TokenUse(
-        spent=await tx.budgets.charged_with(token.id, token.owner) + await _reserved(tx, token, rentals),
+        spent=charged + await _reserved(tx, token, rentals),
         per_hour=sum((one.terms.max_rate for one in rentals if one.state not in UNBOUGHT), Decimal(0)),
         live=tuple(rental.id for rental in rentals),
         begun=tuple(begun),
