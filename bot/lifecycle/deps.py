@@ -100,7 +100,7 @@ class Opened:
 
 @dataclass
 class Door:
-    """The time since which programs can reach this process over its REST API."""
+    """Records since when programs can reach this process over its REST API."""
 
     open_since: datetime | None = None
     """By the bot's clock. None while the process serves no REST API."""

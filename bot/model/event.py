@@ -249,7 +249,7 @@ class EventKind(StrEnum):
     TOKEN_APPROVED = "token_approved"  # noqa: S105
     TOKEN_DENIED = "token_denied"  # noqa: S105
     TOKEN_EXPIRED = "token_expired"  # noqa: S105
-    """The token, or a request for its terms, expired. Machines of the token go on to their ends."""
+    """The token, or a request for its terms, expired. The token's machines keep running until their leases end."""
     TOKEN_STOPPED = "token_stopped"  # noqa: S105
     """Somebody stopped the token and ended its machines, or its owner left."""
     TOKEN_CROWDED = "token_crowded"  # noqa: S105
@@ -355,7 +355,7 @@ def if_admins_decide(event: Event[DecidersFacts]) -> bool:
 
 
 def if_others_decide(event: Event[DecidersFacts]) -> bool:
-    """Return whether approvers or admins were asked to decide, and not the owner."""
+    """Return whether approvers or admins were asked to decide, instead of the owner."""
     return event.facts.admins_decide is not None
 
 
@@ -496,8 +496,8 @@ class Effects(Generic[F]):
     program_knows: Condition[F] = never
     """The condition under which the owner gets no direct message if a program rented the machine.
 
-    The program asked for it, or sees it in the answers of the API. The owner still gets everything that asks for a
-    decision, warns, or was done by another person.
+    The program caused the event itself, or learns of it from the API's answers. The owner still gets each message
+    that asks for a decision, that warns, or that reports the action of another person.
     """
     alert: tuple[To, ...] = ()
     """The people who get an alert: a message that is rendered from the event alone and never edited."""

@@ -1,4 +1,4 @@
-"""The part that all HTTP servers of the bot share: listening, and silence towards malformed requests.
+"""The part that all HTTP servers of the bot share: listening, and empty answers to malformed requests.
 
 aiohttp itself answers requests that it can't parse, and some others. Its answers and log lines repeat parts of
 the request. A malformed header could contain a token, so such requests get an empty answer here, and the log names

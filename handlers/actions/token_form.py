@@ -47,7 +47,7 @@ ABOUT = (
     "get their messages."
 )
 USUALLY = timedelta(days=7)
-"""The time after which the last day of a token is, unless the owner chooses another day."""
+"""The form proposes the day after this time as the last day of a token."""
 AT_ONCE, A_DAY = 2, 6
 _ACCESS = ((Access.RENT, "Rent machines"), (Access.LOOK, "Only look at offers and at your machines"))
 _BEYOND = ((BeyondTerms.REFUSE, "Refuse them"), (BeyondTerms.ASK, "Ask an approver"))
@@ -93,7 +93,7 @@ def form_dialog(
     Args:
         catalog: The GPUs to choose from. If None, the form has a text input for them.
         reader: The owner of the token.
-        token_id: The ID of the token. A new token gets it when its form is submitted, however often that happens.
+        token_id: The ID of the token. A new token gets this ID even if its form is submitted twice.
         terms: The terms that the form shows at first.
         projects: The projects that the owner can charge.
         name: The name of the token whose terms are changed. None for a new token.
@@ -102,7 +102,7 @@ def form_dialog(
     value = TokenValue(token_id=token_id)
     inputs = (
         _project_select(terms.project, projects),
-        _choice(Field.ACCESS, "It may", _ACCESS, terms.access),
+        _choice(Field.ACCESS, "The program may", _ACCESS, terms.access),
         _models(catalog, terms),
         _amount(Field.PER_HOUR, "Most dollars an hour, for all its machines", terms.per_hour, _alone(rules)[0]),
         _amount(Field.TOTAL, "Most dollars in all", in_dollars(terms.total), _alone(rules)[1]),
@@ -128,7 +128,7 @@ def form_dialog(
         named = blocks.text_input(
             Field.TOKEN_NAME,
             "Name",
-            hint="Everyone reads it on its machines, such as: nightly eval",
+            hint="People see this name on the token's machines. Example: nightly eval",
             longest=LONGEST_NAME,
         )
         return blocks.modal(
@@ -141,8 +141,8 @@ def form_dialog(
             value=value,
         )
     effect = (
-        f"*{token_name(name)}*: terms that allow less apply at once. If terms that allow more need an approver, "
-        "the present ones stay in force until somebody decides."
+        f"*{token_name(name)}*: terms that allow less apply at once. If terms that allow more need approval, "
+        "the present terms stay in force until somebody decides."
     )
     return blocks.modal(
         Callback.CHANGE_TOKEN, "Change token", blocks.section(effect), *inputs, submit="Change", value=value
@@ -150,12 +150,12 @@ def form_dialog(
 
 
 def _alone(rules: Rules) -> tuple[str, str]:
-    """Return the hints for the two amounts. They are empty if the limits depend on the project."""
+    """Return the hints for the hourly price and the total. They are empty if the limits depend on the project."""
     if any(project.auto_approve is not None for project in rules.projects.values()):
         return "", ""
     alone = rules.auto_approve
     per_hour, total = limit_per_hour(alone.per_hour), limit(alone.total)
-    return f"More than {per_hour} needs an approver.", f"More than {total} needs an approver."
+    return f"More than {per_hour} needs approval.", f"More than {total} needs approval."
 
 
 def _choice(field: Field, label: str, options: Iterable[tuple[str, str]], chosen: str) -> Json:
@@ -176,14 +176,14 @@ def _project_select(chosen: str, projects: Sequence[str]) -> Json | None:
 
 
 def _models(catalog: Catalog | None, terms: TokenTerms) -> Json:
-    """Return the input for the GPUs. It may be empty, because a token that only looks needs none."""
+    """Return the input for the GPUs. It can be left empty, because a token that can only look needs no GPUs."""
     if catalog is None:
         typed = ", ".join(terms.models)
         hint = "Such as: H100, L40S"
         return blocks.text_input(Field.MODELS, "GPUs", value=typed, hint=hint, longest=400, required=False)
     names = dict.fromkeys([*terms.models, *catalog.gpus])
     options = [option(gpu(name), model_value(name)) for name in names]
-    chosen, hint = [model_value(name) for name in terms.models], "Only a token that rents needs them."
+    chosen, hint = [model_value(name) for name in terms.models], "Not needed if the program may only look"
     return blocks.several(Field.MODELS, "GPUs", options, chosen=chosen, hint=hint, required=False)
 
 
@@ -215,8 +215,8 @@ def secret_dialog(made: tokens.TokenMade, rules: Rules) -> Modal:
 async def open_form(context: Context, interaction: UserInteraction, _: NoValue = NO_VALUE) -> Outcome:
     """Open the form for a new token.
 
-    The token gets its ID now. If the form is submitted again, because the response to the first submission was
-    lost, there is therefore still only one token. Raises Refused if the person isn't allowed to use the bot.
+    The ID of the token is made now. So if the response to the first submission is lost and the person submits the
+    form again, there is still only one token. Raises Refused if the person isn't allowed to use the bot.
     """
     person, deps = interaction.person, context.deps
     check_user(person, deps.rules)
@@ -291,7 +291,7 @@ def changed_text(done: tokens.TokenChanged, reader: Reader) -> str:
     wait = f"The new terms of {name} need approval{f', because {why}' if why else ''}. {asked}"
     until = "It won't work until somebody approves them."
     if token.terms is not None:
-        until = f"Until somebody decides, the present terms apply, and it {terms_text(token.terms, times)}."
+        until = f"Until somebody decides, the present terms apply, and the token {terms_text(token.terms, times)}."
     return join(wait, until)
 
 

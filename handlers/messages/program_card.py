@@ -146,7 +146,7 @@ def _cost(details: RentalDetails) -> str:
     nothing = cost_nothing_text(details)
     if nothing or settled(details):
         return nothing or f"It cost {receipt(details)}"
-    return f"It has cost {so_far(details.spent)}. A machine that it didn't need is still being deleted."
+    return f"It has cost {so_far(details.spent)}. A machine that wasn't needed is still being deleted."
 
 
 def _stopped(details: RentalDetails, times: Times) -> str:

@@ -28,7 +28,7 @@ from bot.model.token import (
 )
 from bot.policy.buying.budgets import rules_of_project, say_month
 from bot.policy.team.rules import Rules
-from bot.policy.team.token_terms import over_limits_of, total_left
+from bot.policy.team.token_terms import UNUSED_FOR, over_limits_of, total_left
 from handlers.ids import NO_VALUE, Action, TokenValue, TokenVersionValue
 from handlers.messages.writers import AlertContext, alert
 from handlers.phrases import blocks
@@ -143,7 +143,7 @@ def _exceeded(terms: TokenTerms, rules: Rules) -> str:
 
 
 def _over_limits(terms: TokenTerms, rules: Rules) -> list[tuple[str, str]]:
-    """Return the amounts that are too high for a token without an approver, each with its limit."""
+    """Return the amounts of these terms that need an approver, each with the limit that it exceeds."""
     over, alone = over_limits_of(terms, rules), rules_of_project(rules, terms.project).auto_approve
     amounts = {
         Over.PER_HOUR: (limit_per_hour(terms.per_hour), limit_per_hour(alone.per_hour)),
@@ -153,7 +153,7 @@ def _over_limits(terms: TokenTerms, rules: Rules) -> list[tuple[str, str]]:
 
 
 def _always(terms: TokenTerms, rules: Rules) -> str:
-    """Return the requests that always need approval, if the token can make such requests. Otherwise empty."""
+    """Return a phrase about the GPUs that always need approval. Empty if the terms name none of them."""
     return f"{always_asked(rules)} always need approval" if Over.ALWAYS in over_limits_of(terms, rules) else ""
 
 
@@ -165,7 +165,7 @@ def wants_text(token: Token, terms: TokenTerms, names: Mapping[str, str]) -> str
 
 
 def stopped_text(token: Token, rentals: Sequence[Rental], times: Times) -> str:
-    """Return the sentences that answer a person who has stopped a token. `rentals` are those that end with it."""
+    """Return the answer to a person who has stopped a token. `rentals` are the rentals that end with the token."""
     waits = [one for one in rentals if one.lease is not None and one.lease.graceful_destroy is not None]
     ending = [one for one in rentals if one.state is State.DESTROYING and one not in waits]
     latest = max((one.running_lease.ends_at for one in waits), default=None)
@@ -262,7 +262,7 @@ class TokenContext(NamedTuple):
 
     token: Token
     version: int
-    """The number of the request for terms that this message is about. It may no longer be pending."""
+    """The number of the request for terms that this message is about. This request may no longer be pending."""
     names: Mapping[str, str]
     """The display names of the people whom the message mentions, by Slack ID."""
     reader: Reader
@@ -291,7 +291,7 @@ class TokenContext(NamedTuple):
 def approval(context: TokenContext) -> Rendered:
     """Render the message that asks the approvers about the terms of a token.
 
-    Once somebody has decided, the message shows the decision.
+    Once the request is no longer open, the message shows the decision, or the reason why there was none.
     """
     token, asked, times = context.token, context.asked, context.reader.times
     if asked is None:
@@ -302,7 +302,7 @@ def approval(context: TokenContext) -> Rendered:
         money, month = say_at_most(max(context.budget.free, 0)), say_month(context.budget.balance.month)
         left = f"{scope_name(context.budget.balance.scope, {})} has {money} left in {month}"
     if before is not None:
-        old = f"Until somebody decides, the present terms apply, and it {terms_text(before, times)}."
+        old = f"Until somebody decides, the present terms apply, and the token {terms_text(before, times)}."
     beyond = "ask an approver" if terms.beyond is BeyondTerms.ASK else "are refused"
     exceeds, expires = _exceeded(terms, context.reader.rules), f"expires {times.at_time(asked.expires_at)}"
     return blocks.of_parts(
@@ -342,7 +342,7 @@ def _decision(context: TokenContext) -> str:
     """Return the text that replaces a question to the approvers that is no longer open."""
     token, decided, times = context.token, context.token.decided, context.reader.times
     if token.next_version > context.version + 1:
-        return f"{context.owner} changed the request for {context.name}. A newer message of mine shows it."
+        return f"{context.owner} changed the request for {context.name}. A newer message shows the new request."
     if decided is None or decided.version != context.version:
         return f"{context.name} no longer needs a decision."
     if token.state is TokenState.STOPPED and token.over_at == decided.at:
@@ -385,7 +385,7 @@ def _denied(context: AlertContext[TokenFacts]) -> Rendered:
 
 _WHY_EXPIRED: Mapping[TokenEnd | None, str] = {
     TokenEnd.LAST_DAY: "its last day is over",
-    TokenEnd.UNUSED: "no program has used it for a while",
+    TokenEnd.UNUSED: f"no program has used it for {UNUSED_FOR.days} days",
     TokenEnd.UNDECIDED: "nobody approved it in time",
     TokenEnd.OWNER_LEFT: "its owner left the workspace",
 }
@@ -400,7 +400,11 @@ def _expired(context: AlertContext[TokenFacts]) -> Rendered:
         return blocks.message(f"{undecided} Its present terms stay in force.")
     why = _WHY_EXPIRED.get(facts.why, "")
     expired = f"Your token {name} has expired{f', because {why}' if why else ''}."
-    machines = "" if facts.why is TokenEnd.UNDECIDED else "Machines that it rented keep running until their ends."
+    machines = (
+        ""
+        if facts.why is TokenEnd.UNDECIDED
+        else "Machines that were rented with it keep running until their leases end."
+    )
     return blocks.with_buttons(join(expired, machines), new_button())
 
 

@@ -113,7 +113,7 @@ A token lets a program rent for you without a click, within these terms. You pay
       and you get their messages.
 Name: ()
 Project: (No project) | vision
-It may: (Rent machines) | Only look at offers and at your machines
+The program may: (Rent machines) | Only look at offers and at your machines
 GPUs: H100 | A100
 Most dollars an hour, for all its machines: (10.00)
 Most dollars in all: (100.00)
@@ -134,10 +134,10 @@ def test_the_form_for_a_change_shows_the_present_terms() -> None:
     form = form_dialog(CATALOG, reading(NOW, ANA), ID, terms, projects=(), name="nightly *eval*")
     assert dialog(form, NOW) == snapshot("""\
 == Change token ==
-*nightly *eval**: terms that allow less apply at once. If terms that allow more need an approver,
-      the present ones stay in force until somebody decides.
+*nightly *eval**: terms that allow less apply at once. If terms that allow more need approval, the
+      present terms stay in force until somebody decides.
 Project: No project | (vision)
-It may: (Rent machines) | Only look at offers and at your machines
+The program may: (Rent machines) | Only look at offers and at your machines
 GPUs: (H100) | (GONE GPU) | A100
 Most dollars an hour, for all its machines: (5.00)
 Most dollars in all: (200.00)
@@ -202,8 +202,8 @@ Changed: nightly eval can rent H100 or L40S until Dec 14 for up to $5.00/h and $
 once, 6 a day, 4 h each.
 
 The new terms of nightly eval need approval, because $300.00 is over the limit of $100.00. I've
-asked Ben for approval. Until somebody decides, the present terms apply, and it can rent H100 or
-L40S until Dec 14 for up to $5.00/h and $200.00 in all: 2 at once, 6 a day, 4 h each.
+asked Ben for approval. Until somebody decides, the present terms apply, and the token can rent H100
+or L40S until Dec 14 for up to $5.00/h and $200.00 in all: 2 at once, 6 a day, 4 h each.
 
 The new terms of nightly eval need approval, because $200.00 is over the limit of $100.00. I've
 asked Ben for approval. It won't work until somebody approves them.
@@ -300,8 +300,8 @@ Ana wants *nightly eval* to rent H100 or L40S for vision by itself. <@U0BEN>
       Last day: Dec 14.
 # Approve new terms of up to $200.00?
 Ana wants *nightly eval* to rent H100 or L40S by itself. Until somebody decides, the present terms
-      apply, and it can rent H100 or L40S until Dec 14 for up to $5.00/h and $200.00 in all: 2 at
-      once, 6 a day, 4 h each.
+      apply, and the token can rent H100 or L40S until Dec 14 for up to $5.00/h and $200.00 in all:
+      2 at once, 6 a day, 4 h each.
 | Price: up to $5.00/h
 | Machines: 2 at once, 6 a day, 4 h each
 | Last day: Dec 14
@@ -348,7 +348,7 @@ The request for nightly eval (Ana) was withdrawn yesterday at 10:30.
 
 nightly eval (Ana) was stopped by Ben yesterday at 10:30, before anybody decided.
 
-Ana changed the request for nightly eval (Ana). A newer message of mine shows it.
+Ana changed the request for nightly eval (Ana). A newer message shows the new request.
 """)
     assert all(each.closed for each in shown)
 
@@ -463,8 +463,8 @@ Ben declined your token nightly eval: "use the queue". Its secret will never wor
 
 Ben declined the new terms of your token nightly eval. Its present terms stay in force.
 
-Your token nightly eval has expired, because its last day is over. Machines that it rented keep
-      running until their ends.
+Your token nightly eval has expired, because its last day is over. Machines that were rented with it
+      keep running until their leases end.
 [New token]
 
 Your token nightly eval has expired, because nobody approved it in time.

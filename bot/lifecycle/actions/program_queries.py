@@ -1,6 +1,6 @@
-"""What programs see with a token: its rentals, the current ones of its owner, and offers.
+"""Queries of programs with a token: its own rentals, the current rentals of its owner, and offers.
 
-Rentals of other people are unknown to a token: an error never says whether such a rental exists.
+Programs can't find out about other people's rentals: an error never says whether such a rental exists.
 """
 
 from __future__ import annotations

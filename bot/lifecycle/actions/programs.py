@@ -1,8 +1,8 @@
-"""What programs do with a token: rent, extend and release machines, and send heartbeats.
+"""The actions of programs with a token: rent, extend and release machines, and send heartbeats.
 
-The token stands in for a click of its owner. The code and the rules are those of people's actions; only the limits
-`auto_approve` and `approval.always` are replaced by the terms of the token. Rentals of other tokens and of people
-can't be changed with a token: an error never says whether such a rental exists.
+The token takes the place of a click by its owner. The code and the rules are those of people's actions; only the
+limits `auto_approve` and `approval.always` are replaced by the terms of the token. Rentals of other tokens and of
+people can't be changed with a token: an error never says whether such a rental exists.
 """
 
 from __future__ import annotations
@@ -511,8 +511,8 @@ async def note_heartbeat(deps: Deps, caller: Caller, rental_id: str) -> Rental:
     Usually, only the time is written, and the rental gets no new version. The rental's step reads the time when it
     would otherwise find the heartbeat lost.
 
-    If the heartbeat was lost, this function also restores the end of the lease. The next step could do this as
-    well. But a step that is about to end the machine could then still write its result.
+    If the heartbeat was lost, this function also restores the end of the lease. The rental's next step could do
+    this instead. But then, a step that is about to end the machine could still write its result.
 
     Raises:
         UnknownRental: The token has no such rental.

@@ -1,4 +1,4 @@
-"""API tokens: their owners make, change and stop them; approvers decide about their terms; programs use them.
+"""API tokens: owners make, change and stop them, approvers decide about their terms, and programs use them.
 
 Programs send the secret of a token with every request. `caller_of` finds the token. Everything that a program then
 does is an action of its owner, so the code of these actions checks the same rules as for people.
@@ -51,7 +51,7 @@ from store.db import Tx
 MOST_TOKENS = 20
 """The maximum number of tokens that a person can have at once."""
 NOTE_USE_EVERY = timedelta(minutes=1)
-"""The precision with which the last use of a token is stored. A busy program would otherwise cause many writes."""
+"""The shortest time between two writes of a token's last use. A busy program would otherwise cause many writes."""
 
 # --- what a program sends
 

@@ -1,7 +1,7 @@
 """Rents an offer for the waiting rental of a program, asks an approver about it, or ends the rental.
 
-This is the part of the waitlist's loop (waitlist.py) that is about programs. Here the terms of the token decide,
-together with all other rules, because a price is known only now.
+This is the part of the waitlist's loop (waitlist.py) for the rentals of programs. An offer's price is known only
+now, so the terms of the token and all other rules are checked here.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from store.db import Tx
 
 
 class _Asker(NamedTuple):
-    """The token of a program's rental, with everything that decides about an offer."""
+    """The rental of a program and its token, with everything that is needed to decide about an offer."""
 
     rental: Rental
     token: Token
@@ -56,8 +56,9 @@ class _Asker(NamedTuple):
     def exceeds(self, offer: Offer, rules: Rules) -> Beyond | None:
         """Return the terms of the token that an offer exceeds. None if it is within the terms.
 
-        The end of the lease is computed as it was when the request arrived. If the lease begins later, it is cut
-        at the end of the token's last day, instead of being refused for the time that the search took.
+        The end of the lease is computed from the time at which the request arrived. If the lease then begins
+        later, it is shortened to end on the token's last day. Otherwise, the time that the search took could lead
+        to a refusal.
         """
         request = self.rental.request
         return beyond(
@@ -87,7 +88,9 @@ class Found(NamedTuple):
 
 
 async def serve(tx: Tx, deps: Deps, waiter: Waiter, found: Found) -> Offer | None:
-    """Take the turn of a program's rental. Return the offer whose purchase was started, if any.
+    """Decide about the offers that were found for a program's rental, and carry the decision out.
+
+    Returns the offer whose purchase was started, if any.
 
     If the rules or the terms of the token don't allow the purchase, the rental ends as refused. With `wait_for`,
     it keeps waiting instead.
@@ -128,7 +131,7 @@ class _TokenOver(Refused):
 
 
 async def _asker(tx: Tx, rental: Rental, now: datetime) -> _Asker:
-    """Load what decides about an offer. Raises Refused if the token no longer works."""
+    """Load the data that decides about an offer. Raises Refused if the token no longer works."""
     token = await tx.tokens.get(rental.token_id or "")
     if token is None or token.terms is None or not works(token, now) or token.terms.until - now < LEAST_TIME:
         name = token.name if token is not None else "The token"
@@ -144,7 +147,9 @@ async def _words(tx: Tx, rental: Rental, refusal: GpubotError) -> str:
 
 
 async def _rent(tx: Tx, deps: Deps, asker: _Asker, offer: Offer, found: Found) -> Offer | None:
-    """Start to buy an offer, on the terms for this offer. None if an approver is asked first because of a budget.
+    """Start to buy an offer, with the terms for this offer.
+
+    Returns the offer. None if an approver is asked first because of a budget.
 
     Raises Refused, Mistake or TooLate if the rules don't allow the purchase now.
     """
@@ -184,7 +189,10 @@ async def _rent(tx: Tx, deps: Deps, asker: _Asker, offer: Offer, found: Found) -
 
 
 async def _ask(tx: Tx, deps: Deps, rental: Rental, offer: Offer, why: Why) -> None:
-    """Ask an approver about an offer. If it is approved, another search looks for an offer within its terms."""
+    """Ask an approver about an offer.
+
+    After the approval, another search looks for an offer within the approved terms.
+    """
     snapshot = await load_snapshot(tx, rental)
     asked = await ask_again(tx, snapshot, why, now=deps.clock.now(), rules=deps.rules, offer=offer)
     await apply(tx, deps, Change(rental, asked.rental, asked.events))

@@ -304,7 +304,7 @@ async def _rent(
 async def _serve_program(
     tx: Tx, deps: Deps, waiter: Waiter, usable: Sequence[Offer], offers: tuple[Offer, ...], *, confirmed: bool
 ) -> Offer | None:
-    """Take the turn of a program's rental. Return the offer whose purchase was started, if any.
+    """Decide about the offers for a program's rental. Return the offer whose purchase was started, if any.
 
     Args:
         usable: The offers that the rental can use, cheapest first.

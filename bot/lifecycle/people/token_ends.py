@@ -1,4 +1,4 @@
-"""Ends tokens that nobody stops: their time is over, no program uses them, or their owner left the workspace."""
+"""Ends tokens whose time is over, which no program uses, or whose owner left the workspace."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from store.db import Tx
 async def expire_tokens(deps: Deps) -> None:
     """End the tokens whose time is over, and drop requests for terms that nobody has decided in time.
 
-    The machines of such a token go on to the ends of their leases. Its rentals that still wait for an offer or a
+    The machines of such a token keep running until their leases end. Its rentals that still wait for an offer or a
     decision are withdrawn. If only a request for other terms expires, the token keeps its present terms.
 
     Raises StoreBusy if the store doesn't accept the changes.

@@ -1,8 +1,8 @@
 """Rules for the rentals that programs request with a token. No I/O.
 
-The request of a program becomes a rental that waits for an offer, like a person's "Rent it for me". These rules
-say which requests a program can make, how long its rental waits, and which offer is rented. What exceeds the terms
-of a token is decided in bot/policy/team/token_terms.py.
+A program's request becomes a rental that waits for an offer, as after a person's click on "Rent it for me". These
+rules decide which requests a program can make, how long its rental waits, and which offer is rented. Whether a
+request exceeds the terms of its token is decided in bot/policy/team/token_terms.py.
 """
 
 from __future__ import annotations
@@ -53,12 +53,12 @@ SHOWN_KEY = 100
 MOST_A_MINUTE = 6
 """The number of rentals that a token can make within a minute, whatever becomes of them.
 
-Each of them queries the market and is shown in the home channel. The number is that of a person's searches.
+Each of these rentals queries the market, and can appear in the home channel. People can search as often.
 """
 CROWDED_AFTER = 5
-"""The number of requests within CROWDED_WITHIN that are refused before the token's owner is notified.
+"""The number of refused requests within CROWDED_WITHIN after which the token's owner is notified.
 
-A program that asks once too often, and then waits, is no reason for a message.
+If a program asks once too often and then waits, this is no reason for a message.
 """
 CROWDED_WITHIN = timedelta(minutes=1)
 CROWDED_AGAIN = timedelta(hours=1)
@@ -69,7 +69,10 @@ CROWDED_AGAIN = timedelta(hours=1)
 
 
 def check_request(request: Request, terms: TokenTerms) -> None:
-    """Refuse what a program can't ask for: a start time, teammates, or another project. Raises Mistake."""
+    """Refuse a request with parts that programs can't ask for. Raises Mistake.
+
+    These are a start time, teammates, and a project other than that of the token's terms.
+    """
     if request.starts_at is not None:
         raise Mistake("A program can't name a start time. Nothing was rented. Ask when the machine is needed.")
     if request.teammates:
@@ -113,8 +116,9 @@ def entry_of_program(
 def first_terms(request: Request, rules: Rules, free: Micros | None = None) -> Proposal:
     """Return the terms with which the rental of a program waits for an offer, before any price is known.
 
-    They are as high as the request, the token and the budgets allow, so that budgets reserve enough for any offer
-    that can be rented. When an offer is found, they are replaced by the terms for this offer (`terms_for_offer`).
+    The terms are as high as the request, the token and the budgets allow, so that budgets reserve enough for any
+    offer that can be rented. When an offer is found, they are replaced by the terms for this offer
+    (`terms_for_offer`).
 
     Args:
         request: The request. Its highest price, if it has one, was computed from its total.
@@ -178,7 +182,7 @@ def key_in_use(rental: Rental) -> KeyInUse:
 
 
 def refusal_words(error: GpubotError, owner: str) -> str:
-    """Return the message of an error as a program reads it, without commands that people type in Slack.
+    """Return the message of an error for a program, without commands that people type in Slack.
 
     `owner` is the name of the token's owner.
     """

@@ -51,7 +51,7 @@ UNUSED_FOR = timedelta(days=14)
 SHOWN = 5
 """The maximum number of keys in a sentence about a token's rentals."""
 _LEAST = Decimal("0.000001")
-"""The lowest limit that `AutoApprove` accepts. It stands for nothing."""
+"""The lowest limit that `AutoApprove` accepts. It is used if nothing is left, because 0 isn't accepted."""
 
 
 # --- the terms themselves
@@ -181,7 +181,10 @@ def is_tighter(new: TokenTerms, old: TokenTerms) -> bool:
 
 
 def idle_since(token: Token) -> datetime:
-    """Return the time since which no program has used a token. Before the first use, since when it works."""
+    """Return the time since which no program has used a token.
+
+    Before the first use, this is the time at which the token began to work.
+    """
     works_since = token.decided.at if token.approved_by is not None and token.decided is not None else None
     return token.last_used_at or works_since or token.created_at
 
@@ -208,7 +211,10 @@ def works(token: Token, now: datetime) -> bool:
 
 
 def end_of(token: Token, now: datetime) -> TokenEnd | None:
-    """Return the reason why a token is over by now, although it is stored as one that isn't. None if it isn't."""
+    """Return the reason why a token has ended, even if this isn't stored yet. None if it hasn't ended.
+
+    Also None if the end is already stored.
+    """
     if token.state is TokenState.ASKED:
         expired = token.requested is None or token.requested.expires_at <= now
         return TokenEnd.UNDECIDED if expired else None
@@ -233,8 +239,8 @@ def per_hour_left(terms: TokenTerms, use: TokenUse) -> Decimal:
 def rules_of_token(rules: Rules, terms: TokenTerms, use: TokenUse) -> Rules:
     """Return the team's rules for a rental of a token.
 
-    The rest of the token's terms takes the place of `auto_approve`, and `approval.always` is left out. The code
-    that decides about a person's rental can therefore decide about this one too.
+    What is left of the token's terms takes the place of `auto_approve`, and `approval.always` is left out. With
+    these rules, the code that decides about people's rentals also decides about the rentals of the token.
     """
     per_hour = per_hour_left(terms, use).quantize(_LEAST, rounding=ROUND_FLOOR)
     left = AutoApprove(per_hour=max(per_hour, _LEAST), total=max(in_dollars(total_left(terms, use)), _LEAST))

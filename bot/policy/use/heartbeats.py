@@ -4,9 +4,9 @@ A program that rented a machine can send heartbeats to show that it is still ali
 heartbeat causes: they choose it in advance, in the terms of the token or with the rental (`WhenLost`). A lost
 heartbeat brings the end of a lease nearer and does nothing else. A heartbeat never makes a lease longer.
 
-A heartbeat is lost if none has arrived for LOST_AFTER. The owner is then notified. If the terms say so, the end of
-the lease moves to one grace period from now after a further END_AFTER, unless the heartbeat is back by then. If it
-comes back before the end, the lease gets its previous end back.
+A heartbeat is lost if none has arrived for LOST_AFTER. The owner is then notified. If the terms say so, and the
+heartbeat isn't back after a further END_AFTER, the end of the lease moves to one grace period after that time. If
+the heartbeat comes back before the new end, the lease gets its previous end back.
 
 These things count as a heartbeat as well:
 
@@ -40,8 +40,8 @@ from bot.policy.use.usage_status import has_report, shows_work
 EVERY = timedelta(minutes=5)
 """The time between two heartbeats of a program.
 
-Each heartbeat is one small write. Sending them more often would only cost more, because nobody learns of a lost
-heartbeat before LOST_AFTER.
+Each heartbeat is one small write. Sending heartbeats more often would only cause more writes, because nobody
+learns of a lost heartbeat before LOST_AFTER.
 """
 LOST_AFTER = timedelta(minutes=20)
 """The time without a heartbeat after which it is lost.
@@ -91,7 +91,7 @@ class Next(NamedTuple):
 
     at: datetime
     act: HeartbeatAct | None = None
-    """None if nothing is to be done at that time except calling `next_step` again."""
+    """None if `next_step` just has to be called again at that time."""
 
 
 def when_lost(rental: Rental) -> WhenLost | None:
@@ -102,8 +102,9 @@ def when_lost(rental: Rental) -> WhenLost | None:
 def is_expected(token: Token | None, owner: Person | None, rules: Rules, now: datetime) -> bool:
     """Return whether the program can and should send heartbeats.
 
-    It can't once its token no longer works, or while the token's owner isn't allowed to use the bot. Once the
-    machine has another owner than the token, nothing is ended because of a decision of the previous owner.
+    A program can't send heartbeats once its token no longer works, or while the token's owner isn't allowed to use
+    the bot. Once the machine and the token have different owners, a decision of the previous owner no longer ends
+    the machine.
 
     Args:
         token: The token with which the machine was rented. None if it isn't known.
@@ -189,7 +190,7 @@ def _before_end(
 
 
 def _last_sign(rental: Rental, samples: Sequence[Sample], rules: Rules) -> tuple[datetime, HeartbeatReturn]:
-    """Return the last time at which the program was alive, and what showed it.
+    """Return the last time at which the program is known to have been alive, and what showed this.
 
     Before the first heartbeat, this is the time at which the machine became ready.
     """
@@ -201,7 +202,10 @@ def _last_sign(rental: Rental, samples: Sequence[Sample], rules: Rules) -> tuple
 
 
 def _jobs_of_root(rental: Rental) -> list[Job]:
-    """Return the jobs that count as heartbeats. The container of another user could forge its jobs."""
+    """Return the jobs that count as heartbeats.
+
+    Jobs of other users don't count, because a container that runs as another user could forge them.
+    """
     return [job for job in rental.jobs.jobs if job.uid == ROOT] if rental.jobs is not None else []
 
 
@@ -224,10 +228,10 @@ def _last_work(rental: Rental, samples: Sequence[Sample], rules: Rules) -> datet
 
 
 def _works_until(when: WhenLost, samples: Sequence[Sample], idle: Idle) -> datetime | None:
-    """Return the time until which a machine isn't ended because its GPUs have worked.
+    """Return the time until which a machine isn't ended, because its GPUs have worked.
 
-    This is `idle.after` after the last reading that shows work. Without such a reading, the result is None, even
-    if the bot can't see how the machine is used. It is also None if the machine ends even if its GPUs work.
+    This is `idle.after` after the last sample that shows work. None if no sample shows work, even if the reason is
+    that the bot can't see how the machine is used. Also None if the machine ends even if its GPUs are working.
     """
     work = [sample.at for sample in samples if shows_work(sample, idle)]
     return work[-1] + idle.after if work and when is not WhenLost.END_IF_BUSY else None
