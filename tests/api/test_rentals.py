@@ -63,7 +63,7 @@ async def test_a_machine_is_searched_bought_used_and_released(api: Api) -> None:
     assert (await api.ask("DELETE", f"rentals/{rental.id}")).status_code == 200
 
 
-async def test_one_key_is_one_machine_for_ever(api: Api) -> None:
+async def test_a_key_never_rents_a_second_machine(api: Api) -> None:
     """The end in the request has passed when it is repeated, so nobody could make this request anew."""
     await api.token()
     request = {"gpu": "H100", "until": (api.world.now + 2 * HOUR).isoformat()}

@@ -98,7 +98,7 @@ async def stopped(here: World) -> None:
 @pytest.mark.parametrize(
     ("before", "database"), [(True, "sqlite"), (False, "sqlite"), (True, "postgresql")], ids=str
 )
-async def test_one_key_is_one_machine_wherever_a_process_dies(
+async def test_a_key_rents_one_machine_wherever_a_process_dies(
     request: pytest.FixtureRequest,
     tmp_path: Path,
     part: Callable[[World], Awaitable[None]],

@@ -400,7 +400,9 @@ async def test_a_step_that_has_decided_to_end_the_machine_yields_to_a_heartbeat(
 
 
 @pytest.mark.parametrize("after", [TOLD + MINUTE, MOVED + MINUTE])
-async def test_keeping_it_for_an_hour_ends_and_asks_nothing(here: World, after: timedelta) -> None:
+async def test_a_machine_that_is_kept_neither_ends_nor_causes_questions_for_an_hour(
+    here: World, after: timedelta
+) -> None:
     """A second click changes nothing. After the hour, the owner is told again and has another 15 minutes."""
     rental = await of_program(here)
     usual = end_of(rental)
@@ -430,7 +432,7 @@ async def test_keeping_it_after_the_heartbeat_is_back_changes_nothing(here: Worl
     assert await carry_out(here.deps, ANA, leasing.KeepDespiteLostHeartbeat(rental.id)) == rental
 
 
-async def test_extending_it_gives_the_usual_end_more_time_and_an_hour_of_peace(here: World) -> None:
+async def test_an_extension_restores_the_usual_end_and_stops_questions_for_an_hour(here: World) -> None:
     rental = await of_program(here)
     usual = end_of(rental)
     await lose(here, rental, MOVED + MINUTE)

@@ -247,7 +247,7 @@ def test_a_job_that_is_no_longer_reported_stops_counting() -> None:
         ),
     ],
 )
-def test_after_the_owner_was_told(
+def test_the_next_step_after_the_owner_was_told(
     rental: Rental, seen: list[Sample], now: datetime, expected: Next | None
 ) -> None:
     assert step(rental, seen, now=now) == expected
@@ -289,7 +289,7 @@ def nearer(when: WhenLost = WhenLost.END, **fields: Any) -> Rental:
         ),
     ],
 )
-def test_after_the_end_has_moved(
+def test_the_next_step_after_the_end_has_moved(
     rental: Rental, seen: list[Sample], since: datetime | None, expected: Next | None
 ) -> None:
     assert step(rental, seen, since) == expected

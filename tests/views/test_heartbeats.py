@@ -120,7 +120,7 @@ def test_the_name_of_the_token_is_escaped() -> None:
     assert unescaped_markup(shown.blocks[0]["text"]["text"]) == []
 
 
-def test_the_first_message_says_what_came_of_it() -> None:
+def test_the_first_message_later_shows_what_has_happened_since() -> None:
     later = lost(), changed(lost(), id=23, at=clock(15, 5))
     assert page(
         direct(lost(), program(lost(), back(), lost_heartbeat=None), clock(14, 6)),
