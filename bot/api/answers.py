@@ -339,7 +339,8 @@ def _over(rental: Rental, state: ProgramState, detail: str, now: datetime) -> st
         case ProgramState.EXPIRED:
             return "Nobody approved the request in time."
         case ProgramState.SOLD_OUT if why is Why.OUTAGE:
-            return f"Nothing was rented: {_ended_because(rental, why)}."
+            # Compute Clear may have been down, or the bot itself.
+            return "Nothing was rented, because Compute Clear couldn't be searched in time."
         case ProgramState.SOLD_OUT if rental.waitlist_entry is not None and rental.waitlist_entry.once:
             return "No offer fits this request at the moment. Nothing was rented."
         case ProgramState.SOLD_OUT:

@@ -154,7 +154,6 @@ async def serve(address: str, path: Path | None, outside: Outside, stop: asyncio
         await server.listen(address if path is None else listen(path, SETTING, for_group=True))
     except OSError as error:
         raise Unusable(f"{SETTING}: I can't listen on {address}: {error.strerror}.") from None
-    outside.deps.door.open_since = outside.deps.clock.now()
 
     async def stop_early() -> None:
         await stop.wait()

@@ -143,7 +143,11 @@ def entry(**fields: Any) -> WaitlistEntry:
             "sold_out",
             "No offer fits this request at the moment. Nothing was rented.",
         ),
-        (over(State.FAILED, Why.OUTAGE), "sold_out", "Nothing was rented: Compute Clear isn't responding."),
+        (
+            over(State.FAILED, Why.OUTAGE),
+            "sold_out",
+            "Nothing was rented, because Compute Clear couldn't be searched in time.",
+        ),
         (
             over(State.FAILED, Why.OVER_BUDGET),
             "refused",

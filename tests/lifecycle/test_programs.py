@@ -523,6 +523,19 @@ async def test_a_repeated_extension_adds_nothing(here: World) -> None:
     await here.settle()
 
 
+async def test_an_extension_within_a_flexible_lease_makes_sure_of_that_end(here: World) -> None:
+    """Without it, the machine ends after an hour if it isn't in use."""
+    await add_token(here)
+    rental = await here.until(await ask(here.deps, lease=HOUR, up_to=3 * HOUR), State.READY)
+    ends_at = rental.running_lease.ready_at + 2 * HOUR
+    for _ in range(2):
+        await carry_out(here.deps, ANA, ExtendForProgram(TOKEN, rental.id, until=ends_at))
+    after = await here.rental(rental.id)
+    assert (after.running_lease.ends_at, after.terms) == (ends_at, rental.terms)
+    assert (await here.event_kinds(rental)).count(E.EXTENDED) == 1
+    await here.settle()
+
+
 async def test_a_longer_lease_beyond_the_terms_is_refused_or_asked(here: World) -> None:
     await add_token(here)
     rental = await here.until(await ask(here.deps), State.READY)

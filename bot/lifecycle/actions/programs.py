@@ -411,7 +411,9 @@ class ExtendForProgram(
             )
         ends_at = self.until or rental.lease.ready_at + (self.lease or timedelta(0))
         asked = rental.extension.ends_at if rental.extension is not None else None
-        if ends_at <= rental.lease.last_end or ends_at == asked:
+        # A flexible lease can end before its latest end. The extension then makes sure of the end that it names.
+        ends_by_then = rental.lease.last_end if rental.lease.ends_early else rental.lease.ends_at
+        if ends_at <= ends_by_then or ends_at == asked:
             return rental
         loaded = await Extend(rental.id, ends_at).load(tx, deps, person)
         return await _within_terms(tx, deps, caller, loaded)
@@ -442,7 +444,8 @@ async def _within_terms(tx: Tx, deps: Deps, caller: Caller, asked: AskedLease) -
     # A ready machine counts with what it can still cost, which is less than the total of its terms.
     counted = [one.amount for one in await tx.budgets.reservations(rental.id)]
     counted += [one.amount for one in await tx.budgets.charges_of(rental.id)]
-    more = max(asked.proposal.terms.total - sum(counted), 0)
+    allowed = asked.proposal.terms == rental.terms  # up to the latest end of a flexible lease
+    more = 0 if allowed else max(asked.proposal.terms.total - sum(counted), 0)
     exceeded = beyond_longer_lease(token, caller.person.name, use, rental, asked.ends_at, more=more, now=now)
     if exceeded is not None and not (exceeded.can_ask and terms_of(token).beyond is WhenBeyond.ASK):
         raise _refused(exceeded, "Nothing was changed.")
