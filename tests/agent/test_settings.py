@@ -1,4 +1,4 @@
-"""Where the address and the token come from, and which of them are refused."""
+"""The sources of the address and the token, and the values that are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is let in, what is refused before anything is done, and what is logged."""
+"""Authentication, requests that are refused before anything is done, and the log."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ async def test_a_token_that_may_now_only_look_can_release_but_not_extend(api: Ap
 
 
 async def test_another_token_can_neither_see_nor_end_a_machine(api: Api) -> None:
-    """The answer is that for an unknown ID. The owner's other token sees the machine, but not its address."""
+    """The answer is that for an unknown ID. The owner's other token sees this machine, but not its address."""
     await api.token()
     rental = await api.rented()
     await api.token(BEN, name="of Ben")

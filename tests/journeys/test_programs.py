@@ -220,7 +220,7 @@ def span_of(rental: Any) -> timedelta:
 
 
 async def test_a_key_on_two_replicas_rents_one_machine(stopped_world: World, postgres: Postgres) -> None:
-    """The token's limits hold for both processes together, and a stopped token is dead in both."""
+    """The token's limits apply to both processes together, and a stopped token no longer works in either."""
     world = stopped_world
     first = new_address(world)
     await world.start(GPUBOT_DATABASE_URL=await fresh_postgres(postgres))
@@ -348,7 +348,7 @@ async def agent(world: World, program: Program, arguments: str) -> tuple[int, st
 
 
 async def test_a_script_rents_sends_heartbeats_and_releases_with_the_command_line(stopped_world: World) -> None:
-    """The API listens on a Unix socket. Each exit status says what has become of the request."""
+    """The API listens on a Unix socket. Each exit status stands for an outcome of the request."""
     world = stopped_world
     socket = world.folder / "api.sock"
     world.settings["GPUBOT_API"] = f"unix:{socket}"

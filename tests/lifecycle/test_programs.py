@@ -1,4 +1,4 @@
-"""Programs rent machines with a token: what is rented, refused, asked and returned again."""
+"""Programs rent machines with a token: which requests are rented, refused, approved or found again."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ async def live(here: World) -> list[str]:
 
 
 async def look_once(here: World) -> None:
-    """Run the due searches, but not yet what follows from them."""
+    """Run the due searches, but not the steps that follow from them."""
     async with here.database.write() as tx:
         due = await tx.searches.claim(here.now, 9, 20)
     for search in due:
@@ -95,7 +95,7 @@ async def end_of(here: World, rental: Rental) -> tuple[State, Why | None, str]:
 
 
 async def test_a_program_gets_a_machine_on_the_terms_of_the_offer(here: World) -> None:
-    """The rental first reserves the most that the terms allow, and then what the offer can cost."""
+    """The rental first reserves the most that the terms allow, and then the most that the offer can cost."""
     await add_token(here)
     waits = await ask(here.deps, max_total=micros(Decimal(20)))
     assert (waits.state, waits.terms.total <= 20_000_000) == (State.QUEUED, True)
@@ -111,7 +111,7 @@ async def test_a_program_gets_a_machine_on_the_terms_of_the_offer(here: World) -
 
 
 async def test_limits_of_people_do_not_count_but_those_of_the_token_do(here: World) -> None:
-    """8 GPUs cost more than `auto_approve` allows. The token's terms stand in for it."""
+    """8 GPUs cost more than `auto_approve` allows, but the token's terms take the place of this limit."""
     await add_token(here, per_hour=Decimal(50))
     assert (await here.until(await ask(here.deps, count=8), State.READY)).approved_by is None
 
@@ -247,7 +247,7 @@ async def test_an_offer_is_refused_if_its_budget_was_used_up_during_the_search(h
 
 
 async def test_searches_of_a_program_do_not_count_as_those_of_its_owner(here: World) -> None:
-    """Its searches count neither as searches of the person nor as machines that the person waits for."""
+    """A program's requests also don't count as machines for which the person waits."""
     use(here, waiting=changed(here.deps.rules.waiting, per_person=1))
     await add_token(here, at_once=4, per_day=20)
     await here.behaves("*", "nothing_free")
@@ -295,7 +295,7 @@ async def test_the_search_is_repeated_while_the_market_is_away(here: World) -> N
 
 
 async def test_a_rental_whose_purchases_all_fail_is_sold_out(here: World) -> None:
-    """It tries several offers, as a person's rental does, and never goes back to the waitlist."""
+    """The rental tries several offers, as a person's rental does, and never goes back to the waitlist."""
     await add_token(here)
     await here.behaves("*", "sold_out")
     rental = await here.until(await ask(here.deps), State.EXPIRED)
@@ -456,7 +456,7 @@ async def test_rentals_of_one_search_share_what_is_left_of_the_terms(here: World
 
 
 async def test_earlier_purchases_of_a_rental_count_once_towards_the_total(here: World) -> None:
-    """The first machine never starts, and its vendor charges it."""
+    """The first machine never starts, but its vendor bills it."""
     token = await add_token(here)
     prices = Prices.of(here.deps.market, here.clock)
     request = Request(gpu="H100", region="EU", lease=2 * HOUR)

@@ -1,4 +1,4 @@
-"""API tokens: made, approved, changed and used by programs; stopped together with their machines."""
+"""API tokens: how they are made, approved, changed, used by programs, and stopped with their machines."""
 
 from __future__ import annotations
 

@@ -259,7 +259,7 @@ def test_terms_of_which_none_is_more_generous_are_tighter(fields: dict[str, Any]
 
 @pytest.mark.parametrize("fields", LOOSER, ids=str)
 def test_one_more_generous_term_makes_a_change_not_tighter(fields: dict[str, Any]) -> None:
-    """This is so although the hourly price and the total are lower at the same time."""
+    """Such a change isn't tighter even if the hourly price and the total are lower at the same time."""
     assert not is_tighter(changed(terms(per_hour=Decimal(1), total=1), **fields), TERMS)
 
 
