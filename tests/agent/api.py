@@ -1,4 +1,4 @@
-"""A small server that speaks the bodies of the REST API and answers as a test tells it to."""
+"""A small server that answers in the format of the REST API, with the answers that a test chooses."""
 
 from __future__ import annotations
 
@@ -140,11 +140,11 @@ class Api:
         self.failures: deque[Failure] = deque()
         """The answers to the next requests, before the rental is shown again."""
         self.refusal: Callable[[str], web.StreamResponse | None] = lambda _: None
-        """Returns an answer for a call that always fails. None if the call doesn't."""
+        """Returns an answer for a call that always fails. None if the call doesn't always fail."""
         self.known_key: str | None = KEY
         """The key of the rental. None if any key finds the rental."""
         self.holds: Callable[[str], asyncio.Event | None] = lambda _: None
-        """Returns an event for a call that isn't answered before it is set."""
+        """Returns an event for a call. The call isn't answered before this event is set."""
         self.rented: dict[str, RentalRequest] = {}
         """The requests for machines, by key."""
         self.seen: list[Seen] = []

@@ -24,7 +24,7 @@ __all__ = ["sqlite_url"]
 
 
 class QuickClock(MovedClock):
-    """A clock whose pauses take no time. It only notes them."""
+    """A clock whose pauses take no time and are only recorded."""
 
     def __init__(self) -> None:
         super().__init__(START)

@@ -1,4 +1,4 @@
-"""Commands that run with heartbeats: what they get, and what happens to their machine."""
+"""Commands that run with heartbeats: the signals that they get, and what happens to their machine."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Child:
         self.argv = ("sh", "-c", f"read status < {self._pipe}; exit $status")
 
     async def exit(self, with_status: int) -> None:
-        """Let the command exit. Before, this waits until the command runs."""
+        """Wait until the command runs, and then let it exit."""
         await asyncio.to_thread(self._pipe.write_text, f"{with_status}\n")
 
 
@@ -43,7 +43,7 @@ def child(tmp_path: Path) -> Child:
 
 
 class NotingScreen(Screen):
-    """A screen that says when it has printed a note."""
+    """A screen with an event that is set once it has printed a note."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -111,7 +111,7 @@ async def test_a_machine_that_has_ended_does_not_end_the_command(
 async def test_heartbeats_go_on_while_the_machine_is_ending(
     api: Api, clock: QuickClock, child: Child, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """If the machine ends because a heartbeat was lost, the next one gives it its previous end back."""
+    """If a machine ends because its heartbeat was lost, the next heartbeat restores the previous end."""
     ready = a_rental(ProgramState.READY)
     api.states = deque([ready, ENDING, ENDING, ready])
     running = asyncio.create_task(with_heartbeats(clock, *child.argv))

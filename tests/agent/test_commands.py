@@ -93,7 +93,7 @@ async def test_a_request_that_is_refused_at_once_has_its_reason(
     assert json.loads(with_json.out)["type"] == f"/problems/{kind}"
 
 
-async def test_without_wait_the_command_says_how_to_go_on(api: Api, cli: Cli) -> None:
+async def test_without_wait_the_command_says_how_to_see_the_rental(api: Api, cli: Cli) -> None:
     api.states = deque([a_rental(SEARCHING)])
     assert (await cli(*RENT))[:2] == snapshot(
         (
@@ -137,7 +137,7 @@ async def test_an_unclear_answer_says_how_to_find_the_rental(cli: Cli, monkeypat
     )
 
 
-async def test_all_that_a_request_can_say_is_sent(api: Api, cli: Cli, tmp_path: Path) -> None:
+async def test_every_field_of_a_request_is_sent(api: Api, cli: Cli, tmp_path: Path) -> None:
     public = tmp_path / "id.pub"
     public.write_text("ssh-ed25519 AAAA ana@laptop\n")
     more = ("--wait-for", "30m", "--heartbeat", "--setup", "torch", "--note", "eval 7", "--ssh-key", str(public))

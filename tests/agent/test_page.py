@@ -1,4 +1,4 @@
-"""docs/agents.md: its tables name what the command line has, and its scripts can be run."""
+"""docs/agents.md: its tables list the commands and statuses that exist, and its scripts can be run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the address and the token come from, and which of them are refused."""
+"""The sources of the address and the token, and the values that are refused."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_the_environment_comes_before_the_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o620])
-def test_a_file_that_others_can_open_is_read_by_nobody(tmp_path: Path, mode: int) -> None:
+def test_a_file_that_others_can_open_is_not_read(tmp_path: Path, mode: int) -> None:
     file = the_file(tmp_path, f"GPUBOT_TOKEN={SECRET}", mode)
     with pytest.raises(Mistake, match=f"Then type: chmod 600 {file}"):
         read_settings({"GPUBOT_API_URL": URL}, file)
@@ -46,7 +46,7 @@ def test_a_file_that_others_can_open_is_read_by_nobody(tmp_path: Path, mode: int
         ({"GPUBOT_API_URL": URL, "GPUBOT_TOKEN": f"{SECRET}\r\nX: y"}, "GPUBOT_TOKEN isn't a complete token."),
     ],
 )
-def test_what_is_missing_or_wrong_is_named_without_the_token(
+def test_a_missing_or_wrong_setting_is_named_without_the_token(
     tmp_path: Path, environment: dict[str, str], message: str
 ) -> None:
     with pytest.raises(Mistake, match=message) as error:

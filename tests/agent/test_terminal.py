@@ -1,4 +1,4 @@
-"""What a person sees who runs the commands at a terminal."""
+"""The output of the commands at a terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The words in which programs read about their rentals."""
+"""The sentences with which the API describes rentals to programs."""
 
 from __future__ import annotations
 

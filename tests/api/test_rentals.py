@@ -1,4 +1,4 @@
-"""What programs do with rentals: ask, find again, extend, beat and release."""
+"""Requests of programs about rentals: make, find, extend and release them, and send heartbeats."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ async def test_a_machine_is_searched_bought_used_and_released(api: Api) -> None:
     assert (await api.ask("DELETE", f"rentals/{rental.id}")).status_code == 200
 
 
-async def test_one_key_is_one_machine_for_ever(api: Api) -> None:
+async def test_a_key_never_rents_a_second_machine(api: Api) -> None:
     """The end in the request has passed when it is repeated, so nobody could make this request anew."""
     await api.token()
     request = {"gpu": "H100", "until": (api.world.now + 2 * HOUR).isoformat()}
@@ -85,7 +85,7 @@ async def test_one_key_is_one_machine_for_ever(api: Api) -> None:
 
 
 def test_the_hash_of_a_request_never_changes() -> None:
-    """It is stored with the rental: a request that is repeated after an upgrade must find its rental."""
+    """The hash is stored with the rental: a request that is repeated after an upgrade must find its rental."""
     body = RentalRequest.model_validate({**H100, "max_total": "20", "wait_for": "3h", "note": "run 7"})
     assert fingerprint(body) == "5e37630c216b9a54a0ec5987a01033e99c56365f7ca419d3518dda786ab8cb52"
     assert fingerprint(body.model_copy(update={"reuse": True, "count": 1})) == fingerprint(body)

@@ -1,4 +1,4 @@
-"""Who is let in, what is refused before anything is done, and what is logged."""
+"""Authentication, requests that are refused before anything is done, and the log."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ async def test_a_token_that_may_only_look_rents_nothing(api: Api) -> None:
     assert (await api.ask("GET", "rentals")).json() == {"rentals": []}
 
 
-async def test_a_token_that_may_only_look_any_more_can_release_its_machine_but_not_extend_it(api: Api) -> None:
+async def test_a_token_that_may_now_only_look_can_release_but_not_extend(api: Api) -> None:
     await api.token()
     rental = await api.rented()
     terms = changed((await token_for(api.world.deps, ANA, "token1")).token.newest_terms, access=Access.LOOK)
@@ -111,7 +111,7 @@ async def test_a_token_that_may_only_look_any_more_can_release_its_machine_but_n
 
 
 async def test_another_token_can_neither_see_nor_end_a_machine(api: Api) -> None:
-    """The answer is that for an unknown ID. The owner's other token sees the machine, but not its address."""
+    """The answer is that for an unknown ID. The owner's other token sees this machine, but not its address."""
     await api.token()
     rental = await api.rented()
     await api.token(BEN, name="of Ben")
@@ -317,7 +317,7 @@ async def test_an_address_in_use_is_reported_in_plain_words(api: Api) -> None:
             pass
 
 
-async def test_a_stop_answers_all_waiting_requests_at_once(api: Api) -> None:
+async def test_when_the_server_stops_all_waiting_requests_are_answered_at_once(api: Api) -> None:
     secret = await api.token()
     rental = await api.rented()
     stop, port = asyncio.Event(), free_port()

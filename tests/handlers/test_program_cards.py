@@ -1,4 +1,4 @@
-"""The line about a program's rental in Slack: when it is posted, and when the channel is spared."""
+"""The line about a program's rental in Slack: when it is posted, and when it isn't."""
 
 from __future__ import annotations
 

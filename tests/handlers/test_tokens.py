@@ -257,7 +257,7 @@ async def test_an_approver_denies_the_terms_with_a_reason(tmp_path: Path) -> Non
         assert await tokens(ours) == []
 
 
-async def test_the_owner_cannot_approve_the_own_token(tmp_path: Path) -> None:
+async def test_owners_cannot_approve_their_own_tokens(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
         secret = await make(ours, BEN, total="200")
         await ours.deliver()

@@ -119,7 +119,7 @@ class _Stored:
 
 
 def _each_event_has_one_reply(rental: Rental, events: list[Event], messages: list[dict[str, Any]]) -> None:
-    """A program's rental is one line, so its thread has only what is said nowhere else."""
+    """A program's rental is one line, so its thread has only facts that no other message states."""
     replies = Counter(m["event_id"] for m in messages if m["kind"] == "thread" and m["rental_id"] == rental.id)
     told = [one for one in events if rental.program is None or one.effects.only_in_thread]
     assert replies == Counter(event.id for event in told if event.effects.thread(event))

@@ -107,7 +107,7 @@ def test_teammates_of_a_programs_machine_get_their_usual_messages() -> None:
     assert ready == last == (BEN.id,)
 
 
-def test_the_thread_of_a_programs_card_gets_only_what_nothing_else_says() -> None:
+def test_the_thread_of_a_programs_card_gets_only_facts_that_no_other_message_states() -> None:
     replies = {}
     for one in (OF_ANA, OF_PROGRAM):
         events = [event(kind, **({"why": Why.NO_ANSWER} if kind is E.ACCEPTED else {})) for kind in E]

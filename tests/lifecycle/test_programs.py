@@ -1,4 +1,4 @@
-"""Programs rent machines with a token: what is rented, refused, asked and returned again."""
+"""Programs rent machines with a token: which requests are rented, refused, approved or found again."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ async def live(here: World) -> list[str]:
 
 
 async def look_once(here: World) -> None:
-    """Run the due searches, but not yet what follows from them."""
+    """Run the due searches, but not the steps that follow from them."""
     async with here.database.write() as tx:
         due = await tx.searches.claim(here.now, 9, 20)
     for search in due:
@@ -95,7 +95,7 @@ async def end_of(here: World, rental: Rental) -> tuple[State, Why | None, str]:
 
 
 async def test_a_program_gets_a_machine_on_the_terms_of_the_offer(here: World) -> None:
-    """The rental first reserves the most that the terms allow, and then what the offer can cost."""
+    """The rental first reserves the most that the terms allow, and then the most that the offer can cost."""
     await add_token(here)
     waits = await ask(here.deps, max_total=micros(Decimal(20)))
     assert (waits.state, waits.terms.total <= 20_000_000) == (State.QUEUED, True)
@@ -111,7 +111,7 @@ async def test_a_program_gets_a_machine_on_the_terms_of_the_offer(here: World) -
 
 
 async def test_limits_of_people_do_not_count_but_those_of_the_token_do(here: World) -> None:
-    """8 GPUs cost more than `auto_approve` allows. The token's terms stand in for it."""
+    """8 GPUs cost more than `auto_approve` allows, but the token's terms take the place of this limit."""
     await add_token(here, per_hour=Decimal(50))
     assert (await here.until(await ask(here.deps, count=8), State.READY)).approved_by is None
 
@@ -168,7 +168,7 @@ async def test_reuse_finds_a_current_rental_with_the_same_arguments(here: World)
         ({}, {"project": "vision"}, "The terms of the token name the project."),
     ],
 )
-async def test_what_is_refused_at_once_uses_up_no_key(
+async def test_a_request_that_is_refused_at_once_uses_up_no_key(
     here: World, terms: dict[str, Any], fields: dict[str, Any], words: str
 ) -> None:
     await add_token(here, **terms)
@@ -197,7 +197,7 @@ async def test_only_a_token_that_works_rents(here: World) -> None:
         await ask(here.deps, token_id="t7")  # noqa: S106
 
 
-async def test_a_pause_and_the_limits_of_the_owner_hold(here: World) -> None:
+async def test_a_pause_and_the_limits_of_the_owner_apply_to_programs(here: World) -> None:
     await add_token(here)
     use(here, limits=Limits(per_person_rentals=1))
     await here.get()
@@ -235,7 +235,7 @@ async def test_an_offer_beyond_a_budget_follows_the_policy(here: World) -> None:
         await ask(here.deps, "run-4")
 
 
-async def test_a_budget_that_is_gone_by_the_time_of_the_offer_refuses_it(here: World) -> None:
+async def test_an_offer_is_refused_if_its_budget_was_used_up_during_the_search(here: World) -> None:
     await add_token(here)
     use(here, budgets=Budgets(person=Decimal(50), over=WhenOver.REFUSE))
     rental = await ask(here.deps)
@@ -246,8 +246,8 @@ async def test_a_budget_that_is_gone_by_the_time_of_the_offer_refuses_it(here: W
     assert "and Ana has only $1.00 left in November" in words
 
 
-async def test_a_program_uses_up_nothing_of_its_owners_own_requests(here: World) -> None:
-    """Its searches count neither as searches of the person nor as machines that the person waits for."""
+async def test_searches_of_a_program_do_not_count_as_those_of_its_owner(here: World) -> None:
+    """A program's requests also don't count as machines for which the person waits."""
     use(here, waiting=changed(here.deps.rules.waiting, per_person=1))
     await add_token(here, at_once=4, per_day=20)
     await here.behaves("*", "nothing_free")
@@ -295,7 +295,7 @@ async def test_the_search_is_repeated_while_the_market_is_away(here: World) -> N
 
 
 async def test_a_rental_whose_purchases_all_fail_is_sold_out(here: World) -> None:
-    """It tries several offers, as a person's rental does, and never goes back to the waitlist."""
+    """The rental tries several offers, as a person's rental does, and never goes back to the waitlist."""
     await add_token(here)
     await here.behaves("*", "sold_out")
     rental = await here.until(await ask(here.deps), State.EXPIRED)
@@ -429,7 +429,7 @@ async def test_machines_that_were_waited_for_count_on_the_day_they_begin(here: W
     assert second.running_lease.ready_at - first.running_lease.ready_at > 23 * HOUR
 
 
-async def test_terms_that_were_tightened_hold_when_an_offer_is_found(here: World) -> None:
+async def test_terms_that_were_tightened_apply_when_an_offer_is_found(here: World) -> None:
     await add_token(here)
     rental = await ask(here.deps)
     await change_token(here.database, per_hour=Decimal(1))
@@ -437,7 +437,7 @@ async def test_terms_that_were_tightened_hold_when_an_offer_is_found(here: World
     assert (await end_of(here, rental))[:2] == (State.FAILED, Why.NOT_ALLOWED)
 
 
-async def test_nothing_is_bought_with_a_token_that_expired_meanwhile(here: World) -> None:
+async def test_nothing_is_bought_with_a_token_that_expired_during_the_search(here: World) -> None:
     await add_token(here)
     rental = await ask(here.deps)
     await change_token(here.database, state=TokenState.EXPIRED)
@@ -456,7 +456,7 @@ async def test_rentals_of_one_search_share_what_is_left_of_the_terms(here: World
 
 
 async def test_earlier_purchases_of_a_rental_count_once_towards_the_total(here: World) -> None:
-    """The first machine never starts, and its vendor charges it."""
+    """The first machine never starts, but its vendor bills it."""
     token = await add_token(here)
     prices = Prices.of(here.deps.market, here.clock)
     request = Request(gpu="H100", region="EU", lease=2 * HOUR)
@@ -709,7 +709,7 @@ async def test_a_programs_machine_is_neither_given_away_nor_replaced(here: World
     await here.until(await here.destroy(rental, BEN), State.DESTROYED)
 
 
-async def test_once_an_admin_gave_it_another_owner_it_is_a_persons_rental_like_any_other(here: World) -> None:
+async def test_with_another_owner_it_is_a_persons_rental_like_any_other(here: World) -> None:
     await add_token(here)
     rental = await here.until(await ask(here.deps), State.READY)
     await change_owner(here, CLEO, rental, BEN)

@@ -1,4 +1,4 @@
-"""A process dies at each commit of the life of a program's rental, and another one takes over.
+"""A process dies at each commit in the life of a program's rental, and another process takes over.
 
 A process "dies" by refusing every commit from then on. What it has called in the outside world stays done. The
 other process works on the same database with claims of its own. The program repeats its requests, as a client does
@@ -73,7 +73,7 @@ OVER = (State.DESTROYED, State.CANCELLED, State.WITHDRAWN)
 
 
 async def released(here: World) -> None:
-    """Ask, let it be approved, wait for the machine, and release it. Each part can be repeated."""
+    """Ask for a machine, approve the request, wait for the machine, and release it. Each part can be repeated."""
     rental = await ask(here.deps)
     if (await here.until(rental, State.AWAITING_APPROVAL, State.READY, *OVER)).state is State.AWAITING_APPROVAL:
         await here.approve(rental)
@@ -83,7 +83,7 @@ async def released(here: World) -> None:
 
 
 async def stopped(here: World) -> None:
-    """Ask, let it be approved, and stop the token while the machine is bought. Each part can be repeated."""
+    """Ask for a machine, let it be approved, and stop the token during the purchase. Each part can be repeated."""
     with suppress(InvalidToken, TooLate):
         rental = await ask(here.deps)
         waits = await here.until(rental, State.AWAITING_APPROVAL, State.PROVISIONING, *OVER)
@@ -98,7 +98,7 @@ async def stopped(here: World) -> None:
 @pytest.mark.parametrize(
     ("before", "database"), [(True, "sqlite"), (False, "sqlite"), (True, "postgresql")], ids=str
 )
-async def test_one_key_is_one_machine_wherever_a_process_dies(
+async def test_a_key_rents_one_machine_wherever_a_process_dies(
     request: pytest.FixtureRequest,
     tmp_path: Path,
     part: Callable[[World], Awaitable[None]],

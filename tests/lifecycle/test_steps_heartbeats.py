@@ -165,7 +165,7 @@ async def test_without_the_terms_a_lost_heartbeat_ends_nothing(here: World, when
 
 
 async def test_while_its_gpus_work_only_the_owner_is_told(here: World) -> None:
-    """Once the GPUs have rested for half an hour, the owner is told again, and has another 15 minutes."""
+    """Once the GPUs have been idle for half an hour, the owner is told again, and has another 15 minutes."""
     rental = await of_program(here)
     usual = end_of(rental)
     here.machines[rental].use(98)
@@ -201,7 +201,7 @@ async def test_work_that_begins_before_the_end_keeps_the_machine(here: World) ->
 
 
 async def test_a_running_job_counts_as_a_heartbeat(here: World) -> None:
-    """It counts even if the program that started it is gone. Without GPU work, it counts for 4 hours only."""
+    """The job counts even if the program that started it has died. Without GPU work, it counts for 4 hours only."""
     rental = await of_program(here)
     jobs_of(here, rental).start()
     rental = await lose(here, rental, 3 * HOUR)
@@ -223,7 +223,7 @@ async def test_a_job_that_starts_before_the_end_keeps_the_machine(here: World) -
 
 
 async def test_a_job_that_is_done_ends_the_machine_if_that_is_earlier(here: World) -> None:
-    """Its heartbeat comes back before its end, so it ends because of its job, which was done in the meantime."""
+    """The heartbeat comes back before the end. The machine then ends because its job has ended by then."""
     rental = await of_program(here, until_done=True)
     usual, jobs = end_of(rental), jobs_of(here, rental)
     await lose(here, rental, MOVED + MINUTE)
@@ -301,7 +301,7 @@ async def test_restarts_in_quick_succession_repeat_no_message(here: World) -> No
 
 @pytest.mark.parametrize("after", [MINUTE, TOLD + MINUTE, MOVED + MINUTE])
 async def test_a_stopped_token_no_longer_has_to_send_heartbeats(here: World, after: timedelta) -> None:
-    """Its program couldn't send any. The machine goes on to its usual end, unless somebody ends it."""
+    """Its program couldn't send any. The machine keeps running until its usual end, unless somebody ends it."""
     rental = await of_program(here)
     usual = end_of(rental)
     await lose(here, rental, after)
@@ -362,7 +362,7 @@ async def test_a_heartbeat_that_comes_back_in_time_restores_the_end(here: World,
     ],
 )
 async def test_a_heartbeat_that_arrives_during_a_step_counts(here: World, after: timedelta, lost: int) -> None:
-    """It arrives after the step has read the rental, while the step waits for the market's answer."""
+    """The heartbeat arrives after the step has read the rental, while the step waits for the market's answer."""
     rental = await of_program(here)
     usual = end_of(rental)
     await lose(here, rental, after - MINUTE)
@@ -400,7 +400,9 @@ async def test_a_step_that_has_decided_to_end_the_machine_yields_to_a_heartbeat(
 
 
 @pytest.mark.parametrize("after", [TOLD + MINUTE, MOVED + MINUTE])
-async def test_keeping_it_for_an_hour_ends_and_asks_nothing(here: World, after: timedelta) -> None:
+async def test_a_machine_that_is_kept_neither_ends_nor_causes_questions_for_an_hour(
+    here: World, after: timedelta
+) -> None:
     """A second click changes nothing. After the hour, the owner is told again and has another 15 minutes."""
     rental = await of_program(here)
     usual = end_of(rental)
@@ -430,7 +432,7 @@ async def test_keeping_it_after_the_heartbeat_is_back_changes_nothing(here: Worl
     assert await carry_out(here.deps, ANA, leasing.KeepDespiteLostHeartbeat(rental.id)) == rental
 
 
-async def test_extending_it_gives_the_usual_end_more_time_and_an_hour_of_peace(here: World) -> None:
+async def test_an_extension_restores_the_usual_end_and_stops_questions_for_an_hour(here: World) -> None:
     rental = await of_program(here)
     usual = end_of(rental)
     await lose(here, rental, MOVED + MINUTE)
@@ -470,7 +472,7 @@ async def test_a_new_owner_gets_the_usual_end(here: World) -> None:
 
 
 async def test_a_failed_script_keeps_the_machine_once(here: World) -> None:
-    """The lost heartbeat doesn't move the end again before the machine's owner could look."""
+    """The lost heartbeat doesn't move the end again before the machine's owner had time to react."""
     rental = await of_program(here, keep_if_failed=True)
     here.machines[rental].script = Script(here.clock, MINUTE, status=1)
     await lose(here, rental, MOVED + GRACE - MINUTE)

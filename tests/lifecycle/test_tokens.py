@@ -1,4 +1,4 @@
-"""API tokens: made, approved, changed and used by programs; stopped together with their machines."""
+"""API tokens: how they are made, approved, changed, used by programs, and stopped with their machines."""
 
 from __future__ import annotations
 
@@ -244,7 +244,7 @@ async def test_of_two_tokens_with_one_name_at_once_only_one_is_made(url: str) ->
 # --- approvals
 
 
-async def test_a_token_over_the_limits_is_dead_until_an_approver_agrees(here: World) -> None:
+async def test_a_token_over_the_limits_does_not_work_until_an_approver_agrees(here: World) -> None:
     made = await make(here, total=LARGE)
     assert (made.token.state, made.over) == (TokenState.ASKED, (Over.TOTAL,))
     assert made.asked is not None
@@ -378,7 +378,7 @@ async def test_tightening_works_at_once(here: World) -> None:
     assert await works(here, made)
 
 
-async def test_the_old_terms_hold_until_looser_ones_are_approved(here: World) -> None:
+async def test_the_old_terms_apply_until_looser_ones_are_approved(here: World) -> None:
     made = await make(here)
     wanted = terms(here, total=LARGE)
     asked = await carry_out(here.deps, ANA, ChangeToken(ID, wanted))
@@ -446,7 +446,7 @@ async def test_a_token_that_no_program_uses_for_14_days_expires(here: World) -> 
     assert found == [TokenEnd.LAST_DAY, TokenEnd.UNUSED]
 
 
-async def test_machines_of_an_expired_token_go_on_and_its_waiting_requests_end(here: World) -> None:
+async def test_machines_of_an_expired_token_keep_running_and_its_waiting_requests_end(here: World) -> None:
     await make(here, until=here.now + HOUR)
     running = await of_program(here, await here.ready())
     waiting = await of_program(here, await here.get(count=8), key="run-2")
@@ -550,7 +550,7 @@ async def test_machines_that_can_run_their_script_end_after_it(sqlite_url: str) 
         assert len(script.starts) == 1
 
 
-async def test_a_machine_that_was_given_away_survives_its_token(here: World) -> None:
+async def test_stopping_a_token_leaves_alone_a_machine_with_another_owner(here: World) -> None:
     await make(here)
     rental = await of_program(here, await here.ready())
     await change_owner(here, CLEO, rental, BEN)

@@ -1,4 +1,4 @@
-"""The values in the bodies of the REST API: what is read, and what is refused in plain words."""
+"""The values in the bodies of the REST API: those that are read, and those that are refused with an example."""
 
 from __future__ import annotations
 

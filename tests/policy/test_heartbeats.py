@@ -1,4 +1,4 @@
-"""Lost heartbeats: when one is lost, what counts as one, and when the end of a lease moves and moves back."""
+"""Lost heartbeats: when they are lost, what counts as one, and when the end of a lease moves and moves back."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ NOW = datetime(2026, 11, 24, 13, tzinfo=UTC)
 READY, ENDS_AT = NOW - 3 * HOUR, NOW + 5 * HOUR
 LAST = NOW - 20 * MINUTE
 ALWAYS = READY - 24 * HOUR
-"""The time at which this process began to listen. All heartbeats could arrive."""
+"""The time at which this process began to receive heartbeats. It is so early that all of them could arrive."""
 
 
 def lease(**fields: Any) -> Lease:
@@ -247,7 +247,7 @@ def test_a_job_that_is_no_longer_reported_stops_counting() -> None:
         ),
     ],
 )
-def test_after_the_owner_was_told(
+def test_the_next_step_after_the_owner_was_told(
     rental: Rental, seen: list[Sample], now: datetime, expected: Next | None
 ) -> None:
     assert step(rental, seen, now=now) == expected
@@ -289,14 +289,14 @@ def nearer(when: WhenLost = WhenLost.END, **fields: Any) -> Rental:
         ),
     ],
 )
-def test_after_the_end_has_moved(
+def test_the_next_step_after_the_end_has_moved(
     rental: Rental, seen: list[Sample], since: datetime | None, expected: Next | None
 ) -> None:
     assert step(rental, seen, since) == expected
 
 
 def test_a_process_that_has_just_started_gives_its_full_time() -> None:
-    """Another process that has listened all the time doesn't move the end any earlier."""
+    """Another process that could receive heartbeats all the time doesn't move the end any earlier."""
     found = step(machine(lost_heartbeat=lost(NOW)), since=NOW - MINUTE)
     assert found is not None
     assert found.at == NOW + 19 * MINUTE

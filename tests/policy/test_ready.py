@@ -411,7 +411,7 @@ END_NAMED_BY_PROGRAM: Sequence[tuple[str, dict[str, Any], float, Expected]] = [
 def test_an_end_that_a_program_named_waits_for_no_notice(
     fields: dict[str, Any], now: float, expected: Expected
 ) -> None:
-    """If Slack may show a later end, that is checked first, as for any other machine."""
+    """If Slack may show a later end, the card is compared with Slack first, as other messages are."""
     check(machine(notices_checked_at=at(3.5), program=make.program(), **fields), now, expected)
 
 

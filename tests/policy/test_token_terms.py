@@ -100,7 +100,7 @@ def words(request: Request, use: TokenUse | None = None, token: Token = TOKEN, *
 # --- which terms are allowed
 
 
-def test_usual_terms_are_allowed() -> None:
+def test_terms_within_all_rules_are_allowed() -> None:
     check_terms("nightly eval", TERMS, ANA, RULES, NOW, catalog=CATALOG)
 
 
@@ -259,7 +259,7 @@ def test_terms_of_which_none_is_more_generous_are_tighter(fields: dict[str, Any]
 
 @pytest.mark.parametrize("fields", LOOSER, ids=str)
 def test_one_more_generous_term_makes_a_change_not_tighter(fields: dict[str, Any]) -> None:
-    """This is so although the hourly price and the total are lower at the same time."""
+    """Such a change isn't tighter even if the hourly price and the total are lower at the same time."""
     assert not is_tighter(changed(terms(per_hour=Decimal(1), total=1), **fields), TERMS)
 
 
@@ -412,7 +412,7 @@ def test_a_token_that_only_looks_rents_nothing() -> None:
     )
 
 
-def test_what_always_needs_approval_needs_it_unless_an_approver_saw_the_terms() -> None:
+def test_many_gpus_need_approval_unless_an_approver_saw_the_terms() -> None:
     rules = Rules(approval=Approval(always=Always(gpus_from=4)))
     unseen = changed(TOKEN, approved_by=None)
     assert words(asks(count=4), rules=rules) is None
@@ -429,7 +429,7 @@ def test_only_the_named_variant_of_a_family_is_covered() -> None:
     assert not covers(narrow, "nvidia-h100-pcie-80gb")
 
 
-def test_a_longer_lease_is_held_to_the_same_terms() -> None:
+def test_a_longer_lease_must_be_within_the_same_terms() -> None:
     rental = changed(make.rental("k7mq2"), lease=make.lease(NOW + 2 * HOUR, ready_at=NOW))
 
     def reason(hours: int, more: int = 1, token: Token = TOKEN) -> str | None:

@@ -150,7 +150,7 @@ async def test_due_tokens_come_in_the_order_of_their_due_times(database: Databas
 
 
 async def test_charges_of_all_months_of_a_tokens_rentals_are_added_up(database: Database) -> None:
-    """What another owner pays for a machine of the token doesn't count."""
+    """The charges of another owner for a machine of the token don't count."""
     charges = [
         make.charge("r1", "k7mq1", amount=2**50),
         make.charge("r2", "k7mq2", amount=7, month="2025-02"),

@@ -1,4 +1,4 @@
-"""Programs whose heartbeat is lost, as people read about them."""
+"""The messages about programs whose heartbeat is lost."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ LONGER_BY = happened(
 
 
 def lost(**facts: Any) -> Event:
-    """Return the event at 14:00 that the heartbeat is lost. The machine ends unless it's back by 14:15."""
+    """Return the event at 14:00 that the heartbeat is lost. The machine ends unless it is back by 14:15."""
     known = {"since": STOPPED, "back_by": BACK_BY, "rate": "2.42", "amount": 3_230_000, "estimated": False}
     return happened(K.HEARTBEAT_LOST, TOLD, id=20, **{**known, **facts})
 
@@ -72,7 +72,7 @@ def program(*events: Event, when: WhenLost = WhenLost.END, moved: bool = False, 
 
 
 def test_the_owner_reads_when_the_machine_ends() -> None:
-    """If it has a script, the message says that the script runs first."""
+    """If the machine has a script, the message says that the script runs first."""
     script = OnEnding(state=OnEndingState.THERE)
     works, unseen = lost(back_by=None, works=True, until=USUAL), lost(unseen=True)
     told, never = lost(back_by=None, until=USUAL), lost(since=clock(12, 40), heard=False)
@@ -120,7 +120,7 @@ def test_the_name_of_the_token_is_escaped() -> None:
     assert unescaped_markup(shown.blocks[0]["text"]["text"]) == []
 
 
-def test_the_first_message_says_what_came_of_it() -> None:
+def test_the_first_message_later_shows_what_has_happened_since() -> None:
     later = lost(), changed(lost(), id=23, at=clock(15, 5))
     assert page(
         direct(lost(), program(lost(), back(), lost_heartbeat=None), clock(14, 6)),
@@ -158,7 +158,7 @@ Ben decided to keep nightly eval's 1x H100 (k7mq2) without a heartbeat until 15:
 
 
 def test_the_message_about_the_nearer_end() -> None:
-    """Teammates get it as well, without the button that destroys the machine."""
+    """Teammates get this message as well, without the button that destroys the machine."""
     running = OnEnding(state=OnEndingState.RUNNING, end=NEARER)
     shared = program(lost(), ends(), moved=True, teammates=(BEN,))
     assert page(

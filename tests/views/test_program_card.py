@@ -244,7 +244,7 @@ Declined by Ben at 14:12: 8x H100 (p4wd9) in EU for nightly eval (Ana). Nothing 
 """)
 
 
-def test_the_name_of_a_token_is_harmless_text() -> None:
+def test_markup_in_the_name_of_a_token_is_escaped() -> None:
     shouting = changed(TOKEN, name="<!channel> *free* `rm -rf` <https://evil.example|click>")
     markup = outbox(MessageKind.CARD, by_program(ready(), shouting), clock(12, 41))
     assert markup is not None

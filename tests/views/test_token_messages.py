@@ -321,7 +321,7 @@ Ana wants *nightly eval* to rent H100 or L40S for vision by itself.
 """)
 
 
-def test_the_question_becomes_the_decision() -> None:
+def test_after_a_decision_the_question_shows_the_decision() -> None:
     approved = DecidedTerms(version=1, approved=True, by=BEN, at=clock(10, 20))
     denied = changed(approved, approved=False, reason="use the queue")
     expired = changed(denied, by=None, reason="", at=ASKED.expires_at)
