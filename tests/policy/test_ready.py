@@ -394,6 +394,7 @@ def test_a_machine_ends_one_grace_period_after_its_owner_could_know(
 A_CARD = make.message(version_at_start=3)
 END_NAMED_BY_PROGRAM: Sequence[tuple[str, dict[str, Any], float, Expected]] = [
     ("nobody was notified", {}, 4, End(Why.LEASE_ENDED)),
+    ("the lease is shorter than a grace period", {"ends": 0.1}, 0.1, End(Why.LEASE_ENDED)),
     ("an admin set it", notified(event(E.EXTENDED, 3.7, 4, make.BEN)), 4, End(Why.LEASE_ENDED)),
     ("it is in use at its first end", {"probe_runs": "4h 98", "latest": 8}, 4, MoveEnd),
     ("Slack may state another end", {"card": A_CARD, "just_opened": True}, 4, 4 + AGAIN),

@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeAlias
 from zoneinfo import ZoneInfo
 
 from bot.model.attempt import Attempt, Why
-from bot.model.base import changed
+from bot.model.base import EVER, changed
 from bot.model.event import Event, EventKind, OpenQuestion
 from bot.model.facts import EndFacts, UntilFacts, WorkGoesOn
 from bot.model.job import Job
@@ -471,7 +471,7 @@ class _Notified(NamedTuple):
     """The times at which the owner learned of the lease's end.
 
     The owner learns of the end by setting it, or when Slack accepts a direct message that states it. If a program
-    rented the machine, the end counts as known since the machine was ready, because the program named it.
+    rented the machine, the end counts as always known, because the program named it.
     """
     tried: tuple[datetime, ...]
     """The times at which the bot tried to notify the owner after the lease had ended."""
@@ -497,7 +497,7 @@ def _notified_of_end(machine: Machine) -> _Notified:
     set_by_owner = [one.at for one in stating.values() if one.effects.lengthens(one) and one.actor == owner]
     # The program named the usual end of the lease itself, so its owner doesn't have to be told.
     named = machine.rental.program is not None and not again and lease.heartbeat_end is None
-    named_at = [lease.ready_at] if named else []
+    named_at = [EVER] if named else []
     late = [one.at for one in events if one.effects.asks is OpenQuestion.END and one.at >= lease.ends_at]
     return _Notified(
         at=(
