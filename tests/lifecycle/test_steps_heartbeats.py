@@ -201,7 +201,7 @@ async def test_work_that_begins_before_the_end_keeps_the_machine(here: World) ->
 
 
 async def test_a_running_job_counts_as_a_heartbeat(here: World) -> None:
-    """The job counts even if the program that started it has died. Without GPU work, it counts for 4 hours only."""
+    """The job counts even if its program has died. Without GPU work, it counts for 4 hours only."""
     rental = await of_program(here)
     jobs_of(here, rental).start()
     rental = await lose(here, rental, 3 * HOUR)
