@@ -91,7 +91,7 @@ async def _beat(client: Client, which: Which, clock: Clock, screen: Screen) -> N
             if rental.state.over:
                 screen.note(f"The command keeps running, but its machine has ended: {words.over_line(rental)}")
                 return
-            # A machine whose end has moved nearer can get its previous end back, so heartbeats go on.
+            # A machine whose end has moved nearer can get its previous end back, so keep sending heartbeats.
             if rental.state is ProgramState.ENDING and not ends:
                 screen.note(f"The command keeps running, but its machine is ending: {rental.reason}")
             ends = rental.state is ProgramState.ENDING

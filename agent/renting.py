@@ -9,9 +9,9 @@ from bot.clock import Clock
 from bot.model.api import ProgramState, Rental
 
 LONGEST_WAIT = 25
-"""The number of seconds for which the API delays its answer as long as the rental doesn't change."""
+"""The number of seconds for which the API is asked to wait for a change of the rental."""
 WAIT_AT_TERMINAL = 10
-"""The same number if somebody at a terminal watches the elapsed time, which changes only with an answer."""
+"""The same number at a terminal. It is lower, because the elapsed time is only updated with each answer."""
 AT_ONCE = 2.0
 """If an answer arrives within this time in seconds (wall clock), the API didn't wait for a change.
 

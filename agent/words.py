@@ -252,7 +252,7 @@ def token_lines(token: Token, now: datetime) -> list[str]:
     until = _by(token.until, now)
     if token.access is Access.LOOK:
         return [f"{token.name} ({token.owner}) can look at offers and machines until {until}, but not rent."]
-    project = f" for {token.project}" if token.project != UNASSIGNED else ""
+    project = f" for project {token.project}" if token.project != UNASSIGNED else ""
     lines = [
         f"{token.name} ({token.owner}) may rent {listed(token.gpus, 'or')}{project} until {until}.",
         f"{_amount(token.left)} of {_amount(token.total)} is left, and {_rate(token.per_hour_left)} of "

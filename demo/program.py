@@ -1,4 +1,4 @@
-"""An act of the demo: a script rents a machine with a token, and dies. Its machine doesn't outlive it for long."""
+"""An act of the demo: a script rents a machine with a token, and dies. Its machine ends soon afterwards."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ KEY = "run-812"
 async def let_a_program_rent(
     play: Play, narrate: Callable[[str], None], settings: Mapping[str, str], api: str
 ) -> None:
-    """Let a script rent a machine with a token of Ana's, send one heartbeat, and die.
+    """Let a script rent a machine with one of Ana's tokens, send one heartbeat, and die.
 
-    Nobody renews the heartbeat, so Ana is told, and the machine is ended before its lease ends.
+    No further heartbeat arrives, so Ana gets a message, and the machine ends before the end of its lease.
 
     Args:
         play: The sandbox and the bot.
@@ -42,8 +42,8 @@ async def let_a_program_rent(
     await play.confirms("Ana", filled={"Name": "nightly eval", "GPUs": "H100", "If its heartbeat is lost": lost})
     secret = await _secret(play)
     narrate(
-        "The script rents with the token. Everything that holds for Ana holds for the script as well. In Slack,\n"
-        "the rental is a single line, with a button that stops the token and everything that it has rented."
+        "The script rents with the token. All rules for Ana apply to the script as well. In Slack, the rental is\n"
+        "a single line, with a button that stops the token and ends all machines that were rented with it."
     )
     script = _Script(play, {"PATH": settings["PATH"], "GPUBOT_API_URL": api, "GPUBOT_TOKEN": secret})
     await script.runs("agent", "rent", "H100", "EU", "--for", "2h", "--max", "8", "--key", KEY)
@@ -51,9 +51,9 @@ async def let_a_program_rent(
     await play.until_sees("Cleo", ") until ", SOON)
     await script.runs("agent", "heartbeat", "--key", KEY)
     narrate(
-        "Then the script dies, and its machine would bill until the lease ends. After 20 min without a\n"
-        "heartbeat, gpubot asks Ana. Nobody answers, and the GPU does nothing, so the machine ends, as the terms\n"
-        "of the token say."
+        "Then the script dies, and its machine would cost money until the lease ends. After 20 min without a\n"
+        "heartbeat, gpubot asks Ana. Nobody answers, and the GPU is idle, so the machine ends, as the terms of\n"
+        "the token say."
     )
     await play.until_sees("Ana", "The heartbeat for 1x H100 SXM 80 GB", SOON, dm=True)
     await play.until_sees("Cleo", "for nightly eval (Ana). It cost $", LATER)

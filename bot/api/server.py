@@ -454,7 +454,7 @@ class ApiServer:
 def fingerprint(body: api.RentalRequest) -> str:
     """Return a hash of the body of a request for a machine. Requests with the same key must have the same hash.
 
-    A key finds its rental for ever, so later versions must compute the same hash for the same body. Fields that
+    A key finds its rental forever, so later versions must compute the same hash for the same body. Fields that
     are left out therefore don't count: a new field with a default doesn't change the hashes of earlier requests.
     """
     fields = body.model_dump(mode="json", exclude={"reuse"}, exclude_defaults=True)

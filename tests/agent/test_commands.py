@@ -302,7 +302,7 @@ async def test_one_heartbeat_says_when_the_next_is_due(api: Api, cli: Cli) -> No
 async def test_token_shows_what_is_left_of_its_terms(cli: Cli) -> None:
     assert (await cli("token")).out.splitlines() == snapshot(
         [
-            "nightly eval (Ana) may rent H100 or L40S for vision until Tue 18 Mar at 10:00 CET.",
+            "nightly eval (Ana) may rent H100 or L40S for project vision until Tue 18 Mar at 10:00 CET.",
             "$189.24 of $200.00 is left, and $2.92/h of $5.00/h.",
             "It has 1 of 2 machines at once, and has rented 3 of 6 in 24 h. The longest lease is 4 h.",
             "Beyond these terms, requests are refused.",

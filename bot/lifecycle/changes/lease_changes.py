@@ -73,8 +73,8 @@ def keep_after_failure(rental: Rental, until: datetime, now: datetime) -> Rental
     pending request for more time is dropped if the machine now runs that long anyway. An approval would otherwise
     make the lease shorter.
 
-    The same holds if the lease was to end because its heartbeat is lost. Until the new end, a lost heartbeat then
-    ends nothing.
+    The same applies if the lease was about to end because its heartbeat is lost. A lost heartbeat then doesn't end
+    the machine before the new end.
     """
     lease, extension = rental.running_lease, rental.extension
     until_done = None if lease.ends_when_done else lease.until_done

@@ -484,7 +484,7 @@ def _notified_of_end(machine: Machine) -> _Notified:
 
     If the end is flexible, the message saying that the machine is ready is ignored. If the bot has found that the
     database is a restored backup, all notifications before this discovery are ignored. The end that a program
-    named is ignored too then, because the program may have named a later end after the backup.
+    named is then ignored too, because the program may have named a later end after the backup.
     """
     lease, owner = machine.lease, machine.rental.owner
     again = max((event.id for event in machine.history if event.kind is EventKind.ENDS_AGAIN), default=0)
