@@ -189,6 +189,11 @@ def test_http_mode_needs_a_signing_secret_and_an_address_but_no_app_token(env: p
         ("GPUBOT_API", "8602", "GPUBOT_API: it must be an address and port, such as 127.0.0.1:8600."),
         (
             "GPUBOT_API",
+            "http://127.0.0.1:8602",
+            "GPUBOT_API: leave out http:// and the path: write an address and port, such as 127.0.0.1:8600.",
+        ),
+        (
+            "GPUBOT_API",
             "127.0.0.1:8600",
             "GPUBOT_API: programs must not reach GPUBOT_HTTP or GPUBOT_SLACK_HTTP, so name another port or "
             "unix:/PATH.",

@@ -467,6 +467,8 @@ def check_port(port: str) -> None:
 def check_listen_address(value: str) -> None:
     """Raise ValueError unless the text is `HOST:PORT`, with an IPv6 host in brackets."""
     host, colon, port = value.rpartition(":")
+    if "//" in value:
+        raise ValueError("leave out http:// and the path: write an address and port, such as 127.0.0.1:8600")
     if not colon or not host:
         raise ValueError("it must be an address and port, such as 127.0.0.1:8600")
     if ":" in host and not (host.startswith("[") and host.endswith("]")):
