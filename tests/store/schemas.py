@@ -25,9 +25,15 @@ def engine(url: str) -> AsyncEngine:
 
 
 async def at(database: AsyncEngine, do: Callable[[Connection], T]) -> T:
-    """Call `do` in a transaction, and return its result."""
-    async with database.begin() as conn:
-        return await conn.run_sync(do)
+    """Call `do` in a transaction, and return its result. If it fails, also close the database's connections."""
+    try:
+        async with database.begin() as conn:
+            return await conn.run_sync(do)
+    except BaseException:
+        # The failing test won't close these connections. Python warns when it frees an open connection, and this
+        # warning would make a later test fail.
+        await database.dispose()
+        raise
 
 
 def running(*statements: str) -> Callable[[Connection], None]:
