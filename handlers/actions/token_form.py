@@ -46,6 +46,10 @@ ABOUT = (
     "A token lets a program rent for you without a click, within these terms. You pay for its machines, and you "
     "get their messages."
 )
+NO_API = (
+    "Programs can't use tokens yet, because the REST API is off. To switch it on, an admin sets GPUBOT_API and "
+    "restarts me."
+)
 USUALLY = timedelta(days=7)
 """The form proposes the day after this time as the last day of a token."""
 AT_ONCE, A_DAY = 2, 6
@@ -87,6 +91,7 @@ def form_dialog(
     *,
     projects: Sequence[str] = (),
     name: str | None = None,
+    api_is_on: bool = True,
 ) -> Modal:
     """Return the form for a new token, or for new terms of a token.
 
@@ -97,6 +102,7 @@ def form_dialog(
         terms: The terms that the form shows at first.
         projects: The projects that the owner can charge.
         name: The name of the token whose terms are changed. None for a new token.
+        api_is_on: Whether programs can send requests to the bot.
     """
     rules, zone = reader.rules, zone_of(reader.zone, reader.rules)
     value = TokenValue(token_id=token_id)
@@ -135,6 +141,7 @@ def form_dialog(
             Callback.NEW_TOKEN,
             "New token",
             blocks.section(ABOUT),
+            None if api_is_on else blocks.alert(NO_API),
             named,
             *inputs,
             submit="Make token",
@@ -223,7 +230,12 @@ async def open_form(context: Context, interaction: UserInteraction, _: NoValue =
     terms = proposed_terms(person, interaction.origin.channel, deps.rules, deps.clock.now())
     projects = projects_to_name(person, deps.rules)
     form = form_dialog(
-        context.catalog(), context.reader(person), deps.new_id(TOKEN_ID_LENGTH), terms, projects=projects
+        context.catalog(),
+        context.reader(person),
+        deps.new_id(TOKEN_ID_LENGTH),
+        terms,
+        projects=projects,
+        api_is_on=deps.listens_since is not None,
     )
     return OpenModal(modal=form)
 

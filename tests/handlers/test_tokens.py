@@ -19,7 +19,7 @@ from handlers.listeners import modals
 from handlers.listeners.interaction import submission
 from sandbox.slack.default import ANA, APPROVALS, BEN, GPUS, GUS, TRAINING
 from tests.handlers.rental_states import make_ready
-from tests.handlers.team import RULES, Json, Team, team
+from tests.handlers.team import NOON, RULES, Json, Team, team
 from tests.handlers.test_messages import say
 from tests.handlers.test_unmanaged_machines import direct
 from tests.handlers.token_states import NAME, make, tokens
@@ -105,6 +105,16 @@ async def test_a_secret_that_somebody_types_is_not_kept(tmp_path: Path, caplog: 
         assert list((await ours.submit(ANA, token_name=secret, models=["H100"]))["errors"]) == ["token_name"]
         assert secret not in caplog.text
         assert secret.encode() not in stored(tmp_path)
+
+
+async def test_the_form_says_whether_the_api_is_off(tmp_path: Path) -> None:
+    async with team(tmp_path) as ours:
+        for open_since, is_off in ((None, True), (NOON, False)):
+            ours.deps.door.open_since = open_since
+            await ours.command(ANA, "token")
+            form = await ours.modal(ANA)
+            assert form is not None
+            assert ("Programs can't use tokens yet" in form["reads"]) is is_off
 
 
 async def test_submitting_a_form_again_makes_no_second_token(tmp_path: Path) -> None:
