@@ -28,14 +28,16 @@ settings.register_profile(
 )
 settings.load_profile("gpubot")
 
+# If a shell starts the tests in the background, it makes them, and the programs that they start, ignore Ctrl-C.
+# With nohup, they ignore hang-ups, too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
 fork_programs()
 
 # httpcore imports sniffio several times for each request. It isn't installed, and pytest makes failing imports
 # slow.
 sys.modules["sniffio"] = None  # type: ignore[assignment]  # makes the import fail immediately
-
-# If a shell starts the tests in the background, it makes them, and the programs that they start, ignore Ctrl-C.
-signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # By default, structlog logs the variables of each frame of a traceback, which takes longer than most tests.
 structlog.configure(

@@ -217,6 +217,7 @@ def _become(request: bytes, streams: list[int]) -> list[str]:
     time.tzset()
     random.seed()
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     return [str(word) for word in command]
 
 
