@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from decimal import Decimal
+from http import HTTPStatus
 
 import aiohttp
 
 from bench.people import invite
 from bench.rentals import FINGERPRINT, KEY, clock_of, database
 from bench.sizes import Size
-from bench.timing import seconds
+from bench.timing import seconds, wait
 from bench.worlds import BOT, World, running
 from bot.model.money import micros
 from bot.model.person import Key, Person
@@ -22,6 +24,8 @@ from demo.processes import NotRunning, free_port
 
 REQUEST = {"gpu": "H100", "region": "EU", "lease": "4h", "max_total": "0.50"}
 """A request that no offer matches, so that nothing is bought while requests are measured."""
+READY_WITHIN, ASK_EVERY = 30.0, 0.1
+"""The maximum time in seconds (wall clock) to wait for the bot, and the time between two checks."""
 
 
 @asynccontextmanager
@@ -50,7 +54,19 @@ async def renting_programs(world: World, size: Size) -> AsyncIterator[Callable[[
                 raise NotRunning(f"A request was refused: {text}.")
             return (seconds() - began) * 1000
 
+        await _until_ready(session, address, tokens[0])
         yield rent
+
+
+async def _until_ready(session: aiohttp.ClientSession, address: str, token: str) -> None:
+    """Wait until the bot has read Compute Clear's catalogue, without which it answers no request for a machine."""
+    query, headers = {"gpu": "H100", "lease": "4h"}, {"Authorization": f"Bearer {token}"}
+    async with asyncio.timeout(READY_WITHIN):
+        while True:
+            async with session.get(f"http://{address}/v1/quote", params=query, headers=headers) as answer:
+                if answer.status != HTTPStatus.SERVICE_UNAVAILABLE:
+                    return
+            await wait(ASK_EVERY)
 
 
 async def _make_tokens(world: World, users: Sequence[str]) -> list[str]:
