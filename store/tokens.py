@@ -12,6 +12,7 @@ from sqlalchemy import bindparam, case, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.errors import Stale
+from bot.model.base import changed
 from bot.model.token import Crowd, Token
 from store.mapping import IDS, Rows, Values, insert_new, listed, param, select_by, values
 from store.messages import Messages
@@ -89,7 +90,7 @@ class Tokens(Rows):
             raise Stale
         self.changed = True
         await self._messages.show_token(after.id)
-        return after.model_copy(update={"version": before.version + 1})
+        return changed(after, version=before.version + 1)
 
     async def note_use(self, token_id: str, now: datetime) -> None:
         """Store the time of a request with the token's secret. The token gets no new version."""

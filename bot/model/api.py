@@ -178,7 +178,7 @@ _FINAL = frozenset(
 
 
 class Ssh(ApiModel):
-    """How to log in to a machine."""
+    """The data for logging in to a machine over SSH."""
 
     host: str
     port: int
@@ -215,7 +215,7 @@ class Rental(ApiModel):
     reason: str
     """The reason for this state, in a sentence."""
     next_step: str
-    """What to do next, in a sentence."""
+    """The next step, in a sentence."""
     ask_again_in: int | None
     """The number of seconds after which to ask again. `null` if the state is final."""
     request: str

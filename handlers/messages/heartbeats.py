@@ -14,8 +14,8 @@ from bot.model.machine_use import OnEndingState
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.policy.use.heartbeats import ends_without
-from handlers.messages.ends import soon, why_longer
-from handlers.messages.needed import answer_to_reader
+from handlers.messages.ends import soon
+from handlers.messages.needed import answer_to_reader, no_longer_ends_soon
 from handlers.messages.writers import EventContext, cost_of, direct, no_longer_ready, thread
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Part, Rendered
@@ -144,16 +144,8 @@ def _ends(context: EventContext[HeartbeatEndFacts]) -> Rendered:
     Once the heartbeat is back, or somebody keeps or extends the machine, the message says so.
     """
     rental, facts, times, details = context.rental, context.facts, context.times, context.details
-    if rental.state is not State.READY:
-        return no_longer_ready(context)
-    answer = context.outcome
-    if answer is not None:
-        # A closed message is never edited again, so don't close this one. It has to show the receipt once the
-        # machine has ended.
-        return blocks.message(answer_to_reader(context, answer), closed=False)
-    if facts.until < rental.running_lease.ends_at:
-        longer = f"{why_longer(context)}: {machine(rental)}"
-        return blocks.of_parts(blocks.lead(longer, ends_fact(rental, times).sentence), closed=False)
+    if (outdated := no_longer_ends_soon(context, facts.until)) is not None:
+        return outdated
     cost = (cost_of(facts) or details.spent) if details.sees_money else None
     missing = f"Its heartbeat has been missing since {times.time(facts.since, context.event.at)}"
     return blocks.of_parts(

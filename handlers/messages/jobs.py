@@ -13,8 +13,8 @@ from bot.model.state import State
 from bot.model.text import about_span
 from bot.policy.use.jobs import first_job_since, main_job, running_job
 from handlers.ids import Action, SpanValue
-from handlers.messages.ends import soon, why_longer
-from handlers.messages.needed import answer_to_reader, answered, cost_fact, keep_buttons
+from handlers.messages.ends import soon
+from handlers.messages.needed import answered, cost_fact, keep_buttons, no_longer_ends_soon
 from handlers.messages.writers import EventContext, cost_of, direct, no_longer_ready, thread, until_text
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Fact, Json, Rendered, button
@@ -133,16 +133,8 @@ def _ends_when_done(context: EventContext[JobDoneFacts]) -> Rendered:
     Once work goes on, or somebody keeps or extends the machine, the message says so.
     """
     rental, facts, times, details = context.rental, context.facts, context.times, context.details
-    if rental.state is not State.READY:
-        return no_longer_ready(context)
-    answer = context.outcome
-    if answer is not None:
-        # A closed message is never edited again, so don't close this one. It has to show the receipt once the
-        # machine has ended.
-        return blocks.message(answer_to_reader(context, answer), closed=False)
-    if facts.until < rental.running_lease.ends_at:
-        longer = f"{why_longer(context)}: {machine(rental)}"
-        return blocks.of_parts(blocks.lead(longer, ends_fact(rental, times).sentence), closed=False)
+    if (outdated := no_longer_ends_soon(context, facts.until)) is not None:
+        return outdated
     job, whose = facts.job, "Your" if context.by_owner else "The"
     ended, look = {JobState.DONE: ("is done", ""), JobState.FAILED: ("failed", _TO_LOOK)}.get(
         job.state, ("stopped", _TO_LOOK)

@@ -6,7 +6,7 @@ approvers.
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from bot.model.base import changed
@@ -19,7 +19,7 @@ from bot.model.summary import RentalDetails
 from bot.model.text import about_span, span
 from bot.policy.use.questions import idle_period_of, is_about, unanswered
 from handlers.ids import Action, HoursValue, RentalValue
-from handlers.messages.ends import MORE_TIME_REQUESTED
+from handlers.messages.ends import MORE_TIME_REQUESTED, why_longer
 from handlers.messages.writers import EventContext, approvers, cost_of, direct, no_longer_ready, thread
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Fact, Json, Part, Rendered, button
@@ -306,6 +306,23 @@ def answer_to_reader(context: EventContext, answer: Event[Any]) -> str:
         names = {**names, context.reader.id: "You"}
     to_you = context._replace(details=changed(context.details, names=names))
     return to_you.of(answer).named_text
+
+
+def no_longer_ends_soon(context: EventContext, until: datetime) -> Rendered | None:
+    """Return the message that replaces the notice of a nearer end, once that end doesn't apply any more.
+
+    Returns None while the machine still ends at `until`. Until the machine has ended, the message isn't closed: a
+    closed message is never edited again, and it has to show the receipt then.
+    """
+    rental = context.rental
+    if rental.state is not State.READY:
+        return no_longer_ready(context)
+    if context.outcome is not None:
+        return blocks.message(answer_to_reader(context, context.outcome), closed=False)
+    if until < rental.running_lease.ends_at:
+        longer = f"{why_longer(context)}: {machine(rental)}"
+        return blocks.of_parts(blocks.lead(longer, ends_fact(rental, context.times).sentence), closed=False)
+    return None
 
 
 def _is_about_same_period(

@@ -1,4 +1,4 @@
-"""How the client repeats calls, and what it does with answers that aren't the API's."""
+"""The client repeats calls that got no answer, and refuses answers that aren't the API's."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class _Asker(NamedTuple):
     token: Token
     owner: Person
     use: TokenUse
-    """What the token's other rentals use up."""
+    """The parts of the terms that the token's other rentals use up."""
     spent: Micros
     """The most that earlier purchases of the rental can have cost."""
 

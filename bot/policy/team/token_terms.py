@@ -298,7 +298,7 @@ def beyond(
     Args:
         token: The token, with approved terms.
         owner: The name of the token's owner.
-        use: What the token's other rentals use up.
+        use: The parts of the terms that the token's other rentals use up.
         request: The request.
         now: The time.
         rules: The team's rules, without the token's terms.
