@@ -35,6 +35,7 @@ from store.connections import (
 )
 from store.events import Events
 from store.inline_sqlite import DURABLE
+from store.logins import Logins
 from store.messages import Messages
 from store.migrations import HEAD
 from store.outages import connection_errors, driver_errors, query_errors, return_connection, startup_errors
@@ -110,6 +111,7 @@ class Tx:
         self.overdue = Overdue(conn, self.probe_runs, holder)
         self.questions = AdminQuestions(conn, self.messages)
         self.tokens = Tokens(conn, self.messages)
+        self.logins = Logins(conn)
         self.budgets = Budgets(conn)
         self.policies = Policies(conn)
         self.jobs = claims.Jobs(conn, holder)

@@ -36,6 +36,7 @@ from bot.model.budget import UNASSIGNED, MonthPart, ScopeKind
 from bot.model.event import EventKind
 from bot.model.gpu_health import GpuHealth
 from bot.model.job import MachineJobs, Progress, UntilDone
+from bot.model.login import SealedSecret
 from bot.model.machine_use import GpuUse, Missed, OnEnding, SetupProgress, Use
 from bot.model.message import MessageKind, NextCall
 from bot.model.offer import Offer
@@ -193,6 +194,20 @@ Index("tokens_owner", tokens.c.owner, tokens.c.created_at)
 Index("tokens_secret", tokens.c.secret_hash, unique=True)
 _partial_index("tokens_name", tokens.c.owner, tokens.c.name, where=tokens.c.live, unique=True)
 _partial_index("tokens_due", tokens.c.due_at, where=tokens.c.due_at.is_not(None))
+
+logins = Table(
+    "logins",
+    metadata,
+    Column("id", SafeText, primary_key=True),
+    *(_text(name) for name in ("code", "public_key", "program", "host", "address")),
+    _time("created_at", nullable=False),
+    _time("expires_at", nullable=False),
+    _optional_text("person"),
+    _optional_text("token_id"),
+    _json("secret", SealedSecret),
+)
+Index("logins_code", logins.c.code, unique=True)
+Index("logins_expires", logins.c.expires_at)
 
 rentals = Table(
     "rentals",

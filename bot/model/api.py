@@ -142,7 +142,64 @@ class ExtendRequest(ApiModel):
     """The whole length of the lease, from the time at which the machine became ready."""
 
 
+class LoginRequest(ApiModel):
+    """A program asks for a token. A person then types the code of the answer in Slack."""
+
+    public_key: str = Field(max_length=44, pattern="^[A-Za-z0-9+/]{43}=$")
+    """The program's X25519 public key (RFC 7748), in base64. The secret of the token is encrypted for it."""
+    program: str = Field(min_length=1, max_length=60)
+    """The name of the program, which the person sees before they make the token."""
+    host: str = Field(min_length=1, max_length=60)
+    """The name of the machine on which the program runs, which the person sees too."""
+
+
 # --- answers
+
+
+class LoginState(StrEnum):
+    """The state of a login."""
+
+    WAITING = "waiting"
+    """Nobody has typed the code yet."""
+    OPENED = "opened"
+    """A person has typed the code, and fills in the form for the token."""
+    DONE = "done"
+    """The token was made. The answer has its secret, encrypted for the program."""
+    EXPIRED = "expired"
+
+
+class SealedSecret(ApiModel):
+    """The secret of a token, encrypted with ChaCha20-Poly1305 (RFC 8439). All values are base64.
+
+    The key is derived with HKDF-SHA256 (RFC 5869) from the X25519 exchange of `public_key` with the program's own
+    key. The info is the text `gpubot login v1`, followed by the bytes of `public_key` and of the program's public
+    key. The login's ID is the additional data.
+    """
+
+    public_key: str
+    nonce: str
+    ciphertext: str
+
+
+class Login(ApiModel):
+    """The login of a program."""
+
+    id: str
+    code: str
+    """The code that a person types in Slack: `/gpu token CODE`."""
+    state: LoginState
+    next_step: str
+    ask_again_in: int | None
+    """The number of seconds after which to ask again. `null` if the state is final."""
+    expires_at: Instant
+    secret: SealedSecret | None
+    """`null` until the token was made."""
+    token: str | None
+    """The name of the token and of its owner, such as `nightly eval (Ana)`. `null` until the token was made."""
+    until: Instant | None
+    """The end of the token's last day. `null` until the token was made."""
+    needs_approval: bool
+    """True if the token doesn't work until an approver has agreed to its terms."""
 
 
 class ProgramState(StrEnum):

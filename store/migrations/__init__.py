@@ -6,5 +6,5 @@ revision.
 
 FIRST = "v0100"
 """The oldest revision, from the first release. Databases with an older one are refused."""
-HEAD = "v0602"
+HEAD = "v0603"
 """The newest revision."""

@@ -41,6 +41,8 @@ NEW_SINCE = (
     VALUES ('q1', '{"gpu": "H100"}', '2025-03-01 00:00:00.000001', 2, NULL, NULL, NULL)""",
     """INSERT INTO tokens VALUES ('t1', 1, 'U1', 'eval;"a" é', 'live', NULL, NULL, NULL, NULL, 'ab12',
     '2025-03-01 00:00:00.000001', NULL, '', NULL, NULL, NULL, NULL, NULL, true)""",
+    """INSERT INTO logins VALUES ('l1', 'KTRWXQMB', 'a2V5', 'gpubot', 'h;"1" é', 'uid 1000',
+    '2025-03-01 00:00:00.000001', '2025-03-01 00:10:00.000001', NULL, NULL, NULL)""",
     """INSERT INTO jobs VALUES ('sweep', '2025-03-01 00:00:00.000001', NULL, NULL)""",
 )
 """Rows of the tables that the release didn't have."""

@@ -102,7 +102,7 @@ _SET_REVISION = "UPDATE alembic_version SET version_num = '{}'"
 @pytest.mark.parametrize(
     ("revision", "says"),
     [
-        ("v9999", "made by a newer gpubot (schema v9999, this version has v0602). Install that version."),
+        ("v9999", "made by a newer gpubot (schema v9999, this version has v0603). Install that version."),
         (
             "0007",
             "made by a gpubot before 0.1.0 (schema 0007), which no release can read. Move it away and "

@@ -42,8 +42,12 @@ def test_each_revision_before_the_newest_has_a_dump() -> None:
     config = Config()
     config.set_main_option("script_location", "store:migrations")
     revisions = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    # v0200 to v0601 come with release 0.5.0, whose dump is made with it.
-    assert revisions - {"v0200", "v0300", "v0400", "v0500", "v0600", "v0601", HEAD} <= set(RELEASED) <= revisions
+    # v0200 to v0602 come with release 0.5.0, whose dump is made with it.
+    assert (
+        revisions - {"v0200", "v0300", "v0400", "v0500", "v0600", "v0601", "v0602", HEAD}
+        <= set(RELEASED)
+        <= revisions
+    )
 
 
 async def test_an_upgrade_keeps_every_row(released_url: str) -> None:
@@ -149,10 +153,10 @@ async def test_run_does_not_migrate_postgresql_with_live_rentals(postgres: Postg
 @pytest.mark.parametrize(
     ("url", "dumps"),
     [
-        ("postgresql://ana:s3cret@db.example:5432/gpubot", "gpubot.before-v0602.dump postgresql://ana@db.example:5432/gpubot"),
-        ("postgresql://db.example/gpus?password=s3cret&sslmode=require", "gpus.before-v0602.dump 'postgresql://db.example/gpus?sslmode=require'"),
-        ("postgresql://ana:s3cret@/gpubot?host=/run/postgresql", "gpubot.before-v0602.dump 'postgresql://ana@/gpubot?host=/run/postgresql'"),
-        ("postgresql://ana:s3cret@db.example", "gpubot.before-v0602.dump postgresql://ana@db.example"),
+        ("postgresql://ana:s3cret@db.example:5432/gpubot", "gpubot.before-v0603.dump postgresql://ana@db.example:5432/gpubot"),
+        ("postgresql://db.example/gpus?password=s3cret&sslmode=require", "gpus.before-v0603.dump 'postgresql://db.example/gpus?sslmode=require'"),
+        ("postgresql://ana:s3cret@/gpubot?host=/run/postgresql", "gpubot.before-v0603.dump 'postgresql://ana@/gpubot?host=/run/postgresql'"),
+        ("postgresql://ana:s3cret@db.example", "gpubot.before-v0603.dump postgresql://ana@db.example"),
     ],
 )  # fmt: skip
 def test_the_dump_command_contains_no_password(url: str, dumps: str) -> None:
@@ -161,9 +165,9 @@ def test_the_dump_command_contains_no_password(url: str, dumps: str) -> None:
 
 def test_a_dump_is_restored_next_to_the_newer_database() -> None:
     assert restore("postgresql://ana:s3cret@/my%20gpus?host=/run/postgresql") == (
-        "createdb --maintenance-db='postgresql://ana@/my%20gpus?host=/run/postgresql' my_gpus_before_v0602",
+        "createdb --maintenance-db='postgresql://ana@/my%20gpus?host=/run/postgresql' my_gpus_before_v0603",
         "pg_restore --no-owner --exit-on-error "
-        "--dbname='postgresql://ana@/my_gpus_before_v0602?host=/run/postgresql' my_gpus.before-v0602.dump",
+        "--dbname='postgresql://ana@/my_gpus_before_v0603?host=/run/postgresql' my_gpus.before-v0603.dump",
     )
 
 
