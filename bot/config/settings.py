@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
 import platformdirs
@@ -57,6 +57,7 @@ SHORTEST_TOKEN = 32
 _LETTERS_AND_DIGITS = re.compile(r"[0-9A-Za-z]+")
 _SHORTEST_SIGNING_SECRET = 16
 S = TypeVar("S", bound="CommandSettings")
+Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def setting(name: str, **more: Any) -> Any:
@@ -172,6 +173,7 @@ class Settings(CommandSettings):
     slack_http: str | None = setting("GPUBOT_SLACK_HTTP", default=None)
     slack_handover: float = setting("GPUBOT_SLACK_HANDOVER", default=10.0, ge=0, le=30)
     api: str | None = setting("GPUBOT_API", default=None)
+    api_proxy: str | None = setting("GPUBOT_API_PROXY", default=None)
     machines_token: MachinesToken | None = setting("GPUBOT_MACHINES_TOKEN", default=None)
     log: LogFormat = setting("GPUBOT_LOG", default=LogFormat.CONSOLE)
     clock_url: Url | None = setting("GPUBOT_CLOCK_URL", default=None)
@@ -212,6 +214,13 @@ class Settings(CommandSettings):
             raise ValueError(
                 "programs must not reach GPUBOT_HTTP or GPUBOT_SLACK_HTTP, so name another port or unix:/PATH"
             )
+        return value
+
+    @field_validator("api_proxy")
+    @classmethod
+    def _proxies(cls, value: str | None) -> str | None:
+        if value is not None and not all(network.prefixlen for network in networks_in(value)):
+            raise ValueError("this would believe everybody; name only the addresses of your proxies")
         return value
 
     @field_validator("database_url")
@@ -255,6 +264,11 @@ class Settings(CommandSettings):
         return Path(self.api.removeprefix(UNIX)) if served and self.api is not None else None
 
     @property
+    def api_proxies(self) -> tuple[Network, ...]:
+        """The addresses of the proxies that the REST API believes."""
+        return () if self.api_proxy is None else networks_in(self.api_proxy)
+
+    @property
     def socket_path(self) -> Path:
         """Return the socket for operator commands.
 
@@ -269,6 +283,15 @@ class Settings(CommandSettings):
 def ids_in(text: str) -> tuple[str, ...]:
     """Return the IDs in a comma-separated list."""
     return tuple(part.strip() for part in text.split(","))
+
+
+def networks_in(text: str) -> tuple[Network, ...]:
+    """Return the IP addresses and networks in a comma-separated list. Raises ValueError if the list is wrong."""
+    try:
+        return tuple(ipaddress.ip_network(part.strip()) for part in text.split(","))
+    except ValueError:
+        message = "it must be IP addresses or networks, comma-separated, such as 127.0.0.1 or 10.8.0.0/16"
+        raise ValueError(message) from None
 
 
 def check_clock(clock_url: str | None, *servers: str) -> None:
