@@ -204,6 +204,17 @@ def test_http_mode_needs_a_signing_secret_and_an_address_but_no_app_token(env: p
             "unix:api.sock",
             "GPUBOT_API: name the socket by its full path, such as unix:/run/gpubot/api.sock.",
         ),
+        (
+            "GPUBOT_API_PROXY",
+            "127.0.0.1, proxy.example.com",
+            "GPUBOT_API_PROXY: it must be IP addresses or networks, comma-separated, such as 127.0.0.1 or "
+            "10.8.0.0/16.",
+        ),
+        (
+            "GPUBOT_API_PROXY",
+            "127.0.0.1, 0.0.0.0/0",
+            "GPUBOT_API_PROXY: this would believe everybody; name only the addresses of your proxies.",
+        ),
         ("GPUBOT_HTTP", "8600", "GPUBOT_HTTP: it must be an address and port, such as 127.0.0.1:8600."),
         ("GPUBOT_HTTP", "127.0.0.1:86000", "GPUBOT_HTTP: the port must be from 1 to 65535."),
         ("GPUBOT_HTTP", "127.0.0.1:0", "GPUBOT_HTTP: the port must be from 1 to 65535."),

@@ -102,7 +102,7 @@ async def test_a_login_leads_from_nothing_to_a_machine(stopped_world: World, lap
     await world.start()
     await world.sets_key()
     status, printed = await laptop.runs("token")
-    assert (status, "run gpubot agent login" in printed) == (1, True)
+    assert (status, "Name it when you log in (gpubot agent login --url)" in printed) == (1, True)
     async with laptop.logging_in() as (command, code):
         form = await types_code(world, "Ana", code)
         assert re.match(r"claude on \S+ \(127\.0\.0\.1\) asked for a token .* ago\. Continue only if you", form), (
