@@ -25,7 +25,18 @@ from pydantic import ValidationError
 from agent.settings import Address, Settings
 from bot.clock import Clock
 from bot.errors import GpubotError, Mistake
-from bot.model.api import ApiModel, ExtendRequest, Problem, Quote, Rental, RentalRequest, Rentals, Token
+from bot.model.api import (
+    ApiModel,
+    ExtendRequest,
+    Login,
+    LoginRequest,
+    Problem,
+    Quote,
+    Rental,
+    RentalRequest,
+    Rentals,
+    Token,
+)
 from bot.model.text import for_terminal
 
 SECONDS = 30.0
@@ -116,7 +127,7 @@ class Client:
     """Calls the API with a token.
 
     Args:
-        settings: The address and the token.
+        settings: The address and the token. For a login, which needs no token, the address alone.
         clock: Measures the pauses between two tries.
         notice: Called with a sentence before a call is repeated, so that people know why the call takes longer.
         connections: Connections that this client shares with others. If None, the client opens its own, and
@@ -128,20 +139,21 @@ class Client:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: Settings | Address,
         clock: Clock,
         notice: Callable[[str], None],
         *,
         connections: httpx.AsyncClient | None = None,
     ) -> None:
-        self._address = settings.address
-        self._token = settings.token
+        address, token = settings if isinstance(settings, Settings) else (settings, None)
+        self._address = address
+        self._token = token
         self.clock = clock
         self._notice = notice
         self._ends: float | None = None
         self._stack = AsyncExitStack()
         self._shared = connections is not None
-        self._http = open_connections(settings.address) if connections is None else connections
+        self._http = open_connections(address) if connections is None else connections
 
     async def __aenter__(self) -> Self:
         if not self._shared:
@@ -199,6 +211,17 @@ class Client:
         """Return the terms of the token, and what is left of them."""
         return await self._call("GET", "/v1/token", Token)
 
+    async def begin_login(self, request: LoginRequest) -> Answer[Login]:
+        """Ask for a token. A person then types the code of the answer in Slack.
+
+        If this call is repeated, the login of the first call stays until it expires, and nobody knows its code.
+        """
+        return await self._call("POST", "/v1/logins", Login, body=request.model_dump(mode="json"))
+
+    async def login(self, login_id: str, *, patience: float = PATIENCE) -> Answer[Login]:
+        """Return a login: its state, and the encrypted secret once the token was made."""
+        return await self._call("GET", f"/v1/logins/{quote(login_id, safe='')}", Login, patience=patience)
+
     async def heartbeat(self, rental_id: str) -> Answer[Rental]:
         """Report that the program of a rental is alive."""
         return await self._call("POST", _path(rental_id, "heartbeat"), Rental)
@@ -231,7 +254,7 @@ class Client:
             path,
             params=parameters or None,
             json=body,
-            headers={"Authorization": f"Bearer {self._token.get_secret_value()}", **(headers or {})},
+            headers={**self._authorization(), **(headers or {})},
             timeout=httpx.Timeout(SECONDS + wait, connect=CONNECT_SECONDS),
         )
         until, pause = self.clock.monotonic() + patience, 1.0
@@ -259,6 +282,9 @@ class Client:
             self._notice(f"{self._address} doesn't answer ({trouble}). Trying again.")
             await self.clock.pause(max(pause, asked))
             pause = min(pause * 2, LONGEST_PAUSE)
+
+    def _authorization(self) -> dict[str, str]:
+        return {} if self._token is None else {"Authorization": f"Bearer {self._token.get_secret_value()}"}
 
     async def _send(self, request: httpx.Request) -> tuple[httpx.Response, bytes]:
         """Send a request and read the whole answer.

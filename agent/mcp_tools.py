@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,13 +20,14 @@ from agent.mcp_words import (
     LONGEST_NAME,
     SECONDS_TO_WAIT,
     Status,
+    list_text,
     quote_text,
     quoted,
     rental_text,
     shown_quote,
     shown_rental,
-    status_of,
-    status_text,
+    status_of_all,
+    status_of_one,
 )
 from bot.errors import GpubotError, Mistake
 from bot.model.api import LONGEST_KEY, ApiModel, ProgramState, Quote, Rental
@@ -44,7 +46,11 @@ AT_ONCE = 2.0
 """If an answer arrives within this time in seconds (wall clock), the API didn't wait for a change."""
 USUAL_PAUSE = 5.0
 """The pause in seconds (wall clock) before asking again, if the API didn't wait and its answer names no pause."""
+log = logging.getLogger("gpubot.mcp")
+
 LONGEST_ERROR = 2000
+LONGEST_PARAMETER = 500
+"""The number of characters of a value in a URL. The API refuses shorter ones, but a longer URL gets no reason."""
 _GOES_ON = frozenset({ProgramState.SEARCHING, ProgramState.BUYING, ProgramState.STARTING})
 _WORTH_WAITING = _GOES_ON | {ProgramState.PENDING, ProgramState.ENDING}
 
@@ -107,11 +113,12 @@ async def call(client: Client, name: str, arguments: Arguments) -> types.CallToo
     tool = _TOOLS[name]
     given = {key: value for key, value in arguments.items() if value is not None}
     try:
+        _check_sendable(given)
         unknown = next((key for key in given if key not in tool.names), None)
         if unknown is not None:
             raise Mistake(f"{_unknown(unknown, tool.names)} Nothing was done.")
         for needed in tool.definition.input_schema.get("required", ()):
-            if needed not in given:
+            if given.get(needed, "") == "":
                 raise Mistake(f'The argument "{needed}" is missing. Nothing was done.')
         result = await tool.run(client.within(ANSWER_WITHIN), given)
     except ApiAway as error:
@@ -122,10 +129,21 @@ async def call(client: Client, name: str, arguments: Arguments) -> types.CallToo
         return _failed(f"{error.words}{hint}{again}")
     except GpubotError as error:
         return _failed(error.words)
+    except Exception as error:
+        log.exception("a tool failed")
+        return _failed(f"Something went wrong in gpubot mcp ({type(error).__name__}). {tool.if_away}")
     return types.CallToolResult(
         content=[types.TextContent(type="text", text=result.text)],
         structured_content=result.value.model_dump(mode="json"),
     )
+
+
+def _check_sendable(given: Arguments) -> None:
+    """Refuse arguments that can't be sent: a number that isn't finite, and half of a surrogate pair."""
+    try:
+        json.dumps(given, allow_nan=False, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        raise Mistake("The arguments contain a value that isn't JSON in UTF-8. Nothing was done.") from None
 
 
 def _failed(words: str) -> types.CallToolResult:
@@ -143,7 +161,10 @@ def _unknown(name: str, known: list[str]) -> str:
 
 
 async def _quote(client: Client, given: Arguments) -> _Result:
-    parameters = {name: value if isinstance(value, str) else json.dumps(value) for name, value in given.items()}
+    parameters = {
+        name: (value if isinstance(value, str) else json.dumps(value))[:LONGEST_PARAMETER]
+        for name, value in given.items()
+    }
     quote = shown_quote((await client.quote(**parameters)).value)
     return _Result(quote_text(quote), quote)
 
@@ -156,7 +177,8 @@ async def _rent(client: Client, given: Arguments) -> _Result:
         body["reuse"] = True  # otherwise two programs that ask at the same time would rent two machines
     rental = (await client.rent(body, key)).value
     if rental.state in _GOES_ON:
-        return await _after(client, rental, ends)
+        shown = await _after(client, rental, ends)
+        return _Result(rental_text(shown), shown)
     return _about(client, rental)
 
 
@@ -169,15 +191,11 @@ async def _status(client: Client, given: Arguments) -> _Result:
         if seconds:
             raise Mistake(f'Name the rental to wait for by "id" or by "key". {_LIST_THEM}')
         token = (await client.token()).value
-        status = status_of((await client.rentals()).value.rentals, token, now)
-        return _Result(status_text(status, now), status)
+        status = status_of_all((await client.rentals()).value.rentals, token, now)
+        return _Result(list_text(status, token, now), status)
     rental = (await client.rental(await _find(client, given))).value
-    late = ""
-    if rental.state in _WORTH_WAITING:
-        rental, late = await _wait(client, rental, ends)
-    now = client.clock.now()
-    status = status_of([rental], None, now)
-    return _Result(status_text(status, now) + late, status)
+    shown = await _after(client, rental, ends)
+    return _Result(rental_text(shown), status_of_one(shown))
 
 
 async def _heartbeat(client: Client, given: Arguments) -> _Result:
@@ -196,41 +214,30 @@ async def _release(client: Client, given: Arguments) -> _Result:
     return _about(client, (await client.release(await _find(client, given), at_once=at_once)).value)
 
 
-async def _after(client: Client, rental: Rental, ends: float) -> _Result:
-    """Return the result about a rental that may become ready in the meantime."""
-    rental, late = await _wait(client, rental, ends)
-    return _about(client, rental, late)
+def _about(client: Client, rental: Rental) -> _Result:
+    shown = shown_rental(rental, client.clock.now())
+    return _Result(rental_text(shown), shown)
 
 
-def _about(client: Client, rental: Rental, late: str = "") -> _Result:
-    now = client.clock.now()
-    shown = shown_rental(rental, now)
-    return _Result(rental_text(shown, now) + late, shown)
+async def _after(client: Client, rental: Rental, ends: float) -> Rental:
+    """Wait until a rental is ready or over, or until an approver has to decide, and return it for a result.
 
-
-async def _wait(client: Client, rental: Rental, ends: float) -> tuple[Rental, str]:
-    """Wait until a rental is ready or over, or until an approver has to decide.
-
-    Returns:
-        The rental in its last known state, and a line that says so if the API no longer answers.
+    If the API no longer answers, the result is about the last known state, and says so.
     """
-    clock = client.clock
-    first = rental.state
+    clock, first = client.clock, rental.state
     while rental.state in _WORTH_WAITING and (left := ends - clock.monotonic()) >= 1:
         before, began = rental.state, clock.monotonic()
         if before is not first and before is ProgramState.PENDING:
             break
         try:
             rental = (await client.changed(rental, wait=int(left), patience=0)).value
-        except ApiAway as error:
-            return rental, f"\n{error.words} This is the last known state."
-        except ApiRefused as error:
-            if not error.temporary:
+        except (ApiAway, ApiRefused) as error:
+            if isinstance(error, ApiRefused) and not error.temporary:
                 raise
-            return rental, f"\n{error.words} This is the last known state."
+            return shown_rental(rental, clock.now(), f"This is the last known state: {error.words}")
         if rental.state is before and clock.monotonic() - began < AT_ONCE:
             await clock.pause(max(min(rental.ask_again_in or USUAL_PAUSE, ends - clock.monotonic()), 0))
-    return rental, ""
+    return shown_rental(rental, clock.now())
 
 
 _LIST_THEM = "Call gpu_status without arguments to list your machines."

@@ -60,12 +60,15 @@ def _name(text: str) -> str:
 # --- one rental
 
 
-def shown_rental(rental: Rental, now: datetime) -> Rental:
-    """Return a rental as a result shows it: with the next step for a model, and with text of others marked."""
+def shown_rental(rental: Rental, now: datetime, late: str = "") -> Rental:
+    """Return a rental as a result shows it: with the next step for a model, and with text of others marked.
+
+    `late` says why this isn't the present state. It is empty if it is.
+    """
     by_people = '"' in rental.reason  # the API quotes what a person wrote
     return rental.model_copy(
         update={
-            "next_step": _next_step(rental, now),
+            "next_step": f"{late} {_next_step(rental, now)}".lstrip(),
             "reason": _marked(rental.reason, LONGEST_REASON)
             if by_people
             else _plain(rental.reason, LONGEST_REASON),
@@ -84,9 +87,9 @@ def _marked(text: str, limit: int) -> str:
     return _DATA + quoted(text, limit)
 
 
-def rental_text(rental: Rental, now: datetime) -> str:
+def rental_text(rental: Rental) -> str:
     """Return the text about one rental, which `shown_rental` has prepared."""
-    lines = [f"{_rental_line(rental, now)} {rental.reason}".strip()]
+    lines = [f"{_rental_line(rental)} {rental.reason}".strip()]
     if rental.note:
         lines.append(f"Note. {rental.note}")
     if rental.ssh is not None:
@@ -102,17 +105,14 @@ def rental_text(rental: Rental, now: datetime) -> str:
     return "\n".join([*lines, rental.next_step])
 
 
-def _rental_line(rental: Rental, now: datetime) -> str:
+def _rental_line(rental: Rental) -> str:
     """Return a line such as `m3xt8 (key "run-812") is ready: 1x H100 SXM 80 GB at Nebius, $2.08/h`."""
     key = f" (key {quoted(rental.key, LONGEST_NAME * 2)})" if rental.key is not None else ""
     of = "" if rental.money is not None else f", rented by {quoted(rental.token, LONGEST_NAME)}"
     vendor = f" at {rental.vendor}" if rental.vendor is not None else ""
     price = f", {say_rate(rental.per_hour)}/h" if rental.per_hour is not None else ""
-    ends = ""
-    if rental.ends_at is not None and not rental.state.over:
-        ends = f", ends at {say_utc(rental.ends_at, now)}"
     state = rental.state.value.replace("_", " ")
-    return f"{rental.id}{key} is {state}: {rental.gpu}{vendor}{price}{ends}{of}."
+    return f"{rental.id}{key} is {state}: {rental.gpu}{vendor}{price}{of}."
 
 
 def _next_step(rental: Rental, now: datetime) -> str:
@@ -166,34 +166,37 @@ def _use_it(rental: Rental, which: str, now: datetime) -> str:
 # --- lists
 
 
-def status_of(rentals: Sequence[Rental], token: Token | None, now: datetime) -> Status:
-    """Return the structured result of `gpu_status`."""
-    listed_ones = tuple(shown_rental(each, now) for each in rentals[:MOST_RENTALS])
-    if token is None and listed_ones:
-        step = listed_ones[0].next_step
-    elif not listed_ones:
-        step = "There is no current machine. To see prices, call gpu_quote."
-    else:
+def status_of_one(rental: Rental) -> Status:
+    """Return the result of `gpu_status` about one rental, which `shown_rental` has prepared."""
+    return Status(next_step=rental.next_step, rentals=(rental,), more=0, token=None)
+
+
+def status_of_all(rentals: Sequence[Rental], token: Token, now: datetime) -> Status:
+    """Return the result of `gpu_status` about all current rentals of the token's owner."""
+    step = "There is no current machine. To see prices, call gpu_quote."
+    if rentals:
         step = 'For one of these machines, call gpu_status with its "id".'
     return Status(
         next_step=step,
-        rentals=listed_ones,
+        rentals=tuple(shown_rental(each, now) for each in rentals[:MOST_RENTALS]),
         more=max(len(rentals) - MOST_RENTALS, 0),
-        token=None if token is None else _shown_token(token),
+        token=_shown_token(token),
     )
 
 
-def status_text(status: Status, now: datetime) -> str:
-    if status.token is None:
-        return "\n\n".join(rental_text(each, now) for each in status.rentals)
+def list_text(status: Status, token: Token, now: datetime) -> str:
+    """Return the text about all current rentals, which `status_of_all` has prepared."""
     rows = [_row(each, now) for each in status.rentals]
     if status.more:
         rows.append(f"{status.more} more aren't shown.")
-    return "\n".join([*_token_lines(status.token, now), *rows, status.next_step])
+    return "\n".join([*_token_lines(token, now), *rows, status.next_step])
 
 
 def _row(rental: Rental, now: datetime) -> str:
-    return _rental_line(rental, now) + (f" Note. {rental.note}" if rental.note else "")
+    ends = ""
+    if rental.state is ProgramState.READY and rental.ends_at is not None:
+        ends = f" It ends at {say_utc(rental.ends_at, now)}."
+    return f"{_rental_line(rental)}{ends}" + (f" Note. {rental.note}" if rental.note else "")
 
 
 def shown_quote(quote: Quote) -> Quote:

@@ -20,6 +20,7 @@ from bot.net.proxies import is_loopback
 
 BOT, APP, MARKET = "xoxb-1-botsecret", "xapp-1-appsecret", "ccsecret"
 SIGNING = "5a1d" * 8
+MAKE_ONE = 'make one with: echo "whsec_$(openssl rand -base64 32)"'
 GOOD = {
     "SLACK_BOT_TOKEN": BOT,
     "SLACK_APP_TOKEN": APP,
@@ -68,6 +69,12 @@ def test_settings_without_a_value_get_their_defaults() -> None:
     assert settings.log is LogFormat.CONSOLE
     assert settings.database_url.get_secret_value().startswith("sqlite:////")
     assert settings.database_url.get_secret_value().endswith("/gpubot/gpubot.sqlite")
+
+
+def test_the_proxies_that_the_api_believes_are_addresses_and_networks(env: pytest.MonkeyPatch) -> None:
+    assert read_settings().api_proxies == ()
+    env.setenv("GPUBOT_API_PROXY", "127.0.0.1, 10.8.0.0/16,2001:db8::/64")
+    assert [str(one) for one in read_settings().api_proxies] == ["127.0.0.1/32", "10.8.0.0/16", "2001:db8::/64"]
 
 
 def test_a_dotenv_file_supplies_values_that_the_environment_lacks(env: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -203,6 +210,17 @@ def test_http_mode_needs_a_signing_secret_and_an_address_but_no_app_token(env: p
             "unix:api.sock",
             "GPUBOT_API: name the socket by its full path, such as unix:/run/gpubot/api.sock.",
         ),
+        (
+            "GPUBOT_API_PROXY",
+            "127.0.0.1, proxy.example.com",
+            "GPUBOT_API_PROXY: it must be IP addresses or networks, comma-separated, such as 127.0.0.1 or "
+            "10.8.0.0/16.",
+        ),
+        (
+            "GPUBOT_API_PROXY",
+            "127.0.0.1, 0.0.0.0/0",
+            "GPUBOT_API_PROXY: this would believe everybody; name only the addresses of your proxies.",
+        ),
         ("GPUBOT_HTTP", "8600", "GPUBOT_HTTP: it must be an address and port, such as 127.0.0.1:8600."),
         ("GPUBOT_HTTP", "127.0.0.1:86000", "GPUBOT_HTTP: the port must be from 1 to 65535."),
         ("GPUBOT_HTTP", "127.0.0.1:0", "GPUBOT_HTTP: the port must be from 1 to 65535."),
@@ -248,6 +266,21 @@ def test_http_mode_needs_a_signing_secret_and_an_address_but_no_app_token(env: p
             "GPUBOT_DATABASE_URL",
             "sqlite:///",
             "GPUBOT_DATABASE_URL: it doesn't name a file: write sqlite:///PATH.",
+        ),
+        (
+            "GPUBOT_WEBHOOK_SECRET",
+            "hunter2",
+            f"GPUBOT_WEBHOOK_SECRET: it has fewer than 32 characters; {MAKE_ONE}.",
+        ),
+        (
+            "GPUBOT_WEBHOOK_SECRET",
+            f"whsec_{'-' * 40}",
+            f"GPUBOT_WEBHOOK_SECRET: after whsec_, it must be base64; {MAKE_ONE}.",
+        ),
+        (
+            "GPUBOT_WEBHOOK_SECRET",
+            "whsec_c2VjcmV0",
+            f"GPUBOT_WEBHOOK_SECRET: its key has 6 bytes, but 24 to 64 are allowed; {MAKE_ONE}.",
         ),
         ("GPUBOT_LOG", "xml", "GPUBOT_LOG isn't valid. Expected: console or json."),
         (
@@ -430,9 +463,10 @@ def test_the_socket_is_next_to_the_sqlite_database_or_in_the_data_folder(env: py
 
 def test_reprs_and_dumps_contain_no_secrets(env: pytest.MonkeyPatch) -> None:
     env.setenv("GPUBOT_DATABASE_URL", "postgresql://bot:dbsecret@db/gpubot")
+    env.setenv("GPUBOT_WEBHOOK_SECRET", f"hooksecret{'-' * 32}")
     settings = read_settings()
     shown = f"{settings!r} {settings} {settings.model_dump()} {settings.model_dump_json()}"
-    for secret in (BOT, APP, MARKET, "dbsecret"):
+    for secret in (BOT, APP, MARKET, "dbsecret", "hooksecret"):
         assert secret not in shown
 
 

@@ -6,13 +6,15 @@ is named by the setting `<NAME>_FILE`.
 
 from __future__ import annotations
 
+import base64
+import binascii
 import ipaddress
 import os
 import re
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
 import platformdirs
@@ -54,9 +56,16 @@ UNIX = "unix:"
 """The beginning of an address that is the path of a socket."""
 SHORTEST_TOKEN = 32
 """The minimum length of GPUBOT_MACHINES_TOKEN in characters, so that nobody can guess the token."""
+SHORTEST_WEBHOOK_SECRET = 32
+"""The minimum length of GPUBOT_WEBHOOK_SECRET in characters, if it is plain text."""
+SIGNING_KEY = "whsec_"
+"""The beginning of a secret for webhooks whose rest is a key in base64 (Standard Webhooks, "Signature scheme")."""
+_SHORTEST_KEY, _LONGEST_KEY = 24, 64
+"""The minimum and maximum length of such a key in bytes. The same section of Standard Webhooks defines them."""
 _LETTERS_AND_DIGITS = re.compile(r"[0-9A-Za-z]+")
 _SHORTEST_SIGNING_SECRET = 16
 S = TypeVar("S", bound="CommandSettings")
+Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def setting(name: str, **more: Any) -> Any:
@@ -102,6 +111,39 @@ def _machines_token(value: SecretStr) -> SecretStr:
     return _sendable(value)
 
 
+def _webhook_secret(value: SecretStr) -> SecretStr:
+    advice = 'make one with: echo "whsec_$(openssl rand -base64 32)"'
+    if not value.get_secret_value().startswith(SIGNING_KEY):
+        if len(value.get_secret_value()) < SHORTEST_WEBHOOK_SECRET:
+            raise ValueError(f"it has fewer than {SHORTEST_WEBHOOK_SECRET} characters; {advice}")
+        return value
+    try:
+        length = len(webhook_key(value))
+    except ValueError:
+        raise ValueError(f"after whsec_, it must be base64; {advice}") from None
+    if not _SHORTEST_KEY <= length <= _LONGEST_KEY:
+        raise ValueError(
+            f"its key has {length} bytes, but {_SHORTEST_KEY} to {_LONGEST_KEY} are allowed; {advice}"
+        )
+    return value
+
+
+def webhook_key(secret: SecretStr) -> bytes:
+    """Return the key with which webhooks are signed.
+
+    If the secret begins with `whsec_`, the rest is the key in base64. Otherwise, the key is the secret itself.
+    Raises ValueError if the rest isn't base64.
+    """
+    value = secret.get_secret_value()
+    if not value.startswith(SIGNING_KEY):
+        return value.encode()
+    try:
+        return base64.b64decode(value.removeprefix(SIGNING_KEY), validate=True)
+    except binascii.Error:
+        # The original error isn't passed on, because its traceback could contain the secret.
+        raise ValueError("the key isn't base64") from None
+
+
 def _sendable(token: SecretStr) -> SecretStr:
     """Return the token. Raises ValueError if it can't be the value of an HTTP header."""
     value = token.get_secret_value()
@@ -127,6 +169,7 @@ AppToken = Annotated[SecretStr, AfterValidator(_app_token)]
 SigningSecret = Annotated[SecretStr, AfterValidator(_signing_secret)]
 MarketToken = Annotated[SecretStr, AfterValidator(_market_token)]
 MachinesToken = Annotated[SecretStr, AfterValidator(_machines_token)]
+WebhookSecret = Annotated[SecretStr, AfterValidator(_webhook_secret)]
 Url = Annotated[str, AfterValidator(encrypted_url)]
 SlackUrl = Annotated[Url, AfterValidator(_with_slash)]
 
@@ -172,7 +215,9 @@ class Settings(CommandSettings):
     slack_http: str | None = setting("GPUBOT_SLACK_HTTP", default=None)
     slack_handover: float = setting("GPUBOT_SLACK_HANDOVER", default=10.0, ge=0, le=30)
     api: str | None = setting("GPUBOT_API", default=None)
+    api_proxy: str | None = setting("GPUBOT_API_PROXY", default=None)
     machines_token: MachinesToken | None = setting("GPUBOT_MACHINES_TOKEN", default=None)
+    webhook_secret: WebhookSecret | None = setting("GPUBOT_WEBHOOK_SECRET", default=None)
     log: LogFormat = setting("GPUBOT_LOG", default=LogFormat.CONSOLE)
     clock_url: Url | None = setting("GPUBOT_CLOCK_URL", default=None)
     slack_speed: float = setting("GPUBOT_SLACK_SPEED", default=1.0, gt=0)
@@ -212,6 +257,13 @@ class Settings(CommandSettings):
             raise ValueError(
                 "programs must not reach GPUBOT_HTTP or GPUBOT_SLACK_HTTP, so name another port or unix:/PATH"
             )
+        return value
+
+    @field_validator("api_proxy")
+    @classmethod
+    def _proxies(cls, value: str | None) -> str | None:
+        if value is not None and not all(network.prefixlen for network in networks_in(value)):
+            raise ValueError("this would believe everybody; name only the addresses of your proxies")
         return value
 
     @field_validator("database_url")
@@ -255,6 +307,11 @@ class Settings(CommandSettings):
         return Path(self.api.removeprefix(UNIX)) if served and self.api is not None else None
 
     @property
+    def api_proxies(self) -> tuple[Network, ...]:
+        """The addresses of the proxies that the REST API believes."""
+        return () if self.api_proxy is None else networks_in(self.api_proxy)
+
+    @property
     def socket_path(self) -> Path:
         """Return the socket for operator commands.
 
@@ -269,6 +326,15 @@ class Settings(CommandSettings):
 def ids_in(text: str) -> tuple[str, ...]:
     """Return the IDs in a comma-separated list."""
     return tuple(part.strip() for part in text.split(","))
+
+
+def networks_in(text: str) -> tuple[Network, ...]:
+    """Return the IP addresses and networks in a comma-separated list. Raises ValueError if the list is wrong."""
+    try:
+        return tuple(ipaddress.ip_network(part.strip()) for part in text.split(","))
+    except ValueError:
+        message = "it must be IP addresses or networks, comma-separated, such as 127.0.0.1 or 10.8.0.0/16"
+        raise ValueError(message) from None
 
 
 def check_clock(clock_url: str | None, *servers: str) -> None:
