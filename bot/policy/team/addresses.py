@@ -21,8 +21,8 @@ _NEVER_IPV6 = (
 )
 """Networks to which nothing is ever sent, although they are neither link-local nor reserved.
 
-Most of them contain the servers from which the machines of a cloud provider read their credentials. The providers'
-documentation of instance metadata names them. Over IPv4, most providers use the link-local address 169.254.169.254.
+Most of them contain the servers from which the machines of a cloud provider read their credentials. Over IPv4,
+most providers use the link-local address 169.254.169.254 instead.
 """
 
 
