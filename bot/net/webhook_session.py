@@ -87,11 +87,12 @@ class WebhookSession:
 
         Args:
             seconds: The longest time of a whole call in seconds (wall clock).
-            tls: The certificates to trust. If None, these are the system's, or those in SSL_CERT_FILE.
+            tls: The context with the certificates to trust. If None, these are the system's, or those in the file
+                that the environment variable SSL_CERT_FILE names.
             resolver: Looks up names. If None, the system does.
         """
         self._seconds = seconds
-        self._tls = tls
+        self._tls = tls or ssl.create_default_context()
         self._resolver = resolver
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes, *, private: bool) -> Outcome:
@@ -124,7 +125,7 @@ class WebhookSession:
 
     async def _status(self, url: URL, headers: Mapping[str, str], body: bytes, private: bool) -> int:
         connector = aiohttp.TCPConnector(
-            ssl=True if self._tls is None else self._tls,
+            ssl=self._tls,
             resolver=self._resolver,
             use_dns_cache=False,
             force_close=True,
