@@ -14,9 +14,18 @@ from bot.lifecycle.actions.account import reload_policy, show_policy
 from bot.lifecycle.deps import with_newest_rules
 from bot.model.summary import PolicyView
 from bot.model.text import listed, plural, span
+from bot.model.webhook import WebhookEvent
 from bot.policy.buying.budgets import channels_of_named_people
 from bot.policy.buying.spending import unknown_models
-from bot.policy.team.rules import ProbeKind, Project, ReadyAnnouncement, Rules, WhenFailed, WhenOver
+from bot.policy.team.rules import (
+    ProbeKind,
+    Project,
+    ReadyAnnouncement,
+    Rules,
+    Webhook,
+    WhenFailed,
+    WhenOver,
+)
 from bot.policy.use.end_notices import LONG_LEASE, NOTICES, NOTICES_OF_LONG_LEASE
 from handlers.actions.calling import on, shows
 from handlers.ids import NO_VALUE, Action, NoValue
@@ -95,6 +104,7 @@ def rules_in_words(rules: Rules, names: Names) -> list[tuple[str, list[str]]]:
         ("Renting", _renting(rules, names)),
         ("Asking whether a machine is needed", _asking(rules)),
         ("What is kept", _keeping(rules)),
+        ("Webhooks", [_webhook(webhook, names) for webhook in rules.webhooks]),
         ("Projects", [_project(name, project, names) for name, project in rules.projects.items()]),
     ]
     found = [(title, [*filter(None, sentences)]) for title, sentences in parts]
@@ -224,6 +234,12 @@ def _project(name: str, project: Project, names: Names) -> str:
         f"Its cost center is {names.text(project.cost_center)}." if project.cost_center else "",
         f"People can rent for it on their own up to {_alone(alone.per_hour, alone.total)}." if alone else "",
     )
+
+
+def _webhook(webhook: Webhook, names: Names) -> str:
+    events = "all events" if set(webhook.events) == set(WebhookEvent) else listed(sorted(set(webhook.events)))
+    where = ", and may be in a private network" if webhook.private else ""
+    return f"{names.text(webhook.host)} receives {events} of rentals{where}."
 
 
 def _renting(rules: Rules, names: Names) -> list[str]:

@@ -13,8 +13,9 @@ from pathlib import Path
 import asyncssh
 import pytest
 import yaml
+from typer.main import get_command
 
-from agent.commands import INTERRUPTED, Exit
+from agent.commands import INTERRUPTED, Exit, commands
 from bot.model.api import Offer, ProgramState, Rental, Ssh
 from tests.agent.api import Api
 from tests.agent.conftest import Cli
@@ -59,7 +60,12 @@ async def test_every_command_of_the_skill_can_be_run(
     (tmp_path / ".ssh" / "gpubot.pub").write_text("ssh-ed25519 AAAA agent@laptop\n")
     api.known_key = KEY
     done = await cli(*(argument.replace("~", str(tmp_path)) for argument in arguments))
-    assert (done.status, done.err) == (0, "")
+    assert done.status == 0, done.err
+
+
+def test_the_skill_uses_every_command_but_the_one_that_prints_it() -> None:
+    known: set[str] = set(get_command(commands).commands)  # type: ignore[attr-defined]  # it is a group
+    assert {arguments[0] for arguments in COMMANDS} == known - {"skill"}
 
 
 def test_every_command_about_a_machine_names_the_key_of_the_rent_command() -> None:
