@@ -6,7 +6,7 @@ import re
 
 from playwright.sync_api import expect
 
-from tests.page.conftest import ANA, GPUS, TRAINING, Open, Sandbox, accessible, messages, passes
+from tests.page.conftest import ANA, GPUS, TRAINING, Open, Sandbox, accessible, messages, passes, types
 from tests.page.test_stories import KEY
 
 
@@ -58,7 +58,7 @@ def test_a_program_logs_in_with_a_code_that_a_person_types(open_page: Open) -> N
     expect(said).to_have_text(re.compile(r"^In Slack, type: /gpu token [A-Z0-9]{8}$"))
     page.reload()
     expect(said).to_be_visible()
-    sends(page, said.inner_text().removeprefix("In Slack, type: "))
+    types(page, said.inner_text().removeprefix("In Slack, type: "))
     dialog = page.get_by_role("dialog", name="New token")
     expect(dialog.get_by_text("Continue only if you started it.")).to_be_visible()
     dialog.get_by_label("Name").fill("nightly eval")
