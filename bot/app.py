@@ -156,14 +156,14 @@ class Webhooks:
             return False
         self._secret = secret
         if self._sender is not None:
-            self._sender.look(at_all=True)
+            self._sender.end_pauses()
         return True
 
     def rules_changed(self) -> None:
         """Note that the policy may name other webhooks now."""
         self._changed.set()
         if self._sender is not None:
-            self._sender.look()
+            self._sender.wake()
 
     async def run(self) -> None:
         """Run until cancelled."""

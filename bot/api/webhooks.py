@@ -119,7 +119,9 @@ class WebhookSender:
         self._sending: dict[str, asyncio.Task[None]] = {}
         """By the receiver's URL, the calls that are being made, or whose results haven't been stored yet."""
         self._pauses: dict[str, datetime] = {}
-        """By the URL of a receiver that couldn't be reached, the wall-clock time of its next call."""
+        """By the URL of a receiver that is unavailable, the wall-clock time of its next call."""
+        self._failures: dict[str, int] = {}
+        """By the URL of a receiver that is unavailable, the number of consecutive calls that failed."""
         self._calls = 0
         self._last_calls: dict[str, int] = {}
         """By the receiver's URL, the value of `_calls` at its last call. The receiver with the lowest is next."""
@@ -130,10 +132,13 @@ class WebhookSender:
         """The number of calls that are being made, or whose results haven't been stored yet."""
         return len(self._sending)
 
-    def look(self, *, at_all: bool = False) -> None:
-        """Look for work again now. If `at_all`, also call the receivers that are paused."""
-        if at_all:
-            self._pauses.clear()
+    def wake(self) -> None:
+        """Look for work again now, because the rules have changed."""
+        self._wake.set()
+
+    def end_pauses(self) -> None:
+        """Call all receivers again now, because the secret has changed."""
+        self._pauses.clear()
         self._wake.set()
 
     async def run(self) -> None:
@@ -225,13 +230,18 @@ class WebhookSender:
         except Exception:
             log.exception("webhooks.failed", message=event.message_id)
             outcome = None
+        if outcome is None or not outcome.unavailable:
+            self._failures.pop(event.url, None)
         if outcome is not None and outcome.accepted:
             await self._save(partial(_note_accepted, deps=deps, event=event), opened)
             return
         why = OWN_ERROR if outcome is None else outcome.words
         log.warning("webhooks.not_accepted", message=event.message_id, host=webhook.host, why=why)
-        next_try = deps.clock.real() + (LONGEST_RETRY if outcome is _WITHOUT_SECRET else delay(event.tries + 1))
+        failures = event.tries + 1
         if outcome is not None and outcome.unavailable:
+            self._failures[event.url] = failures = max(failures, self._failures.get(event.url, 0) + 1)
+        next_try = deps.clock.real() + (LONGEST_RETRY if outcome is _WITHOUT_SECRET else delay(failures))
+        if event.url in self._failures:
             self._pauses[event.url] = next_try
 
         async def note_failure(tx: Tx) -> None:

@@ -333,7 +333,7 @@ async def test_without_a_secret_nothing_is_sent_and_the_admins_learn_why(hooks: 
     facts = (await hooks.world.account_event(EventKind.WEBHOOK_FAILS)).facts
     assert (facts.host, facts.why) == (HOST, "GPUBOT_WEBHOOK_SECRET isn't set")
     hooks.secret = SecretStr(SECRET)
-    hooks.sender.look(at_all=True)
+    hooks.sender.end_pauses()
     await hooks.send()
     assert ana.payloads[0]["name"] == "rental.requested"
 
