@@ -167,7 +167,9 @@ def _api(settings: Settings, bot: Bot, stop: asyncio.Event) -> AbstractAsyncCont
     # Without the API, importing its models would cost time and memory for nothing.
     from bot.api import server as api_server  # noqa: PLC0415
 
-    outside = api_server.Outside(bot.deps, lambda: bot.catalog_cache.known, bot.prices)
+    outside = api_server.Outside(
+        bot.deps, lambda: bot.catalog_cache.known, bot.prices, proxies=settings.api_proxies
+    )
     return api_server.serve(settings.api, settings.api_socket, outside, stop)
 
 

@@ -28,6 +28,7 @@ from bot.errors import (
     Refused,
     RequestMistake,
     TooLate,
+    UnknownLogin,
     UnknownRental,
 )
 from bot.model.api import Problem
@@ -118,7 +119,7 @@ def _kind(error: GpubotError) -> Kind:
     match error:
         case InvalidToken():
             return INVALID_TOKEN
-        case UnknownRental():
+        case UnknownRental() | UnknownLogin():
             return UNKNOWN
         case KeyInUse():
             return KEY_IN_USE
