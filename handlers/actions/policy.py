@@ -16,7 +16,7 @@ from bot.model.summary import PolicyView
 from bot.model.text import listed, plural, span
 from bot.policy.buying.budgets import channels_of_named_people
 from bot.policy.buying.spending import unknown_models
-from bot.policy.team.rules import ProbeKind, Project, ReadyAnnouncement, Rules, WhenFailed, WhenOver
+from bot.policy.team.rules import Agent, ProbeKind, Project, ReadyAnnouncement, Rules, WhenFailed, WhenOver
 from bot.policy.use.end_notices import LONG_LEASE, NOTICES, NOTICES_OF_LONG_LEASE
 from handlers.actions.calling import on, shows
 from handlers.ids import NO_VALUE, Action, NoValue
@@ -96,6 +96,7 @@ def rules_in_words(rules: Rules, names: Names) -> list[tuple[str, list[str]]]:
         ("Asking whether a machine is needed", _asking(rules)),
         ("What is kept", _keeping(rules)),
         ("Projects", [_project(name, project, names) for name, project in rules.projects.items()]),
+        ("Apps in Slack", [_agent(app_id, agent, names) for app_id, agent in rules.agents.items()]),
     ]
     found = [(title, [*filter(None, sentences)]) for title, sentences in parts]
     return [(title, sentences) for title, sentences in found if sentences]
@@ -224,6 +225,11 @@ def _project(name: str, project: Project, names: Names) -> str:
         f"Its cost center is {names.text(project.cost_center)}." if project.cost_center else "",
         f"People can rent for it on their own up to {_alone(alone.per_hour, alone.total)}." if alone else "",
     )
+
+
+def _agent(app_id: str, agent: Agent, names: Names) -> str:
+    rent = f"can ask for machines by mentioning me, with {names.people((agent.owner,))}'s token"
+    return f"{names.text(app_id)} {rent} {names.text(agent.token)} and within its terms."
 
 
 def _renting(rules: Rules, names: Names) -> list[str]:
