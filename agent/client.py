@@ -22,7 +22,18 @@ from pydantic import ValidationError
 from agent.settings import Address, Settings
 from bot.clock import Clock
 from bot.errors import GpubotError, Mistake
-from bot.model.api import ApiModel, ExtendRequest, Problem, Quote, Rental, RentalRequest, Rentals, Token
+from bot.model.api import (
+    ApiModel,
+    ExtendRequest,
+    Login,
+    LoginRequest,
+    Problem,
+    Quote,
+    Rental,
+    RentalRequest,
+    Rentals,
+    Token,
+)
 from bot.model.text import for_terminal
 
 SECONDS = 30.0
@@ -86,7 +97,7 @@ class Client:
     """Calls the API with a token.
 
     Args:
-        settings: The address and the token.
+        settings: The address and the token. For a login, which needs no token, the address alone.
         clock: Measures the pauses between two tries.
         notice: Called with a sentence before a call is repeated, so that people know why the call takes longer.
 
@@ -94,16 +105,17 @@ class Client:
     error. The messages never contain the token.
     """
 
-    def __init__(self, settings: Settings, clock: Clock, notice: Callable[[str], None]) -> None:
-        self._address = settings.address
+    def __init__(self, settings: Settings | Address, clock: Clock, notice: Callable[[str], None]) -> None:
+        address, token = settings if isinstance(settings, Settings) else (settings, None)
+        self._address = address
         self._clock = clock
         self._notice = notice
         self._stack = AsyncExitStack()
         try:
             self._http = httpx.AsyncClient(
-                base_url=settings.address.url,
+                base_url=address.url,
                 headers={
-                    "Authorization": f"Bearer {settings.token.get_secret_value()}",
+                    **({} if token is None else {"Authorization": f"Bearer {token.get_secret_value()}"}),
                     "Accept": "application/json, application/problem+json",
                     "Accept-Encoding": "identity",
                     "User-Agent": "gpubot-agent",
@@ -112,8 +124,8 @@ class Client:
                 # A redirect would send the token to another address.
                 follow_redirects=False,
                 # A proxy could read the token in a plain request to this machine.
-                trust_env=not settings.address.loopback,
-                transport=_transport(settings.address),
+                trust_env=not address.loopback,
+                transport=_transport(address),
             )
         except (ValueError, ImportError):
             raise Mistake(
@@ -162,6 +174,17 @@ class Client:
     async def token(self) -> Answer[Token]:
         """Return the terms of the token, and what is left of them."""
         return await self._call("GET", "/v1/token", Token)
+
+    async def begin_login(self, request: LoginRequest) -> Answer[Login]:
+        """Ask for a token. A person then types the code of the answer in Slack.
+
+        If this call is repeated, the login of the first call stays until it expires, and nobody knows its code.
+        """
+        return await self._call("POST", "/v1/logins", Login, body=request.model_dump(mode="json"))
+
+    async def login(self, login_id: str, *, patience: float = PATIENCE) -> Answer[Login]:
+        """Return a login: its state, and the encrypted secret once the token was made."""
+        return await self._call("GET", f"/v1/logins/{quote(login_id, safe='')}", Login, patience=patience)
 
     async def heartbeat(self, rental_id: str) -> Answer[Rental]:
         """Report that the program of a rental is alive."""

@@ -20,8 +20,9 @@ from bot.errors import Mistake
 
 if TYPE_CHECKING:
     from agent.client import Answer, Client, M, Which
+    from agent.settings import Address
     from bot.clock import Clock
-    from bot.model.api import Rental, RentalRequest
+    from bot.model.api import Login, Rental, RentalRequest
 
 T = TypeVar("T")
 RENTAL = "GPUBOT_RENTAL"
@@ -68,8 +69,8 @@ class Run:
 commands = typer.Typer(
     help="""Rent machines from a script, a CI job or a coding agent, with a token from Slack.
 
-    Set GPUBOT_API_URL to the API's address, and GPUBOT_TOKEN to the secret of a token. To make a token, type /gpu
-    token in Slack.
+    To get a token, use `login`. Or set GPUBOT_API_URL to the API's address, and GPUBOT_TOKEN to the secret of a
+    token that somebody made with /gpu token in Slack.
     """,
     no_args_is_help=True,
     add_completion=False,
@@ -138,6 +139,16 @@ def _key(text: str) -> str:
     return text
 
 
+def _program_name(text: str) -> str:
+    from agent.login import LONGEST_NAME
+    from bot.model.text import one_line
+
+    name = one_line(text, LONGEST_NAME)
+    if not name:
+        raise typer.BadParameter("write a name that a person recognizes, such as claude.")
+    return name
+
+
 Key = Annotated[
     str | None,
     typer.Option("--key", metavar="KEY", parser=_key, help="The key with which the machine was requested."),
@@ -166,16 +177,23 @@ class _Session:
         self.clock = self.run.clock
         self.screen = Screen()
 
-    def ask(self, work: Callable[[Client], Awaitable[T]], as_json: bool) -> T:
+    def ask(
+        self, work: Callable[[Client], Awaitable[T]], as_json: bool, *, without_token: Address | None = None
+    ) -> T:
         """Do some work with the client, and return the result.
 
         If the API refuses it, this prints the reason and exits. With `as_json`, the answer is printed, too. Raises
         GpubotError if there is no usable answer.
+
+        Args:
+            work: The work.
+            as_json: Whether to print the answer if the API refuses the work.
+            without_token: The API's address for work that needs no token. If None, the settings are read.
         """
         from agent.client import BEYOND_TERMS, ApiRefused, Client
         from agent.settings import read_settings
 
-        settings = read_settings()
+        settings = without_token or read_settings()
 
         async def with_client() -> T:
             async with Client(settings, self.clock, self.screen.status) as client:
@@ -204,6 +222,72 @@ class _Session:
 
 
 # --- commands
+
+
+@commands.command()
+def login(
+    *,
+    context: typer.Context,
+    url: Annotated[
+        str | None,
+        typer.Option("--url", metavar="URL", help="The API's address. Without it, GPUBOT_API_URL is used."),
+    ] = None,
+    name: Annotated[
+        str,
+        typer.Option(
+            "--name", metavar="NAME", parser=_program_name, help="The name of your program, which the person sees."
+        ),
+    ] = "gpubot",
+    as_json: AsJson = False,
+) -> None:
+    """Get a token from a person in Slack.
+
+    The person types the code that this command prints. The token is then saved in a file that only you can read,
+    and it never was in Slack. A token that is in the file already is replaced.
+
+    Exit status: 0 if you are logged in, 4 if nobody made a token in time, 2 for wrong usage, 130 after Ctrl-C, and
+    1 for everything else.
+    """
+    from agent.login import login_request, open_token, wait_for_token
+    from agent.settings import check_can_save, overrides, read_address, read_url, save, settings_file
+    from agent.words import code_expired, logged_in_lines, login_stopped, not_saved, overriding
+    from bot.model.api import LoginState
+    from bot.sealed_secret import new_key
+
+    file = settings_file()
+    url = read_url(url, file)
+    address = read_address(url)
+    check_can_save(file, url)
+    session, key = _Session(context), new_key()
+    request = login_request(key, name)
+
+    async def work(client: Client) -> Answer[Login]:
+        return await wait_for_token(client, request, clock=session.clock, screen=session.screen)
+
+    try:
+        answer = session.ask(work, as_json, without_token=address)
+    except KeyboardInterrupt:
+        session.screen.note(login_stopped())
+        raise typer.Exit(INTERRUPTED) from None
+    found = answer.value
+    shown = {name: value for name, value in answer.body.items() if name not in {"id", "secret"}}
+    if found.state is LoginState.EXPIRED:
+        if as_json:
+            session.screen.json(shown)
+        session.screen.note(code_expired(found.code))
+        raise typer.Exit(Exit.EXPIRED)
+    token = open_token(found.secret, key, found.id)
+    try:
+        save(file, url, token)
+    except Mistake as error:
+        raise Mistake(not_saved(error.words)) from None
+    if as_json:
+        session.screen.json({**shown, "file": str(file)})
+    else:
+        session.screen.result(*logged_in_lines(found))
+    hidden_by = overrides(url)
+    if hidden_by:
+        session.screen.note(overriding(hidden_by))
 
 
 @commands.command()

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
-from bot.model.api import Offer, ProgramState, Quote, Rental, Token
+from bot.model.api import Login, LoginState, Offer, ProgramState, Quote, Rental, Token
 from bot.model.budget import UNASSIGNED
 from bot.model.money import micros
 from bot.model.text import about_span, listed, plural, say_at_most, say_dollars, say_rate, span
@@ -277,3 +277,67 @@ def _amount(amount: Decimal) -> str:
 
 def _rate(rate: Decimal) -> str:
     return f"{say_rate(rate)}/h"
+
+
+# --- logging in
+
+_LOST = "Stop it in Slack (/gpu token list), and run gpubot agent login again."
+
+
+def code_lines(code: str) -> list[str]:
+    """Return the lines that tell a person what to type."""
+    return [
+        f"In Slack, type: /gpu token {code}",
+        "The code works once, within 10 min. Type it yourself; don't send it to anyone.",
+    ]
+
+
+def login_status(login: Login) -> str:
+    """Return the progress of a login."""
+    if login.state is LoginState.OPENED:
+        return "The code was typed. Waiting until the form is submitted"
+    return "Waiting until somebody types the code"
+
+
+def logged_in_lines(login: Login) -> list[str]:
+    """Return the lines about a token that was saved."""
+    who = f"Logged in as {login.token}" if login.token else "Logged in"
+    # The token works until the end of its last day, which is midnight.
+    last = None if login.until is None else (login.until - timedelta(seconds=1)).astimezone()
+    until = "" if last is None else f", until {last.day} {last:%b}"
+    lines = [f"{who}{until}. The token is in a file that only you can read, and was never in Slack."]
+    if login.needs_approval:
+        lines.append("It won't work until an approver agrees. To see whether it works: gpubot agent token")
+    return lines
+
+
+def overriding(variables: Sequence[str]) -> str:
+    """Return the line about variables of the environment that hide the token in the file."""
+    verb = "is" if len(variables) == 1 else "are"
+    return (
+        f"{listed(variables)} {verb} set in the environment, which comes before the file. To use the new token: "
+        f"unset {' '.join(variables)}"
+    )
+
+
+def code_expired(code: str) -> str:
+    """Return the line about a code with which nobody made a token in time."""
+    return f"Nobody made a token with the code {code} in time. For a new code, run gpubot agent login again."
+
+
+def login_stopped() -> str:
+    """Return the line for somebody who pressed Ctrl-C during a login."""
+    return (
+        "Stopped waiting, so the code is of no use any more. If you have made a token with it, stop that token in "
+        "Slack: /gpu token list"
+    )
+
+
+def not_saved(reason: str) -> str:
+    """Return the line for somebody whose new token couldn't be saved."""
+    return f"{reason} So the new token is lost. {_LOST}"
+
+
+def not_readable() -> str:
+    """Return the line about a token that wasn't encrypted for this program."""
+    return f"The API sent no token that this program can read. If you have made one: {_LOST}"

@@ -214,6 +214,13 @@ class UnknownRental(Mistake):
         super().__init__("This token has no such rental. Nothing was changed.")
 
 
+class UnknownLogin(Mistake):
+    """A program named a login that doesn't exist, or that expired so long ago that it was deleted."""
+
+    def __init__(self) -> None:
+        super().__init__("There is no such login, or it expired a while ago. To begin a new one, POST /v1/logins.")
+
+
 class Unusable(Mistake):
     """The bot can't run with the current settings. The message says which settings are wrong, and why."""
 

@@ -36,6 +36,7 @@ _USUAL: dict[str, Any] = {
     "faults": (GpuFault(gpu=3, kind=GpuFaultKind.LOST, xid=79),),
     "gpu": "nvidia-h100-sxm5-80gb",
     "gpus_seen": GpusSeen(count=0, models=()),
+    "host": "hooks.example.com",
     "host_key": "SHA256:new",
     "how": HeartbeatReturn.HEARTBEAT,
     "job": _JOB,

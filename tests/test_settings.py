@@ -20,6 +20,7 @@ from bot.net.proxies import is_loopback
 
 BOT, APP, MARKET = "xoxb-1-botsecret", "xapp-1-appsecret", "ccsecret"
 SIGNING = "5a1d" * 8
+MAKE_ONE = 'make one with: echo "whsec_$(openssl rand -base64 32)"'
 GOOD = {
     "SLACK_BOT_TOKEN": BOT,
     "SLACK_APP_TOKEN": APP,
@@ -249,6 +250,21 @@ def test_http_mode_needs_a_signing_secret_and_an_address_but_no_app_token(env: p
             "sqlite:///",
             "GPUBOT_DATABASE_URL: it doesn't name a file: write sqlite:///PATH.",
         ),
+        (
+            "GPUBOT_WEBHOOK_SECRET",
+            "hunter2",
+            f"GPUBOT_WEBHOOK_SECRET: it has fewer than 32 characters; {MAKE_ONE}.",
+        ),
+        (
+            "GPUBOT_WEBHOOK_SECRET",
+            f"whsec_{'-' * 40}",
+            f"GPUBOT_WEBHOOK_SECRET: after whsec_, it must be base64; {MAKE_ONE}.",
+        ),
+        (
+            "GPUBOT_WEBHOOK_SECRET",
+            "whsec_c2VjcmV0",
+            f"GPUBOT_WEBHOOK_SECRET: its key has 6 bytes, but 24 to 64 are allowed; {MAKE_ONE}.",
+        ),
         ("GPUBOT_LOG", "xml", "GPUBOT_LOG isn't valid. Expected: console or json."),
         (
             "GPUBOT_DATABASE_URL",
@@ -430,9 +446,10 @@ def test_the_socket_is_next_to_the_sqlite_database_or_in_the_data_folder(env: py
 
 def test_reprs_and_dumps_contain_no_secrets(env: pytest.MonkeyPatch) -> None:
     env.setenv("GPUBOT_DATABASE_URL", "postgresql://bot:dbsecret@db/gpubot")
+    env.setenv("GPUBOT_WEBHOOK_SECRET", f"hooksecret{'-' * 32}")
     settings = read_settings()
     shown = f"{settings!r} {settings} {settings.model_dump()} {settings.model_dump_json()}"
-    for secret in (BOT, APP, MARKET, "dbsecret"):
+    for secret in (BOT, APP, MARKET, "dbsecret", "hooksecret"):
         assert secret not in shown
 
 

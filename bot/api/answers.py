@@ -211,7 +211,7 @@ def dollars(exact: Decimal, *, up: bool = False) -> Decimal:
 
 
 def _money(view: ProgramView) -> api.Money:
-    terms = view.token.terms
+    terms = view.token.terms if view.token is not None else None
     return api.Money(
         spent=amount(view.spent.amount, up=True),
         at_most=amount(view.rental.terms.total, up=True),
@@ -236,7 +236,7 @@ def _machine(rental: Rental) -> str:
 
 
 def _ssh(view: ProgramView) -> api.Ssh | None:
-    rental, terms = view.rental, view.token.terms
+    rental, terms = view.rental, view.token.terms if view.token is not None else None
     command = ssh_command(rental.host, rental.port)
     if command is None or rental.host is None or terms is None or terms.access is not Access.RENT:
         return None
@@ -365,6 +365,8 @@ def _ended_because(rental: Rental, why: Why) -> str:
 
 def _next_step(view: ProgramView, state: ProgramState, now: datetime, heartbeat_until: datetime | None) -> str:
     rental, key = view.rental, view.rental.idempotency_key
+    if view.token is None:
+        return "A person rented this machine, so programs can only look at it."
     if not view.own:
         return "This machine wasn't rented with this token, so you can only look at it."
     seconds = _ASK_AGAIN.get(state)

@@ -6,6 +6,8 @@ is named by the setting `<NAME>_FILE`.
 
 from __future__ import annotations
 
+import base64
+import binascii
 import ipaddress
 import os
 import re
@@ -54,6 +56,12 @@ UNIX = "unix:"
 """The beginning of an address that is the path of a socket."""
 SHORTEST_TOKEN = 32
 """The minimum length of GPUBOT_MACHINES_TOKEN in characters, so that nobody can guess the token."""
+SHORTEST_WEBHOOK_SECRET = 32
+"""The minimum length of GPUBOT_WEBHOOK_SECRET in characters, if it is plain text."""
+SIGNING_KEY = "whsec_"
+"""The beginning of a secret for webhooks whose rest is a key in base64 (Standard Webhooks, "Signature scheme")."""
+_SHORTEST_KEY, _LONGEST_KEY = 24, 64
+"""The minimum and maximum length of such a key in bytes. The same section of Standard Webhooks defines them."""
 _LETTERS_AND_DIGITS = re.compile(r"[0-9A-Za-z]+")
 _SHORTEST_SIGNING_SECRET = 16
 S = TypeVar("S", bound="CommandSettings")
@@ -102,6 +110,39 @@ def _machines_token(value: SecretStr) -> SecretStr:
     return _sendable(value)
 
 
+def _webhook_secret(value: SecretStr) -> SecretStr:
+    advice = 'make one with: echo "whsec_$(openssl rand -base64 32)"'
+    if not value.get_secret_value().startswith(SIGNING_KEY):
+        if len(value.get_secret_value()) < SHORTEST_WEBHOOK_SECRET:
+            raise ValueError(f"it has fewer than {SHORTEST_WEBHOOK_SECRET} characters; {advice}")
+        return value
+    try:
+        length = len(webhook_key(value))
+    except ValueError:
+        raise ValueError(f"after whsec_, it must be base64; {advice}") from None
+    if not _SHORTEST_KEY <= length <= _LONGEST_KEY:
+        raise ValueError(
+            f"its key has {length} bytes, but {_SHORTEST_KEY} to {_LONGEST_KEY} are allowed; {advice}"
+        )
+    return value
+
+
+def webhook_key(secret: SecretStr) -> bytes:
+    """Return the key with which webhooks are signed.
+
+    If the secret begins with `whsec_`, the rest is the key in base64. Otherwise, the key is the secret itself.
+    Raises ValueError if the rest isn't base64.
+    """
+    value = secret.get_secret_value()
+    if not value.startswith(SIGNING_KEY):
+        return value.encode()
+    try:
+        return base64.b64decode(value.removeprefix(SIGNING_KEY), validate=True)
+    except binascii.Error:
+        # The original error isn't passed on, because its traceback could contain the secret.
+        raise ValueError("the key isn't base64") from None
+
+
 def _sendable(token: SecretStr) -> SecretStr:
     """Return the token. Raises ValueError if it can't be the value of an HTTP header."""
     value = token.get_secret_value()
@@ -127,6 +168,7 @@ AppToken = Annotated[SecretStr, AfterValidator(_app_token)]
 SigningSecret = Annotated[SecretStr, AfterValidator(_signing_secret)]
 MarketToken = Annotated[SecretStr, AfterValidator(_market_token)]
 MachinesToken = Annotated[SecretStr, AfterValidator(_machines_token)]
+WebhookSecret = Annotated[SecretStr, AfterValidator(_webhook_secret)]
 Url = Annotated[str, AfterValidator(encrypted_url)]
 SlackUrl = Annotated[Url, AfterValidator(_with_slash)]
 
@@ -173,6 +215,7 @@ class Settings(CommandSettings):
     slack_handover: float = setting("GPUBOT_SLACK_HANDOVER", default=10.0, ge=0, le=30)
     api: str | None = setting("GPUBOT_API", default=None)
     machines_token: MachinesToken | None = setting("GPUBOT_MACHINES_TOKEN", default=None)
+    webhook_secret: WebhookSecret | None = setting("GPUBOT_WEBHOOK_SECRET", default=None)
     log: LogFormat = setting("GPUBOT_LOG", default=LogFormat.CONSOLE)
     clock_url: Url | None = setting("GPUBOT_CLOCK_URL", default=None)
     slack_speed: float = setting("GPUBOT_SLACK_SPEED", default=1.0, gt=0)

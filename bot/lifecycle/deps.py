@@ -38,6 +38,7 @@ ID_ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 """The characters of short IDs, without those that are easily misread on a screen: i, l, o, 0 and 1."""
 ID_LETTERS = "".join(character for character in ID_ALPHABET if character.isalpha())
 ID_LENGTH = 5
+TOKEN_ID_LENGTH = 12
 TRIES = 20
 """The maximum number of times that a decision is tried.
 

@@ -44,6 +44,14 @@ class FailureRun(Frozen):
     """The time at which people were last alerted. None before the first alert."""
 
 
+class WebhookOutage(Frozen):
+    """The time since which a receiver of webhooks has accepted no event."""
+
+    since: Instant
+    notified: bool = False
+    """True if the admins were alerted about the outage."""
+
+
 class PastEnd(Frozen):
     """The start of the extra time that a machine gets if it runs longer than its lease.
 
@@ -93,6 +101,8 @@ UNKNOWN_RENTAL = Fact[datetime]("unknown_rental", datetime)
 """The time at which the admins were notified that somebody clicked a button of an unknown rental, by rental ID."""
 FAILING_STEPS = Fact[FailureRun]("failing_steps", FailureRun)
 """The series of failures that people were alerted about, by rental ID."""
+WEBHOOK_OUTAGES = Fact[WebhookOutage]("webhook_outages", WebhookOutage)
+"""The receivers of webhooks that don't accept events, by URL."""
 PAST_END = Fact[PastEnd]("past_end", PastEnd)
 """The start of the extra time of each overdue purchase, by rental and number: `k7mq2:1`."""
 UNUSUAL_DAY = Fact[str]("unusual_day", str)

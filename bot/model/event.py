@@ -60,10 +60,12 @@ from bot.model.facts import (
     UntilFacts,
     UnusualDayFacts,
     UseFacts,
+    WebhookFacts,
     WorkGoesOnFacts,
 )
 from bot.model.machine_use import UsageStatus
 from bot.model.state import State
+from bot.model.webhook import WebhookEvent
 
 
 class EventKind(StrEnum):
@@ -239,6 +241,10 @@ class EventKind(StrEnum):
 
     The request is charged to the project if it comes from an approver, or from a person whom the project names.
     """
+    WEBHOOK_FAILS = "webhook_fails"
+    """A receiver of webhooks hasn't accepted an event for a while."""
+    WEBHOOK_WORKS = "webhook_works"
+    """A receiver of webhooks accepts events again after WEBHOOK_FAILS."""
     # These events are about a token, with which a program rents machines.
     TOKEN_ASKED = "token_asked"  # noqa: S105 - the kind of an event, not a secret
     """Terms of a token exceed the limits, so an approver has to decide about them."""
@@ -362,6 +368,11 @@ def if_others_decide(event: Event[DecidersFacts]) -> bool:
 def if_fewer_hours(event: Event[DecisionFacts]) -> bool:
     """Return whether an approver approved fewer hours than were requested."""
     return event.facts.asked_span is not None
+
+
+def if_idle(event: Event[StatusFacts]) -> bool:
+    """Return whether the machine was found idle."""
+    return event.facts.status is UsageStatus.IDLE
 
 
 def is_in_use(event: Event[StatusFacts], _: Event) -> bool:
@@ -528,18 +539,24 @@ class Effects(Generic[F]):
     """
     lengthens: Condition[F] = never
     """The condition under which the event moves the end of the lease to a later time."""
+    webhook: WebhookEvent | None = None
+    """The name under which webhooks receive the event. None if they don't receive it.
+
+    `notifications.webhook_name` calls an event ENDING instead of ENDED if the rental isn't over after it.
+    """
+    webhook_if: Condition[F] = always
     tells_end: bool = False
     """True if the event's direct message is a receipt: it states how the rental ended and its cost."""
 
 
-_E, _Q = EventKind, OpenQuestion
+_E, _Q, _W = EventKind, OpenQuestion, WebhookEvent
 _OWNER = (To.OWNER,)
 _IF_THEY_DECIDE = (To.APPROVERS_IF_THEY_DECIDE, To.OTHERS)
 _ABOUT_MACHINE = (_Q.UNANSWERED, _Q.WANTED, _Q.TAKE)
 """The questions that nobody needs to answer once the machine is destroyed."""
 
 EFFECTS: dict[EventKind, Effects[Any]] = {
-    _E.ASKED: Effects(RequestFacts, approvers=_IF_THEY_DECIDE, asks=_Q.REQUEST),
+    _E.ASKED: Effects(RequestFacts, approvers=_IF_THEY_DECIDE, asks=_Q.REQUEST, webhook=_W.APPROVAL_REQUESTED),
     _E.ASKED_AGAIN: Effects(
         RequestFacts,
         thread=always,
@@ -547,6 +564,7 @@ EFFECTS: dict[EventKind, Effects[Any]] = {
         program_knows=if_others_decide,
         approvers=_IF_THEY_DECIDE,
         asks=_Q.REQUEST,
+        webhook=_W.APPROVAL_REQUESTED,
     ),
     _E.CHANGED: Effects(
         RequestFacts,
@@ -562,28 +580,47 @@ EFFECTS: dict[EventKind, Effects[Any]] = {
         direct_if=if_fewer_hours,
         program_knows=always,
         resolves=(_Q.REQUEST,),
+        webhook=_W.APPROVED,
     ),
     _E.APPROVED_NOT_READY: Effects(direct=_OWNER, program_knows=always),
     _E.DENIED: Effects(
-        EndedFacts, thread=always, direct=_OWNER, program_knows=always, resolves=(_Q.REQUEST,), tells_end=True
+        EndedFacts,
+        thread=always,
+        direct=_OWNER,
+        program_knows=always,
+        resolves=(_Q.REQUEST,),
+        tells_end=True,
+        webhook=_W.ENDED,
     ),
     _E.EXPIRED: Effects(
-        EndedFacts, thread=always, direct=_OWNER, program_knows=always, resolves=(_Q.REQUEST,), tells_end=True
+        EndedFacts,
+        thread=always,
+        direct=_OWNER,
+        program_knows=always,
+        resolves=(_Q.REQUEST,),
+        tells_end=True,
+        webhook=_W.ENDED,
     ),
     _E.WITHDRAWN: Effects(
-        EndedFacts, thread=always, direct=_OWNER, program_knows=always, resolves=(_Q.REQUEST,), tells_end=True
+        EndedFacts,
+        thread=always,
+        direct=_OWNER,
+        program_knows=always,
+        resolves=(_Q.REQUEST,),
+        tells_end=True,
+        webhook=_W.ENDED,
     ),
     _E.DECIDERS_CHANGED: Effects(
         DecidersFacts, thread=always, direct=_OWNER, direct_if=if_admins_decide, program_knows=always
     ),
     _E.APPROVERS_REMINDED: Effects(DecidersFacts, reminder=(To.PEOPLE,)),
     _E.OTHERS_ASKED: Effects(DecidersFacts, thread=always, approvers=(To.OTHERS,)),
-    _E.QUEUED: Effects(RequestFacts, answers_app=True),
+    _E.QUEUED: Effects(RequestFacts, answers_app=True, webhook=_W.REQUESTED),
     _E.OFFER_FITS: Effects(OfferFacts),
     _E.QUEUED_AGAIN: Effects(HeldUpFacts, thread=unless_told_before),
     _E.NOT_ALLOWED_NOW: Effects(NotAllowedFacts, thread=always, direct=_OWNER, program_knows=always),
     _E.NOTHING_FITS: Effects(OfferFacts, thread=always, direct=_OWNER, program_knows=always),
-    _E.STARTED: Effects(RequestFacts),
+    _E.STARTED: Effects(RequestFacts, webhook=_W.REQUESTED),
     _E.RENTING: Effects(RentingFacts, thread=unless_told_before),
     _E.NO_ANSWER: Effects(AttemptFacts, thread=unless_told_before, only_in_thread=True),
     _E.GIVEN_UP: Effects(AttemptFacts, thread=always),
@@ -594,11 +631,16 @@ EFFECTS: dict[EventKind, Effects[Any]] = {
         direct=_OWNER,
         direct_if=if_it_waited,
         program_knows=always,
+        webhook=_W.STARTING,
     ),
     _E.BLOCKED: Effects(HeldUpFacts, thread=always),
     _E.UNREACHABLE: Effects(ReadyFacts, thread=always),
     _E.READY: Effects(
-        ReadyFacts, thread=unless_unreachable, direct=(To.OWNER, To.TEAMMATES_WITH_KEY), program_knows=always
+        ReadyFacts,
+        thread=unless_unreachable,
+        direct=(To.OWNER, To.TEAMMATES_WITH_KEY),
+        program_knows=always,
+        webhook=_W.READY,
     ),
     _E.TEAMMATE_ADDED: Effects(
         TeammatesFacts, direct=(To.TEAMMATES_LET_IN,), resolves=(_Q.WANTED,), resolves_if=is_for_who_asked
@@ -613,8 +655,15 @@ EFFECTS: dict[EventKind, Effects[Any]] = {
         program_knows=always,
         asks=_Q.END,
         resolves=(_Q.END,),
+        webhook=_W.ENDS_SOON,
     ),
-    _E.EXTENDED: Effects(ExtensionFacts, thread=always, resolves=(_Q.NEEDED, _Q.UNANSWERED), lengthens=always),
+    _E.EXTENDED: Effects(
+        ExtensionFacts,
+        thread=always,
+        resolves=(_Q.NEEDED, _Q.UNANSWERED),
+        lengthens=always,
+        webhook=_W.END_CHANGED,
+    ),
     _E.EXTENDED_BY_OPERATOR: Effects(
         ExtensionFacts,
         thread=always,
@@ -622,6 +671,7 @@ EFFECTS: dict[EventKind, Effects[Any]] = {
         direct_if=if_fewer_hours,
         resolves=(_Q.NEEDED, _Q.UNANSWERED, _Q.EXTENSION),
         lengthens=always,
+        webhook=_W.END_CHANGED,
     ),
     _E.EXTENSION_ASKED: Effects(
         ExtensionFacts,
@@ -637,23 +687,29 @@ EFFECTS: dict[EventKind, Effects[Any]] = {
         direct_if=if_fewer_hours,
         resolves=(_Q.EXTENSION,),
         lengthens=always,
+        webhook=_W.END_CHANGED,
     ),
     _E.EXTENSION_DENIED: Effects(
         DecisionFacts, thread=always, direct=(To.OWNER, To.TEAMMATES_WHO_ASKED), resolves=(_Q.EXTENSION,)
     ),
     _E.EXTENSION_WITHDRAWN: Effects(DecisionFacts, thread=always, resolves=(_Q.EXTENSION,)),
     _E.EXTENSION_EXPIRED: Effects(DecisionFacts, thread=always, resolves=(_Q.EXTENSION,)),
-    _E.END_MOVED: Effects(StatusFacts, lengthens=always),
+    _E.END_MOVED: Effects(StatusFacts, lengthens=always, webhook=_W.END_CHANGED),
     _E.GRACEFUL_DESTROY: Effects(
         EndFacts,
         thread=always,
         direct=_OWNER,
         asks=_Q.END,
         resolves=(_Q.NEEDED, _Q.UNANSWERED, _Q.EXTENSION),
+        webhook=_W.ENDING,
     ),
     _E.SCRIPT_FAILED: Effects(EndFacts, direct=_OWNER, asks=_Q.END),
-    _E.KEPT_AFTER_FAILURE: Effects(EndFacts, direct=_OWNER, asks=_Q.END, resolves=(_Q.END,), lengthens=always),
-    _E.JOBS_ENDED: Effects(JobsEndedFacts, direct=_OWNER, asks=_Q.NEEDED, resolves=(_Q.NEEDED,)),
+    _E.KEPT_AFTER_FAILURE: Effects(
+        EndFacts, direct=_OWNER, asks=_Q.END, resolves=(_Q.END,), lengthens=always, webhook=_W.END_CHANGED
+    ),
+    _E.JOBS_ENDED: Effects(
+        JobsEndedFacts, direct=_OWNER, asks=_Q.NEEDED, resolves=(_Q.NEEDED,), webhook=_W.JOB_ENDED
+    ),
     _E.JOB_DONE: Effects(
         JobDoneFacts,
         thread=always,
@@ -661,12 +717,21 @@ EFFECTS: dict[EventKind, Effects[Any]] = {
         program_knows=always,
         asks=_Q.END,
         resolves=(_Q.END, _Q.NEEDED),
+        webhook=_W.JOB_ENDED,
     ),
-    _E.WORK_GOES_ON: Effects(WorkGoesOnFacts, thread=always, resolves=(_Q.END,), lengthens=always),
-    _E.KEPT_WHEN_DONE: Effects(UntilFacts, thread=always, resolves=(_Q.END, _Q.NEEDED), lengthens=always),
+    _E.WORK_GOES_ON: Effects(
+        WorkGoesOnFacts, thread=always, resolves=(_Q.END,), lengthens=always, webhook=_W.END_CHANGED
+    ),
+    _E.KEPT_WHEN_DONE: Effects(
+        UntilFacts, thread=always, resolves=(_Q.END, _Q.NEEDED), lengthens=always, webhook=_W.END_CHANGED
+    ),
     _E.NO_JOB: Effects(QuestionFacts, direct=_OWNER, asks=_Q.NEEDED, resolves=(_Q.NEEDED,)),
     _E.HEARTBEAT_LOST: Effects(
-        HeartbeatLostFacts, direct=_OWNER, asks=_Q.HEARTBEAT, resolves=(_Q.HEARTBEAT, _Q.NEEDED)
+        HeartbeatLostFacts,
+        direct=_OWNER,
+        asks=_Q.HEARTBEAT,
+        resolves=(_Q.HEARTBEAT, _Q.NEEDED),
+        webhook=_W.HEARTBEAT_LOST,
     ),
     _E.HEARTBEAT_ENDS: Effects(
         HeartbeatEndFacts,
@@ -674,6 +739,7 @@ EFFECTS: dict[EventKind, Effects[Any]] = {
         direct=(To.OWNER, To.TEAMMATES),
         asks=_Q.END,
         resolves=(_Q.END, _Q.HEARTBEAT, _Q.NEEDED),
+        webhook=_W.END_CHANGED,
     ),
     _E.HEARTBEAT_BACK: Effects(
         HeartbeatBackFacts,
@@ -681,6 +747,7 @@ EFFECTS: dict[EventKind, Effects[Any]] = {
         resolves=(_Q.HEARTBEAT, _Q.END),
         resolves_if=is_about_heartbeat,
         lengthens=if_it_restores_the_end,
+        webhook=_W.HEARTBEAT_BACK,
     ),
     _E.KEPT_WITHOUT_HEARTBEAT: Effects(
         KeptWithoutHeartbeatFacts,
@@ -688,9 +755,13 @@ EFFECTS: dict[EventKind, Effects[Any]] = {
         resolves=(_Q.HEARTBEAT, _Q.END),
         resolves_if=is_about_heartbeat,
         lengthens=if_it_restores_the_end,
+        webhook=_W.END_CHANGED,
+        webhook_if=if_it_restores_the_end,
     ),
     _E.ENDS_AGAIN: Effects(EndFacts, direct=_OWNER, asks=_Q.END, resolves=(_Q.END,)),
-    _E.USE_CHANGED: Effects(StatusFacts, resolves=(_Q.WANTED,), resolves_if=is_in_use),
+    _E.USE_CHANGED: Effects(
+        StatusFacts, resolves=(_Q.WANTED,), resolves_if=is_in_use, webhook=_W.IDLE, webhook_if=if_idle
+    ),
     _E.HOST_KEY_CHANGED: Effects(HostKeyFacts, direct=(To.OWNER, To.TEAMMATES)),
     _E.NOBODY_ANSWERS: Effects(
         QuestionFacts, approvers=(To.APPROVERS_CHANNEL,), asks=_Q.UNANSWERED, resolves=(_Q.UNANSWERED,)
@@ -698,15 +769,19 @@ EFFECTS: dict[EventKind, Effects[Any]] = {
     _E.OWNER_ASKED_AGAIN: Effects(AgainFacts, thread=always, resolves=(_Q.UNANSWERED,)),
     _E.LEFT_ALONE: Effects(AgainFacts, thread=always, resolves=(_Q.NEEDED, _Q.UNANSWERED)),
     _E.PROBE_INSTALLED: Effects(),
-    _E.GPU_MISMATCH: Effects(GpuMismatchFacts, direct=_OWNER, asks=_Q.GPU_MISMATCH_OPEN),
+    _E.GPU_MISMATCH: Effects(GpuMismatchFacts, direct=_OWNER, asks=_Q.GPU_MISMATCH_OPEN, webhook=_W.GPU_FAULT),
     _E.GPU_FAULT: Effects(
-        GpuFaultFacts, direct=_OWNER, asks=_Q.GPU_MISMATCH_OPEN, resolves=(_Q.GPU_MISMATCH_OPEN,)
+        GpuFaultFacts,
+        direct=_OWNER,
+        asks=_Q.GPU_MISMATCH_OPEN,
+        resolves=(_Q.GPU_MISMATCH_OPEN,),
+        webhook=_W.GPU_FAULT,
     ),
     _E.KEPT_AS_IT_IS: Effects(resolves=(_Q.GPU_MISMATCH_OPEN,)),
     _E.NOT_WORKING: Effects(SaidFacts, thread=always),
     _E.REPLACED: Effects(PlaceFacts, thread=always),
     _E.NOT_REPLACED: Effects(PlaceFacts, thread=always),
-    _E.ADOPTED: Effects(AdoptedFacts, thread=always, direct=_OWNER, asks=_Q.NEEDED),
+    _E.ADOPTED: Effects(AdoptedFacts, thread=always, direct=_OWNER, asks=_Q.NEEDED, webhook=_W.READY),
     _E.OWNER_CHANGED: Effects(
         OwnerChangedFacts,
         thread=always,
@@ -718,13 +793,16 @@ EFFECTS: dict[EventKind, Effects[Any]] = {
     _E.GIVEN: Effects(PersonFacts, direct=(To.PEOPLE,), asks=_Q.TAKE, resolves=(_Q.TAKE, _Q.WANTED)),
     _E.OWNER_LEFT: Effects(PersonFacts, question=(To.ADMINS,), asks=_Q.OWNER, resolves=(_Q.UNANSWERED,)),
     _E.OWNER_LEFT_LATER: Effects(AgainFacts),
-    _E.LOST: Effects(EndedFacts, thread=always, direct=_OWNER, resolves=_ABOUT_MACHINE, tells_end=True),
+    _E.LOST: Effects(
+        EndedFacts, thread=always, direct=_OWNER, resolves=_ABOUT_MACHINE, tells_end=True, webhook=_W.ENDED
+    ),
     _E.DESTROYING: Effects(
         EndedFacts,
         thread=unless_lease_ended,
         direct=_OWNER,
         direct_if=if_a_person_did_it,
         resolves=(_Q.REQUEST, _Q.EXTENSION, *_ABOUT_MACHINE),
+        webhook=_W.ENDED,
     ),
     _E.NOT_CONFIRMED: Effects(
         DeletionFacts, thread=always, direct=(To.OWNER, To.ADMINS), asks=_Q.TERMINATION, resolves=(_Q.TERMINATION,)
@@ -740,6 +818,7 @@ EFFECTS: dict[EventKind, Effects[Any]] = {
         program_knows=unless_a_person_did_it,
         resolves=(_Q.REQUEST, _Q.EXTENSION, *_ABOUT_MACHINE),
         tells_end=True,
+        webhook=_W.ENDED,
     ),
     # These events are only sent as alerts, and the text of an alert depends only on the event. If a bug makes the
     # work on a rental fail, rendering the rental's other messages may fail as well.
@@ -773,6 +852,8 @@ EFFECTS: dict[EventKind, Effects[Any]] = {
     _E.NO_WRITES: Effects(AlertFacts, alert=(To.OWNER_OR_ADMINS,)),
     _E.WRONG_CLOCK: Effects(AlertFacts, alert=(To.ADMINS,)),
     _E.UNUSUAL_DAY: Effects(UnusualDayFacts, alert=(To.APPROVERS_CHANNEL,)),
+    _E.WEBHOOK_FAILS: Effects(WebhookFacts, alert=(To.ADMINS,)),
+    _E.WEBHOOK_WORKS: Effects(WebhookFacts, alert=(To.ADMINS,)),
     _E.BUDGET_ALERT: Effects(BudgetAlertFacts, alert=(To.PEOPLE, To.APPROVERS_CHANNEL)),
     _E.STORE_BACK: Effects(AlertFacts, alert=(To.TOLD_OF_OUTAGE,)),
 }

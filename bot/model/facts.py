@@ -590,6 +590,20 @@ class AlertFacts(UntilFacts):
     """
 
 
+class WebhookFacts(UntilFacts):
+    """A receiver of webhooks that doesn't accept events, or accepts them again.
+
+    If it doesn't accept them, its waiting events are dropped at `until`, unless they were queued later.
+    """
+
+    host: str
+    """The host of the receiver's URL. The rest of the URL can contain a secret."""
+    since: Instant
+    """The time of the first event that wasn't accepted."""
+    why: str = ""
+    """The reason for the last failure, such as `status 503`. Empty if events are accepted again."""
+
+
 class AccountFacts(Facts):
     """The things that an alert is about. `count` is their number, and `detail` lists them.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from bot.model.base import Frozen, Instant
 
 
@@ -17,9 +19,9 @@ class SealedSecret(Frozen):
 class Login(Frozen):
     """A login of a program. The store deletes it soon after it has expired."""
 
-    id: str
+    id: str = Field(repr=False)
     """A long random ID that only the program knows. It never appears in Slack or in a log."""
-    code: str
+    code: str = Field(repr=False)
     """The code that a person types in Slack, in capital letters."""
     public_key: str
     """The program's X25519 key, in base64."""

@@ -61,6 +61,8 @@ class MessageKind(StrEnum):
 
     If the bot crashes during the upload, the file is uploaded again.
     """
+    WEBHOOK = "webhook"
+    """An event that is sent to a webhook, and not to Slack. `Message.webhook_due_at` says when."""
 
     @property
     def surface(self) -> bool:
@@ -118,6 +120,7 @@ class DestinationKind(StrEnum):
     RESPONSE_URL = "response_url"
     EPHEMERAL = "ephemeral"
     """One person in a channel. Nobody else sees the message."""
+    WEBHOOK = "webhook"
 
 
 RESPONSE_URL_LIFE = timedelta(minutes=30)
@@ -132,7 +135,7 @@ class Destination(Frozen):
     """The destination as text, as stored in the column `to`.
 
     This is a channel ID, a user ID or a URL. For an ephemeral message, it is `C0GPUS/U0ANA/1700000000.1`: the
-    channel, the person and the thread.
+    channel, the person and the thread. For a webhook, it is `hook:` and the URL.
     """
 
 
@@ -154,6 +157,21 @@ def to_ephemeral(channel: str, user: str, thread_ts: str = "") -> Destination:
     return Destination(kind=DestinationKind.EPHEMERAL, value="/".join(filter(None, (channel, user, thread_ts))))
 
 
+_HOOK = "hook:"
+
+
+def to_webhook(url: str) -> Destination:
+    """Return the destination for events that a webhook receives."""
+    return Destination(kind=DestinationKind.WEBHOOK, value=_HOOK + url)
+
+
+def webhook_url(to: Destination) -> str:
+    """Return the URL of a webhook. Raises ValueError for destinations of other kinds."""
+    if to.kind is not DestinationKind.WEBHOOK:
+        raise ValueError(f"{to.kind} isn't a webhook")
+    return to.value.removeprefix(_HOOK)
+
+
 def ephemeral_place(to: Destination) -> tuple[str, str, str | None]:
     """Return the channel, person and thread of an ephemeral destination.
 
@@ -171,6 +189,8 @@ def stored_destination(text: str) -> Destination:
     """
     if text.startswith("http"):
         return to_response_url(text)
+    if text.startswith(_HOOK):
+        return to_webhook(text.removeprefix(_HOOK))
     if "/" in text:
         return Destination(kind=DestinationKind.EPHEMERAL, value=text)
     return to_person(text) if text.startswith(("U", "W")) else to_channel(text)
@@ -211,6 +231,7 @@ class Message(Frozen):
     - Reply in the thread of a program's request: the thread.
     - Reminder: the IDs of the rentals that it lists.
     - Home tab: the page of rentals that it shows, counted from 0.
+    - Webhook: the name of the event.
     """
     charges_of: MonthPart | None = None
     """The scope and month whose charges a file contains. None for messages of other kinds."""
@@ -220,7 +241,7 @@ class Message(Frozen):
     """The version of the message that Slack should show. The metadata of the post contains it as well.
 
     Each change of the content increases the version. The version never decreases, even if the database is restored
-    (`lowest_version`).
+    (`lowest_version`). For a webhook, this is the number of the event (`QueuedEvent.number`).
     """
     shown_version: int = 0
     """The version of the message that Slack shows. 0 before the message is posted."""
@@ -255,6 +276,11 @@ class Message(Frozen):
     """The wall-clock time at which the message was queued."""
     due_at: Instant | None = None
     """The wall-clock time at which delivery next handles the message. None if Slack is up to date."""
+    webhook_due_at: Instant | None = None
+    """The wall-clock time at which an event is next sent to its webhook. None for all messages to Slack.
+
+    The `due_at` of such an event is always None. Therefore nothing that looks for messages to Slack finds it.
+    """
     refresh_at: Instant | None = None
     """The time at which to update the elapsed time that the message shows. None if it shows no elapsed time.
 
@@ -308,4 +334,6 @@ class Message(Frozen):
 
 def queued(kind: MessageKind, to: Destination, real_now: datetime, **fields: Any) -> Message:
     """Return a new message that is due immediately. Its times are wall-clock times."""
+    if kind is MessageKind.WEBHOOK:
+        return Message(kind=kind, to=to, created_at=real_now, webhook_due_at=real_now, **fields)
     return Message(kind=kind, to=to, created_at=real_now, due_at=real_now, **fields)

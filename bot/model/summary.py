@@ -112,11 +112,11 @@ class RentalDetails(RentalSummary):
 
 
 class ProgramView(Frozen):
-    """A rental at one moment, for the program that holds a token."""
+    """A rental at one moment, for the program that holds a token, or for receivers of webhooks."""
 
     rental: Rental
-    token: Token
-    """The token with which the program asks."""
+    token: Token | None
+    """The token with which the program asks. For webhooks, the token with which the machine was rented, if any."""
     token_name: str
     """The name to show, such as `nightly eval (Ana)`. Only the owner's name if a person rented the machine."""
     use: TokenUse

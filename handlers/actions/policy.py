@@ -14,9 +14,19 @@ from bot.lifecycle.actions.account import reload_policy, show_policy
 from bot.lifecycle.deps import with_newest_rules
 from bot.model.summary import PolicyView
 from bot.model.text import listed, plural, span
+from bot.model.webhook import WebhookEvent
 from bot.policy.buying.budgets import channels_of_named_people
 from bot.policy.buying.spending import unknown_models
-from bot.policy.team.rules import Agent, ProbeKind, Project, ReadyAnnouncement, Rules, WhenFailed, WhenOver
+from bot.policy.team.rules import (
+    Agent,
+    ProbeKind,
+    Project,
+    ReadyAnnouncement,
+    Rules,
+    Webhook,
+    WhenFailed,
+    WhenOver,
+)
 from bot.policy.use.end_notices import LONG_LEASE, NOTICES, NOTICES_OF_LONG_LEASE
 from handlers.actions.calling import on, shows
 from handlers.ids import NO_VALUE, Action, NoValue
@@ -95,6 +105,7 @@ def rules_in_words(rules: Rules, names: Names) -> list[tuple[str, list[str]]]:
         ("Renting", _renting(rules, names)),
         ("Asking whether a machine is needed", _asking(rules)),
         ("What is kept", _keeping(rules)),
+        ("Webhooks", [_webhook(webhook, names) for webhook in rules.webhooks]),
         ("Projects", [_project(name, project, names) for name, project in rules.projects.items()]),
         ("Apps in Slack", [_agent(app_id, agent, names) for app_id, agent in rules.agents.items()]),
     ]
@@ -230,6 +241,12 @@ def _project(name: str, project: Project, names: Names) -> str:
 def _agent(app_id: str, agent: Agent, names: Names) -> str:
     rent = f"can ask for machines by mentioning me, with {names.people((agent.owner,))}'s token"
     return f"{names.text(app_id)} {rent} {names.text(agent.token)} and within its terms."
+
+
+def _webhook(webhook: Webhook, names: Names) -> str:
+    events = "all events" if set(webhook.events) == set(WebhookEvent) else listed(sorted(set(webhook.events)))
+    where = ", and may be in a private network" if webhook.private else ""
+    return f"{names.text(webhook.host)} receives {events} of rentals{where}."
 
 
 def _renting(rules: Rules, names: Names) -> list[str]:

@@ -9,6 +9,7 @@ from decimal import Decimal
 from bot.errors import MarketAway, WrongTerm
 from bot.lifecycle.actions import action as actions
 from bot.lifecycle.actions import tokens
+from bot.lifecycle.deps import TOKEN_ID_LENGTH
 from bot.model.base import changed
 from bot.model.budget import UNASSIGNED
 from bot.model.money import in_dollars, micros
@@ -41,7 +42,6 @@ from handlers.typed.token_form import (
     read_token_form,
 )
 
-TOKEN_ID_LENGTH = 12
 ABOUT = (
     "A token lets a program rent for you without a click, within these terms. You pay for its machines, and you "
     "get their messages."
@@ -195,7 +195,12 @@ def _models(catalog: Catalog | None, terms: TokenTerms) -> Json:
 
 
 def secret_dialog(made: tokens.TokenMade, rules: Rules) -> Modal:
-    """Return the last step of the form. It is the only place in which the secret of a token is ever shown."""
+    """Return the last step of the form. It is the only place in which the secret of a token is ever shown.
+
+    Raises ValueError if only a program can read the secret.
+    """
+    if made.secret is None:
+        raise ValueError("only the program can read this secret")
     token, terms = made.token, made.token.newest_terms
     can = "see offers and your machines"
     if terms.access is Access.RENT:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from bot.model.event import Event, EventKind
-from bot.model.facts import AccountFacts, AlertFacts, SaidFacts
+from bot.model.facts import AccountFacts, AlertFacts, SaidFacts, WebhookFacts
 from bot.model.text import listed, plural, span
 from bot.policy.use.clocks import ClockDifference
 from handlers.messages.writers import AlertContext, EventContext, Needs, alert, sentence_case, thread
@@ -126,6 +126,26 @@ def _channels_charge_less(context: AlertContext[AccountFacts]) -> Rendered:
         "`people`.",
     )
     return blocks.message(text)
+
+
+# --- receivers of webhooks
+
+
+@alert(EventKind.WEBHOOK_FAILS)
+def _webhook_fails(context: AlertContext[WebhookFacts]) -> Rendered:
+    facts, times = context.facts, context.times
+    why = f" ({escape(facts.why, 80)})" if facts.why else ""
+    until = f" until {times.time(facts.until)}" if facts.until else ""
+    return blocks.message(
+        f"{escape(facts.host, 100)} hasn't accepted events since {times.time(facts.since)}{why}. "
+        f"I'll keep trying{until}, then those events are dropped."
+    )
+
+
+@alert(EventKind.WEBHOOK_WORKS)
+def _webhook_works(context: AlertContext[WebhookFacts]) -> Rendered:
+    since = context.times.time(context.facts.since)
+    return blocks.message(f"{escape(context.facts.host, 100)} accepts events again. It hadn't since {since}.")
 
 
 # --- a rental whose step fails

@@ -14,6 +14,9 @@ from aiohttp import web
 from bot.model.api import (
     ApiModel,
     ExtendRequest,
+    Login,
+    LoginRequest,
+    LoginState,
     Money,
     Offer,
     Problem,
@@ -22,11 +25,13 @@ from bot.model.api import (
     Rental,
     RentalRequest,
     Rentals,
+    SealedSecret,
     Ssh,
     Token,
 )
 from bot.model.base import changed
 from bot.model.token import Access, BeyondTerms, WhenLost
+from bot.sealed_secret import seal
 from tests.databases import START
 
 SECRET = "gpb_" + "9fK2" * 11
@@ -68,6 +73,28 @@ def a_rental(state: ProgramState, **fields: Any) -> Rental:
         note="",
     )
     return changed(rental, **fields)
+
+
+LOGIN_ID, CODE = "lgn-8f3mz2kq7wxR5tY", "KTRWXQMB"
+
+
+def a_login(state: LoginState, public_key: str, text: str = SECRET, **fields: Any) -> Login:
+    """Return a login as the API would show it to the program with this key."""
+    done = state is LoginState.DONE
+    sealed = seal(text, public_key, LOGIN_ID) if done else None
+    login = Login(
+        id=LOGIN_ID,
+        code=CODE,
+        state=state,
+        next_step=f"In Slack, type: /gpu token {CODE}",
+        ask_again_in=2 if state in {LoginState.WAITING, LoginState.OPENED} else None,
+        expires_at=START + timedelta(minutes=10),
+        secret=None if sealed is None else SealedSecret(**dict(sealed)),
+        token="nightly eval (Ana)" if done else None,
+        until=START + timedelta(days=14) if done else None,
+        needs_approval=False,
+    )
+    return changed(login, **fields)
 
 
 A_TOKEN = Token(
@@ -145,6 +172,13 @@ class Api:
         """The key of the rental. None if any key finds the rental."""
         self.holds: Callable[[str], asyncio.Event | None] = lambda _: None
         """Returns an event for a call. The call isn't answered before this event is set."""
+        self.logins: deque[LoginState] = deque([LoginState.WAITING, LoginState.OPENED, LoginState.DONE])
+        """The states of a login, in the order in which answers show them. The last one stays."""
+        self.login_fields: dict[str, Any] = {}
+        """The fields in which a login differs from that of `a_login`."""
+        self.new_secret = SECRET
+        """The secret of the token that a login makes."""
+        self.login_request: LoginRequest | None = None
         self.rented: dict[str, RentalRequest] = {}
         """The requests for machines, by key."""
         self.seen: list[Seen] = []
@@ -190,6 +224,11 @@ class Api:
         match request.method, request.path:
             case "GET", "/v1/token":
                 return answer(A_TOKEN)
+            case "POST", "/v1/logins":
+                self.login_request = LoginRequest.model_validate(body)
+                return answer(self._login(), status=201)
+            case "GET", path if path == f"/v1/logins/{LOGIN_ID}":
+                return answer(self._login())
             case "GET", "/v1/quote":
                 return answer(A_QUOTE)
             case "GET", "/v1/rentals":
@@ -202,6 +241,11 @@ class Api:
             case _, path if not path.startswith(f"/v1/rentals/{ID}"):
                 return problem("not-found", "This token has no such rental.", status=404)
         return answer(self.current())
+
+    def _login(self) -> Login:
+        assert self.login_request is not None
+        state = self.logins.popleft() if len(self.logins) > 1 else self.logins[0]
+        return a_login(state, self.login_request.public_key, self.new_secret, **self.login_fields)
 
 
 def answer(value: ApiModel, status: int = 200) -> web.Response:

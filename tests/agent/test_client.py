@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import socket
 import ssl
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
 from aiohttp import web
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from agent.client import LARGEST_ANSWER, ApiAway, ApiRefused, Client, Which
 from agent.settings import read_settings
@@ -20,6 +15,7 @@ from bot.errors import GpubotError, Mistake
 from bot.model.api import RentalRequest
 from tests.agent.api import ID, KEY, SECRET, Api, Dropped, Failure, problem, status
 from tests.agent.conftest import QuickClock
+from tests.certificates import certificate_for
 
 REQUEST = RentalRequest(words="H100 EU for 4h")
 
@@ -80,7 +76,7 @@ async def test_a_unix_socket_stands_in_for_the_network(
 async def test_a_certificate_that_is_not_trusted_is_named_at_once(
     api: Api, clock: QuickClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    file = a_certificate(tmp_path)
+    file = certificate_for(tmp_path, "127.0.0.1")
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     tls.load_cert_chain(file)
     assert api.runner is not None
@@ -91,24 +87,6 @@ async def test_a_certificate_that_is_not_trusted_is_named_at_once(
         with pytest.raises(ApiAway, match="its certificate isn't trusted here"):
             await client.token()
     assert (api.seen, clock.paused) == ([], [])
-
-
-def a_certificate(folder: Path) -> Path:
-    """Return a file with a key and a certificate for 127.0.0.1 that nobody trusts."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    file = folder / "server.pem"
-    encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
-    file.write_bytes(
-        key.private_bytes(encoding, form, serialization.NoEncryption()) + certificate.public_bytes(encoding)
-    )
-    return file
 
 
 @pytest.mark.usefixtures("api")

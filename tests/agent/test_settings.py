@@ -41,7 +41,10 @@ def test_a_file_that_others_can_open_is_not_read(tmp_path: Path, mode: int) -> N
     ("environment", "message"),
     [
         ({"GPUBOT_TOKEN": SECRET}, "GPUBOT_API_URL is not set. It is the address of your team's gpubot API"),
-        ({"GPUBOT_API_URL": URL}, "GPUBOT_TOKEN is not set. To make a token, type /gpu token in Slack."),
+        (
+            {"GPUBOT_API_URL": URL},
+            "GPUBOT_TOKEN is not set. To get a token from a person in Slack, run gpubot agent login.",
+        ),
         ({"GPUBOT_API_URL": URL, "GPUBOT_TOKEN": SECRET[:12]}, "GPUBOT_TOKEN isn't a complete token."),
         ({"GPUBOT_API_URL": URL, "GPUBOT_TOKEN": f"{SECRET}\r\nX: y"}, "GPUBOT_TOKEN isn't a complete token."),
     ],

@@ -61,6 +61,7 @@ class Api:
         made = await carry_out(
             self.world.deps, person, MakeToken(name, TokenTerms(**{**usual, **terms}), f"token{self._made}")
         )
+        assert made.secret is not None
         self.secret = made.secret.get_secret_value()
         return self.secret
 

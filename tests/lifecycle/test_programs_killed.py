@@ -20,15 +20,21 @@ from sqlalchemy import update
 
 from bot.errors import InvalidToken, TooLate
 from bot.lifecycle.actions.action import carry_out
+from bot.lifecycle.actions.logins import begin_login, login_for, login_of_code
 from bot.lifecycle.actions.programs import ReleaseForProgram
-from bot.lifecycle.actions.tokens import StopToken
+from bot.lifecycle.actions.tokens import MakeToken, StopToken, caller_of, tokens_of
+from bot.lifecycle.deps import Deps
+from bot.model.api import LoginRequest
+from bot.model.login import Login
 from bot.model.state import State
-from bot.model.token import BeyondTerms, TokenState
+from bot.model.token import Access, BeyondTerms, TokenState, TokenTerms
+from bot.sealed_secret import new_key, open_sealed, public_text
 from store.tables import quotes, rentals, shared_searches
 from tests.databases import beside, fresh_postgres, fresh_sqlite
 from tests.lifecycle.checks import check
 from tests.lifecycle.programs import TOKEN, add_token, ask
 from tests.lifecycle.world import ANA, World, world
+from tests.sandbox.compute_world import NOON
 
 MOST_COMMITS = 400
 
@@ -137,3 +143,44 @@ async def test_a_key_rents_one_machine_wherever_a_process_dies(
             assert (token.state is TokenState.STOPPED) == (part is stopped)
             await check(here)
     assert at > 25
+
+
+class LogIn:
+    """A program that logs in, and the person who lets it. Both repeat what they got no answer to."""
+
+    def __init__(self) -> None:
+        self.key = new_key()
+        self.terms = TokenTerms(access=Access.LOOK, until=NOON + timedelta(days=14))
+        self.begun: Login | None = None
+        self.form: Login | None = None
+
+    async def run(self, deps: Deps) -> None:
+        if self.begun is None:
+            request = LoginRequest(public_key=public_text(self.key), program="gpubot", host="build-7")
+            self.begun = await begin_login(deps, request, "203.0.113.9")
+        self.form = form = self.form or await login_of_code(deps, ANA, self.begun.code)
+        assert form.token_id is not None
+        await carry_out(deps, ANA, MakeToken("nightly eval", self.terms, form.token_id, form.id))
+        sealed = (await login_for(deps, form.id)).login.secret
+        assert sealed is not None
+        await caller_of(deps, open_sealed(sealed, self.key, form.id))
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
+async def test_a_login_ends_with_one_token_that_works_wherever_a_process_dies(
+    tmp_path: Path, before: bool
+) -> None:
+    at, died = 0, True
+    while died:
+        at, log_in = at + 1, LogIn()
+        async with world(await fresh_sqlite(tmp_path / f"{at}.db")) as here:
+            kill(here, at, before=before)
+            try:
+                await log_in.run(here.deps)
+                died = False
+            except Killed:
+                await take_over(here)
+                await log_in.run(here.deps)
+            assert len(await tokens_of(here.deps, ANA)) == 1
+            await check(here)
+    assert at == 5, "there are four commits at which it dies"

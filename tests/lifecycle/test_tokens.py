@@ -93,10 +93,15 @@ async def stored(here: World, token_id: str = ID) -> Token:
     return found
 
 
+def secret_of(made: TokenMade) -> str:
+    assert made.secret is not None
+    return made.secret.get_secret_value()
+
+
 async def works(here: World, made: TokenMade) -> bool:
     """Return whether a program can use the secret now."""
     try:
-        await tokens.caller_of(here.deps, made.secret.get_secret_value())
+        await tokens.caller_of(here.deps, secret_of(made))
     except InvalidToken:
         return False
     return True
@@ -132,14 +137,14 @@ async def account_kinds(here: World) -> list[E]:
 async def test_a_token_within_the_limits_works_at_once(here: World) -> None:
     made = await make(here)
     assert (made.token.state, made.over, made.asked) == (TokenState.LIVE, (), None)
-    caller = await tokens.caller_of(here.deps, made.secret.get_secret_value())
+    caller = await tokens.caller_of(here.deps, secret_of(made))
     assert (caller.token.id, caller.person.id, caller.name) == (ID, ANA.id, "nightly eval (Ana)")
     assert await account_kinds(here) == []
 
 
 async def test_the_secret_is_neither_stored_nor_shown(here: World) -> None:
     made = await make(here, total=LARGE)
-    secret = made.secret.get_secret_value()
+    secret = secret_of(made)
     assert is_secret(secret)
     assert secret not in repr(made)
     async with here.database.engines.reader.connect() as conn:

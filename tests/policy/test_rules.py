@@ -54,6 +54,7 @@ retention: {messages: 30d, quotes: 36h, people: 8d}
 waiting: {per_person: 5, longest: 3d, every: 90s}
 tokens: {longest: 14d}
 agents: {A0NIGHTLY: {owner: U0ANA, token: nightly eval}}
+webhooks: [{url: "https://hooks.example.com/T0/s3cret", events: [rental.ended], private: true}]
 """
 
 

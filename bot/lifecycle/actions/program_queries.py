@@ -14,9 +14,10 @@ from bot.lifecycle.actions.queries import people_asked
 from bot.lifecycle.actions.quoting import Prices
 from bot.lifecycle.actions.renting import load_limits
 from bot.lifecycle.actions.tokens import Caller
-from bot.lifecycle.changes.snapshot import load_many
+from bot.lifecycle.changes.snapshot import RentalSnapshot, load_many
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.money.token_use import rentals_of, use_of
+from bot.model.base import changed
 from bot.model.event import Event, EventKind, facts_in
 from bot.model.facts import EndedFacts, NotAllowedFacts
 from bot.model.money import Micros, cost_at_most
@@ -25,7 +26,7 @@ from bot.model.rental import Rental
 from bot.model.request import Request
 from bot.model.state import State
 from bot.model.summary import ProgramView
-from bot.model.token import Token, TokenTerms
+from bot.model.token import Token, TokenTerms, TokenUse
 from bot.policy.buying.programs import check_request, refusal_words
 from bot.policy.buying.spending import billed_span, check_size, with_price_of_total
 from bot.policy.team.hours import zone_of
@@ -33,6 +34,9 @@ from bot.policy.team.token_terms import beyond, rules_of_token
 from bot.policy.use.keeping import with_kept
 from bot.policy.use.leases import counted_from
 from store.db import Tx
+
+_WITH_DETAIL = (EventKind.DENIED, EventKind.ENDED, EventKind.NOT_ALLOWED_NOW)
+"""The kinds of events that contain the reason for a rental's state."""
 
 
 def terms_of(token: Token) -> TokenTerms:
@@ -103,35 +107,76 @@ async def own_rental(tx: Tx, caller: Caller, rental_id: str) -> Rental:
     return rental
 
 
+async def rental_for_webhook(deps: Deps, rental_id: str) -> ProgramView | None:
+    """Return a rental as receivers of webhooks see it, without its address. None if there is no such rental.
+
+    If a program rented the machine, the rental looks as it does to this program. If a person rented it, or if it
+    has another owner by now, it looks as it does to the other tokens of its owner.
+    """
+    async with deps.store.read() as tx:
+        rental = await tx.rentals.get(rental_id)
+        if rental is None:
+            return None
+        token = await tx.tokens.get(rental.token_id) if rental.token_id is not None else None
+        name = (await tx.people.names([rental.owner])).get(rental.owner, rental.owner)
+        if token is not None and token.owner != rental.owner:
+            token = None
+        snapshots = await load_many(tx, [rental_id])
+        events = await tx.events.of_many([rental_id], _WITH_DETAIL)
+        return await _view(
+            *(tx, deps, changed(rental, host=None, port=None), snapshots[rental_id], events.get(rental_id, [])),
+            token=token,
+            owner_name=name,
+            use=await use_of(tx, token, deps.clock.now()) if token is not None else TokenUse(),
+            own=token is not None,
+        )
+
+
 async def _views(tx: Tx, deps: Deps, caller: Caller, rentals: list[Rental]) -> list[ProgramView]:
     if not rentals:
         return []
-    now = deps.clock.now()
-    use = await use_of(tx, caller.token, now)
+    use = await use_of(tx, caller.token, deps.clock.now())
     snapshots = await load_many(tx, [rental.id for rental in rentals])
-    kinds = (EventKind.DENIED, EventKind.ENDED, EventKind.NOT_ALLOWED_NOW)
-    events = await tx.events.of_many([rental.id for rental in rentals], kinds)
-    views = []
-    for rental in rentals:
-        usual = await tx.rentals.median_time_to_ready(rental.vendor, rental.model) if rental.vendor else None
-        asked = await people_asked(tx, rental)
-        own = _is_own(caller, rental)
-        name = rental.program.token_name if rental.program is not None else None
-        views.append(
-            ProgramView(
-                rental=rental,
-                token=caller.token,
-                token_name=caller.person.name if name is None else f"{name} ({caller.person.name})",
-                use=use,
-                spent=snapshots[rental.id].spent(now),
-                usual=None if usual is None else timedelta(seconds=round(usual)),
-                deciders=asked.names if asked is not None else (),
-                asked_at=asked.asked_at if asked is not None else None,
-                detail=_detail(rental, events.get(rental.id, [])) if own else "",
-                own=own,
-            )
+    events = await tx.events.of_many([rental.id for rental in rentals], _WITH_DETAIL)
+    return [
+        await _view(
+            *(tx, deps, rental, snapshots[rental.id], events.get(rental.id, [])),
+            token=caller.token,
+            owner_name=caller.person.name,
+            use=use,
+            own=_is_own(caller, rental),
         )
-    return views
+        for rental in rentals
+    ]
+
+
+async def _view(
+    tx: Tx,
+    deps: Deps,
+    rental: Rental,
+    snapshot: RentalSnapshot,
+    events: Sequence[Event],
+    *,
+    token: Token | None,
+    owner_name: str,
+    use: TokenUse,
+    own: bool,
+) -> ProgramView:
+    usual = await tx.rentals.median_time_to_ready(rental.vendor, rental.model) if rental.vendor else None
+    asked = await people_asked(tx, rental)
+    name = rental.program.token_name if rental.program is not None else None
+    return ProgramView(
+        rental=rental,
+        token=token,
+        token_name=owner_name if name is None else f"{name} ({owner_name})",
+        use=use,
+        spent=snapshot.spent(deps.clock.now()),
+        usual=None if usual is None else timedelta(seconds=round(usual)),
+        deciders=asked.names if asked is not None else (),
+        asked_at=asked.asked_at if asked is not None else None,
+        detail=_detail(rental, events) if own else "",
+        own=own,
+    )
 
 
 def _detail(rental: Rental, events: Sequence[Event]) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from pydantic import SecretStr
@@ -27,6 +27,7 @@ from bot.errors import (
 )
 from bot.lifecycle.actions.action import Action, By, Direct
 from bot.lifecycle.actions.ending import Destroy, ToDestroy, end_after_script
+from bot.lifecycle.actions.logins import login_of_form, seal_for
 from bot.lifecycle.changes.token_changes import add, ended, save, send_of_token, without_request
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.money.token_use import rentals_of, use_of
@@ -35,6 +36,7 @@ from bot.lifecycle.people.deciders import Deciders, deciders, rules_now
 from bot.lifecycle.people.teammates import names_of
 from bot.model.base import EVER, changed
 from bot.model.event import EventKind
+from bot.model.login import Login
 from bot.model.person import Person
 from bot.model.rental import Rental
 from bot.model.state import State
@@ -157,6 +159,8 @@ class NewTerms:
     """The reasons why the terms need an approver. Empty if they need none."""
     tighter: bool = False
     """True if no term is more generous than before."""
+    login: Login | None = None
+    """The login of the program that gets the secret. None if the owner gets it."""
 
 
 @dataclass(frozen=True)
@@ -164,12 +168,14 @@ class TokenMade:
     """A new token, or a token with a new secret."""
 
     token: Token
-    secret: SecretStr
-    """The secret. It is shown once and never stored."""
+    secret: SecretStr | None
+    """The secret. It is shown once and never stored. None if only the program of `login` can read it."""
     over: tuple[Over, ...]
     """The reasons why an approver has to agree before the secret works. Empty if it works now."""
     asked: PeopleAsked | None
     """The people who are asked. None if nobody is."""
+    login: Login | None = None
+    """The login of the program that gets the secret. None if the owner gets it."""
 
 
 @dataclass(frozen=True)
@@ -183,25 +189,28 @@ class TokenChanged:
 
 
 class MakeToken(Action[NewTerms, NewTerms, TokenMade], id="make_token"):
-    """Make a token, and return its secret.
+    """Make a token, and return its secret, or encrypt the secret for the program that asked for it.
 
-    If the same form is submitted twice, no second token is made. The token then gets a new secret and the terms of
-    the second form, as long as no program has used the first secret.
+    If the same form is submitted twice, no second token is made. The token then gets the terms of the second form,
+    as long as no program has used its secret. It also gets a new secret, because the answer with the first one may
+    have been lost. The secret of a login stays as it is, because its program may already have fetched it.
 
     Args:
         name: The name that the owner chose.
         terms: The terms.
         token_id: A new ID, made when the form was opened.
+        login_id: The ID of the login of a program. None if the secret is for the owner.
 
     Raises:
         WrongTerm: The name is taken, or the rules don't allow a term.
         Refused: The person isn't allowed to use the bot, or has too many tokens.
-        TooLate: A program has used the first secret, or the token is over.
+        TooLate: A program has used the first secret, the token is over, or the login has expired.
     """
 
     name: str
     terms: TokenTerms
     token_id: str
+    login_id: str | None = None
 
     async def load(self, tx: Tx, deps: Deps, person: Person) -> NewTerms:
         check_user(person, deps.rules)
@@ -209,10 +218,21 @@ class MakeToken(Action[NewTerms, NewTerms, TokenMade], id="make_token"):
         if before is not None:
             _check_owner(before, person)
             _check_not_over(before, deps.clock.now())
-            if before.last_used_at is not None:
+            if before.last_used_at is not None and self.login_id is None:
                 message = f"A program already uses {before.name}, so its secret can't be replaced."
                 raise TooLate(f"{message} Nothing was changed. To replace it, stop the token and make a new one.")
-        return await _load_new_terms(tx, deps, person, before)
+            if before.last_used_at is not None and not self._same(before):
+                message = f"A program already uses {before.name}, so this form changes nothing any more."
+                raise TooLate(f"{message} To change its terms, click Change in /gpu token list.")
+        loaded = await _load_new_terms(tx, deps, person, before)
+        if self.login_id is None:
+            return loaded
+        login = await login_of_form(tx, person, self.login_id, self.token_id, deps.clock.now())
+        return replace(loaded, login=login)
+
+    def _same(self, before: Token) -> bool:
+        """Return whether an earlier submission has made this token with the same name and terms."""
+        return (before.name, before.newest_terms) == (clean_name(self.name), self.terms)
 
     def plan(self, loaded: NewTerms, by: By) -> NewTerms:
         name = clean_name(self.name)
@@ -224,18 +244,19 @@ class MakeToken(Action[NewTerms, NewTerms, TokenMade], id="make_token"):
         return _planned(loaded, over_limits_of(self.terms, by.rules))
 
     async def do(self, tx: Tx, deps: Deps, person: Person, plan: NewTerms) -> TokenMade:
-        now, secret, before = deps.clock.now(), new_secret(), plan.before
+        now, secret, before, login = deps.clock.now(), new_secret(), plan.before, plan.login
+        keeps_secret = before is not None and login is not None and login.secret is not None
         new = Token(
             id=self.token_id,
             owner=person.id,
             name=clean_name(self.name),
             state=TokenState.ASKED,
-            secret_hash=hash_of(secret),
+            secret_hash=before.secret_hash if before is not None and keeps_secret else hash_of(secret),
             created_at=now,
         )
         if before is None:
             token = await add(tx, _with_terms(new, self.terms, plan, now, deps.rules))
-        elif (before.name, before.newest_terms) == (new.name, self.terms):
+        elif self._same(before):
             token = await save(tx, before, changed(before, secret_hash=new.secret_hash))
         else:
             kept = {"version": before.version, "decided": before.decided, "created_at": before.created_at}
@@ -244,10 +265,13 @@ class MakeToken(Action[NewTerms, NewTerms, TokenMade], id="make_token"):
         asks = token.requested is not None and (before is None or token.requested != before.requested)
         if asks:
             await _ask(tx, deps, person, token, plan.asked)
+        if login is not None and not keeps_secret:
+            login = await seal_for(tx, login, secret, now)
+        shown = SecretStr(secret) if login is None else None
         if token.requested is None:
             # Even terms over the limits can be in force by now, because an approver has agreed in the meantime.
-            return TokenMade(token, SecretStr(secret), (), None)
-        return TokenMade(token, SecretStr(secret), plan.over, await _people_asked(tx, plan.asked))
+            return TokenMade(token, shown, (), None, login)
+        return TokenMade(token, shown, plan.over, await _people_asked(tx, plan.asked), login)
 
 
 class ChangeToken(Action[NewTerms, NewTerms, TokenChanged], id="change_token"):
@@ -301,7 +325,7 @@ async def _load_new_terms(tx: Tx, deps: Deps, person: Person, before: Token | No
 
 
 def _planned(loaded: NewTerms, over: tuple[Over, ...], *, tighter: bool = False) -> NewTerms:
-    return NewTerms(loaded.before, loaded.others, loaded.asked, over, tighter)
+    return replace(loaded, over=over, tighter=tighter)
 
 
 def _with_terms(token: Token, terms: TokenTerms, plan: NewTerms, now: datetime, rules: Rules) -> Token:

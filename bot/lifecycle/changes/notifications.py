@@ -12,10 +12,19 @@ from typing import Any, NamedTuple
 
 from bot.model.event import Event, EventKind, To
 from bot.model.facts import TeammatesFacts
-from bot.model.message import DestinationKind, Message, MessageKind, queued, stored_destination, to_channel
+from bot.model.message import (
+    DestinationKind,
+    Message,
+    MessageKind,
+    queued,
+    stored_destination,
+    to_channel,
+    to_webhook,
+)
 from bot.model.records import Change
 from bot.model.rental import Rental
 from bot.model.state import State
+from bot.model.webhook import WebhookEvent
 from bot.policy.team.rules import ReadyAnnouncement, Rules
 from bot.policy.use.end_notices import last_notice_at
 
@@ -185,10 +194,11 @@ def _of_event(
     scene = Scene(event, rules, rental, before)
     messages += [(MessageKind.APPROVAL, to, False) for to in scene.ids(event.effects.approvers)]
     messages += [(MessageKind.DIRECT, to, False) for to in readers_of(event, rental, rules)]
-    return [
+    to_slack = [
         queued(kind, stored_destination(to), real_now, rental_id=rental.id, broadcast=broadcast)
         for kind, to, broadcast in messages
-    ] + _to_app(event, rental, real_now)
+    ]
+    return [*to_slack, *_to_app(event, rental, real_now), *_for_webhooks(event, rental, rules, real_now)]
 
 
 def _to_app(event: Event, rental: Rental, real_now: datetime) -> list[Message]:
@@ -198,6 +208,33 @@ def _to_app(event: Event, rental: Rental, real_now: datetime) -> list[Message]:
         return []
     to, body = to_channel(thread.channel), {"thread_ts": thread.ts}
     return [queued(MessageKind.PROGRAM, to, real_now, rental_id=rental.id, body=body)]
+
+
+def _for_webhooks(event: Event, rental: Rental, rules: Rules, real_now: datetime) -> list[Message]:
+    name = webhook_name(event, rental)
+    return [
+        queued(
+            MessageKind.WEBHOOK, to_webhook(webhook.url), real_now, rental_id=rental.id, body={"name": name.value}
+        )
+        for webhook in rules.webhooks
+        if name is not None and name in webhook.events
+    ]
+
+
+def webhook_name(event: Event, rental: Rental) -> WebhookEvent | None:
+    """Return the name under which webhooks receive an event. None if they don't receive it.
+
+    Most rentals end in two steps: first their machine is deleted, and then they are over. If nothing was bought,
+    the same kinds of events end them in a single step. Receivers get ENDED only once, for the step after which the
+    rental is over.
+
+    Args:
+        event: The event.
+        rental: The rental after the change to which the event belongs.
+    """
+    effects = event.effects
+    name = effects.webhook if effects.webhook_if(event) else None
+    return WebhookEvent.ENDING if name is WebhookEvent.ENDED and not rental.state.over else name
 
 
 def _has_reply(event: Event, rental: Rental) -> bool:

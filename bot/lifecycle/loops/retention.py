@@ -1,4 +1,4 @@
-"""Deletes data that is no longer needed, according to the policy's `retention`.
+"""Deletes data that is no longer needed: according to the policy's `retention`, and the logins that have expired.
 
 Rentals, events and the ledger are kept.
 """
@@ -15,6 +15,8 @@ from store.db import Tx
 
 AT_ONCE = 500
 """The number of rows that one transaction deletes. A larger transaction would keep other writes waiting."""
+KEEP_LOGINS = timedelta(hours=1)
+"""The time for which an expired login is kept, so that its program can read that the login has expired."""
 ASK_AGAIN = timedelta(days=7)
 """The time after which Slack is asked again whether a person is still a member of the workspace.
 
@@ -40,6 +42,7 @@ async def drop_old(deps: Deps) -> None:
         lambda tx: tx.quotes.drop_offers(now - kept.quotes, AT_ONCE),
         lambda tx: tx.messages.drop_closed(real - kept.messages, now - kept.messages, AT_ONCE),
         lambda tx: tx.people.drop_left(real - kept.people, AT_ONCE),
+        lambda tx: tx.logins.drop_expired(now - KEEP_LOGINS, AT_ONCE),
     ):
         await _drop_all(deps, drop)
 

@@ -199,7 +199,7 @@ _WRONG = {
 }
 """Descriptions of mistakes, by pydantic's error types (docs.pydantic.dev/latest/errors/validation_errors)."""
 _CHOSEN = "*"
-"""A placeholder for a key that people choose themselves, such as the name of a project."""
+"""A placeholder for a place in a list, or for a key that people choose, such as the name of a project."""
 
 
 def _nearest_key(path: KeyPath) -> str:
@@ -228,7 +228,7 @@ def _all_keys() -> tuple[tuple[str, ...], ...]:
     for around, model in models:
         for name, field in model.model_fields.items():
             keys, kind = (*around, field.alias or name), field.annotation
-            chosen = (_CHOSEN,) if get_origin(kind) is Mapping else ()
+            chosen = (_CHOSEN,) if get_origin(kind) in {Mapping, tuple} else ()
             for one in (kind, *get_args(kind)):
                 if isinstance(one, type) and issubclass(one, BaseModel):
                     models.append((keys + chosen, one))

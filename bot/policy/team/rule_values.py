@@ -8,7 +8,9 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from decimal import Decimal
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, Field
@@ -179,6 +181,76 @@ def _project_name(value: str) -> str:
     return value
 
 
+# --- webhooks
+
+IpAddress = IPv4Address | IPv6Address
+_LONGEST_URL = 500
+_URL = re.compile(r"https://[!-~]+")
+_NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052, section 2.1
+_SHARED = IPv4Network("100.64.0.0/10")  # for the networks of internet providers: RFC 6598
+
+
+def _webhook_url(value: Any) -> Any:
+    """Check the URL of a webhook. The messages don't repeat it, because its path can contain a secret."""
+    if not isinstance(value, str) or len(value) > _LONGEST_URL or not _URL.fullmatch(value):
+        raise ValueError("write an https URL, such as https://hooks.example.com/gpubot")
+    try:
+        parts = urlsplit(value)
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        raise ValueError("write an https URL with a valid host and port") from error
+    if not host or port == 0 or "\\" in value:
+        raise ValueError("write an https URL with a valid host and port")
+    if "@" in parts.netloc:
+        raise ValueError("the URL must not contain a user or a password")
+    if "#" in value:
+        raise ValueError("the URL must not contain a #")
+    address = literal_address(host)
+    if address is None and not _HOST_NAME.fullmatch(host):
+        raise ValueError("write an https URL with a valid host and port")
+    if address is not None and not may_be_reached(address, private=True):
+        raise ValueError(f"events are never sent to {address}")
+    return value
+
+
+_HOST_NAME = re.compile(r"(?:[a-z0-9_](?:[a-z0-9_-]*[a-z0-9])?\.)*[a-z](?:[a-z0-9-]*[a-z0-9])?\.?")
+"""The name of a host in lower case. The last part begins with a letter.
+
+If it began with a digit, the system's resolver could take a name such as `127.1` for an address.
+"""
+
+
+def literal_address(host: str) -> IpAddress | None:
+    """Return the IP address that a URL's host is. None if the host is a name."""
+    try:
+        return ip_address(host)
+    except ValueError:
+        return None
+
+
+def may_be_reached(address: IpAddress, *, private: bool) -> bool:
+    """Return whether events may be sent to an IP address.
+
+    The bot's own machine and private networks may be reached only if `private` is set. Link-local, multicast and
+    reserved addresses may never be reached. One link-local address is 169.254.169.254, where the machines of many
+    clouds get their credentials.
+    """
+    if isinstance(address, IPv6Address):
+        inside = address.ipv4_mapped or address.sixtofour
+        if address in _NAT64:
+            inside = IPv4Address(address.packed[-4:])
+        if inside is not None:
+            return may_be_reached(inside, private=private)
+        if address.teredo is not None:
+            return False
+    if address.is_loopback:
+        return private
+    if address.is_link_local or address.is_multicast or address.is_unspecified or address.is_reserved:
+        return False
+    inner = address in _SHARED if isinstance(address, IPv4Address) else address.is_site_local
+    return private or not (inner or address.is_private)
+
+
 def shown(value: str) -> str:
     """Return a value as text for an error message."""
     return repr(one_line(value, 40))
@@ -210,5 +282,7 @@ GpuName = Annotated[str, BeforeValidator(_gpu_name)]
 ProjectName = Annotated[str, Field(pattern=PROJECT_NAME), AfterValidator(_project_name)]
 Label = Annotated[str, BeforeValidator(_label)]
 Zone = Annotated[str, BeforeValidator(_zone)]
+WebhookUrl = Annotated[str, BeforeValidator(_webhook_url)]
+"""The URL of a receiver of webhooks. Its path can contain a secret."""
 WeekTime = Annotated[tuple[int, int], BeforeValidator(_week_time)]
 """A time of the week: the day (Monday is 0), and the minutes after midnight."""

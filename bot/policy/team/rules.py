@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from bot.model.base import Frozen
+from bot.model.webhook import WebhookEvent
 from bot.policy.team.rule_values import (
     AppId,
     BudgetDollars,
@@ -28,9 +30,12 @@ from bot.policy.team.rule_values import (
     Span,
     UserId,
     UserOrGroupId,
+    WebhookUrl,
     Weekdays,
     WeekTime,
     Zone,
+    literal_address,
+    may_be_reached,
 )
 
 LONGEST_IDLE = timedelta(hours=24)
@@ -388,6 +393,37 @@ class Agent(Frozen):
         return value
 
 
+class Webhook(Frozen):
+    """A receiver of events."""
+
+    url: WebhookUrl
+    events: tuple[WebhookEvent, ...] = tuple(WebhookEvent)
+    private: Flag = False
+    """True if the receiver may be in a private network, or on the bot's machine."""
+
+    @property
+    def host(self) -> str:
+        """The host of the URL. Only the host is shown to people, because the path can contain a secret."""
+        return urlsplit(self.url).hostname or ""
+
+    @field_validator("events")
+    @classmethod
+    def _at_least_one(cls, value: tuple[WebhookEvent, ...]) -> tuple[WebhookEvent, ...]:
+        if not value:
+            raise ValueError("name at least one event, or leave the key out for all")
+        return value
+
+    @model_validator(mode="after")
+    def _may_reach_host(self) -> Webhook:
+        address = literal_address(self.host)
+        if address is not None and not may_be_reached(address, private=self.private):
+            raise ValueError(f"{address} is a private address; add `private: true` if you mean it")
+        return self
+
+
+MOST_WEBHOOKS = 10
+
+
 class Rules(Frozen):
     """All rules of the team. Every key of the policy file has a default."""
 
@@ -420,6 +456,7 @@ class Rules(Frozen):
     tokens: Tokens = Tokens()
     agents: Mapping[AppId, Agent] = Field(default_factory=dict)
     """The Slack apps that can ask for machines, by the app's ID."""
+    webhooks: tuple[Webhook, ...] = ()
     setup: Mapping[str, str] = Field(default_factory=dict)
     """The text of each setup script, by its name. In the policy file, this key contains the scripts' paths."""
     home_channel: ChannelId = "C0"
@@ -439,6 +476,15 @@ class Rules(Frozen):
                 of.setdefault(channel, name)
         if wrong:
             raise ValidationError.from_exception_data("projects", wrong)
+        return value
+
+    @field_validator("webhooks")
+    @classmethod
+    def _few_and_different(cls, value: tuple[Webhook, ...]) -> tuple[Webhook, ...]:
+        if len(value) > MOST_WEBHOOKS:
+            raise ValueError(f"name at most {MOST_WEBHOOKS} webhooks")
+        if len({webhook.url for webhook in value}) < len(value):
+            raise ValueError("two webhooks have the same URL; list all its events in one of them")
         return value
 
     @property

@@ -1,4 +1,4 @@
-"""Logins of programs that ask for a token."""
+"""Logins of programs that ask for a token, and the events that are sent to webhooks."""
 
 from __future__ import annotations
 
@@ -22,3 +22,8 @@ def upgrade() -> None:
     )
     op.create_index("logins_code", "logins", ["code"], unique=True)
     op.create_index("logins_expires", "logins", ["expires_at"])
+    op.add_column("messages", sa.Column("webhook_due_at", sa.DateTime(timezone=True)))
+    due = sa.text("webhook_due_at IS NOT NULL")
+    op.create_index(
+        "messages_webhooks", "messages", ["to", "webhook_due_at"], sqlite_where=due, postgresql_where=due
+    )

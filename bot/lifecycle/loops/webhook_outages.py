@@ -1,0 +1,63 @@
+"""Alerts the admins if a receiver of webhooks doesn't accept events, and again once it does.
+
+The outage of a receiver is stored. Therefore the alerts aren't repeated after a restart or by another process.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+from bot.lifecycle.changes.send import send_of_account
+from bot.lifecycle.deps import Deps
+from bot.model.account_facts import WEBHOOK_OUTAGES, WebhookOutage
+from bot.model.base import changed
+from bot.model.event import EventKind
+from bot.model.facts import WebhookFacts
+from bot.model.webhook import DROPPED_AFTER
+from store.db import Tx
+
+NOTIFY_AFTER = timedelta(minutes=15)
+"""The time without an accepted event after which the admins are notified."""
+
+
+async def note_failing(tx: Tx, deps: Deps, url: str, why: str) -> None:
+    """Store that a receiver hasn't accepted an event, and notify the admins if this has lasted for a while.
+
+    Args:
+        url: The receiver's URL.
+        why: The reason in words that contain no part of the URL, such as `status 503`.
+    """
+    now = deps.clock.now()
+    outage = await tx.account.get(WEBHOOK_OUTAGES, url) or WebhookOutage(since=now)
+    if not outage.notified and now - outage.since >= NOTIFY_AFTER:
+        outage = changed(outage, notified=True)
+        facts = WebhookFacts(host=_host(url), since=outage.since, until=outage.since + DROPPED_AFTER, why=why)
+        await send_of_account(tx, deps, EventKind.WEBHOOK_FAILS, facts)
+    await tx.account.set(WEBHOOK_OUTAGES, outage, url)
+
+
+async def note_works(tx: Tx, deps: Deps, url: str) -> None:
+    """Store that a receiver has accepted an event, and notify the admins if they know that it didn't."""
+    outage = await tx.account.get(WEBHOOK_OUTAGES, url)
+    if outage is None:
+        return
+    await tx.account.set(WEBHOOK_OUTAGES, None, url)
+    if outage.notified:
+        facts = WebhookFacts(host=_host(url), since=outage.since)
+        await send_of_account(tx, deps, EventKind.WEBHOOK_WORKS, facts)
+
+
+async def drop_events(tx: Tx, deps: Deps) -> int:
+    """Drop the events that are too old or whose receiver the rules no longer name. Returns how many were dropped.
+
+    The outages of receivers that the rules no longer name are forgotten.
+    """
+    urls = {webhook.url for webhook in deps.rules.webhooks}
+    for url in (await tx.account.all(WEBHOOK_OUTAGES)).keys() - urls:
+        await tx.account.set(WEBHOOK_OUTAGES, None, url)
+    return await tx.messages.drop_webhooks(deps.clock.real() - DROPPED_AFTER, urls)
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).hostname or ""
