@@ -296,6 +296,18 @@ def test_an_invalid_value_gives_one_line_that_names_its_key(tmp_path: Path, text
         ("announce: {ready: shout}", "announce.ready: write 'thread_broadcast' or 'thread'."),
         ("self_approval: maybe", "self_approval: write true or false."),
         (
+            "agents: {B0: {owner: U0ANA, token: nightly eval}}",
+            "agents.B0: 'B0' isn't the ID of a Slack app; write it such as A0123ABCD.",
+        ),
+        (
+            "agents: {A0: {owner: U0ANA}}",
+            "agents.A0.token: it is missing; docs/policy.md shows how to write it.",
+        ),
+        (
+            "agents: {A0: {owner: U0ANA, token: ''}}",
+            "agents.A0.token: write the name of one of the owner's tokens, such as nightly eval.",
+        ),
+        (
             "approval: {always: {models: [nvidia]}}",
             "approval.always.models.0: write a GPU as people type it in a request, such as H200.",
         ),
