@@ -518,6 +518,18 @@ def token(*, context: typer.Context, as_json: AsJson = False) -> None:
     _Session(context).answer(lambda client: client.token(), token_lines, as_json)
 
 
+@commands.command()
+def skill() -> None:
+    """Print an agent skill: a text that teaches coding agents these commands.
+
+    Save it as gpubot/SKILL.md in the folder where the agent looks for skills. This command needs neither the API
+    nor a token.
+    """
+    from importlib.resources import files
+
+    typer.echo(files("agent").joinpath("SKILL.md").read_text(encoding="utf-8"), nl=False)
+
+
 # --- parts of the commands
 
 

@@ -72,7 +72,9 @@ def read_settings(environment: Mapping[str, str] | None = None, file: Path | Non
         values = {**_read_file(file), **values}
     url, token = values.get(URL), values.get(TOKEN)
     if url is None:
-        raise _no_url(f"Set it in the environment, or in {file}.")
+        raise _no_url(
+            f"Name it when you log in (gpubot agent login --url), or set it in the environment or in {file}."
+        )
     if token is None:
         raise Mistake(
             f"{TOKEN} is not set. To get a token from a person in Slack, run gpubot agent login. Or set one in "

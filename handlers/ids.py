@@ -38,6 +38,8 @@ _SHAPES: Mapping[str, str] = MappingProxyType(
         "quote_id": "[A-Za-z0-9_-]{1,64}",
         "question_id": "[a-z0-9]{2,16}",
         "token_id": "[a-z0-9]{2,16}",
+        "login_id": "[A-Za-z0-9_-]{22,64}",
+        "code": "[A-Z0-9]{8}",
         "offer_id": r"[\x21-\x7e]{1,255}",
         "version": "[1-9][0-9]{0,8}",
         "lease": _HOURS,
@@ -213,6 +215,22 @@ class TokenValue(Value):
     """The ID of an API token: `n8f3mz2kq7wx`. It isn't the token's secret."""
 
     token_id: str
+
+
+class CodeValue(Value):
+    """The code of a program's login: `KTRWXQMB`."""
+
+    code: str
+
+
+class LoginValue(Value):
+    """The ID of a new API token, and the ID of the program's login: `n8f3mz2kq7wx:Jx0...`.
+
+    Only the form for this token carries it, in metadata that nobody sees.
+    """
+
+    token_id: str
+    login_id: str
 
 
 class TokenVersionValue(Value):
@@ -488,6 +506,8 @@ class SpendRowsValue(Value):
 
 
 V = TypeVar("V", bound=Value)
+NewTokenValue: TypeAlias = TokenValue | LoginValue
+"""The value of the form for a new token. It is a LoginValue if the secret is for the program of a login."""
 FormValue: TypeAlias = QuoteValue | VersionValue | NoValue
 """The value of the request form. It identifies the search or request that the form was opened to change.
 
@@ -591,6 +611,7 @@ class Action:
     SHOW_TEAM = ActionId("show_team", NoValue)
     SHOW_SCRIPT = ActionId("show_script", ScriptValue)
     NEW_TOKEN = ActionId("new_token", NoValue)
+    TOKEN_FOR_CODE = ActionId("token_for_code", CodeValue)
     CHANGE_TOKEN = ActionId("change_token", TokenValue)
     STOP_TOKEN = ActionId("stop_token", TokenValue)
     APPROVE_TOKEN = ActionId("approve_token", TokenVersionValue, answers=True)
@@ -644,7 +665,7 @@ class Callback:
     GIVE_OWNER = CallbackId("give_owner_form", QuestionValue)
     NOT_OURS = CallbackId("not_ours_form", QuestionValue)
     DESTROY_UNMANAGED = CallbackId("destroy_unknown_confirm", QuestionValue)
-    NEW_TOKEN = CallbackId("new_token_form", TokenValue)
+    NEW_TOKEN: CallbackId[NewTokenValue] = CallbackId("new_token_form", TokenValue, LoginValue)
     CHANGE_TOKEN = CallbackId("change_token_form", TokenValue)
     STOP_TOKEN = CallbackId("stop_token_confirm", TokenValue, confirms=True)
     APPROVE_TOKEN = CallbackId("approve_token_confirm", TokenVersionValue, confirms=True)

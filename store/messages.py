@@ -291,6 +291,7 @@ _NEXT_WEBHOOK = (
 _NEXT_WEBHOOK_DUE = select(func.min(_c.webhook_due_at)).where(
     _c.to.in_(bindparam("receivers", expanding=True)), _UNSENT_EVENT, _FIRST_OF_RENTAL
 )
+_WEBHOOKS_WAIT = select(exists().where(_UNSENT_EVENT))
 _CLOSE_WEBHOOK = {"webhook_due_at": None, "closed": True}
 _SENT_TO_WEBHOOK = (
     update(messages).where(_c.id == bindparam("key")).values(**_CLOSE_WEBHOOK, shown_version=_c.target_version)
@@ -303,8 +304,17 @@ _WEBHOOK_FAILED = (
 _DROP_WEBHOOKS = (
     update(messages)
     .where(
-        _UNSENT_EVENT,
-        or_(_c.created_at < bindparam("before"), _c.to.not_in(bindparam("receivers", expanding=True))),
+        _c.id.in_(
+            select(_before.c.id)
+            .where(
+                _before.c.webhook_due_at.is_not(None),
+                or_(
+                    _before.c.created_at < bindparam("before"),
+                    _before.c.to.not_in(bindparam("receivers", expanding=True)),
+                ),
+            )
+            .limit(MAX_ROWS)
+        )
     )
     .values(**_CLOSE_WEBHOOK)
 )
@@ -595,6 +605,10 @@ class Messages(Rows):
         receivers = [to_webhook(url) for url in urls]
         return cast(datetime | None, await self._conn.scalar(_NEXT_WEBHOOK_DUE, {"receivers": receivers}))
 
+    async def webhooks_wait(self) -> bool:
+        """Return whether any event still has to be sent to a webhook, also to one that the policy doesn't name."""
+        return bool(await self._conn.scalar(_WEBHOOKS_WAIT))
+
     async def webhook_accepted(self, message_id: int) -> None:
         """Store that a receiver has accepted an event, so that it isn't sent again."""
         await self._conn.execute(_SENT_TO_WEBHOOK, {"key": message_id})
@@ -606,14 +620,15 @@ class Messages(Rows):
         """
         await self._conn.execute(_WEBHOOK_FAILED, {"key": message_id, "next_due": next_due})
 
-    async def drop_webhooks(self, before: datetime, urls: Collection[str]) -> int:
+    async def drop_webhooks(self, before: datetime, urls: Collection[str], limit: int) -> int:
         """Drop events that nobody will receive, and return how many were dropped.
 
         Args:
             before: Events are dropped if they were queued before this wall-clock time.
             urls: The receivers that the policy names. Events for all other receivers are dropped.
+            limit: The maximum number to drop.
         """
-        given = {"before": before, "receivers": [to_webhook(url) for url in urls]}
+        given = {"before": before, "receivers": [to_webhook(url) for url in urls], "max_rows": limit}
         return (await self._conn.execute(_DROP_WEBHOOKS, given)).rowcount
 
     async def undelivered(self) -> int:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import base64
+from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from bot.model.base import changed
+from bot.model.login import SealedSecret
 from bot.sealed_secret import (
     InvalidKey,
     NotForUs,
@@ -64,3 +67,17 @@ def test_keys_of_low_order_are_refused(point: str) -> None:
 def test_malformed_keys_are_refused(text: str) -> None:
     with pytest.raises(InvalidKey):
         check_public_key(text)
+
+
+def test_a_secret_that_was_sealed_earlier_still_opens() -> None:
+    """The same values are in docs/api.md, as an example for the authors of other clients."""
+    key = X25519PrivateKey.from_private_bytes(bytes(range(32)))
+    sealed = SealedSecret(
+        public_key="nTheILMASgUI3fZ9VXSCT1mV3R8ns9tAtleypaKagzw=",
+        nonce="TOJbmOPN9nbQ/ip7",
+        ciphertext="0Fz5QDCwPMfrthvnEtAVBxWFWIdEqtLw92M=",
+    )
+    assert open_sealed(sealed, key, "login-1") == "gpb_secret"
+    page = Path("docs/api.md").read_text()
+    for text in (*sealed.model_dump().values(), base64.b64encode(key.private_bytes_raw()).decode()):
+        assert text in page

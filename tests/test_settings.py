@@ -71,6 +71,12 @@ def test_settings_without_a_value_get_their_defaults() -> None:
     assert settings.database_url.get_secret_value().endswith("/gpubot/gpubot.sqlite")
 
 
+def test_the_proxies_that_the_api_believes_are_addresses_and_networks(env: pytest.MonkeyPatch) -> None:
+    assert read_settings().api_proxies == ()
+    env.setenv("GPUBOT_API_PROXY", "127.0.0.1, 10.8.0.0/16,2001:db8::/64")
+    assert [str(one) for one in read_settings().api_proxies] == ["127.0.0.1/32", "10.8.0.0/16", "2001:db8::/64"]
+
+
 def test_a_dotenv_file_supplies_values_that_the_environment_lacks(env: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("GPUBOT_CHANNEL=C0DOTENV0\nGPUBOT_HTTP=127.0.0.1:9000\nUNRELATED=1\n")
     assert read_settings().channel == "C0GPUS000"
@@ -203,6 +209,17 @@ def test_http_mode_needs_a_signing_secret_and_an_address_but_no_app_token(env: p
             "GPUBOT_API",
             "unix:api.sock",
             "GPUBOT_API: name the socket by its full path, such as unix:/run/gpubot/api.sock.",
+        ),
+        (
+            "GPUBOT_API_PROXY",
+            "127.0.0.1, proxy.example.com",
+            "GPUBOT_API_PROXY: it must be IP addresses or networks, comma-separated, such as 127.0.0.1 or "
+            "10.8.0.0/16.",
+        ),
+        (
+            "GPUBOT_API_PROXY",
+            "127.0.0.1, 0.0.0.0/0",
+            "GPUBOT_API_PROXY: this would believe everybody; name only the addresses of your proxies.",
         ),
         ("GPUBOT_HTTP", "8600", "GPUBOT_HTTP: it must be an address and port, such as 127.0.0.1:8600."),
         ("GPUBOT_HTTP", "127.0.0.1:86000", "GPUBOT_HTTP: the port must be from 1 to 65535."),

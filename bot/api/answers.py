@@ -1,4 +1,4 @@
-"""Describes rentals, offers and tokens to programs. No I/O.
+"""Describes rentals, offers, tokens and logins to programs. No I/O.
 
 Every answer about a rental contains its state, the reason for this state, and the next step. Times in sentences
 are in UTC.
@@ -6,13 +6,16 @@ are in UTC.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 
+from aiohttp import web
+
+from bot.lifecycle.actions.logins import ProgramLogin
 from bot.lifecycle.actions.program_queries import ProgramOffer
 from bot.model import api
-from bot.model.api import ProgramState
+from bot.model.api import ApiModel, LoginState, ProgramState
 from bot.model.attempt import Why
 from bot.model.gpu import display_name
 from bot.model.money import Micros, in_dollars
@@ -29,6 +32,9 @@ from handlers.messages.ssh_lines import ssh_command
 from handlers.phrases.rental_text import reason as why_text
 
 PATH = "/v1/rentals"
+LOGINS = "/v1/logins"
+LOGIN_AGAIN_IN = 5
+"""The number of seconds after which a program should ask for its login again."""
 LONGEST_DETAIL = 500
 LONGEST_REASON = 800
 MOST_OFFERS = 20
@@ -68,6 +74,18 @@ _STATES = {
 }
 _TEN_THOUSANDTH = Decimal("0.0001")
 _CENT = Decimal("0.01")
+
+
+def json_response(
+    answer: ApiModel, *, status: int = 200, headers: Mapping[str, str] | None = None
+) -> web.Response:
+    """Return an answer as JSON, which no proxy or library may store."""
+    return web.Response(
+        status=status,
+        body=answer.model_dump_json().encode(),
+        content_type="application/json",
+        headers={"Cache-Control": "no-store", **(headers or {})},
+    )
 
 
 def state_of(rental: Rental) -> ProgramState:
@@ -380,3 +398,60 @@ def _next_step(view: ProgramView, state: ProgramState, now: datetime, heartbeat_
         same = f"with the same key, {key}" if key is not None else f"for {rental.id}"
         return f"Ask again in {seconds} s {same}; a new key would ask for a second machine."
     return NEVER_AGAIN
+
+
+def login_state(found: ProgramLogin, now: datetime) -> LoginState:
+    """Return the state of a login.
+
+    It has also expired if its token has ended before the program fetched the secret. The secret would be useless.
+    """
+    login, token = found.login, found.token
+    if now >= login.expires_at or (token is not None and token.state.over):
+        return LoginState.EXPIRED
+    if login.secret is not None and token is not None:
+        return LoginState.DONE
+    return LoginState.WAITING if login.person is None else LoginState.OPENED
+
+
+def login_answer(found: ProgramLogin, now: datetime) -> api.Login:
+    """Return the answer about a login to the program that began it."""
+    login, state = found.login, login_state(found, now)
+    token = found.token if state is LoginState.DONE else None
+    sealed = login.secret if token is not None else None
+    return api.Login(
+        id=login.id,
+        code=login.code,
+        state=state,
+        next_step=_login_step(found, state, now),
+        ask_again_in=LOGIN_AGAIN_IN if state in {LoginState.WAITING, LoginState.OPENED} else None,
+        expires_at=login.expires_at,
+        secret=None if sealed is None else api.SealedSecret(**sealed.model_dump()),
+        token=None if token is None else f"{token.name} ({found.owner_name})",
+        until=None if token is None else token.newest_terms.until,
+        needs_approval=token is not None and token.terms is None,
+    )
+
+
+def _login_step(found: ProgramLogin, state: LoginState, now: datetime) -> str:
+    login, token, until = found.login, found.token, say_utc(found.login.expires_at, now)
+    again = f"To begin a new login, send POST {LOGINS}."
+    match state:
+        case LoginState.WAITING:
+            return (
+                f"The person who started this program has to type /gpu token {login.code} in Slack before "
+                f"{until}. Show them the code, and send it to nobody else."
+            )
+        case LoginState.OPENED:
+            return f"A person has typed the code, and can submit the form before {until}."
+        case LoginState.DONE:
+            approval = " It doesn't work until an approver has agreed to its terms."
+            return (
+                f"Fetch and decrypt the secret before {until}, and keep it where nobody else can read it."
+                f"{approval if token is not None and token.terms is None else ''}"
+            )
+    if token is None:
+        return f"The login has expired, and no token was made. {again}"
+    name = f"{token.name} ({found.owner_name})"
+    if token.state.over:
+        return f"The token {name} has ended. {again}"
+    return f"The secret of {name} wasn't fetched in time, so nobody can use this token. {again}"

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
+from bot.api.answers import LOGINS
 from bot.api.answers import PATH as RENTALS
 from bot.api.problems import CONTENT_TYPE
 from bot.api.reading import KEY_PATTERN, LONGEST_WAIT, ListQuery, QuoteQuery, ReleaseQuery, ShowQuery
@@ -14,8 +15,8 @@ from bot.model import api
 from bot.model.api import LONGEST_KEY, ApiModel
 
 PATH = "/v1/openapi.json"
-_REQUESTS: tuple[type[ApiModel], ...] = (api.RentalRequest, api.ExtendRequest)
-_ANSWERS: tuple[type[ApiModel], ...] = (api.Rental, api.Rentals, api.Quote, api.Token, api.Problem)
+_REQUESTS: tuple[type[ApiModel], ...] = (api.RentalRequest, api.ExtendRequest, api.LoginRequest)
+_ANSWERS: tuple[type[ApiModel], ...] = (api.Rental, api.Rentals, api.Quote, api.Token, api.Login, api.Problem)
 _REF = "#/components/schemas/{model}"
 Json = dict[str, Any]
 
@@ -75,7 +76,7 @@ def _paths() -> Json:
                         "schema": {"type": "string", "maxLength": LONGEST_KEY, "pattern": KEY_PATTERN},
                     }
                 ],
-                links=True,
+                links=("rental", ("show", "heartbeat", "extend", "release")),
             ),
             "get": _operation(
                 "list", "List the current rentals of the token's owner", "", answer=api.Rentals, query=ListQuery
@@ -88,7 +89,7 @@ def _paths() -> Json:
                 f"With `wait`, the answer comes when something changes, or after at most {LONGEST_WAIT} s.",
                 answer=api.Rental,
                 query=ShowQuery,
-                of_rental=True,
+                has_id=True,
             ),
             "delete": _operation(
                 "release",
@@ -96,7 +97,7 @@ def _paths() -> Json:
                 "The machine first runs `/root/on-ending.sh`, for 10 min at most. Repeating this changes nothing.",
                 answer=api.Rental,
                 query=ReleaseQuery,
-                of_rental=True,
+                has_id=True,
             ),
         },
         f"{one}/heartbeat": {
@@ -105,7 +106,7 @@ def _paths() -> Json:
                 "Send a heartbeat",
                 "Send one every 5 min. A heartbeat never makes a lease longer.",
                 answer=api.Rental,
-                of_rental=True,
+                has_id=True,
             )
         },
         f"{one}/extend": {
@@ -115,7 +116,7 @@ def _paths() -> Json:
                 "Name the new end or the whole length, so that a repeated request adds nothing.",
                 answer=api.Rental,
                 body=api.ExtendRequest,
-                of_rental=True,
+                has_id=True,
             )
         },
         "/v1/quote": {
@@ -123,6 +124,29 @@ def _paths() -> Json:
         },
         "/v1/token": {
             "get": _operation("token", "Show this token's terms, and what is left of them", "", answer=api.Token)
+        },
+        LOGINS: {
+            "post": _operation(
+                "login",
+                "Ask for a token",
+                "A person types the code of the answer in Slack, and sets the terms of the token. The secret of "
+                "the token is then encrypted for the program. This needs no token.",
+                status="201",
+                answer=api.Login,
+                body=api.LoginRequest,
+                without_token=True,
+                links=("login", ("show_login",)),
+            )
+        },
+        f"{LOGINS}/{{id}}": {
+            "get": _operation(
+                "show_login",
+                "Show a login",
+                "Once the state is `done`, the answer has the encrypted secret. This needs no token.",
+                answer=api.Login,
+                has_id=True,
+                without_token=True,
+            )
         },
         PATH: {
             "get": {
@@ -145,28 +169,34 @@ def _operation(
     body: type[ApiModel] | None = None,
     query: type[ApiModel] | None = None,
     parameters: list[Json] | None = None,
-    of_rental: bool = False,
-    links: bool = False,
+    has_id: bool = False,
+    without_token: bool = False,
+    links: tuple[str, tuple[str, ...]] | None = None,
 ) -> Json:
+    """Return an operation.
+
+    `links` names the kind of object that the operation makes, and the operations whose path contains its ID.
+    """
     parameters = [*(parameters or [])]
-    if of_rental:
+    if has_id:
         parameters.append(
             {"name": "id", "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
         )
     if query is not None:
         parameters += _query_parameters(query)
     found: Json = {"description": "OK", "content": {"application/json": {"schema": _ref(answer)}}}
-    if links:
-        found["headers"] = {"Location": {"schema": {"type": "string"}, "description": "The path of the rental."}}
+    if links is not None:
+        what, targets = links
+        found["headers"] = {"Location": {"schema": {"type": "string"}, "description": f"The path of the {what}."}}
         found["links"] = {
-            target: {"operationId": target, "parameters": {"id": "$response.body#/id"}}
-            for target in ("show", "heartbeat", "extend", "release")
+            target: {"operationId": target, "parameters": {"id": "$response.body#/id"}} for target in targets
         }
     problem = {"$ref": "#/components/responses/Problem"}
     operation: Json = {
         "operationId": name,
         "summary": summary,
         **({"description": description} if description else {}),
+        **({"security": []} if without_token else {}),
         "parameters": parameters,
         "responses": {status: found, "4XX": problem, "503": problem},
     }

@@ -27,6 +27,7 @@ from bot.errors import (
     OverBudget,
     Refused,
     TooLate,
+    UnknownLogin,
     UnknownRental,
 )
 from bot.model.api import Problem
@@ -117,7 +118,7 @@ def _kind(error: GpubotError) -> Kind:
     match error:
         case InvalidToken():
             return INVALID_TOKEN
-        case UnknownRental():
+        case UnknownRental() | UnknownLogin():
             return UNKNOWN
         case KeyInUse():
             return KEY_IN_USE

@@ -1,4 +1,4 @@
-"""Reads the bodies and queries of programs' requests.
+"""Receives and reads the bodies and queries of programs' requests.
 
 The parser of `/gpu get` reads `words`. The other fields are read in the same way as the inputs of the form in
 Slack.
@@ -6,16 +6,26 @@ Slack.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import ROUND_FLOOR, Decimal
 from typing import Annotated, Any, TypeVar
 
+from aiohttp import web
 from multidict import MultiMapping
 from pydantic import BeforeValidator, Field, ValidationError, WithJsonSchema
 
-from bot.api.problems import MISTAKE, ApiProblem, mistakes_in, unknown_name
+from bot.api.problems import (
+    MISTAKE,
+    TOO_LARGE,
+    UNREADABLE,
+    WRONG_CONTENT,
+    ApiProblem,
+    mistakes_in,
+    unknown_name,
+)
 from bot.errors import Mistake, PrivateKey, SentSecret
 from bot.model import api
 from bot.model.api import LONGEST_KEY, ApiModel, Dollars, Duration, Moment, ProgramState, RentalRequest
@@ -136,6 +146,33 @@ def read_query(query: MultiMapping[str], model: type[M]) -> M:
         return model.model_validate(dict(query), strict=True)
     except ValidationError as error:
         raise mistakes_in(error, model, what="parameter") from None
+
+
+async def receive(request: web.Request, *, most_bytes: int, seconds: float) -> bytes:
+    """Return the body of a request.
+
+    Raises ApiProblem if it isn't JSON, has more than `most_bytes` bytes, or doesn't arrive within this number of
+    wall-clock seconds.
+    """
+    if request.content_type != "application/json" or "Content-Encoding" in request.headers:
+        raise ApiProblem(
+            WRONG_CONTENT, "Send the body as JSON, uncompressed, with the header Content-Type: application/json."
+        )
+    too_large = ApiProblem(TOO_LARGE, f"A body can have {most_bytes // 1024} kB at most.")
+    if (request.content_length or 0) > most_bytes:
+        raise too_large
+    body = bytearray()
+    try:
+        async with asyncio.timeout(seconds):
+            async for part in request.content.iter_any():
+                body += part
+                if len(body) > most_bytes:
+                    raise too_large
+    except TimeoutError:
+        raise ApiProblem(UNREADABLE, "The body arrived too slowly. Nothing was done.") from None
+    except (OSError, web.RequestPayloadError):
+        raise ApiProblem(UNREADABLE, "The body is incomplete. Nothing was done.") from None
+    return bytes(body)
 
 
 def read_body(body: bytes, model: type[M]) -> M:

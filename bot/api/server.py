@@ -1,7 +1,8 @@
 """The server of the REST API on GPUBOT_API. Programs rent machines with it (docs/api.md).
 
-The server is plain HTTP; a proxy can add TLS. Each request is authenticated before its body is read. The handlers
-parse, call the same actions as Slack's buttons, and describe the result. They decide nothing.
+The server is plain HTTP; a proxy can add TLS. Each request is authenticated before its body is read, except for
+the two requests of logins (bot/api/logins.py). The handlers parse, call the same actions as Slack's buttons, and
+describe the result. They decide nothing.
 
 Once a request is committed, it is carried out even if the client has closed the connection. If the client repeats
 the request with the same idempotency key, it finds the result.
@@ -13,7 +14,7 @@ import asyncio
 import hashlib
 import json
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,15 +24,13 @@ import structlog
 from aiohttp import web
 
 from bot.api import openapi
-from bot.api.answers import PATH, quote_answer, rental_answer, token_answer
+from bot.api.answers import LOGINS, PATH, json_response, quote_answer, rental_answer, token_answer
+from bot.api.logins import Logins
 from bot.api.problems import (
     BUG,
     NOT_ALLOWED,
     TOO_FAST,
-    TOO_LARGE,
     UNKNOWN,
-    UNREADABLE,
-    WRONG_CONTENT,
     WRONG_METHOD,
     ApiProblem,
     problem_of,
@@ -48,9 +47,11 @@ from bot.api.reading import (
     read_key,
     read_query,
     read_request,
+    receive,
     refuse_secrets,
 )
 from bot.api.waits import Waits
+from bot.config.settings import Network
 from bot.errors import (
     GpubotError,
     InvalidToken,
@@ -68,7 +69,6 @@ from bot.lifecycle.actions.quoting import Prices
 from bot.lifecycle.actions.tokens import Caller
 from bot.lifecycle.deps import Deps, with_newest_rules
 from bot.model import api
-from bot.model.api import ApiModel
 from bot.model.offer import Catalog
 from bot.model.rental import Rental
 from bot.model.summary import ProgramView
@@ -114,6 +114,8 @@ class Outside:
     """Returns the most recently read catalogue without waiting, or None before the first read."""
     prices: Prices
     """Looks up offers."""
+    proxies: Sequence[Network] = ()
+    """The addresses of the proxies whose header X-Forwarded-For is believed."""
 
 
 @dataclass(frozen=True)
@@ -199,6 +201,9 @@ class ApiServer:
             ("GET", "/v1/token", self._token, False),
         ):
             application.router.add_route(method, path, self._authenticated(path, handler, at_any_pace=free))
+        self.logins = Logins(outside.deps, outside.proxies, request_seconds)
+        application.router.add_route("POST", LOGINS, self.logins.begin)
+        application.router.add_route("GET", f"{LOGINS}/{{id}}", self.logins.show)
         application.router.add_route("GET", openapi.PATH, self._openapi)
         self._listener = HttpListener(
             application,
@@ -355,7 +360,7 @@ class ApiServer:
     async def _list(self, call: Call) -> Answer:
         query = read_query(call.request.query, ListQuery)
         views = await program_queries.rentals_for(call.deps, call.caller, query.key)
-        return _json(api.Rentals(rentals=tuple(_described(call.deps, view) for view in views)))
+        return json_response(api.Rentals(rentals=tuple(_described(call.deps, view) for view in views)))
 
     async def _show(self, call: Call) -> Answer:
         query, rental_id, request = read_query(call.request.query, ShowQuery), call.rental_id, call.request
@@ -377,19 +382,19 @@ class ApiServer:
                 differs=_differs,
                 connected=lambda: request.transport is not None,
             )
-        return _json(answer)
+        return json_response(answer)
 
     async def _release(self, call: Call) -> Answer:
         query, rental_id = read_query(call.request.query, ReleaseQuery), call.rental_id
         release = programs.ReleaseForProgram(call.caller.token.id, rental_id, now=query.now)
         await carry_out(call.deps, call.caller.person, release)
-        return _json(await self._look(call, rental_id))
+        return json_response(await self._look(call, rental_id))
 
     async def _heartbeat(self, call: Call) -> Answer:
         read_query(call.request.query, NoQuery)
         rental_id = call.rental_id
         await programs.note_heartbeat(call.deps, call.caller, rental_id)
-        return _json(await self._look(call, rental_id))
+        return json_response(await self._look(call, rental_id))
 
     async def _extend(self, call: Call) -> Answer:
         read_query(call.request.query, NoQuery)
@@ -399,18 +404,20 @@ class ApiServer:
         check_extension(body)
         extend = programs.ExtendForProgram(call.caller.token.id, rental_id, until=body.until, lease=body.lease)
         await carry_out(call.deps, call.caller.person, extend)
-        return _json(await self._look(call, rental_id))
+        return json_response(await self._look(call, rental_id))
 
     async def _quote(self, call: Call) -> Answer:
         query, deps = read_query(call.request.query, QuoteQuery), call.deps
         zone = call.caller.person.tz or deps.rules.timezone
         request = read_request(query, self._catalog(), deps.rules, now=deps.clock.now(), zone=zone)
         offers = await program_queries.offers_for(deps, self._outside.prices, call.caller, request)
-        return _json(quote_answer(request, offers, deps.clock.now()))
+        return json_response(quote_answer(request, offers, deps.clock.now()))
 
     async def _token(self, call: Call) -> Answer:
         read_query(call.request.query, NoQuery)
-        return _json(token_answer(await tokens.token_for(call.deps, call.caller.person, call.caller.token.id)))
+        return json_response(
+            token_answer(await tokens.token_for(call.deps, call.caller.person, call.caller.token.id))
+        )
 
     async def _openapi(self, _: web.Request) -> Answer:
         return web.Response(body=self._document, content_type="application/json")
@@ -428,27 +435,7 @@ class ApiServer:
         return known
 
     async def _body(self, request: web.Request) -> bytes:
-        """Return the body of a request. Raises ApiProblem if it isn't JSON, is too large or arrives too slowly."""
-        if request.content_type != "application/json" or "Content-Encoding" in request.headers:
-            raise ApiProblem(
-                WRONG_CONTENT,
-                "Send the body as JSON, uncompressed, with the header Content-Type: application/json.",
-            )
-        too_large = ApiProblem(TOO_LARGE, f"A body can have {MOST_BYTES // 1024} kB at most.")
-        if (request.content_length or 0) > MOST_BYTES:
-            raise too_large
-        body = bytearray()
-        try:
-            async with asyncio.timeout(self._request_seconds):
-                async for part in request.content.iter_any():
-                    body += part
-                    if len(body) > MOST_BYTES:
-                        raise too_large
-        except TimeoutError:
-            raise ApiProblem(UNREADABLE, "The body arrived too slowly. Nothing was done.") from None
-        except (OSError, web.RequestPayloadError):
-            raise ApiProblem(UNREADABLE, "The body is incomplete. Nothing was done.") from None
-        return bytes(body)
+        return await receive(request, most_bytes=MOST_BYTES, seconds=self._request_seconds)
 
 
 def fingerprint(body: api.RentalRequest) -> str:
@@ -501,13 +488,4 @@ def _instance(request: web.Request, error: GpubotError) -> str | None:
 
 
 def _accepted(answer: api.Rental) -> Answer:
-    return _json(answer, status=202, headers={"Location": f"{PATH}/{answer.id}"})
-
-
-def _json(answer: ApiModel, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
-    return web.Response(
-        status=status,
-        body=answer.model_dump_json().encode(),
-        content_type="application/json",
-        headers={"Cache-Control": "no-store", **(headers or {})},
-    )
+    return json_response(answer, status=202, headers={"Location": f"{PATH}/{answer.id}"})

@@ -14,7 +14,7 @@ import re
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
 import platformdirs
@@ -65,6 +65,7 @@ _SHORTEST_KEY, _LONGEST_KEY = 24, 64
 _LETTERS_AND_DIGITS = re.compile(r"[0-9A-Za-z]+")
 _SHORTEST_SIGNING_SECRET = 16
 S = TypeVar("S", bound="CommandSettings")
+Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def setting(name: str, **more: Any) -> Any:
@@ -214,6 +215,7 @@ class Settings(CommandSettings):
     slack_http: str | None = setting("GPUBOT_SLACK_HTTP", default=None)
     slack_handover: float = setting("GPUBOT_SLACK_HANDOVER", default=10.0, ge=0, le=30)
     api: str | None = setting("GPUBOT_API", default=None)
+    api_proxy: str | None = setting("GPUBOT_API_PROXY", default=None)
     machines_token: MachinesToken | None = setting("GPUBOT_MACHINES_TOKEN", default=None)
     webhook_secret: WebhookSecret | None = setting("GPUBOT_WEBHOOK_SECRET", default=None)
     log: LogFormat = setting("GPUBOT_LOG", default=LogFormat.CONSOLE)
@@ -257,6 +259,13 @@ class Settings(CommandSettings):
             )
         return value
 
+    @field_validator("api_proxy")
+    @classmethod
+    def _proxies(cls, value: str | None) -> str | None:
+        if value is not None and not all(network.prefixlen for network in networks_in(value)):
+            raise ValueError("this would believe everybody; name only the addresses of your proxies")
+        return value
+
     @field_validator("database_url")
     @classmethod
     def _known_database(cls, value: SecretStr) -> SecretStr:
@@ -298,6 +307,11 @@ class Settings(CommandSettings):
         return Path(self.api.removeprefix(UNIX)) if served and self.api is not None else None
 
     @property
+    def api_proxies(self) -> tuple[Network, ...]:
+        """The addresses of the proxies that the REST API believes."""
+        return () if self.api_proxy is None else networks_in(self.api_proxy)
+
+    @property
     def socket_path(self) -> Path:
         """Return the socket for operator commands.
 
@@ -312,6 +326,15 @@ class Settings(CommandSettings):
 def ids_in(text: str) -> tuple[str, ...]:
     """Return the IDs in a comma-separated list."""
     return tuple(part.strip() for part in text.split(","))
+
+
+def networks_in(text: str) -> tuple[Network, ...]:
+    """Return the IP addresses and networks in a comma-separated list. Raises ValueError if the list is wrong."""
+    try:
+        return tuple(ipaddress.ip_network(part.strip()) for part in text.split(","))
+    except ValueError:
+        message = "it must be IP addresses or networks, comma-separated, such as 127.0.0.1 or 10.8.0.0/16"
+        raise ValueError(message) from None
 
 
 def check_clock(clock_url: str | None, *servers: str) -> None:

@@ -540,9 +540,10 @@ class Effects(Generic[F]):
     lengthens: Condition[F] = never
     """The condition under which the event moves the end of the lease to a later time."""
     webhook: WebhookEvent | None = None
-    """The name under which webhooks receive the event. None if they don't receive it.
+    """The name under which webhooks receive the event. None if it has no name of its own.
 
-    `notifications.webhook_name` calls an event ENDING instead of ENDED if the rental isn't over after it.
+    Two names also depend on the change of the rental: END_CHANGED, and whether ENDED becomes ENDING
+    (`notifications.webhook_names`).
     """
     webhook_if: Condition[F] = always
     tells_end: bool = False
@@ -657,13 +658,7 @@ EFFECTS: dict[EventKind, Effects[Any]] = {
         resolves=(_Q.END,),
         webhook=_W.ENDS_SOON,
     ),
-    _E.EXTENDED: Effects(
-        ExtensionFacts,
-        thread=always,
-        resolves=(_Q.NEEDED, _Q.UNANSWERED),
-        lengthens=always,
-        webhook=_W.END_CHANGED,
-    ),
+    _E.EXTENDED: Effects(ExtensionFacts, thread=always, resolves=(_Q.NEEDED, _Q.UNANSWERED), lengthens=always),
     _E.EXTENDED_BY_OPERATOR: Effects(
         ExtensionFacts,
         thread=always,
@@ -671,7 +666,6 @@ EFFECTS: dict[EventKind, Effects[Any]] = {
         direct_if=if_fewer_hours,
         resolves=(_Q.NEEDED, _Q.UNANSWERED, _Q.EXTENSION),
         lengthens=always,
-        webhook=_W.END_CHANGED,
     ),
     _E.EXTENSION_ASKED: Effects(
         ExtensionFacts,
@@ -687,14 +681,13 @@ EFFECTS: dict[EventKind, Effects[Any]] = {
         direct_if=if_fewer_hours,
         resolves=(_Q.EXTENSION,),
         lengthens=always,
-        webhook=_W.END_CHANGED,
     ),
     _E.EXTENSION_DENIED: Effects(
         DecisionFacts, thread=always, direct=(To.OWNER, To.TEAMMATES_WHO_ASKED), resolves=(_Q.EXTENSION,)
     ),
     _E.EXTENSION_WITHDRAWN: Effects(DecisionFacts, thread=always, resolves=(_Q.EXTENSION,)),
     _E.EXTENSION_EXPIRED: Effects(DecisionFacts, thread=always, resolves=(_Q.EXTENSION,)),
-    _E.END_MOVED: Effects(StatusFacts, lengthens=always, webhook=_W.END_CHANGED),
+    _E.END_MOVED: Effects(StatusFacts, lengthens=always),
     _E.GRACEFUL_DESTROY: Effects(
         EndFacts,
         thread=always,
@@ -704,9 +697,7 @@ EFFECTS: dict[EventKind, Effects[Any]] = {
         webhook=_W.ENDING,
     ),
     _E.SCRIPT_FAILED: Effects(EndFacts, direct=_OWNER, asks=_Q.END),
-    _E.KEPT_AFTER_FAILURE: Effects(
-        EndFacts, direct=_OWNER, asks=_Q.END, resolves=(_Q.END,), lengthens=always, webhook=_W.END_CHANGED
-    ),
+    _E.KEPT_AFTER_FAILURE: Effects(EndFacts, direct=_OWNER, asks=_Q.END, resolves=(_Q.END,), lengthens=always),
     _E.JOBS_ENDED: Effects(
         JobsEndedFacts, direct=_OWNER, asks=_Q.NEEDED, resolves=(_Q.NEEDED,), webhook=_W.JOB_ENDED
     ),
@@ -719,12 +710,8 @@ EFFECTS: dict[EventKind, Effects[Any]] = {
         resolves=(_Q.END, _Q.NEEDED),
         webhook=_W.JOB_ENDED,
     ),
-    _E.WORK_GOES_ON: Effects(
-        WorkGoesOnFacts, thread=always, resolves=(_Q.END,), lengthens=always, webhook=_W.END_CHANGED
-    ),
-    _E.KEPT_WHEN_DONE: Effects(
-        UntilFacts, thread=always, resolves=(_Q.END, _Q.NEEDED), lengthens=always, webhook=_W.END_CHANGED
-    ),
+    _E.WORK_GOES_ON: Effects(WorkGoesOnFacts, thread=always, resolves=(_Q.END,), lengthens=always),
+    _E.KEPT_WHEN_DONE: Effects(UntilFacts, thread=always, resolves=(_Q.END, _Q.NEEDED), lengthens=always),
     _E.NO_JOB: Effects(QuestionFacts, direct=_OWNER, asks=_Q.NEEDED, resolves=(_Q.NEEDED,)),
     _E.HEARTBEAT_LOST: Effects(
         HeartbeatLostFacts,
@@ -739,7 +726,6 @@ EFFECTS: dict[EventKind, Effects[Any]] = {
         direct=(To.OWNER, To.TEAMMATES),
         asks=_Q.END,
         resolves=(_Q.END, _Q.HEARTBEAT, _Q.NEEDED),
-        webhook=_W.END_CHANGED,
     ),
     _E.HEARTBEAT_BACK: Effects(
         HeartbeatBackFacts,
@@ -755,8 +741,6 @@ EFFECTS: dict[EventKind, Effects[Any]] = {
         resolves=(_Q.HEARTBEAT, _Q.END),
         resolves_if=is_about_heartbeat,
         lengthens=if_it_restores_the_end,
-        webhook=_W.END_CHANGED,
-        webhook_if=if_it_restores_the_end,
     ),
     _E.ENDS_AGAIN: Effects(EndFacts, direct=_OWNER, asks=_Q.END, resolves=(_Q.END,)),
     _E.USE_CHANGED: Effects(

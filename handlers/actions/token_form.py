@@ -1,4 +1,7 @@
-"""The form for an API token: its dialog, and the last step, which is the only place that shows the secret."""
+"""The form for an API token: its dialog, and the last step, which is the only place that shows the secret.
+
+If the person opened the form with the code of a program, the secret goes to this program, and nobody else sees it.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +9,17 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from bot.errors import MarketAway, WrongTerm
+from bot.errors import MarketAway, Mistake, Refused, WrongTerm
 from bot.lifecycle.actions import action as actions
-from bot.lifecycle.actions import tokens
+from bot.lifecycle.actions import logins, tokens
 from bot.lifecycle.deps import TOKEN_ID_LENGTH
 from bot.model.base import changed
 from bot.model.budget import UNASSIGNED
+from bot.model.login import Login
 from bot.model.money import in_dollars, micros
 from bot.model.offer import Catalog
 from bot.model.person import Person
-from bot.model.text import say_at_most, say_rate, say_span, span
+from bot.model.text import rough_span, say_at_most, say_rate, say_span, span
 from bot.model.token import Access, BeyondTerms, TokenTerms, WhenLost
 from bot.policy.buying.budgets import project_of, projects_to_name, rules_of_project
 from bot.policy.team.hours import zone_of
@@ -23,13 +27,23 @@ from bot.policy.team.roles import check_user
 from bot.policy.team.rules import Rules
 from bot.policy.team.token_terms import LONGEST_NAME, end_of_day, last_day_at_most
 from handlers.actions.calling import below, on
-from handlers.ids import NO_VALUE, Action, Callback, Field, NoValue, TokenValue
+from handlers.ids import (
+    NO_VALUE,
+    Action,
+    Callback,
+    CodeValue,
+    Field,
+    LoginValue,
+    NewTokenValue,
+    NoValue,
+    TokenValue,
+)
 from handlers.listeners.context import Context
-from handlers.listeners.interaction import OpenModal, Outcome, Reply, UserInteraction
+from handlers.listeners.interaction import InteractionKind, OpenModal, Outcome, Reply, UserInteraction
 from handlers.messages import replies
 from handlers.messages.tokens import needs_approver, terms_text, token_name
 from handlers.phrases import blocks
-from handlers.phrases.blocks import Json, Modal, option
+from handlers.phrases.blocks import Json, Modal, button, option
 from handlers.phrases.format import Reader, escape, join, limit, limit_per_hour, literal, sentence
 from handlers.phrases.rental_text import asked_for, gpu
 from handlers.phrases.tables import code_blocks
@@ -50,6 +64,13 @@ NO_API = (
     "Programs can't use tokens yet, because the REST API is off. To switch it on, an admin sets GPUBOT_API and "
     "restarts me."
 )
+PROGRAM_BYTES, HOST_BYTES, ADDRESS_BYTES = 24, 48, 57
+"""The maximum lengths of a program, its machine and its address in the warning at the top of the form, in bytes.
+
+With these lengths, the warning is never cut (`blocks.ALERT_TEXT`), so its last sentence is always shown. An IPv6
+address has up to 39 characters, and `escape` adds up to six invisible ones.
+"""
+_PARENTHESES = str.maketrans("", "", "()")
 USUALLY = timedelta(days=7)
 """The form proposes the day after this time as the last day of a token."""
 AT_ONCE, A_DAY = 2, 6
@@ -91,6 +112,7 @@ def form_dialog(
     *,
     projects: Sequence[str] = (),
     name: str | None = None,
+    login: Login | None = None,
     api_is_on: bool = True,
 ) -> Modal:
     """Return the form for a new token, or for new terms of a token.
@@ -102,10 +124,12 @@ def form_dialog(
         terms: The terms that the form shows at first.
         projects: The projects that the owner can charge.
         name: The name of the token whose terms are changed. None for a new token.
+        login: The login of the program that gets the secret of the new token. None if the owner gets it.
         api_is_on: Whether programs can send requests to the bot.
     """
     rules, zone = reader.rules, zone_of(reader.zone, reader.rules)
     value = TokenValue(token_id=token_id)
+    value_of_new = value if login is None else LoginValue(token_id=token_id, login_id=login.id)
     inputs = (
         _project_select(terms.project, projects),
         _choice(Field.ACCESS, "The program may", _ACCESS, terms.access),
@@ -140,12 +164,13 @@ def form_dialog(
         return blocks.modal(
             Callback.NEW_TOKEN,
             "New token",
+            None if login is None else blocks.alert(who_asked(login, reader.now)),
             blocks.section(ABOUT),
             None if api_is_on else blocks.alert(NO_API),
             named,
             *inputs,
             submit="Make token",
-            value=value,
+            value=value_of_new,
         )
     effect = (
         f"*{token_name(name)}*: terms that allow less apply at once. If terms that allow more need approval, "
@@ -154,6 +179,24 @@ def form_dialog(
     return blocks.modal(
         Callback.CHANGE_TOKEN, "Change token", blocks.section(effect), *inputs, submit="Change", value=value
     )
+
+
+def who_asked(login: Login, now: datetime) -> str:
+    """Return the warning that begins the form of a login. The person is the only one who can tell if it is right.
+
+    An example is `gpubot on build-7 (203.0.113.9) asked for a token 40 s ago. Continue only if you started it.`
+    """
+    address, ago = blocks.cut(escape(login.address), ADDRESS_BYTES), rough_span(now - login.created_at)
+    return f"{program_on(login)} ({address}) asked for a token {ago} ago. Continue only if you started it."
+
+
+def program_on(login: Login) -> str:
+    """Return the names of the program and the machine that began a login, such as `gpubot on build-7`.
+
+    Parentheses are left out, so that no name can look like the address, which the program can't choose.
+    """
+    program, host = (escape(name.translate(_PARENTHESES)) for name in (login.program, login.host))
+    return f"{blocks.cut(program, PROGRAM_BYTES)} on {blocks.cut(host, HOST_BYTES)}"
 
 
 def _alone(rules: Rules) -> tuple[str, str]:
@@ -194,17 +237,22 @@ def _models(catalog: Catalog | None, terms: TokenTerms) -> Json:
     return blocks.several(Field.MODELS, "GPUs", options, chosen=chosen, hint=hint, required=False)
 
 
-def secret_dialog(made: tokens.TokenMade, rules: Rules) -> Modal:
+def last_step(made: tokens.TokenMade, rules: Rules) -> Modal:
     """Return the last step of the form. It is the only place in which the secret of a token is ever shown.
 
-    Raises ValueError if only a program can read the secret.
+    If the program of a login gets the secret, the last step doesn't show it.
     """
-    if made.secret is None:
-        raise ValueError("only the program can read this secret")
-    token, terms = made.token, made.token.newest_terms
+    token, terms, shown = made.token, made.token.newest_terms, []
     can = "see offers and your machines"
     if terms.access is Access.RENT:
         can = f"spend up to {say_at_most(terms.total)} in your name"
+    if made.login is not None:
+        has_it = f"{program_on(made.login)} has its token now, and can {can}."
+        shown = [blocks.section(f"{has_it} Nobody else can read the secret, which was never in Slack.")]
+    elif made.secret is not None:
+        careful = f"Anyone who has it can {can}, so keep it out of messages and code."
+        shown = code_blocks([literal(made.secret.get_secret_value())])
+        shown.append(blocks.section(f"You see this secret only once. {careful}"))
     dead = ""
     if token.terms is None:
         why = needs_approver(terms, rules)
@@ -213,10 +261,7 @@ def secret_dialog(made: tokens.TokenMade, rules: Rules) -> Modal:
     return blocks.modal(
         Callback.NOTICE,
         token_name(token.name),
-        *code_blocks([literal(made.secret.get_secret_value())]),
-        blocks.section(
-            f"You see this secret only once. Anyone who has it can {can}, so keep it out of messages and code."
-        ),
+        *shown,
         blocks.section(dead) if dead else None,
         submit=None,
         close="Close",
@@ -230,35 +275,66 @@ async def open_form(context: Context, interaction: UserInteraction, _: NoValue =
     The ID of the token is made now. So if the response to the first submission is lost and the person submits the
     form again, there is still only one token. Raises Refused if the person isn't allowed to use the bot.
     """
-    person, deps = interaction.person, context.deps
-    check_user(person, deps.rules)
-    terms = proposed_terms(person, interaction.origin.channel, deps.rules, deps.clock.now())
-    projects = projects_to_name(person, deps.rules)
-    form = form_dialog(
-        context.catalog(),
-        context.reader(person),
-        deps.new_id(TOKEN_ID_LENGTH),
-        terms,
-        projects=projects,
-        api_is_on=deps.listens_since is not None,
-    )
-    return OpenModal(modal=form)
+    check_user(interaction.person, context.deps.rules)
+    return OpenModal(modal=_new_form(context, interaction, context.deps.new_id(TOKEN_ID_LENGTH)))
 
 
-async def make(context: Context, interaction: UserInteraction, value: TokenValue) -> Outcome:
-    """Make a token, and show its secret in the last step of the form.
+async def open_for_code(context: Context, interaction: UserInteraction, value: CodeValue) -> Outcome:
+    """Open the form for a new token whose secret goes to the program that shows a code.
 
-    The secret is only in the response to the submission. If that response is lost, the person submits the form
-    again, and gets a new secret for the same token.
+    From then on, nobody else can use the code.
+
+    Raises:
+        Mistake: The code is wrong.
+        Refused: The person isn't allowed to use the bot, or has typed too many wrong codes.
     """
     person, deps = interaction.person, context.deps
+    monotonic = deps.clock.monotonic()
+    seconds = context.codes.wait(person.id, monotonic, record=False)
+    if seconds:
+        raise Refused(f"Ten wrong codes in 10 min is the limit. You can type another one in {seconds} s.")
+    try:
+        login = await logins.login_of_code(deps, person, value.code)
+    except Mistake:
+        context.codes.wait(person.id, monotonic)
+        raise
+    if interaction.kind is InteractionKind.MESSAGE:
+        # Slack opens dialogs only after a click or a slash command.
+        opens = button("Make a token for it", Action.TOKEN_FOR_CODE, value, about=value.code)
+        return Reply(content=replies.reply(who_asked(login, deps.clock.now()), opens))
+    return OpenModal(modal=_new_form(context, interaction, login.token_id or "", login))
+
+
+def _new_form(context: Context, interaction: UserInteraction, token_id: str, login: Login | None = None) -> Modal:
+    person, deps = interaction.person, context.deps
+    return form_dialog(
+        context.catalog(),
+        context.reader(person),
+        token_id,
+        proposed_terms(person, interaction.origin.channel, deps.rules, deps.clock.now()),
+        projects=projects_to_name(person, deps.rules),
+        login=login,
+        api_is_on=deps.listens_since is not None,
+    )
+
+
+async def make(context: Context, interaction: UserInteraction, value: NewTokenValue) -> Outcome:
+    """Make a token, and show the last step of the form.
+
+    The secret is only in the response to the submission. If that response is lost, the person submits the form
+    again, and gets a new secret for the same token. If the form belongs to a login, the secret isn't in the
+    response, because the program gets it.
+    """
+    person, deps = interaction.person, context.deps
+    login_id = value.login_id if isinstance(value, LoginValue) else None
     with below(Field.MODELS, MarketAway):
         form = read_token_form(interaction.inputs, context.known_catalog(), zone_of(person.tz, deps.rules))
     try:
-        made = await actions.carry_out(deps, person, tokens.MakeToken(form.name, form.terms, value.token_id))
+        action = tokens.MakeToken(form.name, form.terms, value.token_id, login_id)
+        made = await actions.carry_out(deps, person, action)
     except WrongTerm as wrong:
         raise at_its_input(wrong) from None
-    return OpenModal(modal=secret_dialog(made, deps.rules))
+    return OpenModal(modal=last_step(made, deps.rules))
 
 
 async def open_change(context: Context, interaction: UserInteraction, value: TokenValue) -> Outcome:
@@ -314,6 +390,7 @@ def changed_text(done: tokens.TokenChanged, reader: Reader) -> str:
 
 ON = (
     on(Action.NEW_TOKEN, open_form),
+    on(Action.TOKEN_FOR_CODE, open_for_code),
     on(Action.CHANGE_TOKEN, open_change),
     on(Callback.NEW_TOKEN, make),
     on(Callback.CHANGE_TOKEN, change),

@@ -13,7 +13,17 @@ from bot.policy.team.roles import check_user, roles_of
 from handlers.actions import github_keys, keys, offers, policy, short_forms, spend, token_form, tokens
 from handlers.actions.calling import carry_out, on
 from handlers.actions.request_form import open_form
-from handlers.ids import NO_VALUE, UNREADABLE, Action, Callback, LineValue, NoValue, PageValue, ScriptValue
+from handlers.ids import (
+    NO_VALUE,
+    UNREADABLE,
+    Action,
+    Callback,
+    CodeValue,
+    LineValue,
+    NoValue,
+    PageValue,
+    ScriptValue,
+)
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import OpenModal, Outcome, Reply, UserInteraction
 from handlers.messages import lists, probe, replies
@@ -81,7 +91,7 @@ async def _switch(
 async def _answer(
     context: Context,
     interaction: UserInteraction,
-    query: commands.ListRentals | commands.ListTokens | commands.Plain,
+    query: commands.ListRentals | commands.ListTokens | commands.TokenForCode | commands.Plain,
 ) -> Outcome:
     person, rules = interaction.person, context.deps.rules
     match query:
@@ -89,6 +99,8 @@ async def _answer(
             return await keys.show(context, interaction, NO_VALUE)
         case commands.Plain.NEW_TOKEN:
             return await token_form.open_form(context, interaction)
+        case commands.TokenForCode(code=code):
+            return await token_form.open_for_code(context, interaction, CodeValue(code=code))
         case commands.ListTokens(all=everyone):
             return await tokens.show(context, interaction, everyone=everyone)
         case commands.ListRentals(all=everyone):

@@ -40,15 +40,15 @@ class Pace:
         self._left: dict[str, tuple[float, float]] = {}
         """For each person, the number of uses that are left, and the `monotonic` time at which it was computed."""
 
-    def wait(self, user_id: str, monotonic: float) -> int:
-        """Return 0 if the person can proceed now, and record this use.
+    def wait(self, user_id: str, monotonic: float, *, record: bool = True) -> int:
+        """Return 0 if the person can proceed now, and record this use unless `record` is false.
 
         If the limit is reached, return the number of seconds to wait.
         """
         left, at = self._left.pop(user_id, (float(self._at_once), monotonic))
         left = min(left + (monotonic - at) * self._per_second, self._at_once)
         allowed = left >= 1
-        self._left[user_id] = (left - 1 if allowed else left), monotonic
+        self._left[user_id] = (left - 1 if allowed and record else left), monotonic
         if len(self._left) > REMEMBERED:
             del self._left[next(iter(self._left))]
         return 0 if allowed else max(ceil((1 - left) / self._per_second), 1)
@@ -159,6 +159,8 @@ class Context:
     """
     github: Pace = field(default_factory=lambda: Pace(at_once=6, per_second=0.1))
     """Limits how often a person can look up keys at GitHub."""
+    codes: Pace = field(default_factory=lambda: Pace(at_once=10, per_second=1 / 60))
+    """Limits how often a person can type a wrong code of a login: ten times within ten minutes."""
     forms: OpenForms = field(default_factory=OpenForms)
     prices_asked: Pace = field(default_factory=lambda: Pace(at_once=20, per_second=0.5))
     """Limits how often the market is queried because of a person's choices in forms."""

@@ -26,7 +26,7 @@ from bot.policy.access.token_secret import contains_secret
 from bot.policy.team.roles import is_member
 from bot.tracebacks import parts_of
 from handlers.actions import request_form
-from handlers.ids import Action
+from handlers.ids import Action, LoginValue
 from handlers.listeners import responses
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import (
@@ -366,15 +366,18 @@ def _view(context: Context, interaction: Interaction, opening: OpenModal) -> dic
 def _log_interaction(interaction: Interaction, result: str) -> None:
     """Log an interaction and its result in one line. The line contains only IDs.
 
-    The value of a SHOW_LINE button is left out, because it contains text that somebody typed.
+    A value is left out if it contains text that somebody typed, or the ID of a login, which only the program of
+    this login is supposed to know.
     """
+    typed = interaction.name.startswith((Action.SHOW_LINE.id, Action.TOKEN_FOR_CODE.id))
+    private = typed or interaction.value_type == LoginValue.TYPE_NAME
     _log.info(
         "interaction",
         kind=interaction.kind.value,
         name=interaction.name,
         user=interaction.user_id,
         channel=interaction.origin.channel,
-        value="" if interaction.name.startswith(Action.SHOW_LINE.id) else interaction.value[:80],
+        value="" if private else interaction.value[:80],
         result=result,
     )
 

@@ -57,6 +57,13 @@ class ListTokens(Frozen):
     """True to list everyone's API tokens instead of the person's own."""
 
 
+class TokenForCode(Frozen):
+    """Make an API token for the program that shows a code."""
+
+    code: str
+    """The code in capital letters, without spaces and hyphens. It may be wrong."""
+
+
 class Show(OfRental):
     """Show the rental with its history."""
 
@@ -158,7 +165,18 @@ class Plain(Enum):
 
 RentalCommand = Show | Ssh | Destroy | Share | Give | Extend | Keep | Longer | About
 Command = (
-    Plain | Get | Wait | KeySet | KeyFromGithub | ListRentals | ListTokens | RentalCommand | Spend | Away | Pause
+    Plain
+    | Get
+    | Wait
+    | KeySet
+    | KeyFromGithub
+    | ListRentals
+    | ListTokens
+    | TokenForCode
+    | RentalCommand
+    | Spend
+    | Away
+    | Pause
 )
 
 _ALIASES = """get rent find need want search offers; wait await; again; key keys ssh-key sshkey; share invite
@@ -334,6 +352,8 @@ def command_text(command: Command, typed: str, *, default_lease: timedelta, zone
             return "list all" if everyone else "list"
         case ListTokens(all=everyone):
             return "token list all" if everyone else "token list"
+        case TokenForCode(code=code):
+            return f"token {code}"
         case Show(id=rental_id) | Ssh(id=rental_id) | Destroy(id=rental_id):
             return " ".join(filter(None, (type(command).__name__.lower(), rental_id)))
         case KeySet():
@@ -408,13 +428,22 @@ def _parse_list(rest: str, _: ParseContext) -> Command:
     return ListRentals(all=any(word in everyone for word in words))
 
 
+_CODE = re.compile(r"[A-Z0-9]{8}", re.ASCII)
+"""The form of a login's code. A digit is a mistake, but the answer to a wrong code says what to do."""
+_BETWEEN_LETTERS = re.compile(r"[\W_]+")
+
+
 def _parse_token(rest: str, _: ParseContext) -> Command:
     words = normalize(rest).lower().split()
     if words in ([], ["new"]):
         return Plain.NEW_TOKEN
     if words[0] == "list" and words[1:] in ([], ["all"]):
         return ListTokens(all=words[1:] == ["all"])
-    raise Mistake(f'I don\'t know "{short(rest.strip())}" here. Try: /gpu token, or /gpu token list')
+    code = _BETWEEN_LETTERS.sub("", "".join(words)).upper()
+    if _CODE.fullmatch(code) and words[0] != "list":
+        return TokenForCode(code=code)
+    hint = "Try: /gpu token, /gpu token list, or /gpu token and the 8 letters of a code"
+    raise Mistake(f'I don\'t know "{short(rest.strip())}" here. {hint}')
 
 
 _OWN, _TEAM = {"me", "my", "mine", "i", "myself"}, {"team", "all", "everyone", "us", "we"}
@@ -587,7 +616,11 @@ HELP = (
     ("/gpu spend", "what was spent this month; also: me, project vision, today, week, last month, 2026-10"),
     ("/gpu key", "your SSH keys; /gpu key ssh-ed25519 AAAA... adds one, /gpu key github ana-dev finds yours"),
     ("/gpu probe", "what I check on a machine, and the scripts for that; no-probe in a request switches it off"),
-    ("/gpu token", "lets a program rent for you within terms that you set; /gpu token list shows your tokens"),
+    (
+        "/gpu token",
+        "lets a program rent for you within terms that you set; /gpu token KTRWXQMB takes a program's code, "
+        "/gpu token list shows your tokens",
+    ),
     ("/gpu policy", "the team's rules in words"),
     ("/gpu catalog", "GPUs, vendors, regions, contracts, projects and setups that you can name"),
 )

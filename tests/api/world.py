@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 
 from bot.api.server import ApiServer, Outside
+from bot.config.settings import networks_in
 from bot.lifecycle.actions.action import carry_out
 from bot.lifecycle.actions.quoting import Prices
 from bot.lifecycle.actions.tokens import MakeToken
@@ -96,10 +97,14 @@ class Api:
 
 @asynccontextmanager
 async def api_of(
-    here: World, *, catalog: Any = lambda: CATALOG, deps: Deps | None = None, **options: Any
+    here: World, *, catalog: Any = lambda: CATALOG, deps: Deps | None = None, proxies: str = "", **options: Any
 ) -> AsyncIterator[Api]:
-    """Serve the API in front of a world, with other dependencies if they are given."""
-    outside = Outside(deps or here.deps, catalog, Prices.of(here.deps.market, here.clock))
+    """Serve the API in front of a world, with other dependencies if they are given.
+
+    `proxies` is the value of GPUBOT_API_PROXY.
+    """
+    believed = networks_in(proxies) if proxies else ()
+    outside = Outside(deps or here.deps, catalog, Prices.of(here.deps.market, here.clock), believed)
     server = ApiServer(outside, **options)
     await server.listen("127.0.0.1:0")
     url = f"http://127.0.0.1:{server.addresses[0][1]}"

@@ -78,7 +78,7 @@ def test_all_ids_used_in_old_messages_are_still_known() -> None:
         "put_all_back one_by_one keep_until for_hours price_for_all fewer_hours open_request spend_csv show_spend "
         "reload_policy tell_me rent_for_me rent_then stop_waiting wait_again any_time rent_dearer "
         "ask_for give take home_page show_team show_script owner_spend "
-        "new_token change_token stop_token approve_token deny_token"
+        "new_token token_for_code change_token stop_token approve_token deny_token"
     )
     assert set(actions.split()) == set(ACTION_VALUES)
     dialogs = (

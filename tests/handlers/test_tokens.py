@@ -352,8 +352,9 @@ async def test_approvers_can_list_everybodys_tokens(tmp_path: Path) -> None:
 
 async def test_an_unknown_word_after_token_gets_a_hint(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
-        reply = await ours.command(ANA, "token KTRWXQMB")
-        assert reply == 'I don\'t know "KTRWXQMB" here. Try: /gpu token, or /gpu token list'
+        reply = await ours.command(ANA, "token KTRWXQM")
+        hint = "Try: /gpu token, /gpu token list, or /gpu token and the 8 letters of a code"
+        assert reply == f'I don\'t know "KTRWXQM" here. {hint}'
 
 
 async def test_the_home_tab_shows_the_persons_tokens(tmp_path: Path) -> None:

@@ -22,10 +22,10 @@ from tests.budgets import check_settled
 from tests.forking import server_pid
 from tests.journeys.world import PEOPLE, World
 
-WITHOUT_PLACE = {"quote", "looking", "reply", "file"}
+WITHOUT_PLACE = {"quote", "looking", "reply", "file", "webhook"}
 """The kinds of messages whose position in a channel the bot doesn't know.
 
-These are answers, and files, which Slack shares later.
+These are answers, files, which Slack shares later, and the events for webhooks, which aren't sent to Slack.
 """
 
 

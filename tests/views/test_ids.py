@@ -19,6 +19,7 @@ from handlers.ids import (
     ActionId,
     Callback,
     CallbackId,
+    CodeValue,
     EndValue,
     ExtendValue,
     Field,
@@ -26,6 +27,7 @@ from handlers.ids import (
     GithubNameValue,
     HoursValue,
     KeyValue,
+    LoginValue,
     NearbyValue,
     NoValue,
     OfferValue,
@@ -50,6 +52,7 @@ from handlers.ids import (
 END = datetime.fromtimestamp(1763982000, UTC)
 DIGEST = "OOKXh2ZJ8VkfSuEMB3YQZaqjl+0++ZgebLSzZTGZbr8"
 TOKEN = "n8f3mz2kq7wx"  # noqa: S105 - the ID of a token, not a secret
+LOGIN = "-J3_kQ7wxn8f3mz2kQ7wxn8f3mz2kQ7wxn8f3mz2kQ_"
 scopes = st.sampled_from(
     [
         TEAM,
@@ -90,6 +93,8 @@ VALUES: list[st.SearchStrategy[Value]] = [
     ),
     st.builds(ScriptValue, script=st.sampled_from(ScriptName)),
     st.builds(TokenValue, token_id=quote),
+    st.builds(CodeValue, code=st.from_regex(r"[A-Z]{8}", fullmatch=True)),
+    st.builds(LoginValue, token_id=quote, login_id=st.from_regex(r"[A-Za-z0-9_-]{43}", fullmatch=True)),
     st.builds(TokenVersionValue, token_id=quote, version=st.integers(1, 10**9 - 1)),
     st.builds(KeyValue, fingerprint=fingerprint),
     st.builds(GithubNameValue, name=github_name),
@@ -123,6 +128,8 @@ def test_a_decoded_value_equals_the_one_that_was_encoded(value: Value) -> None:
         (NearbyValue(quote_id="q1", index=0), "q1:0"),
         (QuestionValue(question_id="u7mq2", version=3), "u7mq2:3"),
         (TokenValue(token_id=TOKEN), TOKEN),
+        (CodeValue(code="KTRWXQMB"), "KTRWXQMB"),
+        (LoginValue(token_id=TOKEN, login_id=LOGIN), f"{TOKEN}:{LOGIN}"),
         (TokenVersionValue(token_id=TOKEN, version=2), f"{TOKEN}:2"),
         (SpendValue(month="2026-11", scope=TEAM), "2026-11:team:"),
         (

@@ -338,7 +338,8 @@ def test_help_shows_pausing_to_admins_only_and_limits_to_users_only() -> None:
 /gpu key: your SSH keys; /gpu key ssh-ed25519 AAAA... adds one, /gpu key github ana-dev finds yours
 /gpu probe: what I check on a machine, and the scripts for that; no-probe in a request switches it
       off
-/gpu token: lets a program rent for you within terms that you set; /gpu token list shows your tokens
+/gpu token: lets a program rent for you within terms that you set; /gpu token KTRWXQMB takes a
+      program's code, /gpu token list shows your tokens
 /gpu policy: the team's rules in words
 /gpu catalog: GPUs, vendors, regions, contracts, projects and setups that you can name
 /gpu away until mon: you won't be asked about requests until then; /gpu away off ends that
@@ -372,7 +373,8 @@ def test_help_shows_pausing_to_admins_only_and_limits_to_users_only() -> None:
 /gpu key: your SSH keys; /gpu key ssh-ed25519 AAAA... adds one, /gpu key github ana-dev finds yours
 /gpu probe: what I check on a machine, and the scripts for that; no-probe in a request switches it
       off
-/gpu token: lets a program rent for you within terms that you set; /gpu token list shows your tokens
+/gpu token: lets a program rent for you within terms that you set; /gpu token KTRWXQMB takes a
+      program's code, /gpu token list shows your tokens
 /gpu policy: the team's rules in words
 /gpu catalog: GPUs, vendors, regions, contracts, projects and setups that you can name
   The same words work after @gpubot in a channel or in a card's thread, and alone in a direct

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from textwrap import fill
 from typing import Any
@@ -16,6 +16,7 @@ from bot.lifecycle.actions.tokens import TermsToDecide, TokenChanged, TokenMade,
 from bot.model.base import changed
 from bot.model.budget import Balance, Demand, Scope, ScopeKind
 from bot.model.event import Event, EventKind
+from bot.model.login import Login
 from bot.model.message import MessageKind
 from bot.model.person import Person
 from bot.model.rental import GracefulDestroy
@@ -35,10 +36,11 @@ from bot.model.token import (
     WhenLost,
 )
 from bot.policy.team.rules import Always, Approval, Project
-from handlers.actions.token_form import changed_text, form_dialog, proposed_terms, secret_dialog
+from handlers.actions.token_form import changed_text, form_dialog, last_step, proposed_terms
 from handlers.actions.tokens import approve_dialog, deny_dialog, stop_dialog
 from handlers.messages.tokens import TokenContext, approval, home_line, listing, stopped_text
 from handlers.phrases.blocks import Rendered
+from handlers.phrases.format import JOINER
 from tests.events import facts_for
 from tests.slack_limits import problems_of_message, problems_of_view
 from tests.views.screens import dialog, message, outbox, page, read
@@ -63,6 +65,17 @@ TERMS = TokenTerms(
 )
 LOOKS = TokenTerms(access=Access.LOOK, until=TERMS.until)
 ASKED = RequestedTerms(terms=TERMS, version=1, asked_at=NOW, expires_at=clock(10, 5, day=25))
+LONGEST_ADDRESS = "2001:0db8:85a3:0000:0000:8a2e:0370:7334"
+LOGIN = Login(
+    id="Jx0kQ7wxn8f3mz2kQ7wxn8f3mz2kQ7wxn8f3mz2kQ7w",
+    code="KTRWXQMB",
+    public_key="A" * 43 + "=",
+    program="gpubot",
+    host="build-7",
+    address="203.0.113.9",
+    created_at=NOW - timedelta(seconds=40),
+    expires_at=NOW + 10 * M,
+)
 USE = TokenUse(spent=17_700_000, per_hour=Decimal("2.08"), live=("m3xt8",), begun=(NOW - H,))
 WITH_PROJECT = changed(RULES, projects={"vision": Project(budget=Decimal(2000))})
 
@@ -165,7 +178,7 @@ def test_the_last_step_shows_the_secret_and_what_it_can_do() -> None:
         TokenMade(token(), SecretStr(SECRET), (), None),
         TokenMade(token(terms=LOOKS), SecretStr(SECRET), (), None),
     )
-    assert page(*(dialog(secret_dialog(one, RULES), NOW) for one in made)) == snapshot("""\
+    assert page(*(dialog(last_step(one, RULES), NOW) for one in made)) == snapshot("""\
 
 == nightly eval ==
 ```gpb_9fK29fK29fK29fK29fK29fK29fK29fK29fK29fK29fK2```
@@ -185,6 +198,49 @@ You see this secret only once. Anyone who has it can spend up to $200.00 in your
 ```gpb_9fK29fK29fK29fK29fK29fK29fK29fK29fK29fK29fK2```
 You see this secret only once. Anyone who has it can see offers and your machines, so keep it out of
       messages and code.
+[Close]
+""")
+
+
+def test_the_form_of_a_login_begins_with_who_asked() -> None:
+    form = form_dialog(CATALOG, reading(NOW, ANA), ID, TERMS, login=LOGIN)
+    assert dialog(form, NOW).splitlines()[1:5] == snapshot(
+        [
+            "! gpubot on build-7 (203.0.113.9) asked for a token 40 s ago. Continue only if you started it.",
+            "A token lets a program rent for you without a click, within these terms. You pay for its machines,",
+            "      and you get their messages.",
+            "Name: ()",
+        ]
+    )
+    assert form.view["blocks"][0]["type"] == "alert"
+    assert LOGIN.id not in str(form.view)
+    assert not problems_of_view(form.view)
+
+
+def test_the_last_step_of_a_login_shows_no_secret() -> None:
+    asked = PeopleAsked(names=("Ben",))
+    made = (
+        TokenMade(waiting(), None, (Over.TOTAL,), asked, LOGIN),
+        TokenMade(token(), None, (), None, LOGIN),
+        TokenMade(token(terms=LOOKS), None, (), None, LOGIN),
+    )
+    assert page(*(dialog(last_step(one, RULES), NOW) for one in made)) == snapshot("""\
+
+== nightly eval ==
+gpubot on build-7 has its token now, and can spend up to $200.00 in your name. Nobody else can read
+      the secret, which was never in Slack.
+It won't work until an approver agrees, because $200.00 is over the limit of $100.00. I've asked Ben
+      for approval.
+[Close]
+
+== nightly eval ==
+gpubot on build-7 has its token now, and can spend up to $200.00 in your name. Nobody else can read
+      the secret, which was never in Slack.
+[Close]
+
+== nightly eval ==
+gpubot on build-7 has its token now, and can see offers and your machines. Nobody else can read the
+      secret, which was never in Slack.
 [Close]
 """)
 
@@ -491,6 +547,18 @@ Your token nightly eval asked for more machines than its terms allow. The other 
 
 
 @given(name=hostile)
+def test_names_of_a_program_never_cut_the_warning_or_become_markup(name: str) -> None:
+    login = changed(LOGIN, program=name, host=name, address=LONGEST_ADDRESS)
+    form = form_dialog(CATALOG, reading(NOW, ANA), ID, TERMS, login=login)
+    warning = form.view["blocks"][0]["text"]["text"]
+    assert warning.endswith(" asked for a token 40 s ago. Continue only if you started it.")
+    assert LONGEST_ADDRESS in warning.replace(JOINER, "")
+    assert not {"<", ">", "`"} & set(warning)
+    views = (form, last_step(TokenMade(token(), None, (), None, login), RULES))
+    assert [problem for each in views for problem in problems_of_view(each.view)] == []
+
+
+@given(name=hostile)
 def test_a_name_with_markup_stays_within_slacks_limits(name: str) -> None:
     named = waiting(name=name)
     plan = TermsToDecide(named, ASKED, Person(id=ANA, name=name))
@@ -498,7 +566,7 @@ def test_a_name_with_markup_stays_within_slacks_limits(name: str) -> None:
         stop_dialog(ToStop(named, name, (), None)),
         approve_dialog(plan, reading(NOW)),
         deny_dialog(plan),
-        secret_dialog(TokenMade(named, SecretStr(SECRET), (), None), RULES),
+        last_step(TokenMade(named, SecretStr(SECRET), (), None), RULES),
         form_dialog(CATALOG, reading(NOW, ANA), ID, TERMS, name=name),
     )
     messages = (asking(named), asking(token(name=name)), listing([summary(named)], reading(NOW, ANA)))

@@ -82,13 +82,13 @@ async def begin_login(deps: Deps, request: LoginRequest, address: str) -> Login:
     if contains_secret(request.program) or contains_secret(request.host):
         raise SentSecret.sent_by_program()
 
+    # Strangers whose logins are refused must not keep purchases waiting, so they don't get to the spending lock.
+    async with deps.store.read() as tx:
+        await _check_pending(tx, deps.clock.now())
+
     async def decision(tx: Tx) -> Login:
         now = deps.clock.now()
-        if await tx.logins.pending(now) >= MOST_PENDING:
-            message = (
-                f"{MOST_PENDING} programs are already waiting for somebody to type their code. Nothing was done."
-            )
-            raise Refused(message, again_at=now + FULL_FOR)
+        await _check_pending(tx, now)
         login = Login(
             id=secrets.token_urlsafe(_ID_BYTES),
             code="".join(secrets.choice(CODE_LETTERS) for _ in range(CODE_LENGTH)),
@@ -103,6 +103,12 @@ async def begin_login(deps: Deps, request: LoginRequest, address: str) -> Login:
         return login
 
     return await transact(deps, decision)
+
+
+async def _check_pending(tx: Tx, now: datetime) -> None:
+    if await tx.logins.pending(now) >= MOST_PENDING:
+        message = f"{MOST_PENDING} programs are already waiting for somebody to type their code."
+        raise Refused(f"{message} Nothing was done.", again_at=now + FULL_FOR)
 
 
 async def login_for(deps: Deps, login_id: str) -> ProgramLogin:

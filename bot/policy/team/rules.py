@@ -14,6 +14,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from bot.model.base import Frozen
 from bot.model.webhook import WebhookEvent
+from bot.policy.team.addresses import may_be_reached
 from bot.policy.team.rule_values import (
     AppId,
     BudgetDollars,
@@ -35,7 +36,6 @@ from bot.policy.team.rule_values import (
     WeekTime,
     Zone,
     literal_address,
-    may_be_reached,
 )
 
 LONGEST_IDLE = timedelta(hours=24)
