@@ -47,6 +47,7 @@ from handlers.messages import apps
 from handlers.phrases.blocks import Rendered
 from handlers.phrases.format import Reader
 from handlers.typed.app_commands import (
+    LONGEST,
     AppCommand,
     Destroy,
     Extend,
@@ -141,7 +142,7 @@ async def mentioned(context: Context, event: Mapping[str, Any], bot_user_id: str
             async with deps.store.write() as tx:
                 await tx.messages.add(_reply(deps, mention.thread, content))
     except AlreadyDone:
-        _log.info("app", app=mention.app_id, channel=mention.channel, result="already_done")
+        return  # Slack sent the event again
 
 
 async def _is_of_our_workspace(context: Context, mention: Mention) -> bool:
@@ -212,9 +213,10 @@ def _check(deps: Deps, mention: Mention) -> None:
         raise Refused("This message reached me more than 2 min late. Nothing was done. Send it again.")
     if not may_use_in(mention.channel, direct=False, rules=deps.rules):
         raise Refused("I can't be used in this channel. Nothing was done.")
-    if contains_secret(mention.command):
+    command = mention.command[:LONGEST]  # nothing of a longer command is kept or quoted
+    if contains_secret(command):
         raise SentSecret.sent_by_program()
-    if looks_private(mention.command):
+    if looks_private(command):
         raise PrivateKey.sent_by_program()
 
 

@@ -37,11 +37,13 @@ COMMANDS = (
 def reply(context: EventContext[Any]) -> Rendered:
     """Render the reply about an event of a rental that an app asked for.
 
-    Except for the two events below, it is the text that the thread of a person's rental gets.
+    Except for the events below, it is the text that the thread of a person's rental gets.
     """
     match context.event.kind:
         case EventKind.QUEUED:
             return blocks.message(_looks_for(context))
+        case EventKind.ASKED_AGAIN if context.rental.state is State.AWAITING_APPROVAL:
+            return blocks.message(line(context.details, context.reader))
         case EventKind.READY if context.rental.state is State.READY:
             return _ready(context)
     return blocks.message(context.text)
@@ -105,7 +107,7 @@ def no_token(agent: Agent, owner: str) -> Rendered:
     name, owner = as_written(escape(agent.token, 80)), escape(owner)
     return blocks.message(
         f"{name}, the token of {owner} that the policy names for this app, doesn't work now. Nothing was done. "
-        f"Ask {owner} for a new token with this name."
+        f"Ask {owner} for a new token with this name, or an admin to name another one in the policy."
     )
 
 

@@ -64,7 +64,7 @@ def command_after_mention(text: str, bot: str) -> str | None:
 
 
 def is_destroy(command: str) -> bool:
-    return command.split(maxsplit=1)[:1] == ["destroy"]
+    return command.lower().split(maxsplit=1)[:1] == ["destroy"]
 
 
 def parse_app_command(command: str, context: ParseContext) -> AppCommand:

@@ -206,8 +206,8 @@ async def test_an_app_with_a_token_that_may_only_look_rents_nothing(tmp_path: Pa
 async def test_a_token_that_does_not_work_is_said_in_the_thread(tmp_path: Path) -> None:
     async with an_app(tmp_path, with_token=False) as app:
         refusal = (
-            "nightly eval, the token of Ana that the policy names for this app, doesn't work now. "
-            "Nothing was done. Ask Ana for a new token with this name."
+            "nightly eval, the token of Ana that the policy names for this app, doesn't work now. Nothing was "
+            "done. Ask Ana for a new token with this name, or an admin to name another one in the policy."
         )
         assert await app.asks("get H100 EU for 2h") == [refusal]
         await make(app.ours)

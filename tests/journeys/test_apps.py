@@ -122,7 +122,8 @@ async def test_an_app_reads_what_approvers_and_the_market_answered(stopped_world
     program = await makes_token(world, beyond="Ask an approver")
     app = await installed(world)
     said = await app.posts("get 8x H100 EU for 1h")
-    asked = await app.reads(said, "Nothing is rented. Cleo was asked.")
+    asked = await app.reads(said, "Cleo was asked.")
+    assert asked.startswith("nightly eval (Ana) asks for 8x H100 SXM 80 GB "), asked
     await world.play.clicks("Cleo", world.play.sees("Cleo", "Approve up to"), "Deny")
     await world.play.confirms("Cleo", filled={"Why": "<!channel> `one` GPU"})
     denied = await app.reads(said, "Cleo declined ")
