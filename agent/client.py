@@ -6,12 +6,15 @@ extension names the new end. The client therefore repeats a call whose answer it
 
 from __future__ import annotations
 
+import asyncio
+import copy
 import json
 import shlex
 import ssl
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
 from typing import Any, Generic, NoReturn, Self, TypeVar
 from urllib.parse import quote
@@ -93,6 +96,33 @@ class Answer(Generic[M]):
     """The answer as the API sent it, with all fields, also those that this version doesn't know."""
 
 
+def open_connections(address: Address) -> httpx.AsyncClient:
+    """Return the connections to the API, which clients with different tokens can share. The caller closes them.
+
+    No token and no cookie is stored in them, so a client never sends what belongs to another one.
+    """
+    try:
+        return httpx.AsyncClient(
+            base_url=address.url,
+            headers={
+                "Accept": "application/json, application/problem+json",
+                "Accept-Encoding": "identity",
+                "User-Agent": "gpubot-agent",
+            },
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+            timeout=httpx.Timeout(SECONDS, connect=CONNECT_SECONDS),
+            # A redirect would send the token to another address.
+            follow_redirects=False,
+            # A proxy could read the token in a plain request to this machine.
+            trust_env=not address.loopback,
+            transport=_transport(address),
+        )
+    except (ValueError, ImportError):
+        raise Mistake(
+            "HTTPS_PROXY or ALL_PROXY isn't the address of a proxy that I can use. Write it as http://HOST:PORT."
+        ) from None
+
+
 class Client:
     """Calls the API with a token.
 
@@ -100,40 +130,34 @@ class Client:
         settings: The address and the token. For a login, which needs no token, the address alone.
         clock: Measures the pauses between two tries.
         notice: Called with a sentence before a call is repeated, so that people know why the call takes longer.
+        connections: Connections that this client shares with others. If None, the client opens its own, and
+            closes them when it is left as a context manager.
 
     All calls raise ApiAway if the API doesn't answer for `PATIENCE` seconds, and ApiRefused if it answers with an
     error. The messages never contain the token.
     """
 
-    def __init__(self, settings: Settings | Address, clock: Clock, notice: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        settings: Settings | Address,
+        clock: Clock,
+        notice: Callable[[str], None],
+        *,
+        connections: httpx.AsyncClient | None = None,
+    ) -> None:
         address, token = settings if isinstance(settings, Settings) else (settings, None)
         self._address = address
-        self._clock = clock
+        self._token = token
+        self.clock = clock
         self._notice = notice
+        self._ends: float | None = None
         self._stack = AsyncExitStack()
-        try:
-            self._http = httpx.AsyncClient(
-                base_url=address.url,
-                headers={
-                    **({} if token is None else {"Authorization": f"Bearer {token.get_secret_value()}"}),
-                    "Accept": "application/json, application/problem+json",
-                    "Accept-Encoding": "identity",
-                    "User-Agent": "gpubot-agent",
-                },
-                timeout=httpx.Timeout(SECONDS, connect=CONNECT_SECONDS),
-                # A redirect would send the token to another address.
-                follow_redirects=False,
-                # A proxy could read the token in a plain request to this machine.
-                trust_env=not address.loopback,
-                transport=_transport(address),
-            )
-        except (ValueError, ImportError):
-            raise Mistake(
-                "HTTPS_PROXY or ALL_PROXY isn't the address of a proxy that I can use. Write it as http://HOST:PORT."
-            ) from None
+        self._shared = connections is not None
+        self._http = open_connections(address) if connections is None else connections
 
     async def __aenter__(self) -> Self:
-        await self._stack.enter_async_context(self._http)
+        if not self._shared:
+            await self._stack.enter_async_context(self._http)
         return self
 
     async def __aexit__(
@@ -141,10 +165,22 @@ class Client:
     ) -> None:
         await self._stack.aclose()
 
-    async def rent(self, request: RentalRequest, key: str) -> Answer[Rental]:
-        """Request a machine, or find the rental that was requested with the same key before."""
-        body = request.model_dump(mode="json", exclude_defaults=True)
-        return await self._call("POST", "/v1/rentals", Rental, body=body, headers={"Idempotency-Key": key})
+    def within(self, seconds: float) -> Client:
+        """Return a client with the same token and connections whose calls all end within `seconds` from now.
+
+        The time is wall-clock time. A call that isn't answered by then raises ApiAway.
+        """
+        limited = copy.copy(self)
+        limited._ends = self.clock.monotonic() + seconds
+        return limited
+
+    async def rent(self, request: RentalRequest | Mapping[str, Any], key: str | None) -> Answer[Rental]:
+        """Request a machine, or find the rental that was requested with the same key before.
+
+        A mapping is sent as it is, and the API checks it. `key` is None if the request says `reuse` instead.
+        """
+        headers = {} if key is None else {"Idempotency-Key": key}
+        return await self._call("POST", "/v1/rentals", Rental, body=_body(request), headers=headers)
 
     async def rental(self, rental_id: str) -> Answer[Rental]:
         """Return a rental."""
@@ -167,9 +203,9 @@ class Client:
         """Return the rentals that the token may see. With `key`, only the rental that has this key."""
         return await self._call("GET", "/v1/rentals", Rentals, parameters={} if key is None else {"key": key})
 
-    async def quote(self, words: str) -> Answer[Quote]:
-        """Return the offers that fit a request now. Nothing is rented or reserved."""
-        return await self._call("GET", "/v1/quote", Quote, parameters={"words": words})
+    async def quote(self, **parameters: str) -> Answer[Quote]:
+        """Return the offers that fit a request now, such as one in `words`. Nothing is rented or reserved."""
+        return await self._call("GET", "/v1/quote", Quote, parameters=parameters)
 
     async def token(self) -> Answer[Token]:
         """Return the terms of the token, and what is left of them."""
@@ -190,10 +226,9 @@ class Client:
         """Report that the program of a rental is alive."""
         return await self._call("POST", _path(rental_id, "heartbeat"), Rental)
 
-    async def extend(self, rental_id: str, request: ExtendRequest) -> Answer[Rental]:
-        """Change the end of a lease to a later one."""
-        body = request.model_dump(mode="json", exclude_defaults=True)
-        return await self._call("POST", _path(rental_id, "extend"), Rental, body=body)
+    async def extend(self, rental_id: str, request: ExtendRequest | Mapping[str, Any]) -> Answer[Rental]:
+        """Change the end of a lease to a later one. A mapping is sent as it is, and the API checks it."""
+        return await self._call("POST", _path(rental_id, "extend"), Rental, body=_body(request))
 
     async def release(
         self, rental_id: str, *, at_once: bool = False, patience: float = PATIENCE
@@ -219,42 +254,53 @@ class Client:
             path,
             params=parameters or None,
             json=body,
-            headers=headers,
+            headers={**self._authorization(), **(headers or {})},
             timeout=httpx.Timeout(SECONDS + wait, connect=CONNECT_SECONDS),
         )
-        until, pause = self._clock.monotonic() + patience, 1.0
+        until, pause = self.clock.monotonic() + patience, 1.0
+        if self._ends is not None:
+            until = min(until, self._ends)
         while True:
             asked = 0.0
             try:
                 answer, content = await self._send(request)
+            except TimeoutError:
+                raise ApiAway(f"{self._address} doesn't answer: no answer in time.") from None
             except httpx.RequestError as error:
                 trouble = _trouble(error)
                 if trouble is None:
                     raise ApiAway(f"{self._address} can't be used: {_lasting(error)}.") from None
-                if self._clock.monotonic() + pause > until:
+                if self.clock.monotonic() + pause > until:
                     raise ApiAway(f"{self._address} doesn't answer: {trouble}.") from None
             else:
                 if answer.status_code not in _TRY_AGAIN:
                     return self._read(answer, content, model)
                 trouble = f"it answered {answer.status_code}"
                 asked = _retry_after(answer)
-                if self._clock.monotonic() + max(pause, asked) > until:
+                if self.clock.monotonic() + max(pause, asked) > until:
                     self._refuse(answer, content)
             self._notice(f"{self._address} doesn't answer ({trouble}). Trying again.")
-            await self._clock.pause(max(pause, asked))
+            await self.clock.pause(max(pause, asked))
             pause = min(pause * 2, LONGEST_PAUSE)
 
+    def _authorization(self) -> dict[str, str]:
+        return {} if self._token is None else {"Authorization": f"Bearer {self._token.get_secret_value()}"}
+
     async def _send(self, request: httpx.Request) -> tuple[httpx.Response, bytes]:
-        """Send a request and read the whole answer. Raises RequestError if there is no whole answer."""
-        answer = await self._http.send(request, stream=True)
+        """Send a request and read the whole answer.
+
+        Raises RequestError if there is no whole answer, and TimeoutError if the time of this client is over.
+        """
         content = bytearray()
-        try:
-            async for part in answer.aiter_raw():
-                content += part
-                if len(content) > LARGEST_ANSWER:
-                    raise ApiAway(f"The answer of {self._address} is too long. Is it gpubot's API?")
-        finally:
-            await answer.aclose()
+        async with asyncio.timeout(None if self._ends is None else max(self._ends - self.clock.monotonic(), 0)):
+            answer = await self._http.send(request, stream=True)
+            try:
+                async for part in answer.aiter_raw():
+                    content += part
+                    if len(content) > LARGEST_ANSWER:
+                        raise ApiAway(f"The answer of {self._address} is too long. Is it gpubot's API?")
+            finally:
+                await answer.aclose()
         return answer, bytes(content)
 
     def _read(self, answer: httpx.Response, content: bytes, model: type[M]) -> Answer[M]:
@@ -289,6 +335,12 @@ class Client:
 
 def _transport(address: Address) -> httpx.AsyncBaseTransport | None:
     return None if address.socket is None else httpx.AsyncHTTPTransport(uds=address.socket)
+
+
+def _body(request: ApiModel | Mapping[str, Any]) -> Any:
+    if isinstance(request, ApiModel):
+        return request.model_dump(mode="json", exclude_defaults=True)
+    return dict(request)
 
 
 def _path(rental_id: str, *more: str) -> str:

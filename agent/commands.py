@@ -396,7 +396,7 @@ def quote(*, context: typer.Context, words: Words, lease: Lease = None, as_json:
     from agent.words import quote_lines
 
     text = _request_words(words, lease)
-    _Session(context).answer(lambda client: client.quote(text), quote_lines, as_json)
+    _Session(context).answer(lambda client: client.quote(words=text), quote_lines, as_json)
 
 
 @commands.command("list")

@@ -321,8 +321,8 @@ def overriding(variables: Sequence[str]) -> str:
 
 
 def code_expired(code: str) -> str:
-    """Return the line about a code with which nobody made a token in time."""
-    return f"Nobody made a token with the code {code} in time. For a new code, run gpubot agent login again."
+    """Return the line about a login that has expired."""
+    return f"The code {code} has expired, and led to no token. For a new code, run gpubot agent login again."
 
 
 def login_stopped() -> str:

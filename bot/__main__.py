@@ -2,7 +2,7 @@
 
 On the bot's machine: gpubot run | demo | sandbox | manifest | doctor | migrate | backup | copy | export | policy.
 
-On another machine: gpubot watchdog. For programs, on any machine: gpubot agent.
+On another machine: gpubot watchdog. For programs, on any machine: gpubot agent | mcp.
 
 Operator commands, sent to the running bot: gpubot list | show | spend | extend | approve | deny | destroy | pause
 | resume.
@@ -202,6 +202,26 @@ def agent(context: typer.Context) -> None:
 
     # All arguments are passed on as they were typed, because importing the commands would slow down all others.
     run(context.args, f"{_command()} agent")
+
+
+@cli.command()
+def mcp() -> None:
+    """Offer tools for renting machines to a coding agent (MCP, over stdin and stdout), with a token from Slack."""
+    from importlib.metadata import version
+    from importlib.util import find_spec
+
+    from bot.errors import Mistake
+
+    if find_spec("mcp") is None:
+        # Not by the name alone: pip would ask a registry for it, where anybody could have registered that name.
+        install = f'pip install "gpubot[mcp] @ git+$REPOSITORY@v{version("gpubot")}"'
+        raise Mistake(
+            "gpubot mcp needs the extra mcp, which isn't installed. Install it from gpubot's Git repository. With "
+            f"the repository's address in REPOSITORY, type: {install}"
+        )
+    from agent.mcp_server import serve_stdio
+
+    serve_stdio()
 
 
 @cli.command()

@@ -135,7 +135,7 @@ async def test_a_code_that_nobody_uses_ends_the_command(without_token: Api, cli:
     done = await cli("login")
     assert (done.status, done.out) == (4, "")
     assert done.err.splitlines()[-1] == snapshot(
-        "Nobody made a token with the code KTRWXQMB in time. For a new code, run gpubot agent login again."
+        "The code KTRWXQMB has expired, and led to no token. For a new code, run gpubot agent login again."
     )
     assert not settings_file().exists()
     without_token.logins = deque([LoginState.WAITING, LoginState.EXPIRED])

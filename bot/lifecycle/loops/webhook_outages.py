@@ -48,7 +48,7 @@ async def note_works(tx: Tx, deps: Deps, url: str) -> None:
         await send_of_account(tx, deps, EventKind.WEBHOOK_WORKS, facts)
 
 
-async def drop_events(tx: Tx, deps: Deps, limit: int) -> int:
+async def drop_events(tx: Tx, deps: Deps, limit: int = 500) -> int:
     """Drop at most `limit` events that are too old, or whose receiver the rules no longer name.
 
     The outages of receivers that the rules no longer name are forgotten. Returns the number of dropped events.

@@ -1,0 +1,103 @@
+"""The MCP server: the tools of `agent/mcp_tools.py` on the official `mcp` package, and its transport over stdio.
+
+The package serves both eras of the protocol: revisions up to 2025-11-25, which begin with `initialize`, and
+2026-07-28, in which every request stands for itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import Any
+
+import mcp_types as types
+from mcp.server.context import ServerRequestContext
+from mcp.server.lowlevel import Server
+from mcp.server.stdio import stdio_server
+from mcp.shared.exceptions import MCPError
+
+from agent.client import Client, open_connections
+from agent.mcp_tools import INSTRUCTIONS, TOOL_NAMES, call, tools_for
+from agent.settings import read_settings
+from bot.clock import SystemClock
+from bot.model.text import for_terminal, one_line
+
+Connect = Callable[[Any], Client]
+"""Returns the client of the API for a request.
+
+It gets the HTTP request, in which the caller's token is, or None over stdio. The client shares its connections
+with others, so nobody closes it.
+"""
+
+
+def server_for(connect: Connect) -> Server[Any]:
+    """Return the server, which any transport can run. Each request uses the client that `connect` returns."""
+
+    async def list_tools(
+        context: ServerRequestContext[Any], _: types.PaginatedRequestParams | None
+    ) -> types.ListToolsResult:
+        # The list depends on the token, so a proxy must not keep it for others.
+        return types.ListToolsResult(tools=await tools_for(connect(context.request)), cache_scope="private")
+
+    async def call_tool(
+        context: ServerRequestContext[Any], params: types.CallToolRequestParams
+    ) -> types.CallToolResult:
+        if params.name not in TOOL_NAMES:
+            known = ", ".join(TOOL_NAMES)
+            raise MCPError(types.INVALID_PARAMS, f"Unknown tool: {one_line(params.name, 40)}. There are {known}.")
+        return await call(connect(context.request), params.name, params.arguments or {})
+
+    return Server(
+        "gpubot",
+        version=version("gpubot"),
+        title="gpubot",
+        description="Rents GPU machines within the terms of a token.",
+        instructions=INSTRUCTIONS,
+        on_list_tools=list_tools,
+        on_call_tool=call_tool,
+    )
+
+
+class _BriefFormatter(logging.Formatter):
+    """Formats a record without its arguments and its traceback, which could contain what a program has sent."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        error = record.exc_info[0] if record.exc_info else None
+        kind = f" ({error.__name__})" if error is not None else ""
+        return f"gpubot mcp: {record.name}: {record.msg}{kind}"
+
+
+def log_to_stderr() -> None:
+    """Log the warnings of all packages to stderr. Over stdio, stdout belongs to the protocol."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_BriefFormatter())
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+
+
+def notice(sentence: str) -> None:
+    """Write a sentence about a call that is repeated to stderr."""
+    sys.stderr.write(for_terminal(f"gpubot mcp: {sentence}\n"))
+    sys.stderr.flush()
+
+
+def serve_stdio() -> None:
+    """Serve one client over stdin and stdout, with the token of this process, until the client closes stdin.
+
+    Raises Mistake if the address or the token is missing.
+    """
+    settings = read_settings()
+    log_to_stderr()
+    # Ctrl-C ends the process at once. Otherwise, it would wait for the thread that reads stdin.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    async def serve() -> None:
+        async with open_connections(settings.address) as connections, stdio_server() as (incoming, outgoing):
+            client = Client(settings, SystemClock(), notice, connections=connections)
+            server = server_for(lambda _: client)
+            await server.run(incoming, outgoing, server.create_initialization_options())
+
+    asyncio.run(serve())
