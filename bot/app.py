@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import structlog
+from pydantic import SecretStr
 
 from bot.clock import Witness, Witnesses
 from bot.config.settings import Settings, SlackMode, read_settings
@@ -26,7 +27,7 @@ from bot.lifecycle.actions.quoting import Prices
 from bot.lifecycle.deps import Deps, Door, Opened, StepDeps, with_newest_rules
 from bot.lifecycle.loops.due import CLAIM_SECONDS, DueLoop
 from bot.lifecycle.loops.engine import Searches, Steps
-from bot.lifecycle.loops.jobs import DELIVERY, Job, Jobs, LocalJob, every, every_day, every_hour
+from bot.lifecycle.loops.jobs import DELIVERY, WEBHOOKS, Job, Jobs, LocalJob, every, every_day, every_hour
 from bot.lifecycle.loops.overdue import OverdueDeletion
 from bot.lifecycle.loops.policy_versions import follow, rules_at_start
 from bot.lifecycle.loops.probe_runs import ProbeRuns
@@ -67,6 +68,9 @@ from handlers.slack_api.web_api import slack_client
 from store.connections import without_password
 from store.db import Database
 from store.migrations import HEAD
+
+if TYPE_CHECKING:
+    from bot.api.webhooks import WebhookSender
 
 log = structlog.get_logger("gpubot")
 
@@ -119,6 +123,75 @@ class Bot:
 
     Message delivery isn't listed, because it is a scheduled job. The task that runs all jobs is listed.
     """
+
+
+class Webhooks:
+    """The job that sends events to webhooks.
+
+    Until the policy names some, it imports nothing, because the code that sends them would cost time and memory.
+    """
+
+    def __init__(
+        self,
+        deps: Deps,
+        secret: SecretStr | None,
+        *,
+        may_send: Callable[[], bool],
+        look_again: float | None,
+        on_result: Callable[[str], None],
+    ) -> None:
+        """Create the job. `WebhookSender` describes the arguments."""
+        self._deps = deps
+        self._secret = secret
+        self._may_send = may_send
+        self._look_again = look_again
+        self._on_result = on_result
+        self._sender: WebhookSender | None = None
+        self._changed = asyncio.Event()
+        """Set when the rules have changed."""
+
+    def use_secret(self, secret: SecretStr | None) -> bool:
+        """Sign with this secret from now on. Return whether it has changed."""
+        if secret == self._secret:
+            return False
+        self._secret = secret
+        if self._sender is not None:
+            self._sender.end_pauses()
+        return True
+
+    def rules_changed(self) -> None:
+        """Note that the policy may name other webhooks now."""
+        self._changed.set()
+        if self._sender is not None:
+            self._sender.wake()
+
+    async def run(self) -> None:
+        """Run until cancelled."""
+        while self._sender is None:
+            self._changed.clear()
+            if with_newest_rules(self._deps).rules.webhooks:
+                self._sender = self._new_sender()
+            else:
+                await self._changed.wait()
+        await self._sender.run()
+
+    async def drain(self) -> None:
+        """Wait a moment until no call is running, and then abandon the calls."""
+        if self._sender is not None:
+            await self._sender.drain()
+
+    def _new_sender(self) -> WebhookSender:
+        from bot.api.webhooks import WebhookSender  # noqa: PLC0415 - see the class
+        from bot.net.webhook_session import WebhookSession  # noqa: PLC0415 - see the class
+
+        return WebhookSender(
+            self._deps,
+            WebhookSession(),
+            secret=lambda: self._secret,
+            may_send=self._may_send,
+            look_again=self._look_again,
+            on_result=self._on_result,
+        )
 
 
 async def run(settings: Settings) -> None:
@@ -275,10 +348,18 @@ async def build(
             look_again=look_again,
         )
         store.on_reopen(delivery.reopened)
+        webhooks = Webhooks(
+            replace(background, claimed=WEBHOOKS),
+            settings.webhook_secret,
+            may_send=lambda: jobs.may_act(WEBHOOKS),
+            look_again=look_again,
+            on_result=metrics.call_webhook,
+        )
         jobs = Jobs(
             step_deps,
             [
                 Job(DELIVERY, lambda _: delivery.run(), None),
+                Job(WEBHOOKS, lambda _: webhooks.run(), None),
                 Job("sweep", sweep, every(minutes=5), at_once=False),
                 Job("approvers", lambda deps: check_deciders(deps, people), every(minutes=15)),
                 Job("waiting", check_undecided, every(minutes=5)),
@@ -294,7 +375,7 @@ async def build(
                 Job("samples", drop_old_samples, every(minutes=10)),
             ],
             claim_seconds=claim_seconds,
-            drain_cancelled=lambda: finish(delivery.drain()),
+            drain_cancelled=lambda: finish(asyncio.gather(delivery.drain(), webhooks.drain())),
         )
         loops: tuple[DueLoop[Any], ...] = (
             Searches(step_deps, on_bug=metrics.failed, claim_seconds=claim_seconds),
@@ -347,7 +428,7 @@ async def build(
                     follow,
                     background,
                     read_policy_again or asyncio.Event(),
-                    then=partial(check_deciders, directory=people),
+                    then=lambda deps: _note_rules(deps, webhooks, people),
                     joined=store.joined,
                     look_again=look_again,
                 ),
@@ -366,7 +447,7 @@ async def build(
             connection=connection,
             catalog_cache=catalog_cache,
             prices=prices,
-            read_secrets=partial(_read_secrets, market, connection),
+            read_secrets=partial(_read_secrets, market, connection, webhooks),
             loops=loops,
             report=HealthReport(clock, store, in_force, metrics, [*parts, delivery]),
             parts=parts,
@@ -389,6 +470,12 @@ async def _log_start(settings: Settings, store: Database) -> None:
     )
 
 
+async def _note_rules(deps: Deps, webhooks: Webhooks, people: People) -> None:
+    """Do what is due after the rules have changed."""
+    webhooks.rules_changed()
+    await check_deciders(deps, people)
+
+
 def tokens_of(settings: Settings) -> Tokens:
     """Return Slack's tokens from the settings."""
     app, signing_secret = settings.slack_app_token, settings.slack_signing_secret
@@ -399,7 +486,7 @@ def tokens_of(settings: Settings) -> Tokens:
     )
 
 
-def _read_secrets(market: ComputeClear, connection: Connection) -> None:
+def _read_secrets(market: ComputeClear, connection: Connection, webhooks: Webhooks) -> None:
     """Read the settings again, and use their tokens for all future calls.
 
     If a setting is wrong, nothing changes.
@@ -411,6 +498,7 @@ def _read_secrets(market: ComputeClear, connection: Connection) -> None:
         return
     used = {"Compute Clear": market.use_token(settings.compute_clear_token)}
     used["Slack"] = connection.use_tokens(tokens_of(settings))
+    used["webhooks"] = webhooks.use_secret(settings.webhook_secret)
     log.info("settings.tokens_read", changed=[name for name, changed in used.items() if changed])
 
 

@@ -1,11 +1,12 @@
-"""An act of the demo: a script rents a machine with a token, and dies. Its machine ends soon afterwards."""
+"""An act of the demo: a script gets a token, rents a machine, and dies. Its machine ends soon afterwards."""
 
 from __future__ import annotations
 
 import asyncio
 import re
 import sys
-from collections.abc import Callable, Mapping
+from asyncio.subprocess import Process
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,14 +14,14 @@ from demo.play import Missed, Play
 
 SOON = timedelta(hours=1)
 LATER = timedelta(hours=3)
-SECRET = re.compile(r"gpb_[0-9A-Za-z]+")
+CODE = re.compile(r"/gpu token ([A-Z0-9]+)")
 KEY = "run-812"
 
 
 async def let_a_program_rent(
-    play: Play, narrate: Callable[[str], None], settings: Mapping[str, str], api: str
+    play: Play, narrate: Callable[[str], None], settings: Mapping[str, str], api: str, folder: Path
 ) -> None:
-    """Let a script rent a machine with one of Ana's tokens, send one heartbeat, and die.
+    """Let a script log in with Ana's help, rent a machine, send one heartbeat, and die.
 
     No further heartbeat arrives, so Ana gets a message, and the machine ends before the end of its lease.
 
@@ -29,23 +30,33 @@ async def let_a_program_rent(
         narrate: Explains to the reader what happens next.
         settings: The environment of the bot, from which the script gets its `PATH`.
         api: The URL of the bot's REST API.
+        folder: The script's home directory, in which it stores its token.
 
     Raises Missed if something that should have happened didn't happen.
     """
     narrate(
-        "A nightly script needs a GPU, and nobody is there to click. Ana makes a token for it. Its terms say\n"
-        "how much the script may spend, and what happens if its heartbeat stops. They are within what Ana may\n"
-        "rent without asking, so nobody has to approve them. The secret is shown only once."
+        "A nightly script needs a GPU, and nobody is there to click. So Ana gives it a token. The script shows a\n"
+        "code, which Ana types in Slack. In the form, she sets how much the script may spend, and what happens\n"
+        "if its heartbeat stops. These terms are within what Ana may rent without asking, so nobody has to\n"
+        "approve them. The script gets the token over the API, encrypted. The token is never in Slack."
     )
-    await play.types("Ana", "#training", "token")
-    lost = "End the machine, unless its GPUs are working"
-    await play.confirms("Ana", filled={"Name": "nightly eval", "GPUs": "H100", "If its heartbeat is lost": lost})
-    secret = await _secret(play)
+    script = _Script(play, {"PATH": settings["PATH"], "HOME": str(folder)})
+
+    async def make_token(code: str) -> None:
+        await play.types("Ana", "#training", f"token {code}")
+        lost = "End the machine, unless its GPUs are working"
+        await play.confirms(
+            "Ana", filled={"Name": "nightly eval", "GPUs": "H100", "If its heartbeat is lost": lost}
+        )
+        modal = await play.sandbox.open_modal(play.people["Ana"])
+        play.on_action("Ana", "dialog", f"{modal.title}: {modal.reads}", await play.sandbox.now())
+        await play.sandbox.close(play.people["Ana"], modal)
+
+    await script.logs_in(api, make_token)
     narrate(
         "The script rents with the token. All rules for Ana apply to the script as well. In Slack, the rental is\n"
         "a single line, with a button that stops the token and ends all machines that were rented with it."
     )
-    script = _Script(play, {"PATH": settings["PATH"], "GPUBOT_API_URL": api, "GPUBOT_TOKEN": secret})
     await script.runs("agent", "rent", "H100", "EU", "--for", "2h", "--max", "8", "--key", KEY)
     await play.until_sees("Cleo", "nightly eval (Ana) rents 1x H100 SXM 80 GB", SOON)
     await play.until_sees("Cleo", ") until ", SOON)
@@ -60,30 +71,37 @@ async def let_a_program_rent(
     await script.runs("agent", "show", "--key", KEY)
 
 
-async def _secret(play: Play) -> str:
-    """Read the secret in the last step of the form, and close the dialog."""
-    modal = await play.sandbox.open_modal(play.people["Ana"])
-    found = SECRET.search(modal.reads)
-    if found is None:
-        raise Missed(f"The form shows no secret: {modal.reads}")
-    shown = SECRET.sub("gpb_...", modal.reads)
-    play.on_action("Ana", "dialog", f"{modal.title}: {shown}", await play.sandbox.now())
-    await play.sandbox.close(play.people["Ana"], modal)
-    return found[0]
-
-
 class _Script:
-    """The script, which runs `gpubot` on some machine with nothing but the token."""
+    """The script, which runs `gpubot` on some machine with nothing but its token."""
 
     def __init__(self, play: Play, environment: Mapping[str, str]) -> None:
         self._play = play
         self._environment = dict(environment)
 
+    async def logs_in(self, api: str, make_token: Callable[[str], Awaitable[None]]) -> None:
+        """Log in to the API. `make_token` is called with the code, while the command waits for the token."""
+        process = await self._start("agent", "login", "--url", api)
+        assert process.stderr is not None  # noqa: S101 - it is a pipe
+        shown, code = "", None
+        while code is None:
+            line = (await process.stderr.readline()).decode()
+            if not line:
+                raise Missed(f"gpubot agent login shows no code: {shown}")
+            shown += line
+            code = CODE.search(line)
+        shown += (await process.stderr.readline()).decode()
+        self._play.on_action("script", "terminal", shown.strip(), await self._play.sandbox.now())
+        await make_token(code[1])
+        await self._print_outcome(process, "login")
+
     async def runs(self, *words: str) -> None:
         """Run a command and print its output. Raise Missed if the command fails."""
+        await self._print_outcome(await self._start(*words), words[1])
+
+    async def _start(self, *words: str) -> Process:
         now = await self._play.sandbox.now()
         self._play.on_action("script", "terminal", f"$ gpubot {' '.join(words)}", now)
-        process = await asyncio.create_subprocess_exec(
+        return await asyncio.create_subprocess_exec(
             sys.executable,
             *("-m", "bot", *words),
             env=self._environment,
@@ -92,8 +110,10 @@ class _Script:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
+
+    async def _print_outcome(self, process: Process, command: str) -> None:
         out, err = await process.communicate()
         if process.returncode != 0:
-            raise Missed(f"gpubot {' '.join(words)} failed: {err.decode()}{out.decode()}")
+            raise Missed(f"gpubot agent {command} failed: {err.decode()}{out.decode()}")
         await self._play.settle()
-        self._play.on_action("script", "terminal", out.decode().strip(), now)
+        self._play.on_action("script", "terminal", out.decode().strip(), await self._play.sandbox.now())

@@ -106,7 +106,7 @@ async def demo(printer: Printer, note: Callable[[str], None], *, http: bool = Fa
                 await _go_on_while_in_use(play, narrate)
                 await _replace_what_is_lost(play, narrate)
                 await _use_and_end(play, narrate)
-                await let_a_program_rent(play, narrate, settings, f"http://{api}")
+                await let_a_program_rent(play, narrate, settings, f"http://{api}", folder / "script")
                 bill = await sandbox.bill()
                 await _read_what_was_spent(play, narrate, sum(line.micros for line in bill))
             except ControlError as error:

@@ -303,8 +303,17 @@ _WEBHOOK_FAILED = (
 _DROP_WEBHOOKS = (
     update(messages)
     .where(
-        _UNSENT_EVENT,
-        or_(_c.created_at < bindparam("before"), _c.to.not_in(bindparam("receivers", expanding=True))),
+        _c.id.in_(
+            select(_before.c.id)
+            .where(
+                _before.c.webhook_due_at.is_not(None),
+                or_(
+                    _before.c.created_at < bindparam("before"),
+                    _before.c.to.not_in(bindparam("receivers", expanding=True)),
+                ),
+            )
+            .limit(MAX_ROWS)
+        )
     )
     .values(**_CLOSE_WEBHOOK)
 )
@@ -606,14 +615,15 @@ class Messages(Rows):
         """
         await self._conn.execute(_WEBHOOK_FAILED, {"key": message_id, "next_due": next_due})
 
-    async def drop_webhooks(self, before: datetime, urls: Collection[str]) -> int:
+    async def drop_webhooks(self, before: datetime, urls: Collection[str], limit: int) -> int:
         """Drop events that nobody will receive, and return how many were dropped.
 
         Args:
             before: Events are dropped if they were queued before this wall-clock time.
             urls: The receivers that the policy names. Events for all other receivers are dropped.
+            limit: The maximum number to drop.
         """
-        given = {"before": before, "receivers": [to_webhook(url) for url in urls]}
+        given = {"before": before, "receivers": [to_webhook(url) for url in urls], "max_rows": limit}
         return (await self._conn.execute(_DROP_WEBHOOKS, given)).rowcount
 
     async def undelivered(self) -> int:

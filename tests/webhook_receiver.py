@@ -54,8 +54,20 @@ class Receiver:
         return f"https://{self.host}:{self.port}/events"
 
     @property
+    def names(self) -> list[str]:
+        """The names of the events, in the order of the calls."""
+        return [call.payload["name"] for call in self.calls]
+
+    @property
     def payloads(self) -> list[dict[str, Any]]:
         return [call.payload for call in self.calls]
+
+    async def until(self, name: str) -> dict[str, Any]:
+        """Wait until an event with this name has arrived, and return its payload."""
+        while name not in self.names:
+            self.called.clear()
+            await self.called.wait()
+        return next(call.payload for call in reversed(self.calls) if call.payload["name"] == name)
 
     async def answer(self, request: web.Request) -> web.Response:
         self.calls.append(Call(request.headers.copy(), await request.read()))

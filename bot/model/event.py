@@ -497,6 +497,11 @@ class Effects(Generic[F]):
     If a program rented the machine, only such events have a reply, because the program's card is a single line and
     a program can rent many machines.
     """
+    answers_app: bool = False
+    """True if the thread in which a Slack app asked for the rental gets a reply, although a card's thread doesn't.
+
+    That thread has no card. It also gets all replies that the thread of a person's card would get (`thread`).
+    """
     direct: tuple[To, ...] = ()
     """The people who get a direct message. Slack notifies them of it.
 
@@ -535,9 +540,10 @@ class Effects(Generic[F]):
     lengthens: Condition[F] = never
     """The condition under which the event moves the end of the lease to a later time."""
     webhook: WebhookEvent | None = None
-    """The name under which webhooks receive the event. None if they don't receive it.
+    """The name under which webhooks receive the event. None if it has no name of its own.
 
-    `notifications.webhook_name` calls an event ENDING instead of ENDED if the rental isn't over after it.
+    Two names also depend on the change of the rental: END_CHANGED, and whether ENDED becomes ENDING
+    (`notifications.webhook_names`).
     """
     webhook_if: Condition[F] = always
     tells_end: bool = False
@@ -610,7 +616,7 @@ EFFECTS: dict[EventKind, Effects[Any]] = {
     ),
     _E.APPROVERS_REMINDED: Effects(DecidersFacts, reminder=(To.PEOPLE,)),
     _E.OTHERS_ASKED: Effects(DecidersFacts, thread=always, approvers=(To.OTHERS,)),
-    _E.QUEUED: Effects(RequestFacts, webhook=_W.REQUESTED),
+    _E.QUEUED: Effects(RequestFacts, answers_app=True, webhook=_W.REQUESTED),
     _E.OFFER_FITS: Effects(OfferFacts),
     _E.QUEUED_AGAIN: Effects(HeldUpFacts, thread=unless_told_before),
     _E.NOT_ALLOWED_NOW: Effects(NotAllowedFacts, thread=always, direct=_OWNER, program_knows=always),
@@ -652,13 +658,7 @@ EFFECTS: dict[EventKind, Effects[Any]] = {
         resolves=(_Q.END,),
         webhook=_W.ENDS_SOON,
     ),
-    _E.EXTENDED: Effects(
-        ExtensionFacts,
-        thread=always,
-        resolves=(_Q.NEEDED, _Q.UNANSWERED),
-        lengthens=always,
-        webhook=_W.END_CHANGED,
-    ),
+    _E.EXTENDED: Effects(ExtensionFacts, thread=always, resolves=(_Q.NEEDED, _Q.UNANSWERED), lengthens=always),
     _E.EXTENDED_BY_OPERATOR: Effects(
         ExtensionFacts,
         thread=always,
@@ -666,7 +666,6 @@ EFFECTS: dict[EventKind, Effects[Any]] = {
         direct_if=if_fewer_hours,
         resolves=(_Q.NEEDED, _Q.UNANSWERED, _Q.EXTENSION),
         lengthens=always,
-        webhook=_W.END_CHANGED,
     ),
     _E.EXTENSION_ASKED: Effects(
         ExtensionFacts,
@@ -682,14 +681,13 @@ EFFECTS: dict[EventKind, Effects[Any]] = {
         direct_if=if_fewer_hours,
         resolves=(_Q.EXTENSION,),
         lengthens=always,
-        webhook=_W.END_CHANGED,
     ),
     _E.EXTENSION_DENIED: Effects(
         DecisionFacts, thread=always, direct=(To.OWNER, To.TEAMMATES_WHO_ASKED), resolves=(_Q.EXTENSION,)
     ),
     _E.EXTENSION_WITHDRAWN: Effects(DecisionFacts, thread=always, resolves=(_Q.EXTENSION,)),
     _E.EXTENSION_EXPIRED: Effects(DecisionFacts, thread=always, resolves=(_Q.EXTENSION,)),
-    _E.END_MOVED: Effects(StatusFacts, lengthens=always, webhook=_W.END_CHANGED),
+    _E.END_MOVED: Effects(StatusFacts, lengthens=always),
     _E.GRACEFUL_DESTROY: Effects(
         EndFacts,
         thread=always,
@@ -699,9 +697,7 @@ EFFECTS: dict[EventKind, Effects[Any]] = {
         webhook=_W.ENDING,
     ),
     _E.SCRIPT_FAILED: Effects(EndFacts, direct=_OWNER, asks=_Q.END),
-    _E.KEPT_AFTER_FAILURE: Effects(
-        EndFacts, direct=_OWNER, asks=_Q.END, resolves=(_Q.END,), lengthens=always, webhook=_W.END_CHANGED
-    ),
+    _E.KEPT_AFTER_FAILURE: Effects(EndFacts, direct=_OWNER, asks=_Q.END, resolves=(_Q.END,), lengthens=always),
     _E.JOBS_ENDED: Effects(
         JobsEndedFacts, direct=_OWNER, asks=_Q.NEEDED, resolves=(_Q.NEEDED,), webhook=_W.JOB_ENDED
     ),
@@ -714,12 +710,8 @@ EFFECTS: dict[EventKind, Effects[Any]] = {
         resolves=(_Q.END, _Q.NEEDED),
         webhook=_W.JOB_ENDED,
     ),
-    _E.WORK_GOES_ON: Effects(
-        WorkGoesOnFacts, thread=always, resolves=(_Q.END,), lengthens=always, webhook=_W.END_CHANGED
-    ),
-    _E.KEPT_WHEN_DONE: Effects(
-        UntilFacts, thread=always, resolves=(_Q.END, _Q.NEEDED), lengthens=always, webhook=_W.END_CHANGED
-    ),
+    _E.WORK_GOES_ON: Effects(WorkGoesOnFacts, thread=always, resolves=(_Q.END,), lengthens=always),
+    _E.KEPT_WHEN_DONE: Effects(UntilFacts, thread=always, resolves=(_Q.END, _Q.NEEDED), lengthens=always),
     _E.NO_JOB: Effects(QuestionFacts, direct=_OWNER, asks=_Q.NEEDED, resolves=(_Q.NEEDED,)),
     _E.HEARTBEAT_LOST: Effects(
         HeartbeatLostFacts,
@@ -734,7 +726,6 @@ EFFECTS: dict[EventKind, Effects[Any]] = {
         direct=(To.OWNER, To.TEAMMATES),
         asks=_Q.END,
         resolves=(_Q.END, _Q.HEARTBEAT, _Q.NEEDED),
-        webhook=_W.END_CHANGED,
     ),
     _E.HEARTBEAT_BACK: Effects(
         HeartbeatBackFacts,
@@ -750,8 +741,6 @@ EFFECTS: dict[EventKind, Effects[Any]] = {
         resolves=(_Q.HEARTBEAT, _Q.END),
         resolves_if=is_about_heartbeat,
         lengthens=if_it_restores_the_end,
-        webhook=_W.END_CHANGED,
-        webhook_if=if_it_restores_the_end,
     ),
     _E.ENDS_AGAIN: Effects(EndFacts, direct=_OWNER, asks=_Q.END, resolves=(_Q.END,)),
     _E.USE_CHANGED: Effects(

@@ -291,6 +291,14 @@ class Change:
     def __post_init__(self) -> None:
         check_change(None if self.before is None else self.before.state, self.after.state)
 
+    @property
+    def moves_end(self) -> bool:
+        """True if the lease of a machine that stays ready gets a new end."""
+        before, after = self.before, self.after
+        if before is None or before.lease is None or after.lease is None or after.state is not State.READY:
+            return False
+        return before.lease.ends_at != after.lease.ends_at
+
 
 class Unsendable(Frozen):
     """The messages that can't be sent at the moment.

@@ -81,6 +81,11 @@ class Metrics:
         self._probe_runs = self._counter(
             "visits", "Visits of machines by outcome: answered, or why there is no reading.", "outcome"
         )
+        self._webhooks = self._counter(
+            "webhooks",
+            "Calls to webhooks by result: accepted, refused with another status, or no answer.",
+            "result",
+        )
         self._slack_requests = self._counter(
             "slack_requests", "HTTP mode: requests by outcome, answered or why they were refused.", "outcome"
         )
@@ -117,6 +122,10 @@ class Metrics:
     def run_probe(self, outcome: str) -> None:
         """Count a probe run."""
         self._probe_runs.labels(outcome).inc()
+
+    def call_webhook(self, result: str) -> None:
+        """Count a call to a receiver of webhooks."""
+        self._webhooks.labels(result).inc()
 
     def slack_request(self, outcome: str) -> None:
         """Count a request that arrived in HTTP mode."""

@@ -13,6 +13,7 @@ from sandbox.serving import CONTROL, Served, check_sender, control_call, serve
 from sandbox.slack import SlackSandbox
 from sandbox.web.bot import Bot
 from sandbox.web.live import Live
+from sandbox.web.logins import Logins
 from sandbox.web.program import add_program_routes
 
 FILES = Path(__file__).parent / "page"
@@ -58,6 +59,7 @@ class Page:
         add_clock_routes(app.router, self._clock)
         self._bot.add_routes(app.router)
         add_program_routes(app.router, self._bot)
+        Logins(self._bot).add_routes(app.router)
         for name, server in self._servers.items():
             part = web.Application()
             server.add_control_routes(part.router)

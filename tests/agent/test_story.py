@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
@@ -12,8 +13,10 @@ from structlog.testing import capture_logs
 from bot.model.state import State
 from bot.model.token import BeyondTerms
 from tests.agent.conftest import Cli, QuickClock
+from tests.agent.test_skill import COMMANDS
 from tests.api.world import Api, api_world
 from tests.lifecycle.world import HOUR
+from tests.ssh_server import new_key, public_line
 
 RENT = ("rent", "H100", "EU", "--for", "4h", "--max", "20", "--key", "run-812", "--heartbeat")
 
@@ -84,3 +87,27 @@ async def test_a_request_beyond_the_terms_waits_for_an_approver(api: Api, cli: C
     denied = await cli(*beyond, "--wait")
     assert (denied.status, denied.out) == (3, "")
     assert "denied the request" in denied.err
+
+
+async def test_an_agent_that_runs_the_commands_of_the_skill_has_one_machine(
+    api: Api, cli: Cli, tmp_path: Path
+) -> None:
+    public = tmp_path / "gpubot.pub"
+    public.write_text(public_line(new_key(tmp_path / "gpubot")))
+    commands = [
+        [word.replace("~/.ssh", str(tmp_path)) for word in command]
+        for command in COMMANDS
+        if command[0] != "login"
+    ]
+    (rent,) = [command for command in commands if command[0] == "rent" and "--help" not in command]
+    for command in commands:
+        done = await cli(*command)
+        assert (done.status, done.err) == (0, ""), command
+        if command is rent:
+            accepted = json.loads(done.out)
+            assert (await cli(*rent)).status == 0  # its answer got lost, so the agent repeats it
+            await api.world.until(accepted["id"], State.READY)
+    (rental,) = (await api.ask("GET", f"rentals?key={accepted['key']}")).json()["rentals"]
+    assert rental["id"] == accepted["id"]
+    assert [machine.id for machine in await api.world.rentals()] == [accepted["id"]]
+    await api.world.until(accepted["id"], State.DESTROYED)

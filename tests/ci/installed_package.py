@@ -30,6 +30,8 @@ def test_a_package_installed_from_a_tag_starts_and_names_its_commit(tmp_path: Pa
     gpubot = (sys.executable, target / "bin" / "gpubot")
     said = run(*gpubot, "--version", cwd=tmp_path, PYTHONPATH=str(target))
     assert said == f"gpubot {version('gpubot')} (commit {commit})"
+    skill = (ROOT / "docs" / "skill" / "SKILL.md").read_text(encoding="utf-8")
+    assert run(*gpubot, "agent", "skill", cwd=tmp_path, PYTHONPATH=str(target)) == skill.strip()
     # Everything that the bot and its migrations need must be part of the package.
     database = f"sqlite:///{tmp_path}/gpubot.sqlite"
     code = (

@@ -9,8 +9,10 @@ from typing import Any
 from bot.model.attempt import Attempt, AttemptState, LedgerRow, Resource, Why
 from bot.model.event import Event, EventKind
 from bot.model.gpu import fits_model
+from bot.model.message import Message, MessageKind
 from bot.model.rental import Rental
 from bot.model.state import State
+from bot.model.webhook import WebhookEvent
 from bot.policy.buying.resource_names import read_name
 from tests.lifecycle.world import FOREVER, HOUR, World
 
@@ -36,6 +38,7 @@ async def check(world: World) -> None:
     bought = {offer["offer_id"]: offer for offer in account["offers_bought"]}
     known: dict[str, Resource] = {}
     attempts: dict[str, Attempt] = {}
+    sent = await world.messages(MessageKind.WEBHOOK) if world.deps.rules.webhooks else None
     for rental in await world.rentals():
         tried = await world.attempts(rental)
         resources = await world.resources(rental)
@@ -45,6 +48,8 @@ async def check(world: World) -> None:
         events = await world.events(rental)
         check_events(rental, tried, events)
         check_end(rental, [event.kind for event in events])
+        if sent is not None:
+            check_webhooks(rental, [one for one in sent if one.rental_id == rental.id])
         check_ledger(rental, await world.ledger(rental), lines)
         if rental.state.over and all(attempt.closed for attempt in tried):
             ended = {row.resource_id for row in await world.ledger(rental)}
@@ -154,6 +159,16 @@ def check_end(rental: Rental, kinds: list[EventKind]) -> None:
     """Check that a lease that nobody extended ends no later than its owner requested."""
     if rental.lease is not None and not EXTENSIONS & set(kinds):
         assert rental.request.until is None or rental.lease.ends_at <= rental.request.until
+
+
+def check_webhooks(rental: Rental, sent: list[Message]) -> None:
+    """Check that a receiver gets the beginning, the readiness and one end of a rental, in ascending numbers."""
+    names = [WebhookEvent((one.body or {})["name"]) for one in sent]
+    assert names[0] in {WebhookEvent.REQUESTED, WebhookEvent.APPROVAL_REQUESTED, WebhookEvent.READY}
+    assert names.count(WebhookEvent.READY) == (rental.lease is not None)
+    assert names.count(WebhookEvent.ENDED) == rental.state.over
+    assert WebhookEvent.ENDED not in names[:-1]
+    assert all(one.target_version < other.target_version for one, other in pairwise(sent))
 
 
 def check_purchases(

@@ -39,7 +39,7 @@ from bot.model.rental import Rental
 from bot.model.request import Request
 from bot.model.state import State
 from bot.policy.buying.resource_names import make_name
-from bot.policy.team.rules import Approvers, Rules
+from bot.policy.team.rules import Approvers, Rules, Webhook
 from bot.probe.prober import SshProber
 from soak.databases import spare_the_disk
 from store.db import Database, Written
@@ -57,7 +57,14 @@ BEN = Person(id="U0BEN", name="Ben")
 CLEO = Person(id="U0CLEO", name="Cleo")
 DORA = Person(id="U0DORA", name="Dora")
 """An approver without a key."""
-RULES = Rules(admins=(CLEO.id,), approvers=Approvers(people=(BEN.id, DORA.id)), home_channel=HOME)
+HOOK = "https://hooks.example.com/gpubot"
+"""The URL of a webhook that receives all events. Nothing sends them."""
+RULES = Rules(
+    admins=(CLEO.id,),
+    approvers=Approvers(people=(BEN.id, DORA.id)),
+    home_channel=HOME,
+    webhooks=(Webhook(url=HOOK),),
+)
 PROBE = "restrict ssh-ed25519 AAAA gpubot-probe"
 """The line of authorized_keys that startup scripts install if machines are to be probed."""
 FOREVER = NOON.replace(year=2100)

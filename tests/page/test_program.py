@@ -6,7 +6,7 @@ import re
 
 from playwright.sync_api import expect
 
-from tests.page.conftest import ANA, GPUS, TRAINING, Open, Sandbox, accessible, messages, passes
+from tests.page.conftest import ANA, GPUS, TRAINING, Open, Sandbox, accessible, messages, passes, types
 from tests.page.test_stories import KEY
 
 
@@ -47,3 +47,24 @@ def test_a_program_rents_with_a_token_and_its_machine_ends_without_heartbeats(
     expect(line).to_have_count(1)
     expect(line).to_contain_text("It cost $")
     expect(panel.get_by_role("button", name="Release")).to_be_disabled()
+
+
+def test_a_program_logs_in_with_a_code_that_a_person_types(open_page: Open) -> None:
+    page = open_page(ANA, GPUS)
+    panel = page.get_by_role("complementary", name="Outside world")
+    panel.get_by_role("heading", name="Program").click()
+    panel.get_by_role("button", name="Log in by code").click()
+    said = panel.get_by_role("status").filter(has_text="In Slack, type: ")
+    expect(said).to_have_text(re.compile(r"^In Slack, type: /gpu token [A-Z0-9]{8}$"))
+    page.reload()
+    expect(said).to_be_visible()
+    types(page, said.inner_text().removeprefix("In Slack, type: "))
+    dialog = page.get_by_role("dialog", name="New token")
+    expect(dialog.get_by_text("Continue only if you started it.")).to_be_visible()
+    dialog.get_by_label("Name").fill("nightly eval")
+    dialog.get_by_label("H100", exact=True).check()
+    dialog.get_by_role("button", name="Make token").click()
+    expect(panel.get_by_text("Logged in as nightly eval (Ana).")).to_be_visible()
+    expect(panel.get_by_label("Secret of a token")).to_have_value(re.compile(r"^gpb_\w{49}$"))
+    expect(page.get_by_text(re.compile(r"gpb_\w{9}"))).to_have_count(0)
+    accessible(page)

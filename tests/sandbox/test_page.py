@@ -104,6 +104,24 @@ async def test_the_page_forwards_the_requests_of_a_program_to_the_bots_api(world
     assert await world.post("program/v1/rentals") == (409, {"error": "the bot's API doesn't respond"})
 
 
+async def test_the_page_says_why_a_login_cant_begin_or_is_unknown(world: World) -> None:
+    async def api(_: web.Request) -> web.Response:
+        return web.json_response({"detail": "Ask again in 12 s."}, status=429)
+
+    app = web.Application()
+    app.router.add_post("/v1/logins", api)
+    assert await world.post("program/logins") == (409, {"error": "no bot with an API is connected"})
+    served = await serve(app)
+    try:
+        await world.post("_control/bot", {"api": served.url})
+        assert await world.post("program/logins") == (409, {"error": "Ask again in 12 s."})
+        async with world.session.get(f"{world.url}/program/logins/abc") as answer:
+            assert (answer.status, await answer.json()) == (404, {"error": "no such login"})
+        assert (await world.post("program/logins", Origin="https://evil.example"))[0] == 403
+    finally:
+        await served.stop()
+
+
 FOREIGN = (
     {"Origin": "https://evil.example"},  # a page in another tab
     {"Origin": "null"},  # a sandboxed frame, or a file

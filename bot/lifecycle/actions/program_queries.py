@@ -107,16 +107,18 @@ async def own_rental(tx: Tx, caller: Caller, rental_id: str) -> Rental:
     return rental
 
 
-async def rental_for_webhook(deps: Deps, rental_id: str) -> ProgramView | None:
-    """Return a rental as receivers of webhooks see it, without its address. None if there is no such rental.
+async def rental_for_webhook(deps: Deps, rental_id: str) -> ProgramView:
+    """Return a rental as receivers of webhooks see it, without its address.
 
     If a program rented the machine, the rental looks as it does to this program. If a person rented it, or if it
     has another owner by now, it looks as it does to the other tokens of its owner.
+
+    Raises ValueError if there is no such rental. This would be a bug, because rentals are never removed.
     """
     async with deps.store.read() as tx:
         rental = await tx.rentals.get(rental_id)
         if rental is None:
-            return None
+            raise ValueError(f"there is no rental {rental_id}")
         token = await tx.tokens.get(rental.token_id) if rental.token_id is not None else None
         name = (await tx.people.names([rental.owner])).get(rental.owner, rental.owner)
         if token is not None and token.owner != rental.owner:

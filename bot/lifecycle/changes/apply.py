@@ -9,7 +9,6 @@ from bot.lifecycle.deps import Deps
 from bot.lifecycle.money.budgets import moves_money, settle
 from bot.model.records import Change
 from bot.model.rental import Rental
-from bot.model.state import State
 from bot.policy.use.probe_times import soonest_probe_run
 from store.db import Tx
 
@@ -33,7 +32,7 @@ async def apply(tx: Tx, deps: Deps, change: Change) -> Rental:
         await tx.rentals.lock_spending()
     messages = (*messages_of(change, deps.rules, deps.clock.real()), *change.messages)
     await tx.rentals.apply(replace(change, messages=messages, under_claim=deps.claimed == after.id))
-    if _end_changed(before, after):
+    if change.moves_end:
         # The end of the lease has changed. The machine learns its end only from the bot's probe runs, its regular
         # connections over SSH. So schedule a probe run as soon as possible.
         last = (await tx.samples.newest_of([after.id])).get(after.id)
@@ -42,10 +41,3 @@ async def apply(tx: Tx, deps: Deps, change: Change) -> Rental:
         by = next((event.actor for event in change.events if event.actor is not None), None)
         await settle(tx, deps, after, by=by, new_rental=before is None, within=change.within_budgets)
     return after
-
-
-def _end_changed(before: Rental | None, after: Rental) -> bool:
-    """Return whether the lease of a ready machine has a new end."""
-    if before is None or before.lease is None or after.lease is None or after.state is not State.READY:
-        return False
-    return before.lease.ends_at != after.lease.ends_at

@@ -5,14 +5,22 @@ The text of the messages is in handlers/messages/.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from bot.model.event import Event, EventKind, To
 from bot.model.facts import TeammatesFacts
-from bot.model.message import DestinationKind, Message, MessageKind, queued, stored_destination, to_webhook
+from bot.model.message import (
+    DestinationKind,
+    Message,
+    MessageKind,
+    queued,
+    stored_destination,
+    to_channel,
+    to_webhook,
+)
 from bot.model.records import Change
 from bot.model.rental import Rental
 from bot.model.state import State
@@ -155,7 +163,35 @@ def messages_of(change: Change, rules: Rules, real_now: datetime) -> list[tuple[
         messages.append((None, card))
     for index, event in enumerate(change.events):
         messages.extend((index, message) for message in _of_event(event, before, after, rules, real_now))
+    if rules.webhooks:
+        messages.extend(_for_webhooks(change, rules, real_now))
     return messages
+
+
+def _for_webhooks(change: Change, rules: Rules, real_now: datetime) -> Iterator[tuple[int, Message]]:
+    for index, name in enumerate(webhook_names(change)):
+        for webhook in rules.webhooks:
+            if name is not None and name in webhook.events:
+                about = {"rental_id": change.after.id, "body": {"name": name.value}}
+                yield index, queued(MessageKind.WEBHOOK, to_webhook(webhook.url), real_now, **about)
+
+
+def webhook_names(change: Change) -> list[WebhookEvent | None]:
+    """Return the name under which webhooks receive each event of a change. None if they don't receive it.
+
+    Most rentals end in two steps: first their machine is deleted, and then they are over. If nothing has to be
+    deleted, an event of the same kind can end them in one step. Only the event after which the rental is over is
+    ENDED, so that it has exactly one. The event before is ENDING.
+
+    If the change moves the end of the lease, the first event that has no name of its own becomes END_CHANGED.
+    Events of many kinds can move the end, and each of them also occurs without doing so.
+    """
+    names = [each.effects.webhook if each.effects.webhook_if(each) else None for each in change.events]
+    if not change.after.state.over:
+        names = [WebhookEvent.ENDING if name is WebhookEvent.ENDED else name for name in names]
+    if change.moves_end and None in names:
+        names[names.index(None)] = WebhookEvent.END_CHANGED
+    return names
 
 
 def _gets_card(before: Rental | None, after: Rental) -> bool:
@@ -186,38 +222,22 @@ def _of_event(
     scene = Scene(event, rules, rental, before)
     messages += [(MessageKind.APPROVAL, to, False) for to in scene.ids(event.effects.approvers)]
     messages += [(MessageKind.DIRECT, to, False) for to in readers_of(event, rental, rules)]
-    to_slack = [
-        queued(kind, stored_destination(to), real_now, rental_id=rental.id, broadcast=broadcast)
-        for kind, to, broadcast in messages
-    ]
-    return [*to_slack, *_for_webhooks(event, rental, rules, real_now)]
-
-
-def _for_webhooks(event: Event, rental: Rental, rules: Rules, real_now: datetime) -> list[Message]:
-    name = webhook_name(event, rental)
     return [
-        queued(
-            MessageKind.WEBHOOK, to_webhook(webhook.url), real_now, rental_id=rental.id, body={"name": name.value}
-        )
-        for webhook in rules.webhooks
-        if name is not None and name in webhook.events
+        *(
+            queued(kind, stored_destination(to), real_now, rental_id=rental.id, broadcast=broadcast)
+            for kind, to, broadcast in messages
+        ),
+        *_to_app(event, rental, real_now),
     ]
 
 
-def webhook_name(event: Event, rental: Rental) -> WebhookEvent | None:
-    """Return the name under which webhooks receive an event. None if they don't receive it.
-
-    Most rentals end in two steps: first their machine is deleted, and then they are over. If nothing was bought,
-    the same kinds of events end them in a single step. Receivers get ENDED only once, for the step after which the
-    rental is over.
-
-    Args:
-        event: The event.
-        rental: The rental after the change to which the event belongs.
-    """
-    effects = event.effects
-    name = effects.webhook if effects.webhook_if(event) else None
-    return WebhookEvent.ENDING if name is WebhookEvent.ENDED and not rental.state.over else name
+def _to_app(event: Event, rental: Rental, real_now: datetime) -> list[Message]:
+    """Return the reply in the thread in which a Slack app asked for the rental. Empty if there is none."""
+    thread = rental.program.thread if rental.program is not None else None
+    if thread is None or not (event.effects.answers_app or event.effects.thread(event)):
+        return []
+    to, body = to_channel(thread.channel), {"thread_ts": thread.ts}
+    return [queued(MessageKind.PROGRAM, to, real_now, rental_id=rental.id, body=body)]
 
 
 def _has_reply(event: Event, rental: Rental) -> bool:

@@ -29,6 +29,8 @@ log = structlog.get_logger()
 
 DELIVERY = "delivery"
 """The name of the job that sends messages."""
+WEBHOOKS = "webhooks"
+"""The name of the job that sends events to webhooks."""
 
 
 @dataclass(frozen=True)

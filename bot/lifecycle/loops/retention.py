@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 from bot.lifecycle.deps import Deps, StepDeps
+from bot.lifecycle.loops.webhook_outages import drop_events
 from bot.model.message import RESPONSE_URL_LIFE
 from bot.policy.use.probe_times import KEEP_SAMPLES
 from store.db import Tx
@@ -32,10 +33,12 @@ Slack allows about 100 look-ups a minute, and clicks need some of them.
 async def drop_old(deps: Deps) -> None:
     """Delete the rows that are older than the policy allows, oldest first.
 
+    Events for webhooks are first dropped, and deleted like messages once their rental has been over for a while.
     Raises StoreBusy.
     """
     kept, now, real = deps.rules.retention, deps.clock.now(), deps.clock.real()
     for drop in (
+        lambda tx: drop_events(tx, deps, AT_ONCE),
         lambda tx: tx.quotes.drop_reply_to(now - RESPONSE_URL_LIFE, AT_ONCE),
         lambda tx: tx.messages.drop_answers(real - RESPONSE_URL_LIFE, AT_ONCE),
         lambda tx: tx.quotes.drop_unused(now - kept.quotes, AT_ONCE),

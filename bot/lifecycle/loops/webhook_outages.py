@@ -32,7 +32,7 @@ async def note_failing(tx: Tx, deps: Deps, url: str, why: str) -> None:
     outage = await tx.account.get(WEBHOOK_OUTAGES, url) or WebhookOutage(since=now)
     if not outage.notified and now - outage.since >= NOTIFY_AFTER:
         outage = changed(outage, notified=True)
-        facts = WebhookFacts(host=_host(url), since=outage.since, until=outage.since + DROPPED_AFTER, why=why)
+        facts = WebhookFacts(host=_host(url), since=outage.since, until=outage.since + DROPPED_AFTER, detail=why)
         await send_of_account(tx, deps, EventKind.WEBHOOK_FAILS, facts)
     await tx.account.set(WEBHOOK_OUTAGES, outage, url)
 
@@ -48,15 +48,15 @@ async def note_works(tx: Tx, deps: Deps, url: str) -> None:
         await send_of_account(tx, deps, EventKind.WEBHOOK_WORKS, facts)
 
 
-async def drop_events(tx: Tx, deps: Deps) -> int:
-    """Drop the events that are too old or whose receiver the rules no longer name. Returns how many were dropped.
+async def drop_events(tx: Tx, deps: Deps, limit: int = 500) -> int:
+    """Drop at most `limit` events that are too old, or whose receiver the rules no longer name.
 
-    The outages of receivers that the rules no longer name are forgotten.
+    The outages of receivers that the rules no longer name are forgotten. Returns the number of dropped events.
     """
     urls = {webhook.url for webhook in deps.rules.webhooks}
     for url in (await tx.account.all(WEBHOOK_OUTAGES)).keys() - urls:
         await tx.account.set(WEBHOOK_OUTAGES, None, url)
-    return await tx.messages.drop_webhooks(deps.clock.real() - DROPPED_AFTER, urls)
+    return await tx.messages.drop_webhooks(deps.clock.real() - DROPPED_AFTER, urls, limit)
 
 
 def _host(url: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from decimal import Decimal
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import ip_address
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -18,6 +18,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from bot.model.budget import UNASSIGNED
 from bot.model.gpu import is_name
 from bot.model.text import one_line
+from bot.policy.team.addresses import IpAddress, may_be_reached
 
 LONGEST_SPAN = timedelta(days=366)
 """The longest duration in a policy. It is short enough to be added to any date."""
@@ -183,11 +184,8 @@ def _project_name(value: str) -> str:
 
 # --- webhooks
 
-IpAddress = IPv4Address | IPv6Address
 _LONGEST_URL = 500
 _URL = re.compile(r"https://[!-~]+")
-_NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052, section 2.1
-_SHARED = IPv4Network("100.64.0.0/10")  # for the networks of internet providers: RFC 6598
 
 
 def _webhook_url(value: Any) -> Any:
@@ -228,29 +226,6 @@ def literal_address(host: str) -> IpAddress | None:
         return None
 
 
-def may_be_reached(address: IpAddress, *, private: bool) -> bool:
-    """Return whether events may be sent to an IP address.
-
-    The bot's own machine and private networks may be reached only if `private` is set. Link-local, multicast and
-    reserved addresses may never be reached. One link-local address is 169.254.169.254, where the machines of many
-    clouds get their credentials.
-    """
-    if isinstance(address, IPv6Address):
-        inside = address.ipv4_mapped or address.sixtofour
-        if address in _NAT64:
-            inside = IPv4Address(address.packed[-4:])
-        if inside is not None:
-            return may_be_reached(inside, private=private)
-        if address.teredo is not None:
-            return False
-    if address.is_loopback:
-        return private
-    if address.is_link_local or address.is_multicast or address.is_unspecified or address.is_reserved:
-        return False
-    inner = address in _SHARED if isinstance(address, IPv4Address) else address.is_site_local
-    return private or not (inner or address.is_private)
-
-
 def shown(value: str) -> str:
     """Return a value as text for an error message."""
     return repr(one_line(value, 40))
@@ -274,6 +249,8 @@ GroupId = Annotated[str, Field(pattern=GROUP_ID)]
 ChannelId = Annotated[str, Field(pattern=CHANNEL_ID)]
 USER_OR_GROUP_ID = r"^[UWS][A-Z0-9]+$"
 UserOrGroupId = Annotated[str, Field(pattern=USER_OR_GROUP_ID)]
+APP_ID = r"^A[A-Z0-9]+$"
+AppId = Annotated[str, Field(pattern=APP_ID)]
 PROJECT_NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,29}$"
 GpuName = Annotated[str, BeforeValidator(_gpu_name)]
 """A GPU family or model, as people type it. It might be unknown to the market (`spending.unknown_models`)."""

@@ -10,11 +10,23 @@ const SECRET = /\bgpb_[0-9A-Za-z]{40,60}\b/;
 
 const utc = (moment) => moment && `${moment.slice(0, 19).replace("T", " ")} UTC`;
 
+/** Return the answer to a request, or an object whose `wrong` says why there is none. */
+async function ask(method, path, headers = {}, body = undefined) {
+  try {
+    const response = await fetch(path, { method, headers, body: body && JSON.stringify(body) });
+    const text = await response.text();
+    const answer = text ? JSON.parse(text) : {};
+    return response.ok ? answer : { wrong: answer.detail || answer.title || answer.error || `Status ${response.status}.` };
+  } catch {
+    return { wrong: "The sandbox does not answer. Start it again: make sandbox" };
+  }
+}
+
 export class Program {
   /** `where` returns the person and the place of the page. */
   constructor(where) {
     this.where = where;
-    this.kept = { secret: "", words: "H100 EU for 1h max $4 total", key: "", ...JSON.parse(sessionStorage.getItem(KEPT) || "{}") };
+    this.kept = { secret: "", words: "H100 EU for 1h max $4 total", key: "", login: "", ...JSON.parse(sessionStorage.getItem(KEPT) || "{}") };
     this.secret = this.field("Secret of a token", "secret", { type: "password", autocomplete: "off", spellcheck: "false" });
     this.words = this.field("Request", "words", { type: "text" });
     this.key = this.field("Key", "key", { type: "text", spellcheck: "false" });
@@ -29,13 +41,13 @@ export class Program {
       "div",
       {},
       el("p", { class: "hint" }, "Rents as a script would, with a token and without a click."),
-      el("div", { class: "actions" }, button("Make a token", () => this.makeToken()), this.secret.label),
+      el("div", { class: "actions" }, button("Make a token", () => this.makeToken()), button("Log in by code", () => this.logIn()), this.secret.label),
       el("div", { class: "actions" }, this.words.label, this.key.label, Object.values(this.buttons)),
       this.said,
       this.facts,
     );
     this.show(null);
-    setInterval(() => this.look(), EVERY);
+    setInterval(() => Promise.all([this.look(), this.lookAtLogin()]), EVERY);
   }
 
   field(label, name, attributes) {
@@ -65,29 +77,52 @@ export class Program {
   read(modal) {
     const found = modal && JSON.stringify(modal.blocks).match(SECRET);
     if (!found || found[0] === this.kept.secret) return;
-    this.secret.node.value = found[0];
-    this.keep({ secret: found[0] });
+    this.useToken(found[0], "The secret is in the field. Nobody else can see it.");
+  }
+
+  /** Use a token from now on, and say so. */
+  useToken(secret, said) {
+    this.secret.node.value = secret;
+    this.keep({ secret, login: "" });
     this.use("");
     this.show(null);
-    this.said.textContent = "The secret is in the field. Nobody else can see it.";
+    this.said.textContent = said;
+  }
+
+  /** Ask for a token, as `gpubot agent login` does. A person then types the code in Slack. */
+  async logIn() {
+    const found = await ask("POST", "/program/logins");
+    if (found.wrong) {
+      this.said.textContent = found.wrong;
+      return;
+    }
+    this.keep({ login: found.id });
+    this.lookAtLogin();
+  }
+
+  /** Look at the login again, until the token was made or the code has expired. */
+  async lookAtLogin() {
+    const { login } = this.kept;
+    if (!login || this.lookingAtLogin) return;
+    this.lookingAtLogin = true;
+    const found = await ask("GET", `/program/logins/${login}`);
+    this.lookingAtLogin = false;
+    if (login !== this.kept.login) return;
+    if (found.state === "waiting") {
+      this.said.textContent = `In Slack, type: /gpu token ${found.code}`; // also after a reload
+    } else if (found.secret) {
+      this.useToken(found.secret, `Logged in as ${found.token}. The secret is in the field, and was never in Slack.`);
+    } else if (found.wrong || found.state === "expired") {
+      this.keep({ login: "" });
+      this.said.textContent = found.wrong || "Nobody made a token with this code in time.";
+    }
   }
 
   // Calls of the API
 
   async call(method, path, headers = {}, body = undefined) {
     if (!this.kept.secret) return { wrong: "A program needs a token. Make one, or paste its secret." };
-    try {
-      const response = await fetch(`/program/v1/${path}`, {
-        method,
-        headers: { Authorization: `Bearer ${this.kept.secret}`, ...headers },
-        body: body && JSON.stringify(body),
-      });
-      const text = await response.text();
-      const answer = text ? JSON.parse(text) : {};
-      return response.ok ? answer : { wrong: answer.detail || answer.title || answer.error || `Status ${response.status}.` };
-    } catch {
-      return { wrong: "The sandbox does not answer. Start it again: make sandbox" };
-    }
+    return ask(method, `/program/v1/${path}`, { Authorization: `Bearer ${this.kept.secret}`, ...headers }, body);
   }
 
   async rent() {
