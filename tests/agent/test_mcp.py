@@ -177,13 +177,13 @@ async def test_a_token_that_is_not_valid_has_no_tools(api: Api, era: str) -> Non
 
 async def test_stdout_has_only_the_protocol_and_no_stream_the_token(api: Api) -> None:
     """The client sends something that isn't JSON, calls a tool that fails, and closes stdin."""
-    asked = [
+    asked: list[dict[str, Any]] = [
         {"id": 1, "method": "initialize", "params": {"protocolVersion": "2024-11-05", "capabilities": {}}},
         {"method": "notifications/initialized"},
         {"id": 2, "method": "tools/call", "params": {"name": "gpu_status", "arguments": {"id": api.secret}}},
         {"id": 3, "method": "tools/call", "params": {"name": 7}},
     ]
-    asked[0]["params"]["clientInfo"] = {"name": "test", "version": "1"}  # type: ignore[index]
+    asked[0]["params"]["clientInfo"] = {"name": "test", "version": "1"}
     lines = [json.dumps({"jsonrpc": "2.0", **each}).encode() for each in asked]
     process = await start_mcp(settings(api))
     assert process.stdin is not None
