@@ -281,6 +281,7 @@ def _rate(rate: Decimal) -> str:
 
 # --- logging in
 
+REPLACED = "The file had another token before. If nothing else uses that one, stop it in Slack: /gpu token list"
 _LOST = "Stop it in Slack (/gpu token list), and run gpubot agent login again."
 
 
@@ -321,8 +322,8 @@ def overriding(variables: Sequence[str]) -> str:
 
 
 def code_expired(code: str) -> str:
-    """Return the line about a code with which nobody made a token in time."""
-    return f"Nobody made a token with the code {code} in time. For a new code, run gpubot agent login again."
+    """Return the line about a login that has expired."""
+    return f"The code {code} has expired, and led to no token. For a new code, run gpubot agent login again."
 
 
 def login_stopped() -> str:

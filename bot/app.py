@@ -128,7 +128,7 @@ class Bot:
 class Webhooks:
     """The job that sends events to webhooks.
 
-    Until there are any, it imports nothing, because the code that sends them would cost time and memory.
+    Until the policy names some, it imports nothing, because the code that sends them would cost time and memory.
     """
 
     def __init__(
@@ -156,36 +156,29 @@ class Webhooks:
             return False
         self._secret = secret
         if self._sender is not None:
-            self._sender.look(at_all=True)
+            self._sender.end_pauses()
         return True
 
     def rules_changed(self) -> None:
         """Note that the policy may name other webhooks now."""
         self._changed.set()
         if self._sender is not None:
-            self._sender.look()
+            self._sender.wake()
 
     async def run(self) -> None:
         """Run until cancelled."""
         while self._sender is None:
             self._changed.clear()
-            if await self._any():
+            if with_newest_rules(self._deps).rules.webhooks:
                 self._sender = self._new_sender()
             else:
                 await self._changed.wait()
         await self._sender.run()
 
     async def drain(self) -> None:
-        """Wait until no call is running, and all results are stored."""
+        """Wait a moment until no call is running, and then abandon the calls."""
         if self._sender is not None:
             await self._sender.drain()
-
-    async def _any(self) -> bool:
-        """Return whether the policy names webhooks, or has named some for which events are still waiting."""
-        if with_newest_rules(self._deps).rules.webhooks:
-            return True
-        async with self._deps.store.read() as tx:
-            return await tx.messages.webhooks_wait()
 
     def _new_sender(self) -> WebhookSender:
         from bot.api.webhooks import WebhookSender  # noqa: PLC0415 - see the class

@@ -291,7 +291,6 @@ _NEXT_WEBHOOK = (
 _NEXT_WEBHOOK_DUE = select(func.min(_c.webhook_due_at)).where(
     _c.to.in_(bindparam("receivers", expanding=True)), _UNSENT_EVENT, _FIRST_OF_RENTAL
 )
-_WEBHOOKS_WAIT = select(exists().where(_UNSENT_EVENT))
 _CLOSE_WEBHOOK = {"webhook_due_at": None, "closed": True}
 _SENT_TO_WEBHOOK = (
     update(messages).where(_c.id == bindparam("key")).values(**_CLOSE_WEBHOOK, shown_version=_c.target_version)
@@ -604,10 +603,6 @@ class Messages(Rows):
         """Return the earliest wall-clock time at which an event is due for one of these receivers."""
         receivers = [to_webhook(url) for url in urls]
         return cast(datetime | None, await self._conn.scalar(_NEXT_WEBHOOK_DUE, {"receivers": receivers}))
-
-    async def webhooks_wait(self) -> bool:
-        """Return whether any event still has to be sent to a webhook, also to one that the policy doesn't name."""
-        return bool(await self._conn.scalar(_WEBHOOKS_WAIT))
 
     async def webhook_accepted(self, message_id: int) -> None:
         """Store that a receiver has accepted an event, so that it isn't sent again."""

@@ -17,6 +17,7 @@ from bot.model.api import LONGEST_KEY, ApiModel
 PATH = "/v1/openapi.json"
 _REQUESTS: tuple[type[ApiModel], ...] = (api.RentalRequest, api.ExtendRequest, api.LoginRequest)
 _ANSWERS: tuple[type[ApiModel], ...] = (api.Rental, api.Rentals, api.Quote, api.Token, api.Login, api.Problem)
+_EVENTS: tuple[type[ApiModel], ...] = (api.RentalEvent,)
 _REF = "#/components/schemas/{model}"
 Json = dict[str, Any]
 
@@ -28,7 +29,7 @@ def document() -> bytes:
 
 def _document() -> Json:
     models: list[Any] = [(model, "validation") for model in _REQUESTS]
-    models += [(model, "serialization") for model in _ANSWERS]
+    models += [(model, "serialization") for model in _ANSWERS + _EVENTS]
     _, schemas = models_json_schema(models, ref_template=_REF)
     return {
         "openapi": "3.1.0",
@@ -40,6 +41,7 @@ def _document() -> Json:
         },
         "security": [{"token": []}],
         "paths": _paths(),
+        "webhooks": {"rental": {"post": _event()}},
         "components": {
             "schemas": schemas["$defs"],
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
@@ -156,6 +158,29 @@ def _paths() -> Json:
                 "responses": {"200": {"description": "OK", "content": {"application/json": {"schema": {}}}}},
             }
         },
+    }
+
+
+def _event() -> Json:
+    """Return the request that receivers of webhooks get."""
+    headers = {
+        "webhook-id": "The ID of the event.",
+        "webhook-timestamp": "The time of the request, in seconds since 1970.",
+        "webhook-signature": "The signature of both and of the body, as Standard Webhooks defines it.",
+    }
+    return {
+        "operationId": "rental_event",
+        "summary": "An event of a rental, sent to the receivers that the policy names",
+        "security": [],
+        "parameters": [
+            {"name": name, "in": "header", "required": True, "description": text, "schema": {"type": "string"}}
+            for name, text in headers.items()
+        ],
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": _ref(api.RentalEvent)}},
+        },
+        "responses": {"2XX": {"description": "Accepted. After any other answer, the event is sent again."}},
     }
 
 

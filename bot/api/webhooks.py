@@ -2,6 +2,7 @@
 
 The outbox has a row for each event and receiver. An event is sent at least once: if the process crashes after a
 receiver has accepted the event and before this is stored, the event is sent again, with the same ID and number.
+`webhook_outages.drop_events` drops events that nobody accepted within a day.
 
 Each request is signed as Standard Webhooks 1.0.0 defines it (github.com/standard-webhooks/standard-webhooks,
 spec/standard-webhooks.md), so that receivers can use the libraries for that format.
@@ -27,9 +28,9 @@ from bot.errors import ClaimLost, GpubotError
 from bot.lifecycle.actions.program_queries import rental_for_webhook
 from bot.lifecycle.deps import Deps, with_newest_rules
 from bot.lifecycle.loops.running import PAUSE_AFTER_OUTAGE, ignore, keep_running
-from bot.lifecycle.loops.webhook_outages import drop_events, note_failing, note_works
+from bot.lifecycle.loops.webhook_outages import note_failing, note_works
 from bot.model import api
-from bot.model.webhook import DROPPED_AFTER, QueuedEvent
+from bot.model.webhook import QueuedEvent
 from bot.net.webhook_session import Outcome, WebhookSession
 from bot.policy.team.rules import Webhook
 from handlers.delivery.pending_saves import check_claim
@@ -43,6 +44,11 @@ FIRST_RETRY, LONGEST_RETRY = timedelta(seconds=10), timedelta(minutes=15)
 """The wall-clock time after the first failure until an event is sent again, and the longest such time.
 
 Each further failure doubles the time.
+"""
+DRAIN = 2.0
+"""The time in seconds (wall clock) that running calls have to finish when the process stops.
+
+It is shorter than a call can take, because people in Slack wait until the next process has started.
 """
 GATHER = 0.05
 """The pause between two turns of the loop, in wall-clock seconds."""
@@ -115,12 +121,12 @@ class WebhookSender:
         self._look_again = look_again
         self._on_result = on_result
         self._wake = asyncio.Event()
-        self._receivers: tuple[Webhook, ...] | None = None
-        """The receivers in the rules of the last turn. None before the first turn."""
         self._sending: dict[str, asyncio.Task[None]] = {}
         """By the receiver's URL, the calls that are being made, or whose results haven't been stored yet."""
         self._pauses: dict[str, datetime] = {}
-        """By the URL of a receiver that couldn't be reached, the wall-clock time of its next call."""
+        """By the URL of a receiver that is unavailable, the wall-clock time of its next call."""
+        self._failures: dict[str, int] = {}
+        """By the URL of a receiver that is unavailable, the number of consecutive calls that failed."""
         self._calls = 0
         self._last_calls: dict[str, int] = {}
         """By the receiver's URL, the value of `_calls` at its last call. The receiver with the lowest is next."""
@@ -131,23 +137,38 @@ class WebhookSender:
         """The number of calls that are being made, or whose results haven't been stored yet."""
         return len(self._sending)
 
-    def look(self, *, at_all: bool = False) -> None:
-        """Look for work again now. If `at_all`, also call the receivers that are paused."""
-        if at_all:
-            self._pauses.clear()
+    def wake(self) -> None:
+        """Look for work again now, because the rules have changed."""
+        self._wake.set()
+
+    def end_pauses(self) -> None:
+        """Call all receivers again now, because the secret has changed."""
+        self._pauses.clear()
         self._wake.set()
 
     async def run(self) -> None:
         """Run until cancelled.
 
-        A cancellation doesn't interrupt running calls. `drain` waits until they are finished.
+        A cancellation doesn't interrupt running calls. `drain` ends them.
         """
         await keep_running("webhooks", self._send_what_is_due, self._deps.clock)
 
-    async def drain(self) -> None:
+    async def finish(self) -> None:
         """Wait until no call is running, and all results are stored."""
         while self._sending:
             await asyncio.wait(self._sending.values())
+
+    async def drain(self, seconds: float = DRAIN) -> None:
+        """Wait until no call is running, for at most this time (wall clock). Then abandon the calls.
+
+        Their events are sent again after the next start, even if the receivers have accepted them.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.finish()
+        for task in self._sending.values():
+            task.cancel()
+        await self.finish()
 
     async def _send_what_is_due(self) -> None:
         self._wake.clear()
@@ -171,11 +192,6 @@ class WebhookSender:
             StoreBusy: The store is unavailable.
         """
         deps, now = with_newest_rules(self._deps), self._deps.clock.real()
-        if deps.rules.webhooks != self._receivers:
-            async with deps.store.write(durable=False) as tx:
-                await check_claim(tx, deps)
-                await drop_events(tx, deps)
-            self._receivers = deps.rules.webhooks
         self._pauses = {url: until for url, until in self._pauses.items() if until > now}
         next_due = await self._start_due(deps, now)
         return min(filter(None, (next_due, *self._pauses.values())), default=None)
@@ -186,6 +202,8 @@ class WebhookSender:
         Receivers that are being called or paused are left out. None if no further call can start now.
         """
         free = {webhook.url: webhook for webhook in deps.rules.webhooks if self._is_free(webhook.url)}
+        if not free or len(self._sending) >= IN_FLIGHT:
+            return None
         async with deps.store.read() as tx:
             while free and len(self._sending) < IN_FLIGHT:
                 next_due = await tx.messages.next_webhook_due(free)
@@ -231,22 +249,24 @@ class WebhookSender:
         except Exception:
             log.exception("webhooks.failed", message=event.message_id)
             outcome = None
+        if outcome is None or not outcome.unavailable:
+            self._failures.pop(event.url, None)
         if outcome is not None and outcome.accepted:
             await self._save(partial(_note_accepted, deps=deps, event=event), opened)
             return
         why = OWN_ERROR if outcome is None else outcome.words
         log.warning("webhooks.not_accepted", message=event.message_id, host=webhook.host, why=why)
-        now = deps.clock.real()
-        next_try = now + (LONGEST_RETRY if outcome is _WITHOUT_SECRET else delay(event.tries + 1))
+        failures = event.tries + 1
         if outcome is not None and outcome.unavailable:
+            self._failures[event.url] = failures = max(failures, self._failures.get(event.url, 0) + 1)
+        next_try = deps.clock.real() + (LONGEST_RETRY if outcome is _WITHOUT_SECRET else delay(failures))
+        if event.url in self._failures:
             self._pauses[event.url] = next_try
 
         async def note_failure(tx: Tx) -> None:
             if outcome is not _WITHOUT_SECRET:  # The event is then sent as soon as there is a secret.
                 await tx.messages.webhook_failed(event.message_id, next_try)
             await note_failing(tx, deps, event.url, why)
-            if now > event.created_at + DROPPED_AFTER:
-                await drop_events(tx, deps)
 
         await self._save(note_failure, opened)
 

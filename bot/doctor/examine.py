@@ -64,7 +64,7 @@ async def examine(clock: Clock) -> list[Finding]:
     packages, key_file = _unusable("packages", check_dependencies), settings.probe_key_file
     probe_key = [] if key_file is None else _unusable("settings", partial(probe_key_in, key_file))
     local = [*packages, *_settings(wrong_settings), *probe_key, *policy, *host.proxies(context)]
-    local += host.api_socket(context)
+    local += host.api_socket(context) + host.webhooks(context)
     return [*local, *chain.from_iterable(found), *clock_findings]
 
 

@@ -33,7 +33,7 @@ from store.preflight import Condition, check_database, is_pooled
 MAX_CLOCK_GAP = timedelta(seconds=60)
 DATABASE, HTTP, CLOCK, SANDBOX_CLOCK = "database", "GPUBOT_HTTP", "clock", "GPUBOT_CLOCK_URL"
 SOCKET, SLACK_HTTP = "GPUBOT_SOCKET", "GPUBOT_SLACK_HTTP"
-API = "GPUBOT_API"
+API, WEBHOOK_SECRET = "GPUBOT_API", "GPUBOT_WEBHOOK_SECRET"
 FREE = {HTTP: 8601, SLACK_HTTP: 8611, API: 8602}
 """For each setting, the port that `gpubot doctor` suggests if the configured port is in use."""
 PROXY = "proxy"
@@ -137,6 +137,21 @@ def api_socket(context: CheckContext) -> list[Finding]:
         return [wrong(API, f"{path} can't be used: {error.strerror}. Name another path.")]
     return [
         ok(API, "only root, this user and its group can reach it.") if problem is None else wrong(API, problem)
+    ]
+
+
+def webhooks(context: CheckContext) -> list[Finding]:
+    """Check whether the webhooks of the policy can be signed. Empty if the policy names none."""
+    hooks = context.rules.webhooks
+    if not hooks or context.blocked_by(WEBHOOK_SECRET):
+        return []
+    if context.settings.webhook_secret is None:
+        advice = (
+            'Nothing is sent to the webhooks of the policy. Set it to: echo "whsec_$(openssl rand -base64 32)"'
+        )
+        return [wrong(WEBHOOK_SECRET, f"it is not set. {advice}")]
+    return [
+        ok(WEBHOOK_SECRET, f"it signs what is sent to {listed(list(dict.fromkeys(hook.host for hook in hooks)))}.")
     ]
 
 

@@ -185,8 +185,8 @@ class SealedSecret(ApiModel):
 class Login(ApiModel):
     """The login of a program."""
 
-    id: str
-    code: str
+    id: str = Field(repr=False)
+    code: str = Field(repr=False)
     """The code that a person types in Slack: `/gpu token CODE`."""
     state: LoginState
     next_step: str

@@ -20,7 +20,10 @@ class Login(Frozen):
     """A login of a program. The store deletes it soon after it has expired."""
 
     id: str = Field(repr=False)
-    """A long random ID that only the program knows. It never appears in Slack or in a log."""
+    """A long random ID, which only the program and the form in Slack know. It never appears in a message or a log.
+
+    Whoever knows it can read the encrypted secret, and nothing else.
+    """
     code: str = Field(repr=False)
     """The code that a person types in Slack, in capital letters."""
     public_key: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack
@@ -15,15 +16,19 @@ from typing import Any, cast
 import pytest
 from pydantic import SecretStr
 from structlog.testing import capture_logs
+from typing_extensions import override
 
+from bot.api import openapi
 from bot.api.webhooks import WebhookSender, delay, signed
 from bot.config.settings import webhook_key
 from bot.lifecycle.deps import Deps
+from bot.lifecycle.loops.jobs import WEBHOOKS
+from bot.lifecycle.loops.retention import drop_old
 from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.state import State
 from bot.model.webhook import WebhookEvent
-from bot.net.webhook_session import WebhookSession
+from bot.net.webhook_session import Outcome, WebhookSession
 from bot.policy.team.rules import Webhook
 from store.db import Database
 from tests.api.world import RULES, api_of
@@ -51,12 +56,15 @@ class Hooks:
         """The time at which the sender looks for work again."""
         self.sender = self.new_sender()
 
-    def new_sender(self, deps: Deps | None = None) -> WebhookSender:
+    def new_sender(
+        self, deps: Deps | None = None, *, session: WebhookSession | None = None, may_send: bool = True
+    ) -> WebhookSender:
         """Return a sender as after a restart of the process."""
         self.sender = WebhookSender(
             deps or self.world.deps,
-            self.session,
+            session or self.session,
             secret=lambda: self.secret,
+            may_send=lambda: may_send,
             on_result=self.results.append,
         )
         return self.sender
@@ -72,7 +80,7 @@ class Hooks:
             self.due = await self.sender.turn()
             if not self.sender.in_flight:
                 return
-            await self.sender.drain()
+            await self.sender.finish()
 
     async def pass_time(self, span: timedelta) -> None:
         """Let time pass, and send events as they become due."""
@@ -82,6 +90,10 @@ class Hooks:
             self.world.jump(max(self.due - self.world.now, timedelta(0)))
             await self.send()
         self.world.jump(until - self.world.now)
+
+    async def drop_old(self) -> None:
+        """Run the job that drops old events, which the bot does every ten minutes."""
+        await drop_old(self.world.deps)
 
     async def alerts(self) -> list[EventKind]:
         """Return the alerts about receivers, oldest first."""
@@ -176,6 +188,24 @@ async def test_a_receiver_gets_all_events_in_order_and_the_rental_without_its_ad
         assert rental.host.encode() not in b"".join(call.body for call in ana.calls)
 
 
+async def test_the_openapi_document_describes_the_request(hooks: Hooks, ana: Receiver) -> None:
+    document = json.loads(openapi.document())
+    described = document["webhooks"]["rental"]["post"]
+    assert described["requestBody"]["content"] == {
+        "application/json": {"schema": {"$ref": "#/components/schemas/RentalEvent"}}
+    }
+    await hooks.world.get()
+    await hooks.send()
+    call = ana.calls[0]
+    assert {each["name"] for each in described["parameters"]} == {
+        name.lower() for name in call.headers if name.lower().startswith("webhook-")
+    }
+    schemas = document["components"]["schemas"]
+    assert set(call.payload) == set(schemas["RentalEvent"]["properties"])
+    assert set(call.payload["rental"]) == set(schemas["Rental"]["properties"])
+    assert call.payload["name"] in schemas["WebhookEvent"]["enum"]
+
+
 async def test_a_persons_rental_shows_neither_money_nor_a_key(hooks: Hooks, ana: Receiver) -> None:
     rental = await hooks.world.ready(note="for the demo")
     await hooks.world.until(await hooks.world.destroy(rental), State.DESTROYED)
@@ -213,7 +243,8 @@ async def test_events_that_are_not_accepted_for_a_day_are_dropped_with_one_alert
     """The other receiver has got everything, and later events arrive."""
     ana.status = 500
     rental = await hooks.world.get()
-    await hooks.pass_time(DAY + 15 * MINUTE)
+    await hooks.pass_time(DAY + MINUTE)
+    await hooks.drop_old()
     tries, ana.status = len(ana.calls), 200
     assert 90 < tries < 120
     assert {call.headers["webhook-id"] for call in ana.calls} == {ana.calls[0].headers["webhook-id"]}
@@ -292,8 +323,25 @@ async def test_a_commit_wakes_the_loop(hooks: Hooks, ana: Receiver) -> None:
     await ana.called.wait()
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
-    await hooks.sender.drain()
+    await hooks.sender.finish()
     assert ana.payloads[0]["name"] == "rental.requested"
+
+
+async def test_a_call_that_takes_too_long_when_the_bot_stops_is_made_again_later(
+    hooks: Hooks, ana: Receiver
+) -> None:
+    ana.open.clear()
+    await hooks.world.get()
+    await hooks.sender.turn()
+    await ana.called.wait()
+    await hooks.sender.drain(0)
+    assert hooks.sender.in_flight == 0
+    assert await hooks.waiting(ana)
+    ana.open.set()
+    hooks.new_sender()
+    await hooks.send()
+    assert ana.payloads[0]["id"] == ana.payloads[1]["id"]
+    assert not await hooks.waiting(ana)
 
 
 async def test_a_result_that_can_not_be_stored_is_stored_later_without_another_call(
@@ -319,15 +367,51 @@ async def test_a_result_that_can_not_be_stored_is_stored_later_without_another_c
     assert not await hooks.waiting(ana)
 
 
+async def test_a_result_is_not_stored_once_another_process_sends_webhooks(hooks: Hooks, ana: Receiver) -> None:
+    """That process sends the event again."""
+    deps = replace(hooks.world.deps, claimed=WEBHOOKS)
+    async with deps.store.write() as tx:
+        await tx.jobs.begin(WEBHOOKS, deps.clock.now())
+    await hooks.world.get()
+    hooks.new_sender(deps)
+    await hooks.sender.turn()
+    await hooks.sender.finish()
+    assert len(ana.calls) == 1
+    assert await hooks.waiting(ana)
+    hooks.new_sender(deps, may_send=False)
+    await hooks.sender.turn()
+    await hooks.sender.finish()
+    assert len(ana.calls) == 1
+    assert await hooks.waiting(ana)
+
+
+async def test_an_event_that_a_bug_keeps_back_delays_no_other_rental(hooks: Hooks, ana: Receiver) -> None:
+    first = await hooks.world.get()
+
+    class Broken(WebhookSession):
+        @override
+        async def post(self, url: str, headers: Mapping[str, str], body: bytes, *, private: bool) -> Outcome:
+            if first.id.encode() in body:
+                raise OverflowError
+            return await hooks.session.post(url, headers, body, private=private)
+
+    sender = hooks.new_sender(session=Broken())
+    second = await hooks.world.get(lease=HOUR)
+    await hooks.send()
+    assert {payload["rental"]["id"] for payload in ana.payloads} == {second.id}
+    assert sender.in_flight == 0
+    assert await hooks.waiting(ana)
+
+
 async def test_without_a_secret_nothing_is_sent_and_the_admins_learn_why(hooks: Hooks, ana: Receiver) -> None:
     hooks.secret = None
     await hooks.world.get()
     await hooks.pass_time(15 * MINUTE)
     assert ana.calls == []
     facts = (await hooks.world.account_event(EventKind.WEBHOOK_FAILS)).facts
-    assert (facts.host, facts.why) == (HOST, "GPUBOT_WEBHOOK_SECRET isn't set")
+    assert (facts.host, facts.detail) == (HOST, "GPUBOT_WEBHOOK_SECRET isn't set")
     hooks.secret = SecretStr(SECRET)
-    hooks.sender.look(at_all=True)
+    hooks.sender.end_pauses()
     await hooks.send()
     assert ana.payloads[0]["name"] == "rental.requested"
 
@@ -340,7 +424,10 @@ async def test_events_for_a_receiver_that_the_policy_no_longer_names_are_dropped
     await hooks.send()
     assert await hooks.waiting(ana)
     hooks.name()
-    await hooks.pass_time(DAY)
+    await hooks.pass_time(HOUR)
+    await hooks.drop_old()
+    hooks.name(hook(ana))
+    await hooks.pass_time(HOUR)
     assert len(ana.calls) == 1
     assert not await hooks.waiting(ana)
     assert await hooks.alerts() == []
@@ -352,7 +439,7 @@ async def test_a_public_receiver_whose_name_leads_to_loopback_gets_nothing(hooks
     await hooks.pass_time(HOUR / 2)
     assert ana.calls == []
     facts = (await hooks.world.account_event(EventKind.WEBHOOK_FAILS)).facts
-    assert facts.why == "its address is private, which needs `private: true`"
+    assert facts.detail == "its address is private, which needs `private: true`"
 
 
 async def test_neither_secret_nor_path_of_a_receiver_is_logged_or_stored(hooks: Hooks, ana: Receiver) -> None:

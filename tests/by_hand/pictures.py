@@ -15,6 +15,7 @@ from pathlib import Path
 import httpx
 from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect, sync_playwright
 
+from bot.sealed_secret import new_key, public_text
 from tests.page.conftest import ANA, BEN, CLEO, GPUS, TRAINING, Sandbox, composer, messages, run_sandbox, types
 from tests.programs import find
 
@@ -183,12 +184,27 @@ def take_program(story: Story) -> None:
     if secret is None:
         raise SystemExit("The form shows no secret.")
     page.get_by_role("dialog").get_by_role("button", name="Close").click()
+    take_login(story, page)
     headers = {"Authorization": f"Bearer {secret[0]}", "Idempotency-Key": "run-812"}
     body = {"words": "H100 EU for 1h max $4 total"}
     httpx.post(f"{story.sandbox.url}/program/v1/rentals", headers=headers, json=body).raise_for_status()
     newest(page, "nightly eval .* rents ")
     story.later(600)
     story.take(newest(page, "nightly eval .* until "), "program")
+
+
+def take_login(story: Story, page: Page) -> None:
+    """Take the picture of the form for a program that logs in."""
+    asked = {"public_key": public_text(new_key()), "program": "gpubot", "host": "build-7"}
+    login = httpx.post(f"{story.sandbox.url}/program/v1/logins", json=asked).raise_for_status().json()
+    story.later(40)
+    types(page, f"/gpu token {login['code']}")
+    dialog = page.get_by_role("dialog", name="New token")
+    dialog.get_by_label("Name").fill("nightly eval")
+    expect(dialog).to_contain_text("Continue only if you started it.")
+    story.take(page, "login")
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
 
 
 def take_messages(story: Story) -> None:

@@ -38,6 +38,25 @@ async def test_a_policy_with_mistakes_has_a_line_for_each(installation: Installa
     ]
 
 
+async def test_webhooks_without_a_secret_are_not_ok(installation: Installation) -> None:
+    """Lines show only the hosts of the receivers, because a path can contain a secret."""
+    hooks = ["https://hooks.example.com/T0/s3cret", "https://hooks.example.com/T1", "https://ci.example.com"]
+    installation.policy(f"webhooks: [{', '.join(f'{{url: {url!r}}}' for url in hooks)}]\n")
+    (line,) = await installation.not_ok()
+    assert line.startswith("not ok  GPUBOT_WEBHOOK_SECRET: it is not set. Nothing is sent to the webhooks")
+    installation.set(GPUBOT_WEBHOOK_SECRET="s" * 40)
+    lines = [finding.line() for finding in await installation.examine()]
+    signs = "it signs what is sent to hooks.example.com and ci.example.com."
+    assert f"ok      GPUBOT_WEBHOOK_SECRET: {signs}" in lines
+    assert not any("s3cret" in line for line in lines)
+    installation.set(GPUBOT_WEBHOOK_SECRET="s" * 9)
+    (line,) = await installation.not_ok()
+    assert line.startswith("not ok  settings: GPUBOT_WEBHOOK_SECRET")
+    installation.env.delenv("GPUBOT_WEBHOOK_SECRET")
+    installation.policy("webhooks: []\n")
+    assert not [f for f in await installation.examine() if f.what == "GPUBOT_WEBHOOK_SECRET"]
+
+
 async def test_a_missing_policy_file_is_not_ok(installation: Installation) -> None:
     installation.set(GPUBOT_POLICY="/nowhere/policy.yml")
     assert await installation.not_ok() == [

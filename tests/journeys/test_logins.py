@@ -159,7 +159,7 @@ async def test_wrong_late_used_and_foreign_codes_lead_to_no_token(stopped_world:
         status, printed = await laptop.ends(command)
     assert (status, printed) == (
         4,
-        f"Nobody made a token with the code {late} in time. For a new code, run gpubot agent login again.\n",
+        f"The code {late} has expired, and led to no token. For a new code, run gpubot agent login again.\n",
     )
     assert laptop.secret == program.secret, "a login that fails leaves the file as it was"
     for number in range(8):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 
 from bot.clock import SystemClock
 from tests.api.test_webhooks import SECRET, documented
@@ -49,3 +50,27 @@ async def test_an_event_whose_acceptance_was_not_stored_comes_again_with_the_sam
     log = world.log.read_text(encoding="utf-8")
     assert SECRET.removeprefix("whsec_") not in log
     assert hook.url not in log
+
+
+async def test_sighup_brings_a_webhook_and_its_secret_into_force(stopped_world: World) -> None:
+    """Until then, the bot hasn't imported the code that sends webhooks."""
+    world = stopped_world
+    certificate, policy = certificate_for(world.folder, ADDRESS), world.folder / "policy.yml"
+    policy.write_text("", encoding="utf-8")
+    await world.start(GPUBOT_POLICY=str(policy), SSL_CERT_FILE=str(certificate))
+    await world.sets_key()
+    async with receiver(certificate, ADDRESS) as hook, asyncio.timeout(4 * WAIT):
+        policy.write_text(f"webhooks: [{{url: '{hook.url}', events: [rental.ended], private: true}}]\n")
+        world.bot.process.send_signal(signal.SIGHUP)
+        await world.until_logged("policy.changed")
+        rental = await world.rents()
+        await world.until_card(rental, "Ready")
+        await world.destroys("Ana", rental)
+        await world.until_card(rental, "Ended")
+        await world.until_logged("webhooks.not_accepted")
+        assert hook.calls == []
+        (world.folder / ".env").write_text(f"GPUBOT_WEBHOOK_SECRET={SECRET}\n", encoding="utf-8")
+        world.bot.process.send_signal(signal.SIGHUP)
+        ended = await hook.until("rental.ended")
+    assert (ended["rental"]["id"], hook.names) == (rental, ["rental.ended"])
+    await check_consistency(world, bought=["hyperstack"])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +18,7 @@ from bot.lifecycle.loops.retention import drop_old
 from bot.lifecycle.loops.webhook_outages import note_failing, note_works
 from bot.model.account_facts import WEBHOOK_OUTAGES
 from bot.model.base import changed
-from bot.model.event import EventKind
+from bot.model.event import EFFECTS, EventKind
 from bot.model.machine_use import UsageStatus
 from bot.model.message import MessageKind, webhook_url
 from bot.model.records import Change
@@ -110,6 +112,14 @@ def test_only_an_idle_machine_is_reported_as_idle() -> None:
         assert named(READY, READY, E.USE_CHANGED, status=status) == idle
 
 
+def test_the_page_about_the_api_lists_every_name_that_an_event_can_have() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| `(rental\.\w+)` \| ", page, re.MULTILINE)
+    assert listed == [name.value for name in W]
+    given = {effects.webhook for effects in EFFECTS.values()} | {W.ENDING, W.END_CHANGED}
+    assert given == {None, *W}
+
+
 # --- receivers that don't accept events
 
 
@@ -161,7 +171,7 @@ async def test_admins_learn_once_of_a_receiver_that_fails_and_once_that_it_works
     async with database.read() as tx:
         event = await tx.events.get(1)
     assert event is not None
-    facts = {"host": "other.example.com", "since": START, "until": START + DROPPED_AFTER, "why": "status 503"}
+    facts = {"host": "other.example.com", "since": START, "until": START + DROPPED_AFTER, "detail": "status 503"}
     assert dict(event.facts) == facts
     await work(other)
     await work(deps)

@@ -19,6 +19,7 @@ from pydantic import BaseModel
 from bot.errors import Mistake, WrongPolicy
 from bot.model.base import changed
 from bot.model.records import PolicyFile
+from bot.model.webhook import WebhookEvent
 from bot.policy.team.policy_file import PolicySource
 from bot.policy.team.rules import AutoApprove, ProbeKind, ReadyAnnouncement, Rules, WhenFailed, WhenOver
 
@@ -53,6 +54,7 @@ digest: mon 09:00
 retention: {messages: 30d, quotes: 36h, people: 8d}
 waiting: {per_person: 5, longest: 3d, every: 90s}
 tokens: {longest: 14d}
+agents: {A0NIGHTLY: {owner: U0ANA, token: nightly eval}}
 webhooks: [{url: "https://hooks.example.com/T0/s3cret", events: [rental.ended], private: true}]
 """
 
@@ -89,6 +91,7 @@ def test_every_key_of_the_file_is_read(tmp_path: Path) -> None:
     named = {name: names(value) for name, value in written.items()}
     elsewhere = {"home_channel", "setup"}  # See GPUBOT_CHANNEL and test_setups.py.
     named["projects"] = None  # Each key is the name of a project.
+    named["agents"] = None  # Each key is the ID of an app.
     assert named == {name: parts for name, parts in keys(Rules).items() if name not in elsewhere}
     assert rules.timezone == "Europe/Berlin"
     assert rules.admins == ("U0ADMIN", "U0CLEO")
@@ -118,6 +121,7 @@ def test_every_key_of_the_file_is_read(tmp_path: Path) -> None:
     waiting = rules.waiting
     assert (waiting.per_person, waiting.longest, waiting.every) == (5, 72 * HOUR, 1.5 * MINUTE)
     assert rules.tokens.longest == 14 * 24 * HOUR
+    assert rules.agents["A0NIGHTLY"].model_dump() == {"owner": "U0ANA", "token": "nightly eval"}
     assert (rules.procure.attempts, rules.procure.dearer) == (3, Decimal("0.075"))
     assert rules.procure.provision_timeout == 20 * MINUTE
     assert (rules.lease.default, rules.lease.max, rules.lease.grace) == (2 * HOUR, 48 * HOUR, 5 * MINUTE)
@@ -260,6 +264,10 @@ def test_defaults_apply_without_a_file_or_with_an_empty_one(tmp_path: Path, text
         ("check_in: {after: 9999999d}", "check_in.after"),
         ("approval: {expires: 367d}", "approval.expires"),
         ("procure: {provision_timeout: 367d}", "procure.provision_timeout"),
+        ("webhooks: https://a.example.com", "webhooks"),
+        ("webhooks: [https://a.example.com]", "webhooks.0"),
+        ("webhooks: [{events: [rental.ready]}]", "webhooks.0.url"),
+        ("webhooks: [{url: 'https://a.example.com', events: rental.ready}]", "webhooks.0.events"),
         ("procure: {dearer: 101%}", "procure.dearer"),
         ("procure: {dearer: 15}", "procure.dearer"),
         (f"procure: {{dearer: {'9' * 5000}%}}", "procure.dearer"),
@@ -293,6 +301,18 @@ def test_an_invalid_value_gives_one_line_that_names_its_key(tmp_path: Path, text
         ("announce: {ready: shout}", "announce.ready: write 'thread_broadcast' or 'thread'."),
         ("self_approval: maybe", "self_approval: write true or false."),
         (
+            "agents: {B0: {owner: U0ANA, token: nightly eval}}",
+            "agents.B0: 'B0' isn't the ID of a Slack app; write it such as A0123ABCD.",
+        ),
+        (
+            "agents: {A0: {owner: U0ANA}}",
+            "agents.A0.token: it is missing; docs/policy.md shows how to write it.",
+        ),
+        (
+            "agents: {A0: {owner: U0ANA, token: ''}}",
+            "agents.A0.token: write the name of one of the owner's tokens, such as nightly eval.",
+        ),
+        (
             "approval: {always: {models: [nvidia]}}",
             "approval.always.models.0: write a GPU as people type it in a request, such as H200.",
         ),
@@ -300,6 +320,75 @@ def test_an_invalid_value_gives_one_line_that_names_its_key(tmp_path: Path, text
 )
 def test_the_line_for_an_invalid_value_shows_the_correct_form(tmp_path: Path, text: str, words: str) -> None:
     assert wrong(tmp_path, text) == [f"GPUBOT_POLICY: line 1, {words}"]
+
+
+WRITE_URL = "write an https URL, such as https://hooks.example.com/gpubot"
+WRITE_HOST = "write an https URL with a valid host and port"
+PRIVATE = "is a private address; add `private: true` if you mean it"
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("http://a.example.com", f"0.url: {WRITE_URL}"),
+        ("HTTPS ://a.example.com/s3cret", f"0.url: {WRITE_URL}"),
+        ("https://ä.example.com", f"0.url: {WRITE_URL}"),
+        ("https://a.example.com/" + "s" * 500, f"0.url: {WRITE_URL}"),
+        ("https://", f"0.url: {WRITE_URL}"),
+        ("https:///s3cret", f"0.url: {WRITE_HOST}"),
+        ("https://a.example.com:0", f"0.url: {WRITE_HOST}"),
+        ("https://a.example.com:https", f"0.url: {WRITE_HOST}"),
+        ("https://a.example.com\\\\@b.example.com", f"0.url: {WRITE_HOST}"),
+        ("https://[::1", f"0.url: {WRITE_HOST}"),
+        ("https://127.1", f"0.url: {WRITE_HOST}"),
+        ("https://2130706433/", f"0.url: {WRITE_HOST}"),
+        ("https://0x7f000001", f"0.url: {WRITE_HOST}"),
+        ("https://a..example.com", f"0.url: {WRITE_HOST}"),
+        ("https://a%2eexample.com", f"0.url: {WRITE_HOST}"),
+        ("https://ana:s3cret@a.example.com", "0.url: the URL must not contain a user or a password"),
+        ("https://a.example.com/#s3cret", "0.url: the URL must not contain a #"),
+        ("https://169.254.169.254/latest", "0.url: events are never sent to 169.254.169.254"),
+        ("https://[fe80::1]/", "0.url: events are never sent to fe80::1"),
+        ("https://0.0.0.0:8443", "0.url: events are never sent to 0.0.0.0"),
+        ("https://10.0.4.7/s3cret", f"0: 10.0.4.7 {PRIVATE}"),
+        ("https://[::1]:8443", f"0: ::1 {PRIVATE}"),
+        ("https://[::ffff:192.168.1.1]", f"0: ::ffff:c0a8:101 {PRIVATE}"),
+    ],
+)
+def test_a_webhook_that_is_never_called_is_refused_without_repeating_its_url(
+    tmp_path: Path, url: str, words: str
+) -> None:
+    (line,) = wrong(tmp_path, f'webhooks: [{{url: "{url}"}}]')
+    assert line == f"GPUBOT_POLICY: line 1, webhooks.{words}."
+    assert "s3cret" not in line
+
+
+def test_receivers_in_private_networks_and_on_this_machine_need_a_key_of_their_own(tmp_path: Path) -> None:
+    urls = ["https://10.0.4.7:8443/a?b=c", "https://[::1]/", "https://Hooks.Example.com", "https://1.1.1.1"]
+    text = ", ".join(f'{{url: "{url}", private: true}}' for url in urls)
+    webhooks = read(tmp_path, f"webhooks: [{text}]").webhooks
+    assert [webhook.url for webhook in webhooks] == urls
+    assert [webhook.host for webhook in webhooks] == ["10.0.4.7", "::1", "hooks.example.com", "1.1.1.1"]
+    assert all(webhook.events == tuple(WebhookEvent) for webhook in webhooks)
+
+
+def test_mistakes_in_the_list_of_webhooks_name_the_possible_values(tmp_path: Path) -> None:
+    a, b = ("https://a.example.com", "https://b.example.com")
+    (unknown,) = wrong(tmp_path, f"webhooks: [{{url: '{a}', events: [rental.ready, rental.redy]}}]")
+    names = [*map(repr, map(str, WebhookEvent))]
+    assert unknown == (
+        f"GPUBOT_POLICY: line 1, webhooks.0.events.1: write {', '.join(names[:-1])} or {names[-1]}."
+    )
+    (empty,) = wrong(tmp_path, f"webhooks: [{{url: '{a}', events: []}}]")
+    assert empty.endswith("webhooks.0.events: name at least one event, or leave the key out for all.")
+    (twice,) = wrong(
+        tmp_path, f"webhooks: [{{url: '{a}'}}, {{url: '{b}'}}, {{url: '{a}', events: [rental.idle]}}]"
+    )
+    assert twice.endswith("webhooks: two webhooks have the same URL; list all its events in one of them.")
+    (many,) = wrong(tmp_path, f"webhooks: [{', '.join(f'{{url: {a}/{n}}}' for n in range(11))}]")
+    assert many.endswith("webhooks: name at most 10 webhooks.")
+    (key,) = wrong(tmp_path, f"webhooks: [{{url: '{a}', event: [rental.ready]}}]")
+    assert key.endswith("webhooks.0.event: there is no such key. The most similar one is webhooks.0.events.")
 
 
 def test_invalid_yaml_is_refused_with_its_line_and_column(tmp_path: Path) -> None:

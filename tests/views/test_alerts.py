@@ -52,6 +52,19 @@ Carl resumed buying, so machines can be rented again.
 """)
 
 
+def test_alerts_about_a_receiver_of_webhooks_name_only_its_host() -> None:
+    since, until = clock(9, 12), clock(9, 12) + timedelta(days=1)
+    fails = notice(K.WEBHOOK_FAILS, host="hooks.example.com", since=since, until=until, detail="status 503")
+    works = notice(K.WEBHOOK_WORKS, host="hooks.example.com", since=since)
+    assert page(fails, works) == snapshot("""\
+
+hooks.example.com hasn't accepted events since 09:12 (status 503). I'll keep trying until tomorrow
+      at 09:12, then those events are dropped.
+
+hooks.example.com accepts events again. It hadn't since 09:12.
+""")
+
+
 def test_an_ended_pause_is_reported_together_with_its_end() -> None:
     def paused(actor: str, why: str | None = None) -> str:
         pause = Event(rental_id=None, kind=K.PAUSED, at=clock(9, 2), actor=actor, facts=SaidFacts(detail=why))

@@ -32,7 +32,7 @@ async def note_failing(tx: Tx, deps: Deps, url: str, why: str) -> None:
     outage = await tx.account.get(WEBHOOK_OUTAGES, url) or WebhookOutage(since=now)
     if not outage.notified and now - outage.since >= NOTIFY_AFTER:
         outage = changed(outage, notified=True)
-        facts = WebhookFacts(host=_host(url), since=outage.since, until=outage.since + DROPPED_AFTER, why=why)
+        facts = WebhookFacts(host=_host(url), since=outage.since, until=outage.since + DROPPED_AFTER, detail=why)
         await send_of_account(tx, deps, EventKind.WEBHOOK_FAILS, facts)
     await tx.account.set(WEBHOOK_OUTAGES, outage, url)
 
@@ -48,7 +48,7 @@ async def note_works(tx: Tx, deps: Deps, url: str) -> None:
         await send_of_account(tx, deps, EventKind.WEBHOOK_WORKS, facts)
 
 
-async def drop_events(tx: Tx, deps: Deps, limit: int) -> int:
+async def drop_events(tx: Tx, deps: Deps, limit: int = 500) -> int:
     """Drop at most `limit` events that are too old, or whose receiver the rules no longer name.
 
     The outages of receivers that the rules no longer name are forgotten. Returns the number of dropped events.
