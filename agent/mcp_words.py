@@ -13,7 +13,7 @@ from decimal import Decimal
 from bot.model.api import ApiModel, Offer, ProgramState, Quote, Rental, Token
 from bot.model.budget import UNASSIGNED
 from bot.model.money import micros
-from bot.model.text import listed, one_line, plural, say_at_most, say_dollars, say_rate, say_span, say_utc
+from bot.model.text import listed, one_line, plural, say_at_most, say_dollars, say_rate, say_utc, span
 from bot.model.token import Access, BeyondTerms, WhenLost
 
 LONGEST_NAME = 80
@@ -263,7 +263,7 @@ def _token_lines(token: Token, now: datetime) -> list[str]:
         f"{_amount(token.left)} of {_amount(token.total)} is left, and {say_rate(token.per_hour_left)}/h of "
         f"{say_rate(token.per_hour)}/h. It has {token.machines} of {plural(token.machines_at_once, 'machine')} at "
         f"once, and has rented {token.machines_today} of {token.machines_a_day} in 24 h. The longest lease is "
-        f"{say_span(token.longest_lease)}. Beyond these terms, {beyond}.",
+        f"{span(token.longest_lease)}. Beyond these terms, {beyond}.",
     ]
     if lost is not None:
         lines.append(f"If a heartbeat is lost, {_IF_LOST[lost]}.")

@@ -289,7 +289,7 @@ def a_server(api_url: str, *options: str) -> Iterator[tuple[subprocess.Popen[str
     """Start `gpubot mcp --http` on a free port, and yield the process and its URL."""
     process = subprocess.Popen(  # noqa: S603 - the command is our own
         [sys.executable, "-m", "bot", "mcp", "--http", "127.0.0.1:0", *options],
-        env={"GPUBOT_API_URL": api_url, "HOME": "/nonexistent"},
+        env={"GPUBOT_API_URL": api_url, "HOME": "/nonexistent", "PYTHONWARNINGS": "error"},
         stderr=subprocess.PIPE,
         text=True,
     )
