@@ -315,9 +315,6 @@ def serve_http(listen: Listen, names: Iterable[str], address: Address) -> None:
     Raises:
         Mistake: The server can't listen on this address.
     """
-    log_to_stderr()
-    # At the level of warnings, uvicorn logs each malformed request.
-    logging.getLogger("uvicorn").setLevel(logging.ERROR)
 
     async def serve(listening: socket.socket) -> None:
         async with open_front(address, {listen.host, *names}, SystemClock()) as front:
@@ -328,6 +325,10 @@ def serve_http(listen: Listen, names: Iterable[str], address: Address) -> None:
             await server.serve([listening])
 
     with _socket_of(listen) as listening:
+        log_to_stderr()
+        for package in ("mcp", "uvicorn"):
+            # Their warnings are about malformed requests, so callers could fill the disk with them.
+            logging.getLogger(package).setLevel(logging.ERROR)
         # If the port is 0, the system has chosen one.
         used = listen._replace(port=listening.getsockname()[1])
         sys.stderr.write(f"Listening on http://{used}{PATH}, for the API at {address}. Ctrl-C ends it.\n")

@@ -16,6 +16,7 @@ import httpx2
 import pytest
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
+from typer.testing import CliRunner
 
 from agent.mcp_http import (
     MOST_BYTES,
@@ -23,11 +24,14 @@ from agent.mcp_http import (
     Connection,
     Front,
     HttpServer,
+    Listen,
     open_front,
     read_listen,
     read_name,
+    serve_http,
 )
 from agent.settings import read_address
+from bot.__main__ import cli
 from bot.errors import Mistake
 from bot.model.state import State
 from tests.agent.api import SECRET, Api, problem
@@ -406,3 +410,19 @@ def test_an_address_can_be_of_either_family() -> None:
 def test_an_allowed_host_is_a_name_alone(text: str) -> None:
     with pytest.raises(Mistake, match="the name of the host alone"):
         read_name(text)
+
+
+def test_an_address_that_is_in_use_is_named() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        listen = Listen("127.0.0.1", other.getsockname()[1])
+        with pytest.raises(Mistake, match=f"I can't listen on {listen}: Address already in use"):
+            serve_http(listen, (), read_address("http://127.0.0.1:8602"))
+
+
+@pytest.mark.parametrize(
+    "option", [["127.0.0.1:8604"], ["--allow-host", "mcp.example.com"], ["--url", "unix:/api"]]
+)
+def test_options_of_http_are_refused_without_it(option: list[str]) -> None:
+    refused = CliRunner().invoke(cli, ["mcp", *option])
+    assert refused.exit_code == 2
+    assert "belong to --http" in refused.output
