@@ -158,12 +158,14 @@ class Front:
             )
 
     async def _read(self, receive: Receive) -> bytes:
-        """Return the body. Raises Refused if it's too large, or if it doesn't arrive in time."""
+        """Return the body. Raises Refused if it's too large, is cut off, or doesn't arrive in time."""
         body, more = bytearray(), True
         try:
             async with asyncio.timeout(self._request_seconds):
                 while more:
                     message = await receive()
+                    if message["type"] == "http.disconnect":
+                        raise Refused(400, "The message is incomplete.")
                     body += message.get("body", b"")
                     more = message.get("more_body", False)
                     if len(body) > MOST_BYTES:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 import socket
 import subprocess
@@ -225,6 +226,31 @@ async def test_a_body_that_is_too_large_or_too_slow_is_refused(front: Front, api
             refused = await http.post(PATH, content=content, headers=headers)
         assert refused.status_code == status
     assert api.calls == []
+
+
+async def test_a_request_that_is_cut_off_has_no_effect(front: Front, api: Api) -> None:
+    asked = message("tools/call", name="gpu_rent", arguments={"gpu": "H100", "key": "run-812"})
+    headers = {"Host": "localhost", "Content-Type": "application/json", **headers_of(asked)}
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": PATH,
+        "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
+    }
+    arriving = [
+        {"type": "http.request", "body": json.dumps(asked).encode(), "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return arriving.pop(0)
+
+    async def send(part: Any) -> None:
+        sent.append(part)
+
+    await front(scope, receive, send)
+    assert (sent[0]["status"], api.calls) == (400, [])
 
 
 # --- tokens
