@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 import textwrap
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +25,7 @@ from tests.agent.api import A_TOKEN, ID, KEY, SECRET, Api, a_rental, answer, pro
 from tests.agent.conftest import QuickClock
 
 ONE = {"id": ID}
+PAGE = (Path(__file__).parents[2] / "docs" / "mcp.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture
@@ -75,6 +79,22 @@ async def test_each_tool_describes_itself_completely_and_truly(client: Client) -
     assert [name for name, hint in hints.items() if hint.read_only_hint] == ["gpu_quote", "gpu_status"]
     assert [name for name, hint in hints.items() if hint.destructive_hint] == ["gpu_release"]
     assert [name for name, hint in hints.items() if not hint.idempotent_hint] == ["gpu_rent"]
+
+
+async def test_the_page_lists_each_tool_with_its_arguments(client: Client) -> None:
+    rows = re.findall(r"^\| `(gpu_\w+)` \| ([^|]+) \|", PAGE, re.MULTILINE)
+    listed = {name: set(re.findall(r"`(\w+)`", arguments)) for name, arguments in rows}
+    listed["gpu_rent"] = listed["gpu_rent"] - {"gpu_quote"} | listed["gpu_quote"]
+    assert listed == {tool.name: set(tool.input_schema["properties"]) for tool in await tools_for(client)}
+
+
+def test_each_configuration_on_the_page_starts_gpubot_mcp() -> None:
+    blocks = re.findall(r"^    \{\n(?:    .*\n)+", PAGE, re.MULTILINE)
+    found = [json.loads(block) for block in blocks]
+    servers = [{**each.get("servers", {}), **each.get("mcpServers", {})}["gpubot"] for each in found]
+    programs = [each for each in servers if "url" not in each]
+    assert len(programs) == 3
+    assert {(each["command"].rpartition("/")[2], *each["args"]) for each in programs} == {("gpubot", "mcp")}
 
 
 async def test_gpu_rent_passes_on_only_fields_that_the_api_has(client: Client) -> None:
