@@ -26,14 +26,13 @@ from bot.errors import (
     Outage,
     OverBudget,
     Refused,
-    RequestMistake,
     TooLate,
     UnknownLogin,
     UnknownRental,
 )
 from bot.model.api import Problem
-from bot.model.text import one_line, say_utc
-from bot.policy.buying.programs import refusal_words
+from bot.model.text import one_line
+from bot.policy.buying.programs import ONLY_LOOKS, words_for_program
 
 CONTENT_TYPE = "application/problem+json"
 MOST_MISTAKES = 3
@@ -72,7 +71,7 @@ OUTAGE = Kind("/problems/outage", "This doesn't work at the moment", 503)
 
 _SAME_FOR_ALL = {
     INVALID_TOKEN: "This token isn't valid. Ask the person who gave it to you for a new one.",
-    NOT_ALLOWED: "This token isn't allowed to do this. Ask the person who gave it to you for one that can rent.",
+    NOT_ALLOWED: ONLY_LOOKS,
 }
 """The details of the problems that must not reveal anything about tokens."""
 
@@ -112,7 +111,7 @@ def problem_of(error: GpubotError, now: datetime, owner: str) -> ApiProblem:
         headers["Retry-After"] = str(math.ceil(seconds))
     elif isinstance(error, Refused) and error.again_at is not None and error.again_at > now:
         headers["Retry-After"] = str(math.ceil((error.again_at - now).total_seconds()))
-    return ApiProblem(_kind(error), words_of(error, now, owner), headers=headers)
+    return ApiProblem(_kind(error), words_for_program(error, now, owner), headers=headers)
 
 
 def _kind(error: GpubotError) -> Kind:
@@ -136,21 +135,6 @@ def _kind(error: GpubotError) -> Kind:
         case Mistake():
             return MISTAKE
     return OUTAGE
-
-
-def words_of(error: GpubotError, now: datetime, owner: str) -> str:
-    """Return the message of an error for programs, which know neither Slack's commands nor its buttons.
-
-    `owner` is the name of the token's owner.
-    """
-    words = refusal_words(error, owner)
-    if isinstance(error, RequestMistake):
-        for line in error.lines:
-            words = words.replace(f"/gpu {line.verb} {line.shown}", f'"{line.shown}"')
-    if isinstance(error, Refused) and error.again_at is not None:
-        again = say_utc(error.again_at, now)
-        return words if again in words else f"{words} Ask again after {again}."
-    return words
 
 
 # --- requests that can't be read

@@ -497,6 +497,11 @@ class Effects(Generic[F]):
     If a program rented the machine, only such events have a reply, because the program's card is a single line and
     a program can rent many machines.
     """
+    answers_app: bool = False
+    """True if the thread in which a Slack app asked for the rental gets a reply, although a card's thread doesn't.
+
+    That thread has no card. It also gets all replies that the thread of a person's card would get (`thread`).
+    """
     direct: tuple[To, ...] = ()
     """The people who get a direct message. Slack notifies them of it.
 
@@ -611,7 +616,7 @@ EFFECTS: dict[EventKind, Effects[Any]] = {
     ),
     _E.APPROVERS_REMINDED: Effects(DecidersFacts, reminder=(To.PEOPLE,)),
     _E.OTHERS_ASKED: Effects(DecidersFacts, thread=always, approvers=(To.OTHERS,)),
-    _E.QUEUED: Effects(RequestFacts, webhook=_W.REQUESTED),
+    _E.QUEUED: Effects(RequestFacts, answers_app=True, webhook=_W.REQUESTED),
     _E.OFFER_FITS: Effects(OfferFacts),
     _E.QUEUED_AGAIN: Effects(HeldUpFacts, thread=unless_told_before),
     _E.NOT_ALLOWED_NOW: Effects(NotAllowedFacts, thread=always, direct=_OWNER, program_knows=always),

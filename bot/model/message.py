@@ -21,6 +21,11 @@ class MessageKind(StrEnum):
     """The message that shows a rental and is kept up to date. It is posted in `Rental.card_channel`."""
     THREAD = "thread"
     """A reply in the card's thread. It is posted once and rendered from the facts of one event."""
+    PROGRAM = "program"
+    """A reply in the thread in which a Slack app asked for the rental (`Program.thread`).
+
+    Like a reply in the card's thread, it is posted once and rendered from the facts of one event.
+    """
     APPROVAL = "approval"
     """A message that asks the approvers a question and is kept up to date. One event causes it.
 
@@ -50,7 +55,7 @@ class MessageKind(StrEnum):
     LOOKING = "looking"
     """A notice that the search takes longer than usual, sent once to the person who asked."""
     REPLY = "reply"
-    """An answer that is sent once to the person who acted. It is rendered when it is queued."""
+    """An answer that is sent once to the person or the Slack app that acted. It is rendered when it is queued."""
     FILE = "file"
     """A file of charges, uploaded once to one person's direct messages.
 
@@ -222,7 +227,8 @@ class Message(Frozen):
     body: dict[str, Any] | None = None
     """Content that depends on the kind of message.
 
-    - Reply: the rendered message.
+    - Reply: the rendered message, and its thread.
+    - Reply in the thread of a program's request: the thread.
     - Reminder: the IDs of the rentals that it lists.
     - Home tab: the page of rentals that it shows, counted from 0.
     - Webhook: the name of the event.
@@ -280,6 +286,16 @@ class Message(Frozen):
 
     Slack's rate limits allow few edits, so messages with a `due_at` are sent first.
     """
+
+    @property
+    def thread_ts(self) -> str | None:
+        """Slack's ID of the first message of the thread in which a message for a Slack app is posted.
+
+        None for all other messages. The thread of a rental's card isn't known before the card is posted.
+        """
+        in_channel = self.to.kind is DestinationKind.CHANNEL
+        for_app = self.kind in {MessageKind.REPLY, MessageKind.PROGRAM} and in_channel
+        return (self.body or {}).get("thread_ts") if for_app else None
 
     @property
     def uncompared(self) -> bool:

@@ -182,6 +182,14 @@ class Token(Frozen):
         return terms
 
 
+class SlackThread(Frozen):
+    """A thread in a channel of Slack."""
+
+    channel: str
+    ts: str
+    """Slack's ID of the thread's first message within its channel."""
+
+
 class Program(Frozen):
     """The part of a rental that a program provided when it rented the machine with a token."""
 
@@ -197,6 +205,8 @@ class Program(Frozen):
     """The end of the token's last day, when an offer was found. The lease ends by then. None before that."""
     beyond_terms: bool = False
     """True if an approver has allowed this rental to exceed the terms of the token."""
+    thread: SlackThread | None = None
+    """The thread in which a Slack app asked for the rental. None if the request came through the REST API."""
 
 
 class LostHeartbeat(Frozen):

@@ -18,6 +18,7 @@ from bot.model.webhook import WebhookEvent
 from bot.policy.buying.budgets import channels_of_named_people
 from bot.policy.buying.spending import unknown_models
 from bot.policy.team.rules import (
+    Agent,
     ProbeKind,
     Project,
     ReadyAnnouncement,
@@ -106,6 +107,7 @@ def rules_in_words(rules: Rules, names: Names) -> list[tuple[str, list[str]]]:
         ("What is kept", _keeping(rules)),
         ("Webhooks", [_webhook(webhook, names) for webhook in rules.webhooks]),
         ("Projects", [_project(name, project, names) for name, project in rules.projects.items()]),
+        ("Apps in Slack", [_agent(app_id, agent, names) for app_id, agent in rules.agents.items()]),
     ]
     found = [(title, [*filter(None, sentences)]) for title, sentences in parts]
     return [(title, sentences) for title, sentences in found if sentences]
@@ -234,6 +236,11 @@ def _project(name: str, project: Project, names: Names) -> str:
         f"Its cost center is {names.text(project.cost_center)}." if project.cost_center else "",
         f"People can rent for it on their own up to {_alone(alone.per_hour, alone.total)}." if alone else "",
     )
+
+
+def _agent(app_id: str, agent: Agent, names: Names) -> str:
+    rent = f"can ask for machines by mentioning me, with {names.people((agent.owner,))}'s token"
+    return f"{names.text(app_id)} {rent} {names.text(agent.token)} and within its terms."
 
 
 def _webhook(webhook: Webhook, names: Names) -> str:

@@ -43,6 +43,7 @@ from handlers.messages.render import (
     card_message,
     direct_message,
     message_to_approvers,
+    reply_to_app,
     thread_reply,
 )
 from handlers.messages.requests import reminder
@@ -99,6 +100,14 @@ async def _thread(tx: Tx, deps: Deps, message: Message) -> Rendered | None:
         return None
     details = await details_for_message(tx, rental, deps.clock.now())
     return thread_reply(EventContext(readable_event(event, everything=False), details, _readers(deps)))
+
+
+async def _program(tx: Tx, deps: Deps, message: Message) -> Rendered | None:
+    rental, event = await tx.rentals.get(message.rental_id or ""), await tx.events.get(message.event_id or 0)
+    if rental is None or event is None:
+        return None
+    details = await details_for_message(tx, rental, deps.clock.now())
+    return reply_to_app(EventContext(readable_event(event, everything=False), details, _readers(deps), named=True))
 
 
 async def _approval(tx: Tx, deps: Deps, message: Message) -> Rendered | None:
@@ -250,6 +259,7 @@ async def _file(tx: Tx, deps: Deps, message: Message) -> Upload | None:
 _LOADS: Mapping[MessageKind, Load] = {
     MessageKind.CARD: _card,
     MessageKind.THREAD: _thread,
+    MessageKind.PROGRAM: _program,
     MessageKind.APPROVAL: _approval,
     MessageKind.DIRECT: _direct,
     MessageKind.ALERT: _alert,

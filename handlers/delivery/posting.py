@@ -472,12 +472,12 @@ def _texts(rendered: Rendered) -> dict[str, Any]:
 def post_target(message: Message, card: Message | None) -> tuple[Destination, str | None]:
     """Return the channel or person to which a message is posted.
 
-    For a reply in a rental's thread, also return the `ts` of the message that begins the thread: the rental's
-    card.
+    For a reply in a thread, also return the `ts` of the message that begins the thread. In a rental's thread, this
+    is the rental's card.
     """
     if message.kind is MessageKind.THREAD and card is not None:
         return to_channel(card.channel) if card.channel else card.to, card.ts
-    return message.to, None
+    return message.to, message.thread_ts
 
 
 def digest(rendered: Rendered) -> str:

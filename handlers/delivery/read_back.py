@@ -155,7 +155,8 @@ class Finder:
             if again.unknown_error and len(self._unknown_errors) < SEARCHES:
                 self._unknown_errors[message.id] = errors + 1
             raise
-        if search.posts_of_bots and not search.posts_of_ours:
+        # The thread of another app's message begins with a bot's post that isn't ours, so it proves nothing.
+        if search.posts_of_bots and not search.posts_of_ours and message.thread_ts is None:
             raise Unreadable
         return None
 

@@ -152,6 +152,11 @@ class Context:
     """Limits how often a person gets a hint on how to write a command, after mentioning the bot in a sentence."""
     commands: Pace = field(default_factory=lambda: Pace(at_once=10, per_second=5))
     """Limits how often a person can type commands."""
+    apps: Pace = field(default_factory=lambda: Pace(at_once=60, per_second=1 / 60))
+    """Limits how often the Slack apps that use a token can give commands: 60 times at once, then once a minute.
+
+    Without this limit, two apps that answer each other's messages would never stop.
+    """
     github: Pace = field(default_factory=lambda: Pace(at_once=6, per_second=0.1))
     """Limits how often a person can look up keys at GitHub."""
     codes: Pace = field(default_factory=lambda: Pace(at_once=10, per_second=1 / 60))

@@ -1,6 +1,7 @@
 """Handles messages to the bot, that is, mentions of the bot and direct messages.
 
-People can type the same commands in such a message as in a `/gpu` command.
+People can type the same commands in such a message as in a `/gpu` command. Messages of bots are ignored here;
+`apps.py` handles those of the apps that the policy names.
 
 Payloads: docs.slack.dev/reference/events/message.im and docs.slack.dev/reference/events/app_mention.
 """
@@ -30,7 +31,7 @@ DIRECT = "im"
 """The `channel_type` in the event of a direct message. The event of a mention has no such field."""
 BY_PEOPLE = frozenset({"", "thread_broadcast"})
 """The subtypes of messages that people write. Edits, joins, files and messages from other apps are ignored."""
-_TIMESTAMP = re.compile(r"[0-9]{1,11}\.[0-9]{1,6}", re.ASCII)
+TIMESTAMP = re.compile(r"[0-9]{1,11}\.[0-9]{1,6}", re.ASCII)
 _QUOTED = ("&gt;", ">")
 
 
@@ -54,7 +55,7 @@ async def posted(context: Context, event: Mapping[str, Any], bot_user_id: str | 
     user, channel, ts = text(event, "user"), text(event, "channel"), text(event, "ts")
     by_person = user and text(event, "subtype") in BY_PEOPLE and not {"bot_id", "edited"} & event.keys()
     addressed = text_to_bot(text(event, "text"), bot_user_id or "", direct=direct)
-    if not by_person or addressed is None or not channel or not _TIMESTAMP.fullmatch(ts):
+    if not by_person or addressed is None or not channel or not TIMESTAMP.fullmatch(ts):
         return
     handler = commands.gpu
     if not addressed.first:
@@ -72,7 +73,7 @@ async def posted(context: Context, event: Mapping[str, Any], bot_user_id: str | 
         text=addressed.text,
         written_at=datetime.fromtimestamp(float(ts), UTC),
     )
-    once = partial(_note_done, message=f"{channel}:{ts}", clock=context.deps.clock)
+    once = partial(note_done, message=f"{channel}:{ts}", clock=context.deps.clock)
     deps = replace(context.deps, store=context.deps.store.beginning_with(once))
     await serve(
         replace(context, deps=deps), interaction, handler, _acknowledged_later, {"text": text(event, "text")}
@@ -97,7 +98,7 @@ async def _acknowledged_later(**_: Any) -> None:
     """Do nothing, because Bolt itself acknowledges an event after our middleware has handled it."""
 
 
-async def _note_done(tx: Tx, *, message: str, clock: Clock) -> None:
+async def note_done(tx: Tx, *, message: str, clock: Clock) -> None:
     """Record that a message has been handled. Raises AlreadyDone if it was handled before.
 
     The record is written in the same transaction as the command's changes. So if Slack sends the event again, the

@@ -21,7 +21,7 @@ from bot.lifecycle.account.owners_left import ask_about_rentals_of
 from bot.lifecycle.actions import home
 from bot.lifecycle.people.deciders import check_deciders
 from bot.policy.team.roles import deciding_groups
-from handlers.listeners import commands, interaction, messages, modals
+from handlers.listeners import apps, commands, interaction, messages, modals
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import part, text
 from handlers.listeners.wrapper import EventNotHandled, make_listener
@@ -102,6 +102,11 @@ async def home_opened(context: Context, event: Event, _: str | None) -> None:
     await home.opened(context.deps, user, text(part(event, "view"), "private_metadata"))
 
 
+async def mentioned(context: Context, event: Event, bot_user_id: str | None) -> None:
+    """Handle app_mention: a person or an app mentions the bot in a channel."""
+    await (apps.mentioned if "bot_id" in event else messages.posted)(context, event, bot_user_id)
+
+
 HANDLERS: Mapping[str, Handler] = MappingProxyType(
     {
         "user_change": person_changed,
@@ -112,7 +117,7 @@ HANDLERS: Mapping[str, Handler] = MappingProxyType(
         "channel_shared": channel_changed,
         "channel_unshared": channel_changed,
         "message": messages.posted,
-        "app_mention": messages.posted,
+        "app_mention": mentioned,
         "app_home_opened": home_opened,
     }
 )

@@ -48,20 +48,21 @@ def program_card(details: RentalDetails, reader: Reader) -> Rendered:
     """Render the card, such as `nightly eval (Ana) rents 1x H100 (m3xt8) until 14:00, up to $10.76`."""
     rental, now = details.rental, reader.now
     rendered = blocks.of_parts(
-        blocks.paragraph(_line(details, reader)),
+        blocks.paragraph(line(details, reader)),
         blocks.actions(*_buttons(details)),
         closed=rental.state.over and settled(details),
     )
     return changed(rendered, refresh_after=None if is_starting(details) else refresh_after(details, now))
 
 
-def _line(details: RentalDetails, reader: Reader) -> str:
+def line(details: RentalDetails, reader: Reader) -> str:
+    """Return the text of the card, as mrkdwn."""
     rental, times = details.rental, reader.times
     if rental.state.over:
         return _over(details, times)
     match rental.state:
         case State.AWAITING_APPROVAL:
-            asks = f"{people(details)} asks for {_what(rental, times)}, up to {say_at_most(rental.terms.total)}."
+            asks = f"{people(details)} asks for {what(rental, times)}, up to {say_at_most(rental.terms.total)}."
             return join(asks, why_undecided(details), asked_now(details), until_decided(rental, times))
         case State.QUEUED:
             return join(_looks_for(details, times), failures_text(details, times))
@@ -70,12 +71,12 @@ def _line(details: RentalDetails, reader: Reader) -> str:
         case State.DESTROYING:
             return _being_destroyed(details, times)
     why = rental.blocked.why if rental.blocked is not None else None
-    rents = f"{people(details)} rents {_what(rental, times)}, up to {say_at_most(rental.terms.total)}."
+    rents = f"{people(details)} rents {what(rental, times)}, up to {say_at_most(rental.terms.total)}."
     tries = current_purchase(details)[1] if details.attempts else ""
     return join(rents, tries, f"It's on hold because {reason(why)}." if why else "")
 
 
-def _what(rental: Rental, times: Times) -> str:
+def what(rental: Rental, times: Times) -> str:
     """Return the machine and its length, such as `1x H100 (m3xt8) in EU for 4 h`."""
     return f"{machine_in(rental)} {length_text(rental, times)}"
 
@@ -83,8 +84,8 @@ def _what(rental: Rental, times: Times) -> str:
 def _looks_for(details: RentalDetails, times: Times) -> str:
     rental, waits = details.rental, details.rental.waitlist_entry
     until = f" until {times.time(waits.until, rental.created_at)}" if waits is not None and not waits.once else ""
-    what = f"{_what(rental, times)}, up to {say_at_most(rental.terms.total)}"
-    return f"{people(details)} is looking for {what}{f'. It keeps looking{until}' if until else ''}."
+    wanted = f"{what(rental, times)}, up to {say_at_most(rental.terms.total)}"
+    return f"{people(details)} is looking for {wanted}{f'. It keeps looking{until}' if until else ''}."
 
 
 def _runs(details: RentalDetails, times: Times) -> str:

@@ -17,6 +17,7 @@ from handlers.ids import ANSWERS, action_of
 from handlers.messages import (
     account,
     admin_questions,
+    apps,
     backups,
     buying,
     ended,
@@ -70,6 +71,11 @@ def asks(rendered: Rendered) -> bool:
 def thread_reply(context: EventContext) -> Rendered | None:
     """Render the reply in the thread about an event. None if the event has no reply. A reply is never edited."""
     return blocks.message(context.text) if context.event.effects.thread(context.event) else None
+
+
+def reply_to_app(context: EventContext) -> Rendered:
+    """Render the reply about an event in the thread in which a Slack app asked for the rental."""
+    return apps.reply(context)
 
 
 def history_text(event: Event, details: RentalDetails, reader: Reader, *, money: bool) -> str:

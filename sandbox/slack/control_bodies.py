@@ -61,6 +61,24 @@ class Say(ControlModel):
     thread_ts: str | None = None
 
 
+class OtherApp(ControlModel):
+    """Another app that is installed in the workspace, or `elsewhere`: in another workspace."""
+
+    id: Annotated[str, Field(pattern=r"^A[A-Z0-9]+$")]
+    name: Annotated[str, Field(min_length=1, max_length=80)]
+    channels: Strings = ()
+    elsewhere: bool = False
+
+
+class AppMessage(ControlModel):
+    """A message that the bot of another app posts, as in a call of chat.postMessage."""
+
+    channel: str
+    text: str | None = None
+    blocks: Any = None
+    thread_ts: str | None = None
+
+
 class OpenHome(ControlModel):
     """The tab of the app, Home or Messages, that a person opens."""
 

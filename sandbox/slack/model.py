@@ -29,6 +29,10 @@ class Person:
     """The Enterprise organization of the home team, if it has one."""
     teams: tuple[str, ...] = ()
     """All teams to which the person belongs in the organization. Empty if they belong only to their home team."""
+    app_id: str = ""
+    """The app to which the bot belongs, if it is the bot of another app."""
+    bot_id: str = ""
+    """The ID of that bot (`B...`), which is another than the ID of its user."""
 
     def is_in(self, team: str) -> bool:
         """Return whether this person is a member of a team."""

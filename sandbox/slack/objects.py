@@ -31,6 +31,8 @@ def user_json(workspace: Workspace, person: Person) -> Json:
         "is_app_user": False,
         "updated": workspace.seconds(),
     }
+    if person.app_id:
+        user["profile"] |= {"api_app_id": person.app_id, "bot_id": person.bot_id, "always_active": False}
     if person.deleted:
         return user
     offset = workspace.clock.now().astimezone(ZoneInfo(person.tz)).utcoffset()
@@ -119,8 +121,13 @@ def message_json(workspace: Workspace, message: Message, *, metadata: bool = Fal
     """
     shown: Json = {"type": "message", "user": message.author, "ts": message.ts, "text": message.text}
     shown["team"] = workspace.people[message.author].team if message.author in workspace.people else TEAM
+    author = workspace.people.get(message.author)
     if message.by_app:
         shown |= {"bot_id": BOT_ID, "app_id": APP_ID, "bot_profile": _bot_profile(workspace)}
+    elif author is not None and author.app_id:
+        shown |= {"bot_id": author.bot_id, "app_id": author.app_id, "bot_profile": _profile_of_other_app(author)}
+        if author.team != TEAM:
+            shown |= {"user_team": author.team, "source_team": author.team}
     if message.blocks:
         shown["blocks"] = message.blocks
     if message.files:
@@ -151,6 +158,10 @@ def message_json(workspace: Workspace, message: Message, *, metadata: bool = Fal
 
 def _bot_profile(workspace: Workspace) -> Json:
     return {"id": BOT_ID, "app_id": APP_ID, "name": workspace.app.name, "deleted": False, "team_id": TEAM}
+
+
+def _profile_of_other_app(bot: Person) -> Json:
+    return {"id": bot.bot_id, "app_id": bot.app_id, "name": bot.name, "deleted": bot.deleted, "team_id": bot.team}
 
 
 def view_json(view: View) -> Json:

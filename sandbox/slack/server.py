@@ -22,6 +22,7 @@ from sandbox.slack.files import Files
 from sandbox.slack.http_mode import HttpMode
 from sandbox.slack.modals import Modals
 from sandbox.slack.model import Lacks, Message
+from sandbox.slack.other_apps import OtherAppsControl
 from sandbox.slack.people import People
 from sandbox.slack.pings import Pings
 from sandbox.slack.rate_limits import RateLimits
@@ -122,6 +123,7 @@ class SlackSandbox:
         self.faults.add_routes(router)
         add_clock_routes(router, self._clock)
         PeopleControl(self.workspace, self.people, self.modals, self.pings).add_routes(router)
+        OtherAppsControl(self.workspace).add_routes(router)
         WorkspaceControl(
             self.workspace,
             self.api,

@@ -411,7 +411,7 @@ async def test_without_a_secret_nothing_is_sent_and_the_admins_learn_why(hooks: 
     await hooks.pass_time(15 * MINUTE)
     assert ana.calls == []
     facts = (await hooks.world.account_event(EventKind.WEBHOOK_FAILS)).facts
-    assert (facts.host, facts.why) == (HOST, "GPUBOT_WEBHOOK_SECRET isn't set")
+    assert (facts.host, facts.detail) == (HOST, "GPUBOT_WEBHOOK_SECRET isn't set")
     hooks.secret = SecretStr(SECRET)
     hooks.sender.end_pauses()
     await hooks.send()
@@ -441,7 +441,7 @@ async def test_a_public_receiver_whose_name_leads_to_loopback_gets_nothing(hooks
     await hooks.pass_time(HOUR / 2)
     assert ana.calls == []
     facts = (await hooks.world.account_event(EventKind.WEBHOOK_FAILS)).facts
-    assert facts.why == "its address is private, which needs `private: true`"
+    assert facts.detail == "its address is private, which needs `private: true`"
 
 
 async def test_neither_secret_nor_path_of_a_receiver_is_logged_or_stored(hooks: Hooks, ana: Receiver) -> None:

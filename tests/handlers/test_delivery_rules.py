@@ -34,6 +34,8 @@ RULES = Rules(home_channel=HOME.value, admins=(BEN.value, CLEO.value))
         (MessageKind.DIRECT, ANA, [ANA]),
         (MessageKind.ALERT, ANA, [BEN]),
         (MessageKind.REPLY, ANA, [ANA]),
+        (MessageKind.PROGRAM, ANA, [TRAINING]),
+        (MessageKind.REPLY, ANA, [TRAINING]),
     ],
 )
 def test_a_refused_message_falls_back_to_home_channel_owner_then_admins(

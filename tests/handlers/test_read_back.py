@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.model.message import to_channel
+from bot.model.message import MessageKind, to_channel
 from handlers.delivery.pace import READ, Pace
 from handlers.delivery.read_back import METADATA, PAGES, UNKNOWN_ERROR_TRIES, Finder, SearchAgain, Unreadable
 from handlers.slack_api.web_api import TOKEN_RETRY
@@ -72,6 +72,12 @@ async def test_in_a_readable_conversation_a_post_is_found_or_proved_absent(
     answer: Json | Exception, place: tuple[str, str] | None
 ) -> None:
     assert await finder(Slack(answer)).find(MESSAGE, HERE, None, NOON) == place
+
+
+async def test_in_the_thread_of_another_apps_message_a_post_is_proved_absent() -> None:
+    to_app = make.message(MessageKind.PROGRAM, id=7, to=HERE.value, body={"thread_ts": "1.0"})
+    assert await finder(Slack(page(OF_A_BOT))).find(to_app, HERE, "1.0", NOON) is None
+    assert await finder(Slack(page(OF_A_BOT, OURS))).find(to_app, HERE, "1.0", NOON) == ("C1", "2.0")
 
 
 @pytest.mark.parametrize("answer", [page(OF_A_BOT), refused("missing_scope"), refused("channel_not_found")])

@@ -54,6 +54,7 @@ digest: mon 09:00
 retention: {messages: 30d, quotes: 36h, people: 8d}
 waiting: {per_person: 5, longest: 3d, every: 90s}
 tokens: {longest: 14d}
+agents: {A0NIGHTLY: {owner: U0ANA, token: nightly eval}}
 webhooks: [{url: "https://hooks.example.com/T0/s3cret", events: [rental.ended], private: true}]
 """
 
@@ -90,6 +91,7 @@ def test_every_key_of_the_file_is_read(tmp_path: Path) -> None:
     named = {name: names(value) for name, value in written.items()}
     elsewhere = {"home_channel", "setup"}  # See GPUBOT_CHANNEL and test_setups.py.
     named["projects"] = None  # Each key is the name of a project.
+    named["agents"] = None  # Each key is the ID of an app.
     assert named == {name: parts for name, parts in keys(Rules).items() if name not in elsewhere}
     assert rules.timezone == "Europe/Berlin"
     assert rules.admins == ("U0ADMIN", "U0CLEO")
@@ -119,6 +121,7 @@ def test_every_key_of_the_file_is_read(tmp_path: Path) -> None:
     waiting = rules.waiting
     assert (waiting.per_person, waiting.longest, waiting.every) == (5, 72 * HOUR, 1.5 * MINUTE)
     assert rules.tokens.longest == 14 * 24 * HOUR
+    assert rules.agents["A0NIGHTLY"].model_dump() == {"owner": "U0ANA", "token": "nightly eval"}
     assert (rules.procure.attempts, rules.procure.dearer) == (3, Decimal("0.075"))
     assert rules.procure.provision_timeout == 20 * MINUTE
     assert (rules.lease.default, rules.lease.max, rules.lease.grace) == (2 * HOUR, 48 * HOUR, 5 * MINUTE)
@@ -297,6 +300,18 @@ def test_an_invalid_value_gives_one_line_that_names_its_key(tmp_path: Path, text
         ("procure: {attempts: 200}", "procure.attempts: it must be at most 100."),
         ("announce: {ready: shout}", "announce.ready: write 'thread_broadcast' or 'thread'."),
         ("self_approval: maybe", "self_approval: write true or false."),
+        (
+            "agents: {B0: {owner: U0ANA, token: nightly eval}}",
+            "agents.B0: 'B0' isn't the ID of a Slack app; write it such as A0123ABCD.",
+        ),
+        (
+            "agents: {A0: {owner: U0ANA}}",
+            "agents.A0.token: it is missing; docs/policy.md shows how to write it.",
+        ),
+        (
+            "agents: {A0: {owner: U0ANA, token: ''}}",
+            "agents.A0.token: write the name of one of the owner's tokens, such as nightly eval.",
+        ),
         (
             "approval: {always: {models: [nvidia]}}",
             "approval.always.models.0: write a GPU as people type it in a request, such as H200.",

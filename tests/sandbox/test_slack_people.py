@@ -265,3 +265,71 @@ async def test_people_channels_and_groups_can_be_added() -> None:
         known = await world.get("workspace")
         assert {"Ana", "Ben", "Cleo", "Gus", "Olga", "Dan", "Eve"} <= {each["name"] for each in known["people"]}
         assert known["tokens"]["bot_token"] == world.sandbox.bot_token
+
+
+async def test_another_app_posts_with_its_own_ids_and_mentions_the_app() -> None:
+    async with workspace() as world:
+        mentions: list[Json] = []
+
+        def register(app: AsyncApp) -> None:
+            async def mentioned(event: Json) -> None:
+                mentions.append(event)
+
+            app.event("app_mention")(mentioned)
+
+        await world.bolt(register)
+        here = await world.act("apps", id="A0NIGHTLY", name="Nightly", channels=[TRAINING])
+        there = await world.act("apps", id="A0NIGHTLY", name="Nightly", channels=[SHARED], elsewhere=True)
+        for app, channel in ((here, TRAINING), (there, SHARED)):
+            posts = f"apps/{app['user']}/messages"
+            assert (await world.act(posts, channel=channel, text=f"<@{BOT_USER}> list"))["ok"]
+            await world.get("events", wait=10)
+        profile = {
+            "id": here["bot_id"],
+            "app_id": "A0NIGHTLY",
+            "name": "Nightly",
+            "deleted": False,
+            "team_id": TEAM,
+        }
+        assert (
+            mentions[0].items()
+            >= {
+                "type": "app_mention",
+                "user": here["user"],
+                "bot_id": here["bot_id"],
+                "app_id": "A0NIGHTLY",
+                "bot_profile": profile,
+                "team": TEAM,
+                "text": f"<@{BOT_USER}> list",
+            }.items()
+        )
+        assert (
+            mentions[1]["bot_profile"]["team_id"] == mentions[1]["team"] == mentions[1]["user_team"] == OTHER_TEAM
+        )
+        user = (await world.client.users_info(user=here["user"]))["user"]
+        assert (user["is_bot"], user["team_id"], user["profile"]["api_app_id"]) == (True, TEAM, "A0NIGHTLY")
+        assert (await world.see(ANA, channel=TRAINING))[-1]["author"] == "Nightly"
+
+
+async def test_another_app_can_only_do_what_slack_lets_it_do() -> None:
+    async with workspace() as world:
+        app = await world.act("apps", id="A0NIGHTLY", name="Nightly", channels=[TRAINING])
+        there = await world.act("apps", id="A0NIGHTLY", name="Nightly", elsewhere=True)
+        assert (await world.act("apps", id="A0NIGHTLY", name="Nightly"))["status"] == 422
+        assert (await world.act(f"apps/{ANA}/messages", channel=TRAINING, text="hi"))["status"] == 404
+        parent = await world.act(f"apps/{app['user']}/messages", channel=TRAINING, text="first")
+        reply = await world.act(
+            f"apps/{app['user']}/messages", channel=TRAINING, text="second", thread_ts=parent["ts"]
+        )
+        for user, error, body in (
+            (app, "not_in_channel", {"channel": GPUS, "text": "hi"}),
+            (app, "channel_not_found", {"channel": QUIET, "text": "hi"}),
+            (app, "no_text", {"channel": TRAINING}),
+            (app, "invalid_blocks", {"channel": TRAINING, "blocks": [{"type": "unknown"}]}),
+            (app, "thread_not_found", {"channel": TRAINING, "text": "hi", "thread_ts": "1.000000"}),
+            (app, "invalid_thread_ts", {"channel": TRAINING, "text": "hi", "thread_ts": reply["ts"]}),
+            (there, "channel_not_found", {"channel": TRAINING, "text": "hi"}),
+            (there, "not_in_channel", {"channel": SHARED, "text": "hi"}),
+        ):
+            answer = await world.act(f"apps/{user['user']}/messages", **body)
+            assert (answer["status"], answer["error"]) == (409, error)

@@ -97,6 +97,7 @@ OTHERS = {
     "waiting.longest": "3d",
     "waiting.every": "90s",
     "tokens.longest": "3d",
+    "agents": "{A0NIGHTLY: {owner: U0ANA, token: nightly eval}}",
     "webhooks": "[{url: 'https://hooks.example.com'}]",
 }
 """For each key, a value that differs from BASE and from the default."""

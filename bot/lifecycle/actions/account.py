@@ -74,6 +74,7 @@ async def show_policy(deps: Deps, person: Person) -> PolicyView:
     version = in_force.version if in_force is not None and in_force.rules is rules else None
     projects = [one for project in rules.projects.values() for one in project.people]
     people = {*rules.admins, *rules.approvers.people, *rules.approvers.quiet, *rules.approval.then}
+    people |= {agent.owner for agent in rules.agents.values()}
     people |= {*rules.finance.people, *projects, *([version.by] if version and version.by else [])}
     async with deps.store.read() as tx:
         names = await tx.people.names(people)

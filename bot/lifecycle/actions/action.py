@@ -20,6 +20,7 @@ plans for the dialog, and `carry_out` plans again and then writes.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, Generic, TypeVar, dataclass_transform
@@ -157,15 +158,27 @@ async def _shown(
     return Confirmation(plan, None if rental is None else await details_for(tx, deps, person, rental))
 
 
-async def carry_out(deps: Deps, person: Person, action: Action[Any, Any, Done]) -> Done:
+async def carry_out(
+    deps: Deps,
+    person: Person,
+    action: Action[Any, Any, Done],
+    *,
+    also: Callable[[Tx, Done | GpubotError], Awaitable[None]] | None = None,
+) -> Done:
     """Carry out an action, and return its result.
+
+    `also` is called at the end of the transaction, with the result of the action's `do`. It can store an answer
+    that must not get lost.
 
     Raises the errors of the action's `load`, `plan` and `do`, and StoreBusy if the database doesn't accept the
     changes.
     """
 
     async def decision(tx: Tx) -> Done | GpubotError:
-        return await do_in(tx, deps, person, action)
+        done = await do_in(tx, deps, person, action)
+        if also is not None:
+            await also(tx, done)
+        return done
 
     done = await transact(deps, decision)
     if isinstance(done, GpubotError):

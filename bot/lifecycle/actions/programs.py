@@ -48,7 +48,7 @@ from bot.model.request import Request, Terms
 from bot.model.state import State
 from bot.model.summary import Extended, Over
 from bot.model.token import BeyondTerms as WhenBeyond
-from bot.model.token import Crowd, Program, Token, TokenTerms, WhenLost
+from bot.model.token import Crowd, Program, SlackThread, Token, TokenTerms, WhenLost
 from bot.policy.access.keys import read_key
 from bot.policy.access.startup_script import check_setup
 from bot.policy.buying.budgets import budgets_now, project_of, rules_of_project, say_passed
@@ -154,6 +154,7 @@ class RentForProgram(Action[ProgramPlan, ProgramPlan, ProgramRented], id="rent_f
         ssh_public_key: The key that becomes the machine's default key, from `program_key`. None for the owner's.
         heartbeat: True if the program will send heartbeats.
         fingerprint: A hash of the request. Equal requests have equal hashes.
+        thread: The thread in which a Slack app asked. The replies about the rental are posted there.
 
     Raises:
         InvalidToken: The token doesn't work.
@@ -173,6 +174,7 @@ class RentForProgram(Action[ProgramPlan, ProgramPlan, ProgramRented], id="rent_f
     ssh_public_key: Key | None = None
     heartbeat: bool = False
     fingerprint: str = ""
+    thread: SlackThread | None = None
 
     async def load(self, tx: Tx, deps: Deps, person: Person) -> ProgramPlan:
         caller = await _caller(tx, deps, person, self.token_id)
@@ -319,6 +321,7 @@ def _program(rent: RentForProgram, token: Token, terms: TokenTerms) -> Program:
         fingerprint=rent.fingerprint,
         ssh_public_key=None if rent.ssh_public_key is None else rent.ssh_public_key.line,
         lost=lost,
+        thread=rent.thread,
     )
 
 

@@ -85,12 +85,32 @@ async def caller_of(deps: Deps, secret: str) -> Caller:
         if token is None or not is_hash_of(token.secret_hash, secret):
             raise InvalidToken
         caller = await _caller(tx, deps, token, now)
+    await _note_use(deps, token, now)
+    return caller
+
+
+async def caller_named(deps: Deps, owner: str, name: str) -> Caller:
+    """Return the token with this name that a person has, for a Slack app, and note that the token was used.
+
+    The policy names the owner's Slack ID and the token's name. Raises InvalidToken if this person has no such
+    token, or if it doesn't work now.
+    """
+    now = deps.clock.now()
+    async with deps.store.read() as tx:
+        named = [one for one in await tx.tokens.live(owner) if one.name.casefold() == name.casefold()]
+        if not named:
+            raise InvalidToken
+        caller = await _caller(tx, deps, named[0], now)
+    await _note_use(deps, caller.token, now)
+    return caller
+
+
+async def _note_use(deps: Deps, token: Token, now: datetime) -> None:
     if token.last_used_at is None or now - token.last_used_at >= NOTE_USE_EVERY:
         # The request itself may still succeed if the database accepts no writes, for example if it only reads.
         with suppress(StoreBusy):
             async with deps.store.write(durable=False) as tx:
                 await tx.tokens.note_use(token.id, now)
-    return caller
 
 
 async def caller_now(tx: Tx, deps: Deps, token_id: str) -> Caller:

@@ -12,7 +12,15 @@ from typing import Any, NamedTuple
 
 from bot.model.event import Event, EventKind, To
 from bot.model.facts import TeammatesFacts
-from bot.model.message import DestinationKind, Message, MessageKind, queued, stored_destination, to_webhook
+from bot.model.message import (
+    DestinationKind,
+    Message,
+    MessageKind,
+    queued,
+    stored_destination,
+    to_channel,
+    to_webhook,
+)
 from bot.model.records import Change
 from bot.model.rental import Rental
 from bot.model.state import State
@@ -215,9 +223,21 @@ def _of_event(
     messages += [(MessageKind.APPROVAL, to, False) for to in scene.ids(event.effects.approvers)]
     messages += [(MessageKind.DIRECT, to, False) for to in readers_of(event, rental, rules)]
     return [
-        queued(kind, stored_destination(to), real_now, rental_id=rental.id, broadcast=broadcast)
-        for kind, to, broadcast in messages
+        *(
+            queued(kind, stored_destination(to), real_now, rental_id=rental.id, broadcast=broadcast)
+            for kind, to, broadcast in messages
+        ),
+        *_to_app(event, rental, real_now),
     ]
+
+
+def _to_app(event: Event, rental: Rental, real_now: datetime) -> list[Message]:
+    """Return the reply in the thread in which a Slack app asked for the rental. Empty if there is none."""
+    thread = rental.program.thread if rental.program is not None else None
+    if thread is None or not (event.effects.answers_app or event.effects.thread(event)):
+        return []
+    to, body = to_channel(thread.channel), {"thread_ts": thread.ts}
+    return [queued(MessageKind.PROGRAM, to, real_now, rental_id=rental.id, body=body)]
 
 
 def _has_reply(event: Event, rental: Rental) -> bool:

@@ -21,6 +21,8 @@ from bot.errors import (
     Mistake,
     NeedsKey,
     OverBudget,
+    Refused,
+    RequestMistake,
 )
 from bot.model.base import changed
 from bot.model.gpu import display_name
@@ -30,7 +32,7 @@ from bot.model.quote import WaitlistEntry
 from bot.model.rental import Rental
 from bot.model.request import Request
 from bot.model.summary import Proposal
-from bot.model.text import one_line, span
+from bot.model.text import one_line, say_utc, span
 from bot.model.token import BeyondTerms as WhenBeyond
 from bot.model.token import Token, TokenTerms
 from bot.policy.buying.offers import fits, place_of
@@ -48,6 +50,8 @@ from bot.policy.team.rules import Rules
 from bot.policy.team.token_terms import Beyond
 from bot.policy.use.leases import LEAST_TIME
 
+ONLY_LOOKS = "This token isn't allowed to do this. Ask the person who gave it to you for one that can rent."
+"""The message for a program whose token may only look. It reveals nothing about the token."""
 SHOWN_KEY = 100
 """The maximum number of characters of an idempotency key in a message."""
 MOST_A_MINUTE = 6
@@ -201,6 +205,21 @@ def refusal_words(error: GpubotError, owner: str) -> str:
         case OverBudget():
             return f"{error.words} {error.instead}"
     return error.words
+
+
+def words_for_program(error: GpubotError, now: datetime, owner: str) -> str:
+    """Return the message of an error for a program, with the time from which it can ask again.
+
+    Programs know neither Slack's commands nor its buttons. `owner` is the name of the token's owner.
+    """
+    words = refusal_words(error, owner)
+    if isinstance(error, RequestMistake):
+        for line in error.lines:
+            words = words.replace(f"/gpu {line.verb} {line.shown}", f'"{line.shown}"')
+    if isinstance(error, Refused) and error.again_at is not None:
+        again = say_utc(error.again_at, now)
+        return words if again in words else f"{words} Ask again after {again}."
+    return words
 
 
 # --- whose turn it is

@@ -21,7 +21,15 @@ from bot.model.base import Frozen, changed
 from bot.model.records import PolicyFile
 from bot.model.text import one_line
 from bot.policy.team import yaml_file
-from bot.policy.team.rule_values import CHANNEL_ID, GROUP_ID, PROJECT_NAME, USER_ID, USER_OR_GROUP_ID, shown
+from bot.policy.team.rule_values import (
+    APP_ID,
+    CHANNEL_ID,
+    GROUP_ID,
+    PROJECT_NAME,
+    USER_ID,
+    USER_OR_GROUP_ID,
+    shown,
+)
 from bot.policy.team.rules import Approvers, Rules
 from bot.policy.team.yaml_file import KeyPath
 from bot.text_file import Unreadable, read_text
@@ -172,6 +180,7 @@ _IDS = {
     GROUP_ID: ("Slack user group", "S0123ABCD"),
     CHANNEL_ID: ("Slack channel", "C0123ABCD"),
     USER_OR_GROUP_ID: ("Slack user or user group", "U0123ABCD or S0123ABCD"),
+    APP_ID: ("Slack app", "A0123ABCD"),
 }
 _LIMITS = {
     "greater_than": ("more than", "gt"),
@@ -183,6 +192,7 @@ _WRONG = {
     "dict_type": "write a name with keys below it; docs/policy.md shows them",
     "mapping_type": "write a name with keys below it; docs/policy.md shows them",
     "tuple_type": "write a list, such as [A, B]",
+    "missing": "it is missing; docs/policy.md shows how to write it",
     "string_type": "write one word",
     "string_too_long": "it is too long",
     "decimal_max_places": "write at most 6 digits after the point",

@@ -249,6 +249,8 @@ GroupId = Annotated[str, Field(pattern=GROUP_ID)]
 ChannelId = Annotated[str, Field(pattern=CHANNEL_ID)]
 USER_OR_GROUP_ID = r"^[UWS][A-Z0-9]+$"
 UserOrGroupId = Annotated[str, Field(pattern=USER_OR_GROUP_ID)]
+APP_ID = r"^A[A-Z0-9]+$"
+AppId = Annotated[str, Field(pattern=APP_ID)]
 PROJECT_NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,29}$"
 GpuName = Annotated[str, BeforeValidator(_gpu_name)]
 """A GPU family or model, as people type it. It might be unknown to the market (`spending.unknown_models`)."""

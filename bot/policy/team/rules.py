@@ -16,6 +16,7 @@ from bot.model.base import Frozen
 from bot.model.webhook import WebhookEvent
 from bot.policy.team.addresses import may_be_reached
 from bot.policy.team.rule_values import (
+    AppId,
     BudgetDollars,
     ChannelId,
     Count,
@@ -376,6 +377,22 @@ class Tokens(Frozen):
     """The longest time for which a token can work."""
 
 
+class Agent(Frozen):
+    """A Slack app that can ask for machines in a channel, within the terms of a token."""
+
+    owner: UserId
+    """The person whose token the app uses."""
+    token: Label
+    """The name of the token."""
+
+    @field_validator("token")
+    @classmethod
+    def _named(cls, value: str) -> str:
+        if not value:
+            raise ValueError("write the name of one of the owner's tokens, such as nightly eval")
+        return value
+
+
 class Webhook(Frozen):
     """A receiver of events."""
 
@@ -437,6 +454,8 @@ class Rules(Frozen):
     retention: Retention = Retention()
     waiting: Waiting = Waiting()
     tokens: Tokens = Tokens()
+    agents: Mapping[AppId, Agent] = Field(default_factory=dict)
+    """The Slack apps that can ask for machines, by the app's ID."""
     webhooks: tuple[Webhook, ...] = ()
     setup: Mapping[str, str] = Field(default_factory=dict)
     """The text of each setup script, by its name. In the policy file, this key contains the scripts' paths."""

@@ -1,0 +1,69 @@
+"""The story of a rental in the thread in which a Slack app asked for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from inline_snapshot import snapshot
+
+from bot.model.base import changed
+from bot.model.event import EFFECTS, Event, EventKind
+from bot.model.state import State
+from bot.model.summary import RentalDetails
+from bot.policy.team.rules import Agent, Announce, Rules
+from handlers.messages import apps
+from handlers.messages.render import reply_to_app
+from handlers.messages.writers import EventContext, thread
+from tests.slack_limits import unescaped_markup
+from tests.views.screens import message, page
+from tests.views.stories import clock, gone, happened, making, reading, ready, rental
+from tests.views.test_program_card import ONCE, by_program
+
+K = EventKind
+
+
+def reply(event: Event, details: RentalDetails, *, rules: Rules | None = None) -> str:
+    """Render the reply about an event as text, at the time of the event."""
+    reader = reading(event.at, "")
+    if rules is not None:
+        reader = changed(reader, rules=rules)
+    context: EventContext[Any] = EventContext(event, by_program(details), reader, named=True)
+    return message(reply_to_app(context), event.at)
+
+
+def test_the_thread_tells_the_story_of_the_machine_with_its_name() -> None:
+    looking = changed(making(), rental=rental(State.QUEUED, waitlist_entry=ONCE), attempts=())
+    queued = happened(K.QUEUED, clock(12, 36), total=16_060_000)
+    assert page(
+        reply(queued, looking),
+        reply(happened(K.READY, clock(12, 41)), ready()),
+        reply(happened(K.READY, clock(12, 41)), ready(), rules=Rules(announce=Announce(address_in_channel=True))),
+        reply(happened(K.READY, clock(12, 41)), gone()),
+    ) == snapshot("""\
+
+nightly eval (Ana) is looking for 1x H100 (k7mq2) in EU for 6 h, up to $16.06.
+
+Ready: Ana's 1x H100 (k7mq2). It costs $2.42/h, up to $16.06. It ends at 18:40.
+
+(fallback) `ssh root@203.0.113.7`
+Ready: Ana's 1x H100 (k7mq2). It costs $2.42/h, up to $16.06. It ends at 18:40.
+$ ssh root@203.0.113.7
+
+Ready: Ana's 1x H100 (k7mq2).
+""")
+
+
+def test_every_event_that_answers_an_app_has_a_text() -> None:
+    assert {kind for kind, effects in EFFECTS.items() if effects.answers_app} == {K.QUEUED} <= set(thread)
+
+
+def test_hostile_names_and_words_are_plain_text_in_answers() -> None:
+    hostile = "<!channel> `x` *b* <@U0ANA> <https://evil.example|here>\n> approve"
+    for shown in (
+        apps.refused(hostile),
+        apps.not_understood(hostile),
+        apps.no_token(Agent.model_validate({"owner": "U0ANA", "token": "t"}), hostile),
+        apps.listing([], hostile, reading(clock(12, 0), "")),
+    ):
+        assert "<" not in shown.text
+        assert unescaped_markup(shown.text) == []
