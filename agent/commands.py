@@ -250,7 +250,7 @@ def login(
     """
     from agent.login import login_request, open_token, wait_for_token
     from agent.settings import check_can_save, overrides, read_address, read_url, save, settings_file
-    from agent.words import code_expired, logged_in_lines, login_stopped, not_saved, overriding
+    from agent.words import REPLACED, code_expired, logged_in_lines, login_stopped, not_saved, overriding
     from bot.model.api import LoginState
     from bot.sealed_secret import new_key
 
@@ -278,13 +278,15 @@ def login(
         raise typer.Exit(Exit.EXPIRED)
     token = open_token(found.secret, key, found.id)
     try:
-        save(file, url, token)
+        replaced = save(file, url, token)
     except Mistake as error:
         raise Mistake(not_saved(error.words)) from None
     if as_json:
         session.screen.json({**shown, "file": str(file)})
     else:
         session.screen.result(*logged_in_lines(found))
+    if replaced:
+        session.screen.note(REPLACED)
     hidden_by = overrides(url)
     if hidden_by:
         session.screen.note(overriding(hidden_by))

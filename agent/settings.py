@@ -199,13 +199,17 @@ def check_can_save(file: Path, url: str) -> None:
     _lines_without_settings(file)
 
 
-def save(file: Path, url: str, token: SecretStr) -> None:
+def save(file: Path, url: str, token: SecretStr) -> bool:
     """Write the address and the token into the file, which only this user can then read.
 
     Other lines and comments in the file are kept. The file is replaced in one step, so that a crash leaves either
     the old or the new one. Raises Mistake if it can't be written, and for the same reasons as `check_can_save`.
+
+    Returns:
+        True if the file had another token before.
     """
     before = _lines_without_settings(file)
+    replaced = TOKEN in _read_file(file)
     content = f"{before}{URL}={url}\n{TOKEN}={token.get_secret_value()}\n".encode()
     part = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
     try:
@@ -217,6 +221,7 @@ def save(file: Path, url: str, token: SecretStr) -> None:
                 part.unlink()
     except OSError as error:
         raise Mistake(f"{file}: I can't write it: {error.strerror}.") from None
+    return replaced
 
 
 def _write_private(file: Path, content: bytes) -> None:

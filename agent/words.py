@@ -281,6 +281,7 @@ def _rate(rate: Decimal) -> str:
 
 # --- logging in
 
+REPLACED = "The file had another token before. If nothing else uses that one, stop it in Slack: /gpu token list"
 _LOST = "Stop it in Slack (/gpu token list), and run gpubot agent login again."
 
 

@@ -205,8 +205,31 @@ def agent(context: typer.Context) -> None:
 
 
 @cli.command()
-def mcp() -> None:
-    """Offer tools for renting machines to a coding agent (MCP, over stdin and stdout), with a token from Slack."""
+def mcp(
+    *,
+    address: Annotated[
+        str,
+        typer.Argument(
+            metavar="HOST:PORT",
+            help="With --http: the address to listen on, instead of 127.0.0.1:8604.",
+            show_default=False,
+        ),
+    ] = "",
+    http: Annotated[
+        bool, typer.Option("--http", help="Serve many agents over HTTP. Each of them sends a token of its own.")
+    ] = False,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="With --http: a name by which agents reach it, such as mcp.example.com. Can be repeated.",
+        ),
+    ] = None,
+    url: Annotated[
+        str | None, typer.Option(metavar="URL", help="With --http: the API's address, instead of GPUBOT_API_URL.")
+    ] = None,
+) -> None:
+    """Offer tools for renting machines to coding agents (MCP), over stdin and stdout, with a token from Slack."""
     from importlib.metadata import version
     from importlib.util import find_spec
 
@@ -219,6 +242,16 @@ def mcp() -> None:
             "gpubot mcp needs the extra mcp, which isn't installed. Install it from gpubot's Git repository. With "
             f"the repository's address in REPOSITORY, type: {install}"
         )
+    if http:
+        from agent.mcp_http import DEFAULT, read_listen, read_name, serve_http
+        from agent.settings import read_address, read_url, settings_file
+
+        listen = read_listen(address or DEFAULT)
+        names = [read_name(name) for name in allow_host or ()]
+        serve_http(listen, names, read_address(read_url(url, settings_file())))
+        return
+    if address or allow_host or url:
+        raise typer.BadParameter("HOST:PORT, --allow-host and --url belong to --http.")
     from agent.mcp_server import serve_stdio
 
     serve_stdio()

@@ -176,7 +176,7 @@ class Webhooks:
         await self._sender.run()
 
     async def drain(self) -> None:
-        """Wait until no call is running, and all results are stored."""
+        """Wait a moment until no call is running, and then abandon the calls."""
         if self._sender is not None:
             await self._sender.drain()
 

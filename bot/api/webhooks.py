@@ -45,6 +45,11 @@ FIRST_RETRY, LONGEST_RETRY = timedelta(seconds=10), timedelta(minutes=15)
 
 Each further failure doubles the time.
 """
+DRAIN = 2.0
+"""The time in seconds (wall clock) that running calls have to finish when the process stops.
+
+It is shorter than a call can take, because people in Slack wait until the next process has started.
+"""
 GATHER = 0.05
 """The pause between two turns of the loop, in wall-clock seconds."""
 OWN_ERROR = "an error of mine"
@@ -144,14 +149,26 @@ class WebhookSender:
     async def run(self) -> None:
         """Run until cancelled.
 
-        A cancellation doesn't interrupt running calls. `drain` waits until they are finished.
+        A cancellation doesn't interrupt running calls. `drain` ends them.
         """
         await keep_running("webhooks", self._send_what_is_due, self._deps.clock)
 
-    async def drain(self) -> None:
+    async def finish(self) -> None:
         """Wait until no call is running, and all results are stored."""
         while self._sending:
             await asyncio.wait(self._sending.values())
+
+    async def drain(self, seconds: float = DRAIN) -> None:
+        """Wait until no call is running, for at most this time (wall clock). Then abandon the calls.
+
+        Their events are sent again after the next start, even if the receivers have accepted them.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.finish()
+        for task in self._sending.values():
+            task.cancel()
+        await self.finish()
 
     async def _send_what_is_due(self) -> None:
         self._wake.clear()
@@ -185,6 +202,8 @@ class WebhookSender:
         Receivers that are being called or paused are left out. None if no further call can start now.
         """
         free = {webhook.url: webhook for webhook in deps.rules.webhooks if self._is_free(webhook.url)}
+        if not free or len(self._sending) >= IN_FLIGHT:
+            return None
         async with deps.store.read() as tx:
             while free and len(self._sending) < IN_FLIGHT:
                 next_due = await tx.messages.next_webhook_due(free)

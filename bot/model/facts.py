@@ -600,7 +600,7 @@ class WebhookFacts(UntilFacts):
     """The host of the receiver's URL. The rest of the URL can contain a secret."""
     since: Instant
     """The time of the first event that wasn't accepted."""
-    why: str = ""
+    detail: str = ""
     """The reason for the last failure, such as `status 503`. Empty if events are accepted again."""
 
 

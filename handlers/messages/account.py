@@ -134,7 +134,7 @@ def _channels_charge_less(context: AlertContext[AccountFacts]) -> Rendered:
 @alert(EventKind.WEBHOOK_FAILS)
 def _webhook_fails(context: AlertContext[WebhookFacts]) -> Rendered:
     facts, times = context.facts, context.times
-    why = f" ({escape(facts.why, 80)})" if facts.why else ""
+    why = f" ({escape(facts.detail, 80)})" if facts.detail else ""
     until = f" until {times.time(facts.until)}" if facts.until else ""
     return blocks.message(
         f"{escape(facts.host, 100)} hasn't accepted events since {times.time(facts.since)}{why}. "

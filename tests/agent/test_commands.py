@@ -183,7 +183,7 @@ async def test_a_private_key_is_never_sent(api: Api, cli: Cli, tmp_path: Path) -
         ("extend", ID, "--until", "0001-01-01"),
         ("heartbeat", ID, "--"),
         ("release", ID, "--force"),
-        ("login",),
+        ("logout",),
     ],
 )
 async def test_wrong_usage_sends_nothing(api: Api, cli: Cli, arguments: tuple[str, ...]) -> None:

@@ -14,6 +14,7 @@ import pytest
 from inline_snapshot import snapshot
 
 from agent.settings import read_settings, settings_file
+from agent.words import REPLACED
 from bot.model.api import LoginState
 from bot.sealed_secret import new_key, public_text
 from tests.agent.api import LOGIN_ID, SECRET, Api, a_login, problem, status
@@ -87,7 +88,8 @@ async def test_other_lines_of_the_file_stay(without_token: Api, cli: Cli) -> Non
     file = written(
         f"{OTHERS}export GPUBOT_TOKEN='gpb_old'\n\n# the address\ngpubot_api_url=https://old.example.com"
     )
-    assert (await cli("login")).status == 0
+    done = await cli("login")
+    assert (done.status, done.err.splitlines()[-1]) == (0, REPLACED)
     assert file.read_text().splitlines() == [
         "# mine",
         "OTHER=1",

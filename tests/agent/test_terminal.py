@@ -17,7 +17,7 @@ from datetime import timedelta
 import pytest
 
 from bot.model.api import ProgramState
-from tests.agent.api import ID, KEY, Api, a_rental
+from tests.agent.api import CODE, ID, KEY, Api, a_rental
 from tests.agent.conftest import Cli, QuickClock
 from tests.databases import START
 
@@ -100,6 +100,22 @@ async def test_at_a_terminal_a_pending_request_says_who_was_asked(
         "Waiting for a decision",
         "<Waiting for a decision",
         "<Ben denied it: too expensive. Use a new key.",
+    ]
+
+
+async def test_at_a_terminal_a_login_says_whether_the_code_was_typed(
+    api: Api, cli: Cli, terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GPUBOT_TOKEN")
+    with terminal.stderr(monkeypatch):
+        done = await cli("login")
+    assert (done.status, done.out[:26], len(api.calls)) == (0, "Logged in as nightly eval ", 3)
+    assert await terminal.lines(f"submitted{ERASE}") == [
+        f"In Slack, type: /gpu token {CODE}",
+        "The code works once, within 10 min. Type it yourself; don't send it to anyone.",
+        "Waiting until somebody types the code",
+        "<The code was typed. Waiting until the form is submitted",
+        "<",
     ]
 
 

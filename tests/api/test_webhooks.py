@@ -80,7 +80,7 @@ class Hooks:
             self.due = await self.sender.turn()
             if not self.sender.in_flight:
                 return
-            await self.sender.drain()
+            await self.sender.finish()
 
     async def pass_time(self, span: timedelta) -> None:
         """Let time pass, and send events as they become due."""
@@ -323,8 +323,25 @@ async def test_a_commit_wakes_the_loop(hooks: Hooks, ana: Receiver) -> None:
     await ana.called.wait()
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
-    await hooks.sender.drain()
+    await hooks.sender.finish()
     assert ana.payloads[0]["name"] == "rental.requested"
+
+
+async def test_a_call_that_takes_too_long_when_the_bot_stops_is_made_again_later(
+    hooks: Hooks, ana: Receiver
+) -> None:
+    ana.open.clear()
+    await hooks.world.get()
+    await hooks.sender.turn()
+    await ana.called.wait()
+    await hooks.sender.drain(0)
+    assert hooks.sender.in_flight == 0
+    assert await hooks.waiting(ana)
+    ana.open.set()
+    hooks.new_sender()
+    await hooks.send()
+    assert ana.payloads[0]["id"] == ana.payloads[1]["id"]
+    assert not await hooks.waiting(ana)
 
 
 async def test_a_result_that_can_not_be_stored_is_stored_later_without_another_call(
@@ -358,12 +375,12 @@ async def test_a_result_is_not_stored_once_another_process_sends_webhooks(hooks:
     await hooks.world.get()
     hooks.new_sender(deps)
     await hooks.sender.turn()
-    await hooks.sender.drain()
+    await hooks.sender.finish()
     assert len(ana.calls) == 1
     assert await hooks.waiting(ana)
     hooks.new_sender(deps, may_send=False)
     await hooks.sender.turn()
-    await hooks.sender.drain()
+    await hooks.sender.finish()
     assert len(ana.calls) == 1
     assert await hooks.waiting(ana)
 
@@ -392,7 +409,7 @@ async def test_without_a_secret_nothing_is_sent_and_the_admins_learn_why(hooks: 
     await hooks.pass_time(15 * MINUTE)
     assert ana.calls == []
     facts = (await hooks.world.account_event(EventKind.WEBHOOK_FAILS)).facts
-    assert (facts.host, facts.why) == (HOST, "GPUBOT_WEBHOOK_SECRET isn't set")
+    assert (facts.host, facts.detail) == (HOST, "GPUBOT_WEBHOOK_SECRET isn't set")
     hooks.secret = SecretStr(SECRET)
     hooks.sender.end_pauses()
     await hooks.send()
@@ -422,7 +439,7 @@ async def test_a_public_receiver_whose_name_leads_to_loopback_gets_nothing(hooks
     await hooks.pass_time(HOUR / 2)
     assert ana.calls == []
     facts = (await hooks.world.account_event(EventKind.WEBHOOK_FAILS)).facts
-    assert facts.why == "its address is private, which needs `private: true`"
+    assert facts.detail == "its address is private, which needs `private: true`"
 
 
 async def test_neither_secret_nor_path_of_a_receiver_is_logged_or_stored(hooks: Hooks, ana: Receiver) -> None:

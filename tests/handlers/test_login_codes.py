@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from bot.lifecycle.actions.logins import CODE_LASTS, FORM_LASTS, begin_login
+from bot.lifecycle.actions.logins import CODE_LASTS, FORM_LASTS
 from bot.lifecycle.actions.tokens import caller_of
-from bot.model.api import LoginRequest
 from bot.model.login import Login
-from bot.sealed_secret import new_key, open_sealed, public_text
+from bot.sealed_secret import new_key, open_sealed
 from handlers.listeners import modals
 from handlers.listeners.context import Pace
 from handlers.listeners.interaction import submission
@@ -23,7 +21,7 @@ from tests.handlers.team import Json, Team, team
 from tests.handlers.test_messages import say
 from tests.handlers.test_tokens import stored
 from tests.handlers.test_unmanaged_machines import direct
-from tests.handlers.token_states import NAME, tokens
+from tests.handlers.token_states import NAME, begin, form, now_stored, tokens
 
 WARNING = "gpubot on build-7 (203.0.113.9) asked for a token 40 s ago. Continue only if you started it."
 
@@ -33,35 +31,11 @@ def unknown(code: str) -> str:
     return f"{what} Run gpubot agent login again for a new one."
 
 
-async def begin(ours: Team, key: X25519PrivateKey | None = None, **named: str) -> Login:
-    """Let a program ask for a token, and let 40 seconds pass."""
-    names = {"program": "gpubot", "host": "build-7", **named}
-    request = LoginRequest(public_key=public_text(key or new_key()), **names)
-    login = await begin_login(ours.deps, request, "203.0.113.9")
-    ours.clock.jump(timedelta(seconds=40))
-    return login
-
-
-async def now_stored(ours: Team, login: Login) -> Login:
-    async with ours.deps.store.read() as tx:
-        found = await tx.logins.get(login.id)
-    assert found is not None
-    return found
-
-
 async def secret_of(ours: Team, login: Login, key: X25519PrivateKey) -> str:
     """Return the secret that the program with this key reads."""
     sealed = (await now_stored(ours, login)).secret
     assert sealed is not None
     return open_sealed(sealed, key, login.id)
-
-
-async def form(ours: Team, code: str, user: str = ANA) -> Json:
-    """Type a code, and return the form that opens."""
-    assert await ours.command(user, f"token {code}") == ""
-    view = await ours.modal(user)
-    assert view is not None
-    return view
 
 
 async def fill(ours: Team, user: str = ANA, **inputs: Any) -> Json:

@@ -9,6 +9,7 @@ import json
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -310,6 +311,19 @@ async def test_an_old_form_of_a_waiting_request_changes_that_request(tmp_path: P
         await asked(ours)
         await submit(ours, ANA, "form", written, **FORM)
         assert (await only_quote(ours)).changes == RENTAL
+
+
+async def test_an_old_form_for_a_token_shows_the_secret(tmp_path: Path) -> None:
+    written = metadata("n8f3mz2kq7wx", "token", "C0TRAIN00", "commands")
+    texts = {"token_name": "nightly eval", "models": "H100", "per_hour": "5", "total": "50", "at_once": "2"}
+    texts |= {"per_day": "6", "longest": "4h", "last_day": (NOON + timedelta(days=7)).date().isoformat()}
+    lists = {"access": "rent", "beyond": "refuse", "lost": "none"}
+    async with old_team(tmp_path) as ours:
+        values: dict[str, Any] = {name: {name: {"value": text}} for name, text in texts.items()}
+        values |= {name: {name: {"selected_option": {"value": chosen}}} for name, chosen in lists.items()}
+        view = {"callback_id": "new_token_form", "private_metadata": written, "state": {"values": values}}
+        (ack,) = await ours.handle(submission, modals.submitted, {"user": {"id": ANA}, "view": view})
+        assert "gpb_" in str(ack)
 
 
 async def test_an_old_rent_dialog_rents_its_offer(tmp_path: Path) -> None:

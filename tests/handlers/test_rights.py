@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bot.model.budget import Scope, ScopeKind
+from bot.model.login import Login
 from bot.model.rental import Rental
 from bot.model.spend import RowsOf
 from bot.model.state import State
@@ -19,6 +20,7 @@ from handlers.ids import (
     Action,
     Callback,
     LineValue,
+    LoginValue,
     NoValue,
     ScriptValue,
     SpanValue,
@@ -32,7 +34,7 @@ from sandbox.slack.default import ANA, BEN, CLEO, GUS, TRAINING
 from tests.handlers.rental_states import H, asked, change_request, question, running
 from tests.handlers.team import EVE, FINGERPRINT, NOON, Team, team
 from tests.handlers.token_states import NAME as TOKEN_NAME
-from tests.handlers.token_states import make, tokens
+from tests.handlers.token_states import begin, form, make, now_stored, tokens
 
 ONLY_APPROVERS = "Only approvers can decide about requests. Nothing was changed."
 NO_RIGHTS = "Your team's rules don't let you rent here. An admin can change that."
@@ -53,12 +55,18 @@ SECRETS = (
 )
 
 
-async def forge_submission(ours: Team, user: str, callback_id: str, value: str, **inputs: str) -> str:
-    """Submit a dialog that wasn't opened for this person, and return the acknowledgement and the replies."""
+async def forge_submission(
+    ours: Team, user: str, callback_id: str, value: str, value_type: type[Value] | None = None, /, **inputs: str
+) -> str:
+    """Submit a dialog that wasn't opened for this person, and return the acknowledgement and the replies.
+
+    If no type of the value is given, it is the first one that the dialog can have.
+    """
     before = len(await ours.replies())
+    type_name = (value_type or MODAL_VALUES[callback_id][0]).TYPE_NAME
     view = {
         "callback_id": callback_id,
-        "private_metadata": json.dumps({"value": value, "value_type": MODAL_VALUES[callback_id][0].TYPE_NAME}),
+        "private_metadata": json.dumps({"value": value, "value_type": type_name}),
         "state": {"values": {field: {field: {"value": typed}} for field, typed in inputs.items()}},
     }
     acknowledged = await ours.handle(submission, modals.submitted, {"user": {"id": user}, "view": view})
@@ -141,15 +149,17 @@ async def test_an_owner_who_became_a_guest_still_gets_the_ssh_command(tmp_path: 
         assert "Cost limits: " in await ours.command(ANA, f"show {rental.id}")
 
 
-def values_of(value_type: type[Value], rental: Rental, token: Token) -> list[str]:
-    """Return the values of a type that refer to somebody else's rental, search or API token."""
+def values_of(value_type: type[Value], rental: Rental, token: Token, login: Login) -> list[str]:
+    """Return the values of a type that refer to somebody else's rental, search, API token or login."""
     if value_type in {NoValue, LineValue, ScriptValue}:
         return []
     fields = {
         "rental_id": rental.id,
         "quote_id": rental.quote_id,
         "question_id": "u7mq2",
-        "token_id": token.id,
+        "token_id": login.token_id if value_type is LoginValue else token.id,
+        "login_id": login.id,
+        "code": login.code,
         "offer_id": rental.clicked_offer,
         "index": 0,
         "page": 1,
@@ -188,22 +198,26 @@ async def test_clicks_and_submissions_never_reveal_or_change_other_peoples_renta
             await change_request(ours, rental)
         await make(ours, total="200", name=TOKEN_NAME)
         (token,) = await tokens(ours)
-        before = await ours.rental(rental.id)
+        login = await begin(ours)
+        await form(ours, login.code)
+        login, before = await now_stored(ours, login), await ours.rental(rental.id)
         first = len(await ours.queued())
         for action_id, value_type in ACTION_VALUES.items():
             # Members may see what others rent, but without the costs, and they learn who gets the SSH command.
             may_look = action_id in {Action.DETAILS.id, Action.SHOW_RENTAL.id, Action.SSH.id} and user == EVE
-            for value in () if may_look else values_of(value_type, rental, token):
+            for value in () if may_look else values_of(value_type, rental, token, login):
                 await ours.forge(user, action_id, value)
         for callback_id, value_types in MODAL_VALUES.items():
-            for value in (value for value_type in value_types for value in values_of(value_type, rental, token)):
-                await forge_submission(ours, user, callback_id, value, hours="2")
+            for value_type in value_types:
+                for value in values_of(value_type, rental, token, login):
+                    await forge_submission(ours, user, callback_id, value, value_type, hours="2")
         answers = [str(message.body) for message in (await ours.queued())[first:]]
         assert len(answers) > 20
         assert [(secret, words) for words in answers for secret in SECRETS if secret in words] == []
         assert await ours.modal(user) is None
         assert await ours.rental(rental.id) == before
         assert await tokens(ours) == [token]
+        assert await now_stored(ours, login) == login
         assert await ours.quotes(user) == []
 
 

@@ -171,7 +171,7 @@ async def test_admins_learn_once_of_a_receiver_that_fails_and_once_that_it_works
     async with database.read() as tx:
         event = await tx.events.get(1)
     assert event is not None
-    facts = {"host": "other.example.com", "since": START, "until": START + DROPPED_AFTER, "why": "status 503"}
+    facts = {"host": "other.example.com", "since": START, "until": START + DROPPED_AFTER, "detail": "status 503"}
     assert dict(event.facts) == facts
     await work(other)
     await work(deps)

@@ -187,5 +187,6 @@ async def make_older(url: str) -> None:
     """Downgrade a database by one revision."""
     connection = await asyncpg.connect(url)
     await connection.execute("DROP TABLE logins")
+    await connection.execute("ALTER TABLE messages DROP COLUMN webhook_due_at")
     await connection.execute("UPDATE alembic_version SET version_num = 'v0602'")
     await connection.close()

@@ -350,6 +350,7 @@ FACTS = {
     "dearest": st.lists(st.builds(DearRental, rental_id=rental_id, owner=user, amount=amount), max_size=3).map(
         tuple
     ),
+    "host": text,
     "host_key": text,
     "status": st.sampled_from(UsageStatus),
     "gpus_seen": st.builds(GpusSeen, count=st.integers(0, 16), models=st.just(())),

@@ -54,7 +54,7 @@ Carl resumed buying, so machines can be rented again.
 
 def test_alerts_about_a_receiver_of_webhooks_name_only_its_host() -> None:
     since, until = clock(9, 12), clock(9, 12) + timedelta(days=1)
-    fails = notice(K.WEBHOOK_FAILS, host="hooks.example.com", since=since, until=until, why="status 503")
+    fails = notice(K.WEBHOOK_FAILS, host="hooks.example.com", since=since, until=until, detail="status 503")
     works = notice(K.WEBHOOK_WORKS, host="hooks.example.com", since=since)
     assert page(fails, works) == snapshot("""\
 

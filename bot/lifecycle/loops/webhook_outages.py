@@ -32,7 +32,7 @@ async def note_failing(tx: Tx, deps: Deps, url: str, why: str) -> None:
     outage = await tx.account.get(WEBHOOK_OUTAGES, url) or WebhookOutage(since=now)
     if not outage.notified and now - outage.since >= NOTIFY_AFTER:
         outage = changed(outage, notified=True)
-        facts = WebhookFacts(host=_host(url), since=outage.since, until=outage.since + DROPPED_AFTER, why=why)
+        facts = WebhookFacts(host=_host(url), since=outage.since, until=outage.since + DROPPED_AFTER, detail=why)
         await send_of_account(tx, deps, EventKind.WEBHOOK_FAILS, facts)
     await tx.account.set(WEBHOOK_OUTAGES, outage, url)
 
