@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 import socket
 import subprocess
@@ -16,6 +17,7 @@ import httpx2
 import pytest
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
+from typer.testing import CliRunner
 
 from agent.mcp_http import (
     MOST_BYTES,
@@ -23,11 +25,14 @@ from agent.mcp_http import (
     Connection,
     Front,
     HttpServer,
+    Listen,
     open_front,
     read_listen,
     read_name,
+    serve_http,
 )
 from agent.settings import read_address
+from bot.__main__ import cli
 from bot.errors import Mistake
 from bot.model.state import State
 from tests.agent.api import SECRET, Api, problem
@@ -223,6 +228,31 @@ async def test_a_body_that_is_too_large_or_too_slow_is_refused(front: Front, api
     assert api.calls == []
 
 
+async def test_a_request_that_is_cut_off_has_no_effect(front: Front, api: Api) -> None:
+    asked = message("tools/call", name="gpu_rent", arguments={"gpu": "H100", "key": "run-812"})
+    headers = {"Host": "localhost", "Content-Type": "application/json", **headers_of(asked)}
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": PATH,
+        "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
+    }
+    arriving = [
+        {"type": "http.request", "body": json.dumps(asked).encode(), "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return arriving.pop(0)
+
+    async def send(part: Any) -> None:
+        sent.append(part)
+
+    await front(scope, receive, send)
+    assert (sent[0]["status"], api.calls) == (400, [])
+
+
 # --- tokens
 
 
@@ -406,3 +436,19 @@ def test_an_address_can_be_of_either_family() -> None:
 def test_an_allowed_host_is_a_name_alone(text: str) -> None:
     with pytest.raises(Mistake, match="the name of the host alone"):
         read_name(text)
+
+
+def test_an_address_that_is_in_use_is_named() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        listen = Listen("127.0.0.1", other.getsockname()[1])
+        with pytest.raises(Mistake, match=f"I can't listen on {listen}: Address already in use"):
+            serve_http(listen, (), read_address("http://127.0.0.1:8602"))
+
+
+@pytest.mark.parametrize(
+    "option", [["127.0.0.1:8604"], ["--allow-host", "mcp.example.com"], ["--url", "unix:/api"]]
+)
+def test_options_of_http_are_refused_without_it(option: list[str]) -> None:
+    refused = CliRunner().invoke(cli, ["mcp", *option])
+    assert refused.exit_code == 2
+    assert "belong to --http" in refused.output
