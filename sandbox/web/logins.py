@@ -34,7 +34,7 @@ class Logins:
     def add_routes(self, router: web.UrlDispatcher) -> None:
         """Add the routes that begin a login, and that look at one."""
         router.add_post("/program/logins", self._begin)
-        router.add_get(r"/program/logins/{id:\w+}", self._look)
+        router.add_get(r"/program/logins/{id:[\w-]+}", self._look)
 
     async def _begin(self, _request: web.Request) -> web.Response:
         key = X25519PrivateKey.generate()
