@@ -40,7 +40,7 @@ class Logins:
         key = X25519PrivateKey.generate()
         public = base64.b64encode(key.public_key().public_bytes_raw()).decode()
         login = await self._ask(
-            "POST", "logins", {"public_key": public, "program": "the sandbox's page", "host": "this browser"}
+            "POST", "logins", {"public_key": public, "program": "sandbox page", "host": "browser"}
         )
         self._keys[login["id"]] = key
         while len(self._keys) > MOST_LOGINS:
