@@ -19,6 +19,7 @@ from bot.model.token import Access, BeyondTerms, WhenLost
 LONGEST_NAME = 80
 LONGEST_NOTE = 200
 LONGEST_REASON = 800
+LONGEST_REFUSAL = 2000
 MOST_RENTALS = 20
 """The maximum number of rentals in a result. A longer list would fill the memory of a model."""
 SECONDS_TO_WAIT = 20
@@ -85,6 +86,17 @@ def shown_rental(rental: Rental, now: datetime, late: str = "") -> Rental:
 
 def _marked(text: str, limit: int) -> str:
     return _DATA + quoted(text, limit)
+
+
+def refusal_text(words: str, *, of_arguments: bool) -> str:
+    """Return the text about a request that the API refused, in the API's words.
+
+    If the API quotes what a person wrote, such as an admin's reason for a pause, the words are marked as data. A
+    refusal that is about the arguments quotes only them.
+    """
+    if of_arguments or '"' not in words:
+        return one_line(words, LONGEST_REFUSAL)
+    return f"Refused. {_marked(words, LONGEST_REFUSAL)}"
 
 
 def rental_text(rental: Rental) -> str:

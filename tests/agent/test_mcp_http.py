@@ -393,6 +393,28 @@ async def use_every_tool(api: RealApi, clients: dict[str, Client]) -> None:
     assert [rental["state"] for rental in await each_own("gpu_release")] == ["ending", "ending"]
 
 
+async def test_a_call_repeated_at_another_process_finds_the_same_machine(sqlite_url: str) -> None:
+    wanted = {"gpu": "H100", "region": "EU", "lease": "4h"}
+    async with api_world(sqlite_url) as api:
+        secret, api_url = await api.token(), str(api.http.base_url)
+        with a_server(api_url) as (killed, first), a_server(api_url) as (_, second):
+            asked = message("tools/call", name="gpu_rent", arguments=wanted)
+            async with httpx.AsyncClient(headers=headers_of(asked, secret=secret), timeout=40) as http:
+                renting = asyncio.create_task(http.post(first, json=asked))
+                while not api.server.waits.count:
+                    assert not renting.done(), renting.result()
+                    await asyncio.sleep(0)
+                killed.kill()
+                with pytest.raises(httpx.HTTPError):
+                    await renting
+            async with a_client(second, secret, NEW) as client:
+                (searching,) = (await call(client, "gpu_status"))["rentals"]
+                again = asyncio.create_task(call(client, "gpu_rent", **wanted))
+                await api.world.until(searching["id"], State.READY)
+                assert (await again)["id"] == searching["id"]
+                assert len((await call(client, "gpu_status"))["rentals"]) == 1
+
+
 async def test_sigterm_ends_the_process_while_a_call_waits(api: Api) -> None:
     never = asyncio.Event()
     api.holds = lambda _: never
