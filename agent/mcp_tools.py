@@ -234,8 +234,8 @@ def _about(client: Client, rental: Rental) -> _Result:
 async def _after(client: Client, rental: Rental, ends: float, also: str = "") -> Rental:
     """Wait until a rental is ready or over, or until an approver has to decide, and return it for a result.
 
-    If the API no longer answers, the result is about the last known state, and says so. `also` is the end of the next
-    step.
+    If the API no longer answers, the result is about the last known state, and says so. The next step ends with
+    `also`.
     """
     clock = client.clock
     while rental.state in _WORTH_WAITING and (left := ends - clock.monotonic()) >= 1:
