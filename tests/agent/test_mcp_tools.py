@@ -364,7 +364,7 @@ async def test_a_tool_answers_in_time_if_the_api_does_not(api: Api, name: str) -
     held.set()
 
 
-async def test_an_api_that_goes_away_while_a_call_waits_leaves_the_last_state(api: Api, client: Client) -> None:
+async def test_an_api_that_goes_away_during_a_wait_leaves_the_last_state(api: Api, client: Client) -> None:
     api.states.clear()
     api.states.append(a_rental(ProgramState.STARTING))
     api.refusal = lambda seen: status(503)() if "wait=" in seen else None
