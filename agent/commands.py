@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -140,13 +141,13 @@ def _key(text: str) -> str:
 
 
 def _program_name(text: str) -> str:
-    from agent.login import LONGEST_NAME
-    from bot.model.text import one_line
+    from bot.model.api import LONGEST_NAME, PROGRAM_NAME
 
-    name = one_line(text, LONGEST_NAME)
-    if not name:
-        raise typer.BadParameter("write a name that a person recognizes, such as claude.")
-    return name
+    if len(text) > LONGEST_NAME or re.fullmatch(PROGRAM_NAME, text) is None:
+        raise typer.BadParameter(
+            f"write at most {LONGEST_NAME} letters and digits, such as claude. Spaces and . _ - are allowed, too."
+        )
+    return text
 
 
 Key = Annotated[

@@ -18,25 +18,23 @@ from agent.screen import Screen
 from agent.settings import is_token
 from bot.clock import Clock
 from bot.errors import Mistake
-from bot.model.api import Login, LoginRequest, LoginState, SealedSecret
+from bot.model.api import LONGEST_NAME, Login, LoginRequest, LoginState, SealedSecret
 from bot.model.login import SealedSecret as StoredSecret
-from bot.model.text import one_line
 from bot.sealed_secret import NotForUs, open_sealed, public_text
 
-LONGEST_NAME = 60
-"""The maximum length of the names of the program and its machine, in characters."""
 USUAL_PAUSE, LONGEST_PAUSE = 3, 30
 """The pause in seconds (wall clock) between two questions if the API names none, and the longest pause."""
 PATIENCE = 300.0
 """The time in seconds (wall clock) for which the API may be down during a login, such as for an upgrade."""
 _CODE = re.compile(r"[A-Z0-9]{4,16}")
 """The form of a code. Any other text isn't shown, because a person is asked to type it."""
+_NOT_IN_HOSTS = re.compile(r"[^A-Za-z0-9._-]+")
 _GOES_ON = frozenset({LoginState.WAITING, LoginState.OPENED})
 
 
 def login_request(key: X25519PrivateKey, program: str) -> LoginRequest:
     """Return the request for a token. It names the program and this machine, so that people recognize them."""
-    host = one_line(socket.gethostname(), LONGEST_NAME) or "an unnamed machine"
+    host = _NOT_IN_HOSTS.sub("-", socket.gethostname())[:LONGEST_NAME] or "unnamed"
     return LoginRequest(public_key=public_text(key), program=program, host=host)
 
 

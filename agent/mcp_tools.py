@@ -23,6 +23,7 @@ from agent.mcp_words import (
     list_text,
     quote_text,
     quoted,
+    refusal_text,
     rental_text,
     shown_quote,
     shown_rental,
@@ -48,9 +49,10 @@ USUAL_PAUSE = 5.0
 """The pause in seconds (wall clock) before asking again, if the API didn't wait and its answer names no pause."""
 log = logging.getLogger("gpubot.mcp")
 
-LONGEST_ERROR = 2000
 LONGEST_PARAMETER = 500
 """The number of characters of a value in a URL. The API refuses shorter ones, but a longer URL gets no reason."""
+_ABOUT_ARGUMENTS = frozenset({400, 413, 422})
+"""The HTTP statuses of refusals that are about the arguments of a call."""
 _GOES_ON = frozenset({ProgramState.SEARCHING, ProgramState.BUYING, ProgramState.STARTING})
 _WORTH_WAITING = _GOES_ON | {ProgramState.PENDING, ProgramState.ENDING}
 
@@ -126,7 +128,8 @@ async def call(client: Client, name: str, arguments: Arguments) -> types.CallToo
     except ApiRefused as error:
         again = " Repeat the same call in a minute." if error.temporary else ""
         hint = f" {_LIST_THEM}" if error.kind == "unknown" else ""
-        return _failed(f"{error.words}{hint}{again}")
+        words = refusal_text(error.words, of_arguments=error.status in _ABOUT_ARGUMENTS)
+        return _failed(f"{words}{hint}{again}")
     except GpubotError as error:
         return _failed(error.words)
     except Exception as error:
@@ -147,8 +150,7 @@ def _check_sendable(given: Arguments) -> None:
 
 
 def _failed(words: str) -> types.CallToolResult:
-    text = one_line(words, LONGEST_ERROR)
-    return types.CallToolResult(content=[types.TextContent(type="text", text=text)], is_error=True)
+    return types.CallToolResult(content=[types.TextContent(type="text", text=words)], is_error=True)
 
 
 def _unknown(name: str, known: list[str]) -> str:

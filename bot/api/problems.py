@@ -190,6 +190,8 @@ def _expected(kind: str, context: Mapping[str, Any]) -> Iterator[str]:
         "datetime": "write a time with its zone, such as 2026-12-01T14:00:00Z",
     }
     match kind:
+        case "string_pattern_mismatch":
+            yield f"write text that matches {context['pattern']}"
         case "string_too_long":
             yield f"write at most {context['max_length']} characters"
         case "greater_than_equal":

@@ -20,6 +20,16 @@ from bot.model.webhook import WebhookEvent
 
 LONGEST_KEY = 100
 """The maximum length of an idempotency key, in characters."""
+LONGEST_NAME = 60
+"""The maximum length of the names of a program and its machine in a login, in characters."""
+HOST_NAME = "^[A-Za-z0-9._-]+$"
+PROGRAM_NAME = "^[A-Za-z0-9._-]+( [A-Za-z0-9._-]+)*$"
+"""The names that a program can give itself and its machine in a login.
+
+The program may be anybody's, and a person reads these names to decide whether it is theirs. Letters beyond ASCII
+can look like others, or be invisible, or change the order of the text around them. Parentheses and punctuation
+could imitate the rest of the sentence that shows the names.
+"""
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _AMOUNT = r"^[0-9]{1,8}(\.[0-9]{1,4})?$"
 _PATTERN = r"^([0-9]{1,4}d)?([0-9]{1,4}h)?([0-9]{1,5}m)?([0-9]{1,6}s)?$"
@@ -148,9 +158,9 @@ class LoginRequest(ApiModel):
 
     public_key: str = Field(max_length=44, pattern="^[A-Za-z0-9+/]{43}=$")
     """The program's X25519 public key (RFC 7748), in base64. The secret of the token is encrypted for it."""
-    program: str = Field(min_length=1, max_length=60)
+    program: str = Field(max_length=LONGEST_NAME, pattern=PROGRAM_NAME)
     """The name of the program, which the person sees before they make the token."""
-    host: str = Field(min_length=1, max_length=60)
+    host: str = Field(max_length=LONGEST_NAME, pattern=HOST_NAME)
     """The name of the machine on which the program runs, which the person sees too."""
 
 

@@ -70,7 +70,6 @@ PROGRAM_BYTES, HOST_BYTES, ADDRESS_BYTES = 24, 48, 57
 With these lengths, the warning is never cut (`blocks.ALERT_TEXT`), so its last sentence is always shown. An IPv6
 address has up to 39 characters, and `escape` adds up to six invisible ones.
 """
-_PARENTHESES = str.maketrans("", "", "()")
 USUALLY = timedelta(days=7)
 """The form proposes the day after this time as the last day of a token."""
 AT_ONCE, A_DAY = 2, 6
@@ -191,12 +190,9 @@ def who_asked(login: Login, now: datetime) -> str:
 
 
 def program_on(login: Login) -> str:
-    """Return the names of the program and the machine that began a login, such as `gpubot on build-7`.
-
-    Parentheses are left out, so that no name can look like the address, which the program can't choose.
-    """
-    program, host = (escape(name.translate(_PARENTHESES)) for name in (login.program, login.host))
-    return f"{blocks.cut(program, PROGRAM_BYTES)} on {blocks.cut(host, HOST_BYTES)}"
+    """Return the names of the program and the machine that began a login, such as `gpubot on build-7`."""
+    program, host = blocks.cut(escape(login.program), PROGRAM_BYTES), blocks.cut(escape(login.host), HOST_BYTES)
+    return f"{program} on {host}"
 
 
 def _alone(rules: Rules) -> tuple[str, str]:

@@ -34,13 +34,13 @@ class Logins:
     def add_routes(self, router: web.UrlDispatcher) -> None:
         """Add the routes that begin a login, and that look at one."""
         router.add_post("/program/logins", self._begin)
-        router.add_get(r"/program/logins/{id:\w+}", self._look)
+        router.add_get(r"/program/logins/{id:[\w-]+}", self._look)
 
     async def _begin(self, _request: web.Request) -> web.Response:
         key = X25519PrivateKey.generate()
         public = base64.b64encode(key.public_key().public_bytes_raw()).decode()
         login = await self._ask(
-            "POST", "logins", {"public_key": public, "program": "the sandbox's page", "host": "this browser"}
+            "POST", "logins", {"public_key": public, "program": "sandbox page", "host": "browser"}
         )
         self._keys[login["id"]] = key
         while len(self._keys) > MOST_LOGINS:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import sys
 from collections import deque
 from pathlib import Path
@@ -265,9 +266,20 @@ async def test_what_a_foreign_server_sends_cannot_control_the_terminal(without_t
     assert (done.status, "curl" in done.err) == (1, False)
 
 
-async def test_a_name_without_visible_characters_is_wrong_usage(without_token: Api, cli: Cli) -> None:
-    assert (await cli("login", "--name", " \x1b ")).status == 2
-    assert without_token.calls == []
-    assert (await cli("login", "--name", "c" * 200)).status == 0
+@pytest.mark.parametrize("name", ["", " ", "cl\u0430ude", "claude\n", "claude (Ana)", "c" * 61])
+async def test_a_name_that_could_deceive_is_wrong_usage(without_token: Api, cli: Cli, name: str) -> None:
+    done = await cli("login", "--name", name)
+    assert (done.status, without_token.calls) == (2, [])
+    assert "letters and digits, such as claude" in " ".join(done.err.replace("│", "").split())
+
+
+@pytest.mark.parametrize(
+    ("host", "sent"), [("build-7.local", "build-7.local"), ("Ana\u2019s M\u00e4c", "Ana-s-M-c"), ("", "unnamed")]
+)
+async def test_any_host_name_is_sent_in_plain_letters(
+    without_token: Api, cli: Cli, monkeypatch: pytest.MonkeyPatch, host: str, sent: str
+) -> None:
+    monkeypatch.setattr(socket, "gethostname", lambda: host)
+    assert (await cli("login", "--name", "nightly eval")).status == 0
     assert without_token.login_request is not None
-    assert len(without_token.login_request.program) == 60
+    assert (without_token.login_request.program, without_token.login_request.host) == ("nightly eval", sent)

@@ -201,6 +201,13 @@ async def test_guessed_malformed_and_deleted_ids_get_one_answer(api: Api, progra
         ({"public_key": "x"}, '"public_key": '),
         ({"host": "x" * 61}, '"host": write at most 60 characters'),
         ({"program": ""}, '"program": '),
+        ({"program": "gpub\u043et"}, '"program": write text that matches ^[A-Za-z0-9._-]+'),
+        ({"program": "gpubot  of Ana"}, '"program": write text that matches '),
+        ({"host": "build-7\uff08203.0.113.9\uff09"}, '"host": write text that matches ^[A-Za-z0-9._-]+$'),
+        ({"host": "your laptop"}, '"host": write text that matches '),
+        ({"host": "build-7\n"}, '"host": write text that matches '),
+        ({"host": "\u3164"}, '"host": write text that matches '),
+        ({"host": "\u05d0\u05d1\u05d2"}, '"host": write text that matches '),
         ({"scope": "all"}, 'There is no field "scope".'),
     ],
 )

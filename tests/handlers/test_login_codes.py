@@ -181,14 +181,11 @@ async def test_after_ten_wrong_codes_a_person_has_to_wait(tmp_path: Path) -> Non
         assert await ours.command(BEN, "token BCDFGHJK") == unknown("BCDFGHJK")
 
 
-HOSTILE = "<https://evil.example|click> <!channel> @ben `x` *b* \n> q"
-
-
-async def test_names_of_a_program_are_plain_text_in_the_form_and_after_it(tmp_path: Path) -> None:
+async def test_no_name_of_a_program_is_formatted_or_hides_the_end_of_the_warning(tmp_path: Path) -> None:
     async with team(tmp_path) as ours:
-        login = await begin(ours, program=HOSTILE, host=f"build-7 (10.0.0.5) {HOSTILE[:30]}")
+        login = await begin(ours, program="_gpubot_ " + "a" * 50, host="-_build-7_-" + "b" * 49)
         opened = await form(ours, login.code)
         done = await fill(ours)
         for view, end in ((opened, "Continue only if you started it."), (done, "which was never in Slack.")):
-            assert "<https://evil.exa… on build-7 10.0.0.5 <https://evil.example|cl…" in view["reads"]
+            assert "_gpubot_… on -_build-7_-bbb" in view["reads"]
             assert end in view["reads"]

@@ -122,6 +122,26 @@ async def test_the_page_says_why_a_login_cant_begin_or_is_unknown(world: World) 
         await served.stop()
 
 
+async def test_the_page_finds_a_login_whose_id_has_a_hyphen(world: World) -> None:
+    """Half of all IDs have one."""
+
+    async def api(request: web.Request) -> web.Response:
+        assert request.match_info.get("id") in {None, "Jx0-8f_3"}
+        return web.json_response({"id": "Jx0-8f_3", "code": "KTRWXQMB", "secret": None})
+
+    app = web.Application()
+    app.router.add_post("/v1/logins", api)
+    app.router.add_get("/v1/logins/{id}", api)
+    served = await serve(app)
+    try:
+        await world.post("_control/bot", {"api": served.url})
+        status, begun = await world.post("program/logins")
+        async with world.session.get(f"{world.url}/program/logins/{begun['id']}") as answer:
+            assert (status, answer.status, await answer.json()) == (200, 200, begun)
+    finally:
+        await served.stop()
+
+
 FOREIGN = (
     {"Origin": "https://evil.example"},  # a page in another tab
     {"Origin": "null"},  # a sandboxed frame, or a file

@@ -20,7 +20,7 @@ from bot.lifecycle.deps import TOKEN_ID_LENGTH, Deps, transact
 from bot.model.base import changed
 from bot.model.login import Login
 from bot.model.person import Person
-from bot.model.text import one_line, short
+from bot.model.text import short
 from bot.model.token import Token
 from bot.policy.access.token_secret import contains_secret
 from bot.policy.team.roles import check_user
@@ -46,8 +46,6 @@ MOST_PENDING = 100
 """The maximum number of logins that wait for a person at the same time."""
 FULL_FOR = timedelta(minutes=1)
 """The time after which a program should try again if there are already MOST_PENDING logins."""
-LONGEST_NAME = 60
-"""The maximum length of the names of a program and its machine, in characters."""
 _ID_BYTES = 32
 
 
@@ -68,7 +66,7 @@ async def begin_login(deps: Deps, request: LoginRequest, address: str) -> Login:
     `address` says where the request came from (`Login.address`).
 
     Raises:
-        Mistake: No secret can be encrypted for the public key, or a name is empty or contains a secret.
+        Mistake: No secret can be encrypted for the public key, or a name contains a secret.
         Refused: Too many logins are waiting for a person.
     """
     try:
@@ -76,9 +74,6 @@ async def begin_login(deps: Deps, request: LoginRequest, address: str) -> Login:
     except InvalidKey:
         message = "No secret can be encrypted for this public_key. Nothing was done. Make a new X25519 key pair."
         raise Mistake(message) from None
-    program, host = one_line(request.program, LONGEST_NAME), one_line(request.host, LONGEST_NAME)
-    if not program or not host:
-        raise Mistake("Both program and host need at least one visible character. Nothing was done.")
     if contains_secret(request.program) or contains_secret(request.host):
         raise SentSecret.sent_by_program()
 
@@ -93,8 +88,8 @@ async def begin_login(deps: Deps, request: LoginRequest, address: str) -> Login:
             id=secrets.token_urlsafe(_ID_BYTES),
             code="".join(secrets.choice(CODE_LETTERS) for _ in range(CODE_LENGTH)),
             public_key=request.public_key,
-            program=program,
-            host=host,
+            program=request.program,
+            host=request.host,
             address=address,
             created_at=now,
             expires_at=now + CODE_LASTS,
