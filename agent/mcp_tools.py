@@ -132,7 +132,7 @@ async def call(client: Client, name: str, arguments: Arguments) -> types.CallToo
                 raise Mistake(f'The argument "{needed}" is missing. Nothing was done.')
         result = await tool.run(client.within(ANSWER_WITHIN), given)
     except ApiAway as error:
-        return _failed(f"{error.words} {tool.if_away}")
+        return _failed(f"{error.words} {tool.if_away} If it keeps failing, tell your user.")
     except ApiRefused as error:
         words = refusal_text(error.words, of_arguments=error.status in _ABOUT_ARGUMENTS)
         more = "Repeat the same call in a minute." if error.temporary else _MORE.get(error.kind, "")

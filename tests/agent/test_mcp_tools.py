@@ -341,7 +341,8 @@ async def test_a_tool_answers_in_time_if_the_api_does_not(api: Api, name: str) -
     api.holds = lambda _: held
     arguments, known = AWAY[name]
     async with Client(read_settings(), Late(), lambda _: None) as client:
-        assert await fails(client, name, **arguments) == f"{api.url} doesn't answer: no answer in time. {known}"
+        text = await fails(client, name, **arguments)
+        assert text == f"{api.url} doesn't answer: no answer in time. {known} If it keeps failing, tell your user."
         assert len(await tools_for(client)) == len(TOOL_NAMES)
     held.set()
 
