@@ -136,7 +136,7 @@ It isn't ready yet. Call gpu_status with {"id": "m3xt8", "wait": 20} until it is
 
 async def test_gpu_rent_without_a_key_reuses_the_machine_of_an_equal_request(api: Api, client: Client) -> None:
     for _ in range(2):
-        await answers(client, "gpu_rent", gpu="H100", note=None)
+        await answers(client, "gpu_rent", gpu="H100", note=None, key="")
     posted = [seen for seen in api.seen if seen.call == "POST /v1/rentals"]
     assert [(seen.key, seen.body) for seen in posted] == [(None, {"gpu": "H100", "reuse": True})] * 2
 
@@ -298,6 +298,7 @@ async def test_a_call_that_names_no_machine_lists_those_of_the_token(api: Api, c
         'Which machine? Name its "id" or its "key". This token has m3xt8 (1x H100 SXM 80 GB, ready). '
         "Nothing was done."
     )
+    assert await fails(client, "gpu_release", id="") == await fails(client, "gpu_release")
     assert "DELETE" not in str(api.calls)
     assert await fails(client, "gpu_heartbeat", key="run-813") == (
         'No rental of this token has the key "run-813". Call gpu_status without arguments to list your machines.'
@@ -340,7 +341,8 @@ async def test_a_tool_answers_in_time_if_the_api_does_not(api: Api, name: str) -
     api.holds = lambda _: held
     arguments, known = AWAY[name]
     async with Client(read_settings(), Late(), lambda _: None) as client:
-        assert await fails(client, name, **arguments) == f"{api.url} doesn't answer: no answer in time. {known}"
+        text = await fails(client, name, **arguments)
+        assert text == f"{api.url} doesn't answer: no answer in time. {known} If it keeps failing, tell your user."
         assert len(await tools_for(client)) == len(TOOL_NAMES)
     held.set()
 
@@ -362,6 +364,9 @@ async def test_the_words_of_the_api_say_why_it_refuses(api: Api, client: Client)
     api.refusal = lambda _: problem("unknown", "This token has no such rental.", status=404)
     hint = "Call gpu_status without arguments to list your machines."
     assert await fails(client, "gpu_extend", id="zzzzz", lease="6h") == f"This token has no such rental. {hint}"
+    api.refusal = lambda _: problem("key-in-use", "Use a new key for a new machine.", status=422)
+    hint = "To see the machine that was rented with this key, call gpu_status with the key."
+    assert await fails(client, "gpu_rent", gpu="H100", key=KEY) == f"Use a new key for a new machine. {hint}"
     api.refusal = lambda _: problem("bug", "Give an admin this number: E-4F2K.", status=500)
     again = "Repeat the same call in a minute."
     assert await fails(client, "gpu_release", **ONE) == f"Give an admin this number: E-4F2K. {again}"

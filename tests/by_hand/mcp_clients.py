@@ -47,6 +47,7 @@ PACKAGES = {
     "sdk": "@modelcontextprotocol/sdk@1.32.2",
     "client": "@modelcontextprotocol/client@2.4.0",
     "inspector": "@modelcontextprotocol/inspector@2.12.0",
+    "mcp-remote": "mcp-remote@0.15.1",
 }
 """The packages, by the names under which they are installed. The suites need a newer Node.js than Debian's."""
 SUITES = (
@@ -57,6 +58,8 @@ SUITES = (
     ("suite-new", "2026-07-28"),
 )
 """The runs of the suite, each with the version of the protocol."""
+Words = tuple[list[str], list[str]]
+"""The inspector's options for a server, and the command that starts the server."""
 TEST_TOOLS = "needs tools of the suite"
 EXPECTED = (
     (r"tools-call-.*|json-schema-.*|elicitation-.*|input-required-.*", r".*", TEST_TOOLS),
@@ -311,23 +314,35 @@ async def _say(place: Place, package: str, how: str, *arguments: str) -> None:
 
 
 async def run_inspector(place: Place) -> None:
-    """Let the inspector check the schemas of all tools, and call one, in each era. Raises Failed."""
+    """Let the inspector check the schemas of all tools, and call one, in each era. Raises Failed.
+
+    It also does so through mcp-remote, with which agents that know only stdio use servers over HTTP.
+    """
     environment = place.environment
-    over_http = [environment["MCP_URL"], "--transport", "http"]
-    over_http += ["--header", f"Authorization: Bearer {environment['GPUBOT_TOKEN']}"]
+    token = ["--header", f"Authorization: Bearer {environment['GPUBOT_TOKEN']}"]
     settings = [f"{name}={environment[name]}" for name in ("GPUBOT_API_URL", "GPUBOT_TOKEN", "PYTHONPATH")]
-    over_stdio = [word for setting in settings for word in ("-e", setting)]
-    over_stdio += [sys.executable, "-m", "bot", "mcp"]
+    remote = [place.node, place.script("mcp-remote", "dist/proxy.js"), environment["MCP_URL"], *token]
+    # The inspector takes everything after "--" as the command to start.
+    http: Words = ([environment["MCP_URL"], "--transport", "http", *token], [])
+    stdio: Words = (
+        [word for setting in settings for word in ("-e", setting)],
+        ["--", sys.executable, "-m", "bot", "mcp"],
+    )
+    through_remote: Words = ([], ["--", *remote, "--transport", "http-only", "--silent"])
     inspector = [place.node, place.script("inspector", "clients/launcher/build/index.js"), "--cli"]
-    for how, target in (("http", over_http), ("stdio", over_stdio)):
-        for era in ("legacy", "auto", "modern"):
-            options = ["--protocol-era", era, "--quiet", "--method"]
-            listed = await _json([*inspector, *target, *options, "tools/list", "--strict"], environment)
+    for how, (options, started), eras in (
+        ("http", http, ("legacy", "auto", "modern")),
+        ("stdio", stdio, ("legacy", "auto", "modern")),
+        (PACKAGES["mcp-remote"], through_remote, ("legacy",)),
+    ):
+        for era in eras:
+            ask = [*inspector, *options, "--protocol-era", era, "--quiet", "--method"]
+            listed = await _json([*ask, "tools/list", "--strict", *started], environment)
             names = tuple(tool["name"] for tool in listed["tools"])
             if names != TOOL_NAMES:
                 raise Failed(f"inspector {how} {era}: {names}")
             call = ["tools/call", "--tool-name", "gpu_quote", "--tool-arg", "gpu=H100", "lease=2h"]
-            called = await _json([*inspector, *target, *options, *call], environment)
+            called = await _json([*ask, *call, *started], environment)
             if not called["structuredContent"]["offers"]:
                 raise Failed(f"inspector {how} {era}: {called}")
             print(f"    {PACKAGES['inspector']} {how} {era}: {len(names)} tools with portable schemas, 1 called")
