@@ -150,7 +150,8 @@ class Client:
         self._token = token
         self.clock = clock
         self._notice = notice
-        self._ends: float | None = None
+        self.ends: float | None = None
+        """The time by which all calls end, as a reading of `clock.monotonic()`. None if there is no such time."""
         self._stack = AsyncExitStack()
         self._shared = connections is not None
         self._http = open_connections(address) if connections is None else connections
@@ -171,7 +172,7 @@ class Client:
         The time is wall-clock time. A call that isn't answered by then raises ApiAway.
         """
         limited = copy.copy(self)
-        limited._ends = self.clock.monotonic() + seconds
+        limited.ends = self.clock.monotonic() + seconds
         return limited
 
     async def rent(self, request: RentalRequest | Mapping[str, Any], key: str | None) -> Answer[Rental]:
@@ -258,8 +259,8 @@ class Client:
             timeout=httpx.Timeout(SECONDS + wait, connect=CONNECT_SECONDS),
         )
         until, pause = self.clock.monotonic() + patience, 1.0
-        if self._ends is not None:
-            until = min(until, self._ends)
+        if self.ends is not None:
+            until = min(until, self.ends)
         while True:
             asked = 0.0
             try:
@@ -292,7 +293,7 @@ class Client:
         Raises RequestError if there is no whole answer, and TimeoutError if the time of this client is over.
         """
         content = bytearray()
-        async with asyncio.timeout(None if self._ends is None else max(self._ends - self.clock.monotonic(), 0)):
+        async with asyncio.timeout(None if self.ends is None else max(self.ends - self.clock.monotonic(), 0)):
             answer = await self._http.send(request, stream=True)
             try:
                 async for part in answer.aiter_raw():

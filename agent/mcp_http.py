@@ -158,12 +158,14 @@ class Front:
             )
 
     async def _read(self, receive: Receive) -> bytes:
-        """Return the body. Raises Refused if it's too large, or if it doesn't arrive in time."""
+        """Return the body. Raises Refused if it's too large, is cut off, or doesn't arrive in time."""
         body, more = bytearray(), True
         try:
             async with asyncio.timeout(self._request_seconds):
                 while more:
                     message = await receive()
+                    if message["type"] == "http.disconnect":
+                        raise Refused(400, "The message is incomplete.")
                     body += message.get("body", b"")
                     more = message.get("more_body", False)
                     if len(body) > MOST_BYTES:
@@ -315,9 +317,6 @@ def serve_http(listen: Listen, names: Iterable[str], address: Address) -> None:
     Raises:
         Mistake: The server can't listen on this address.
     """
-    log_to_stderr()
-    # At the level of warnings, uvicorn logs each malformed request.
-    logging.getLogger("uvicorn").setLevel(logging.ERROR)
 
     async def serve(listening: socket.socket) -> None:
         async with open_front(address, {listen.host, *names}, SystemClock()) as front:
@@ -328,6 +327,10 @@ def serve_http(listen: Listen, names: Iterable[str], address: Address) -> None:
             await server.serve([listening])
 
     with _socket_of(listen) as listening:
+        log_to_stderr()
+        for package in ("mcp", "uvicorn"):
+            # Their warnings are about malformed requests, so callers could fill the disk with them.
+            logging.getLogger(package).setLevel(logging.ERROR)
         # If the port is 0, the system has chosen one.
         used = listen._replace(port=listening.getsockname()[1])
         sys.stderr.write(f"Listening on http://{used}{PATH}, for the API at {address}. Ctrl-C ends it.\n")

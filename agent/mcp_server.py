@@ -24,6 +24,7 @@ from agent.client import Client, open_connections
 from agent.mcp_tools import INSTRUCTIONS, TOOL_NAMES, call, tools_for
 from agent.settings import read_settings
 from bot.clock import SystemClock
+from bot.errors import Mistake
 from bot.model.text import for_terminal, one_line
 
 Connect = Callable[[Any], Client]
@@ -87,12 +88,16 @@ def notice(sentence: str) -> None:
 def serve_stdio() -> None:
     """Serve one client over stdin and stdout, with the token of this process, until the client closes stdin.
 
-    Raises Mistake if the address or the token is missing.
+    Raises Mistake if the address or the token is missing, or if stdin is closed.
     """
     settings = read_settings()
     log_to_stderr()
     # Ctrl-C ends the process at once. Otherwise, it would wait for the thread that reads stdin.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if sys.stdin is None:
+        raise Mistake("gpubot mcp talks to a coding agent over stdin, and stdin is closed.")
+    if sys.stdin.isatty():
+        notice("Ready. A coding agent starts this command itself, and talks to it over stdin. Ctrl-C ends it.")
 
     async def serve() -> None:
         async with open_connections(settings.address) as connections, stdio_server() as (incoming, outgoing):

@@ -13,12 +13,13 @@ from decimal import Decimal
 from bot.model.api import ApiModel, Offer, ProgramState, Quote, Rental, Token
 from bot.model.budget import UNASSIGNED
 from bot.model.money import micros
-from bot.model.text import listed, one_line, plural, say_at_most, say_dollars, say_rate, say_span, say_utc
+from bot.model.text import listed, one_line, plural, say_at_most, say_dollars, say_rate, say_utc, span
 from bot.model.token import Access, BeyondTerms, WhenLost
 
 LONGEST_NAME = 80
 LONGEST_NOTE = 200
 LONGEST_REASON = 800
+LONGEST_REFUSAL = 2000
 MOST_RENTALS = 20
 """The maximum number of rentals in a result. A longer list would fill the memory of a model."""
 SECONDS_TO_WAIT = 20
@@ -85,6 +86,17 @@ def shown_rental(rental: Rental, now: datetime, late: str = "") -> Rental:
 
 def _marked(text: str, limit: int) -> str:
     return _DATA + quoted(text, limit)
+
+
+def refusal_text(words: str, *, of_arguments: bool) -> str:
+    """Return the text about a request that the API refused, in the API's words.
+
+    If the API quotes what a person wrote, such as an admin's reason for a pause, the words are marked as data. A
+    refusal that is about the arguments quotes only them.
+    """
+    if of_arguments or '"' not in words:
+        return one_line(words, LONGEST_REFUSAL)
+    return f"Refused. {_marked(words, LONGEST_REFUSAL)}"
 
 
 def rental_text(rental: Rental) -> str:
@@ -263,7 +275,7 @@ def _token_lines(token: Token, now: datetime) -> list[str]:
         f"{_amount(token.left)} of {_amount(token.total)} is left, and {say_rate(token.per_hour_left)}/h of "
         f"{say_rate(token.per_hour)}/h. It has {token.machines} of {plural(token.machines_at_once, 'machine')} at "
         f"once, and has rented {token.machines_today} of {token.machines_a_day} in 24 h. The longest lease is "
-        f"{say_span(token.longest_lease)}. Beyond these terms, {beyond}.",
+        f"{span(token.longest_lease)}. Beyond these terms, {beyond}.",
     ]
     if lost is not None:
         lines.append(f"If a heartbeat is lost, {_IF_LOST[lost]}.")

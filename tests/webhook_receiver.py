@@ -25,6 +25,8 @@ class Call:
 
     headers: Mapping[str, str]
     body: bytes
+    port: int
+    """The port from which the call came."""
 
     @property
     def payload(self) -> dict[str, Any]:
@@ -70,7 +72,9 @@ class Receiver:
         return next(call.payload for call in reversed(self.calls) if call.payload["name"] == name)
 
     async def answer(self, request: web.Request) -> web.Response:
-        self.calls.append(Call(request.headers.copy(), await request.read()))
+        body, transport = await request.read(), request.transport
+        port = 0 if transport is None else transport.get_extra_info("peername")[1]
+        self.calls.append(Call(request.headers.copy(), body, port))
         self.called.set()
         status, headers = self.status, self.answer_headers
         await self.open.wait()

@@ -8,6 +8,8 @@ from __future__ import annotations
 from datetime import timedelta
 from enum import StrEnum
 
+from pydantic import Field
+
 from bot.model.base import Frozen, Instant
 
 DROPPED_AFTER = timedelta(days=1)
@@ -52,7 +54,7 @@ class QueuedEvent(Frozen):
 
     message_id: int
     """The ID of the row in the outbox."""
-    url: str
+    url: str = Field(repr=False)
     """The receiver's URL. Its path can contain a secret, so never log it."""
     rental_id: str
     number: int

@@ -45,7 +45,7 @@ from handlers.listeners.messages import TIMESTAMP, note_done
 from handlers.listeners.wrapper import LATE, AlreadyDone, EventNotHandled
 from handlers.messages import apps
 from handlers.phrases.blocks import Rendered
-from handlers.phrases.format import Reader
+from handlers.phrases.format import Reader, with_full_stop
 from handlers.typed.app_commands import (
     LONGEST,
     AppCommand,
@@ -311,7 +311,9 @@ async def _rent(asked: _Asked, words: str) -> None:
 
 
 def _with_nothing_rented(words: str) -> str:
-    return words if "othing was rented" in words else f"{words} Nothing was rented."
+    if "othing was rented" in words:
+        return words
+    return f"{with_full_stop(words)} Nothing was rented."
 
 
 async def _list(asked: _Asked) -> Rendered:

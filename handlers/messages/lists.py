@@ -31,6 +31,7 @@ from handlers.phrases.ends import ends_fact, lost_heartbeat_text, on_ending_text
 from handlers.phrases.format import (
     Reader,
     Times,
+    channel,
     dollars,
     escape,
     first_few,
@@ -262,9 +263,7 @@ def show_parts(details: RentalDetails, reader: Reader) -> list[Part | Json | Non
         use_shares(details.use_costs),
         f"{sentence(place(rental.vendor, rental.vendor_region))}" if rental.vendor else "",
         f"Project: {escape(rental.project, 40)}." if rental.project != UNASSIGNED else "",
-        f"The program's key: {identifier(rental.idempotency_key)}."
-        if rental.program is not None and rental.idempotency_key is not None
-        else "",
+        _asked_by(rental),
         _allowed(details) if money else "",
         f"It replaces {rental.replaces}." if rental.replaces else "",
         new_one_text(rental),
@@ -298,6 +297,15 @@ def _shown_events(events: Sequence[Event]) -> list[Event]:
         else:
             kept.append(event)
     return kept[-HISTORY_LINES:]
+
+
+def _asked_by(rental: Rental) -> str:
+    """Return the key of a program's request, or the channel in which a Slack app asked. Empty for people."""
+    if rental.program is None or rental.idempotency_key is None:
+        return ""
+    if rental.program.thread is not None:
+        return f"A Slack app asked for it in {channel(rental.program.thread.channel)}."
+    return f"The program's key: {identifier(rental.idempotency_key)}."
 
 
 def _allowed(details: RentalDetails) -> str:

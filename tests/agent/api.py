@@ -37,6 +37,8 @@ from tests.databases import START
 SECRET = "gpb_" + "9fK2" * 11
 ID = "m3xt8"
 KEY = "run-812"
+REUSED = ""
+"""Stands for the key of requests that say `reuse`."""
 RATE = Decimal("2.08")
 
 
@@ -153,6 +155,7 @@ class Seen(NamedTuple):
     key: str | None
     authorization: str | None
     body: Any
+    cookie: str | None
 
 
 Failure = Callable[[], web.StreamResponse]
@@ -203,13 +206,15 @@ class Api:
         call = f"{request.method} {request.rel_url}"
         key = request.headers.get("Idempotency-Key")
         async with self.arrived:
-            self.seen.append(Seen(call, key, request.headers.get("Authorization"), body))
+            self.seen.append(
+                Seen(call, key, request.headers.get("Authorization"), body, request.headers.get("Cookie"))
+            )
             self.arrived.notify_all()
         if request.method == "POST" and request.path == "/v1/rentals":
             # A request is carried out even if its answer gets lost.
             asked = RentalRequest.model_validate(body)
-            assert key is not None
-            assert self.rented.setdefault(key, asked) == asked
+            assert (key is None) is asked.reuse
+            assert self.rented.setdefault(key or REUSED, asked) == asked
         held = self.holds(call)
         if held is not None:
             await held.wait()

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import ssl
 from pathlib import Path
 
 import pytest
 from aiohttp import web
+from pydantic import SecretStr
 
-from agent.client import LARGEST_ANSWER, ApiAway, ApiRefused, Client, Which
+from agent.client import LARGEST_ANSWER, ApiAway, ApiRefused, Client, Which, open_connections
 from agent.settings import read_settings
 from bot.errors import GpubotError, Mistake
 from bot.model.api import RentalRequest
@@ -158,3 +160,35 @@ async def test_an_id_is_only_ever_one_part_of_a_path(api: Api, clock: QuickClock
         with pytest.raises(Mistake, match="No rental of this token has the key run-9"):
             await Which(None, "run-9").find(client)
     assert api.calls[0] == "DELETE /v1/rentals/..%2Ftoken%3Fnow%3Dtrue"
+
+
+async def test_clients_share_connections_but_neither_tokens_nor_cookies(api: Api, clock: QuickClock) -> None:
+    settings = read_settings()
+    other = settings._replace(token=SecretStr("gpb_" + "Z8" * 22))
+    api.failures.append(status(404, Set_Cookie="session=of-the-first"))
+    async with open_connections(settings.address) as connections:
+        first, second = (Client(one, clock, print, connections=connections) for one in (settings, other))
+        async with first:
+            with pytest.raises(ApiRefused):
+                await first.token()
+        await second.token()  # leaving the first client has closed nothing
+        await first.token()
+    assert [seen.authorization for seen in api.seen] == [
+        f"Bearer {one.token.get_secret_value()}" for one in (settings, other, settings)
+    ]
+    assert {seen.cookie for seen in api.seen} == {None}
+
+
+async def test_a_client_with_little_time_gives_up_when_it_is_over(api: Api, clock: QuickClock) -> None:
+    api.failures += [status(503), status(503), status(503)]
+    async with a_client(clock) as client:
+        with pytest.raises(ApiRefused):
+            await client.within(5).token()
+        assert sum(clock.paused) <= 5
+        api.failures.clear()
+        held = asyncio.Event()
+        api.holds = lambda _: held
+        with pytest.raises(ApiAway, match="doesn't answer: no answer in time"):
+            await client.within(0.05).token()
+        held.set()
+        assert (await client.within(5).token()).value.owner == "Ana"

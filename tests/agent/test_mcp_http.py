@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 import socket
 import subprocess
@@ -16,6 +17,7 @@ import httpx2
 import pytest
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
+from typer.testing import CliRunner
 
 from agent.mcp_http import (
     MOST_BYTES,
@@ -23,11 +25,14 @@ from agent.mcp_http import (
     Connection,
     Front,
     HttpServer,
+    Listen,
     open_front,
     read_listen,
     read_name,
+    serve_http,
 )
 from agent.settings import read_address
+from bot.__main__ import cli
 from bot.errors import Mistake
 from bot.model.state import State
 from tests.agent.api import SECRET, Api, problem
@@ -223,6 +228,31 @@ async def test_a_body_that_is_too_large_or_too_slow_is_refused(front: Front, api
     assert api.calls == []
 
 
+async def test_a_request_that_is_cut_off_has_no_effect(front: Front, api: Api) -> None:
+    asked = message("tools/call", name="gpu_rent", arguments={"gpu": "H100", "key": "run-812"})
+    headers = {"Host": "localhost", "Content-Type": "application/json", **headers_of(asked)}
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": PATH,
+        "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
+    }
+    arriving = [
+        {"type": "http.request", "body": json.dumps(asked).encode(), "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return arriving.pop(0)
+
+    async def send(part: Any) -> None:
+        sent.append(part)
+
+    await front(scope, receive, send)
+    assert (sent[0]["status"], api.calls) == (400, [])
+
+
 # --- tokens
 
 
@@ -289,7 +319,7 @@ def a_server(api_url: str, *options: str) -> Iterator[tuple[subprocess.Popen[str
     """Start `gpubot mcp --http` on a free port, and yield the process and its URL."""
     process = subprocess.Popen(  # noqa: S603 - the command is our own
         [sys.executable, "-m", "bot", "mcp", "--http", "127.0.0.1:0", *options],
-        env={"GPUBOT_API_URL": api_url, "HOME": "/nonexistent"},
+        env={"GPUBOT_API_URL": api_url, "HOME": "/nonexistent", "PYTHONWARNINGS": "error"},
         stderr=subprocess.PIPE,
         text=True,
     )
@@ -363,6 +393,28 @@ async def use_every_tool(api: RealApi, clients: dict[str, Client]) -> None:
     assert [rental["state"] for rental in await each_own("gpu_release")] == ["ending", "ending"]
 
 
+async def test_a_call_repeated_at_another_process_finds_the_same_machine(sqlite_url: str) -> None:
+    wanted = {"gpu": "H100", "region": "EU", "lease": "4h"}
+    async with api_world(sqlite_url) as api:
+        secret, api_url = await api.token(), str(api.http.base_url)
+        with a_server(api_url) as (killed, first), a_server(api_url) as (_, second):
+            asked = message("tools/call", name="gpu_rent", arguments=wanted)
+            async with httpx.AsyncClient(headers=headers_of(asked, secret=secret), timeout=40) as http:
+                renting = asyncio.create_task(http.post(first, json=asked))
+                while not api.server.waits.count:
+                    assert not renting.done(), renting.result()
+                    await asyncio.sleep(0)
+                killed.kill()
+                with pytest.raises(httpx.HTTPError):
+                    await renting
+            async with a_client(second, secret, NEW) as client:
+                (searching,) = (await call(client, "gpu_status"))["rentals"]
+                again = asyncio.create_task(call(client, "gpu_rent", **wanted))
+                await api.world.until(searching["id"], State.READY)
+                assert (await again)["id"] == searching["id"]
+                assert len((await call(client, "gpu_status"))["rentals"]) == 1
+
+
 async def test_sigterm_ends_the_process_while_a_call_waits(api: Api) -> None:
     never = asyncio.Event()
     api.holds = lambda _: never
@@ -406,3 +458,19 @@ def test_an_address_can_be_of_either_family() -> None:
 def test_an_allowed_host_is_a_name_alone(text: str) -> None:
     with pytest.raises(Mistake, match="the name of the host alone"):
         read_name(text)
+
+
+def test_an_address_that_is_in_use_is_named() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        listen = Listen("127.0.0.1", other.getsockname()[1])
+        with pytest.raises(Mistake, match=f"I can't listen on {listen}: Address already in use"):
+            serve_http(listen, (), read_address("http://127.0.0.1:8602"))
+
+
+@pytest.mark.parametrize(
+    "option", [["127.0.0.1:8604"], ["--allow-host", "mcp.example.com"], ["--url", "unix:/api"]]
+)
+def test_options_of_http_are_refused_without_it(option: list[str]) -> None:
+    refused = CliRunner().invoke(cli, ["mcp", *option])
+    assert refused.exit_code == 2
+    assert "belong to --http" in refused.output

@@ -13,6 +13,7 @@ import pytest
 
 from bot.lifecycle.actions.action import carry_out
 from bot.lifecycle.actions.tokens import StopToken
+from bot.model.account_facts import Counter
 from bot.model.base import changed
 from bot.model.message import Message, MessageKind
 from bot.model.person import Person
@@ -93,6 +94,7 @@ async def test_an_app_asks_for_a_machine_and_the_thread_says_so(tmp_path: Path) 
         assert rental.program.thread is not None
         assert rental.idempotency_key == f"{GPUS}:{rental.program.thread.ts}"
         assert await app.asks("list") == [answers[0]] == await app.asks(f"show {rental.id}")
+        assert f"A Slack app asked for it in <#{GPUS}>." in await app.ours.command(ANA, f"show {rental.id}")
 
 
 async def test_an_app_extends_and_destroys_only_machines_of_its_token(tmp_path: Path) -> None:
@@ -156,7 +158,7 @@ async def test_text_beyond_the_line_of_the_mention_is_no_part_of_the_command(tmp
         ("policy reload", 'I don\'t understand "policy reload". Nothing was done.'),
         ("approve k7mq2", 'I don\'t understand "approve k7mq2". Nothing was done.'),
         ("list all", 'I don\'t understand "list all". Nothing was done.'),
-        ("get H100 EU for 2h and also a pony", "Nothing was rented."),
+        ("get H100 EU for 2h and also a pony", 'Without it: "H100 EU for 2h". Nothing was rented.'),
         ("get H100 EU for 2h with <@U0BEN0000>", "An app can't give other people access to its machine."),
         ("get H200 EU for 2h", "Nothing was rented"),
         ("get H100 EU at 18:00 for 2h", "A program can't name a start time. Nothing was rented."),
@@ -179,6 +181,19 @@ async def test_what_is_not_understood_does_nothing_and_is_answered_once(
         pings = (await app.ours.world.get("pings"))["pings"]
         assert {one["why"] for one in pings if one["thread_ts"] is not None} <= {"thread"}
         assert (await app.ours.look(ANA, GPUS, answer))["buttons"] == []
+
+
+async def test_an_app_with_as_many_machines_as_its_terms_allow_reads_their_ids(tmp_path: Path) -> None:
+    async with an_app(tmp_path) as app:
+        for _ in range(2):
+            await app.asks("get H100 EU for 2h")
+        machines = {one.id for one in await app.ours.rentals()}
+        (refused,) = await app.asks("get H100 EU for 2h")
+        assert refused.startswith("nightly eval has 2 machines (")
+        assert refused.endswith("as many as its terms allow. Nothing was rented. Release one.")
+        assert all(one in refused for one in machines)
+        assert GPUS not in refused
+        assert {one.id for one in await app.ours.rentals()} == machines
 
 
 async def test_secrets_in_a_command_are_refused_and_not_kept(tmp_path: Path) -> None:
@@ -347,3 +362,16 @@ async def test_an_app_that_answers_every_answer_is_soon_ignored(tmp_path: Path) 
         (rental_id,) = [f"{one.id}" for one in await app.ours.rentals()] or ["k7mq2"]
         await handle(app, a_mention(app, f"destroy {rental_id}", seconds=20))
         assert "This token has no such rental." in (await app.ours.replies())[-1]
+
+
+async def test_answers_in_a_deleted_thread_are_given_up_and_the_card_stays(tmp_path: Path) -> None:
+    async with an_app(tmp_path) as app:
+        await handle(app, a_mention(app))
+        await handle(app, a_mention(app, "list", seconds=2))
+        (rental,) = await app.ours.rentals()
+        await app.ours.refuse("chat.postMessage", "thread_not_found", times=2)
+        await app.ours.deliver_all()
+        assert await app.ours.queued() == []
+        assert (await app.ours.rental(rental.id)).card_channel == GPUS
+        async with app.ours.deps.store.read() as tx:
+            assert await tx.account.count(Counter.GIVEN_UP) == 2

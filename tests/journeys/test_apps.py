@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from demo.play import Missed
 from sandbox.client import Json
 from sandbox.slack.state import BOT_USER
+from tests.databases import Postgres, fresh_postgres
 from tests.journeys.checks import NIGHTLY, check_consistency
 from tests.journeys.test_programs import check_secrets, makes_token, new_address
 from tests.journeys.world import PEOPLE, World
@@ -33,12 +36,12 @@ class App:
         await self.world.sandbox.slack.get("events", wait="10")
         return said
 
-    async def is_sent_again(self, said: Json, words: str) -> None:
+    async def is_sent_again(self, said: Json, words: str, **more: Any) -> None:
         """Let Slack deliver the event of a message once more."""
         bot = {"id": f"B{self.user[1:]}", "app_id": APP, "name": NIGHTLY, "team_id": "T0SANDBOX"}
         event = {"type": "app_mention", "user": self.user, "bot_id": bot["id"], "bot_profile": bot}
         event |= {"channel": said["channel"], "ts": said["ts"], "text": f"<@{BOT_USER}> {words}"}
-        await self.world.sandbox.slack.post("event", event)
+        await self.world.sandbox.slack.post("event", {**event, **more})
         await self.world.sandbox.slack.get("events", wait="10")
 
     async def thread(self, said: Json) -> list[str]:
@@ -108,6 +111,33 @@ async def test_an_app_gets_one_machine_although_the_bot_is_killed(stopped_world:
     pings = [ping for ping in await world.sandbox.pings() if ping.why in {"mention", "group"}]
     assert pings == []
     await check_secrets(world, program)
+    await check_consistency(world, bought=["hyperstack"])
+
+
+async def test_two_processes_that_get_the_same_event_rent_one_machine(
+    stopped_world: World, postgres: Postgres
+) -> None:
+    world = stopped_world
+    policy = world.folder / "policy.yml"
+    policy.write_text(POLICY, encoding="utf-8")
+    new_address(world)
+    await world.start(GPUBOT_POLICY=str(policy), GPUBOT_DATABASE_URL=await fresh_postgres(postgres))
+    new_address(world)
+    await world.start_beside()
+    await world.sets_key()
+    program = await makes_token(world)
+    app = await installed(world)
+    said = await app.posts("get H100 EU for 1h")
+    for words in ("get H100 EU for 1h", "get H100 EU for 2h"):
+        await asyncio.gather(*(app.is_sent_again(said, words) for _ in range(6)))
+    await app.reads(said, "Ready after ")
+    listed = await app.posts("list", thread_ts=said["ts"])
+    await asyncio.gather(*(app.is_sent_again(listed, "list", thread_ts=said["ts"]) for _ in range(6)))
+    await app.reads(said, "confirmed by the vendor")
+    texts = await app.thread(said)
+    assert len([one for one in texts if " is looking for " in one]) == 1, texts
+    assert len([one for one in texts if one.startswith("nightly eval (Ana) rents ")]) == 1, texts
+    await check_secrets(world, program, data=Path(postgres.server.pgdata))
     await check_consistency(world, bought=["hyperstack"])
 
 

@@ -14,8 +14,10 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 
+from bot.sealed_secret import new_key, public_text
 from tests.journeys.checks import check_consistency
 from tests.journeys.test_programs import Program, check_secrets, new_address
 from tests.journeys.world import PEOPLE, World
@@ -138,9 +140,12 @@ async def test_a_login_leads_from_nothing_to_a_machine(stopped_world: World, lap
 
 
 async def test_wrong_late_used_and_foreign_codes_lead_to_no_token(stopped_world: World, laptop: Laptop) -> None:
+    """One program reaches the API through a proxy, and the form shows the program's own address."""
     world = stopped_world
     new_address(world)
-    await world.start()
+    await world.start(GPUBOT_API_PROXY="127.0.0.1")
+    forwarded = await through_proxy(world, "203.0.113.9")
+    assert "eval on build-7 (203.0.113.9) asked for a token" in await types_code(world, "Cleo", forwarded)
     async with laptop.logging_in() as (command, code):
         assert "claude on " in await types_code(world, "Ben", code)
         assert await types_code(world, "Ana", code) == unknown(code)
@@ -169,6 +174,15 @@ async def test_wrong_late_used_and_foreign_codes_lead_to_no_token(stopped_world:
     assert (await types_code(world, "Ana", "BCDFGHJK")).startswith("Ten wrong codes in 10 min is the limit.")
     await check_secrets(world, program)
     await check_consistency(world, bought=[])
+
+
+async def through_proxy(world: World, address: str) -> str:
+    """Begin a login as if through a proxy that got it from this address. Return its code."""
+    body = {"public_key": public_text(new_key()), "program": "eval", "host": "build-7"}
+    async with httpx.AsyncClient(base_url=f"http://{world.settings['GPUBOT_API']}", timeout=60) as http:
+        begun = await http.post("/v1/logins", json=body, headers={"X-Forwarded-For": address})
+    assert begun.status_code == 201, begun.text
+    return str(begun.json()["code"])
 
 
 def unknown(code: str) -> str:

@@ -438,5 +438,5 @@ async def test_without_its_setting_the_api_opens_no_port_and_is_not_imported(sto
         assert "bot.app" in imported
         assert any(name.startswith("bot.api") for name in imported) is (address is not None)
         assert "bot.model.api" in imported if address else "bot.model.api" not in imported
-        assert not any(name.startswith("agent") for name in imported)
+        assert not any(name.startswith(("agent", "mcp", "starlette", "uvicorn")) for name in imported)
         assert imported.isdisjoint({"bot.api.webhooks", "bot.net.webhook_session"}), "the policy names none"

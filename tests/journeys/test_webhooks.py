@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from pathlib import Path
+
+import psutil
 
 from bot.clock import SystemClock
+from demo.processes import Bot
+from sandbox.slack.timing import Timing
 from tests.api.test_webhooks import SECRET, documented
 from tests.certificates import certificate_for
+from tests.databases import Postgres, fresh_postgres, postgres
 from tests.journeys.checks import check_consistency
-from tests.journeys.world import WAIT, World
+from tests.journeys.world import WAIT, World, open_world
 from tests.webhook_receiver import receiver
+
+__all__ = ["postgres"]
 
 ADDRESS = "127.0.0.1"
 
@@ -74,3 +82,43 @@ async def test_sighup_brings_a_webhook_and_its_secret_into_force(stopped_world: 
         ended = await hook.until("rental.ended")
     assert (ended["rental"]["id"], hook.names) == (rental, ["rental.ended"])
     await check_consistency(world, bought=["hyperstack"])
+
+
+async def test_only_one_replica_sends_and_the_other_one_takes_over(folder: Path, postgres: Postgres) -> None:
+    """The replica is killed while the receiver holds its call. The other one sends the same event again."""
+    certificate, policy = certificate_for(folder, ADDRESS), folder / "policy.yml"
+    async with receiver(certificate, ADDRESS) as hook, asyncio.timeout(6 * WAIT):
+        policy.write_text(f"webhooks: [{{url: '{hook.url}', private: true}}]\n", encoding="utf-8")
+        settings = {
+            "GPUBOT_DATABASE_URL": await fresh_postgres(postgres),
+            "GPUBOT_POLICY": str(policy),
+            "GPUBOT_WEBHOOK_SECRET": SECRET,
+            "SSL_CERT_FILE": str(certificate),
+        }
+        async with open_world(folder, timing=Timing(ack=WAIT, trigger=WAIT), **settings) as world:
+            await world.start()
+            await world.start_beside()
+            await world.sets_key()
+            rental = await world.rents()
+            await world.until_card(rental, "Ready")
+            await hook.until("rental.ready")
+            assert len({call.payload["id"] for call in hook.calls}) == len(hook.calls)
+            hook.open.clear()
+            await world.destroys("Ana", rental)
+            await hook.until("rental.ending")
+            sender = next(bot for bot in world.running if hook.calls[-1].port in ports_of(bot))
+            sender.kill()
+            await sender.process.wait()
+            world.play.bot = world.running[0]
+            hook.open.set()
+            await world.until_card(rental, "Ended")
+            await hook.until("rental.ended")
+            await check_consistency(world, bought=["hyperstack"])
+    assert hook.names.count("rental.ending") == 2
+    again = [call.payload for call in hook.calls if call.payload["name"] == "rental.ending"]
+    assert again[0]["id"] == again[1]["id"]
+
+
+def ports_of(bot: Bot) -> set[int]:
+    """Return the ports of a process's connections."""
+    return {one.laddr.port for one in psutil.Process(bot.process.pid).net_connections("tcp") if one.laddr}

@@ -372,6 +372,17 @@ def test_receivers_in_private_networks_and_on_this_machine_need_a_key_of_their_o
     assert all(webhook.events == tuple(WebhookEvent) for webhook in webhooks)
 
 
+def test_the_page_about_the_policy_has_a_valid_example_of_webhooks(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "policy.md").read_text(encoding="utf-8")
+    example = page.partition("## Webhooks\n")[2].partition("```\n")[2].partition("```")[0]
+    webhooks = read(tmp_path, example).webhooks
+    assert [(webhook.host, webhook.private) for webhook in webhooks] == [
+        ("hooks.example.com", False),
+        ("10.0.4.7", True),
+    ]
+    assert "hooks.example.com" not in repr(webhooks)
+
+
 def test_mistakes_in_the_list_of_webhooks_name_the_possible_values(tmp_path: Path) -> None:
     a, b = ("https://a.example.com", "https://b.example.com")
     (unknown,) = wrong(tmp_path, f"webhooks: [{{url: '{a}', events: [rental.ready, rental.redy]}}]")

@@ -396,7 +396,7 @@ class Agent(Frozen):
 class Webhook(Frozen):
     """A receiver of events."""
 
-    url: WebhookUrl
+    url: WebhookUrl = Field(repr=False)
     events: tuple[WebhookEvent, ...] = tuple(WebhookEvent)
     private: Flag = False
     """True if the receiver may be in a private network, or on the bot's machine."""

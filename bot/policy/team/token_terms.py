@@ -336,7 +336,7 @@ def _too_many_at_once(
     ends = [rental.lease.ends_at for rental in rentals if rental.lease is not None]
     again_at = min((end for end in ends if end > now), default=None)
     later = f", or ask again after {say_utc(again_at, now)}" if again_at is not None else ""
-    keys = [one_line(rental.idempotency_key or rental.id, 40) for rental in rentals]
+    keys = [_known_as(rental) for rental in rentals]
     named = f" ({', '.join([*keys[:SHOWN], *_more(len(keys))])})" if keys else ""
     return Beyond(
         reason=f"{token.name} has {plural(count, 'machine')}{named}, as many as its terms allow.",
@@ -345,6 +345,12 @@ def _too_many_at_once(
         crowded=True,
         again_at=again_at,
     )
+
+
+def _known_as(rental: Rental) -> str:
+    """Return the name by which the program knows a rental: its key, or its ID if a Slack app asked for it."""
+    by_app = rental.program is not None and rental.program.thread is not None
+    return rental.id if by_app else one_line(rental.idempotency_key or rental.id, 40)
 
 
 def _more(count: int) -> Iterator[str]:

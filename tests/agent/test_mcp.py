@@ -1,0 +1,228 @@
+"""`gpubot mcp` as a client of the protocol sees it: a process on stdin and stdout, in front of the bot's own API.
+
+Each client is that of the `mcp` package. It checks itself that every result matches the schema of its tool.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mcp import Client, MCPError
+from mcp.client.stdio import StdioServerParameters
+from mcp_types import CallToolResult, TextContent
+from structlog.testing import capture_logs
+
+from agent.mcp_tools import INSTRUCTIONS, TOOL_NAMES
+from bot.model.state import State
+from bot.model.token import Access, BeyondTerms
+from tests.api.world import Api, api_world
+from tests.lifecycle.world import HOUR
+
+ROOT = Path(__file__).parents[2]
+LEGACY, MODERN = "legacy", "auto"
+ERAS = (LEGACY, MODERN)
+"""The revisions that begin with `initialize`, up to 2025-11-25; and the newest one, without a beginning."""
+COMMAND = ("-m", "bot", "mcp")
+
+
+@pytest.fixture
+async def api(sqlite_url: str) -> AsyncIterator[Api]:
+    """Yield the API in front of a world, with a token for up to 6 h."""
+    with capture_logs():
+        async with api_world(sqlite_url) as api:
+            await api.token(longest=6 * HOUR, beyond=BeyondTerms.ASK)
+            yield api
+
+
+def settings(api: Api) -> dict[str, str]:
+    return {
+        "GPUBOT_API_URL": str(api.http.base_url),
+        "GPUBOT_TOKEN": api.secret,
+        "PYTHONPATH": str(ROOT),
+        "PYTHONWARNINGS": "error",
+    }
+
+
+@asynccontextmanager
+async def an_agent(api: Api, era: str = LEGACY) -> AsyncIterator[Client]:
+    """Start `gpubot mcp` with the newest token, and connect to it."""
+    program = StdioServerParameters(command=sys.executable, args=list(COMMAND), env=settings(api))
+    async with Client(program, mode=era, read_timeout_seconds=60) as client:
+        yield client
+
+
+async def call(client: Client, name: str, **arguments: Any) -> dict[str, Any]:
+    """Call a tool, and return its structured result."""
+    result = await client.call_tool(name, arguments)
+    assert not result.is_error, text_of(result)
+    found: dict[str, Any] = result.structured_content
+    return found
+
+
+async def fails(client: Client, name: str, **arguments: Any) -> str:
+    result = await client.call_tool(name, arguments)
+    assert result.is_error, text_of(result)
+    return text_of(result)
+
+
+def text_of(result: CallToolResult) -> str:
+    (content,) = result.content
+    assert isinstance(content, TextContent)
+    return content.text
+
+
+async def becomes_ready(api: Api, client: Client, renting: asyncio.Task[Any]) -> Any:
+    """Let time pass until the machine is ready that a call asks for, and return the answer to the call."""
+    while not api.server.waits.count:
+        assert not renting.done(), renting.result()
+        await asyncio.sleep(0)
+    (asked,) = (await call(client, "gpu_status"))["rentals"]
+    await api.world.until(asked["id"], State.READY)
+    return await renting
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_an_agent_quotes_rents_uses_extends_and_releases_a_machine(api: Api, era: str) -> None:
+    async with an_agent(api, era) as client:
+        assert client.protocol_version == {LEGACY: "2025-11-25", MODERN: "2026-07-28"}[era]
+        assert client.server_info is not None
+        assert (client.server_info.name, client.instructions) == ("gpubot", INSTRUCTIONS)
+        assert tuple(tool.name for tool in (await client.list_tools()).tools) == TOOL_NAMES
+        quote = await call(client, "gpu_quote", gpu="H100", region="EU", lease="4h")
+        assert (quote["offers"][0]["vendor"], quote["offers"][0]["at_most"]) == ("Hyperstack", "9.68")
+        wanted = {
+            "gpu": "H100",
+            "region": "EU",
+            "lease": "4h",
+            "max_total": 20,
+            "heartbeat": True,
+            "key": "eval-1",
+        }
+        renting = asyncio.create_task(call(client, "gpu_rent", **wanted))
+        rental = await becomes_ready(api, client, renting)
+        assert (rental["state"], rental["key"], rental["ssh"]["user"]) == ("ready", "eval-1", "root")
+        assert rental["next_step"].startswith(f'Call gpu_heartbeat with {{"id": "{rental["id"]}"}} by ')
+        assert await call(client, "gpu_rent", **wanted) == rental
+        assert (await call(client, "gpu_heartbeat", id=rental["id"]))["state"] == "ready"
+        extended = await call(client, "gpu_extend", key="eval-1", lease="5h")
+        assert extended["ends_at"] > rental["ends_at"]
+        assert await call(client, "gpu_extend", key="eval-1", lease="5h") == extended
+        listed = await call(client, "gpu_status")
+        assert ([each["id"] for each in listed["rentals"]], listed["token"]["machines"]) == ([rental["id"]], 1)
+        assert (await call(client, "gpu_release", id=rental["id"]))["state"] == "ending"
+        waiting = asyncio.create_task(call(client, "gpu_status", key="eval-1", wait=20))
+        await api.world.until(rental["id"], State.DESTROYED)
+        assert (await waiting)["rentals"][0]["state"] == "ended"
+        assert (await call(client, "gpu_status"))["rentals"] == []
+
+
+async def test_bad_arguments_are_answered_in_the_words_of_the_api(api: Api) -> None:
+    async with an_agent(api) as client:
+        for arguments, words in (
+            ({"gpu": "B999"}, '"gpu": Nobody offers this GPU right now. Similar names: B200, RTX 4090.'),
+            ({"gpu": ["H100"]}, '"gpu": write a text.'),
+            ({"gpu": "H100", "count": "many"}, '"count": write a whole number.'),
+            ({"gpu": "H100", "lease": "soon"}, '"lease": write a duration such as 4h, 90m or 1h30m.'),
+            (
+                {"gpu": "H100", "region": "Mars"},
+                '"region": I don\'t know this region. Regions: US, EU, APAC, Other.',
+            ),
+            ({"gpu": "H100", "note": "x" * 201}, '"note": write at most 200 characters.'),
+        ):
+            assert await fails(client, "gpu_rent", **arguments) == words
+        both = {"lease": "4h", "until": "2030-01-01T00:00:00Z"}
+        assert await fails(client, "gpu_quote", gpu="H100", **both) == 'Send either "lease" or "until", not both.'
+        assert await fails(client, "gpu_quote", gpu="H100" * 99) == '"gpu": write at most 60 characters.'
+        secret = await fails(client, "gpu_rent", gpu="H100", note=api.secret)
+        assert api.secret not in secret
+        assert "secret" in secret
+        with pytest.raises(MCPError, match="Unknown tool: gpu_buy"):
+            await client.call_tool("gpu_buy", {})
+        assert (await call(client, "gpu_status"))["rentals"] == []
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_a_token_that_may_only_look_has_two_tools(api: Api, era: str) -> None:
+    rental = await api.rented("run-1")
+    await api.token(name="looker", access=Access.LOOK)
+    async with an_agent(api, era) as client:
+        assert [tool.name for tool in (await client.list_tools()).tools] == ["gpu_quote", "gpu_status"]
+        (shown,) = (await call(client, "gpu_status"))["rentals"]
+        assert (shown["id"], shown["ssh"], shown["money"]) == (rental.id, None, None)
+        quote = await call(client, "gpu_quote", gpu="H100")
+        assert "gpu_rent" not in quote["next_step"]
+        refused = "This token isn't allowed to do this. Ask the person who gave it to you for one that can rent."
+        assert await fails(client, "gpu_rent", gpu="H100") == refused
+        assert await fails(client, "gpu_extend", id=rental.id, lease="5h") == refused
+        assert (await fails(client, "gpu_release", id=rental.id)).startswith("This token has no such rental. ")
+    assert (await api.world.rental(rental.id)).state is State.READY
+
+
+@pytest.mark.parametrize("era", ERAS)
+async def test_a_token_that_is_not_valid_has_no_tools(api: Api, era: str) -> None:
+    api.secret = "gpb_" + "9fK2" * 11
+    async with an_agent(api, era) as client:
+        assert (await client.list_tools()).tools == []
+        words = "This token isn't valid. Ask the person who gave it to you for a new one."
+        assert await fails(client, "gpu_status") == words
+
+
+async def test_stdout_has_only_the_protocol_and_no_stream_the_token(api: Api) -> None:
+    """The client sends something that isn't JSON, calls a tool that fails, and closes stdin."""
+    asked: list[dict[str, Any]] = [
+        {"id": 1, "method": "initialize", "params": {"protocolVersion": "2024-11-05", "capabilities": {}}},
+        {"method": "notifications/initialized"},
+        {"id": 2, "method": "tools/call", "params": {"name": "gpu_status", "arguments": {"id": api.secret}}},
+        {"id": 3, "method": "tools/call", "params": {"name": 7}},
+    ]
+    asked[0]["params"]["clientInfo"] = {"name": "test", "version": "1"}
+    lines = [json.dumps({"jsonrpc": "2.0", **each}).encode() for each in asked]
+    process = await start_mcp(settings(api))
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(b"\n".join([lines[0], b"not JSON", *lines[1:], b""]))
+    answers = [json.loads(await process.stdout.readline()) for _ in range(3)]
+    rest, noted = await process.communicate(b"")
+    by_id = {each["id"]: each for each in answers if "id" in each}
+    assert by_id[1]["result"]["protocolVersion"] == "2024-11-05"
+    assert by_id[2]["result"]["isError"] is True
+    assert by_id[3]["error"]["code"] == -32602
+    assert (process.returncode, rest) == (0, b"")
+    assert api.secret not in str(answers)
+    assert api.secret.encode() not in noted
+
+
+async def start_mcp(environment: dict[str, str], command: tuple[str, ...] = COMMAND) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, *command),
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "HOME": "/nonexistent", **environment},
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+
+
+async def failure_of(environment: dict[str, str], command: tuple[str, ...] = COMMAND) -> str:
+    """Return what the command printed to stderr before it ended with the status 1."""
+    process = await start_mcp(environment, command)
+    printed, noted = await process.communicate()
+    assert (process.returncode, printed) == (1, b"")
+    return noted.decode()
+
+
+async def test_without_a_token_or_the_extra_the_command_says_what_to_do() -> None:
+    noted = await failure_of({"GPUBOT_API_URL": "http://127.0.0.1:9"})
+    assert noted.startswith("GPUBOT_TOKEN is not set. ")
+    without = (
+        "import sys; sys.modules['mcp'] = None; sys.argv[1:] = ['mcp']; from bot.__main__ import main; main()"
+    )
+    noted = await failure_of({}, ("-c", without))
+    assert 'type: pip install "gpubot[mcp] @ git+$REPOSITORY@v' in noted
