@@ -60,7 +60,7 @@ Ana's 1x H100 (k7mq2) is running and billing, but nothing answers on its SSH por
 
 The script /root/on-ending.sh failed on Ana's 1x H100 (k7mq2), so it keeps running until 20:00.
 
-f6rat replaces Ana's 1x H100 (k7mq2).
+The replacement for Ana's 1x H100 (k7mq2) is f6rat.
 """)
 
 
