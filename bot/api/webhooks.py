@@ -206,11 +206,11 @@ class WebhookSender:
             return None
         async with deps.store.read() as tx:
             while free and len(self._sending) < IN_FLIGHT:
-                next_due = await tx.messages.next_webhook_due(free)
+                next_due = await tx.webhooks.next_due(free)
                 if next_due is None or next_due > now:
                     return next_due
                 for url in sorted(free, key=lambda url: self._last_calls.get(url, 0)):
-                    event = await tx.messages.next_webhook(url, now)
+                    event = await tx.webhooks.next(url, now)
                     if event is not None:
                         self._start(event, free.pop(url))
                         break
@@ -265,7 +265,7 @@ class WebhookSender:
 
         async def note_failure(tx: Tx) -> None:
             if outcome is not _WITHOUT_SECRET:  # The event is then sent as soon as there is a secret.
-                await tx.messages.webhook_failed(event.message_id, next_try)
+                await tx.webhooks.note_failed(event.message_id, next_try)
             await note_failing(tx, deps, event.url, why)
 
         await self._save(note_failure, opened)
@@ -310,5 +310,5 @@ class WebhookSender:
 
 
 async def _note_accepted(tx: Tx, *, deps: Deps, event: QueuedEvent) -> None:
-    await tx.messages.webhook_accepted(event.message_id)
+    await tx.webhooks.note_accepted(event.message_id)
     await note_works(tx, deps, event.url)

@@ -104,7 +104,7 @@ class Hooks:
     async def waiting(self, *receivers: Receiver) -> bool:
         """Return whether any event still has to be sent to these receivers."""
         async with self.world.database.read() as tx:
-            return await tx.messages.next_webhook_due([one.url for one in receivers]) is not None
+            return await tx.webhooks.next_due([one.url for one in receivers]) is not None
 
 
 def hook(to: Receiver, *events: WebhookEvent, private: bool = True) -> Webhook:
