@@ -280,26 +280,31 @@ _FIRST_OF_RENTAL = ~exists(select(_before.c.id).where(_event_of_same, _before.c.
 _NEXT_WEBHOOK = (
     select(
         _c.id.label("message_id"),
-        *(_c.to, _c.rental_id, _c.target_version.label("number"), _c.body, _c.created_at, _c.tries),
+        *(_c.to, _c.rental_id, _c.target_version.label("number"), _c.body, _c.tries),
+        _c.webhook_due_at.label("due_at"),
         events.c.at,
     )
     .join(events, events.c.id == _c.event_id)
-    .where(_c.to == bindparam("receiver"), _UNSENT_EVENT, _c.webhook_due_at <= bindparam("now"), _FIRST_OF_RENTAL)
-    .order_by(_c.id)
+    .where(_c.to == bindparam("receiver"), _UNSENT_EVENT, _FIRST_OF_RENTAL)
+    .order_by(_c.webhook_due_at, _c.id)
     .limit(1)
 )
-_NEXT_WEBHOOK_DUE = select(func.min(_c.webhook_due_at)).where(
-    _c.to.in_(bindparam("receivers", expanding=True)), _UNSENT_EVENT, _FIRST_OF_RENTAL
-)
+"""The event that is due first for a receiver. It is read in the order of the index, however many are waiting."""
 _CLOSE_WEBHOOK = {"webhook_due_at": None, "closed": True}
 _SENT_TO_WEBHOOK = (
     update(messages).where(_c.id == bindparam("key")).values(**_CLOSE_WEBHOOK, shown_version=_c.target_version)
 )
 _WEBHOOK_FAILED = (
     update(messages)
-    .where(_c.id == bindparam("key"), _UNSENT_EVENT)
-    .values(webhook_due_at=bindparam("next_due"), tries=_c.tries + 1)
+    .where(
+        _c.rental_id == bindparam("key"),
+        _c.id >= bindparam("first"),
+        _c.to == bindparam("receiver"),
+        _UNSENT_EVENT,
+    )
+    .values(webhook_due_at=bindparam("next_due"), tries=_c.tries + case((_c.id == bindparam("first"), 1), else_=0))
 )
+"""The later events of the rental wait as long, so that `_NEXT_WEBHOOK` doesn't have to read past them."""
 _DROP_WEBHOOKS = (
     update(messages)
     .where(
@@ -590,30 +595,25 @@ class Messages(Rows):
         given = {"before": before, "over_before": over_before, "max_rows": limit}
         return (await self._conn.execute(_DROP_CLOSED, given)).rowcount
 
-    async def next_webhook(self, url: str, real_now: datetime) -> QueuedEvent | None:
-        """Return the oldest event that is due for a receiver, or None if nothing is due.
+    async def next_webhook(self, url: str) -> QueuedEvent | None:
+        """Return the event that is due first for a receiver, now or later. None if no event is waiting.
 
         An event waits until the receiver has the earlier events of the same rental.
         """
-        found = await self._conn.execute(_NEXT_WEBHOOK, {"receiver": to_webhook(url), "now": real_now})
-        row = found.mappings().first()
+        row = (await self._conn.execute(_NEXT_WEBHOOK, {"receiver": to_webhook(url)})).mappings().first()
         return None if row is None else to_model(QueuedEvent, row, url=url, name=row["body"]["name"])
-
-    async def next_webhook_due(self, urls: Collection[str]) -> datetime | None:
-        """Return the earliest wall-clock time at which an event is due for one of these receivers."""
-        receivers = [to_webhook(url) for url in urls]
-        return cast(datetime | None, await self._conn.scalar(_NEXT_WEBHOOK_DUE, {"receivers": receivers}))
 
     async def webhook_accepted(self, message_id: int) -> None:
         """Store that a receiver has accepted an event, so that it isn't sent again."""
         await self._conn.execute(_SENT_TO_WEBHOOK, {"key": message_id})
 
-    async def webhook_failed(self, message_id: int, next_due: datetime) -> None:
+    async def webhook_failed(self, event: QueuedEvent, next_due: datetime) -> None:
         """Store that a receiver hasn't accepted an event, and the wall-clock time of the next try.
 
-        Does nothing if the event was dropped in the meantime.
+        An event that was dropped in the meantime stays dropped.
         """
-        await self._conn.execute(_WEBHOOK_FAILED, {"key": message_id, "next_due": next_due})
+        given = {"key": event.rental_id, "first": event.message_id, "receiver": to_webhook(event.url)}
+        await self._conn.execute(_WEBHOOK_FAILED, {**given, "next_due": next_due})
 
     async def drop_webhooks(self, before: datetime, urls: Collection[str], limit: int) -> int:
         """Drop events that nobody will receive, and return how many were dropped.
