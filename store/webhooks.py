@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
-from typing import Any, cast
 
 from sqlalchemy import and_, bindparam, case, exists, func, or_, select, update
 
@@ -37,29 +36,38 @@ _FIRST_OF_RENTAL = ~exists(select(_before.c.id).where(_earlier))
 _NEXT = (
     select(
         _c.id.label("message_id"),
-        *(_c.to, _c.rental_id, _c.target_version.label("number"), _c.body, _c.created_at, _c.tries),
+        *(_c.to, _c.rental_id, _c.target_version.label("number"), _c.body, _c.tries),
+        _c.webhook_due_at.label("due_at"),
         events.c.at,
     )
     .join(events, events.c.id == _c.event_id)
-    .where(_c.to == bindparam("receiver"), _WAITS, _c.webhook_due_at <= bindparam("now"), _FIRST_OF_RENTAL)
+    .where(_c.to == bindparam("receiver"), _WAITS, _FIRST_OF_RENTAL)
     .order_by(_c.webhook_due_at, _c.id)
     .limit(1)
 )
-_RECEIVERS: Any = bindparam("receivers", expanding=True)
-_NEXT_DUE = select(func.min(_c.webhook_due_at)).where(_c.to.in_(_RECEIVERS), _WAITS, _FIRST_OF_RENTAL)
+"""The event that is due first for a receiver. It is read in the order of the index, however many are waiting."""
 _CLOSE = update(messages).values(webhook_due_at=None, closed=True)
 _ACCEPTED = _CLOSE.where(_c.id == bindparam("key")).values(shown_version=_c.target_version)
 _FAILED = (
     update(messages)
-    .where(_c.id == bindparam("key"), _WAITS)
-    .values(webhook_due_at=bindparam("next_due"), tries=_c.tries + 1)
+    .where(
+        _c.rental_id == bindparam("key"),
+        _c.id >= bindparam("first"),
+        _c.to == bindparam("receiver"),
+        _WAITS,
+    )
+    .values(webhook_due_at=bindparam("next_due"), tries=_c.tries + case((_c.id == bindparam("first"), 1), else_=0))
 )
+"""The later events of the rental wait as long, so that `_NEXT` doesn't have to read past them."""
 _DROP = _CLOSE.where(
     _c.id.in_(
         select(_before.c.id)
         .where(
             _before.c.webhook_due_at.is_not(None),
-            or_(_before.c.created_at < bindparam("before"), _before.c.to.not_in(_RECEIVERS)),
+            or_(
+                _before.c.created_at < bindparam("before"),
+                _before.c.to.not_in(bindparam("receivers", expanding=True)),
+            ),
         )
         .limit(MAX_ROWS)
     )
@@ -76,30 +84,25 @@ class Webhooks(Rows):
         given = {"key": message.rental_id, "event": message.event_id}
         return max(lowest, await self._conn.scalar(_NUMBER, given) or 0)
 
-    async def next(self, url: str, real_now: datetime) -> QueuedEvent | None:
-        """Return the event that has been due longest for a receiver, or None if nothing is due.
+    async def next(self, url: str) -> QueuedEvent | None:
+        """Return the event that is due first for a receiver, now or later. None if no event is waiting.
 
         An event waits until the receiver has the earlier events of the same rental.
         """
-        found = await self._conn.execute(_NEXT, {"receiver": to_webhook(url), "now": real_now})
-        row = found.mappings().first()
+        row = (await self._conn.execute(_NEXT, {"receiver": to_webhook(url)})).mappings().first()
         return None if row is None else to_model(QueuedEvent, row, url=url, name=row["body"]["name"])
-
-    async def next_due(self, urls: Collection[str]) -> datetime | None:
-        """Return the earliest time at which an event is due for one of these receivers. None if nothing waits."""
-        receivers = [to_webhook(url) for url in urls]
-        return cast(datetime | None, await self._conn.scalar(_NEXT_DUE, {"receivers": receivers}))
 
     async def note_accepted(self, message_id: int) -> None:
         """Store that a receiver has accepted an event, so that it isn't sent again."""
         await self._conn.execute(_ACCEPTED, {"key": message_id})
 
-    async def note_failed(self, message_id: int, next_due: datetime) -> None:
+    async def note_failed(self, event: QueuedEvent, next_due: datetime) -> None:
         """Store that a receiver hasn't accepted an event, and the time of the next try.
 
-        Does nothing if the event was dropped in the meantime.
+        An event that was dropped in the meantime stays dropped.
         """
-        await self._conn.execute(_FAILED, {"key": message_id, "next_due": next_due})
+        given = {"key": event.rental_id, "first": event.message_id, "receiver": to_webhook(event.url)}
+        await self._conn.execute(_FAILED, {**given, "next_due": next_due})
 
     async def drop(self, before: datetime, urls: Collection[str], limit: int) -> int:
         """Drop events that nobody will receive, and return how many were dropped.

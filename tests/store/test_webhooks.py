@@ -56,7 +56,8 @@ async def numbers(database: Database, url: str = ONE) -> list[int]:
 
 async def due(database: Database, url: str = ONE, now: datetime = LATER) -> QueuedEvent | None:
     async with database.read() as tx:
-        return await tx.webhooks.next(url, now)
+        event = await tx.webhooks.next(url)
+    return event if event is not None and event.due_at <= now else None
 
 
 async def accept(database: Database, url: str = ONE) -> QueuedEvent:
@@ -102,7 +103,7 @@ async def test_the_sender_reads_all_that_it_needs_about_an_event(database: Datab
         number=number,
         name=WebhookEvent.READY,
         at=START,
-        created_at=REAL,
+        due_at=REAL,
         tries=0,
     )
     assert event.public_id == f"k7mq2-{number}"
@@ -120,23 +121,22 @@ async def test_events_of_a_rental_wait_for_the_one_that_failed(database: Databas
     assert first is not None
     again = LATER + 5 * MINUTE
     async with database.write() as tx:
-        await tx.webhooks.note_failed(first.message_id, again)
-        assert await tx.webhooks.next_due([ONE]) == REAL
-        assert await tx.webhooks.next_due([ONE, OTHER]) == REAL
+        await tx.webhooks.note_failed(first, again)
     assert (await accept(database)).rental_id == other.id
     assert [(await accept(database, OTHER)).number for _ in range(2)] == await numbers(database, OTHER)
     assert await due(database) is None
-    async with database.read() as tx:
-        assert await tx.webhooks.next_due([ONE, OTHER]) == again
-        assert await tx.webhooks.next_due([OTHER]) is None
-        assert await tx.webhooks.next_due([]) is None
+    assert await due(database, OTHER, FAR) is None
     repeated = await due(database, now=again)
     assert repeated is not None
-    assert (repeated.public_id, repeated.tries) == (first.public_id, 1)
+    assert (repeated.public_id, repeated.due_at, repeated.tries) == (first.public_id, again, 1)
+    waiting = [one for one in await rows(database) if one.to == to_webhook(ONE) and not one.closed]
+    assert [(one.webhook_due_at, one.tries) for one in waiting] == [(again, 1), (again, 0)]
     async with database.write() as tx:
         await tx.webhooks.note_accepted(first.message_id)
-    assert (await accept(database)).number == first.number + 1
-    assert await due(database, now=FAR) is None
+    assert await due(database) is None
+    second = await due(database, now=again)
+    assert second is not None
+    assert second.number == first.number + 1
 
 
 async def test_events_are_dropped_after_a_day_or_without_their_receiver(database: Database) -> None:
@@ -149,7 +149,7 @@ async def test_events_are_dropped_after_a_day_or_without_their_receiver(database
         assert await tx.webhooks.drop(REAL, [ONE, OTHER], 99) == 0
         assert await tx.webhooks.drop(REAL, [ONE], 99) == 1
         assert await tx.webhooks.drop(REAL + MINUTE, [ONE], 99) == 1
-        await tx.webhooks.note_failed(old.message_id, LATER)
+        await tx.webhooks.note_failed(old, LATER)
     assert await due(database, OTHER, FAR) is None
     last = await due(database, now=FAR)
     assert last is not None
