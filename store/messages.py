@@ -285,7 +285,7 @@ _NEXT_WEBHOOK = (
     )
     .join(events, events.c.id == _c.event_id)
     .where(_c.to == bindparam("receiver"), _UNSENT_EVENT, _c.webhook_due_at <= bindparam("now"), _FIRST_OF_RENTAL)
-    .order_by(_c.id)
+    .order_by(_c.webhook_due_at, _c.id)
     .limit(1)
 )
 _NEXT_WEBHOOK_DUE = select(func.min(_c.webhook_due_at)).where(
@@ -591,7 +591,7 @@ class Messages(Rows):
         return (await self._conn.execute(_DROP_CLOSED, given)).rowcount
 
     async def next_webhook(self, url: str, real_now: datetime) -> QueuedEvent | None:
-        """Return the oldest event that is due for a receiver, or None if nothing is due.
+        """Return the event that has been due longest for a receiver, or None if nothing is due.
 
         An event waits until the receiver has the earlier events of the same rental.
         """

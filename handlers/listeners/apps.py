@@ -286,15 +286,14 @@ async def _rent(asked: _Asked, words: str) -> None:
     try:
         request = parse_request(words, catalog, ParseContext(deps.rules, now, zone)).request
     except Mistake as mistake:
-        raise Mistake(_with_nothing_rented(words_for_program(mistake, now, caller.person.name))) from None
+        raise Mistake(_not_rented(asked, mistake)) from None
     answered = False
 
     async def answer_refusal(tx: Tx, done: object) -> None:
         nonlocal answered
         answered = isinstance(done, GpubotError)
         if isinstance(done, GpubotError):
-            content = apps.refused(words_for_program(done, now, caller.person.name))
-            await tx.messages.add(_reply(deps, mention.thread, content))
+            await tx.messages.add(_reply(deps, mention.thread, apps.refused(_not_rented(asked, done))))
 
     rent = RentForProgram(
         token_id=caller.token.id,
@@ -310,10 +309,9 @@ async def _rent(asked: _Asked, words: str) -> None:
             raise
 
 
-def _with_nothing_rented(words: str) -> str:
-    if "othing was rented" in words:
-        return words
-    return f"{with_full_stop(words)} Nothing was rented."
+def _not_rented(asked: _Asked, error: GpubotError) -> str:
+    words = words_for_program(error, asked.deps.clock.now(), asked.caller.person.name)
+    return words if "othing was rented" in words else f"{with_full_stop(words)} Nothing was rented."
 
 
 async def _list(asked: _Asked) -> Rendered:

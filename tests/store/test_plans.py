@@ -19,7 +19,7 @@ from bot.model.message import MessageKind, to_channel
 from bot.model.person import Channel, Key, Person
 from bot.model.records import Change, Claimed, UnfinishedAttempt, Unsendable
 from bot.model.request import OfferQuery
-from bot.model.token import Crowd
+from bot.model.token import Crowd, SlackThread
 from store.db import Database, Tx
 from tests.databases import START
 from tests.store import make
@@ -87,6 +87,7 @@ UNFINISHED = UnfinishedAttempt(
 )
 CLAIMED = Claimed(id="k7mq2", due_at=START)
 KEY = Key(line="ssh-ed25519 AAAA", comment="", fingerprint="F")
+THREAD = SlackThread(channel="C0GPUS", ts="1795532700.000100")
 OF_ONE_PERSON = "rentals_live|rentals_owner"
 """SQLite uses the first index. PostgreSQL chooses by the number of rentals that the person has had."""
 Query = Callable[[Tx], Awaitable[object]]
@@ -144,6 +145,7 @@ THROUGH_AN_INDEX: list[tuple[str, Query]] = [
     ("rentals_live", lambda tx: tx.rentals.shared_with(make.ANA)),
     ("rentals_live", lambda tx: tx.rentals.idle()),
     ("rentals_live", lambda tx: tx.rentals.undecided()),
+    ("rentals_live|rentals_token_live", lambda tx: tx.rentals.asked_in(THREAD)),
     ("rentals_live", lambda tx: tx.rentals.live_costs()),
     ("rentals_live", lambda tx: tx.rentals.states()),
     ("rentals_due", lambda tx: tx.rentals.unconfirmed()),
