@@ -238,9 +238,10 @@ async def test_a_disk_that_is_full_loses_the_token_but_not_the_file(
     assert [one.name for one in file.parent.iterdir()] == ["agent.env"]
 
 
+@pytest.mark.usefixtures("without_token")
 @pytest.mark.parametrize("umask", [0o000, 0o777])
 async def test_only_the_owner_can_read_the_file_whatever_the_umask_is(
-    without_token: Api, cli: Cli, monkeypatch: pytest.MonkeyPatch, umask: int
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, umask: int
 ) -> None:
     settings_file().parent.mkdir(parents=True)
     modes: list[int] = []
