@@ -29,7 +29,7 @@ from handlers.listeners.wrapper import EventNotHandled
 from sandbox.slack import Timing
 from sandbox.slack.default import ANA, BEN, CLEO, GPUS, SHARED, TRAINING
 from sandbox.slack.state import APP_ID, BOT_ID, BOT_USER, OTHER_TEAM, TEAM
-from tests.handlers.team import RULES, Json, Team, team
+from tests.handlers.team import FINGERPRINT, RULES, Json, Team, team
 from tests.handlers.test_messages import say
 from tests.handlers.token_states import NAME, make, tokens
 
@@ -399,9 +399,28 @@ async def test_an_app_that_answers_every_answer_is_soon_ignored(tmp_path: Path) 
         replies = [one for one in await app.ours.replies() if "thanks!" in one or "too many" in one]
         assert len(replies) == 61
         assert replies[-1].startswith("That was too many commands for one token. Nothing was done.")
-        (rental_id,) = [f"{one.id}" for one in await app.ours.rentals()] or ["k7mq2"]
-        await handle(app, a_mention(app, f"destroy {rental_id}", seconds=20))
-        assert "This token has no such rental." in (await app.ours.replies())[-1]
+
+
+async def test_destroy_works_at_any_pace_but_is_not_answered_forever(tmp_path: Path) -> None:
+    async with an_app(tmp_path) as app:
+        await handle(app, a_mention(app, seconds=30))
+        (rental,) = await app.ours.rentals()
+        for n in range(70):
+            await handle(app, a_mention(app, "destroy k7mq2", seconds=n / 10))
+        assert len([one for one in await app.ours.replies() if "This token has no such rental." in one]) == 59
+        for n in range(3):
+            await handle(app, a_mention(app, f"destroy {rental.id}", seconds=20 + n))
+        assert await app.ours.rentals() == []
+        assert not [one for one in await app.ours.replies() if "Withdrawn" in one]
+
+
+async def test_an_owner_without_a_key_is_asked_to_add_one(tmp_path: Path) -> None:
+    async with an_app(tmp_path) as app:
+        async with app.ours.deps.store.write() as tx:
+            await tx.people.remove_key(ANA, FINGERPRINT)
+        assert await app.asks("get H100 EU for 2h") == [
+            "Ana has no SSH key, so nobody could log in. Nothing was rented. Ask Ana to add one."
+        ]
 
 
 async def test_answers_in_a_deleted_thread_are_given_up_and_the_card_stays(tmp_path: Path) -> None:
