@@ -276,7 +276,7 @@ async def test_a_token_for_another_program_is_not_saved(without_token: Api, cli:
             api.new_secret = "gpb_short\nOTHER=1"  # noqa: S105 - not a secret
     done = await cli("login")
     assert (done.status, done.out) == (1, "")
-    assert done.err.splitlines()[-1].startswith("The API sent no token that this program can read.")
+    assert done.err.splitlines()[-1].startswith("The API sent no token that this program can read, ")
     assert not settings_file().exists()
 
 
