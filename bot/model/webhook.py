@@ -65,8 +65,8 @@ class QueuedEvent(Frozen):
     name: WebhookEvent
     at: Instant
     """The time of the event, by the bot's clock."""
-    created_at: Instant
-    """The wall-clock time at which the event was queued."""
+    due_at: Instant
+    """The wall-clock time at which to send the event."""
     tries: int
     """The number of times that sending it has failed."""
 
