@@ -190,7 +190,7 @@ async def test_text_beyond_the_line_of_the_mention_is_no_part_of_the_command(tmp
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        ("", 'I don\'t understand "". Nothing was done. An app can write'),
+        ("\nget H100 EU", "There's no command after the mention. Nothing was done. An app can write"),
         ("please rent me an H100", 'I don\'t understand "please rent me an H100". Nothing was done.'),
         ("get", 'I don\'t understand "get". Nothing was done.'),
         ("token", 'I don\'t understand "token". Nothing was done.'),
@@ -203,7 +203,7 @@ async def test_text_beyond_the_line_of_the_mention_is_no_part_of_the_command(tmp
         ("get H100 EU at 18:00 for 2h", "A program can't name a start time. Nothing was rented."),
         ("get H100 EU for 2h for project vision", "Nothing was rented."),
         ("get H100 EU for 2h setup torch", "so leave it out. Nothing was rented."),
-        (f"get {'H100 ' * 200}", "That's too long for a command: it has more than 500 characters."),
+        (f"get {'H100 ' * 200}", "A command can have 500 characters at most. Nothing was done."),
         ("destroy everything", '"everything" isn\'t the ID of a machine. Nothing was done.'),
         ("destroy k7mq2 m3xt8", '"k7mq2 m3xt8" isn\'t the ID of a machine. Nothing was done.'),
         ("extend k7mq2 until done", 'I don\'t understand "k7mq2 until done" after extend. Nothing was changed.'),
