@@ -151,7 +151,7 @@ async def test_an_app_extends_and_destroys_only_machines_of_its_token(tmp_path: 
             "extend k7mq2 2h or destroy k7mq2 after the mention, on the same line."
         ]
         (ended,) = await app.asks("destroy", thread_ts=ts)
-        assert ended.startswith(f"Ana's request for 1x H100 ({rental.id}) in EU was withdrawn by Ana")
+        assert ended.startswith(f"The request for 1x H100 ({rental.id}) in EU was withdrawn by Ana")
         (again,) = await app.asks(f"destroy {rental.id}")
         assert again.startswith("Withdrawn at ")
         assert [one.id for one in await app.ours.rentals()] == [other.id]
