@@ -24,7 +24,7 @@ from bot.model.message import MessageKind, webhook_url
 from bot.model.records import Change
 from bot.model.rental import Rental
 from bot.model.state import State
-from bot.model.webhook import DROPPED_AFTER, WebhookEvent
+from bot.model.webhook import DROPPED_AFTER, QueuedEvent, WebhookEvent
 from bot.policy.team.rules import Rules, Webhook
 from store.db import Database
 from tests.databases import START, beside
@@ -135,7 +135,10 @@ def deps_of(database: Database, clock: Clock, *urls: str) -> Deps:
 
 async def fail(deps: Deps, why: str = "status 503", url: str = OTHER) -> None:
     async with deps.store.write() as tx:
-        await note_failing(tx, deps, url, why)
+        event = QueuedEvent(
+            message_id=1, url=url, rental_id="k7mq2", number=1, name=W.READY, at=START, due_at=START, tries=0
+        )
+        await note_failing(tx, deps, event, why, unavailable=True)
 
 
 async def work(deps: Deps, url: str = OTHER) -> None:
