@@ -18,9 +18,10 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Generator, Iterable
 from contextlib import asynccontextmanager, contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import uvicorn
+from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp_types import CLIENT_CAPABILITIES_META_KEY, INVALID_REQUEST, PROTOCOL_VERSION_META_KEY
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, MODERN_PROTOCOL_VERSIONS
@@ -206,6 +207,22 @@ def in_the_headers_era(version: str | None, body: bytes) -> bytes:
         return body  # the package says what is wrong with it
 
 
+async def for_clients_of_both_eras(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+    """Answer a request, and complete the result for a client of the newer era whose header names an older version.
+
+    The header decides, so the package's result is that of the older era. Clients of the newer era refuse a result
+    without the fields that are required since 2026-07-28. In the older era, a result may have further fields.
+    """
+    result = await call_next(ctx)
+    named = None if ctx.meta is None else ctx.meta.get(PROTOCOL_VERSION_META_KEY)
+    if ctx.protocol_version in MODERN_PROTOCOL_VERSIONS or named not in MODERN_PROTOCOL_VERSIONS:
+        return result
+    if not isinstance(result, dict):  # a notification has no result
+        return result
+    hints = {"ttlMs": 0, "cacheScope": "private"} if ctx.method == "tools/list" else {}
+    return {"resultType": "complete", **hints, **result}
+
+
 def _name_of(host: str) -> str | None:
     """Return the name in a text such as `localhost:8604`, in lower case. None if the text has another form."""
     found = _HOST.fullmatch(host.lower())
@@ -299,6 +316,7 @@ async def open_front(address: Address, names: Iterable[str], clock: Clock) -> As
             return Client(Settings(address, token), clock, notice, connections=connections)
 
         server = server_for(connect)
+        server.middleware.append(for_clients_of_both_eras)
         # No tool takes an argument from a header. Otherwise, the package would list the tools before each call.
         server.get_tool_input_schema = lambda _: None
         manager = StreamableHTTPSessionManager(server, json_response=True, stateless=True)

@@ -20,6 +20,8 @@ from agent.mcp_words import (
     LONGEST_NAME,
     SECONDS_TO_WAIT,
     Status,
+    also_has,
+    choice,
     list_text,
     quote_text,
     quoted,
@@ -32,7 +34,7 @@ from agent.mcp_words import (
 )
 from bot.errors import GpubotError, Mistake
 from bot.model.api import LONGEST_KEY, ApiModel, ProgramState, Quote, Rental
-from bot.model.text import listed, one_line
+from bot.model.text import one_line
 from bot.model.token import Access
 
 ANSWER_WITHIN = 23.0
@@ -185,10 +187,11 @@ async def _rent(client: Client, given: Arguments) -> _Result:
     if key is None:
         body["reuse"] = True  # otherwise two programs that ask at the same time would rent two machines
     rental = (await client.rent(body, key)).value
-    if rental.state in _GOES_ON:
-        shown = await _after(client, rental, ends)
-        return _Result(rental_text(shown), shown)
-    return _about(client, rental)
+    also = "" if rental.state.over else await _also(client, rental)
+    if rental.state is ProgramState.PENDING:
+        ends = client.clock.monotonic()
+    shown = await _after(client, rental, ends, also)
+    return _Result(rental_text(shown), shown)
 
 
 async def _status(client: Client, given: Arguments) -> _Result:
@@ -228,10 +231,11 @@ def _about(client: Client, rental: Rental) -> _Result:
     return _Result(rental_text(shown), shown)
 
 
-async def _after(client: Client, rental: Rental, ends: float) -> Rental:
+async def _after(client: Client, rental: Rental, ends: float, also: str = "") -> Rental:
     """Wait until a rental is ready or over, or until an approver has to decide, and return it for a result.
 
-    If the API no longer answers, the result is about the last known state, and says so.
+    If the API no longer answers, the result is about the last known state, and says so. The next step ends with
+    `also`.
     """
     clock = client.clock
     while rental.state in _WORTH_WAITING and (left := ends - clock.monotonic()) >= 1:
@@ -241,12 +245,13 @@ async def _after(client: Client, rental: Rental, ends: float) -> Rental:
         except (ApiAway, ApiRefused) as error:
             if isinstance(error, ApiRefused) and not error.temporary:
                 raise
-            return shown_rental(rental, clock.now(), f"This is the last known state: {error.words}")
+            late = f"This is the last known state: {error.words}"
+            return shown_rental(rental, clock.now(), late=late, also=also)
         if rental.state is not before and rental.state is ProgramState.PENDING:
             break
         if rental.state is before and clock.monotonic() - began < AT_ONCE:
             await clock.pause(max(min(rental.ask_again_in or USUAL_PAUSE, ends - clock.monotonic()), 0))
-    return shown_rental(rental, clock.now())
+    return shown_rental(rental, clock.now(), also=also)
 
 
 async def _find(client: Client, given: Arguments) -> str:
@@ -257,20 +262,25 @@ async def _find(client: Client, given: Arguments) -> str:
         return str(given["id"])[:LONGEST_NAME]
     key = _key(given)
     if key is None:
-        raise Mistake(f"Which machine? {await _choice(client)} Nothing was done.")
+        raise Mistake(f"Which machine? {choice(await _own(client))} Nothing was done.")
     found = (await client.rentals(key)).value.rentals
     if not found:
         raise Mistake(f"No rental of this token has the key {quoted(key, LONGEST_KEY)}. {_LIST_THEM}")
     return found[0].id
 
 
-async def _choice(client: Client) -> str:
-    """Return the sentence that names the current rentals of the token."""
-    own = [each for each in (await client.rentals()).value.rentals if each.money is not None]
-    if not own:
-        return "This token has no current machine."
-    named = listed([f"{each.id} ({each.gpu}, {each.state.value.replace('_', ' ')})" for each in own], "or")
-    return f'Name its "id" or its "key". This token has {named}.'
+async def _own(client: Client) -> list[Rental]:
+    """Return the current rentals of the token, without those that are ending."""
+    found = (await client.rentals()).value.rentals
+    return [each for each in found if each.money is not None and each.state is not ProgramState.ENDING]
+
+
+async def _also(client: Client, rental: Rental) -> str:
+    """Return the sentences about the token's other machines. Empty if the API doesn't answer."""
+    try:
+        return also_has([each for each in await _own(client) if each.id != rental.id])
+    except (ApiAway, ApiRefused):
+        return ""
 
 
 def _key(given: Arguments) -> str | None:
@@ -410,10 +420,10 @@ _ALL = (
                 "Rent one machine within the token's terms. This spends the money of the token's owner until "
                 "the machine is released or its lease ends. Choose a key that names your task and keep it: a "
                 "repeated call with the same key finds the same machine and never rents a second one. Without a "
-                "key, a repeated call with the same arguments finds the machine as long as it exists. This "
-                "answers within 25 s, usually before the machine is ready: then call gpu_status with the id and "
-                "wait. If the state is pending, a person has to approve: tell your user, and don't ask for "
-                "another machine."
+                "key, a repeated call with the same arguments finds the machine as long as it exists; the note "
+                "doesn't count. This answers within 25 s, usually before the machine is ready: then call "
+                "gpu_status with the id and wait. If the state is pending, a person has to approve: tell your "
+                "user, and don't ask for another machine."
             ),
             input_schema=_schema(
                 {

@@ -61,15 +61,15 @@ def _name(text: str) -> str:
 # --- one rental
 
 
-def shown_rental(rental: Rental, now: datetime, late: str = "") -> Rental:
+def shown_rental(rental: Rental, now: datetime, *, late: str = "", also: str = "") -> Rental:
     """Return a rental as a result shows it: with the next step for a model, and with text of others marked.
 
-    `late` says why this isn't the present state. It is empty if it is.
+    `late` and `also` are sentences for the beginning and the end of the next step. They can be empty.
     """
     by_people = '"' in rental.reason  # the API quotes what a person wrote
     return rental.model_copy(
         update={
-            "next_step": f"{late} {_next_step(rental, now)}".lstrip(),
+            "next_step": " ".join(filter(None, (late, _next_step(rental, now), also))),
             "reason": _marked(rental.reason, LONGEST_REASON)
             if by_people
             else _plain(rental.reason, LONGEST_REASON),
@@ -123,8 +123,30 @@ def _rental_line(rental: Rental) -> str:
     of = "" if rental.money is not None else f", rented by {quoted(rental.token, LONGEST_NAME)}"
     vendor = f" at {rental.vendor}" if rental.vendor is not None else ""
     price = f", {say_rate(rental.per_hour)}/h" if rental.per_hour is not None else ""
-    state = rental.state.value.replace("_", " ")
-    return f"{rental.id}{key} is {state}: {rental.gpu}{vendor}{price}{of}."
+    return f"{rental.id}{key} is {_state(rental)}: {rental.gpu}{vendor}{price}{of}."
+
+
+def choice(rentals: Sequence[Rental]) -> str:
+    """Return the sentence for a model that hasn't said which of the token's current rentals it means."""
+    if not rentals:
+        return "This token has no current machine."
+    return f'Name its "id" or its "key". This token has {_named(rentals, "or")}.'
+
+
+def also_has(others: Sequence[Rental]) -> str:
+    """Return the sentences about the token's other machines, which a model may have forgotten."""
+    if not others:
+        return ""
+    return f"This token also has {_named(others, 'and')}. Release what you don't need."
+
+
+def _named(rentals: Sequence[Rental], word: str) -> str:
+    shown = [f"{each.id} ({_name(each.gpu)}, {_state(each)})" for each in rentals[:MOST_RENTALS]]
+    return listed(shown, word)
+
+
+def _state(rental: Rental) -> str:
+    return rental.state.value.replace("_", " ")
 
 
 def _next_step(rental: Rental, now: datetime) -> str:
@@ -187,7 +209,7 @@ def status_of_all(rentals: Sequence[Rental], token: Token, now: datetime) -> Sta
     """Return the result of `gpu_status` about all current rentals of the token's owner."""
     step = "There is no current machine. To see prices, call gpu_quote."
     if rentals:
-        step = 'For one of these machines, call gpu_status with its "id".'
+        step = 'To see more, call gpu_status with the "id" of one. Release what you don\'t need with gpu_release.'
     return Status(
         next_step=step,
         rentals=tuple(shown_rental(each, now) for each in rentals[:MOST_RENTALS]),

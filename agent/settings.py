@@ -56,8 +56,17 @@ class Settings(NamedTuple):
 
 
 def settings_file() -> Path:
-    """Return the path of the file that can contain the settings, such as `~/.config/gpubot/agent.env`."""
-    return platformdirs.user_config_path("gpubot") / "agent.env"
+    """Return the path of the file that can contain the settings, such as `~/.config/gpubot/agent.env`.
+
+    Raises Mistake if this user has no home folder, as in many containers.
+    """
+    try:
+        return platformdirs.user_config_path("gpubot") / "agent.env"
+    except RuntimeError:
+        raise Mistake(
+            "This user has no home folder, and agent.env belongs there. Set HOME, or set both "
+            f"{URL} and {TOKEN} in the environment."
+        ) from None
 
 
 def read_settings(environment: Mapping[str, str] | None = None, file: Path | None = None) -> Settings:
@@ -66,9 +75,9 @@ def read_settings(environment: Mapping[str, str] | None = None, file: Path | Non
     A value in the environment takes precedence over one in the file. The file isn't opened if the environment has
     both. Raises Mistake if a value is missing or unusable, or if other users of this machine can read the file.
     """
-    file = settings_file() if file is None else file
     values = _in_environment(environment)
     if len(values) < 2:
+        file = settings_file() if file is None else file
         values = {**_read_file(file), **values}
     url, token = values.get(URL), values.get(TOKEN)
     if url is None:
@@ -85,13 +94,16 @@ def read_settings(environment: Mapping[str, str] | None = None, file: Path | Non
     return Settings(read_address(url), SecretStr(token))
 
 
-def read_url(given: str | None, file: Path, environment: Mapping[str, str] | None = None) -> str:
+def read_url(given: str | None, file: Path | None = None, environment: Mapping[str, str] | None = None) -> str:
     """Return the text of the API's address, for a login.
 
     `given` is the address from the command line. It takes precedence over the environment, and the environment
     over the file. Raises Mistake if there is no address, or if other users of this machine can read the file.
     """
-    url = (given or "").strip() or _in_environment(environment).get(URL) or _read_file(file).get(URL)
+    url = (given or "").strip() or _in_environment(environment).get(URL)
+    if not url:
+        file = settings_file() if file is None else file
+        url = _read_file(file).get(URL)
     if not url:
         raise _no_url(f"Name it with --url, set it in the environment, or in {file}.")
     return url

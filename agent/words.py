@@ -323,7 +323,8 @@ def overriding(variables: Sequence[str]) -> str:
 
 def code_expired(code: str) -> str:
     """Return the line about a login that has expired."""
-    return f"The code {code} has expired, and led to no token. For a new code, run gpubot agent login again."
+    made = "If you have made a token with it, no program has its secret, so stop it in Slack: /gpu token list."
+    return f"The code {code} has expired. {made} For a new code, run gpubot agent login again."
 
 
 def login_stopped() -> str:
@@ -341,4 +342,4 @@ def not_saved(reason: str) -> str:
 
 def not_readable() -> str:
     """Return the line about a token that wasn't encrypted for this program."""
-    return f"The API sent no token that this program can read. If you have made one: {_LOST}"
+    return f"The API sent no token that this program can read, so the new token is lost. {_LOST}"

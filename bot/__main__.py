@@ -244,11 +244,11 @@ def mcp(
         )
     if http:
         from agent.mcp_http import DEFAULT, read_listen, read_name, serve_http
-        from agent.settings import read_address, read_url, settings_file
+        from agent.settings import read_address, read_url
 
         listen = read_listen(address or DEFAULT)
         names = [read_name(name) for name in allow_host or ()]
-        serve_http(listen, names, read_address(read_url(url, settings_file())))
+        serve_http(listen, names, read_address(read_url(url)))
         return
     if address or allow_host or url:
         raise typer.BadParameter("HOST:PORT, --allow-host and --url belong to --http.")

@@ -205,7 +205,7 @@ class WebhookSender:
         if not free or len(self._sending) >= IN_FLIGHT:
             return None
         async with deps.store.read() as tx:
-            found = [await tx.messages.next_webhook(url) for url in free]
+            found = [await tx.webhooks.next(url) for url in free]
         waiting = [event for event in found if event is not None]
         due = [event for event in waiting if event.due_at <= now]
         due.sort(key=lambda event: self._last_calls.get(event.url, 0))
@@ -263,7 +263,7 @@ class WebhookSender:
 
         async def note_failure(tx: Tx) -> None:
             if outcome is not _WITHOUT_SECRET:  # The event is then sent as soon as there is a secret.
-                await tx.messages.webhook_failed(event, next_try)
+                await tx.webhooks.note_failed(event, next_try)
             await note_failing(tx, deps, event, why, unavailable=unavailable)
 
         await self._save(note_failure, opened)
@@ -308,5 +308,5 @@ class WebhookSender:
 
 
 async def _note_accepted(tx: Tx, *, deps: Deps, event: QueuedEvent) -> None:
-    await tx.messages.webhook_accepted(event.message_id)
+    await tx.webhooks.note_accepted(event.message_id)
     await note_works(tx, deps, event.url)

@@ -243,8 +243,10 @@ def last_step(made: tokens.TokenMade, rules: Rules) -> Modal:
     if terms.access is Access.RENT:
         can = f"spend up to {say_at_most(terms.total)} in your name"
     if made.login is not None:
-        has_it = f"{program_on(made.login)} has its token now, and can {can}."
-        shown = [blocks.section(f"{has_it} Nobody else can read the secret, which was never in Slack.")]
+        gets_it = f"{program_on(made.login)} can now fetch its token, and {can}."
+        only = "Nobody else can read the secret, which was never in Slack."
+        lost = "If the program has stopped waiting, nobody can use the token, so stop it: /gpu token list"
+        shown = [blocks.section(f"{gets_it} {only} {lost}")]
     elif made.secret is not None:
         careful = f"Anyone who has it can {can}, so keep it out of messages and code."
         shown = code_blocks([literal(made.secret.get_secret_value())])

@@ -44,7 +44,7 @@ def reply(context: EventContext[Any]) -> Rendered:
             return blocks.message(_looks_for(context))
         case EventKind.ASKED_AGAIN if context.rental.state is State.AWAITING_APPROVAL:
             return blocks.message(line(context.details, context.reader))
-        case EventKind.READY if context.rental.state is State.READY:
+        case EventKind.READY | EventKind.UNREACHABLE if context.rental.state is State.READY:
             return _ready(context)
     return blocks.message(context.text)
 
@@ -56,7 +56,7 @@ def _looks_for(context: EventContext[Any]) -> str:
 
 
 def _ready(context: EventContext[Any]) -> Rendered:
-    """Render the reply that a machine is ready.
+    """Render the reply that a machine is ready, or that it runs but can't be reached over SSH.
 
     It contains the address only if the policy allows it in channels. The app can otherwise ask the REST API.
     """

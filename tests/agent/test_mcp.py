@@ -166,7 +166,7 @@ async def test_a_token_that_may_only_look_has_two_tools(api: Api, era: str) -> N
     assert (await api.world.rental(rental.id)).state is State.READY
 
 
-@pytest.mark.parametrize("era", ERAS)
+@pytest.mark.parametrize("era", [*ERAS, "2026-07-28"])
 async def test_a_token_that_is_not_valid_has_no_tools(api: Api, era: str) -> None:
     api.secret = "gpb_" + "9fK2" * 11
     async with an_agent(api, era) as client:

@@ -117,8 +117,12 @@ async def test_the_header_decides_on_the_era_whatever_the_body_names(
     results = [listed.json()["result"], answered.json()["result"]]
     assert [tool["name"] for tool in results[0]["tools"]][:2] == ["gpu_quote", "gpu_status"]
     assert not results[1]["isError"]
-    # Only results of the newer era say whether they are complete.
-    assert ["resultType" in result for result in results] == [version == NEW] * 2
+    # Only results of the newer era name the server.
+    assert ["_meta" in result for result in results] == [version == NEW] * 2
+    # Clients of the newer era need these fields, also if something on the way has changed their header.
+    newer = version == NEW or (meta or {}).get(f"{META}protocolVersion") == NEW
+    assert [result.get("resultType") for result in results] == ["complete" if newer else None] * 2
+    assert ({"ttlMs", "cacheScope"} < results[0].keys()) == newer
 
 
 @pytest.mark.parametrize(
@@ -138,6 +142,23 @@ async def test_a_request_that_no_era_knows_is_refused(
     refused = await http.post(PATH, json=asked, headers=headers)
     assert (refused.status_code, refused.json()["error"]["code"]) == (400, code)
     assert api.calls == []
+
+
+async def test_a_client_behind_a_gateway_with_an_older_version_works(front: Front) -> None:
+    """The client has asked which versions there are, and uses the newest one. The gateway changes its header."""
+
+    async def change(request: httpx2.Request) -> None:
+        if request.headers.get("Mcp-Method") != "server/discover":
+            request.headers["MCP-Protocol-Version"] = OLD
+
+    gateway = httpx2.AsyncClient(
+        transport=httpx2.ASGITransport(front), headers=BEARER, event_hooks={"request": [change]}
+    )
+    url = f"http://127.0.0.1:8604{PATH}"
+    async with gateway, Client(streamable_http_client(url, http_client=gateway), mode="auto") as client:
+        assert client.protocol_version == NEW
+        assert len((await client.list_tools()).tools) == 6
+        assert (await call(client, "gpu_status", id="m3xt8"))["rentals"][0]["key"] == "run-812"
 
 
 async def test_the_older_era_needs_no_session(http: httpx.AsyncClient) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pwd
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from agent.settings import read_address, read_settings
+from agent.settings import read_address, read_settings, read_url, settings_file
 from bot.errors import Mistake
 from tests.agent.api import SECRET
 
@@ -35,6 +37,22 @@ def test_a_file_that_others_can_open_is_not_read(tmp_path: Path, mode: int) -> N
         read_settings({"GPUBOT_API_URL": URL}, file)
     both = {"GPUBOT_API_URL": URL, "GPUBOT_TOKEN": SECRET}
     assert read_settings(both, file).address.url == URL
+
+
+def test_a_user_without_a_home_needs_both_settings_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Containers often run as a user whom the system doesn't know."""
+
+    def unknown(_: int) -> Any:
+        raise KeyError
+
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    monkeypatch.setenv("HOME", "")
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    both = {"GPUBOT_API_URL": URL, "GPUBOT_TOKEN": SECRET}
+    assert read_settings(both).address.url == read_url(URL) == read_url(None, None, both) == URL
+    for ask in (lambda: read_settings({"GPUBOT_API_URL": URL}), lambda: read_url(None, None, {}), settings_file):
+        with pytest.raises(Mistake, match="This user has no home folder"):
+            ask()
 
 
 @pytest.mark.parametrize(

@@ -104,7 +104,7 @@ class Hooks:
     async def waiting(self, *receivers: Receiver) -> bool:
         """Return whether any event still has to be sent to these receivers."""
         async with self.world.database.read() as tx:
-            return any([await tx.messages.next_webhook(one.url) is not None for one in receivers])
+            return any([await tx.webhooks.next(one.url) is not None for one in receivers])
 
 
 def hook(to: Receiver, *events: WebhookEvent, private: bool = True) -> Webhook:

@@ -93,7 +93,7 @@ STORY = (
     ("gpubot", r"^Ended at .*: 1x H100 SXM 80 GB \(\w+\) in EU for Ana with Cleo\n(.|\n)*Idle\n\$"),
     ("script", r"^\$ gpubot agent login --url http://127\.0\.0\.1:\d+$"),
     ("Ana", r"^/gpu token [A-Z0-9]{8}$"),
-    ("Ana", r"^nightly eval: gpubot on .* has its token now, and can spend up to \$"),
+    ("Ana", r"^nightly eval: gpubot on .* can now fetch its token, and spend up to \$"),
     ("script", r"^Logged in as nightly eval \(Ana\), until "),
     ("script", r"^\$ gpubot agent rent H100 EU --for 2h --max 8 --key run-812$"),
     ("gpubot", r"^nightly eval \(Ana\) rents 1x H100 SXM 80 GB \(\w+\) until .*, up to \$\d\.\d\d\.$"),

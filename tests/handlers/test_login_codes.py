@@ -68,8 +68,9 @@ async def test_the_program_gets_its_token_and_slack_never_sees_it(
         assert opened["reads"].startswith(WARNING)
         done = await fill(ours)
         assert done["reads"] == (
-            "gpubot on build-7 has its token now, and can spend up to $100.00 in your name. Nobody else can read "
-            "the secret, which was never in Slack."
+            "gpubot on build-7 can now fetch its token, and spend up to $100.00 in your name. Nobody else can "
+            "read the secret, which was never in Slack. If the program has stopped waiting, nobody can use the "
+            "token, so stop it: /gpu token list"
         )
         secret = await secret_of(ours, login, key)
         assert (await caller_of(ours.deps, secret)).token.name == NAME

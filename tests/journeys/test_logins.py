@@ -113,7 +113,7 @@ async def test_a_login_leads_from_nothing_to_a_machine(stopped_world: World, lap
         command.send_signal(signal.SIGSTOP)
         await world.play.confirms("Ana", filled=FILLED)
         last_step = await world.sandbox.open_modal(PEOPLE["Ana"])
-        assert "has its token now, and can spend up to $100.00 in your name." in last_step.reads
+        assert "can now fetch its token, and spend up to $100.00 in your name." in last_step.reads
         await world.kill()
         await world.restart()
         command.send_signal(signal.SIGCONT)
@@ -164,7 +164,8 @@ async def test_wrong_late_used_and_foreign_codes_lead_to_no_token(stopped_world:
         status, printed = await laptop.ends(command)
     assert (status, printed) == (
         4,
-        f"The code {late} has expired, and led to no token. For a new code, run gpubot agent login again.\n",
+        f"The code {late} has expired. If you have made a token with it, no program has its secret, so stop it in "
+        "Slack: /gpu token list. For a new code, run gpubot agent login again.\n",
     )
     assert laptop.secret == program.secret, "a login that fails leaves the file as it was"
     for number in range(8):

@@ -112,7 +112,7 @@ async def test_a_forgetful_agent_that_asks_again_and_again_has_one_machine(stopp
     await check_consistency(world, bought=["hyperstack"])
 
 
-async def test_a_call_is_answered_while_the_bot_is_down_and_finds_its_machine_later(stopped_world: World) -> None:
+async def test_a_call_that_the_bot_did_not_survive_finds_its_machine_later(stopped_world: World) -> None:
     """The bot is killed after it has bought the machine, and before the agent has an answer."""
     world = stopped_world
     new_address(world)

@@ -100,10 +100,21 @@ async def stopped(here: World) -> None:
         await here.until(one, *OVER)
 
 
-@pytest.mark.parametrize("part", [released, stopped])
-@pytest.mark.parametrize(
+WHERE = pytest.mark.parametrize(
     ("before", "database"), [(True, "sqlite"), (False, "sqlite"), (True, "postgresql")], ids=str
 )
+"""Just before or just after a commit, and the database."""
+
+
+async def fresh(request: pytest.FixtureRequest, database: str, file: Path) -> str:
+    """Return the URL of a new database."""
+    if database == "sqlite":
+        return await fresh_sqlite(file)
+    return await fresh_postgres(request.getfixturevalue("postgres"))
+
+
+@pytest.mark.parametrize("part", [released, stopped])
+@WHERE
 async def test_a_key_rents_one_machine_wherever_a_process_dies(
     request: pytest.FixtureRequest,
     tmp_path: Path,
@@ -112,17 +123,11 @@ async def test_a_key_rents_one_machine_wherever_a_process_dies(
     database: str,
 ) -> None:
     """Nothing of the key is bought twice, the bill equals the ledger, and nothing of a stopped token is left."""
-
-    async def fresh() -> str:
-        if database == "sqlite":
-            return await fresh_sqlite(tmp_path / f"{at}.db")
-        return await fresh_postgres(request.getfixturevalue("postgres"))
-
     at, died = 0, True
     while died:
         at += 1
         assert at < MOST_COMMITS
-        async with world(await fresh()) as here:
+        async with world(await fresh(request, database, tmp_path / f"{at}.db")) as here:
             await add_token(here, beyond=BeyondTerms.ASK, per_hour=Decimal(1))
             kill(here, at, before=before)
             try:
@@ -166,14 +171,14 @@ class LogIn:
         await caller_of(deps, open_sealed(sealed, self.key, form.id))
 
 
-@pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
+@WHERE
 async def test_a_login_ends_with_one_token_that_works_wherever_a_process_dies(
-    tmp_path: Path, before: bool
+    request: pytest.FixtureRequest, tmp_path: Path, before: bool, database: str
 ) -> None:
     at, died = 0, True
     while died:
         at, log_in = at + 1, LogIn()
-        async with world(await fresh_sqlite(tmp_path / f"{at}.db")) as here:
+        async with world(await fresh(request, database, tmp_path / f"{at}.db")) as here:
             kill(here, at, before=before)
             try:
                 await log_in.run(here.deps)

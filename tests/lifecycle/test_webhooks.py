@@ -220,13 +220,13 @@ async def test_events_are_dropped_a_day_later_even_if_nothing_sends_them(databas
     await drop_old(deps)
     later = clock.now()
     async with database.read() as tx:
-        assert await tx.messages.next_webhook(OTHER) is None
-        assert await tx.messages.next_webhook(HOOK) is not None
+        assert await tx.webhooks.next(OTHER) is None
+        assert await tx.webhooks.next(HOOK) is not None
         assert set(await tx.account.all(WEBHOOK_OUTAGES)) == {HOOK}
     clock.put(later + MINUTE)
     await drop_old(deps)
     async with database.read() as tx:
-        assert await tx.messages.next_webhook(HOOK) is None
+        assert await tx.webhooks.next(HOOK) is None
 
 
 async def test_the_events_of_a_refused_change_are_not_queued(here: World) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from inline_snapshot import snapshot
 
+from bot.model.attempt import Why
 from bot.model.base import changed
 from bot.model.event import EFFECTS, Event, EventKind
 from bot.model.state import State
@@ -39,6 +40,9 @@ def test_the_thread_tells_the_story_of_the_machine_with_its_name() -> None:
         reply(happened(K.READY, clock(12, 41)), ready()),
         reply(happened(K.READY, clock(12, 41)), ready(), rules=Rules(announce=Announce(address_in_channel=True))),
         reply(happened(K.READY, clock(12, 41)), gone()),
+        reply(happened(K.UNREACHABLE, clock(12, 41)), ready()),
+        reply(happened(K.KEPT_AFTER_FAILURE, clock(18, 40), until=clock(20, 0)), ready()),
+        reply(happened(K.REPLACED, clock(18, 50), name="f6rat", why=Why.VENDOR_TOOK_IT), ready()),
     ) == snapshot("""\
 
 nightly eval (Ana) is looking for 1x H100 (k7mq2) in EU for 6 h, up to $16.06.
@@ -50,11 +54,18 @@ Ready: Ana's 1x H100 (k7mq2). It costs $2.42/h, up to $16.06. It ends at 18:40.
 $ ssh root@203.0.113.7
 
 Ready: Ana's 1x H100 (k7mq2).
+
+Ana's 1x H100 (k7mq2) is running and billing, but nothing answers on its SSH port yet. It may need
+      another minute. It costs $2.42/h, up to $16.06. It ends at 18:40.
+
+The script /root/on-ending.sh failed on Ana's 1x H100 (k7mq2), so it keeps running until 20:00.
+
+The replacement for Ana's 1x H100 (k7mq2) is f6rat.
 """)
 
 
 def test_every_event_that_answers_an_app_has_a_text() -> None:
-    assert {kind for kind, effects in EFFECTS.items() if effects.answers_app} == {K.QUEUED} <= set(thread)
+    assert {kind for kind, effects in EFFECTS.items() if effects.answers_app} <= set(thread)
 
 
 def test_hostile_names_and_words_are_plain_text_in_answers() -> None:

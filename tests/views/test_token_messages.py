@@ -227,20 +227,23 @@ def test_the_last_step_of_a_login_shows_no_secret() -> None:
     assert page(*(dialog(last_step(one, RULES), NOW) for one in made)) == snapshot("""\
 
 == nightly eval ==
-gpubot on build-7 has its token now, and can spend up to $200.00 in your name. Nobody else can read
-      the secret, which was never in Slack.
+gpubot on build-7 can now fetch its token, and spend up to $200.00 in your name. Nobody else can
+      read the secret, which was never in Slack. If the program has stopped waiting, nobody can use
+      the token, so stop it: /gpu token list
 It won't work until an approver agrees, because $200.00 is over the limit of $100.00. I've asked Ben
       for approval.
 [Close]
 
 == nightly eval ==
-gpubot on build-7 has its token now, and can spend up to $200.00 in your name. Nobody else can read
-      the secret, which was never in Slack.
+gpubot on build-7 can now fetch its token, and spend up to $200.00 in your name. Nobody else can
+      read the secret, which was never in Slack. If the program has stopped waiting, nobody can use
+      the token, so stop it: /gpu token list
 [Close]
 
 == nightly eval ==
-gpubot on build-7 has its token now, and can see offers and your machines. Nobody else can read the
-      secret, which was never in Slack.
+gpubot on build-7 can now fetch its token, and see offers and your machines. Nobody else can read
+      the secret, which was never in Slack. If the program has stopped waiting, nobody can use the
+      token, so stop it: /gpu token list
 [Close]
 """)
 

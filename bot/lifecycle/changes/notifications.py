@@ -227,13 +227,17 @@ def _of_event(
             queued(kind, stored_destination(to), real_now, rental_id=rental.id, broadcast=broadcast)
             for kind, to, broadcast in messages
         ),
-        *_to_app(event, rental, real_now),
+        *_to_app(event, before, rental, real_now),
     ]
 
 
-def _to_app(event: Event, rental: Rental, real_now: datetime) -> list[Message]:
-    """Return the reply in the thread in which a Slack app asked for the rental. Empty if there is none."""
-    thread = rental.program.thread if rental.program is not None else None
+def _to_app(event: Event, before: Rental | None, rental: Rental, real_now: datetime) -> list[Message]:
+    """Return the reply in the thread in which a Slack app asked for the rental. Empty if there is none.
+
+    If the rental gets another owner, it is no longer the program's. The reply about this is the last one.
+    """
+    program = rental.program or (before.program if before is not None else None)
+    thread = program.thread if program is not None else None
     if thread is None or not (event.effects.answers_app or event.effects.thread(event)):
         return []
     to, body = to_channel(thread.channel), {"thread_ts": thread.ts}

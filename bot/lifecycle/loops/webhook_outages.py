@@ -66,7 +66,7 @@ async def drop_events(tx: Tx, deps: Deps, limit: int = 500) -> int:
     urls = {webhook.url for webhook in deps.rules.webhooks}
     for url in (await tx.account.all(WEBHOOK_OUTAGES)).keys() - urls:
         await tx.account.set(WEBHOOK_OUTAGES, None, url)
-    return await tx.messages.drop_webhooks(deps.clock.real() - DROPPED_AFTER, urls, limit)
+    return await tx.webhooks.drop(deps.clock.real() - DROPPED_AFTER, urls, limit)
 
 
 def _host(url: str) -> str:
