@@ -65,6 +65,14 @@ async def test_a_receiver_gets_the_story_of_a_request_that_is_denied(here: World
     assert await names(here, rental) == [W.APPROVAL_REQUESTED, W.ENDED]
 
 
+async def test_a_changed_request_tells_whether_it_needs_approval(here: World) -> None:
+    rental = await here.get(count=8)
+    await here.rent(await here.ask(count=8, lease=2 * HOUR, changes=rental.id))
+    await here.rent(await here.ask(count=1, changes=rental.id))
+    story = await names(here, rental)
+    assert story == [W.APPROVAL_REQUESTED, W.APPROVAL_REQUESTED, W.REQUESTED, W.STARTING]
+
+
 async def test_the_story_of_an_adopted_machine_begins_when_it_is_ready(here: World) -> None:
     rental = await adopt(here, await add_machine(here), ends_at=here.now + 2 * HOUR)
     assert await names(here, rental) == [W.READY]
