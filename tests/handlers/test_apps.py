@@ -14,16 +14,20 @@ import pytest
 from bot.lifecycle.actions import admin_questions
 from bot.lifecycle.actions.action import carry_out
 from bot.lifecycle.actions.tokens import StopToken
-from bot.lifecycle.deps import transact
+from bot.lifecycle.changes.apply import apply
+from bot.lifecycle.changes.transitions import alter
+from bot.lifecycle.deps import Deps, transact
 from bot.model.account_facts import Counter
 from bot.model.base import changed
 from bot.model.message import Message, MessageKind
 from bot.model.person import Person
+from bot.model.records import Change
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.token import Access as TokenAccess
 from bot.model.token import SlackThread
 from bot.policy.team.rules import Access, Agent, Rules
+from handlers.listeners import apps as listeners
 from handlers.listeners.apps import mentioned
 from handlers.listeners.wrapper import EventNotHandled
 from sandbox.slack import Timing
@@ -382,6 +386,25 @@ async def test_a_process_with_a_wrong_clock_leaves_the_event_to_others(tmp_path:
         with pytest.raises(EventNotHandled):
             await mentioned(replace(app.ours.context, deps=deps), a_mention(app), BOT_USER)
         assert await app.ours.rentals() == []
+
+
+async def test_a_command_is_answered_although_the_rental_changed_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with an_app(tmp_path) as app:
+        ts = await app.posts(f"{BOT} get H100 EU for 2h")
+        (rental,) = await app.rentals()
+        await app.asks(f"destroy {rental.id}")
+
+        async def after_a_change(deps: Deps, *args: Any, **more: Any) -> Any:
+            over = await app.ours.rental(rental.id)
+            async with app.ours.deps.store.write() as tx:
+                await apply(tx, app.ours.deps, Change(over, alter(over), ()))
+            return await carry_out(deps, *args, **more)
+
+        monkeypatch.setattr(listeners, "carry_out", after_a_change)
+        (answer,) = await app.asks(f"destroy {rental.id}", thread_ts=ts)
+        assert answer.startswith("Withdrawn at ")
 
 
 async def test_a_late_message_does_nothing(tmp_path: Path) -> None:
