@@ -244,7 +244,7 @@ def login(
     """Get a token from a person in Slack.
 
     The person types the code that this command prints. The token is then saved in a file that only you can read,
-    and it never was in Slack. A token that is in the file already is replaced.
+    and was never in Slack. A token that is in the file already is replaced.
 
     Exit status: 0 if you are logged in, 4 if nobody made a token in time, 2 for wrong usage, 130 after Ctrl-C, and
     1 for everything else.

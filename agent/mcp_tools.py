@@ -420,10 +420,10 @@ _ALL = (
                 "Rent one machine within the token's terms. This spends the money of the token's owner until "
                 "the machine is released or its lease ends. Choose a key that names your task and keep it: a "
                 "repeated call with the same key finds the same machine and never rents a second one. Without a "
-                "key, a repeated call with exactly the same arguments finds the machine as long as it exists. "
-                "This answers within 25 s, usually before the machine is ready: then call gpu_status with the "
-                "id and wait. If the state is pending, a person has to approve: tell your user, and don't ask "
-                "for another machine."
+                "key, a repeated call with the same arguments finds the machine as long as it exists; the note "
+                "doesn't count. This answers within 25 s, usually before the machine is ready: then call "
+                "gpu_status with the id and wait. If the state is pending, a person has to approve: tell your "
+                "user, and don't ask for another machine."
             ),
             input_schema=_schema(
                 {

@@ -342,4 +342,4 @@ def not_saved(reason: str) -> str:
 
 def not_readable() -> str:
     """Return the line about a token that wasn't encrypted for this program."""
-    return f"The API sent no token that this program can read. If you have made one: {_LOST}"
+    return f"The API sent no token that this program can read, so the new token is lost. {_LOST}"

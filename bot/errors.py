@@ -218,7 +218,9 @@ class UnknownLogin(Mistake):
     """A program named a login that doesn't exist, or that expired so long ago that it was deleted."""
 
     def __init__(self) -> None:
-        super().__init__("There is no such login, or it expired a while ago. To begin a new one, POST /v1/logins.")
+        super().__init__(
+            "There is no such login, or it expired a while ago. To begin a new one, send POST /v1/logins."
+        )
 
 
 class Unusable(Mistake):

@@ -49,6 +49,7 @@ from store.samples import ProbeAnswers, Samples
 from store.searches import Searches
 from store.tables import jobs, probe_runs, quotes, rentals, shared_searches
 from store.tokens import Tokens
+from store.webhooks import Webhooks
 
 
 class Written(StrEnum):
@@ -92,7 +93,8 @@ class Tx:
         self.quotes = Quotes(conn, holder)
         self.searches = Searches(conn, holder)
         self.events = Events(conn)
-        self.messages = Messages(conn, clock.real())
+        self.webhooks = Webhooks(conn)
+        self.messages = Messages(conn, self.webhooks, clock.real())
         self.probe_runs = ProbeRuns(conn, holder)
         self.samples = Samples(conn)
         self.probe_answers = ProbeAnswers(conn)

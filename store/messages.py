@@ -1,5 +1,8 @@
 """The outbox: all messages that the bot has sent to Slack, or still has to send.
 
+Events for webhooks are rows of the same table, which `store/webhooks.py` reads. The statements here don't find
+them, because their `due_at` and `refresh_at` are always null.
+
 `due_at` is in wall-clock time. `refresh_at` follows the bot's clock, which tests and the sandbox can set.
 """
 
@@ -28,21 +31,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.model.base import EVER
 from bot.model.budget import MonthPart
 from bot.model.event import EventKind
-from bot.model.message import (
-    Destination,
-    Message,
-    MessageKind,
-    NextCall,
-    lowest_version,
-    to_person,
-    to_webhook,
-)
+from bot.model.message import Destination, Message, MessageKind, NextCall, lowest_version, to_person
 from bot.model.records import Unsendable
 from bot.model.state import State
-from bot.model.webhook import QueuedEvent
 from store.columns import SafeText
-from store.mapping import IDS, MAX_ROWS, Rows, Values, insert_new, param, select_by, to_model, values
+from store.mapping import IDS, MAX_ROWS, Rows, Values, insert_new, param, select_by, values
 from store.tables import IS_HOME, IS_REMINDER, TO_RESPONSE_URL, admin_questions, events, messages, rentals, tokens
+from store.webhooks import Webhooks
 
 _c = messages.c
 _FIXED = frozenset({"id", "kind", "rental_id", "event_id", "quote_id", "question_id", "created_at", "body"})
@@ -53,13 +48,6 @@ _CARD = select_by(_c.rental_id).where(_c.kind == MessageKind.CARD)
 _ALERT = select(messages).where(
     _c.event_id == bindparam("event"), _c.kind == MessageKind.ALERT, _c.to == bindparam("reader")
 )
-_NUMBER = select(
-    func.max(case((_c.event_id == bindparam("event"), _c.target_version), else_=_c.target_version + 1))
-).where(_c.rental_id == bindparam("key"), _c.kind == MessageKind.WEBHOOK)
-"""The number of a rental's newest event: that of its other receivers, or else the next number.
-
-The newest event has the highest number so far, so no other event can make the result too high.
-"""
 _RENTAL_AT = select(_c.rental_id).where(
     _c.ts == bindparam("ts"), _c.channel == bindparam("channel"), _c.rental_id.is_not(None)
 )
@@ -269,55 +257,6 @@ _SHOW_ALL_AGAIN = (
 A message is left out if the rental, question or token that it is about is over.
 """
 
-# --- events for webhooks. No other statement finds them, because their `due_at` and `refresh_at` are always null
-
-_UNSENT_EVENT = _c.webhook_due_at.is_not(None)
-_event_of_same = and_(
-    _before.c.rental_id == _c.rental_id, _before.c.to == _c.to, _before.c.webhook_due_at.is_not(None)
-)
-_FIRST_OF_RENTAL = ~exists(select(_before.c.id).where(_event_of_same, _before.c.id < _c.id))
-"""True if the receiver has all earlier events of the same rental, or they were dropped."""
-_NEXT_WEBHOOK = (
-    select(
-        _c.id.label("message_id"),
-        *(_c.to, _c.rental_id, _c.target_version.label("number"), _c.body, _c.created_at, _c.tries),
-        events.c.at,
-    )
-    .join(events, events.c.id == _c.event_id)
-    .where(_c.to == bindparam("receiver"), _UNSENT_EVENT, _c.webhook_due_at <= bindparam("now"), _FIRST_OF_RENTAL)
-    .order_by(_c.webhook_due_at, _c.id)
-    .limit(1)
-)
-_NEXT_WEBHOOK_DUE = select(func.min(_c.webhook_due_at)).where(
-    _c.to.in_(bindparam("receivers", expanding=True)), _UNSENT_EVENT, _FIRST_OF_RENTAL
-)
-_CLOSE_WEBHOOK = {"webhook_due_at": None, "closed": True}
-_SENT_TO_WEBHOOK = (
-    update(messages).where(_c.id == bindparam("key")).values(**_CLOSE_WEBHOOK, shown_version=_c.target_version)
-)
-_WEBHOOK_FAILED = (
-    update(messages)
-    .where(_c.id == bindparam("key"), _UNSENT_EVENT)
-    .values(webhook_due_at=bindparam("next_due"), tries=_c.tries + 1)
-)
-_DROP_WEBHOOKS = (
-    update(messages)
-    .where(
-        _c.id.in_(
-            select(_before.c.id)
-            .where(
-                _before.c.webhook_due_at.is_not(None),
-                or_(
-                    _before.c.created_at < bindparam("before"),
-                    _before.c.to.not_in(bindparam("receivers", expanding=True)),
-                ),
-            )
-            .limit(MAX_ROWS)
-        )
-    )
-    .values(**_CLOSE_WEBHOOK)
-)
-
 _CHANGED_SINCE = _c.target_version > bindparam("read_version")
 """True if the content of the message has changed since delivery read the message."""
 _SAVE = (
@@ -340,8 +279,9 @@ def _stored(message: Message, *, without: frozenset[str]) -> Values:
 
 
 class Messages(Rows):
-    def __init__(self, conn: AsyncConnection, real_now: datetime) -> None:
+    def __init__(self, conn: AsyncConnection, webhooks: Webhooks, real_now: datetime) -> None:
         super().__init__(conn)
+        self._webhooks = webhooks
         self._real_now = real_now
 
     async def add(self, message: Message) -> None:
@@ -356,8 +296,7 @@ class Messages(Rows):
         lowest = lowest_version(max(self._real_now, message.created_at))
         row["target_version"] = max(message.target_version, lowest)
         if message.kind is MessageKind.WEBHOOK:
-            given = {"key": message.rental_id, "event": message.event_id}
-            row["target_version"] = max(lowest, await self._conn.scalar(_NUMBER, given) or 0)
+            row["target_version"] = await self._webhooks.number_of(message, lowest)
         elif message.due_at is None and not message.closed:
             row["due_at"] = self._real_now
         await insert_new(self._conn, messages, row)
@@ -589,42 +528,6 @@ class Messages(Rows):
         """
         given = {"before": before, "over_before": over_before, "max_rows": limit}
         return (await self._conn.execute(_DROP_CLOSED, given)).rowcount
-
-    async def next_webhook(self, url: str, real_now: datetime) -> QueuedEvent | None:
-        """Return the event that has been due longest for a receiver, or None if nothing is due.
-
-        An event waits until the receiver has the earlier events of the same rental.
-        """
-        found = await self._conn.execute(_NEXT_WEBHOOK, {"receiver": to_webhook(url), "now": real_now})
-        row = found.mappings().first()
-        return None if row is None else to_model(QueuedEvent, row, url=url, name=row["body"]["name"])
-
-    async def next_webhook_due(self, urls: Collection[str]) -> datetime | None:
-        """Return the earliest wall-clock time at which an event is due for one of these receivers."""
-        receivers = [to_webhook(url) for url in urls]
-        return cast(datetime | None, await self._conn.scalar(_NEXT_WEBHOOK_DUE, {"receivers": receivers}))
-
-    async def webhook_accepted(self, message_id: int) -> None:
-        """Store that a receiver has accepted an event, so that it isn't sent again."""
-        await self._conn.execute(_SENT_TO_WEBHOOK, {"key": message_id})
-
-    async def webhook_failed(self, message_id: int, next_due: datetime) -> None:
-        """Store that a receiver hasn't accepted an event, and the wall-clock time of the next try.
-
-        Does nothing if the event was dropped in the meantime.
-        """
-        await self._conn.execute(_WEBHOOK_FAILED, {"key": message_id, "next_due": next_due})
-
-    async def drop_webhooks(self, before: datetime, urls: Collection[str], limit: int) -> int:
-        """Drop events that nobody will receive, and return how many were dropped.
-
-        Args:
-            before: Events are dropped if they were queued before this wall-clock time.
-            urls: The receivers that the policy names. Events for all other receivers are dropped.
-            limit: The maximum number to drop.
-        """
-        given = {"before": before, "receivers": [to_webhook(url) for url in urls], "max_rows": limit}
-        return (await self._conn.execute(_DROP_WEBHOOKS, given)).rowcount
 
     async def undelivered(self) -> int:
         """Return the number of messages that still have to be posted or edited.

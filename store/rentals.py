@@ -35,6 +35,7 @@ from bot.model.money import in_dollars, micros
 from bot.model.records import Change, ClaimedRental, Usage
 from bot.model.rental import Alarm, Blocked, Decider, Ending, Lease, PendingDecision, Rental
 from bot.model.state import State
+from bot.model.token import SlackThread
 from store import claims
 from store.attempts import Attempts
 from store.costs import IS_IDLE, IS_TEAMMATE, Costs, Pause
@@ -56,6 +57,7 @@ _LIVE = select(rentals).where(_c.live)
 _LIVE_OF_OWNER = _LIVE.where(_c.owner == bindparam("owner_id"))
 _SHARED = _LIVE.where(IS_TEAMMATE)
 _IDLE = _LIVE.where(IS_IDLE)
+_LIVE_BY_PROGRAM = _LIVE.where(_c.token_id.is_not(None))
 _UNDECIDED = _LIVE.where(or_(_c.decision_decider == Decider.APPROVER, _c.extension.is_not(None)))
 _STATES = select(_c.state, func.count().label("number")).where(_c.live).group_by(_c.state)
 # Don't look for live rentals here. A rental that is over still has a due time if the deletion of one of its
@@ -337,6 +339,11 @@ class Rentals(Attempts, Costs, claims.DueTable[ClaimedRental]):
         if owner is None:
             return await self._oldest_first(_LIVE)
         return await self._oldest_first(_LIVE_OF_OWNER, owner_id=owner)
+
+    async def asked_in(self, thread: SlackThread) -> list[Rental]:
+        """Return the rentals that aren't over and that Slack apps asked for in a thread, oldest first."""
+        found = await self._oldest_first(_LIVE_BY_PROGRAM)
+        return [one for one in found if one.program is not None and one.program.thread == thread]
 
     async def undecided(self) -> list[Rental]:
         """Return the rentals with a request or an extension that waits for an approver, oldest first."""

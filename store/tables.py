@@ -543,7 +543,7 @@ IS_REMINDER = text("kind = 'reminder'")  # literal SQL: with a parameter, SQLite
 _partial_index("messages_reminders", _m.closed, where=IS_REMINDER)
 _partial_index("messages_due", _m.due_at, where=_m.due_at.is_not(None))
 _partial_index("messages_refresh", _m.refresh_at, where=_m.refresh_at.is_not(None))
-_partial_index("messages_webhooks", _m.to, _m.webhook_due_at, where=_m.webhook_due_at.is_not(None))
+_partial_index("messages_webhooks", _m.to, _m.webhook_due_at, _m.id, where=_m.webhook_due_at.is_not(None))
 
 people = Table(
     "people",

@@ -322,7 +322,7 @@ class ApiServer:
         _check_may_rent(call.caller)
         body = read_body(await self._body(call.request), api.RentalRequest)
         key = read_key(call.request.headers.getall("Idempotency-Key", []), reuse=body.reuse)
-        deps, person, asked = call.deps, call.caller.person, fingerprint(body)
+        deps, person, asked, reusable = call.deps, call.caller.person, fingerprint(body), reuse_fingerprint(body)
         ssh_key = None
         try:
             refuse_secrets(body, key)
@@ -334,12 +334,13 @@ class ApiServer:
             # An earlier, equal request may have made a rental. It is found even if the same request couldn't be
             # made any more, for example because the end that it names has passed.
             if key is None:
-                earlier = await program_queries.equal_rental_for(deps, call.caller, asked)
+                earlier = await program_queries.equal_rental_for(deps, call.caller, {asked, reusable})
             else:
                 earlier = next(iter(await program_queries.rentals_for(deps, call.caller, key)), None)
             if earlier is None:
                 raise
-            _check_same(earlier.rental, asked)
+            if key is not None:
+                _check_same(earlier.rental, asked)
             return _accepted(_described(deps, earlier))
         rented = await carry_out(
             deps,
@@ -353,6 +354,7 @@ class ApiServer:
                 ssh_public_key=ssh_key,
                 heartbeat=body.heartbeat,
                 fingerprint=asked,
+                reuse_fingerprint=reusable,
             ),
         )
         return _accepted(await self._look(call, rented.rental.id))
@@ -448,6 +450,17 @@ def fingerprint(body: api.RentalRequest) -> str:
     if body.max_total is not None:
         fields["max_total"] = f"{body.max_total.normalize():f}"  # JSON libraries write 20 as 20, 20.0 or "20.00"
     return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
+
+
+def reuse_fingerprint(body: api.RentalRequest) -> str:
+    """Return a hash of the part of a request that must be equal to reuse a rental for a request without a key.
+
+    A program that doesn't remember a key, such as a language model, often doesn't remember its exact words either.
+    So the note doesn't count, and neither do capital letters in the description of the machine.
+    """
+    names = {name: getattr(body, name) for name in ("words", "gpu", "region", "vendor")}
+    plain = {name: " ".join(text.split()).casefold() for name, text in names.items() if text is not None}
+    return fingerprint(body.model_copy(update={**plain, "note": ""}))
 
 
 def _described(deps: Deps, view: ProgramView) -> api.Rental:

@@ -205,18 +205,15 @@ class WebhookSender:
         if not free or len(self._sending) >= IN_FLIGHT:
             return None
         async with deps.store.read() as tx:
-            while free and len(self._sending) < IN_FLIGHT:
-                next_due = await tx.messages.next_webhook_due(free)
-                if next_due is None or next_due > now:
-                    return next_due
-                for url in sorted(free, key=lambda url: self._last_calls.get(url, 0)):
-                    event = await tx.messages.next_webhook(url, now)
-                    if event is not None:
-                        self._start(event, free.pop(url))
-                        break
-                else:
-                    return None
-        return None
+            found = [await tx.webhooks.next(url) for url in free]
+        waiting = [event for event in found if event is not None]
+        due = [event for event in waiting if event.due_at <= now]
+        due.sort(key=lambda event: self._last_calls.get(event.url, 0))
+        for event in due[: IN_FLIGHT - len(self._sending)]:
+            self._start(event, free[event.url])
+        if len(self._sending) >= IN_FLIGHT:
+            return None
+        return min((event.due_at for event in waiting if event.due_at > now), default=None)
 
     def _is_free(self, url: str) -> bool:
         return url not in self._sending and url not in self._pauses
@@ -249,7 +246,8 @@ class WebhookSender:
         except Exception:
             log.exception("webhooks.failed", message=event.message_id)
             outcome = None
-        if outcome is None or not outcome.unavailable:
+        unavailable = outcome is not None and outcome.unavailable
+        if not unavailable:
             self._failures.pop(event.url, None)
         if outcome is not None and outcome.accepted:
             await self._save(partial(_note_accepted, deps=deps, event=event), opened)
@@ -257,16 +255,16 @@ class WebhookSender:
         why = OWN_ERROR if outcome is None else outcome.words
         log.warning("webhooks.not_accepted", message=event.message_id, host=webhook.host, why=why)
         failures = event.tries + 1
-        if outcome is not None and outcome.unavailable:
+        if unavailable:
             self._failures[event.url] = failures = max(failures, self._failures.get(event.url, 0) + 1)
         next_try = deps.clock.real() + (LONGEST_RETRY if outcome is _WITHOUT_SECRET else delay(failures))
-        if event.url in self._failures:
+        if unavailable:
             self._pauses[event.url] = next_try
 
         async def note_failure(tx: Tx) -> None:
             if outcome is not _WITHOUT_SECRET:  # The event is then sent as soon as there is a secret.
-                await tx.messages.webhook_failed(event.message_id, next_try)
-            await note_failing(tx, deps, event.url, why)
+                await tx.webhooks.note_failed(event, next_try)
+            await note_failing(tx, deps, event, why, unavailable=unavailable)
 
         await self._save(note_failure, opened)
 
@@ -310,5 +308,5 @@ class WebhookSender:
 
 
 async def _note_accepted(tx: Tx, *, deps: Deps, event: QueuedEvent) -> None:
-    await tx.messages.webhook_accepted(event.message_id)
+    await tx.webhooks.note_accepted(event.message_id)
     await note_works(tx, deps, event.url)

@@ -500,7 +500,8 @@ class Effects(Generic[F]):
     answers_app: bool = False
     """True if the thread in which a Slack app asked for the rental gets a reply, although a card's thread doesn't.
 
-    That thread has no card. It also gets all replies that the thread of a person's card would get (`thread`).
+    That thread has no card, and the app gets no direct messages. It also gets all replies that the thread of a
+    person's card would get (`thread`).
     """
     direct: tuple[To, ...] = ()
     """The people who get a direct message. Slack notifies them of it.
@@ -542,8 +543,8 @@ class Effects(Generic[F]):
     webhook: WebhookEvent | None = None
     """The name under which webhooks receive the event. None if it has no name of its own.
 
-    Two names also depend on the change of the rental: END_CHANGED, and whether ENDED becomes ENDING
-    (`notifications.webhook_names`).
+    Some names also depend on the change of the rental: END_CHANGED, and whether ENDED becomes ENDING, or
+    APPROVAL_REQUESTED becomes REQUESTED (`notifications.webhook_names`).
     """
     webhook_if: Condition[F] = always
     tells_end: bool = False
@@ -573,6 +574,7 @@ EFFECTS: dict[EventKind, Effects[Any]] = {
         approvers=(To.APPROVERS_IF_NOT_ASKED_YET, To.OTHERS),
         asks=_Q.REQUEST,
         resolves=(_Q.REQUEST,),
+        webhook=_W.APPROVAL_REQUESTED,
     ),
     _E.APPROVED: Effects(
         DecisionFacts,
@@ -697,7 +699,9 @@ EFFECTS: dict[EventKind, Effects[Any]] = {
         webhook=_W.ENDING,
     ),
     _E.SCRIPT_FAILED: Effects(EndFacts, direct=_OWNER, asks=_Q.END),
-    _E.KEPT_AFTER_FAILURE: Effects(EndFacts, direct=_OWNER, asks=_Q.END, resolves=(_Q.END,), lengthens=always),
+    _E.KEPT_AFTER_FAILURE: Effects(
+        EndFacts, answers_app=True, direct=_OWNER, asks=_Q.END, resolves=(_Q.END,), lengthens=always
+    ),
     _E.JOBS_ENDED: Effects(
         JobsEndedFacts, direct=_OWNER, asks=_Q.NEEDED, resolves=(_Q.NEEDED,), webhook=_W.JOB_ENDED
     ),

@@ -1,4 +1,7 @@
-"""The outbox: the messages that the bot sends to Slack, including those that Slack already shows."""
+"""The outbox: the messages that the bot sends to Slack, including those that Slack already shows.
+
+It also contains the events that the bot sends to webhooks.
+"""
 
 from __future__ import annotations
 

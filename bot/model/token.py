@@ -197,6 +197,11 @@ class Program(Frozen):
     """The name of the token when the machine was rented. Untrusted text: escape it for display."""
     fingerprint: str
     """A hash of the request. A second request with the same key must have the same hash."""
+    reuse_fingerprint: str = ""
+    """A hash of the part of the request that must be equal to reuse this rental for a request without a key.
+
+    Empty for rentals that were made before this field existed. `fingerprint` counts for them.
+    """
     ssh_public_key: str | None = None
     """The public key that becomes the machine's default key. None for the owner's own key."""
     lost: WhenLost | None = None

@@ -24,7 +24,7 @@ class WebhookEvent(StrEnum):
     """
 
     REQUESTED = "rental.requested"
-    """Somebody asked for a machine, and the request needs no approval so far."""
+    """Somebody asked for a machine, or changed the request, and it needs no approval so far."""
     APPROVAL_REQUESTED = "rental.approval_requested"
     """Somebody has to approve the request before anything is bought."""
     APPROVED = "rental.approved"
@@ -65,8 +65,8 @@ class QueuedEvent(Frozen):
     name: WebhookEvent
     at: Instant
     """The time of the event, by the bot's clock."""
-    created_at: Instant
-    """The wall-clock time at which the event was queued."""
+    due_at: Instant
+    """The wall-clock time at which to send the event."""
     tries: int
     """The number of times that sending it has failed."""
 

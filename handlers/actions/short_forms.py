@@ -84,7 +84,7 @@ async def carry_out(context: Context, interaction: UserInteraction, command: com
     rental_id, origin = command.id, interaction.origin
     topic = command.topic if isinstance(command, commands.About) else None
     if rental_id is None and origin.thread_ts and topic is not Topic.FREE:
-        rental_id = await queries.rental_of_post(context.deps, origin.channel, origin.thread_ts)
+        rental_id = await queries.rental_of_thread(context.deps, origin.channel, origin.thread_ts)
     if rental_id is not None:
         return await do(rental_id)
     if topic is not None and topic not in ABOUT_ONE:

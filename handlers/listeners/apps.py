@@ -20,7 +20,17 @@ from typing import Any
 
 import structlog
 
-from bot.errors import GpubotError, InvalidToken, Mistake, PrivateKey, Refused, SentSecret, StoreBusy, bug_number
+from bot.errors import (
+    GpubotError,
+    InvalidToken,
+    Mistake,
+    NeedsKey,
+    PrivateKey,
+    Refused,
+    SentSecret,
+    StoreBusy,
+    bug_number,
+)
 from bot.lifecycle.actions.action import Action, carry_out
 from bot.lifecycle.actions.program_queries import own_rental
 from bot.lifecycle.actions.programs import ExtendForProgram, ReleaseForProgram, RentForProgram
@@ -29,7 +39,7 @@ from bot.lifecycle.actions.tokens import Caller, caller_named, caller_now
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.money.token_use import rentals_of
 from bot.lifecycle.people.teammates import names_of
-from bot.model.message import Message, MessageKind, queued, to_channel
+from bot.model.message import MessageKind, queued, to_channel
 from bot.model.rental import Rental
 from bot.model.token import Access, SlackThread
 from bot.policy.access.keys import looks_private
@@ -42,7 +52,7 @@ from handlers.directory import is_direct
 from handlers.listeners.context import Context
 from handlers.listeners.interaction import part, text
 from handlers.listeners.messages import TIMESTAMP, note_done
-from handlers.listeners.wrapper import LATE, AlreadyDone, EventNotHandled
+from handlers.listeners.wrapper import AlreadyDone, EventNotHandled, is_late
 from handlers.messages import apps
 from handlers.phrases.blocks import Rendered
 from handlers.phrases.format import Reader, with_full_stop
@@ -86,6 +96,8 @@ class Mention:
     thread: SlackThread
     """The thread for the answers: that of the message, or a new one below it."""
     command: str
+    silent: bool = False
+    """True if the command is carried out, but not answered."""
 
     @property
     def written_at(self) -> datetime:
@@ -136,11 +148,14 @@ async def mentioned(context: Context, event: Mapping[str, Any], bot_user_id: str
         raise EventNotHandled(text(event, "type"))
     once = partial(note_done, message=f"{mention.channel}:{mention.ts}", clock=context.deps.clock)
     deps = replace(context.deps, store=context.deps.store.beginning_with(once))
+    seconds = _wait(context, mention)
+    if seconds and is_destroy(mention.command):
+        seconds, mention = 0, replace(mention, silent=True)
     try:
-        content = await _answer(context, deps, mention)
+        content = await _answer(context, deps, mention, seconds)
         if content is not None:
             async with deps.store.write() as tx:
-                await tx.messages.add(_reply(deps, mention.thread, content))
+                await _add_reply(tx, deps, mention, content)
     except AlreadyDone:
         return  # Slack sent the event again
 
@@ -160,16 +175,30 @@ async def _is_of_our_workspace(context: Context, mention: Mention) -> bool:
     return all(one.bot and not one.outsider and not one.deactivated for one in found)
 
 
-def _reply(deps: Deps, thread: SlackThread, content: Rendered) -> Message:
-    body = {"text": content.text, "blocks": list(content.blocks), "thread_ts": thread.ts}
-    return queued(MessageKind.REPLY, to_channel(thread.channel), deps.clock.real(), body=body)
+def _wait(context: Context, mention: Mention) -> int:
+    """Count the command, and return 0 if the app can give it now.
+
+    If the apps that use this token have given too many commands, return the number of seconds to wait.
+    """
+    token = f"{mention.agent.owner}/{mention.agent.token}"
+    return context.apps.wait(token, context.deps.clock.monotonic())
 
 
-async def _answer(context: Context, deps: Deps, mention: Mention) -> Rendered | None:
-    """Carry out the command. Return the answer, or None if none is left to send."""
+async def _add_reply(tx: Tx, deps: Deps, mention: Mention, content: Rendered) -> None:
+    if mention.silent:
+        return
+    body = {"text": content.text, "blocks": list(content.blocks), "thread_ts": mention.thread.ts}
+    to = to_channel(mention.thread.channel)
+    await tx.messages.add(queued(MessageKind.REPLY, to, deps.clock.real(), body=body))
+
+
+async def _answer(context: Context, deps: Deps, mention: Mention, seconds: int) -> Rendered | None:
+    """Carry out the command. Return the answer, or None if none is left to send.
+
+    If the app has to wait for some seconds, the command isn't carried out.
+    """
     result, owner = "done", ""
     try:
-        seconds = 0 if is_destroy(mention.command) else _wait(context, mention)
         if seconds:
             result = "too_many"
             told = context.hints.wait(mention.user, deps.clock.monotonic())
@@ -200,16 +229,9 @@ async def _answer(context: Context, deps: Deps, mention: Mention) -> Rendered | 
         _log.info("app", app=mention.app_id, channel=mention.channel, result=result)
 
 
-def _wait(context: Context, mention: Mention) -> int:
-    """Return the number of seconds for which the bot ignores the commands that use this token. 0 if it doesn't."""
-    token = f"{mention.agent.owner}/{mention.agent.token}"
-    return context.apps.wait(token, context.deps.clock.monotonic())
-
-
 def _check(deps: Deps, mention: Mention) -> None:
     """Refuse a command that came too late, in the wrong channel, or with a secret. Raises Refused or Mistake."""
-    # In the sandbox, the simulated Slack uses the bot's clock, which may run many times faster than real time.
-    if deps.clock.now() - mention.written_at > LATE * max(deps.clock.speed, 1.0):
+    if is_late(mention.written_at, deps.clock):
         raise Refused("This message reached me more than 2 min late. Nothing was done. Send it again.")
     if not may_use_in(mention.channel, direct=False, rules=deps.rules):
         raise Refused("I can't be used in this channel. Nothing was done.")
@@ -286,15 +308,14 @@ async def _rent(asked: _Asked, words: str) -> None:
     try:
         request = parse_request(words, catalog, ParseContext(deps.rules, now, zone)).request
     except Mistake as mistake:
-        raise Mistake(_with_nothing_rented(words_for_program(mistake, now, caller.person.name))) from None
+        raise Mistake(_not_rented(asked, mistake)) from None
     answered = False
 
     async def answer_refusal(tx: Tx, done: object) -> None:
         nonlocal answered
         answered = isinstance(done, GpubotError)
         if isinstance(done, GpubotError):
-            content = apps.refused(words_for_program(done, now, caller.person.name))
-            await tx.messages.add(_reply(deps, mention.thread, content))
+            await _add_reply(tx, deps, mention, apps.refused(_not_rented(asked, done)))
 
     rent = RentForProgram(
         token_id=caller.token.id,
@@ -310,10 +331,12 @@ async def _rent(asked: _Asked, words: str) -> None:
             raise
 
 
-def _with_nothing_rented(words: str) -> str:
-    if "othing was rented" in words:
-        return words
-    return f"{with_full_stop(words)} Nothing was rented."
+def _not_rented(asked: _Asked, error: GpubotError) -> str:
+    owner = asked.caller.person.name
+    if isinstance(error, NeedsKey):  # an app can't send a key
+        return f"{owner} has no SSH key, so nobody could log in. Nothing was rented. Ask {owner} to add one."
+    words = words_for_program(error, asked.deps.clock.now(), owner)
+    return words if "othing was rented" in words else f"{with_full_stop(words)} Nothing was rented."
 
 
 async def _list(asked: _Asked) -> Rendered:
@@ -360,6 +383,6 @@ async def _change(asked: _Asked, before: Rental, action: Action[Any, Any, Any]) 
         told = rental.version != before.version and _thread_of(rental) == asked.mention.thread
         if not told and not isinstance(done, GpubotError):
             content = apps.shown(await details_for_message(tx, rental, asked.reader.now), asked.reader)
-            await tx.messages.add(_reply(asked.deps, asked.mention.thread, content))
+            await _add_reply(tx, asked.deps, asked.mention, content)
 
     await carry_out(asked.deps, asked.caller.person, action, also=answer)

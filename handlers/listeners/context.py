@@ -155,7 +155,8 @@ class Context:
     apps: Pace = field(default_factory=lambda: Pace(at_once=60, per_second=1 / 60))
     """Limits how often the Slack apps that use a token can give commands: 60 times at once, then once a minute.
 
-    Without this limit, two apps that answer each other's messages would never stop.
+    Without this limit, two apps that answer each other's messages would never stop. Beyond the limit, `destroy` is
+    still carried out, but not answered.
     """
     github: Pace = field(default_factory=lambda: Pace(at_once=6, per_second=0.1))
     """Limits how often a person can look up keys at GitHub."""

@@ -12,11 +12,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
 import structlog
 
+from bot.clock import Clock
 from bot.errors import GpubotError, PrivateKey, Refused, SentSecret, StoreBusy, WrongClock, bug_number
 from bot.model.base import changed
 from bot.model.message import RESPONSE_URL_LIFE, Destination
@@ -233,13 +234,15 @@ def _check_age(context: Context, interaction: Interaction) -> None:
 
     Raises Refused.
     """
-    if interaction.written_at is None:
-        return
-    clock = context.deps.clock
+    if interaction.written_at is not None and is_late(interaction.written_at, context.deps.clock):
+        raise Refused("Your message reached me more than 2 min late, so it did nothing. Type it again.")
+
+
+def is_late(written_at: datetime, clock: Clock) -> bool:
+    """Return whether a message arrived too late for its command to be carried out."""
     # In the sandbox, the simulated Slack uses the bot's clock, which may run many times faster than real time.
     # Multiply the limit by the speed of this clock.
-    if clock.now() - interaction.written_at > LATE * max(clock.speed, 1.0):
-        raise Refused("Your message reached me more than 2 min late, so it did nothing. Type it again.")
+    return clock.now() - written_at > LATE * max(clock.speed, 1.0)
 
 
 def _check_member(person: Person) -> None:

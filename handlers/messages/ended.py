@@ -309,7 +309,7 @@ def _not_working(context: EventContext[SaidFacts]) -> str:
 def _replaced(context: EventContext[PlaceFacts]) -> str:
     name, this = escape(context.facts.name, 20), context.this_machine
     if context.facts.why is not None:
-        return f"{sentence_case(this)}'s replacement is {name}."
+        return f"The replacement for {this} is {name}."
     return f"The replacement for {this} will be {name}. Until that is rented, {this} keeps running."
 
 

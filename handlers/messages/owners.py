@@ -31,7 +31,7 @@ from handlers.phrases.blocks import Rendered, button
 from handlers.phrases.ends import ends_fact
 from handlers.phrases.format import escape, join, per_hour, person
 from handlers.phrases.lease_buttons import destroy_button, extend_form_button
-from handlers.phrases.rental_text import how_it_ended, in_all, machine, owner
+from handlers.phrases.rental_text import how_it_ended, in_all, machine, machine_in, owner
 from handlers.phrases.use_text import current_use, status_text
 
 NEEDED_FOR = timedelta(hours=4)
@@ -82,7 +82,7 @@ def _owner_changed(context: EventContext[OwnerChangedFacts]) -> str:
 def _this(context: EventContext) -> str:
     """Return the name of a machine, or of a request if no machine has been ready yet."""
     if context.rental.lease is None:
-        return context.this_request
+        return f"the request for {machine_in(context.rental)}" if context.named else context.this_request
     return machine(context.rental) if context.named else context.this_machine
 
 

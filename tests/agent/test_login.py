@@ -238,6 +238,28 @@ async def test_a_disk_that_is_full_loses_the_token_but_not_the_file(
     assert [one.name for one in file.parent.iterdir()] == ["agent.env"]
 
 
+@pytest.mark.usefixtures("without_token")
+@pytest.mark.parametrize("umask", [0o000, 0o777])
+async def test_only_the_owner_can_read_the_file_whatever_the_umask_is(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, umask: int
+) -> None:
+    settings_file().parent.mkdir(parents=True)
+    modes: list[int] = []
+    replace = Path.replace
+
+    def seen(part: Path, target: Path) -> Path:
+        modes.append(part.stat().st_mode & 0o777)
+        return replace(part, target)
+
+    monkeypatch.setattr(Path, "replace", seen)
+    before = os.umask(umask)
+    try:
+        assert (await cli("login")).status == 0
+    finally:
+        os.umask(before)
+    assert [*modes, settings_file().stat().st_mode & 0o777] == [0o600, 0o600]
+
+
 @pytest.mark.parametrize("wrong", ["key", "login", "missing", "text"])
 async def test_a_token_for_another_program_is_not_saved(without_token: Api, cli: Cli, wrong: str) -> None:
     api, another = without_token, a_login(LoginState.DONE, public_text(new_key()))
@@ -254,7 +276,7 @@ async def test_a_token_for_another_program_is_not_saved(without_token: Api, cli:
             api.new_secret = "gpb_short\nOTHER=1"  # noqa: S105 - not a secret
     done = await cli("login")
     assert (done.status, done.out) == (1, "")
-    assert done.err.splitlines()[-1].startswith("The API sent no token that this program can read.")
+    assert done.err.splitlines()[-1].startswith("The API sent no token that this program can read, ")
     assert not settings_file().exists()
 
 

@@ -396,6 +396,9 @@ async def test_an_api_that_goes_away_during_a_wait_leaves_the_last_state(api: Ap
     late = f"This is the last known state: {api.url} answered 503 without a reason. It isn't ready yet. "
     assert result.structured_content["next_step"].startswith(late)
     assert f"\n{late}" in text_of(result)
+    stopped = problem("invalid-token", "This token isn't valid.", status=401)
+    api.refusal = lambda seen: stopped if "wait=" in seen else None
+    assert await fails(client, "gpu_status", wait=20, **ONE) == "This token isn't valid."
 
 
 async def test_the_words_of_the_api_say_why_it_refuses(api: Api, client: Client) -> None:

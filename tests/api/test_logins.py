@@ -182,7 +182,7 @@ async def test_guessed_malformed_and_deleted_ids_get_one_answer(api: Api, progra
     assert problem(await program.look()) == (
         404,
         "unknown",
-        "There is no such login, or it expired a while ago. To begin a new one, POST /v1/logins.",
+        "There is no such login, or it expired a while ago. To begin a new one, send POST /v1/logins.",
     )
     assert program.id not in body
 
@@ -254,7 +254,7 @@ async def test_a_hundred_waiting_programs_are_the_limit(api: Api, program: Progr
 
 async def count_begun(program: Program, headers: dict[str, str] | None = None) -> int:
     """Begin logins until one is refused, and return the number before that."""
-    for count in range(10 * BEGUN_PER_MINUTE):
+    for count in range(BEGUN_PER_MINUTE + 3):  # a few can begin while this loop runs
         response = await program.begin(headers=headers)
         if response.status_code != 201:
             assert problem(response)[:2] == (429, "too-many-requests")

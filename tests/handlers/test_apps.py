@@ -11,12 +11,15 @@ from typing import Any
 
 import pytest
 
+from bot.lifecycle.actions import admin_questions
 from bot.lifecycle.actions.action import carry_out
 from bot.lifecycle.actions.tokens import StopToken
+from bot.lifecycle.deps import transact
 from bot.model.account_facts import Counter
 from bot.model.base import changed
 from bot.model.message import Message, MessageKind
 from bot.model.person import Person
+from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.token import Access as TokenAccess
 from bot.model.token import SlackThread
@@ -24,9 +27,10 @@ from bot.policy.team.rules import Access, Agent, Rules
 from handlers.listeners.apps import mentioned
 from handlers.listeners.wrapper import EventNotHandled
 from sandbox.slack import Timing
-from sandbox.slack.default import ANA, GPUS, SHARED, TRAINING
+from sandbox.slack.default import ANA, BEN, CLEO, GPUS, SHARED, TRAINING
 from sandbox.slack.state import APP_ID, BOT_ID, BOT_USER, OTHER_TEAM, TEAM
-from tests.handlers.team import RULES, Json, Team, team
+from tests.handlers.team import FINGERPRINT, RULES, Json, Team, team
+from tests.handlers.test_messages import say
 from tests.handlers.token_states import NAME, make, tokens
 
 APP = "A0NIGHTLY"
@@ -53,14 +57,20 @@ class App:
     async def asks(self, words: str, channel: str = GPUS, **more: Any) -> list[str]:
         """Mention the bot, and return the new answers in the thread, as Ana reads them."""
         ts = await self.posts(f"{BOT} {words}", channel, **more)
+        return await self.answers(more.get("thread_ts", ts), channel, after=ts)
+
+    async def answers(self, thread: str, channel: str = GPUS, *, after: str = "0") -> list[str]:
+        """Return the answers in a thread that are newer than the message `after`, as Ana reads them."""
         await self.ours.deliver_all()
-        seen = await self.ours.world.see(ANA, channel=channel)
-        thread = more.get("thread_ts", ts)
         return [
             one["reads"].strip()
-            for one in seen
-            if one["thread_ts"] == thread and float(one["ts"]) > float(ts) and one["author"] == "gpubot"
+            for one in await self.ours.world.see(ANA, channel=channel)
+            if one["thread_ts"] == thread and float(one["ts"]) > float(after) and one["author"] == "gpubot"
         ]
+
+    async def rentals(self) -> list[Rental]:
+        """Return the rentals that the app asked for and that haven't ended."""
+        return [one for one in await self.ours.rentals() if one.program is not None]
 
 
 @asynccontextmanager
@@ -95,6 +105,35 @@ async def test_an_app_asks_for_a_machine_and_the_thread_says_so(tmp_path: Path) 
         assert rental.idempotency_key == f"{GPUS}:{rental.program.thread.ts}"
         assert await app.asks("list") == [answers[0]] == await app.asks(f"show {rental.id}")
         assert f"A Slack app asked for it in <#{GPUS}>." in await app.ours.command(ANA, f"show {rental.id}")
+
+
+async def test_the_thread_says_that_a_machine_got_another_owner(tmp_path: Path) -> None:
+    async with an_app(tmp_path) as app:
+        ts = await app.posts(f"{BOT} get H100 EU for 2h")
+        (looking,) = await app.answers(ts)
+        (rental,) = await app.ours.rentals()
+        deps, people = app.ours.deps, app.ours.context.people
+        cleo, ben = await people.get(CLEO), await people.get(BEN)
+        await transact(deps, admin_questions.change_owner, deps, cleo, rental.id, ben)
+        assert await app.answers(ts) == [
+            looking,
+            f"Cleo made Ben the owner of the request for 1x H100 ({rental.id}) in EU, which was Ana's.",
+        ]
+        assert await app.asks(f"show {rental.id}") == ["This token has no such rental. Nothing was changed."]
+
+
+async def test_in_the_thread_of_an_app_people_mean_its_machine(tmp_path: Path) -> None:
+    async with an_app(tmp_path) as app:
+        await app.ours.rented()
+        ts = await app.posts(f"{BOT} get H100 EU for 2h")
+        (first,) = await app.rentals()
+        await say(app.ours, ANA, "@gpubot destroy", GPUS, ts)
+        assert (await app.ours.look(ANA, GPUS, f"Destroy {first.id}?"))["only_you"]
+        await app.posts(f"{BOT} get L40S for 2h", thread_ts=ts)
+        await say(app.ours, ANA, "@gpubot destroy", GPUS, ts)
+        both = ", ".join(one.id for one in await app.rentals())
+        several = "Several machines were requested in this thread. Add the ID of the one that you mean: "
+        assert (await app.ours.look(ANA, GPUS, several + both))["only_you"]
 
 
 async def test_an_app_extends_and_destroys_only_machines_of_its_token(tmp_path: Path) -> None:
@@ -163,6 +202,7 @@ async def test_text_beyond_the_line_of_the_mention_is_no_part_of_the_command(tmp
         ("get H200 EU for 2h", "Nothing was rented"),
         ("get H100 EU at 18:00 for 2h", "A program can't name a start time. Nothing was rented."),
         ("get H100 EU for 2h for project vision", "Nothing was rented."),
+        ("get H100 EU for 2h setup torch", "so leave it out. Nothing was rented."),
         (f"get {'H100 ' * 200}", "That's too long for a command: it has more than 500 characters."),
         ("destroy everything", '"everything" isn\'t the ID of a machine. Nothing was done.'),
         ("destroy k7mq2 m3xt8", '"k7mq2 m3xt8" isn\'t the ID of a machine. Nothing was done.'),
@@ -359,9 +399,28 @@ async def test_an_app_that_answers_every_answer_is_soon_ignored(tmp_path: Path) 
         replies = [one for one in await app.ours.replies() if "thanks!" in one or "too many" in one]
         assert len(replies) == 61
         assert replies[-1].startswith("That was too many commands for one token. Nothing was done.")
-        (rental_id,) = [f"{one.id}" for one in await app.ours.rentals()] or ["k7mq2"]
-        await handle(app, a_mention(app, f"destroy {rental_id}", seconds=20))
-        assert "This token has no such rental." in (await app.ours.replies())[-1]
+
+
+async def test_destroy_works_at_any_pace_but_is_not_answered_forever(tmp_path: Path) -> None:
+    async with an_app(tmp_path) as app:
+        await handle(app, a_mention(app, seconds=30))
+        (rental,) = await app.ours.rentals()
+        for n in range(70):
+            await handle(app, a_mention(app, "destroy k7mq2", seconds=n / 10))
+        assert len([one for one in await app.ours.replies() if "This token has no such rental." in one]) == 59
+        for n in range(3):
+            await handle(app, a_mention(app, f"destroy {rental.id}", seconds=20 + n))
+        assert await app.ours.rentals() == []
+        assert not [one for one in await app.ours.replies() if "Withdrawn" in one]
+
+
+async def test_an_owner_without_a_key_is_asked_to_add_one(tmp_path: Path) -> None:
+    async with an_app(tmp_path) as app:
+        async with app.ours.deps.store.write() as tx:
+            await tx.people.remove_key(ANA, FINGERPRINT)
+        assert await app.asks("get H100 EU for 2h") == [
+            "Ana has no SSH key, so nobody could log in. Nothing was rented. Ask Ana to add one."
+        ]
 
 
 async def test_answers_in_a_deleted_thread_are_given_up_and_the_card_stays(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ async def test_a_lost_spot_machine_is_replaced_with_one_click_despite_a_kill(
     await world.until_card(new, "Ready")
     assert "run 7" in (await world.card(new)).text
     assert f"Its replacement is {new}." in (await world.card(lost)).text
-    assert (await world.thread(lost))[-1] == f"This machine's replacement is {new}."
+    assert (await world.thread(lost))[-1] == f"The replacement for this machine is {new}."
     # The clicked message shows the replacement too, and the old button names it.
     now = world.play.sees("Ana", "Everything on it is lost.", dm=True)
     assert [button.text for button in now.buttons] == [f"Show {new}"]

@@ -202,6 +202,7 @@ async def test_once_the_program_uses_its_token_the_form_changes_nothing(here: Wo
     await submit(here.deps, form)
     secret = await fetched(here.deps, login, key)
     await caller_of(here.deps, secret)
+    here.jump(11 * MINUTE)
     assert (await submit(here.deps, form)).secret is None, "the answer to the first submission was lost"
     with pytest.raises(TooLate, match=r"already uses nightly eval.*click Change in /gpu token list"):
         await submit(here.deps, form, at_once=3)

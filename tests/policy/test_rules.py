@@ -340,6 +340,8 @@ PRIVATE = "is a private address; add `private: true` if you mean it"
         ("https://a.example.com:https", f"0.url: {WRITE_HOST}"),
         ("https://a.example.com\\\\@b.example.com", f"0.url: {WRITE_HOST}"),
         ("https://[::1", f"0.url: {WRITE_HOST}"),
+        ("https://[2606:4700::1]x.example.com/", f"0.url: {WRITE_HOST}"),
+        ("https://[2606:4700::1%25eth0]/", f"0.url: {WRITE_HOST}"),
         ("https://127.1", f"0.url: {WRITE_HOST}"),
         ("https://2130706433/", f"0.url: {WRITE_HOST}"),
         ("https://0x7f000001", f"0.url: {WRITE_HOST}"),
@@ -398,6 +400,8 @@ def test_mistakes_in_the_list_of_webhooks_name_the_possible_values(tmp_path: Pat
     assert twice.endswith("webhooks: two webhooks have the same URL; list all its events in one of them.")
     (many,) = wrong(tmp_path, f"webhooks: [{', '.join(f'{{url: {a}/{n}}}' for n in range(11))}]")
     assert many.endswith("webhooks: name at most 10 webhooks.")
+    (_, misplaced) = wrong(tmp_path, f"webhooks: [{{{a}/s3cret: {{events: [rental.ready]}}}}]")
+    assert misplaced.startswith("GPUBOT_POLICY: line 1, webhooks.0.https: there is no such key.")
     (key,) = wrong(tmp_path, f"webhooks: [{{url: '{a}', event: [rental.ready]}}]")
     assert key.endswith("webhooks.0.event: there is no such key. The most similar one is webhooks.0.events.")
 

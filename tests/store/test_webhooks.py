@@ -9,7 +9,7 @@ from sqlalchemy import delete, select
 from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.message import Message, MessageKind, lowest_version, queued, to_webhook
-from bot.model.records import Change
+from bot.model.records import Change, Unsendable
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.webhook import QueuedEvent, WebhookEvent
@@ -56,7 +56,8 @@ async def numbers(database: Database, url: str = ONE) -> list[int]:
 
 async def due(database: Database, url: str = ONE, now: datetime = LATER) -> QueuedEvent | None:
     async with database.read() as tx:
-        return await tx.messages.next_webhook(url, now)
+        event = await tx.webhooks.next(url)
+    return event if event is not None and event.due_at <= now else None
 
 
 async def accept(database: Database, url: str = ONE) -> QueuedEvent:
@@ -64,7 +65,7 @@ async def accept(database: Database, url: str = ONE) -> QueuedEvent:
     event = await due(database, url)
     assert event is not None
     async with database.write() as tx:
-        await tx.messages.webhook_accepted(event.message_id)
+        await tx.webhooks.note_accepted(event.message_id)
     return event
 
 
@@ -102,7 +103,7 @@ async def test_the_sender_reads_all_that_it_needs_about_an_event(database: Datab
         number=number,
         name=WebhookEvent.READY,
         at=START,
-        created_at=REAL,
+        due_at=REAL,
         tries=0,
     )
     assert event.public_id == f"k7mq2-{number}"
@@ -120,23 +121,22 @@ async def test_events_of_a_rental_wait_for_the_one_that_failed(database: Databas
     assert first is not None
     again = LATER + 5 * MINUTE
     async with database.write() as tx:
-        await tx.messages.webhook_failed(first.message_id, again)
-        assert await tx.messages.next_webhook_due([ONE]) == REAL
-        assert await tx.messages.next_webhook_due([ONE, OTHER]) == REAL
+        await tx.webhooks.note_failed(first, again)
     assert (await accept(database)).rental_id == other.id
     assert [(await accept(database, OTHER)).number for _ in range(2)] == await numbers(database, OTHER)
     assert await due(database) is None
-    async with database.read() as tx:
-        assert await tx.messages.next_webhook_due([ONE, OTHER]) == again
-        assert await tx.messages.next_webhook_due([OTHER]) is None
-        assert await tx.messages.next_webhook_due([]) is None
+    assert await due(database, OTHER, FAR) is None
     repeated = await due(database, now=again)
     assert repeated is not None
-    assert (repeated.public_id, repeated.tries) == (first.public_id, 1)
+    assert (repeated.public_id, repeated.due_at, repeated.tries) == (first.public_id, again, 1)
+    waiting = [one for one in await rows(database) if one.to == to_webhook(ONE) and not one.closed]
+    assert [(one.webhook_due_at, one.tries) for one in waiting] == [(again, 1), (again, 0)]
     async with database.write() as tx:
-        await tx.messages.webhook_accepted(first.message_id)
-    assert (await accept(database)).number == first.number + 1
-    assert await due(database, now=FAR) is None
+        await tx.webhooks.note_accepted(first.message_id)
+    assert await due(database) is None
+    second = await due(database, now=again)
+    assert second is not None
+    assert second.number == first.number + 1
 
 
 async def test_events_are_dropped_after_a_day_or_without_their_receiver(database: Database) -> None:
@@ -146,16 +146,16 @@ async def test_events_are_dropped_after_a_day_or_without_their_receiver(database
     old = await due(database)
     assert old is not None
     async with database.write() as tx:
-        assert await tx.messages.drop_webhooks(REAL, [ONE, OTHER], 99) == 0
-        assert await tx.messages.drop_webhooks(REAL, [ONE], 99) == 1
-        assert await tx.messages.drop_webhooks(REAL + MINUTE, [ONE], 99) == 1
-        await tx.messages.webhook_failed(old.message_id, LATER)
+        assert await tx.webhooks.drop(REAL, [ONE, OTHER], 99) == 0
+        assert await tx.webhooks.drop(REAL, [ONE], 99) == 1
+        assert await tx.webhooks.drop(REAL + MINUTE, [ONE], 99) == 1
+        await tx.webhooks.note_failed(old, LATER)
     assert await due(database, OTHER, FAR) is None
     last = await due(database, now=FAR)
     assert last is not None
     assert last.number > old.number
     async with database.write() as tx:
-        assert await tx.messages.drop_webhooks(REAL, [], 99) == 1
+        assert await tx.webhooks.drop(REAL, [], 99) == 1
     assert all(one.closed and one.shown_version == 0 for one in await rows(database))
 
 
@@ -173,9 +173,12 @@ async def test_slack_is_never_asked_to_show_an_event_for_a_webhook(database: Dat
         await tx.messages.end_back_off()
         found = await tx.messages.due(FAR, 99)
         assert [one.kind for one in found] == [MessageKind.CARD, MessageKind.THREAD]
+        assert [one.kind for one in await tx.messages.due(FAR, 99, Unsendable())] == [MessageKind.CARD]
         assert await tx.messages.undelivered() == 2
-        for message in found:
-            await tx.messages.save(changed(message, due_at=None, closed=True, shown_version=1))
+        card, reply = found
+        await tx.messages.save(changed(card, due_at=None, closed=True, shown_version=1))
+        assert await tx.messages.due(FAR, 99, Unsendable()) == [reply]
+        await tx.messages.save(changed(reply, due_at=None, closed=True, shown_version=1))
         assert await tx.messages.due(FAR, 99) == []
         assert await tx.messages.next_due() is None
         assert await tx.messages.next_refresh() is None
@@ -189,7 +192,7 @@ async def test_accepted_and_dropped_events_are_deleted_like_other_closed_message
     rental = await happen(database, rental, (ONE, OTHER))
     await accept(database)
     async with database.write() as tx:
-        await tx.messages.drop_webhooks(REAL, [ONE], 99)
+        await tx.webhooks.drop(REAL, [ONE], 99)
         assert await tx.messages.drop_closed(FAR, FAR, 99) == 0
     over = make.next_of(rental, state=State.DESTROYED, over_at=START, due_at=None)
     async with database.write() as tx:

@@ -96,7 +96,7 @@ Nebius took the machine back. Its replacement is f6rat.
 
 Nebius took back Ana's spot machine at 15:12. Everything on it is lost. It cost $6.25.
 
-This machine's replacement is f6rat.
+The replacement for this machine is f6rat.
 """)
 
 
@@ -256,7 +256,7 @@ Lost: 1x H100 (k7mq2) in EU for Ana.
       $16.06 in total. Its replacement is f6rat. "fine-tune run 7"
   12:40  Ready after 2 min 51 s: Ana's 1x H100 (k7mq2).
   15:12  Nebius ended Ana's 1x H100 (k7mq2). Everything on it is lost. It cost $6.25.
-  15:14  This machine's replacement is f6rat.
+  15:14  The replacement for this machine is f6rat.
 
 Starting: 1x H100 (f6rat) in EU for Ana. $2.15/h, $0.06 so far.
   Hyperstack nor-1. Cost limits: $2.47/h and $16.06 in total. It replaces k7mq2. "fine-tune run 7"

@@ -5,7 +5,7 @@ Programs can't find out about other people's rentals: an error never says whethe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -26,7 +26,7 @@ from bot.model.rental import Rental
 from bot.model.request import Request
 from bot.model.state import State
 from bot.model.summary import ProgramView
-from bot.model.token import Token, TokenTerms, TokenUse
+from bot.model.token import Program, Token, TokenTerms, TokenUse
 from bot.policy.buying.programs import check_request, refusal_words
 from bot.policy.buying.spending import billed_span, check_size, with_price_of_total
 from bot.policy.team.hours import zone_of
@@ -70,19 +70,25 @@ async def rentals_for(deps: Deps, caller: Caller, key: str | None = None) -> lis
         return await _views(tx, deps, caller, await tx.rentals.live(caller.person.id))
 
 
-async def equal_rental_for(deps: Deps, caller: Caller, fingerprint: str) -> ProgramView | None:
-    """Return the token's current rental whose request had this hash. None if there is none, or if it is ending."""
+async def equal_rental_for(deps: Deps, caller: Caller, hashes: Set[str]) -> ProgramView | None:
+    """Return the token's current rental for an equal request, see `equal_rental`. None if there is none."""
     async with deps.store.read() as tx:
-        found = await equal_rental(tx, caller.token, fingerprint)
+        found = await equal_rental(tx, caller.token, hashes)
         return None if found is None else (await _views(tx, deps, caller, [found]))[0]
 
 
-async def equal_rental(tx: Tx, token: Token, fingerprint: str) -> Rental | None:
-    """Return a token's current rental whose request had this hash. None if there is none, or if it is ending."""
-    current = [one for one in await rentals_of(tx, token) if not is_ending(one)]
-    return next(
-        (one for one in current if one.program is not None and one.program.fingerprint == fingerprint), None
-    )
+async def equal_rental(tx: Tx, token: Token, hashes: Set[str]) -> Rental | None:
+    """Return a token's current rental whose request had one of these hashes, for a request without a key.
+
+    `hashes` are the values of `Program.fingerprint` and `Program.reuse_fingerprint` for the new request. None if
+    there is no such rental, or if it is ending.
+    """
+    current = [one for one in await rentals_of(tx, token) if one.program is not None and not is_ending(one)]
+    return next((one for one in current if _hash_for_reuse(one.program) in hashes), None)
+
+
+def _hash_for_reuse(program: Program | None) -> str | None:
+    return None if program is None else program.reuse_fingerprint or program.fingerprint
 
 
 def is_ending(rental: Rental) -> bool:

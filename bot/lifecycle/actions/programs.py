@@ -154,6 +154,7 @@ class RentForProgram(Action[ProgramPlan, ProgramPlan, ProgramRented], id="rent_f
         ssh_public_key: The key that becomes the machine's default key, from `program_key`. None for the owner's.
         heartbeat: True if the program will send heartbeats.
         fingerprint: A hash of the request. Equal requests have equal hashes.
+        reuse_fingerprint: A hash of the part that must be equal to reuse a rental for a request without a key.
         thread: The thread in which a Slack app asked. The replies about the rental are posted there.
 
     Raises:
@@ -174,6 +175,7 @@ class RentForProgram(Action[ProgramPlan, ProgramPlan, ProgramRented], id="rent_f
     ssh_public_key: Key | None = None
     heartbeat: bool = False
     fingerprint: str = ""
+    reuse_fingerprint: str = ""
     thread: SlackThread | None = None
 
     async def load(self, tx: Tx, deps: Deps, person: Person) -> ProgramPlan:
@@ -202,7 +204,7 @@ class RentForProgram(Action[ProgramPlan, ProgramPlan, ProgramRented], id="rent_f
     async def _earlier(self, tx: Tx, caller: Caller) -> Rental | None:
         """Return the rental that an equal request has made before. Raises KeyInUse."""
         if self.key is None:
-            return await equal_rental(tx, caller.token, self.fingerprint)
+            return await equal_rental(tx, caller.token, {self.fingerprint, self.reuse_fingerprint})
         earlier = await tx.rentals.of_key(self.token_id, self.key)
         if earlier is not None and _fingerprint(earlier) != self.fingerprint:
             raise key_in_use(earlier)
@@ -319,6 +321,7 @@ def _program(rent: RentForProgram, token: Token, terms: TokenTerms) -> Program:
     return Program(
         token_name=token.name,
         fingerprint=rent.fingerprint,
+        reuse_fingerprint=rent.reuse_fingerprint,
         ssh_public_key=None if rent.ssh_public_key is None else rent.ssh_public_key.line,
         lost=lost,
         thread=rent.thread,

@@ -37,7 +37,7 @@ from bot.model.summary import (
     UnmanagedSummary,
     UnmanagedTotal,
 )
-from bot.model.token import Token
+from bot.model.token import SlackThread, Token
 from bot.policy.buying.spending import may_approve
 from bot.policy.team.roles import (
     Team,
@@ -384,10 +384,24 @@ def _spent(cost: LiveCost, now: datetime) -> AccruedCost:
     return accrued(cost.billed, cost.alive, now, estimated=cost.estimated)
 
 
-async def rental_of_post(deps: Deps, channel: str, ts: str) -> str | None:
-    """Return the ID of the rental that a message of the bot is about. None if there is none."""
+async def rental_of_thread(deps: Deps, channel: str, ts: str) -> str | None:
+    """Return the ID of the rental that a thread in Slack is about. None if there is none.
+
+    Either the thread begins with a message of the bot about the rental, or a Slack app asked for the rental there.
+
+    Raises Mistake if apps asked for several rentals there that aren't over.
+    """
     async with deps.store.read() as tx:
-        return await tx.messages.rental_at(channel, ts)
+        about = await tx.messages.rental_at(channel, ts)
+        if about is not None:
+            return about
+        asked = await tx.rentals.asked_in(SlackThread(channel=channel, ts=ts))
+    if len(asked) > 1:
+        ids = ", ".join(one.id for one in asked)
+        raise Mistake(
+            f"Several machines were requested in this thread. Add the ID of the one that you mean: {ids}"
+        )
+    return asked[0].id if asked else None
 
 
 async def people_asked(tx: Tx, rental: Rental) -> PeopleAsked | None:

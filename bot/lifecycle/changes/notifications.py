@@ -183,12 +183,18 @@ def webhook_names(change: Change) -> list[WebhookEvent | None]:
     deleted, an event of the same kind can end them in one step. Only the event after which the rental is over is
     ENDED, so that it has exactly one. The event before is ENDING.
 
+    A request that was changed may need no approval. It is then REQUESTED instead of APPROVAL_REQUESTED.
+
     If the change moves the end of the lease, the first event that has no name of its own becomes END_CHANGED.
     Events of many kinds can move the end, and each of them also occurs without doing so.
     """
-    names = [each.effects.webhook if each.effects.webhook_if(each) else None for each in change.events]
+    instead: dict[WebhookEvent, WebhookEvent] = {}
     if not change.after.state.over:
-        names = [WebhookEvent.ENDING if name is WebhookEvent.ENDED else name for name in names]
+        instead[WebhookEvent.ENDED] = WebhookEvent.ENDING
+    if change.after.state is not State.AWAITING_APPROVAL:
+        instead[WebhookEvent.APPROVAL_REQUESTED] = WebhookEvent.REQUESTED
+    named = [each.effects.webhook if each.effects.webhook_if(each) else None for each in change.events]
+    names = [None if name is None else instead.get(name, name) for name in named]
     if change.moves_end and None in names:
         names[names.index(None)] = WebhookEvent.END_CHANGED
     return names
@@ -227,13 +233,17 @@ def _of_event(
             queued(kind, stored_destination(to), real_now, rental_id=rental.id, broadcast=broadcast)
             for kind, to, broadcast in messages
         ),
-        *_to_app(event, rental, real_now),
+        *_to_app(event, before, rental, real_now),
     ]
 
 
-def _to_app(event: Event, rental: Rental, real_now: datetime) -> list[Message]:
-    """Return the reply in the thread in which a Slack app asked for the rental. Empty if there is none."""
-    thread = rental.program.thread if rental.program is not None else None
+def _to_app(event: Event, before: Rental | None, rental: Rental, real_now: datetime) -> list[Message]:
+    """Return the reply in the thread in which a Slack app asked for the rental. Empty if there is none.
+
+    If the rental gets another owner, it is no longer the program's. The reply about this is the last one.
+    """
+    program = rental.program or (before.program if before is not None else None)
+    thread = program.thread if program is not None else None
     if thread is None or not (event.effects.answers_app or event.effects.thread(event)):
         return []
     to, body = to_channel(thread.channel), {"thread_ts": thread.ts}

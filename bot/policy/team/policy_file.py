@@ -142,7 +142,8 @@ def _lines(wrong: Mapping[KeyPath, list[str]], document: yaml_file.Document) -> 
     found: list[tuple[int, str]] = []
     for path, mistakes in wrong.items():
         line = document.wrong[path][0] if path in document.wrong else document.line_of(path)
-        key = one_line(".".join(map(str, path)), 80)
+        # If somebody has written a webhook's URL in place of a key, its path can contain a secret.
+        key = one_line(".".join(str(part).partition("://")[0] for part in path), 80)
         place = ", ".join(filter(None, (f"line {line}" if line else "", key)))
         found.extend((line or 0, f"{place}: {message}" if place else message) for message in mistakes)
     return tuple(text for _, text in sorted(found, key=lambda one: one[0]))

@@ -186,6 +186,8 @@ def _project_name(value: str) -> str:
 
 _LONGEST_URL = 500
 _URL = re.compile(r"https://[!-~]+")
+_NO_HOST = re.compile(r"%|\](?!:|$)")
+"""Matches an encoded character, the zone of an IPv6 address, or text between such an address and the port."""
 
 
 def _webhook_url(value: Any) -> Any:
@@ -197,7 +199,7 @@ def _webhook_url(value: Any) -> Any:
         host, port = parts.hostname, parts.port
     except ValueError as error:
         raise ValueError("write an https URL with a valid host and port") from error
-    if not host or port == 0 or "\\" in value:
+    if not host or port == 0 or "\\" in value or _NO_HOST.search(parts.netloc):
         raise ValueError("write an https URL with a valid host and port")
     if "@" in parts.netloc:
         raise ValueError("the URL must not contain a user or a password")

@@ -24,6 +24,5 @@ def upgrade() -> None:
     op.create_index("logins_expires", "logins", ["expires_at"])
     op.add_column("messages", sa.Column("webhook_due_at", sa.DateTime(timezone=True)))
     due = sa.text("webhook_due_at IS NOT NULL")
-    op.create_index(
-        "messages_webhooks", "messages", ["to", "webhook_due_at"], sqlite_where=due, postgresql_where=due
-    )
+    columns = ["to", "webhook_due_at", "id"]
+    op.create_index("messages_webhooks", "messages", columns, sqlite_where=due, postgresql_where=due)
