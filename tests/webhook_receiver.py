@@ -43,6 +43,8 @@ class Receiver:
         self.calls: list[Call] = []
         self.status = 200
         """The status of all answers."""
+        self.refuses = ""
+        """The ID of a rental whose events get status 400. Empty if there is none."""
         self.answer_headers: dict[str, str] = {}
         self.body = b""
         self.open = asyncio.Event()
@@ -76,7 +78,8 @@ class Receiver:
         port = 0 if transport is None else transport.get_extra_info("peername")[1]
         self.calls.append(Call(request.headers.copy(), body, port))
         self.called.set()
-        status, headers = self.status, self.answer_headers
+        refused = self.refuses and self.refuses in self.payloads[-1]["id"]
+        status, headers = 400 if refused else self.status, self.answer_headers
         await self.open.wait()
         return web.Response(status=status, headers=headers, body=self.body)
 

@@ -246,7 +246,8 @@ class WebhookSender:
         except Exception:
             log.exception("webhooks.failed", message=event.message_id)
             outcome = None
-        if outcome is None or not outcome.unavailable:
+        unavailable = outcome is not None and outcome.unavailable
+        if not unavailable:
             self._failures.pop(event.url, None)
         if outcome is not None and outcome.accepted:
             await self._save(partial(_note_accepted, deps=deps, event=event), opened)
@@ -254,16 +255,16 @@ class WebhookSender:
         why = OWN_ERROR if outcome is None else outcome.words
         log.warning("webhooks.not_accepted", message=event.message_id, host=webhook.host, why=why)
         failures = event.tries + 1
-        if outcome is not None and outcome.unavailable:
+        if unavailable:
             self._failures[event.url] = failures = max(failures, self._failures.get(event.url, 0) + 1)
         next_try = deps.clock.real() + (LONGEST_RETRY if outcome is _WITHOUT_SECRET else delay(failures))
-        if event.url in self._failures:
+        if unavailable:
             self._pauses[event.url] = next_try
 
         async def note_failure(tx: Tx) -> None:
             if outcome is not _WITHOUT_SECRET:  # The event is then sent as soon as there is a secret.
                 await tx.webhooks.note_failed(event, next_try)
-            await note_failing(tx, deps, event.url, why)
+            await note_failing(tx, deps, event, why, unavailable=unavailable)
 
         await self._save(note_failure, opened)
 

@@ -147,7 +147,7 @@ def webhooks(context: CheckContext) -> list[Finding]:
         return []
     if context.settings.webhook_secret is None:
         advice = (
-            'Nothing is sent to the webhooks of the policy. Set it to: echo "whsec_$(openssl rand -base64 32)"'
+            'Nothing is sent to the webhooks of the policy. Make one with: echo "whsec_$(openssl rand -base64 32)"'
         )
         return [wrong(WEBHOOK_SECRET, f"it is not set. {advice}")]
     return [

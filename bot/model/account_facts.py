@@ -45,9 +45,14 @@ class FailureRun(Frozen):
 
 
 class WebhookOutage(Frozen):
-    """The time since which a receiver of webhooks has accepted no event."""
+    """The time since which a receiver of webhooks doesn't accept events."""
 
     since: Instant
+    refused: int | None = None
+    """The message ID of the event that the receiver refused. It may accept other events.
+
+    None if the receiver was unavailable.
+    """
     notified: bool = False
     """True if the admins were alerted about the outage."""
 

@@ -543,8 +543,8 @@ class Effects(Generic[F]):
     webhook: WebhookEvent | None = None
     """The name under which webhooks receive the event. None if it has no name of its own.
 
-    Two names also depend on the change of the rental: END_CHANGED, and whether ENDED becomes ENDING
-    (`notifications.webhook_names`).
+    Some names also depend on the change of the rental: END_CHANGED, and whether ENDED becomes ENDING, or
+    APPROVAL_REQUESTED becomes REQUESTED (`notifications.webhook_names`).
     """
     webhook_if: Condition[F] = always
     tells_end: bool = False
@@ -574,6 +574,7 @@ EFFECTS: dict[EventKind, Effects[Any]] = {
         approvers=(To.APPROVERS_IF_NOT_ASKED_YET, To.OTHERS),
         asks=_Q.REQUEST,
         resolves=(_Q.REQUEST,),
+        webhook=_W.APPROVAL_REQUESTED,
     ),
     _E.APPROVED: Effects(
         DecisionFacts,

@@ -24,7 +24,7 @@ class WebhookEvent(StrEnum):
     """
 
     REQUESTED = "rental.requested"
-    """Somebody asked for a machine, and the request needs no approval so far."""
+    """Somebody asked for a machine, or changed the request, and it needs no approval so far."""
     APPROVAL_REQUESTED = "rental.approval_requested"
     """Somebody has to approve the request before anything is bought."""
     APPROVED = "rental.approved"

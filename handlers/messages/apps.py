@@ -9,19 +9,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from bot.model.attempt import Why
 from bot.model.event import EventKind
+from bot.model.facts import EndedFacts
 from bot.model.state import State
 from bot.model.summary import RentalDetails
 from bot.model.text import say_at_most
 from bot.policy.team.rules import Agent
 from handlers.messages.program_card import line, what
 from handlers.messages.ssh_lines import ssh_command
-from handlers.messages.writers import EventContext
+from handlers.messages.writers import EventContext, cost_of, sentence_case
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered
 from handlers.phrases.ends import ends_fact
 from handlers.phrases.format import Reader, as_written, escape, identifier, join, join_lines, per_hour
-from handlers.phrases.rental_text import people
+from handlers.phrases.rental_text import in_all, people
 
 LONGEST = 1500
 LISTED = 20
@@ -46,6 +48,8 @@ def reply(context: EventContext[Any]) -> Rendered:
             return blocks.message(line(context.details, context.reader))
         case EventKind.READY | EventKind.UNREACHABLE if context.rental.state is State.READY:
             return _ready(context)
+        case EventKind.ENDED if context.facts.why is Why.NOT_ALLOWED and context.facts.detail:
+            return blocks.message(_refused(context))
     return blocks.message(context.text)
 
 
@@ -69,6 +73,19 @@ def _ready(context: EventContext[Any]) -> Rendered:
         blocks.preformatted(command) if command else None,
         closed=True,
     )
+
+
+def _refused(context: EventContext[EndedFacts]) -> str:
+    """Return the text about a request that was refused when an offer was found.
+
+    It contains the reason in the words that a program reads in the REST API.
+    """
+    failed = f"{sentence_case(context.this_request)} failed{context.when_at}."
+    cost = cost_of(context.facts)
+    paid = (
+        f"An earlier attempt cost {in_all(cost)}." if cost is not None and (cost.amount or cost.estimated) else ""
+    )
+    return join(failed, escape(context.facts.detail or "", LONGEST), paid)
 
 
 # --- answers to commands

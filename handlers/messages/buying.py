@@ -231,12 +231,15 @@ def _answered(vendor_name: str | None, detail: str | None) -> str:
 def _against_clicked(context: EventContext[RentingFacts]) -> str:
     """Compare the price of the rented offer with the price that the person clicked or allowed.
 
-    An example is `, $0.27 more than the offer Ana clicked but within Ana's limit`. Empty if the two prices are
-    equal, or if the event lacks one of them.
+    An example is `, $0.27 more than the offer Ana clicked but within Ana's limit`. If a program rents the machine,
+    compare it with the price of the first offer. Empty if the two prices are equal, or if the event lacks one of
+    them.
     """
     facts, who = context.facts, context.owner
     if facts.clicked is None or facts.rate is None or facts.rate == facts.clicked:
         return ""
+    if context.rental.program is not None:
+        return f", {difference(facts.clicked, facts.rate, 'the first offer')}"
     clicked = f"{who} allowed" if context.rental.waitlist_entry is not None else f"the offer {who} clicked"
     within = f" but within {who}'s limit" if facts.rate > facts.clicked else ""
     return f", {difference(facts.clicked, facts.rate, clicked)}{within}"

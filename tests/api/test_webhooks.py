@@ -297,6 +297,23 @@ async def test_an_event_that_a_receiver_refuses_delays_no_other_rental(hooks: Ho
     assert ana.payloads[-1]["rental"]["id"] == first.id
 
 
+async def test_admins_learn_once_of_an_event_that_a_receiver_refuses_for_a_day(
+    hooks: Hooks, ana: Receiver
+) -> None:
+    """The receiver accepts the events of other rentals in the meantime."""
+    first = await hooks.world.get()
+    ana.refuses = first.id
+    for _ in range(12):
+        await hooks.world.destroy(await hooks.world.get(lease=HOUR))
+        await hooks.pass_time(20 * MINUTE)
+    assert await hooks.alerts() == [EventKind.WEBHOOK_FAILS]
+    await hooks.pass_time(DAY)
+    await hooks.drop_old()
+    await hooks.world.get(lease=HOUR)
+    await hooks.pass_time(MINUTE)
+    assert await hooks.alerts() == [EventKind.WEBHOOK_FAILS, EventKind.WEBHOOK_WORKS]
+
+
 async def test_two_receivers_are_called_at_a_time_and_each_with_one_event(hooks: Hooks, certificate: Path) -> None:
     async with AsyncExitStack() as stack:
         all_three = [await stack.enter_async_context(receiver(certificate)) for _ in range(3)]

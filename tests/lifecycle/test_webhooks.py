@@ -24,7 +24,7 @@ from bot.model.message import MessageKind, webhook_url
 from bot.model.records import Change
 from bot.model.rental import Rental
 from bot.model.state import State
-from bot.model.webhook import DROPPED_AFTER, WebhookEvent
+from bot.model.webhook import DROPPED_AFTER, QueuedEvent, WebhookEvent
 from bot.policy.team.rules import Rules, Webhook
 from store.db import Database
 from tests.databases import START, beside
@@ -63,6 +63,14 @@ async def test_a_receiver_gets_the_story_of_a_request_that_is_denied(here: World
     assert await names(here, rental) == [W.APPROVAL_REQUESTED]
     await here.deny(rental)
     assert await names(here, rental) == [W.APPROVAL_REQUESTED, W.ENDED]
+
+
+async def test_a_changed_request_tells_whether_it_needs_approval(here: World) -> None:
+    rental = await here.get(count=8)
+    await here.rent(await here.ask(count=8, lease=2 * HOUR, changes=rental.id))
+    await here.rent(await here.ask(count=1, changes=rental.id))
+    story = await names(here, rental)
+    assert story == [W.APPROVAL_REQUESTED, W.APPROVAL_REQUESTED, W.REQUESTED, W.STARTING]
 
 
 async def test_the_story_of_an_adopted_machine_begins_when_it_is_ready(here: World) -> None:
@@ -135,7 +143,10 @@ def deps_of(database: Database, clock: Clock, *urls: str) -> Deps:
 
 async def fail(deps: Deps, why: str = "status 503", url: str = OTHER) -> None:
     async with deps.store.write() as tx:
-        await note_failing(tx, deps, url, why)
+        event = QueuedEvent(
+            message_id=1, url=url, rental_id="k7mq2", number=1, name=W.READY, at=START, due_at=START, tries=0
+        )
+        await note_failing(tx, deps, event, why, unavailable=True)
 
 
 async def work(deps: Deps, url: str = OTHER) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from inline_snapshot import snapshot
@@ -61,6 +62,29 @@ Ana's 1x H100 (k7mq2) is running and billing, but nothing answers on its SSH por
 The script /root/on-ending.sh failed on Ana's 1x H100 (k7mq2), so it keeps running until 20:00.
 
 The replacement for Ana's 1x H100 (k7mq2) is f6rat.
+""")
+
+
+def test_the_thread_says_why_a_request_was_refused_and_what_other_offers_cost() -> None:
+    refused = changed(making(), rental=rental(State.FAILED, over_at=clock(12, 37)), attempts=())
+    words = "1x H100 costs at least $2.15/h, and nightly eval may spend $1.00/h. Nothing was rented. <!here>"
+    why: dict[str, Any] = {"end": State.FAILED, "why": Why.NOT_ALLOWED, "detail": words}
+    price: dict[str, Any] = {"clicked": Decimal("2.15"), "rate": Decimal("2.42"), "vendor": "nebius"}
+    searched = changed(making(), rental=rental(State.PROCURING, waitlist_entry=ONCE))
+    renting = happened(K.RENTING, clock(12, 38), before_vendor="hyperstack", why=Why.SOLD_OUT, **price)
+    assert page(
+        reply(happened(K.ENDED, clock(12, 37), amount=0, **why), refused),
+        reply(happened(K.ENDED, clock(12, 37), amount=230_000, **why), refused),
+        reply(renting, searched),
+    ) == snapshot("""\
+
+Ana's request for 1x H100 (k7mq2) in EU failed at 12:37. 1x H100 costs at least $2.15/h, and nightly
+      eval may spend $1.00/h. Nothing was rented. <!here>
+
+Ana's request for 1x H100 (k7mq2) in EU failed at 12:37. 1x H100 costs at least $2.15/h, and nightly
+      eval may spend $1.00/h. Nothing was rented. <!here> An earlier attempt cost $0.23.
+
+Hyperstack seems to be sold out. Trying Nebius at $2.42/h, $0.27 more than the first offer.
 """)
 
 

@@ -183,12 +183,18 @@ def webhook_names(change: Change) -> list[WebhookEvent | None]:
     deleted, an event of the same kind can end them in one step. Only the event after which the rental is over is
     ENDED, so that it has exactly one. The event before is ENDING.
 
+    A request that was changed may need no approval. It is then REQUESTED instead of APPROVAL_REQUESTED.
+
     If the change moves the end of the lease, the first event that has no name of its own becomes END_CHANGED.
     Events of many kinds can move the end, and each of them also occurs without doing so.
     """
-    names = [each.effects.webhook if each.effects.webhook_if(each) else None for each in change.events]
+    instead: dict[WebhookEvent, WebhookEvent] = {}
     if not change.after.state.over:
-        names = [WebhookEvent.ENDING if name is WebhookEvent.ENDED else name for name in names]
+        instead[WebhookEvent.ENDED] = WebhookEvent.ENDING
+    if change.after.state is not State.AWAITING_APPROVAL:
+        instead[WebhookEvent.APPROVAL_REQUESTED] = WebhookEvent.REQUESTED
+    named = [each.effects.webhook if each.effects.webhook_if(each) else None for each in change.events]
+    names = [None if name is None else instead.get(name, name) for name in named]
     if change.moves_end and None in names:
         names[names.index(None)] = WebhookEvent.END_CHANGED
     return names

@@ -14,22 +14,25 @@ from bot.model.account_facts import WEBHOOK_OUTAGES, WebhookOutage
 from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.facts import WebhookFacts
-from bot.model.webhook import DROPPED_AFTER
+from bot.model.webhook import DROPPED_AFTER, QueuedEvent
 from store.db import Tx
 
 NOTIFY_AFTER = timedelta(minutes=15)
-"""The time without an accepted event after which the admins are notified."""
+"""The time after the first event that wasn't accepted until the admins are notified."""
 
 
-async def note_failing(tx: Tx, deps: Deps, url: str, why: str) -> None:
+async def note_failing(tx: Tx, deps: Deps, event: QueuedEvent, why: str, *, unavailable: bool) -> None:
     """Store that a receiver hasn't accepted an event, and notify the admins if this has lasted for a while.
 
     Args:
-        url: The receiver's URL.
+        event: The event. It is still waiting.
         why: The reason in words that contain no part of the URL, such as `status 503`.
+        unavailable: True if the receiver accepts no events at the moment. Otherwise, it has refused this one.
     """
-    now = deps.clock.now()
-    outage = await tx.account.get(WEBHOOK_OUTAGES, url) or WebhookOutage(since=now)
+    now, url = deps.clock.now(), event.url
+    outage = await tx.account.get(WEBHOOK_OUTAGES, url)
+    if outage is None:
+        outage = WebhookOutage(since=now, refused=None if unavailable else event.message_id)
     if not outage.notified and now - outage.since >= NOTIFY_AFTER:
         outage = changed(outage, notified=True)
         facts = WebhookFacts(host=_host(url), since=outage.since, until=outage.since + DROPPED_AFTER, detail=why)
@@ -38,9 +41,16 @@ async def note_failing(tx: Tx, deps: Deps, url: str, why: str) -> None:
 
 
 async def note_works(tx: Tx, deps: Deps, url: str) -> None:
-    """Store that a receiver has accepted an event, and notify the admins if they know that it didn't."""
+    """Store that a receiver has accepted an event, and notify the admins if they know that it didn't.
+
+    The outage isn't over while the event that the receiver refused is still waiting. Otherwise, the admins would
+    get two alerts for each event that it accepts in the meantime, or never learn of the one that it refuses.
+    """
     outage = await tx.account.get(WEBHOOK_OUTAGES, url)
     if outage is None:
+        return
+    refused = None if outage.refused is None else await tx.messages.get(outage.refused)
+    if refused is not None and refused.webhook_due_at is not None:
         return
     await tx.account.set(WEBHOOK_OUTAGES, None, url)
     if outage.notified:
