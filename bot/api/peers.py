@@ -1,4 +1,4 @@
-"""The address from which a request came, also if a proxy passed the request on.
+"""The address from which a request came, even if a proxy passed the request on.
 
 Requests without a token are limited by address, and the address is shown to the person who makes a token for a
 program.
@@ -19,14 +19,14 @@ from bot.net.socket_file import user_of
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 UNKNOWN = "an unknown address"
 _SITE = 64
-"""The length of the prefix of IPv6 addresses that are counted as one, because a single host has such a network."""
+"""IPv6 addresses whose first 64 bits are equal are counted as one, because a single host often has all of them."""
 
 
 def address_of(request: web.Request, proxies: Sequence[Network]) -> str:
     """Return the IP address from which a request came, or `uid 1000` if it came through a Unix socket.
 
-    If it came from one of the `proxies`, the proxy's header X-Forwarded-For says where the proxy got it from. The
-    header of anybody else is ignored, because it can say anything.
+    If one of the `proxies` passed the request on, its header X-Forwarded-For says where the request came from. The
+    headers of all other senders are ignored, because they can contain anything.
     """
     connection = request.transport.get_extra_info("socket") if request.transport is not None else None
     if connection is not None and connection.family == socket.AF_UNIX:

@@ -39,9 +39,9 @@ from store.db import Tx, Written
 log = structlog.get_logger("gpubot.webhooks")
 
 IN_FLIGHT = 2
-"""The maximum number of events that are being sent at the same time, each to another receiver."""
+"""The maximum number of events that are being sent at the same time, each to a different receiver."""
 FIRST_RETRY, LONGEST_RETRY = timedelta(seconds=10), timedelta(minutes=15)
-"""The wall-clock time after the first failure until an event is sent again, and the longest such time.
+"""The wall-clock time from the first failure to the next try, and the longest time between two tries.
 
 Each further failure doubles the time.
 """
@@ -287,10 +287,11 @@ class WebhookSender:
         return outcome
 
     async def _save(self, note: Callable[[Tx], Awaitable[object]], opened: datetime) -> None:
-        """Store the result of a call, however often it takes.
+        """Store the result of a call, and try again until this succeeds.
 
-        The event would be sent again if its result were lost. It is dropped if another process sends webhooks now,
-        or if the database was lost and reopened since `opened`, because it may be an older backup.
+        If the result were lost, the event would be sent again. The result is dropped if another process sends
+        webhooks now. It is also dropped if the database was lost and reopened since `opened`, because the database
+        may then be an older backup.
         """
         while self._deps.opened.real == opened:
             try:

@@ -332,7 +332,7 @@ class RentalEvent(ApiModel):
     """The time of the event."""
     name: WebhookEvent
     rental: Rental
-    """The rental when the event was sent, which can be later than `time`. `ssh` is always `null`."""
+    """The rental at the time of sending, which can be later than `time`. `ssh` is always `null`."""
 
 
 class Rentals(ApiModel):

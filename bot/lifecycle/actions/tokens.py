@@ -90,10 +90,10 @@ async def caller_of(deps: Deps, secret: str) -> Caller:
 
 
 async def caller_named(deps: Deps, owner: str, name: str) -> Caller:
-    """Return the token with this name that a person has, for a Slack app, and note that the token was used.
+    """Return the token that a Slack app uses, and note that the token was used.
 
-    The policy names the owner's Slack ID and the token's name. Raises InvalidToken if this person has no such
-    token, or if it doesn't work now.
+    `owner` is the Slack ID of the token's owner, and `name` is the token's name. Both are in the policy. Raises
+    InvalidToken if this person has no token with this name, or if the token doesn't work now.
     """
     now = deps.clock.now()
     async with deps.store.read() as tx:
