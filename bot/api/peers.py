@@ -9,14 +9,13 @@ from __future__ import annotations
 import ipaddress
 import socket
 from collections.abc import Sequence
-from typing import TypeAlias
 
 from aiohttp import web
 
 from bot.config.settings import Network
 from bot.net.socket_file import user_of
+from bot.policy.team.addresses import IpAddress
 
-Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 UNKNOWN = "an unknown address"
 _SITE = 64
 """IPv6 addresses whose first 64 bits are equal are counted as one, because a single host often has all of them."""
@@ -46,7 +45,7 @@ def counted_as(address: str) -> str:
     return address
 
 
-def _behind(peer: Address, headers: Sequence[str], proxies: Sequence[Network]) -> Address:
+def _behind(peer: IpAddress, headers: Sequence[str], proxies: Sequence[Network]) -> IpAddress:
     """Return the nearest address that isn't a proxy's.
 
     Each proxy appends the address from which it got the request, so the header is read from its end. Everything
@@ -61,7 +60,7 @@ def _behind(peer: Address, headers: Sequence[str], proxies: Sequence[Network]) -
     return peer
 
 
-def _read(text: str) -> Address | None:
+def _read(text: str) -> IpAddress | None:
     """Return the IP address in a text such as `203.0.113.9`, `203.0.113.9:4711` or `[2001:db8::1]:4711`."""
     text = text.strip()
     if text.startswith("["):

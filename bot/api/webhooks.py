@@ -26,14 +26,13 @@ from bot.api.answers import rental_answer
 from bot.config.settings import webhook_key
 from bot.errors import ClaimLost, GpubotError
 from bot.lifecycle.actions.program_queries import rental_for_webhook
-from bot.lifecycle.deps import Deps, with_newest_rules
+from bot.lifecycle.deps import Deps, check_job, with_newest_rules
 from bot.lifecycle.loops.running import PAUSE_AFTER_OUTAGE, ignore, keep_running
 from bot.lifecycle.loops.webhook_outages import note_failing, note_works
 from bot.model import api
 from bot.model.webhook import QueuedEvent
 from bot.net.webhook_session import Outcome, WebhookSession
 from bot.policy.team.rules import Webhook
-from handlers.delivery.pending_saves import check_claim
 from store.db import Tx, Written
 
 log = structlog.get_logger("gpubot.webhooks")
@@ -297,7 +296,7 @@ class WebhookSender:
             try:
                 # The database doesn't have to wait for the disk: after a power cut, the event is just sent again.
                 async with self._deps.store.write(durable=False) as tx:
-                    await check_claim(tx, self._deps)
+                    await check_job(tx, self._deps)
                     await note(tx)
             except ClaimLost:
                 log.warning("webhooks.claim_lost")

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from inline_snapshot import snapshot
 from jsonschema import Draft202012Validator
-from mcp_types import CallToolResult, TextContent
+from mcp_types import CallToolResult
 
 from agent.client import Client
 from agent.mcp_tools import ANSWER_WITHIN, TOOL_NAMES, call, tools_for
@@ -23,6 +23,7 @@ from bot.model.base import changed
 from bot.model.token import Access
 from tests.agent.api import A_TOKEN, ID, KEY, SECRET, Api, a_rental, answer, problem, status
 from tests.agent.conftest import QuickClock
+from tests.agent.mcp import text_of
 
 ONE = {"id": ID}
 PAGE = (Path(__file__).parents[2] / "docs" / "mcp.md").read_text(encoding="utf-8")
@@ -34,12 +35,6 @@ async def client(api: Api, clock: QuickClock) -> AsyncIterator[Client]:
     assert api.url
     async with Client(read_settings(), clock, lambda _: None) as client:
         yield client
-
-
-def text_of(result: CallToolResult) -> str:
-    (content,) = result.content
-    assert isinstance(content, TextContent)
-    return content.text
 
 
 def wrapped(text: str) -> str:
