@@ -198,7 +198,9 @@ def status_of_all(rentals: Sequence[Rental], token: Token, now: datetime) -> Sta
     """Return the result of `gpu_status` about all current rentals of the token's owner."""
     step = "There is no current machine. To see prices, call gpu_quote."
     if rentals:
-        step = 'To see more, call gpu_status with the "id" of one. Release what you don\'t need with gpu_release.'
+        step = 'To see more, call gpu_status with the "id" of one.'
+    if any(each.money is not None and each.state is not ProgramState.ENDING for each in rentals):
+        step = f"{step} Release what you don't need with gpu_release."
     return Status(
         next_step=step,
         rentals=tuple(shown_rental(each, now) for each in rentals[:MOST_RENTALS]),
@@ -232,7 +234,9 @@ def shown_quote(quote: Quote) -> Quote:
     elif any(offer.within_terms for offer in quote.offers):
         step = "To rent the cheapest of them that is within the terms, call gpu_rent with the same arguments."
     else:
-        step = "This token can't rent any of these by itself. Ask for less, or tell your user the reason."
+        step = (
+            "This token can't rent any of these by itself. Tell your user the reason, unless you can ask for less."
+        )
     offers = tuple(
         offer.model_copy(
             update={
@@ -248,14 +252,20 @@ def shown_quote(quote: Quote) -> Quote:
 
 
 def quote_text(quote: Quote) -> str:
-    """Return the text about offers, which `shown_quote` has prepared."""
-    return "\n".join([f"{quote.request}:", *map(_offer_line, quote.offers), quote.next_step])
+    """Return the text about offers, which `shown_quote` has prepared.
+
+    If nothing can be rented for the same reason, such as a token that may only look, the reason comes once.
+    """
+    reasons = {offer.reason for offer in quote.offers}
+    shared = reasons.pop() if len(reasons) == 1 else ""
+    lines = [_offer_line(offer, "" if shared else offer.reason) for offer in quote.offers]
+    return "\n".join([f"{quote.request}:", *lines, *filter(None, [shared]), quote.next_step])
 
 
-def _offer_line(offer: Offer) -> str:
+def _offer_line(offer: Offer, reason: str) -> str:
     most = say_at_most(micros(offer.at_most))
     where = f"{offer.count}x {offer.gpu}, {offer.vendor}, {offer.region}"
-    return f"{say_rate(offer.per_hour)}/h  {where}, at most {most}" + (f". {offer.reason}" if offer.reason else "")
+    return f"{say_rate(offer.per_hour)}/h  {where}, at most {most}" + (f". {reason}" if reason else "")
 
 
 # --- the token

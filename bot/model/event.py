@@ -547,7 +547,7 @@ class Effects(Generic[F]):
     APPROVAL_REQUESTED becomes REQUESTED (`notifications.webhook_names`).
     """
     webhook_if: Condition[F] = always
-    """The condition under which webhooks receive the event."""
+    """The condition under which the event has this name."""
     tells_end: bool = False
     """True if the event's direct message is a receipt: it states how the rental ended and its cost."""
 

@@ -168,13 +168,6 @@ def to_webhook(url: str) -> Destination:
     return Destination(kind=DestinationKind.WEBHOOK, value=_HOOK + url)
 
 
-def webhook_url(to: Destination) -> str:
-    """Return the URL of a webhook. Raises ValueError for destinations of other kinds."""
-    if to.kind is not DestinationKind.WEBHOOK:
-        raise ValueError(f"{to.kind} isn't a webhook")
-    return to.value.removeprefix(_HOOK)
-
-
 def ephemeral_place(to: Destination) -> tuple[str, str, str | None]:
     """Return the channel, person and thread of an ephemeral destination.
 

@@ -36,6 +36,7 @@ from bot.lifecycle.actions.program_queries import own_rental
 from bot.lifecycle.actions.programs import ExtendForProgram, ReleaseForProgram, RentForProgram
 from bot.lifecycle.actions.queries import details_for_message
 from bot.lifecycle.actions.tokens import Caller, caller_named, caller_now
+from bot.lifecycle.changes.notifications import has_reply_to_app
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.money.token_use import rentals_of
 from bot.lifecycle.people.teammates import names_of
@@ -380,10 +381,13 @@ async def _change(asked: _Asked, before: Rental, action: Action[Any, Any, Any]) 
 
     There is no answer if the rental's own replies in this thread already tell the app what has changed.
     """
+    async with asked.deps.store.read() as tx:
+        newest = max((event.id for event in await tx.events.of(before.id)), default=0)
 
     async def answer(tx: Tx, done: object) -> None:
         rental = await tx.rentals.get(before.id) or before
-        told = rental.version != before.version and _thread_of(rental) == asked.mention.thread
+        events = [event for event in await tx.events.of(before.id) if event.id > newest]
+        told = _thread_of(rental) == asked.mention.thread and any(map(has_reply_to_app, events))
         if not told and not isinstance(done, GpubotError):
             content = apps.shown(await details_for_message(tx, rental, asked.reader.now), asked.reader)
             await _add_reply(tx, asked.deps, asked.mention, content)

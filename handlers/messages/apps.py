@@ -22,7 +22,7 @@ from handlers.messages.writers import EventContext, cost_of, sentence_case
 from handlers.phrases import blocks
 from handlers.phrases.blocks import Rendered
 from handlers.phrases.ends import ends_fact
-from handlers.phrases.format import Reader, as_written, escape, identifier, join, join_lines, per_hour
+from handlers.phrases.format import Reader, as_written, escape, identifier, join, per_hour
 from handlers.phrases.rental_text import in_all, people
 
 LONGEST = 1500
@@ -96,11 +96,10 @@ def listing(rentals: Sequence[RentalDetails], token: str, reader: Reader) -> Ren
     if not rentals:
         return blocks.message(f"{as_written(escape(token, 80))} has no machines at the moment.")
     more = len(rentals) - LISTED
-    return blocks.message(
-        join_lines(
-            *(line(details, reader) for details in rentals[:LISTED]),
-            f"{more} more aren't shown." if more > 0 else "",
-        )
+    return blocks.of_parts(
+        *(blocks.paragraph(line(details, reader)) for details in rentals[:LISTED]),
+        blocks.paragraph(f"{more} more aren't shown." if more > 0 else ""),
+        closed=True,
     )
 
 

@@ -103,15 +103,23 @@ class EventContext(NamedTuple, Generic[F_co]):
         """
         if not self.named:
             return "this machine"
-        own = self.event.actor == self.rental.owner and not self.by_owner
-        return machine(self.rental) if own else self.machine
+        return machine(self.rental) if self._owner_acted else self.machine
+
+    @property
+    def _owner_acted(self) -> bool:
+        """True if the owner caused the event, and somebody else reads about it."""
+        return self.event.actor == self.rental.owner and not self.by_owner
 
     @property
     def this_request(self) -> str:
-        """If `named` is set, `your request for ..` or `Ana's request for ..`. Otherwise `this request`."""
+        """The name of the request if `named` is set: `Ana's request for ..`. Otherwise `this request`.
+
+        The name includes the owner, unless the sentence mentions the owner anyway.
+        """
         if not self.named:
             return "this request"
-        return f"{possessive(self.details, self.reader)} request for {machine_in(self.rental)}"
+        whose = "the" if self._owner_acted else possessive(self.details, self.reader)
+        return f"{whose} request for {machine_in(self.rental)}"
 
     @property
     def outcome(self) -> Event[Any] | None:

@@ -72,8 +72,10 @@ def parse_app_command(command: str, context: ParseContext) -> AppCommand:
 
     Raises NotUnderstood.
     """
+    if not command:
+        raise NotUnderstood("There's no command after the mention. Nothing was done.")
     if len(command) > LONGEST:
-        raise NotUnderstood(f"That's too long for a command: it has more than {LONGEST} characters.")
+        raise NotUnderstood(f"A command can have {LONGEST} characters at most. Nothing was done.")
     with_mentions = text_with_mentions(command)
     verb, rest = [*with_mentions.split(maxsplit=1), "", ""][:2]
     match verb.lower():

@@ -21,7 +21,7 @@ from agent.settings import read_settings
 from bot.model.api import ProgramState, RentalRequest, Rentals
 from bot.model.base import changed
 from bot.model.token import Access
-from tests.agent.api import A_TOKEN, ID, KEY, SECRET, Api, a_rental, answer, problem, status
+from tests.agent.api import A_QUOTE, A_TOKEN, ID, KEY, SECRET, Api, a_rental, answer, problem, status
 from tests.agent.conftest import QuickClock
 from tests.agent.mcp import text_of
 
@@ -207,6 +207,30 @@ k7mq2 is ready: 1x H100 SXM 80 GB at Nebius, $2.08/h, rented by "Ana". It ends a
         ]
     )
     assert result.structured_content["token"]["left"] == "189.24"
+
+
+async def test_a_list_names_releasing_only_if_the_token_can_release_something(api: Api, client: Client) -> None:
+    of_others = a_rental(ProgramState.READY, key=None, money=None, ssh=None)
+    api.refusal = lambda seen: (
+        answer(Rentals(rentals=(of_others, a_rental(ProgramState.ENDING)))) if seen == "GET /v1/rentals" else None
+    )
+    result = await answers(client, "gpu_status")
+    assert text_of(result).endswith('\nTo see more, call gpu_status with the "id" of one.')
+
+
+async def test_a_quote_gives_the_reason_that_all_offers_share_once(api: Api, client: Client) -> None:
+    reason = "nightly eval can rent H100, and not A100. Ask for one of these, or ask Ana to change the terms."
+    offers = tuple(changed(offer, within_terms=False, reason=reason) for offer in A_QUOTE.offers)
+    api.refusal = lambda seen: (
+        answer(changed(A_QUOTE, offers=offers)) if seen.startswith("GET /v1/quote") else None
+    )
+    result = await answers(client, "gpu_quote", gpu="A100")
+    assert [offer["reason"] for offer in result.structured_content["offers"]] == [reason] * len(offers)
+    assert text_of(result).count(reason) == 1
+    assert text_of(result).endswith(
+        f"\n{reason}\nThis token can't rent any of these by itself. Tell your user the reason, unless you can ask "
+        "for less."
+    )
 
 
 NEXT_STEPS = {

@@ -245,7 +245,9 @@ async def test_events_that_are_not_accepted_for_a_day_are_dropped_with_one_alert
     ana.status = 500
     rental = await hooks.world.get()
     await hooks.pass_time(DAY + MINUTE)
-    await hooks.drop_old()
+    with capture_logs() as logs:
+        await hooks.drop_old()
+    assert [line["events"] for line in logs if line["event"] == "webhooks.dropped"] == [2]
     tries, ana.status = len(ana.calls), 200
     assert 90 < tries < 120
     assert {call.headers["webhook-id"] for call in ana.calls} == {ana.calls[0].headers["webhook-id"]}

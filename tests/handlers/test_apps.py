@@ -14,16 +14,20 @@ import pytest
 from bot.lifecycle.actions import admin_questions
 from bot.lifecycle.actions.action import carry_out
 from bot.lifecycle.actions.tokens import StopToken
-from bot.lifecycle.deps import transact
+from bot.lifecycle.changes.apply import apply
+from bot.lifecycle.changes.transitions import alter
+from bot.lifecycle.deps import Deps, transact
 from bot.model.account_facts import Counter
 from bot.model.base import changed
 from bot.model.message import Message, MessageKind
 from bot.model.person import Person
+from bot.model.records import Change
 from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.token import Access as TokenAccess
 from bot.model.token import SlackThread
 from bot.policy.team.rules import Access, Agent, Rules
+from handlers.listeners import apps as listeners
 from handlers.listeners.apps import mentioned
 from handlers.listeners.wrapper import EventNotHandled
 from sandbox.slack import Timing
@@ -151,7 +155,7 @@ async def test_an_app_extends_and_destroys_only_machines_of_its_token(tmp_path: 
             "extend k7mq2 2h or destroy k7mq2 after the mention, on the same line."
         ]
         (ended,) = await app.asks("destroy", thread_ts=ts)
-        assert ended.startswith(f"Ana's request for 1x H100 ({rental.id}) in EU was withdrawn by Ana")
+        assert ended.startswith(f"The request for 1x H100 ({rental.id}) in EU was withdrawn by Ana")
         (again,) = await app.asks(f"destroy {rental.id}")
         assert again.startswith("Withdrawn at ")
         assert [one.id for one in await app.ours.rentals()] == [other.id]
@@ -190,7 +194,7 @@ async def test_text_beyond_the_line_of_the_mention_is_no_part_of_the_command(tmp
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        ("", 'I don\'t understand "". Nothing was done. An app can write'),
+        ("\nget H100 EU", "There's no command after the mention. Nothing was done. An app can write"),
         ("please rent me an H100", 'I don\'t understand "please rent me an H100". Nothing was done.'),
         ("get", 'I don\'t understand "get". Nothing was done.'),
         ("token", 'I don\'t understand "token". Nothing was done.'),
@@ -203,7 +207,7 @@ async def test_text_beyond_the_line_of_the_mention_is_no_part_of_the_command(tmp
         ("get H100 EU at 18:00 for 2h", "A program can't name a start time. Nothing was rented."),
         ("get H100 EU for 2h for project vision", "Nothing was rented."),
         ("get H100 EU for 2h setup torch", "so leave it out. Nothing was rented."),
-        (f"get {'H100 ' * 200}", "That's too long for a command: it has more than 500 characters."),
+        (f"get {'H100 ' * 200}", "A command can have 500 characters at most. Nothing was done."),
         ("destroy everything", '"everything" isn\'t the ID of a machine. Nothing was done.'),
         ("destroy k7mq2 m3xt8", '"k7mq2 m3xt8" isn\'t the ID of a machine. Nothing was done.'),
         ("extend k7mq2 until done", 'I don\'t understand "k7mq2 until done" after extend. Nothing was changed.'),
@@ -382,6 +386,25 @@ async def test_a_process_with_a_wrong_clock_leaves_the_event_to_others(tmp_path:
         with pytest.raises(EventNotHandled):
             await mentioned(replace(app.ours.context, deps=deps), a_mention(app), BOT_USER)
         assert await app.ours.rentals() == []
+
+
+async def test_a_command_is_answered_although_the_rental_changed_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with an_app(tmp_path) as app:
+        ts = await app.posts(f"{BOT} get H100 EU for 2h")
+        (rental,) = await app.rentals()
+        await app.asks(f"destroy {rental.id}")
+
+        async def after_a_change(deps: Deps, *args: Any, **more: Any) -> Any:
+            over = await app.ours.rental(rental.id)
+            async with app.ours.deps.store.write() as tx:
+                await apply(tx, app.ours.deps, Change(over, alter(over), ()))
+            return await carry_out(deps, *args, **more)
+
+        monkeypatch.setattr(listeners, "carry_out", after_a_change)
+        (answer,) = await app.asks(f"destroy {rental.id}", thread_ts=ts)
+        assert answer.startswith("Withdrawn at ")
 
 
 async def test_a_late_message_does_nothing(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from bot.model.account_facts import WEBHOOK_OUTAGES
 from bot.model.base import changed
 from bot.model.event import EFFECTS, EventKind
 from bot.model.machine_use import UsageStatus
-from bot.model.message import MessageKind, webhook_url
+from bot.model.message import MessageKind, to_webhook
 from bot.model.records import Change
 from bot.model.rental import Rental
 from bot.model.state import State
@@ -42,7 +42,7 @@ OTHER = "https://other.example.com/s3cret"
 async def names(here: World, rental: Rental, url: str = HOOK) -> list[str]:
     """Return the names of the events that a receiver gets of a rental, in order."""
     sent = [one for one in await here.messages(MessageKind.WEBHOOK) if one.rental_id == rental.id]
-    return [(one.body or {})["name"] for one in sent if webhook_url(one.to) == url]
+    return [(one.body or {})["name"] for one in sent if one.to == to_webhook(url)]
 
 
 # --- what receivers get

@@ -19,7 +19,6 @@ from bot.model.message import (
     to_person,
     to_response_url,
     to_webhook,
-    webhook_url,
 )
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -44,12 +43,6 @@ URL = "https://hooks.slack.com/commands/T1/2/3"
 def test_the_kind_of_a_destination_follows_from_its_stored_text(text: str, destination: Destination) -> None:
     assert stored_destination(text) == destination
     assert destination.value == text
-
-
-def test_only_the_destination_of_a_webhook_has_its_url() -> None:
-    assert webhook_url(to_webhook(URL)) == URL
-    with pytest.raises(ValueError, match="isn't a webhook"):
-        webhook_url(to_response_url(URL))
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,9 @@ from bot.model.base import changed
 from bot.model.money import micros
 from bot.model.offer import Catalog
 from bot.model.person import Person
+from bot.model.rental import GracefulDestroy
 from bot.model.request import Request
+from bot.model.state import State
 from bot.model.summary import Over
 from bot.model.token import (
     Access,
@@ -357,6 +359,21 @@ def test_as_many_machines_as_allowed_are_named_by_their_keys() -> None:
         "nightly eval has 2 machines (run-811, run-812), as many as its terms allow. Nothing was rented. "
         "Release one, or ask again after 13:00 UTC."
     )
+
+
+def test_a_token_whose_machine_is_being_deleted_can_rent_again_in_a_minute() -> None:
+    running, deleted = (
+        changed(make.rental(f"k7mq{n}", state=state), idempotency_key=f"run-81{n}", lease=make.lease(NOW + HOUR))
+        for n, state in ((1, State.READY), (2, State.DESTROYING))
+    )
+    graceful = GracefulDestroy(by=ANA.id, ends_at=NOW + HOUR)
+    released = changed(running, lease=changed(running.running_lease, graceful_destroy=graceful))
+    use = TokenUse(live=("k7mq1", "k7mq2"))
+    for rentals, key in (((running, deleted), "run-812"), ((released, running), "run-811")):
+        found = beyond(TOKEN, "Ana", use, asks(), now=NOW, rules=RULES, rentals=rentals)
+        assert found is not None
+        assert found.words.endswith(f"Nothing was rented. {key} is ending, so ask again in a minute.")
+        assert found.again_at == NOW + timedelta(minutes=1)
 
 
 def test_as_many_machines_a_day_as_allowed_tell_when_the_next_can_begin() -> None:

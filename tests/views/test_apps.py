@@ -18,7 +18,7 @@ from handlers.messages.render import reply_to_app
 from handlers.messages.writers import EventContext, thread
 from tests.slack_limits import unescaped_markup
 from tests.views.screens import message, page
-from tests.views.stories import clock, gone, happened, making, reading, ready, rental
+from tests.views.stories import clock, gone, happened, making, reading, ready, rental, waiting
 from tests.views.test_program_card import ONCE, by_program
 
 K = EventKind
@@ -86,6 +86,16 @@ Ana's request for 1x H100 (k7mq2) in EU failed at 12:37. 1x H100 costs at least 
 
 Hyperstack seems to be sold out. Trying Nebius at $2.42/h, $0.27 more than the first offer.
 """)
+
+
+def test_a_long_list_shows_each_machine_and_how_many_are_left_out() -> None:
+    asked = happened(K.ASKED_AGAIN, clock(14, 6), people=("U0BEN", "U0CARL"), terms=1, admins_decide=False)
+    long = waiting(asked)
+    listed = [by_program(changed(long, rental=changed(long.rental, id=f"k7m{n:02}"))) for n in range(25)]
+    shown = apps.listing(listed, "nightly eval (Ana)", reading(clock(13, 0), ""))
+    texts = "\n".join(block["text"]["text"] for block in shown.blocks)
+    assert all(f"(k7m{n:02})" in texts for n in range(20))
+    assert texts.endswith("\n5 more aren't shown.")
 
 
 def test_every_event_that_answers_an_app_has_a_text() -> None:

@@ -237,6 +237,11 @@ def _of_event(
     ]
 
 
+def has_reply_to_app(event: Event) -> bool:
+    """Return whether the thread in which a Slack app asked for the rental gets a reply about an event."""
+    return event.effects.answers_app or event.effects.thread(event)
+
+
 def _to_app(event: Event, before: Rental | None, rental: Rental, real_now: datetime) -> list[Message]:
     """Return the reply in the thread in which a Slack app asked for the rental. Empty if there is none.
 
@@ -244,7 +249,7 @@ def _to_app(event: Event, before: Rental | None, rental: Rental, real_now: datet
     """
     program = rental.program or (before.program if before is not None else None)
     thread = program.thread if program is not None else None
-    if thread is None or not (event.effects.answers_app or event.effects.thread(event)):
+    if thread is None or not has_reply_to_app(event):
         return []
     to, body = to_channel(thread.channel), {"thread_ts": thread.ts}
     return [queued(MessageKind.PROGRAM, to, real_now, rental_id=rental.id, body=body)]

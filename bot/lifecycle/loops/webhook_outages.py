@@ -8,6 +8,8 @@ from __future__ import annotations
 from datetime import timedelta
 from urllib.parse import urlsplit
 
+import structlog
+
 from bot.lifecycle.changes.send import send_of_account
 from bot.lifecycle.deps import Deps
 from bot.model.account_facts import WEBHOOK_OUTAGES, WebhookOutage
@@ -16,6 +18,8 @@ from bot.model.event import EventKind
 from bot.model.facts import WebhookFacts
 from bot.model.webhook import DROPPED_AFTER, QueuedEvent
 from store.db import Tx
+
+log = structlog.get_logger("gpubot.webhooks")
 
 NOTIFY_AFTER = timedelta(minutes=15)
 """The time from the first failure of an outage until the admins are notified."""
@@ -66,7 +70,10 @@ async def drop_events(tx: Tx, deps: Deps, limit: int = 500) -> int:
     urls = {webhook.url for webhook in deps.rules.webhooks}
     for url in (await tx.account.all(WEBHOOK_OUTAGES)).keys() - urls:
         await tx.account.set(WEBHOOK_OUTAGES, None, url)
-    return await tx.webhooks.drop(deps.clock.real() - DROPPED_AFTER, urls, limit)
+    dropped = await tx.webhooks.drop(deps.clock.real() - DROPPED_AFTER, urls, limit)
+    if dropped:
+        log.warning("webhooks.dropped", events=dropped)
+    return dropped
 
 
 def _host(url: str) -> str:

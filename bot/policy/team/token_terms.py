@@ -21,6 +21,7 @@ from bot.model.offer import Catalog
 from bot.model.person import Person
 from bot.model.rental import Rental
 from bot.model.request import Request
+from bot.model.state import State
 from bot.model.summary import Over
 from bot.model.text import listed, one_line, plural, say_at_most, say_limit, say_price, say_utc, span
 from bot.model.token import (
@@ -48,6 +49,8 @@ DAY = timedelta(hours=24)
 """The time for which a rental counts toward `per_day`."""
 UNUSED_FOR = timedelta(days=14)
 """The time without use after which a token stops working."""
+SOON = timedelta(minutes=1)
+"""The time after which a program asks again while one of the token's machines is being deleted."""
 SHOWN = 5
 """The maximum number of keys in a sentence about a token's rentals."""
 _LEAST = Decimal("0.000001")
@@ -333,18 +336,26 @@ def _too_many_at_once(
     count = len(use.live)
     if count < terms.at_once:
         return None
+    ending = next((rental for rental in rentals if _is_ending(rental)), None)
     ends = [rental.lease.ends_at for rental in rentals if rental.lease is not None]
-    again_at = min((end for end in ends if end > now), default=None)
+    again_at = now + SOON if ending is not None else min((end for end in ends if end > now), default=None)
     later = f", or ask again after {say_utc(again_at, now)}" if again_at is not None else ""
     keys = [_known_as(rental) for rental in rentals]
     named = f" ({', '.join([*keys[:SHOWN], *_more(len(keys))])})" if keys else ""
     return Beyond(
         reason=f"{token.name} has {plural(count, 'machine')}{named}, as many as its terms allow.",
-        next_step=f"Release one{later}.",
+        next_step=f"Release one{later}."
+        if ending is None
+        else f"{_known_as(ending)} is ending, so ask again in a minute.",
         may_pass=True,
         crowded=True,
         again_at=again_at,
     )
+
+
+def _is_ending(rental: Rental) -> bool:
+    graceful = rental.lease is not None and rental.lease.graceful_destroy is not None
+    return graceful or rental.state is State.DESTROYING
 
 
 def _known_as(rental: Rental) -> str:
