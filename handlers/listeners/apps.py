@@ -32,10 +32,10 @@ from bot.errors import (
     bug_number,
 )
 from bot.lifecycle.actions.action import Action, carry_out
+from bot.lifecycle.actions.callers import Caller, caller_named, caller_now
 from bot.lifecycle.actions.program_queries import own_rental
 from bot.lifecycle.actions.programs import ExtendForProgram, ReleaseForProgram, RentForProgram
 from bot.lifecycle.actions.queries import details_for_message
-from bot.lifecycle.actions.tokens import Caller, caller_named, caller_now
 from bot.lifecycle.changes.notifications import has_reply_to_app
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.money.token_use import rentals_of

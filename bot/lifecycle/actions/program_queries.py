@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from bot.errors import UnknownRental
+from bot.lifecycle.actions.callers import Caller
 from bot.lifecycle.actions.queries import people_asked
 from bot.lifecycle.actions.quoting import Prices
 from bot.lifecycle.actions.renting import load_limits
-from bot.lifecycle.actions.tokens import Caller
 from bot.lifecycle.changes.snapshot import RentalSnapshot, load_many
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.money.token_use import rentals_of, use_of
