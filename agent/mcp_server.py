@@ -1,7 +1,7 @@
 """The MCP server: the tools of `agent/mcp_tools.py` on the official `mcp` package, and its transport over stdio.
 
-The package serves both eras of the protocol: revisions up to 2025-11-25, which begin with `initialize`, and
-2026-07-28, in which every request stands for itself.
+The package serves both eras of the protocol: the versions up to 2025-11-25, in which a client begins with
+`initialize`, and 2026-07-28, in which each request is complete in itself.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ from bot.model.text import for_terminal, one_line
 Connect = Callable[[Any], Client]
 """Returns the client of the API for a request.
 
-It gets the HTTP request, in which the caller's token is, or None over stdio. The client shares its connections
-with others, so nobody closes it.
+The argument is the HTTP request, which contains the caller's token, or None over stdio. The client shares its
+connections with other clients, so it isn't closed after the request.
 """
 
 
@@ -43,7 +43,7 @@ def server_for(connect: Connect) -> Server[Any]:
     async def list_tools(
         context: ServerRequestContext[Any], _: types.PaginatedRequestParams | None
     ) -> types.ListToolsResult:
-        # The list depends on the token, so a proxy must not keep it for others.
+        # The list depends on the token, so no proxy may cache it for other callers.
         return types.ListToolsResult(tools=await tools_for(connect(context.request)), cache_scope="private")
 
     async def call_tool(
@@ -82,7 +82,7 @@ def log_to_stderr() -> None:
 
 
 def notice(sentence: str) -> None:
-    """Write a sentence about a call that is repeated to stderr."""
+    """Write a sentence to stderr, such as the reason why a call to the API is repeated."""
     sys.stderr.write(for_terminal(f"gpubot mcp: {sentence}\n"))
     sys.stderr.flush()
 

@@ -17,12 +17,12 @@ from typing import Any
 import pytest
 from mcp import Client, MCPError
 from mcp.client.stdio import StdioServerParameters
-from mcp_types import CallToolResult, TextContent
 from structlog.testing import capture_logs
 
 from agent.mcp_tools import INSTRUCTIONS, TOOL_NAMES
 from bot.model.state import State
 from bot.model.token import Access, BeyondTerms
+from tests.agent.mcp import call_tool, fails
 from tests.api.world import Api, api_world
 from tests.lifecycle.world import HOUR
 
@@ -59,32 +59,12 @@ async def an_agent(api: Api, era: str = LEGACY) -> AsyncIterator[Client]:
         yield client
 
 
-async def call(client: Client, name: str, **arguments: Any) -> dict[str, Any]:
-    """Call a tool, and return its structured result."""
-    result = await client.call_tool(name, arguments)
-    assert not result.is_error, text_of(result)
-    found: dict[str, Any] = result.structured_content
-    return found
-
-
-async def fails(client: Client, name: str, **arguments: Any) -> str:
-    result = await client.call_tool(name, arguments)
-    assert result.is_error, text_of(result)
-    return text_of(result)
-
-
-def text_of(result: CallToolResult) -> str:
-    (content,) = result.content
-    assert isinstance(content, TextContent)
-    return content.text
-
-
 async def becomes_ready(api: Api, client: Client, renting: asyncio.Task[Any]) -> Any:
     """Let time pass until the machine is ready that a call asks for, and return the answer to the call."""
     while not api.server.waits.count:
         assert not renting.done(), renting.result()
         await asyncio.sleep(0)
-    (asked,) = (await call(client, "gpu_status"))["rentals"]
+    (asked,) = (await call_tool(client, "gpu_status"))["rentals"]
     await api.world.until(asked["id"], State.READY)
     return await renting
 
@@ -96,7 +76,7 @@ async def test_an_agent_quotes_rents_uses_extends_and_releases_a_machine(api: Ap
         assert client.server_info is not None
         assert (client.server_info.name, client.instructions) == ("gpubot", INSTRUCTIONS)
         assert tuple(tool.name for tool in (await client.list_tools()).tools) == TOOL_NAMES
-        quote = await call(client, "gpu_quote", gpu="H100", region="EU", lease="4h")
+        quote = await call_tool(client, "gpu_quote", gpu="H100", region="EU", lease="4h")
         assert (quote["offers"][0]["vendor"], quote["offers"][0]["at_most"]) == ("Hyperstack", "9.68")
         wanted = {
             "gpu": "H100",
@@ -106,22 +86,22 @@ async def test_an_agent_quotes_rents_uses_extends_and_releases_a_machine(api: Ap
             "heartbeat": True,
             "key": "eval-1",
         }
-        renting = asyncio.create_task(call(client, "gpu_rent", **wanted))
+        renting = asyncio.create_task(call_tool(client, "gpu_rent", **wanted))
         rental = await becomes_ready(api, client, renting)
         assert (rental["state"], rental["key"], rental["ssh"]["user"]) == ("ready", "eval-1", "root")
         assert rental["next_step"].startswith(f'Call gpu_heartbeat with {{"id": "{rental["id"]}"}} by ')
-        assert await call(client, "gpu_rent", **wanted) == rental
-        assert (await call(client, "gpu_heartbeat", id=rental["id"]))["state"] == "ready"
-        extended = await call(client, "gpu_extend", key="eval-1", lease="5h")
+        assert await call_tool(client, "gpu_rent", **wanted) == rental
+        assert (await call_tool(client, "gpu_heartbeat", id=rental["id"]))["state"] == "ready"
+        extended = await call_tool(client, "gpu_extend", key="eval-1", lease="5h")
         assert extended["ends_at"] > rental["ends_at"]
-        assert await call(client, "gpu_extend", key="eval-1", lease="5h") == extended
-        listed = await call(client, "gpu_status")
+        assert await call_tool(client, "gpu_extend", key="eval-1", lease="5h") == extended
+        listed = await call_tool(client, "gpu_status")
         assert ([each["id"] for each in listed["rentals"]], listed["token"]["machines"]) == ([rental["id"]], 1)
-        assert (await call(client, "gpu_release", id=rental["id"]))["state"] == "ending"
-        waiting = asyncio.create_task(call(client, "gpu_status", key="eval-1", wait=20))
+        assert (await call_tool(client, "gpu_release", id=rental["id"]))["state"] == "ending"
+        waiting = asyncio.create_task(call_tool(client, "gpu_status", key="eval-1", wait=20))
         await api.world.until(rental["id"], State.DESTROYED)
         assert (await waiting)["rentals"][0]["state"] == "ended"
-        assert (await call(client, "gpu_status"))["rentals"] == []
+        assert (await call_tool(client, "gpu_status"))["rentals"] == []
 
 
 async def test_bad_arguments_are_answered_in_the_words_of_the_api(api: Api) -> None:
@@ -146,7 +126,7 @@ async def test_bad_arguments_are_answered_in_the_words_of_the_api(api: Api) -> N
         assert "secret" in secret
         with pytest.raises(MCPError, match="Unknown tool: gpu_buy"):
             await client.call_tool("gpu_buy", {})
-        assert (await call(client, "gpu_status"))["rentals"] == []
+        assert (await call_tool(client, "gpu_status"))["rentals"] == []
 
 
 @pytest.mark.parametrize("era", ERAS)
@@ -155,9 +135,9 @@ async def test_a_token_that_may_only_look_has_two_tools(api: Api, era: str) -> N
     await api.token(name="looker", access=Access.LOOK)
     async with an_agent(api, era) as client:
         assert [tool.name for tool in (await client.list_tools()).tools] == ["gpu_quote", "gpu_status"]
-        (shown,) = (await call(client, "gpu_status"))["rentals"]
+        (shown,) = (await call_tool(client, "gpu_status"))["rentals"]
         assert (shown["id"], shown["ssh"], shown["money"]) == (rental.id, None, None)
-        quote = await call(client, "gpu_quote", gpu="H100")
+        quote = await call_tool(client, "gpu_quote", gpu="H100")
         assert "gpu_rent" not in quote["next_step"]
         refused = "This token isn't allowed to do this. Ask the person who gave it to you for one that can rent."
         assert await fails(client, "gpu_rent", gpu="H100") == refused
