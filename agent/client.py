@@ -97,9 +97,9 @@ class Answer(Generic[M]):
 
 
 def open_connections(address: Address) -> httpx.AsyncClient:
-    """Return the connections to the API, which clients with different tokens can share. The caller closes them.
+    """Return connections to the API, which clients with different tokens can share. The caller closes them.
 
-    No token and no cookie is stored in them, so a client never sends what belongs to another one.
+    The connections store neither tokens nor cookies, so no client sends those of another client.
     """
     try:
         return httpx.AsyncClient(
@@ -205,7 +205,10 @@ class Client:
         return await self._call("GET", "/v1/rentals", Rentals, parameters={} if key is None else {"key": key})
 
     async def quote(self, **parameters: str) -> Answer[Quote]:
-        """Return the offers that fit a request now, such as one in `words`. Nothing is rented or reserved."""
+        """Return the offers that fit a request now. Nothing is rented or reserved.
+
+        `parameters` are those of `GET /v1/quote`, such as `words`.
+        """
         return await self._call("GET", "/v1/quote", Quote, parameters=parameters)
 
     async def token(self) -> Answer[Token]:
@@ -215,7 +218,7 @@ class Client:
     async def begin_login(self, request: LoginRequest) -> Answer[Login]:
         """Ask for a token. A person then types the code of the answer in Slack.
 
-        If this call is repeated, the login of the first call stays until it expires, and nobody knows its code.
+        A repeated call begins another login. The first login then expires unused, because nobody sees its code.
         """
         return await self._call("POST", "/v1/logins", Login, body=request.model_dump(mode="json"))
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal, InvalidOperation
 from enum import IntEnum
 from pathlib import Path
 from types import MappingProxyType
@@ -17,6 +15,20 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from agent.arguments import (
+    RENTAL,
+    AsJson,
+    Key,
+    Lease,
+    Most,
+    NewEnd,
+    NewKey,
+    NewLease,
+    ProgramName,
+    RentalId,
+    WaitFor,
+    Words,
+)
 from bot.errors import Mistake
 
 if TYPE_CHECKING:
@@ -26,8 +38,6 @@ if TYPE_CHECKING:
     from bot.model.api import Login, Rental, RentalRequest
 
 T = TypeVar("T")
-RENTAL = "GPUBOT_RENTAL"
-"""The environment variable with the ID of a rental, for commands that name neither an ID nor a key."""
 INTERRUPTED = 130
 """The exit status after Ctrl-C, as in a shell."""
 LARGEST_KEY_FILE = 16_384
@@ -100,74 +110,6 @@ def run(arguments: Sequence[str], name: str = "gpubot agent", clock: Clock | Non
     commands(args=list(arguments), prog_name=name, obj=Run(clock or SystemClock(), command))
 
 
-# --- the types of arguments
-
-
-def _duration(text: str) -> timedelta:
-    from bot.model.api import read_duration
-
-    try:
-        found = read_duration(text)
-    except ValueError as error:
-        raise typer.BadParameter(f"{error}.") from None
-    if not isinstance(found, timedelta) or found <= timedelta(0):
-        raise typer.BadParameter("write a duration such as 4h, 90m or 1h30m.")
-    return found
-
-
-def _dollars(text: str) -> Decimal:
-    try:
-        amount = Decimal(text.removeprefix("$"))
-    except InvalidOperation:
-        amount = Decimal("NaN")
-    if not amount.is_finite() or not 0 < amount < 10**8 or amount != round(amount, 2):
-        raise typer.BadParameter("write an amount in dollars, such as 20 or 7.50.")
-    return amount.quantize(Decimal("0.01"))
-
-
-def _moment(text: str) -> datetime:
-    try:
-        return datetime.fromisoformat(text).astimezone()
-    except (ValueError, OverflowError):
-        raise typer.BadParameter("write a time such as 2026-12-01T18:00, or 2026-12-01T17:00Z.") from None
-
-
-def _key(text: str) -> str:
-    from bot.model.api import LONGEST_KEY
-
-    if not 0 < len(text) <= LONGEST_KEY or not (text.isascii() and text.isprintable()) or text != text.strip():
-        raise typer.BadParameter(f"a key has 1 to {LONGEST_KEY} letters, digits and signs of ASCII.")
-    return text
-
-
-def _program_name(text: str) -> str:
-    from bot.model.api import LONGEST_NAME, PROGRAM_NAME
-
-    if len(text) > LONGEST_NAME or re.fullmatch(PROGRAM_NAME, text) is None:
-        raise typer.BadParameter(
-            f"write at most {LONGEST_NAME} letters and digits, such as claude. Spaces and . _ - are allowed, too."
-        )
-    return text
-
-
-Key = Annotated[
-    str | None,
-    typer.Option("--key", metavar="KEY", parser=_key, help="The key with which the machine was requested."),
-]
-RentalId = Annotated[
-    str | None,
-    typer.Argument(metavar="ID", help=f"The rental's ID, such as m3xt8. Or use --key, or set {RENTAL}."),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the API's answer as one line of JSON.")]
-Words = Annotated[
-    list[str], typer.Argument(metavar="WORDS", help="The request, as after /gpu get, such as: 2xH100 EU spot")
-]
-Lease = Annotated[
-    timedelta | None,
-    typer.Option("--for", metavar="TIME", parser=_duration, help="The length of the lease, such as 4h or 90m."),
-]
-
-
 class _Session:
     """The settings, the clock and the output of a command."""
 
@@ -183,13 +125,13 @@ class _Session:
     ) -> T:
         """Do some work with the client, and return the result.
 
-        If the API refuses it, this prints the reason and exits. With `as_json`, the answer is printed, too. Raises
-        GpubotError if there is no usable answer.
+        If the API refuses a request, this prints the reason and exits. Raises GpubotError if there is no usable
+        answer.
 
         Args:
-            work: The work.
-            as_json: Whether to print the answer if the API refuses the work.
-            without_token: The API's address for work that needs no token. If None, the settings are read.
+            work: Called with the client. It makes the requests.
+            as_json: True to print the API's answer if it refuses a request.
+            without_token: The API's address, for work that needs no token. If None, the settings are read.
         """
         from agent.client import BEYOND_TERMS, ApiRefused, Client
         from agent.settings import read_settings
@@ -233,12 +175,7 @@ def login(
         str | None,
         typer.Option("--url", metavar="URL", help="The API's address. Without it, GPUBOT_API_URL is used."),
     ] = None,
-    name: Annotated[
-        str,
-        typer.Option(
-            "--name", metavar="NAME", parser=_program_name, help="The name of your program, which the person sees."
-        ),
-    ] = "gpubot",
+    name: ProgramName = "gpubot",
     as_json: AsJson = False,
 ) -> None:
     """Get a token from a person in Slack.
@@ -299,36 +236,14 @@ def rent(
     context: typer.Context,
     words: Words,
     lease: Lease = None,
-    most: Annotated[
-        Decimal | None,
-        typer.Option(
-            "--max", metavar="DOLLARS", parser=_dollars, help="The most that the machine may cost in all."
-        ),
-    ] = None,
-    key: Annotated[
-        str | None,
-        typer.Option(
-            "--key",
-            metavar="KEY",
-            parser=_key,
-            help="A name for the request, such as the ID of a CI run. With the same key, this command finds the "
-            "same rental again, and never rents a second machine. Without a key, one is made and printed.",
-        ),
-    ] = None,
+    most: Most = None,
+    key: NewKey = None,
     ssh_key: Annotated[
         Path | None,
         typer.Option("--ssh-key", metavar="FILE", help="A file with your public SSH key, such as id_ed25519.pub."),
     ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until the machine is ready.")] = False,
-    wait_for: Annotated[
-        timedelta | None,
-        typer.Option(
-            "--wait-for",
-            metavar="TIME",
-            parser=_duration,
-            help="If no offer fits, keep searching for this long.",
-        ),
-    ] = None,
+    wait_for: WaitFor = None,
     heartbeat: Annotated[
         bool,
         typer.Option(
@@ -431,18 +346,8 @@ def extend(
     context: typer.Context,
     rental: RentalId = None,
     key: Key = None,
-    lease: Annotated[
-        timedelta | None,
-        typer.Option(
-            "--for", metavar="TIME", parser=_duration, help="The new length of the whole lease, such as 6h."
-        ),
-    ] = None,
-    until: Annotated[
-        datetime | None,
-        typer.Option(
-            "--until", metavar="TIME", parser=_moment, help="The new end of the lease, such as 2026-12-01T18:00."
-        ),
-    ] = None,
+    lease: NewLease = None,
+    until: NewEnd = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a lease longer.

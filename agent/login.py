@@ -1,7 +1,7 @@
 """Logs in: asks for a token, and waits until a person has made it in Slack.
 
-The program makes a key pair for each login. The API encrypts the secret of the token for this key, so nobody else
-can read the secret, not even a person who sees the answers of the API.
+The program makes a key pair for each login, and sends the public key. The API encrypts the token's secret with it.
+So only the program can read the secret, even if somebody else sees the answers of the API.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from bot.model.login import SealedSecret as StoredSecret
 from bot.sealed_secret import NotForUs, open_sealed, public_text
 
 USUAL_PAUSE, LONGEST_PAUSE = 3, 30
-"""The pause in seconds (wall clock) between two questions if the API names none, and the longest pause."""
+"""The pause in seconds (wall clock) between two requests if the API names none, and the longest pause."""
 PATIENCE = 300.0
 """The time in seconds (wall clock) for which the API may be down during a login, such as for an upgrade."""
 _CODE = re.compile(r"[A-Z0-9]{4,16}")
-"""The form of a code. Any other text isn't shown, because a person is asked to type it."""
+"""The form of a code. No other text from the API is shown as a code, because people type what they are shown."""
 _NOT_IN_HOSTS = re.compile(r"[^A-Za-z0-9._-]+")
 _GOES_ON = frozenset({LoginState.WAITING, LoginState.OPENED})
 

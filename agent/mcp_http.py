@@ -1,10 +1,9 @@
 """The MCP server over HTTP, for callers with a token each: `gpubot mcp --http`.
 
-The server holds no token. Each request brings its own, which is passed on to the API. Nothing is kept between two
-requests, so a caller can't reach what belongs to another, and any process can answer any request.
+The server has no token. Each request contains the token of its caller, which is passed on to the API. Nothing is
+kept between two requests, so callers can't reach what belongs to others, and any process can answer any request.
 
-The package `mcp` speaks both eras of the protocol. Since version 2026-07-28, each request is complete in itself.
-In older versions, `initialize` comes first. This module decides which requests reach the package.
+This module checks each request, and decides in which era of the protocol (agent/mcp_server.py) it is answered.
 """
 
 from __future__ import annotations
@@ -49,7 +48,7 @@ REQUEST_SECONDS = 10.0
 MOST_CONNECTIONS = 100
 """The maximum number of open connections. While there are as many, further requests are answered with 503."""
 DRAIN = 3
-"""The time in wall-clock seconds that open requests have to end when the process stops."""
+"""The time for which a process that stops waits for open requests, in wall-clock seconds."""
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
 _HOST = re.compile(r"(?P<name>[a-z0-9_](?:[a-z0-9._-]*[a-z0-9_])?|\[[0-9a-f:.]+\])(?::(?P<port>\d{1,5}))?")
 
@@ -137,9 +136,10 @@ class Front:
     def _check(self, method: str, path: str, headers: Headers) -> None:
         """Check everything but the body. Raises Refused."""
         if _name_of(headers.get("host", "")) not in self._hosts:
-            # A page in somebody's browser can reach this server by a name of its own (DNS rebinding).
+            # A web page can make a browser call this server by the page's own name (DNS rebinding).
             raise Refused(
-                421, "The server isn't known by this name. To allow it, start it with --allow-host NAME."
+                421,
+                "This server doesn't accept the host name. To allow it, start the server with --allow-host NAME.",
             )
         scheme, _, origin = headers.get("origin", "").partition("://")
         if scheme and (scheme not in {"http", "https"} or _name_of(origin) not in self._hosts):
@@ -177,7 +177,7 @@ class Front:
 
 
 def token_of(headers: Headers) -> SecretStr | None:
-    """Return the token that a request brings. None if it brings none, two, or an incomplete one."""
+    """Return the token in the headers of a request. None if there isn't exactly one, or if it is incomplete."""
     values = headers.getlist("authorization")
     if len(values) != 1:
         return None
@@ -186,12 +186,12 @@ def token_of(headers: Headers) -> SecretStr | None:
 
 
 def in_the_headers_era(version: str | None, body: bytes) -> bytes:
-    """Return a message in the era of the version in its header.
+    """Return the body of a message, changed to the era of the version in the message's header if necessary.
 
-    Since 2026-07-28, a message names its version a second time, in `_meta`. Some clients send a header of one era
-    with a `_meta` of the other (https://github.com/anthropics/claude-code/issues/93290). If the header names the
-    older version, the package ignores `_meta`. In the opposite case, the package would refuse the request, so the
-    version in `_meta` is replaced by that of the header.
+    Since 2026-07-28, the body names the version as well, in `_meta`. Some clients send a header of one era and a
+    body of the other (https://github.com/anthropics/claude-code/issues/93290). If the header names the older
+    version, the package ignores `_meta`. If the header names the newer one, the package would refuse the request.
+    So the version in `_meta` is then replaced by that of the header.
     """
     if version not in MODERN_PROTOCOL_VERSIONS:
         return body
@@ -208,10 +208,10 @@ def in_the_headers_era(version: str | None, body: bytes) -> bytes:
 
 
 async def for_clients_of_both_eras(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
-    """Answer a request, and complete the result for a client of the newer era whose header names an older version.
+    """Answer a request, so that clients of the newer era understand the result even if the header names the older.
 
-    The header decides, so the package's result is that of the older era. Clients of the newer era refuse a result
-    without the fields that are required since 2026-07-28. In the older era, a result may have further fields.
+    The package answers in the era of the header. Clients of the newer era refuse a result without the fields that
+    are required since 2026-07-28, so these fields are added. Clients of the older era ignore additional fields.
     """
     result = await call_next(ctx)
     named = None if ctx.meta is None else ctx.meta.get(PROTOCOL_VERSION_META_KEY)
@@ -243,10 +243,10 @@ def _replay(body: bytes, receive: Receive) -> Receive:
 
 
 class Connection(H11Protocol):
-    """A connection that carries one request, and is closed if the request's headers don't arrive in time.
+    """A connection that is closed if the headers of its only request don't arrive in time.
 
-    uvicorn has no such limit. Without it, whoever reaches the address could occupy all connections with requests
-    that never end.
+    uvicorn has no such limit. Without the limit, anyone who reaches the address could occupy all connections with
+    requests that never end.
     """
 
     seconds = REQUEST_SECONDS
@@ -317,7 +317,7 @@ async def open_front(address: Address, names: Iterable[str], clock: Clock) -> As
 
         server = server_for(connect)
         server.middleware.append(for_clients_of_both_eras)
-        # No tool takes an argument from a header. Otherwise, the package would list the tools before each call.
+        # The package would list the tools before each call, to find arguments that travel in headers. None does.
         server.get_tool_input_schema = lambda _: None
         manager = StreamableHTTPSessionManager(server, json_response=True, stateless=True)
         async with manager.run():
@@ -354,7 +354,7 @@ def serve_http(listen: Listen, names: Iterable[str], address: Address) -> None:
         sys.stderr.write(f"Listening on http://{used}{PATH}, for the API at {address}. Ctrl-C ends it.\n")
         if used.host not in LOOPBACK:
             sys.stderr.write(
-                "Other machines can reach it. Put TLS in front of it, or tokens are readable on the way.\n"
+                "Other machines can reach this address. Unless a proxy adds TLS, tokens can be read on the way.\n"
             )
         sys.stderr.flush()
         asyncio.run(serve(listening))

@@ -1,7 +1,7 @@
 """The MCP server: the tools of `agent/mcp_tools.py` on the official `mcp` package, and its transport over stdio.
 
-The package serves both eras of the protocol: revisions up to 2025-11-25, which begin with `initialize`, and
-2026-07-28, in which every request stands for itself.
+The package serves both eras of the protocol: the versions up to 2025-11-25, in which a client begins with
+`initialize`, and 2026-07-28, in which each request is complete in itself.
 """
 
 from __future__ import annotations
@@ -10,15 +10,17 @@ import asyncio
 import logging
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from typing import Any
 
+import anyio
 import mcp_types as types
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
 from mcp.server.stdio import stdio_server
 from mcp.shared.exceptions import MCPError
+from mcp.shared.message import SessionMessage
 
 from agent.client import Client, open_connections
 from agent.mcp_tools import INSTRUCTIONS, TOOL_NAMES, call, tools_for
@@ -30,8 +32,8 @@ from bot.model.text import for_terminal, one_line
 Connect = Callable[[Any], Client]
 """Returns the client of the API for a request.
 
-It gets the HTTP request, in which the caller's token is, or None over stdio. The client shares its connections
-with others, so nobody closes it.
+The argument is the HTTP request, which contains the caller's token, or None over stdio. The client shares its
+connections with other clients, so it isn't closed after the request.
 """
 
 
@@ -41,7 +43,7 @@ def server_for(connect: Connect) -> Server[Any]:
     async def list_tools(
         context: ServerRequestContext[Any], _: types.PaginatedRequestParams | None
     ) -> types.ListToolsResult:
-        # The list depends on the token, so a proxy must not keep it for others.
+        # The list depends on the token, so no proxy may cache it for other callers.
         return types.ListToolsResult(tools=await tools_for(connect(context.request)), cache_scope="private")
 
     async def call_tool(
@@ -80,7 +82,7 @@ def log_to_stderr() -> None:
 
 
 def notice(sentence: str) -> None:
-    """Write a sentence about a call that is repeated to stderr."""
+    """Write a sentence to stderr, such as the reason why a call to the API is repeated."""
     sys.stderr.write(for_terminal(f"gpubot mcp: {sentence}\n"))
     sys.stderr.flush()
 
@@ -103,6 +105,35 @@ def serve_stdio() -> None:
         async with open_connections(settings.address) as connections, stdio_server() as (incoming, outgoing):
             client = Client(settings, SystemClock(), notice, connections=connections)
             server = server_for(lambda _: client)
-            await server.run(incoming, outgoing, server.create_initialization_options())
+            await serve_both_eras(server, incoming, outgoing)
 
     asyncio.run(serve())
+
+
+async def serve_both_eras(server: Server[Any], incoming: Any, outgoing: Any) -> None:
+    """Serve one client over the package's streams, and answer each request in the era to which it belongs.
+
+    `Server.run` serves the era of the first request, and refuses all requests of the other era. But some clients
+    ask for the versions as in the newer era, and go on with `initialize`, which belongs to the older one
+    (https://github.com/github/copilot-cli/issues/4888). Therefore, the server runs once for each era.
+    """
+    streams = [anyio.create_memory_object_stream[SessionMessage | Exception]() for _ in range(2)]
+    older, newer = (sending for sending, _ in streams)
+    async with asyncio.TaskGroup() as runs, outgoing, older, newer:
+        for _, receiving in streams:
+            options = server.create_initialization_options()
+            runs.create_task(server.run(receiving, outgoing.clone(), options))
+        async for received in incoming:
+            message = received.message if isinstance(received, SessionMessage) else None
+            if isinstance(message, types.JSONRPCRequest):
+                await (newer if _is_of_newer_era(message) else older).send(received)
+            elif isinstance(message, types.JSONRPCNotification):
+                # A notification can be about a request of either era. A run ignores what it doesn't know.
+                await older.send(received)
+                await newer.send(received)
+
+
+def _is_of_newer_era(request: types.JSONRPCRequest) -> bool:
+    meta = (request.params or {}).get("_meta")
+    named = isinstance(meta, Mapping) and types.PROTOCOL_VERSION_META_KEY in meta
+    return named and request.method != "initialize"

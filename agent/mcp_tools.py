@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import json
 import logging
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -33,15 +34,15 @@ from agent.mcp_words import (
     status_of_one,
 )
 from bot.errors import GpubotError, Mistake
-from bot.model.api import LONGEST_KEY, ApiModel, ProgramState, Quote, Rental
+from bot.model.api import KEY_PATTERN, LONGEST_KEY, ApiModel, ProgramState, Quote, Rental
 from bot.model.text import one_line
 from bot.model.token import Access
 
 ANSWER_WITHIN = 23.0
 """The time in seconds (wall clock) after which a tool answers, even if the API doesn't.
 
-Known clients give up after 30 or 60 s, and a model whose call was given up knows nothing. Of the 25 s that are
-promised, two are left for a busy machine.
+Known clients give up after 30 or 60 s, and the model then doesn't know what has happened. docs/mcp.md promises an
+answer within 25 s. The remaining 2 s are for a busy machine.
 """
 LIST_WITHIN = 5.0
 """The time in seconds (wall clock) for asking what the token may do. Clients wait 10 s or more for a server."""
@@ -50,7 +51,11 @@ AT_ONCE = 2.0
 USUAL_PAUSE = 5.0
 """The pause in seconds (wall clock) before asking again, if the API didn't wait and its answer names no pause."""
 LONGEST_PARAMETER = 500
-"""The number of characters of a value in a URL. The API refuses shorter ones, but a longer URL gets no reason."""
+"""The length to which a value in a URL is cut, in characters.
+
+The API's own limits are lower, so it refuses a value that was cut, and says why. If the URL were too long, the
+answer would contain no reason.
+"""
 _ABOUT_ARGUMENTS = frozenset({400, 413, 422})
 """The HTTP statuses of refusals that are about the arguments of a call."""
 _GOES_ON = frozenset({ProgramState.SEARCHING, ProgramState.BUYING, ProgramState.STARTING})
@@ -71,7 +76,7 @@ _MORE = {
     "unknown": _LIST_THEM,
     "key-in-use": "To see the machine that was rented with this key, call gpu_status with the key.",
 }
-"""The sentence that follows the API's words about a problem of this kind, because they can't name tools."""
+"""For some kinds of problems, the sentence to add to the API's words, which don't name tools."""
 
 Arguments = Mapping[str, Any]
 
@@ -102,7 +107,7 @@ class _Tool:
 
 
 async def tools_for(client: Client) -> list[types.Tool]:
-    """Return the tools that a token can use, always in the same order: none for a token that isn't valid.
+    """Return the tools that a token can use, always in the same order. Empty if the token isn't valid.
 
     If the API doesn't answer, all tools are returned, because clients ask for the list only once. The tools then
     say that the API doesn't answer.
@@ -232,10 +237,10 @@ def _about(client: Client, rental: Rental) -> _Result:
 
 
 async def _after(client: Client, rental: Rental, ends: float, also: str = "") -> Rental:
-    """Wait until a rental is ready or over, or until an approver has to decide, and return it for a result.
+    """Wait until a rental is ready or over, or until an approver has to decide. Return the rental for a result.
 
-    If the API no longer answers, the result is about the last known state, and says so. The next step ends with
-    `also`.
+    The waiting ends at `ends`, a reading of the clock's `monotonic()`. If the API no longer answers, the result
+    contains the last known state, and says so. `also` is added to the next step.
     """
     clock = client.clock
     while rental.state in _WORTH_WAITING and (left := ends - clock.monotonic()) >= 1:
@@ -287,15 +292,14 @@ def _key(given: Arguments) -> str | None:
     key = given.get("key")
     if key is None:
         return None
-    usable = isinstance(key, str) and 0 < len(key) <= LONGEST_KEY and key == key.strip()
-    if not usable or not (key.isascii() and key.isprintable()):
+    if not isinstance(key, str) or not re.fullmatch(KEY_PATTERN, key):
         raise Mistake(
             f'"key": write at most {LONGEST_KEY} letters, digits and other ASCII characters. Nothing was done.'
         )
-    return str(key)
+    return key
 
 
-# --- their definitions
+# --- the definitions of the tools
 
 
 def _schema(properties: Mapping[str, Any], *required: str) -> dict[str, Any]:
@@ -309,7 +313,7 @@ def _schema(properties: Mapping[str, Any], *required: str) -> dict[str, Any]:
 
 
 def _output(model: type[ApiModel]) -> dict[str, Any]:
-    """Return the schema of a result, without references, which not every client follows."""
+    """Return the schema of a result. References in it are replaced, because not every client follows them."""
     schema = model.model_json_schema(mode="serialization")
     parts = schema.pop("$defs", {})
 

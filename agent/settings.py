@@ -31,7 +31,7 @@ TOKEN = "GPUBOT_TOKEN"  # noqa: S105 - the name of the variable, not a token
 _SECRET = re.compile(r"gpb_[0-9A-Za-z_-]{20,200}", re.ASCII)
 """The form of a token's secret. The server checks the rest of it."""
 _UNQUOTED = re.compile(r"[\w:/.~%\[\]@+=-]+", re.ASCII)
-"""The values that can be written into the file without quotes."""
+"""The form of values that can be written into the file without quotes."""
 
 
 class Address(NamedTuple):
@@ -110,7 +110,7 @@ def read_url(given: str | None, file: Path | None = None, environment: Mapping[s
 
 
 def overrides(url: str, environment: Mapping[str, str] | None = None) -> list[str]:
-    """Return the variables of the environment that hide a token for this address that is in the file."""
+    """Return the environment variables that take precedence over a file with this address and a token."""
     values = _in_environment(environment)
     return [*([TOKEN] if TOKEN in values else []), *([URL] if values.get(URL, url) != url else [])]
 
@@ -171,7 +171,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def _read_file(file: Path) -> Mapping[str, str]:
-    """Return the values in the file, or nothing if there is no file. Raises Mistake if it isn't private."""
+    """Return the values in the file, or nothing if there is no file. Raises Mistake if the file isn't private."""
     try:
         found = file.stat()
     except FileNotFoundError:

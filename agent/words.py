@@ -7,11 +7,11 @@ are.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from bot.model.api import Login, LoginState, Offer, ProgramState, Quote, Rental, Token
+from bot.model.api import Login, LoginState, Offer, ProgramState, Quote, Rental, Ssh, Token
 from bot.model.budget import UNASSIGNED
 from bot.model.money import micros
 from bot.model.text import about_span, listed, plural, say_at_most, say_dollars, say_rate, span
@@ -71,7 +71,7 @@ def show_lines(rental: Rental, now: datetime) -> list[str]:
     """Return the lines about a rental that somebody looks up."""
     price = f", {say_rate(rental.per_hour)}/h" if rental.per_hour is not None else ""
     key = f", key {rental.key}" if rental.key is not None else ""
-    lines = [f"{rental.gpu} ({rental.id}{key}) of {rental.token}{price}: {_state(rental.state)}"]
+    lines = [f"{rental.gpu} ({rental.id}{key}) of {rental.token}{price}: {state_text(rental.state)}"]
     if rental.note:
         lines.append(f'Note: "{rental.note}"')
     if rental.money is not None:
@@ -97,17 +97,20 @@ def _how_to_release(rental: Rental) -> str:
 
 def _machine_lines(rental: Rental, now: datetime) -> list[str]:
     """Return the lines about the address of a machine, its heartbeats, and the money that is left."""
-    lines = []
-    if rental.ssh is not None:
-        lines.append(rental.ssh.command)
-        if rental.ssh.host_key is not None:
-            lines.append(f"Host key: {rental.ssh.host_key}. Don't connect if ssh shows a different one.")
+    lines = [] if rental.ssh is None else [rental.ssh.command, *host_key_lines(rental.ssh)]
     if rental.heartbeat_until is not None:
         lines.append(f"Send a heartbeat by {_by(rental.heartbeat_until, now)}: {command('heartbeat', rental)}")
     if rental.money is not None:
-        left, total = _amount(rental.money.left), _amount(rental.money.total)
+        left, total = amount(rental.money.left), amount(rental.money.total)
         lines.append(f"{left} of {_name(rental.token)}'s {total} is left.")
     return lines
+
+
+def host_key_lines(ssh: Ssh) -> list[str]:
+    """Return the line about the host key of a machine. Empty if the host key isn't known."""
+    if ssh.host_key is None:
+        return []
+    return [f"Host key: {ssh.host_key}. Don't connect if ssh shows a different one."]
 
 
 def over_line(rental: Rental) -> str:
@@ -193,7 +196,8 @@ def _name(token: str) -> str:
     return token.rpartition(" (")[0] or token
 
 
-def _state(state: ProgramState) -> str:
+def state_text(state: ProgramState) -> str:
+    """Return a state such as `sold out`."""
     return state.value.replace("_", " ")
 
 
@@ -210,7 +214,7 @@ def rental_rows(rentals: Sequence[Rental], now: datetime) -> list[str]:
         (
             rental.id,
             rental.key or "-",
-            _state(rental.state),
+            state_text(rental.state),
             rental.gpu,
             f"ends {at(rental.ends_at, now)}" if rental.ends_at is not None and not rental.state.over else "-",
             _cost(rental),
@@ -224,7 +228,7 @@ def rental_rows(rentals: Sequence[Rental], now: datetime) -> list[str]:
 def _cost(rental: Rental) -> str:
     if rental.money is None:
         return "-"
-    return f"{_amount(rental.money.spent)} so far, {_at_most(rental)}"
+    return f"{amount(rental.money.spent)} so far, {_at_most(rental)}"
 
 
 def quote_lines(quote: Quote, _now: datetime) -> list[str]:
@@ -249,13 +253,24 @@ def _columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
 
 def token_lines(token: Token, now: datetime) -> list[str]:
     """Return the lines about the terms of a token."""
-    until = _by(token.until, now)
+    return terms_lines(token, f"{token.name} ({token.owner})", _by(token.until, now))
+
+
+def terms_lines(token: Token, name: str, until: str, quote: Callable[[str], str] = str) -> list[str]:
+    """Return the lines about the terms of a token, for a person or for a model.
+
+    Args:
+        token: The token.
+        name: The name of the token and of its owner.
+        until: The end of the token's last day.
+        quote: Prepares text from outside.
+    """
     if token.access is Access.LOOK:
-        return [f"{token.name} ({token.owner}) can look at offers and machines until {until}, but not rent."]
-    project = f" for project {token.project}" if token.project != UNASSIGNED else ""
+        return [f"{name} can look at offers and machines until {until}, but not rent."]
+    project = f" for project {quote(token.project)}" if token.project != UNASSIGNED else ""
     lines = [
-        f"{token.name} ({token.owner}) may rent {listed(token.gpus, 'or')}{project} until {until}.",
-        f"{_amount(token.left)} of {_amount(token.total)} is left, and {_rate(token.per_hour_left)} of "
+        f"{name} may rent {listed(token.gpus, 'or')}{project} until {until}.",
+        f"{amount(token.left)} of {amount(token.total)} is left, and {_rate(token.per_hour_left)} of "
         f"{_rate(token.per_hour)}.",
         f"It has {token.machines} of {plural(token.machines_at_once, 'machine')} at once, and has rented "
         f"{token.machines_today} of {token.machines_a_day} in 24 h. The longest lease is "
@@ -267,12 +282,13 @@ def token_lines(token: Token, now: datetime) -> list[str]:
     if token.if_heartbeat_lost is not None:
         lines.append(f"If a heartbeat is lost, {_IF_LOST[token.if_heartbeat_lost]}.")
     if token.last_refusal:
-        lines.append(f"The last request was refused: {token.last_refusal}")
+        lines.append(f"The last request was refused: {quote(token.last_refusal)}")
     return lines
 
 
-def _amount(amount: Decimal) -> str:
-    return say_dollars(micros(amount))
+def amount(dollars: Decimal) -> str:
+    """Return an amount such as `$189.24`."""
+    return say_dollars(micros(dollars))
 
 
 def _rate(rate: Decimal) -> str:

@@ -128,7 +128,7 @@ class Bot:
 class Webhooks:
     """The job that sends events to webhooks.
 
-    Until the policy names some, it imports nothing, because the code that sends them would cost time and memory.
+    The code that sends events isn't imported before the policy names a webhook, because it costs time and memory.
     """
 
     def __init__(
@@ -176,7 +176,7 @@ class Webhooks:
         await self._sender.run()
 
     async def drain(self) -> None:
-        """Wait a moment until no call is running, and then abandon the calls."""
+        """Wait for running calls for a moment, and then abandon the rest."""
         if self._sender is not None:
             await self._sender.drain()
 

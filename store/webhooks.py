@@ -20,9 +20,10 @@ _before = messages.alias("before")
 _NUMBER = select(
     func.max(case((_c.event_id == bindparam("event"), _c.target_version), else_=_c.target_version + 1))
 ).where(_c.rental_id == bindparam("key"), _c.kind == MessageKind.WEBHOOK)
-"""The number of a rental's newest event: that of its other receivers, or else the next number.
+"""The number for a new row, which is about the newest event of its rental.
 
-The newest event has the highest number so far, so no other event can make the result too high.
+If another receiver already has a row about this event, both rows get the same number. Otherwise, the number is the
+rental's highest one plus 1. The newest event has the highest number, so `max` is right in both cases.
 """
 _WAITS = _c.webhook_due_at.is_not(None)
 _earlier = and_(

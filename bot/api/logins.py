@@ -1,8 +1,8 @@
-"""The requests of logins, which are the only ones without a token that store or reveal something.
+"""The requests with which a program that has no token logs in.
 
-Anyone who reaches the API can send them. So their number is limited for each address, whichever login they name,
-and their bodies are small. Whoever knows the ID of a login can read its state, but the secret in the answer is
-encrypted for the program that began the login.
+No other requests without a token store or reveal anything. Anyone who reaches the API can send these requests. So
+their number is limited for each address, whichever login they name, and their bodies are small. Anyone who knows
+the ID of a login can read its state, but the secret in it is encrypted for the program that began the login.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from bot.model import api
 from handlers.listeners.context import Pace
 
 BEGUN_PER_MINUTE = 5
-"""The number of logins that can begin within a minute from one address."""
+"""The number of logins that one address can begin within a minute."""
 SHOWN_PER_MINUTE = 300
-"""The number of requests for the state of a login within a minute from one address, whichever login they name.
+"""The number of requests for the state of logins that one address can send within a minute.
 
 This is enough for 25 programs behind one address that ask every 5 s.
 """
@@ -36,7 +36,7 @@ _ID = re.compile(r"[A-Za-z0-9_-]{20,60}")
 
 
 class Logins:
-    """The handlers of these requests, and the counts of one process."""
+    """The handlers of these requests. They count the requests of each address, in each process separately."""
 
     def __init__(self, deps: Deps, proxies: Sequence[Network], request_seconds: float) -> None:
         self._deps = deps

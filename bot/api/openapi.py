@@ -10,9 +10,9 @@ from pydantic.json_schema import models_json_schema
 from bot.api.answers import LOGINS
 from bot.api.answers import PATH as RENTALS
 from bot.api.problems import CONTENT_TYPE
-from bot.api.reading import KEY_PATTERN, LONGEST_WAIT, ListQuery, QuoteQuery, ReleaseQuery, ShowQuery
+from bot.api.reading import LONGEST_WAIT, ListQuery, QuoteQuery, ReleaseQuery, ShowQuery
 from bot.model import api
-from bot.model.api import LONGEST_KEY, ApiModel
+from bot.model.api import KEY_PATTERN, LONGEST_KEY, ApiModel
 
 PATH = "/v1/openapi.json"
 _REQUESTS: tuple[type[ApiModel], ...] = (api.RentalRequest, api.ExtendRequest, api.LoginRequest)

@@ -1,4 +1,4 @@
-"""The address from which a request came, also if a proxy passed the request on.
+"""The address from which a request came, even if a proxy passed the request on.
 
 Requests without a token are limited by address, and the address is shown to the person who makes a token for a
 program.
@@ -9,24 +9,23 @@ from __future__ import annotations
 import ipaddress
 import socket
 from collections.abc import Sequence
-from typing import TypeAlias
 
 from aiohttp import web
 
 from bot.config.settings import Network
 from bot.net.socket_file import user_of
+from bot.policy.team.addresses import IpAddress
 
-Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 UNKNOWN = "an unknown address"
 _SITE = 64
-"""The length of the prefix of IPv6 addresses that are counted as one, because a single host has such a network."""
+"""IPv6 addresses whose first 64 bits are equal are counted as one, because a single host often has all of them."""
 
 
 def address_of(request: web.Request, proxies: Sequence[Network]) -> str:
     """Return the IP address from which a request came, or `uid 1000` if it came through a Unix socket.
 
-    If it came from one of the `proxies`, the proxy's header X-Forwarded-For says where the proxy got it from. The
-    header of anybody else is ignored, because it can say anything.
+    If one of the `proxies` passed the request on, its header X-Forwarded-For says where the request came from. The
+    headers of all other senders are ignored, because they can contain anything.
     """
     connection = request.transport.get_extra_info("socket") if request.transport is not None else None
     if connection is not None and connection.family == socket.AF_UNIX:
@@ -46,7 +45,7 @@ def counted_as(address: str) -> str:
     return address
 
 
-def _behind(peer: Address, headers: Sequence[str], proxies: Sequence[Network]) -> Address:
+def _behind(peer: IpAddress, headers: Sequence[str], proxies: Sequence[Network]) -> IpAddress:
     """Return the nearest address that isn't a proxy's.
 
     Each proxy appends the address from which it got the request, so the header is read from its end. Everything
@@ -61,7 +60,7 @@ def _behind(peer: Address, headers: Sequence[str], proxies: Sequence[Network]) -
     return peer
 
 
-def _read(text: str) -> Address | None:
+def _read(text: str) -> IpAddress | None:
     """Return the IP address in a text such as `203.0.113.9`, `203.0.113.9:4711` or `[2001:db8::1]:4711`."""
     text = text.strip()
     if text.startswith("["):

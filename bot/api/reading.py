@@ -28,7 +28,16 @@ from bot.api.problems import (
 )
 from bot.errors import Mistake, PrivateKey, SentSecret
 from bot.model import api
-from bot.model.api import LONGEST_KEY, ApiModel, Dollars, Duration, Moment, ProgramState, RentalRequest
+from bot.model.api import (
+    KEY_PATTERN,
+    LONGEST_KEY,
+    ApiModel,
+    Dollars,
+    Duration,
+    Moment,
+    ProgramState,
+    RentalRequest,
+)
 from bot.model.base import changed
 from bot.model.money import micros, whole_cents
 from bot.model.offer import Catalog
@@ -51,10 +60,9 @@ LONGEST_WAIT = 25
 
 It is shorter than the usual limits of proxies, such as 60 s for nginx (`proxy_read_timeout`).
 """
-KEY_PATTERN = rf"^[!-~]([ -~]{{0,{LONGEST_KEY - 2}}}[!-~])?$"
-"""The pattern of an idempotency key: printable ASCII without a space at either end."""
+
 RENTAL_ID = re.compile(r"[a-z0-9]{1,20}")
-_KEY = re.compile(KEY_PATTERN)
+
 _UTC = "UTC"
 _FIELDS = {
     Input.GPU: "gpu",
@@ -198,7 +206,7 @@ def read_key(keys: list[str], *, reuse: bool) -> str | None:
             "Send one header Idempotency-Key, such as the name of your run. With it, you find the machine again, "
             "and a repeated request never rents a second one.",
         )
-    if not _KEY.fullmatch(keys[0]):
+    if not re.fullmatch(KEY_PATTERN, keys[0]):
         raise ApiProblem(
             MISTAKE, f"Idempotency-Key: write at most {LONGEST_KEY} letters, digits and other ASCII characters."
         )

@@ -63,10 +63,10 @@ from bot.errors import (
     WrongClock,
     bug_number,
 )
-from bot.lifecycle.actions import program_queries, programs, tokens
+from bot.lifecycle.actions import callers, program_queries, programs, tokens
 from bot.lifecycle.actions.action import carry_out
+from bot.lifecycle.actions.callers import Caller
 from bot.lifecycle.actions.quoting import Prices
-from bot.lifecycle.actions.tokens import Caller
 from bot.lifecycle.deps import Deps, with_newest_rules
 from bot.model import api
 from bot.model.offer import Catalog
@@ -301,7 +301,7 @@ class ApiServer:
         async def checked(request: web.Request) -> Answer:
             request[_ROUTE] = route
             deps = with_newest_rules(self._outside.deps)
-            caller = await tokens.caller_of(deps, _secret(request))
+            caller = await callers.caller_of(deps, _secret(request))
             request[_TOKEN], request[_OWNER] = caller.token.id, caller.person.name
             seconds = 0 if at_any_pace else self.pace.wait(caller.token.id, self._clock.monotonic())
             if seconds:
@@ -372,7 +372,7 @@ class ApiServer:
             async def look() -> api.Rental:
                 # The token may have been stopped, and the rules may have changed, during the wait.
                 deps = with_newest_rules(self._outside.deps)
-                caller = await tokens.caller_of(deps, _secret(request))
+                caller = await callers.caller_of(deps, _secret(request))
                 return await self._look(replace(call, caller=caller, deps=deps), rental_id)
 
             answer = await self.waits.until_changed(

@@ -26,22 +26,21 @@ from bot.api.answers import rental_answer
 from bot.config.settings import webhook_key
 from bot.errors import ClaimLost, GpubotError
 from bot.lifecycle.actions.program_queries import rental_for_webhook
-from bot.lifecycle.deps import Deps, with_newest_rules
+from bot.lifecycle.deps import Deps, check_job, with_newest_rules
 from bot.lifecycle.loops.running import PAUSE_AFTER_OUTAGE, ignore, keep_running
 from bot.lifecycle.loops.webhook_outages import note_failing, note_works
 from bot.model import api
 from bot.model.webhook import QueuedEvent
 from bot.net.webhook_session import Outcome, WebhookSession
 from bot.policy.team.rules import Webhook
-from handlers.delivery.pending_saves import check_claim
 from store.db import Tx, Written
 
 log = structlog.get_logger("gpubot.webhooks")
 
 IN_FLIGHT = 2
-"""The maximum number of events that are being sent at the same time, each to another receiver."""
+"""The maximum number of events that are being sent at the same time, each to a different receiver."""
 FIRST_RETRY, LONGEST_RETRY = timedelta(seconds=10), timedelta(minutes=15)
-"""The wall-clock time after the first failure until an event is sent again, and the longest such time.
+"""The wall-clock time from the first failure to the next try, and the longest time between two tries.
 
 Each further failure doubles the time.
 """
@@ -287,16 +286,17 @@ class WebhookSender:
         return outcome
 
     async def _save(self, note: Callable[[Tx], Awaitable[object]], opened: datetime) -> None:
-        """Store the result of a call, however often it takes.
+        """Store the result of a call, and try again until this succeeds.
 
-        The event would be sent again if its result were lost. It is dropped if another process sends webhooks now,
-        or if the database was lost and reopened since `opened`, because it may be an older backup.
+        If the result were lost, the event would be sent again. The result is dropped if another process sends
+        webhooks now. It is also dropped if the database was lost and reopened since `opened`, because the database
+        may then be an older backup.
         """
         while self._deps.opened.real == opened:
             try:
                 # The database doesn't have to wait for the disk: after a power cut, the event is just sent again.
                 async with self._deps.store.write(durable=False) as tx:
-                    await check_claim(tx, self._deps)
+                    await check_job(tx, self._deps)
                     await note(tx)
             except ClaimLost:
                 log.warning("webhooks.claim_lost")

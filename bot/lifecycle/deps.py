@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Concatenate, ParamSpec, TypeVar
 
 from bot.clock import Clock
-from bot.errors import Mistake, NextStep, OverBudget, Stale, StoreBusy
+from bot.errors import ClaimLost, Mistake, NextStep, OverBudget, Stale, StoreBusy
 from bot.lifecycle.outside import Channels, Directory, Market, Prober
 from bot.model.attempt import Attempt
 from bot.model.base import EVER
@@ -219,6 +219,15 @@ async def transact(
             deps.on_over_budget()
             raise
     raise StoreBusy("Too many people are changing this at once. Nothing was changed. Try again.")
+
+
+async def check_job(tx: Tx, deps: Deps) -> None:
+    """Raise ClaimLost if another process runs the job of `deps` now, such as the delivery of messages.
+
+    If this doesn't raise, no other process can begin the job before this transaction ends.
+    """
+    if deps.claimed is not None and not await tx.jobs.hold(deps.claimed):
+        raise ClaimLost
 
 
 async def known_rental(tx: Tx, rental_id: str, next_step: NextStep = NextStep.LIST_YOURS) -> Rental:

@@ -20,6 +20,8 @@ from bot.model.webhook import WebhookEvent
 
 LONGEST_KEY = 100
 """The maximum length of an idempotency key, in characters."""
+KEY_PATTERN = rf"^[!-~]([ -~]{{0,{LONGEST_KEY - 2}}}[!-~])?$"
+"""The pattern of an idempotency key: printable ASCII without a space at either end."""
 LONGEST_NAME = 60
 """The maximum length of the names of a program and its machine in a login, in characters."""
 HOST_NAME = "^[A-Za-z0-9._-]+$"
@@ -330,7 +332,7 @@ class RentalEvent(ApiModel):
     """The time of the event."""
     name: WebhookEvent
     rental: Rental
-    """The rental when the event was sent, which can be later than `time`. `ssh` is always `null`."""
+    """The rental at the time of sending, which can be later than `time`. `ssh` is always `null`."""
 
 
 class Rentals(ApiModel):

@@ -498,9 +498,9 @@ class Effects(Generic[F]):
     a program can rent many machines.
     """
     answers_app: bool = False
-    """True if the thread in which a Slack app asked for the rental gets a reply, although a card's thread doesn't.
+    """True if the thread in which a Slack app asked for the rental gets a reply that a card's thread doesn't get.
 
-    That thread has no card, and the app gets no direct messages. It also gets all replies that the thread of a
+    The app sees neither the card nor direct messages. Its thread also gets all replies that the thread of a
     person's card would get (`thread`).
     """
     direct: tuple[To, ...] = ()

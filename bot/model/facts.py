@@ -593,7 +593,8 @@ class AlertFacts(UntilFacts):
 class WebhookFacts(UntilFacts):
     """A receiver of webhooks that doesn't accept events, or accepts them again.
 
-    If it doesn't accept them, its waiting events are dropped at `until`, unless they were queued later.
+    If it doesn't accept them, the event that failed at `since` is dropped at `until`, and later events are dropped
+    later.
     """
 
     host: str

@@ -19,8 +19,8 @@ DROPPED_AFTER = timedelta(days=1)
 class WebhookEvent(StrEnum):
     """The names of the events that receivers get. `EFFECTS` says which kinds of events have which name.
 
-    The first event of a rental is REQUESTED, APPROVAL_REQUESTED or, for an adopted machine, READY. The last one is
-    always ENDED, and no rental has two of it.
+    The first event of a rental is REQUESTED, APPROVAL_REQUESTED or, for an adopted machine, READY. The last event
+    is always ENDED, and each rental has exactly one such event.
     """
 
     REQUESTED = "rental.requested"

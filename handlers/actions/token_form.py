@@ -181,7 +181,7 @@ def form_dialog(
 
 
 def who_asked(login: Login, now: datetime) -> str:
-    """Return the warning that begins the form of a login. The person is the only one who can tell if it is right.
+    """Return the warning that begins the form of a login. Only this person can tell whether the program is theirs.
 
     An example is `gpubot on build-7 (203.0.113.9) asked for a token 40 s ago. Continue only if you started it.`
     """

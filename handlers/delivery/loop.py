@@ -14,7 +14,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from typing_extensions import override
 
 from bot.errors import ClaimLost, GpubotError
-from bot.lifecycle.deps import Deps, with_newest_rules
+from bot.lifecycle.deps import Deps, check_job, with_newest_rules
 from bot.lifecycle.loops.running import PAUSE_AFTER_OUTAGE, Part, keep_running
 from bot.model.base import changed
 from bot.model.message import Message, NextCall
@@ -23,7 +23,7 @@ from handlers.delivery.block_types import BlockTypes
 from handlers.delivery.content import content, earliest_post
 from handlers.delivery.direct_posts import DirectPosts
 from handlers.delivery.pace import ANSWER, EDIT, POST, PUBLISH, READ, Pace
-from handlers.delivery.pending_saves import FIRST_RETRY, PendingSaves, Result, check_claim, closed
+from handlers.delivery.pending_saves import FIRST_RETRY, PendingSaves, Result, closed
 from handlers.delivery.posting import SHORTEST_RETRY, Poster
 from handlers.phrases.blocks import Rendered
 from store.db import Tx, Written
@@ -491,7 +491,7 @@ class Delivery(Part):
         """
         sending = changed(message, sending=True)
         async with self._deps.store.write() as tx:
-            await check_claim(tx, self._deps)
+            await check_job(tx, self._deps)
             card = await tx.messages.card(message.rental_id) if message.rental_id else None
             await tx.messages.save(sending)
         self._unsaved.note_write()

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from bot.errors import ClaimLost, GpubotError
-from bot.lifecycle.deps import Deps, with_newest_rules
+from bot.lifecycle.deps import Deps, check_job, with_newest_rules
 from bot.lifecycle.people.deciders import ask_each_directly, requesters_of
 from bot.lifecycle.restored.messages import ask_again
 from bot.model.account_facts import Counter
@@ -52,7 +52,7 @@ async def write(tx: Tx, result: Result, deps: Deps) -> None:
     Raises:
         ClaimLost: Another process delivers messages now.
     """
-    await check_claim(tx, deps)
+    await check_job(tx, deps)
     message, given_up = result.message, result.given_up
     if result.refused:
         given_up = not await fall_back(tx, message, deps)
@@ -66,15 +66,6 @@ async def write(tx: Tx, result: Result, deps: Deps) -> None:
         await tx.account.increment(Counter.GIVEN_UP)
     if result.unverified:
         await tx.account.increment(Counter.POSTED_TWICE)
-
-
-async def check_claim(tx: Tx, deps: Deps) -> None:
-    """Raise ClaimLost if another process delivers messages now.
-
-    If this doesn't raise, no other process can begin to deliver messages before this transaction ends.
-    """
-    if deps.claimed is not None and not await tx.jobs.hold(deps.claimed):
-        raise ClaimLost
 
 
 @dataclass

@@ -1,8 +1,8 @@
 """Handles messages of Slack apps that mention the bot. The policy names these apps (`agents`).
 
 An app that the policy names uses the token of a person, and can do what a program with this token can do through
-the REST API. The code is the same: the actions of bot/lifecycle/actions/programs.py. Messages of all other bots
-are ignored.
+the REST API. Both run the same actions (bot/lifecycle/actions/programs.py). The messages of all other bots are
+ignored.
 
 Payload: docs.slack.dev/reference/events/app_mention. The fields of messages from apps (`bot_id`, `bot_profile`,
 `app_id`, `team`) aren't described there. They are in the types of Slack's SDK:
@@ -32,10 +32,10 @@ from bot.errors import (
     bug_number,
 )
 from bot.lifecycle.actions.action import Action, carry_out
+from bot.lifecycle.actions.callers import Caller, caller_named, caller_now
 from bot.lifecycle.actions.program_queries import own_rental
 from bot.lifecycle.actions.programs import ExtendForProgram, ReleaseForProgram, RentForProgram
 from bot.lifecycle.actions.queries import details_for_message
-from bot.lifecycle.actions.tokens import Caller, caller_named, caller_now
 from bot.lifecycle.changes.notifications import has_reply_to_app
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.money.token_use import rentals_of
@@ -107,7 +107,7 @@ class Mention:
 
 
 def read_mention(context: Context, event: Mapping[str, Any], bot_user_id: str | None) -> Mention | None:
-    """Read the event of a message that an app wrote. None if the bot ignores the message."""
+    """Return the mention in the event of a message that an app wrote. None if the bot ignores the message."""
     profile = part(event, "bot_profile")
     app_ids = {one for one in (text(event, "app_id"), text(profile, "app_id")) if one}
     agent = context.deps.rules.agents.get(next(iter(app_ids))) if len(app_ids) == 1 else None
@@ -135,8 +135,8 @@ def read_mention(context: Context, event: Mapping[str, Any], bot_user_id: str | 
 async def mentioned(context: Context, event: Mapping[str, Any], bot_user_id: str | None) -> None:
     """Handle app_mention of an app: carry out the command, and answer in the thread of the message.
 
-    Slack may send the same event several times, but the command is carried out only once, and answered once. The
-    answers about a rental that follow are sent because of its events (bot/lifecycle/changes/notifications.py).
+    Slack may send the same event several times, but the command is carried out only once, and answered once. Later
+    replies about a rental are sent because of the rental's events (bot/lifecycle/changes/notifications.py).
 
     Raises:
         StoreBusy, EventNotHandled: Nothing was done. Slack then sends the event again.
@@ -164,8 +164,8 @@ async def mentioned(context: Context, event: Mapping[str, Any], bot_user_id: str
 async def _is_of_our_workspace(context: Context, mention: Mention) -> bool:
     """Return whether the app's bot user belongs to the bot's own workspace.
 
-    The same app can be installed in another workspace, and post in a channel that is shared with it. Whoever
-    installed it there can make it write anything.
+    The same app can be installed in another workspace, and post in a channel that is shared with that workspace.
+    Whoever installed the app there can make it write anything.
 
     Raises Outage if Slack doesn't answer in time.
     """
@@ -194,7 +194,7 @@ async def _add_reply(tx: Tx, deps: Deps, mention: Mention, content: Rendered) ->
 
 
 async def _answer(context: Context, deps: Deps, mention: Mention, seconds: int) -> Rendered | None:
-    """Carry out the command. Return the answer, or None if none is left to send.
+    """Carry out the command. Return the answer, or None if there is no answer to send.
 
     If the app has to wait for some seconds, the command isn't carried out.
     """
@@ -353,8 +353,11 @@ async def _list(asked: _Asked) -> Rendered:
 async def _rental(asked: _Asked, rental_id: str | None) -> Rental:
     """Return the rental of the token that a command names.
 
-    Without an ID, it is the only current rental that the app asked for in this thread. Raises UnknownRental, and
-    NotUnderstood without such a rental.
+    Without an ID, this is the only current rental that the app asked for in this thread.
+
+    Raises:
+        UnknownRental: The token has no rental with this ID.
+        NotUnderstood: Without an ID, there isn't exactly one such rental.
     """
     async with asked.deps.store.read() as tx:
         caller = await caller_now(tx, asked.deps, asked.caller.token.id)

@@ -133,7 +133,7 @@ def no_token(agent: Agent, owner: str) -> Rendered:
 def too_many(seconds: int) -> Rendered:
     """Render the last answer before the bot ignores an app for a while."""
     return blocks.message(
-        f"That was too many commands for one token. Nothing was done. I answer the next one in {seconds} s."
+        f"That was too many commands for one token. Nothing was done. I'll answer the next one in {seconds} s."
     )
 
 

@@ -1,7 +1,7 @@
 """Parses the commands that Slack apps give in a mention of the bot.
 
-Apps have no sentences, no suggestions and no other commands than these. Whatever isn't understood exactly does
-nothing, because nobody looks at what an app has written.
+Unlike people, apps can't write whole sentences, and they get no suggestions. A text that isn't understood exactly
+has no effect, because nobody checks what an app has written.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
@@ -96,6 +97,22 @@ def cli(clock: QuickClock, capsys: pytest.CaptureFixture[str]) -> Cli:
         return Done(status, out, err)
 
     return type_command
+
+
+async def interrupted(api: Api, at: str, *arguments: str) -> Done:
+    """Start `gpubot agent` as a process, and press Ctrl-C while the API doesn't answer the call `at`."""
+    never = asyncio.Event()
+    api.holds = lambda call: never if call == at else None
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bot", "agent", *arguments),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    await api.wait_for(at)
+    process.send_signal(signal.SIGINT)
+    out, err = await process.communicate()
+    never.set()
+    return Done(process.returncode or 0, out.decode(), err.decode())
 
 
 def _status_of(arguments: tuple[str, ...], clock: QuickClock) -> int:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
-import signal
 import socket
-import sys
 from collections import deque
 from pathlib import Path
 
@@ -19,7 +16,7 @@ from agent.words import REPLACED
 from bot.model.api import LoginState
 from bot.sealed_secret import new_key, public_text
 from tests.agent.api import LOGIN_ID, SECRET, Api, a_login, problem, status
-from tests.agent.conftest import Cli, QuickClock
+from tests.agent.conftest import Cli, QuickClock, interrupted
 
 OTHERS = "# mine\nOTHER=1\n"
 
@@ -155,21 +152,11 @@ async def test_an_api_that_restarts_during_a_login_is_asked_again(without_token:
 
 
 async def test_ctrl_c_says_that_the_code_is_of_no_use_any_more(without_token: Api) -> None:
-    api, never = without_token, asyncio.Event()
-    ask = f"GET /v1/logins/{LOGIN_ID}"
+    api = without_token
     api.login_fields = {"ask_again_in": 1}
-    api.holds = lambda call: never if call == ask else None
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bot", "agent", "login"),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    await api.wait_for(ask)
-    process.send_signal(signal.SIGINT)
-    out, err = await process.communicate()
-    never.set()
-    assert (process.returncode, out.decode()) == (130, "")
-    assert err.decode().splitlines()[2:] == [
+    done = await interrupted(api, f"GET /v1/logins/{LOGIN_ID}", "login")
+    assert (done.status, done.out) == (130, "")
+    assert done.err.splitlines()[2:] == [
         "Stopped waiting, so the code is of no use any more. If you have made a token with it, stop that token in "
         "Slack: /gpu token list"
     ]

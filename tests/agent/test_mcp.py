@@ -9,7 +9,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,12 @@ from typing import Any
 import pytest
 from mcp import Client, MCPError
 from mcp.client.stdio import StdioServerParameters
-from mcp_types import CallToolResult, TextContent
 from structlog.testing import capture_logs
 
 from agent.mcp_tools import INSTRUCTIONS, TOOL_NAMES
 from bot.model.state import State
 from bot.model.token import Access, BeyondTerms
+from tests.agent.mcp import call_tool, fails
 from tests.api.world import Api, api_world
 from tests.lifecycle.world import HOUR
 
@@ -59,32 +59,12 @@ async def an_agent(api: Api, era: str = LEGACY) -> AsyncIterator[Client]:
         yield client
 
 
-async def call(client: Client, name: str, **arguments: Any) -> dict[str, Any]:
-    """Call a tool, and return its structured result."""
-    result = await client.call_tool(name, arguments)
-    assert not result.is_error, text_of(result)
-    found: dict[str, Any] = result.structured_content
-    return found
-
-
-async def fails(client: Client, name: str, **arguments: Any) -> str:
-    result = await client.call_tool(name, arguments)
-    assert result.is_error, text_of(result)
-    return text_of(result)
-
-
-def text_of(result: CallToolResult) -> str:
-    (content,) = result.content
-    assert isinstance(content, TextContent)
-    return content.text
-
-
 async def becomes_ready(api: Api, client: Client, renting: asyncio.Task[Any]) -> Any:
     """Let time pass until the machine is ready that a call asks for, and return the answer to the call."""
     while not api.server.waits.count:
         assert not renting.done(), renting.result()
         await asyncio.sleep(0)
-    (asked,) = (await call(client, "gpu_status"))["rentals"]
+    (asked,) = (await call_tool(client, "gpu_status"))["rentals"]
     await api.world.until(asked["id"], State.READY)
     return await renting
 
@@ -96,7 +76,7 @@ async def test_an_agent_quotes_rents_uses_extends_and_releases_a_machine(api: Ap
         assert client.server_info is not None
         assert (client.server_info.name, client.instructions) == ("gpubot", INSTRUCTIONS)
         assert tuple(tool.name for tool in (await client.list_tools()).tools) == TOOL_NAMES
-        quote = await call(client, "gpu_quote", gpu="H100", region="EU", lease="4h")
+        quote = await call_tool(client, "gpu_quote", gpu="H100", region="EU", lease="4h")
         assert (quote["offers"][0]["vendor"], quote["offers"][0]["at_most"]) == ("Hyperstack", "9.68")
         wanted = {
             "gpu": "H100",
@@ -106,22 +86,22 @@ async def test_an_agent_quotes_rents_uses_extends_and_releases_a_machine(api: Ap
             "heartbeat": True,
             "key": "eval-1",
         }
-        renting = asyncio.create_task(call(client, "gpu_rent", **wanted))
+        renting = asyncio.create_task(call_tool(client, "gpu_rent", **wanted))
         rental = await becomes_ready(api, client, renting)
         assert (rental["state"], rental["key"], rental["ssh"]["user"]) == ("ready", "eval-1", "root")
         assert rental["next_step"].startswith(f'Call gpu_heartbeat with {{"id": "{rental["id"]}"}} by ')
-        assert await call(client, "gpu_rent", **wanted) == rental
-        assert (await call(client, "gpu_heartbeat", id=rental["id"]))["state"] == "ready"
-        extended = await call(client, "gpu_extend", key="eval-1", lease="5h")
+        assert await call_tool(client, "gpu_rent", **wanted) == rental
+        assert (await call_tool(client, "gpu_heartbeat", id=rental["id"]))["state"] == "ready"
+        extended = await call_tool(client, "gpu_extend", key="eval-1", lease="5h")
         assert extended["ends_at"] > rental["ends_at"]
-        assert await call(client, "gpu_extend", key="eval-1", lease="5h") == extended
-        listed = await call(client, "gpu_status")
+        assert await call_tool(client, "gpu_extend", key="eval-1", lease="5h") == extended
+        listed = await call_tool(client, "gpu_status")
         assert ([each["id"] for each in listed["rentals"]], listed["token"]["machines"]) == ([rental["id"]], 1)
-        assert (await call(client, "gpu_release", id=rental["id"]))["state"] == "ending"
-        waiting = asyncio.create_task(call(client, "gpu_status", key="eval-1", wait=20))
+        assert (await call_tool(client, "gpu_release", id=rental["id"]))["state"] == "ending"
+        waiting = asyncio.create_task(call_tool(client, "gpu_status", key="eval-1", wait=20))
         await api.world.until(rental["id"], State.DESTROYED)
         assert (await waiting)["rentals"][0]["state"] == "ended"
-        assert (await call(client, "gpu_status"))["rentals"] == []
+        assert (await call_tool(client, "gpu_status"))["rentals"] == []
 
 
 async def test_bad_arguments_are_answered_in_the_words_of_the_api(api: Api) -> None:
@@ -146,7 +126,7 @@ async def test_bad_arguments_are_answered_in_the_words_of_the_api(api: Api) -> N
         assert "secret" in secret
         with pytest.raises(MCPError, match="Unknown tool: gpu_buy"):
             await client.call_tool("gpu_buy", {})
-        assert (await call(client, "gpu_status"))["rentals"] == []
+        assert (await call_tool(client, "gpu_status"))["rentals"] == []
 
 
 @pytest.mark.parametrize("era", ERAS)
@@ -155,9 +135,9 @@ async def test_a_token_that_may_only_look_has_two_tools(api: Api, era: str) -> N
     await api.token(name="looker", access=Access.LOOK)
     async with an_agent(api, era) as client:
         assert [tool.name for tool in (await client.list_tools()).tools] == ["gpu_quote", "gpu_status"]
-        (shown,) = (await call(client, "gpu_status"))["rentals"]
+        (shown,) = (await call_tool(client, "gpu_status"))["rentals"]
         assert (shown["id"], shown["ssh"], shown["money"]) == (rental.id, None, None)
-        quote = await call(client, "gpu_quote", gpu="H100")
+        quote = await call_tool(client, "gpu_quote", gpu="H100")
         assert "gpu_rent" not in quote["next_step"]
         refused = "This token isn't allowed to do this. Ask the person who gave it to you for one that can rent."
         assert await fails(client, "gpu_rent", gpu="H100") == refused
@@ -198,6 +178,85 @@ async def test_stdout_has_only_the_protocol_and_no_stream_the_token(api: Api) ->
     assert (process.returncode, rest) == (0, b"")
     assert api.secret not in str(answers)
     assert api.secret.encode() not in noted
+
+
+ENVELOPE = {
+    "_meta": {
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientInfo": {"name": "copilot-cli", "version": "1.0.85"},
+        "io.modelcontextprotocol/clientCapabilities": {"sampling": {}, "elicitation": {"form": {}, "url": {}}},
+    }
+}
+"""The params that every request of the newer era has, as Copilot CLI 1.0.85 sends them."""
+HELLO = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
+
+
+class Pipe:
+    """Sends messages to `gpubot mcp` as bytes, in any order."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+        self._last_id = 0
+
+    def send(self, method: str, params: dict[str, Any], number: int | None = None) -> None:
+        """Send a request with this number, or a notification. The line ends as on Windows."""
+        message = {"jsonrpc": "2.0", "method": method, "params": params}
+        assert self.process.stdin is not None
+        self.process.stdin.write(
+            json.dumps(message if number is None else {**message, "id": number}).encode() + b"\r\n"
+        )
+
+    async def ask(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
+        """Return the result of a request."""
+        self._last_id += 1
+        self.send(method, params, self._last_id)
+        assert self.process.stdout is not None
+        answer = json.loads(await self.process.stdout.readline())
+        assert answer["id"] == self._last_id
+        found: dict[str, Any] = answer["result"]
+        return found
+
+
+@asynccontextmanager
+async def a_pipe(api: Api) -> AsyncIterator[Pipe]:
+    """Start `gpubot mcp`, and check that it ends well."""
+    process = await start_mcp(settings(api))
+    yield Pipe(process)
+    rest, noted = await process.communicate()
+    assert (process.returncode, rest, noted) == (0, b"", b"")
+
+
+async def test_requests_of_both_eras_are_answered_on_one_connection(api: Api) -> None:
+    """Copilot CLI and Claude Code ask for the versions as in the newer era, and then begin with `initialize`."""
+    async with a_pipe(api) as pipe:
+        assert (await pipe.ask("server/discover", ENVELOPE))["supportedVersions"] == ["2026-07-28"]
+        for _ in range(2):
+            assert (await pipe.ask("initialize", HELLO))["protocolVersion"] == "2025-11-25"
+            pipe.send("notifications/initialized", {})
+            for envelope in ({}, ENVELOPE, {}):
+                listed = await pipe.ask("tools/list", envelope)
+                assert tuple(tool["name"] for tool in listed["tools"]) == TOOL_NAMES
+                assert listed.get("resultType") == ("complete" if envelope else None)
+                called = await pipe.ask("tools/call", {"name": "gpu_status", "arguments": {}, **envelope})
+                assert called["structuredContent"]["rentals"] == []
+
+
+async def test_a_call_of_either_era_can_be_cancelled(api: Api) -> None:
+    arguments = {"id": (await api.rent()).json()["id"], "wait": 20}
+    async with a_pipe(api) as pipe:
+        await pipe.ask("initialize", HELLO)
+        for number, envelope in ((100, {}), (101, ENVELOPE)):
+            pipe.send("tools/call", {"name": "gpu_status", "arguments": arguments, **envelope}, number)
+            await becomes(lambda: api.server.waits.count == 1)
+            pipe.send("notifications/cancelled", {"requestId": number})
+            await becomes(lambda: api.server.waits.count == 0)
+        assert (await pipe.ask("ping", {})) == {}
+
+
+async def becomes(true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(60):
+        while not true():  # noqa: ASYNC110 - the server has no event for this
+            await asyncio.sleep(0.01)
 
 
 async def start_mcp(environment: dict[str, str], command: tuple[str, ...] = COMMAND) -> asyncio.subprocess.Process:

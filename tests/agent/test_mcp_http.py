@@ -37,6 +37,7 @@ from bot.errors import Mistake
 from bot.model.state import State
 from tests.agent.api import SECRET, Api, problem
 from tests.agent.conftest import QuickClock
+from tests.agent.mcp import call_tool
 from tests.api.world import Api as RealApi
 from tests.api.world import api_world
 from tests.lifecycle.world import CLEO, HOUR
@@ -158,7 +159,7 @@ async def test_a_client_behind_a_gateway_with_an_older_version_works(front: Fron
     async with gateway, Client(streamable_http_client(url, http_client=gateway), mode="auto") as client:
         assert client.protocol_version == NEW
         assert len((await client.list_tools()).tools) == 6
-        assert (await call(client, "gpu_status", id="m3xt8"))["rentals"][0]["key"] == "run-812"
+        assert (await call_tool(client, "gpu_status", id="m3xt8"))["rentals"][0]["key"] == "run-812"
 
 
 async def test_the_older_era_needs_no_session(http: httpx.AsyncClient) -> None:
@@ -363,14 +364,6 @@ async def a_client(url: str, secret: str, mode: str) -> AsyncIterator[Client]:
         yield client
 
 
-async def call(client: Client, name: str, **arguments: Any) -> dict[str, Any]:
-    """Call a tool, and return its structured result."""
-    result = await client.call_tool(name, arguments)
-    assert not result.is_error, result.content
-    found: dict[str, Any] = result.structured_content
-    return found
-
-
 async def test_clients_of_both_eras_use_every_tool_at_once(sqlite_url: str) -> None:
     """Ana's and Cleo's programs have a token each. They use one server, and neither sees the other's machine."""
     async with api_world(sqlite_url) as api:
@@ -391,10 +384,10 @@ async def use_every_tool(api: RealApi, clients: dict[str, Client]) -> None:
     """Let each client rent a machine with its name as the key, use it, and release it."""
 
     async def each(tool: str, **arguments: Any) -> list[dict[str, Any]]:
-        return await asyncio.gather(*(call(client, tool, **arguments) for client in clients.values()))
+        return await asyncio.gather(*(call_tool(client, tool, **arguments) for client in clients.values()))
 
     async def each_own(tool: str, **arguments: Any) -> list[dict[str, Any]]:
-        calls = (call(client, tool, key=key, **arguments) for key, client in clients.items())
+        calls = (call_tool(client, tool, key=key, **arguments) for key, client in clients.items())
         return await asyncio.gather(*calls)
 
     wanted = {"gpu": "H100", "region": "EU", "lease": "4h"}
@@ -429,11 +422,11 @@ async def test_a_call_repeated_at_another_process_finds_the_same_machine(sqlite_
                 with pytest.raises(httpx.HTTPError):
                     await renting
             async with a_client(second, secret, NEW) as client:
-                (searching,) = (await call(client, "gpu_status"))["rentals"]
-                again = asyncio.create_task(call(client, "gpu_rent", **wanted))
+                (searching,) = (await call_tool(client, "gpu_status"))["rentals"]
+                again = asyncio.create_task(call_tool(client, "gpu_rent", **wanted))
                 await api.world.until(searching["id"], State.READY)
                 assert (await again)["id"] == searching["id"]
-                assert len((await call(client, "gpu_status"))["rentals"]) == 1
+                assert len((await call_tool(client, "gpu_status"))["rentals"]) == 1
 
 
 async def test_sigterm_ends_the_process_while_a_call_waits(api: Api) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from inline_snapshot import snapshot
 from jsonschema import Draft202012Validator
-from mcp_types import CallToolResult, TextContent
+from mcp_types import CallToolResult
 
 from agent.client import Client
 from agent.mcp_tools import ANSWER_WITHIN, TOOL_NAMES, call, tools_for
@@ -23,6 +23,7 @@ from bot.model.base import changed
 from bot.model.token import Access
 from tests.agent.api import A_QUOTE, A_TOKEN, ID, KEY, SECRET, Api, a_rental, answer, problem, status
 from tests.agent.conftest import QuickClock
+from tests.agent.mcp import text_of
 
 ONE = {"id": ID}
 PAGE = (Path(__file__).parents[2] / "docs" / "mcp.md").read_text(encoding="utf-8")
@@ -34,12 +35,6 @@ async def client(api: Api, clock: QuickClock) -> AsyncIterator[Client]:
     assert api.url
     async with Client(read_settings(), clock, lambda _: None) as client:
         yield client
-
-
-def text_of(result: CallToolResult) -> str:
-    (content,) = result.content
-    assert isinstance(content, TextContent)
-    return content.text
 
 
 def wrapped(text: str) -> str:
@@ -194,11 +189,12 @@ async def test_gpu_status_lists_machines_and_the_terms_of_the_token(api: Api, cl
     )
     result = await answers(client, "gpu_status")
     lines = text_of(result).splitlines()
-    assert wrapped("\n".join(lines[:5])) == snapshot("""\
+    assert wrapped("\n".join(lines[:7])) == snapshot("""\
 The token "nightly eval" of Ana may rent H100 or L40S for project "vision" until 18 Mar at 09:00
   UTC.
-$189.24 of $200.00 is left, and $2.92/h of $5.00/h. It has 1 of 2 machines at once, and has rented 3
-  of 6 in 24 h. The longest lease is 4 h. Beyond these terms, requests are refused.
+$189.24 of $200.00 is left, and $2.92/h of $5.00/h.
+It has 1 of 2 machines at once, and has rented 3 of 6 in 24 h. The longest lease is 4 h.
+Beyond these terms, requests are refused.
 If a heartbeat is lost, the machine ends, unless its GPUs work.
 m3xt8 (key "run-812") is ready: 1x H100 SXM 80 GB at Nebius, $2.08/h. It ends at 10:00 UTC.
 k7mq2 is ready: 1x H100 SXM 80 GB at Nebius, $2.08/h, rented by "Ana". It ends at 10:00 UTC. Note.

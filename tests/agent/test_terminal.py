@@ -18,7 +18,7 @@ import pytest
 
 from bot.model.api import ProgramState
 from tests.agent.api import CODE, ID, KEY, Api, a_rental
-from tests.agent.conftest import Cli, QuickClock
+from tests.agent.conftest import Cli, QuickClock, interrupted
 from tests.databases import START
 
 PENDING, SEARCHING, STARTING = ProgramState.PENDING, ProgramState.SEARCHING, ProgramState.STARTING
@@ -121,18 +121,7 @@ async def test_at_a_terminal_a_login_says_whether_the_code_was_typed(
 
 async def test_ctrl_c_stops_waiting_and_leaves_the_request(api: Api) -> None:
     api.states = deque([a_rental(STARTING)])
-    never = asyncio.Event()
-    api.holds = lambda call: never if call == WAIT else None
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bot", "agent", *RENT, "--wait"),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    await api.wait_for(WAIT)
-    process.send_signal(signal.SIGINT)
-    out, err = await process.communicate()
-    never.set()
-    assert (process.returncode, out.decode(), err.decode()) == (
+    assert await interrupted(api, WAIT, *RENT, "--wait") == (
         130,
         "",
         "Stopped waiting. The request isn't withdrawn. To see it: gpubot agent show --key run-812  "
@@ -142,18 +131,7 @@ async def test_ctrl_c_stops_waiting_and_leaves_the_request(api: Api) -> None:
 
 
 async def test_ctrl_c_before_an_answer_says_that_the_request_may_have_arrived(api: Api) -> None:
-    never = asyncio.Event()
-    api.holds = lambda _: never
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bot", "agent", *RENT),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    await api.wait_for("POST /v1/rentals")
-    process.send_signal(signal.SIGINT)
-    out, err = await process.communicate()
-    never.set()
-    assert (process.returncode, out.decode(), err.decode()) == (
+    assert await interrupted(api, "POST /v1/rentals", *RENT) == (
         130,
         "",
         "The request may have arrived. To find out, repeat it with the same key: --key run-812\n",

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
+from bot.lifecycle.actions.callers import caller_of
 from bot.lifecycle.actions.logins import CODE_LASTS, FORM_LASTS
-from bot.lifecycle.actions.tokens import caller_of
 from bot.model.login import Login
 from bot.sealed_secret import new_key, open_sealed
 from handlers.listeners import modals

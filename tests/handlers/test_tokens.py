@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bot.errors import InvalidToken
-from bot.lifecycle.actions.tokens import caller_of
+from bot.lifecycle.actions.callers import caller_of
 from bot.lifecycle.people.deciders import check_deciders
 from bot.model.base import changed
 from bot.model.state import State

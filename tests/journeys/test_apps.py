@@ -62,6 +62,14 @@ class App:
         raise Missed(f"The thread never says {words!r}: {await self.thread(said)}")
 
 
+async def start(world: World, **settings: Any) -> None:
+    """Start the bot with a policy that names the app."""
+    policy = world.folder / "policy.yml"
+    policy.write_text(POLICY, encoding="utf-8")
+    new_address(world)
+    await world.start(GPUBOT_POLICY=str(policy), **settings)
+
+
 async def installed(world: World) -> App:
     body = {"id": APP, "name": NIGHTLY, "channels": ["#training"]}
     return App(world, (await world.sandbox.slack.post("apps", body))["user"])
@@ -70,10 +78,7 @@ async def installed(world: World) -> App:
 async def test_an_app_gets_one_machine_although_the_bot_is_killed(stopped_world: World) -> None:
     """The bot is killed during the purchase, while it posts to the thread, and before it posts the receipt."""
     world = stopped_world
-    policy = world.folder / "policy.yml"
-    policy.write_text(POLICY, encoding="utf-8")
-    new_address(world)
-    await world.start(GPUBOT_POLICY=str(policy))
+    await start(world)
     await world.sets_key()
     program = await makes_token(world, beyond="Ask an approver")
     app = await installed(world)
@@ -118,10 +123,7 @@ async def test_two_processes_that_get_the_same_event_rent_one_machine(
     stopped_world: World, postgres: Postgres
 ) -> None:
     world = stopped_world
-    policy = world.folder / "policy.yml"
-    policy.write_text(POLICY, encoding="utf-8")
-    new_address(world)
-    await world.start(GPUBOT_POLICY=str(policy), GPUBOT_DATABASE_URL=await fresh_postgres(postgres))
+    await start(world, GPUBOT_DATABASE_URL=await fresh_postgres(postgres))
     new_address(world)
     await world.start_beside()
     await world.sets_key()
@@ -144,10 +146,7 @@ async def test_two_processes_that_get_the_same_event_rent_one_machine(
 async def test_an_app_reads_what_approvers_and_the_market_answered(stopped_world: World) -> None:
     """Afterwards, a request that no offer fits ends in its thread, too."""
     world = stopped_world
-    policy = world.folder / "policy.yml"
-    policy.write_text(POLICY, encoding="utf-8")
-    new_address(world)
-    await world.start(GPUBOT_POLICY=str(policy))
+    await start(world)
     await world.sets_key()
     program = await makes_token(world, beyond="Ask an approver")
     app = await installed(world)

@@ -17,9 +17,9 @@ import psutil
 import pytest
 from mcp import Client, MCPError
 from mcp.client.stdio import StdioServerParameters, stdio_client
-from mcp_types import TextContent
 
 from bot.clock import SystemClock
+from tests.agent.mcp import call_tool, fails
 from tests.journeys.checks import check_consistency
 from tests.journeys.test_programs import Program, check_secrets, makes_token, new_address, until_no_machine_lives
 from tests.journeys.world import World
@@ -38,16 +38,11 @@ class Agent:
 
     async def calls(self, name: str, **arguments: Any) -> Any:
         """Call a tool, and return its structured result."""
-        result = await self.client.call_tool(name, arguments)
-        assert not result.is_error, result
-        return result.structured_content
+        return await call_tool(self.client, name, **arguments)
 
     async def fails(self, name: str, **arguments: Any) -> str:
-        result = await self.client.call_tool(name, arguments)
-        (content,) = result.content
-        assert isinstance(content, TextContent)
-        assert result.is_error, content.text
-        return content.text
+        """Call a tool, and return the text of the error."""
+        return await fails(self.client, name, **arguments)
 
 
 @asynccontextmanager

@@ -8,7 +8,7 @@ from typing import Any
 
 from bot.lifecycle.actions import programs
 from bot.lifecycle.actions.action import carry_out
-from bot.lifecycle.actions.tokens import Caller
+from bot.lifecycle.actions.callers import Caller
 from bot.lifecycle.deps import Deps
 from bot.model.base import changed
 from bot.model.money import micros

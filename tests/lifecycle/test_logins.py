@@ -14,8 +14,9 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from bot.clock import MovedClock
 from bot.errors import Mistake, Refused, TooLate, UnknownLogin
 from bot.lifecycle.actions.action import carry_out
+from bot.lifecycle.actions.callers import caller_of
 from bot.lifecycle.actions.logins import CODE_LETTERS, MOST_PENDING, begin_login, login_for, login_of_code
-from bot.lifecycle.actions.tokens import ApproveToken, MakeToken, StopToken, TokenMade, caller_of, tokens_of
+from bot.lifecycle.actions.tokens import ApproveToken, MakeToken, StopToken, TokenMade, tokens_of
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.loops.retention import KEEP_LOGINS, drop_old
 from bot.model.api import LoginRequest

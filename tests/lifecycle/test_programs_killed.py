@@ -20,9 +20,10 @@ from sqlalchemy import update
 
 from bot.errors import InvalidToken, TooLate
 from bot.lifecycle.actions.action import carry_out
+from bot.lifecycle.actions.callers import caller_of
 from bot.lifecycle.actions.logins import begin_login, login_for, login_of_code
 from bot.lifecycle.actions.programs import ReleaseForProgram
-from bot.lifecycle.actions.tokens import MakeToken, StopToken, caller_of, tokens_of
+from bot.lifecycle.actions.tokens import MakeToken, StopToken, tokens_of
 from bot.lifecycle.deps import Deps
 from bot.model.api import LoginRequest
 from bot.model.login import Login

@@ -13,8 +13,8 @@ import pytest
 from bot.errors import Refused, Stale
 from bot.lifecycle.actions import ending, leasing
 from bot.lifecycle.actions.action import carry_out
+from bot.lifecycle.actions.callers import Caller
 from bot.lifecycle.actions.programs import note_heartbeat
-from bot.lifecycle.actions.tokens import Caller
 from bot.lifecycle.changes.apply import apply
 from bot.lifecycle.changes.snapshot import load
 from bot.lifecycle.changes.transitions import alter, change_owner

@@ -21,7 +21,7 @@ from bot.errors import (
     WrongTerm,
 )
 from bot.lifecycle.account.owners_left import check_owners
-from bot.lifecycle.actions import tokens
+from bot.lifecycle.actions import callers, tokens
 from bot.lifecycle.actions.action import carry_out, preview
 from bot.lifecycle.actions.away import GoAway
 from bot.lifecycle.actions.tokens import ApproveToken, ChangeToken, DenyToken, MakeToken, StopToken, TokenMade
@@ -101,7 +101,7 @@ def secret_of(made: TokenMade) -> str:
 async def works(here: World, made: TokenMade) -> bool:
     """Return whether a program can use the secret now."""
     try:
-        await tokens.caller_of(here.deps, secret_of(made))
+        await callers.caller_of(here.deps, secret_of(made))
     except InvalidToken:
         return False
     return True
@@ -137,7 +137,7 @@ async def account_kinds(here: World) -> list[E]:
 async def test_a_token_within_the_limits_works_at_once(here: World) -> None:
     made = await make(here)
     assert (made.token.state, made.over, made.asked) == (TokenState.LIVE, (), None)
-    caller = await tokens.caller_of(here.deps, secret_of(made))
+    caller = await callers.caller_of(here.deps, secret_of(made))
     assert (caller.token.id, caller.person.id, caller.name) == (ID, ANA.id, "nightly eval (Ana)")
     assert await account_kinds(here) == []
 
@@ -159,7 +159,7 @@ async def test_unknown_and_malformed_secrets_are_refused_with_the_same_words(her
     await make(here)
     for secret in ("", "gpb_", new_secret(), "x" * 10_000):
         with pytest.raises(InvalidToken) as refused:
-            await tokens.caller_of(here.deps, secret)
+            await callers.caller_of(here.deps, secret)
         assert refused.value.words == "This token isn't valid. Ask the person who gave it to you for a new one."
 
 

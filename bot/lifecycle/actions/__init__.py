@@ -25,7 +25,8 @@ people.
     program_queries   rentals and offers, as programs see them
     away              approvers who are away, or back
     logins            begin a program's login, and claim it with the code that the program shows
-    tokens            make, change and stop API tokens; decide about their terms; find the token of a program
+    callers           find the token with which a program or a Slack app asks for something
+    tokens            make, change and stop API tokens; decide about their terms
     account           pause and resume buying; show the team's rules, and reload them from their file
     admin_questions   decide about unmanaged machines, and rentals whose owner has left; transfer a rental
     queries           read rentals for lists, `/gpu show`, messages, and commands without a rental ID

@@ -77,7 +77,7 @@ async def begin_login(deps: Deps, request: LoginRequest, address: str) -> Login:
     if contains_secret(request.program) or contains_secret(request.host):
         raise SentSecret.sent_by_program()
 
-    # Strangers whose logins are refused must not keep purchases waiting, so they don't get to the spending lock.
+    # Check this first without the spending lock, so that strangers whose logins are refused delay no purchases.
     async with deps.store.read() as tx:
         await _check_pending(tx, deps.clock.now())
 
@@ -156,10 +156,10 @@ async def login_of_code(deps: Deps, person: Person, code: str) -> Login:
 
 
 async def login_of_form(tx: Tx, person: Person, login_id: str, token_id: str, now: datetime) -> Login:
-    """Return the login for which a person submits the form for a token with this ID.
+    """Return the login of a form that a person submits to make a token with this ID.
 
-    If an earlier submission of the form has made the token, the login has its secret already. Raises TooLate if
-    the login has expired before that, or if it isn't this person's.
+    If an earlier submission has made the token, the login already has a secret. Raises TooLate if the login isn't
+    this person's, or if it has expired without a secret.
     """
     login = await tx.logins.get(login_id)
     if login is None or (login.person, login.token_id) != (person.id, token_id):

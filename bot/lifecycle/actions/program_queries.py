@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from bot.errors import UnknownRental
+from bot.lifecycle.actions.callers import Caller
 from bot.lifecycle.actions.queries import people_asked
 from bot.lifecycle.actions.quoting import Prices
 from bot.lifecycle.actions.renting import load_limits
-from bot.lifecycle.actions.tokens import Caller
 from bot.lifecycle.changes.snapshot import RentalSnapshot, load_many
 from bot.lifecycle.deps import Deps
 from bot.lifecycle.money.token_use import rentals_of, use_of
@@ -114,10 +114,10 @@ async def own_rental(tx: Tx, caller: Caller, rental_id: str) -> Rental:
 
 
 async def rental_for_webhook(deps: Deps, rental_id: str) -> ProgramView:
-    """Return a rental as receivers of webhooks see it, without its address.
+    """Return a rental as receivers of webhooks see it, without the machine's address.
 
-    If a program rented the machine, the rental looks as it does to this program. If a person rented it, or if it
-    has another owner by now, it looks as it does to the other tokens of its owner.
+    If a program rented the machine, receivers see what this program sees. If a person rented it, or if it has
+    another owner by now, receivers see what programs with other tokens of its owner see.
 
     Raises ValueError if there is no such rental. This would be a bug, because rentals are never removed.
     """

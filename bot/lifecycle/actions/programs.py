@@ -23,11 +23,12 @@ from bot.errors import (
     TooLate,
 )
 from bot.lifecycle.actions.action import Action, By, Direct, planned
+from bot.lifecycle.actions.callers import Caller, caller_now
 from bot.lifecycle.actions.ending import Destroy, end_after_script
 from bot.lifecycle.actions.leasing import AskedLease, Extend
 from bot.lifecycle.actions.program_queries import equal_rental, is_ending, own_rental, terms_of
 from bot.lifecycle.actions.queries import people_asked
-from bot.lifecycle.actions.tokens import Caller, caller_now, tell_crowded
+from bot.lifecycle.actions.tokens import tell_crowded
 from bot.lifecycle.changes import lease_changes, transitions
 from bot.lifecycle.changes.apply import apply
 from bot.lifecycle.deps import Deps, free_id, transact

@@ -1,13 +1,11 @@
-"""API tokens: owners make, change and stop them, approvers decide about their terms, and programs use them.
+"""API tokens: owners make, change and stop them, and approvers decide about their terms.
 
-Programs send the secret of a token with every request. `caller_of` finds the token. Everything that a program then
-does is an action of its owner, so the code of these actions checks the same rules as for people.
+`callers.py` finds the token with which a program asks for something.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -16,12 +14,10 @@ from pydantic import SecretStr
 from bot.errors import (
     AlreadyDecided,
     Decision,
-    InvalidToken,
     Mistake,
     NextStep,
     Refused,
     RequestChanged,
-    StoreBusy,
     TooLate,
     WrongTerm,
 )
@@ -43,93 +39,15 @@ from bot.model.state import State
 from bot.model.summary import Over, PeopleAsked
 from bot.model.text import one_line
 from bot.model.token import DecidedTerms, RequestedTerms, Token, TokenState, TokenSummary, TokenTerms
-from bot.policy.access.token_secret import hash_of, is_hash_of, is_secret, new_secret
+from bot.policy.access.token_secret import hash_of, new_secret
 from bot.policy.buying.spending import CONFIRM_ABOVE, LONGEST_REASON, ONLY_APPROVERS, check_approver, may_approve
-from bot.policy.team.roles import check_user, is_approver_or_admin, may_deny, may_destroy, may_use, sees_money
+from bot.policy.team.roles import check_user, is_approver_or_admin, may_deny, may_destroy, sees_money
 from bot.policy.team.rules import Rules
-from bot.policy.team.token_terms import check_terms, clean_name, end_of, is_tighter, over_limits_of, works
+from bot.policy.team.token_terms import check_terms, clean_name, end_of, is_tighter, over_limits_of
 from store.db import Tx
 
 MOST_TOKENS = 20
 """The maximum number of tokens that a person can have at once."""
-NOTE_USE_EVERY = timedelta(minutes=1)
-"""The shortest time between two writes of a token's last use. A busy program would otherwise cause many writes."""
-
-# --- what a program sends
-
-
-@dataclass(frozen=True)
-class Caller:
-    """The token whose secret a program sent, and the token's owner."""
-
-    token: Token
-    person: Person
-
-    @property
-    def name(self) -> str:
-        """The name of the program for people, such as `nightly eval (Ana)`. Untrusted text."""
-        return f"{self.token.name} ({self.person.name})"
-
-
-async def caller_of(deps: Deps, secret: str) -> Caller:
-    """Return the token to which a secret belongs, and note that the token was used.
-
-    Raises InvalidToken if the secret is unknown, or if its token doesn't work now: before its terms are approved,
-    after its end, or because its owner isn't allowed to use the bot.
-    """
-    if not is_secret(secret):
-        raise InvalidToken
-    now = deps.clock.now()
-    async with deps.store.read() as tx:
-        token = await tx.tokens.of_secret(hash_of(secret))
-        if token is None or not is_hash_of(token.secret_hash, secret):
-            raise InvalidToken
-        caller = await _caller(tx, deps, token, now)
-    await _note_use(deps, token, now)
-    return caller
-
-
-async def caller_named(deps: Deps, owner: str, name: str) -> Caller:
-    """Return the token with this name that a person has, for a Slack app, and note that the token was used.
-
-    The policy names the owner's Slack ID and the token's name. Raises InvalidToken if this person has no such
-    token, or if it doesn't work now.
-    """
-    now = deps.clock.now()
-    async with deps.store.read() as tx:
-        named = [one for one in await tx.tokens.live(owner) if one.name.casefold() == name.casefold()]
-        if not named:
-            raise InvalidToken
-        caller = await _caller(tx, deps, named[0], now)
-    await _note_use(deps, caller.token, now)
-    return caller
-
-
-async def _note_use(deps: Deps, token: Token, now: datetime) -> None:
-    if token.last_used_at is None or now - token.last_used_at >= NOTE_USE_EVERY:
-        # The request itself may still succeed if the database accepts no writes, for example if it only reads.
-        with suppress(StoreBusy):
-            async with deps.store.write(durable=False) as tx:
-                await tx.tokens.note_use(token.id, now)
-
-
-async def caller_now(tx: Tx, deps: Deps, token_id: str) -> Caller:
-    """Return a token that works now, and its owner, read in the caller's transaction.
-
-    Call this in every transaction that acts for a program, because the token may have been stopped or changed
-    since the program sent its secret. Raises InvalidToken.
-    """
-    token = await tx.tokens.get(token_id)
-    if token is None:
-        raise InvalidToken
-    return await _caller(tx, deps, token, deps.clock.now())
-
-
-async def _caller(tx: Tx, deps: Deps, token: Token, now: datetime) -> Caller:
-    owner = await tx.people.get(token.owner, EVER)
-    if not works(token, now) or owner is None or not may_use(owner, deps.rules):
-        raise InvalidToken
-    return Caller(token, owner)
 
 
 async def tell_crowded(tx: Tx, deps: Deps, token: Token, count: int, rentals: tuple[str, ...] = ()) -> None:

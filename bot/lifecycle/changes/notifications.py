@@ -181,7 +181,7 @@ def webhook_names(change: Change) -> list[WebhookEvent | None]:
 
     Most rentals end in two steps: first their machine is deleted, and then they are over. If nothing has to be
     deleted, an event of the same kind can end them in one step. Only the event after which the rental is over is
-    ENDED, so that it has exactly one. The event before is ENDING.
+    called ENDED, so that each rental has exactly one. Earlier events of these kinds are called ENDING.
 
     A request that was changed may need no approval. It is then REQUESTED instead of APPROVAL_REQUESTED.
 

@@ -22,7 +22,7 @@ from store.db import Tx
 log = structlog.get_logger("gpubot.webhooks")
 
 NOTIFY_AFTER = timedelta(minutes=15)
-"""The time after the first event that wasn't accepted until the admins are notified."""
+"""The time from the first failure of an outage until the admins are notified."""
 
 
 async def note_failing(tx: Tx, deps: Deps, event: QueuedEvent, why: str, *, unavailable: bool) -> None:
@@ -45,10 +45,10 @@ async def note_failing(tx: Tx, deps: Deps, event: QueuedEvent, why: str, *, unav
 
 
 async def note_works(tx: Tx, deps: Deps, url: str) -> None:
-    """Store that a receiver has accepted an event, and notify the admins if they know that it didn't.
+    """Store that a receiver has accepted an event, and notify the admins if they know of its outage.
 
     The outage isn't over while the event that the receiver refused is still waiting. Otherwise, the admins would
-    get two alerts for each event that it accepts in the meantime, or never learn of the one that it refuses.
+    get two alerts for each other event that the receiver accepts, or would never learn of the refused event.
     """
     outage = await tx.account.get(WEBHOOK_OUTAGES, url)
     if outage is None:
