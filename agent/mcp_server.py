@@ -10,15 +10,17 @@ import asyncio
 import logging
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from typing import Any
 
+import anyio
 import mcp_types as types
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
 from mcp.server.stdio import stdio_server
 from mcp.shared.exceptions import MCPError
+from mcp.shared.message import SessionMessage
 
 from agent.client import Client, open_connections
 from agent.mcp_tools import INSTRUCTIONS, TOOL_NAMES, call, tools_for
@@ -103,6 +105,35 @@ def serve_stdio() -> None:
         async with open_connections(settings.address) as connections, stdio_server() as (incoming, outgoing):
             client = Client(settings, SystemClock(), notice, connections=connections)
             server = server_for(lambda _: client)
-            await server.run(incoming, outgoing, server.create_initialization_options())
+            await serve_both_eras(server, incoming, outgoing)
 
     asyncio.run(serve())
+
+
+async def serve_both_eras(server: Server[Any], incoming: Any, outgoing: Any) -> None:
+    """Serve one client over the package's streams, and answer each request in the era to which it belongs.
+
+    `Server.run` serves the era of the first request, and refuses all requests of the other era. But some clients
+    ask for the versions as in the newer era, and go on with `initialize`, which belongs to the older one
+    (https://github.com/github/copilot-cli/issues/4888). Therefore, the server runs once for each era.
+    """
+    streams = [anyio.create_memory_object_stream[SessionMessage | Exception]() for _ in range(2)]
+    older, newer = (sending for sending, _ in streams)
+    async with asyncio.TaskGroup() as runs, outgoing, older, newer:
+        for _, receiving in streams:
+            options = server.create_initialization_options()
+            runs.create_task(server.run(receiving, outgoing.clone(), options))
+        async for received in incoming:
+            message = received.message if isinstance(received, SessionMessage) else None
+            if isinstance(message, types.JSONRPCRequest):
+                await (newer if _is_of_newer_era(message) else older).send(received)
+            elif isinstance(message, types.JSONRPCNotification):
+                # A notification can be about a request of either era. A run ignores what it doesn't know.
+                await older.send(received)
+                await newer.send(received)
+
+
+def _is_of_newer_era(request: types.JSONRPCRequest) -> bool:
+    meta = (request.params or {}).get("_meta")
+    named = isinstance(meta, Mapping) and types.PROTOCOL_VERSION_META_KEY in meta
+    return named and request.method != "initialize"

@@ -107,7 +107,9 @@ async def _program(tx: Tx, deps: Deps, message: Message) -> Rendered | None:
     if rental is None or event is None:
         return None
     details = await details_for_message(tx, rental, deps.clock.now())
-    return reply_to_app(EventContext(readable_event(event, everything=False), details, _readers(deps), named=True))
+    context = EventContext(readable_event(event, everything=False), details, _readers(deps), named=True)
+    channel = await tx.people.channel(message.to.value, EVER)
+    return reply_to_app(context, to_outsiders=channel is None or channel.shared)
 
 
 async def _approval(tx: Tx, deps: Deps, message: Message) -> Rendered | None:

@@ -310,6 +310,8 @@ async def _rent(asked: _Asked, words: str) -> None:
         request = parse_request(words, catalog, ParseContext(deps.rules, now, zone)).request
     except Mistake as mistake:
         raise Mistake(_not_rented(asked, mistake)) from None
+    # Store whether outsiders can read the channel. The reply that the machine is ready depends on it.
+    await asked.context.channels.get(mention.channel)
     answered = False
 
     async def answer_refusal(tx: Tx, done: object) -> None:

@@ -36,10 +36,11 @@ COMMANDS = (
 # --- the story of a rental
 
 
-def reply(context: EventContext[Any]) -> Rendered:
+def reply(context: EventContext[Any], *, to_outsiders: bool) -> Rendered:
     """Render the reply about an event of a rental that an app asked for.
 
-    Except for the events below, it is the text that the thread of a person's rental gets.
+    Except for the events below, it is the text that the thread of a person's rental gets. Unlike that thread, it
+    can be in a channel that outsiders can read.
     """
     match context.event.kind:
         case EventKind.QUEUED:
@@ -47,7 +48,7 @@ def reply(context: EventContext[Any]) -> Rendered:
         case EventKind.ASKED_AGAIN if context.rental.state is State.AWAITING_APPROVAL:
             return blocks.message(line(context.details, context.reader))
         case EventKind.READY | EventKind.UNREACHABLE if context.rental.state is State.READY:
-            return _ready(context)
+            return _ready(context, to_outsiders=to_outsiders)
         case EventKind.ENDED if context.facts.why is Why.NOT_ALLOWED and context.facts.detail:
             return blocks.message(_refused(context))
     return blocks.message(context.text)
@@ -59,15 +60,17 @@ def _looks_for(context: EventContext[Any]) -> str:
     return f"{people(context.details)} is looking for {wanted}{most}."
 
 
-def _ready(context: EventContext[Any]) -> Rendered:
+def _ready(context: EventContext[Any], *, to_outsiders: bool) -> Rendered:
     """Render the reply that a machine is ready, or that it runs but can't be reached over SSH.
 
-    It contains the address only if the policy allows it in channels. The app can otherwise ask the REST API.
+    It contains the address only if the policy allows it in channels, and outsiders can't read the channel. The app
+    can otherwise ask the REST API.
     """
     rental, rules = context.rental, context.reader.rules
     price = f"It costs {per_hour(rental.rate)}, up to {say_at_most(rental.terms.total)}." if rental.rate else ""
     ends = ends_fact(rental, context.times, context.event.at).sentence
-    command = ssh_command(rental.host, rental.port) if rules.announce.address_in_channel else None
+    shown = rules.announce.address_in_channel and not to_outsiders
+    command = ssh_command(rental.host, rental.port) if shown else None
     return blocks.of_parts(
         blocks.paragraph(join(context.text, price, ends)),
         blocks.preformatted(command) if command else None,

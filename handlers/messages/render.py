@@ -73,9 +73,12 @@ def thread_reply(context: EventContext) -> Rendered | None:
     return blocks.message(context.text) if context.event.effects.thread(context.event) else None
 
 
-def reply_to_app(context: EventContext) -> Rendered:
-    """Render the reply about an event in the thread in which a Slack app asked for the rental."""
-    return apps.reply(context)
+def reply_to_app(context: EventContext, *, to_outsiders: bool) -> Rendered:
+    """Render the reply about an event in the thread in which a Slack app asked for the rental.
+
+    `to_outsiders` is True if people of other organizations may read it.
+    """
+    return apps.reply(context, to_outsiders=to_outsiders)
 
 
 def history_text(event: Event, details: RentalDetails, reader: Reader, *, money: bool) -> str:

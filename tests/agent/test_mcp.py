@@ -9,7 +9,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -178,6 +178,85 @@ async def test_stdout_has_only_the_protocol_and_no_stream_the_token(api: Api) ->
     assert (process.returncode, rest) == (0, b"")
     assert api.secret not in str(answers)
     assert api.secret.encode() not in noted
+
+
+ENVELOPE = {
+    "_meta": {
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientInfo": {"name": "copilot-cli", "version": "1.0.85"},
+        "io.modelcontextprotocol/clientCapabilities": {"sampling": {}, "elicitation": {"form": {}, "url": {}}},
+    }
+}
+"""The params that every request of the newer era has, as Copilot CLI 1.0.85 sends them."""
+HELLO = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
+
+
+class Pipe:
+    """Sends messages to `gpubot mcp` as bytes, in any order."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+        self._last_id = 0
+
+    def send(self, method: str, params: dict[str, Any], number: int | None = None) -> None:
+        """Send a request with this number, or a notification. The line ends as on Windows."""
+        message = {"jsonrpc": "2.0", "method": method, "params": params}
+        assert self.process.stdin is not None
+        self.process.stdin.write(
+            json.dumps(message if number is None else {**message, "id": number}).encode() + b"\r\n"
+        )
+
+    async def ask(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
+        """Return the result of a request."""
+        self._last_id += 1
+        self.send(method, params, self._last_id)
+        assert self.process.stdout is not None
+        answer = json.loads(await self.process.stdout.readline())
+        assert answer["id"] == self._last_id
+        found: dict[str, Any] = answer["result"]
+        return found
+
+
+@asynccontextmanager
+async def a_pipe(api: Api) -> AsyncIterator[Pipe]:
+    """Start `gpubot mcp`, and check that it ends well."""
+    process = await start_mcp(settings(api))
+    yield Pipe(process)
+    rest, noted = await process.communicate()
+    assert (process.returncode, rest, noted) == (0, b"", b"")
+
+
+async def test_requests_of_both_eras_are_answered_on_one_connection(api: Api) -> None:
+    """Copilot CLI and Claude Code ask for the versions as in the newer era, and then begin with `initialize`."""
+    async with a_pipe(api) as pipe:
+        assert (await pipe.ask("server/discover", ENVELOPE))["supportedVersions"] == ["2026-07-28"]
+        for _ in range(2):
+            assert (await pipe.ask("initialize", HELLO))["protocolVersion"] == "2025-11-25"
+            pipe.send("notifications/initialized", {})
+            for envelope in ({}, ENVELOPE, {}):
+                listed = await pipe.ask("tools/list", envelope)
+                assert tuple(tool["name"] for tool in listed["tools"]) == TOOL_NAMES
+                assert listed.get("resultType") == ("complete" if envelope else None)
+                called = await pipe.ask("tools/call", {"name": "gpu_status", "arguments": {}, **envelope})
+                assert called["structuredContent"]["rentals"] == []
+
+
+async def test_a_call_of_either_era_can_be_cancelled(api: Api) -> None:
+    arguments = {"id": (await api.rent()).json()["id"], "wait": 20}
+    async with a_pipe(api) as pipe:
+        await pipe.ask("initialize", HELLO)
+        for number, envelope in ((100, {}), (101, ENVELOPE)):
+            pipe.send("tools/call", {"name": "gpu_status", "arguments": arguments, **envelope}, number)
+            await becomes(lambda: api.server.waits.count == 1)
+            pipe.send("notifications/cancelled", {"requestId": number})
+            await becomes(lambda: api.server.waits.count == 0)
+        assert (await pipe.ask("ping", {})) == {}
+
+
+async def becomes(true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(60):
+        while not true():  # noqa: ASYNC110 - the server has no event for this
+            await asyncio.sleep(0.01)
 
 
 async def start_mcp(environment: dict[str, str], command: tuple[str, ...] = COMMAND) -> asyncio.subprocess.Process:

@@ -15,7 +15,7 @@ from bot.lifecycle.actions import admin_questions
 from bot.lifecycle.actions.action import carry_out
 from bot.lifecycle.actions.tokens import StopToken
 from bot.lifecycle.changes.apply import apply
-from bot.lifecycle.changes.transitions import alter
+from bot.lifecycle.changes.transitions import alter, buy_for_program
 from bot.lifecycle.deps import Deps, transact
 from bot.model.account_facts import Counter
 from bot.model.base import changed
@@ -26,14 +26,15 @@ from bot.model.rental import Rental
 from bot.model.state import State
 from bot.model.token import Access as TokenAccess
 from bot.model.token import SlackThread
-from bot.policy.team.rules import Access, Agent, Rules
+from bot.policy.team.rules import Access, Agent, Announce, Rules
 from handlers.listeners import apps as listeners
 from handlers.listeners.apps import mentioned
 from handlers.listeners.wrapper import EventNotHandled
 from sandbox.slack import Timing
 from sandbox.slack.default import ANA, BEN, CLEO, GPUS, SHARED, TRAINING
 from sandbox.slack.state import APP_ID, BOT_ID, BOT_USER, OTHER_TEAM, TEAM
-from tests.handlers.team import FINGERPRINT, RULES, Json, Team, team
+from tests.handlers.rental_states import make_ready
+from tests.handlers.team import FINGERPRINT, NOON, RULES, Json, Team, an_offer, team
 from tests.handlers.test_messages import say
 from tests.handlers.token_states import NAME, make, tokens
 
@@ -109,6 +110,24 @@ async def test_an_app_asks_for_a_machine_and_the_thread_says_so(tmp_path: Path) 
         assert rental.idempotency_key == f"{GPUS}:{rental.program.thread.ts}"
         assert await app.asks("list") == [answers[0]] == await app.asks(f"show {rental.id}")
         assert f"A Slack app asked for it in <#{GPUS}>." in await app.ours.command(ANA, f"show {rental.id}")
+
+
+@pytest.mark.parametrize(("channel", "shown"), [(GPUS, True), (SHARED, False)])
+async def test_an_address_is_not_shown_where_outsiders_can_read_it(
+    tmp_path: Path, channel: str, shown: bool
+) -> None:
+    rules = changed(ASKING, announce=Announce(address_in_channel=True))
+    async with an_app(tmp_path, rules=rules) as app:
+        ts = await app.posts(f"{BOT} get H100 EU for 2h", channel)
+        (rental,) = await app.rentals()
+        found = an_offer("o1", "2.15")
+        buying = buy_for_program(rental, found, rental.terms, NOON + timedelta(days=14), app.ours.clock.now())
+        async with app.ours.deps.store.write() as tx:
+            await apply(tx, app.ours.deps, Change(rental, buying))
+        await make_ready(app.ours, await app.ours.rental(rental.id))
+        ready = (await app.answers(ts, channel))[-1]
+        assert ready.startswith("Ready: ")
+        assert ("203.0.113.7" in ready) is shown
 
 
 async def test_the_thread_says_that_a_machine_got_another_owner(tmp_path: Path) -> None:

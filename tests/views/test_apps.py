@@ -30,7 +30,7 @@ def reply(event: Event, details: RentalDetails, *, rules: Rules | None = None) -
     if rules is not None:
         reader = changed(reader, rules=rules)
     context: EventContext[Any] = EventContext(event, by_program(details), reader, named=True)
-    return message(reply_to_app(context), event.at)
+    return message(reply_to_app(context, to_outsiders=False), event.at)
 
 
 def test_the_thread_tells_the_story_of_the_machine_with_its_name() -> None:
