@@ -29,7 +29,7 @@ from tests.lifecycle.world import HOUR
 ROOT = Path(__file__).parents[2]
 LEGACY, MODERN = "legacy", "auto"
 ERAS = (LEGACY, MODERN)
-"""The revisions that begin with `initialize`, up to 2025-11-25; and the newest one, without a beginning."""
+"""The versions up to 2025-11-25, in which a client begins with `initialize`, and the newest one, without that."""
 COMMAND = ("-m", "bot", "mcp")
 
 
@@ -60,7 +60,7 @@ async def an_agent(api: Api, era: str = LEGACY) -> AsyncIterator[Client]:
 
 
 async def becomes_ready(api: Api, client: Client, renting: asyncio.Task[Any]) -> Any:
-    """Let time pass until the machine is ready that a call asks for, and return the answer to the call."""
+    """Let time pass until the machine that a call asks for is ready. Return the answer to the call."""
     while not api.server.waits.count:
         assert not renting.done(), renting.result()
         await asyncio.sleep(0)

@@ -58,7 +58,7 @@ async def front(api: Api, clock: QuickClock) -> AsyncIterator[Front]:
             opened.set_result(front)
             await done.wait()
 
-    # pytest ends a fixture in another task than it began it, which the package doesn't allow.
+    # pytest ends a fixture in another task than the one in which it began. The package doesn't allow this.
     holding = asyncio.create_task(hold_open())
     yield await opened
     done.set()

@@ -161,7 +161,7 @@ def _messages_are_shown_once(
 
 
 def _has_place(message: dict[str, Any]) -> bool:
-    """Return whether the bot knows the position of a message in a channel once it is posted."""
+    """Return whether the bot knows the channel and `ts` of such a message once the message is posted."""
     for_app = message["kind"] == "reply" and message["to"].kind is DestinationKind.CHANNEL
     return for_app or message["kind"] not in WITHOUT_PLACE
 

@@ -85,7 +85,7 @@ class Laptop:
 
 @pytest.fixture
 def laptop(stopped_world: World, tmp_path_factory: pytest.TempPathFactory) -> Laptop:
-    """Return a machine whose home folder isn't part of the world, because its file is meant to have the secret."""
+    """Return a machine whose home folder isn't searched for secrets, because its file is meant to contain one."""
     return Laptop(stopped_world, tmp_path_factory.mktemp("home"))
 
 
@@ -177,7 +177,7 @@ async def test_wrong_late_used_and_foreign_codes_lead_to_no_token(stopped_world:
 
 
 async def through_proxy(world: World, address: str) -> str:
-    """Begin a login as if through a proxy that got it from this address. Return its code."""
+    """Begin a login through a proxy that names this address as its origin. Return the login's code."""
     body = {"public_key": public_text(new_key()), "program": "eval", "host": "build-7"}
     async with httpx.AsyncClient(base_url=f"http://{world.settings['GPUBOT_API']}", timeout=60) as http:
         begun = await http.post("/v1/logins", json=body, headers={"X-Forwarded-For": address})

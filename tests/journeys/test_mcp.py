@@ -47,7 +47,7 @@ class Agent:
 
 @asynccontextmanager
 async def an_agent(program: Program, mode: str) -> AsyncIterator[Agent]:
-    """Start `gpubot mcp` with the token of a program. What it writes to stderr is in the folder of the run."""
+    """Start `gpubot mcp` with the token of a program. Its stderr goes to a file in the folder of the run."""
     world = program.world
     inherited = {name: text for name, text in world.settings.items() if name in {"PATH", "PYTHONPATH"}}
     settings = {"GPUBOT_API_URL": f"http://{program.address}", "GPUBOT_TOKEN": program.secret, **inherited}

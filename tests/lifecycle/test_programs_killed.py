@@ -104,7 +104,7 @@ async def stopped(here: World) -> None:
 WHERE = pytest.mark.parametrize(
     ("before", "database"), [(True, "sqlite"), (False, "sqlite"), (True, "postgresql")], ids=str
 )
-"""Just before or just after a commit, and the database."""
+"""True if the process dies just before a commit, False if just after it; and the database."""
 
 
 async def fresh(request: pytest.FixtureRequest, database: str, file: Path) -> str:
@@ -152,7 +152,7 @@ async def test_a_key_rents_one_machine_wherever_a_process_dies(
 
 
 class LogIn:
-    """A program that logs in, and the person who lets it. Both repeat what they got no answer to."""
+    """A program that logs in, and the person who makes its token. Both repeat a request that got no answer."""
 
     def __init__(self) -> None:
         self.key = new_key()

@@ -205,7 +205,7 @@ async def test_a_short_outage_of_a_receiver_causes_no_alert(database: Database, 
 
 
 async def test_events_are_dropped_a_day_later_even_if_nothing_sends_them(database: Database, clock: Clock) -> None:
-    """This is the case if the secret isn't set. Receivers that the policy no longer names are forgotten."""
+    """Without the secret, nothing sends them. Receivers that the policy no longer names are forgotten."""
     deps = deps_of(database, clock, HOOK)
     rental = await make.store_rental(database)
     async with database.write() as tx:
