@@ -96,6 +96,8 @@ async def test_reuse_finds_the_current_machine_with_equal_arguments(api: Api) ->
     body = {**H100, "reuse": True}
     first, second = [await api.ask("POST", "rentals", json=body) for _ in range(2)]
     assert (first.status_code, first.json()["id"]) == (202, second.json()["id"])
+    third = await api.ask("POST", "rentals", json={**body, "gpu": " h100", "region": "eu", "lease": "240m"})
+    assert (third.status_code, third.json()["id"]) == (202, first.json()["id"])
     found = await api.ask("GET", f"rentals?key={first.json()['key']}")
     assert found.json()["rentals"][0]["id"] == first.json()["id"]
     assert problem(await api.ask("POST", "rentals", json=body, headers={"Idempotency-Key": "k"}))[1:] == (
@@ -134,6 +136,10 @@ async def test_reuse_finds_a_machine_whose_requested_end_has_passed(api: Api) ->
         ({"lease": "90m"}, {"lease": "1h30m"}),
         ({"until": "2026-12-01T14:00:00Z"}, {"until": "2026-12-01T15:00:00+01:00"}),
         ({"count": 1, "note": "", "setup": None}, {}),
+        (
+            {"gpu": "H100  SXM", "region": "EU", "vendor": "Nebius"},
+            {"gpu": "h100 sxm", "region": "eu ", "vendor": "nebius"},
+        ),
     ],
 )
 def test_two_ways_to_write_the_same_body_are_one_request(one: dict[str, object], other: dict[str, object]) -> None:
