@@ -413,6 +413,12 @@ class Rental(Frozen):
         return self.terms.max_rate if self.rate is None else self.rate
 
     @property
+    def being_destroyed(self) -> bool:
+        """True if the machine is being destroyed, even if its `on-ending.sh` is still running before that."""
+        graceful = self.lease is not None and self.lease.graceful_destroy is not None
+        return graceful or self.state is State.DESTROYING
+
+    @property
     def running_lease(self) -> Lease:
         """The lease of a rental that has been ready.
 

@@ -83,17 +83,12 @@ async def equal_rental(tx: Tx, token: Token, hashes: Set[str]) -> Rental | None:
     `hashes` are the values of `Program.fingerprint` and `Program.reuse_fingerprint` for the new request. None if
     there is no such rental, or if it is ending.
     """
-    current = [one for one in await rentals_of(tx, token) if one.program is not None and not is_ending(one)]
+    current = [one for one in await rentals_of(tx, token) if one.program is not None and not one.being_destroyed]
     return next((one for one in current if _hash_for_reuse(one.program) in hashes), None)
 
 
 def _hash_for_reuse(program: Program | None) -> str | None:
     return None if program is None else program.reuse_fingerprint or program.fingerprint
-
-
-def is_ending(rental: Rental) -> bool:
-    graceful = rental.lease is not None and rental.lease.graceful_destroy is not None
-    return graceful or rental.state is State.DESTROYING
 
 
 def _is_own(caller: Caller, rental: Rental) -> bool:

@@ -26,7 +26,7 @@ from bot.lifecycle.actions.action import Action, By, Direct, planned
 from bot.lifecycle.actions.callers import Caller, caller_now
 from bot.lifecycle.actions.ending import Destroy, end_after_script
 from bot.lifecycle.actions.leasing import AskedLease, Extend
-from bot.lifecycle.actions.program_queries import equal_rental, is_ending, own_rental, terms_of
+from bot.lifecycle.actions.program_queries import equal_rental, own_rental, terms_of
 from bot.lifecycle.actions.queries import people_asked
 from bot.lifecycle.actions.tokens import tell_crowded
 from bot.lifecycle.changes import lease_changes, transitions
@@ -492,7 +492,7 @@ class ReleaseForProgram(Direct[ToRelease, Rental], id="release_for_program", not
 
     async def load(self, tx: Tx, deps: Deps, person: Person) -> ToRelease:
         rental = await own_rental(tx, await _caller(tx, deps, person, self.token_id), self.rental_id)
-        if rental.state.over or rental.state is State.DESTROYING or (is_ending(rental) and not self.now):
+        if rental.state.over or rental.state is State.DESTROYING or (rental.being_destroyed and not self.now):
             return ToRelease(rental, None)
         graceful = not self.now and await end_after_script(tx, deps, rental) is not None
         return ToRelease(rental, Destroy(rental.id, graceful_destroy=graceful))

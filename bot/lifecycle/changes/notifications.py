@@ -183,7 +183,7 @@ def webhook_names(change: Change) -> list[WebhookEvent | None]:
     deleted, an event of the same kind can end them in one step. Only the event after which the rental is over is
     called ENDED, so that each rental has exactly one. Earlier events of these kinds are called ENDING.
 
-    A request that was changed may need no approval. It is then REQUESTED instead of APPROVAL_REQUESTED.
+    If a changed request needs no approval, the event is called REQUESTED instead of APPROVAL_REQUESTED.
 
     If the change moves the end of the lease, the first event that has no name of its own becomes END_CHANGED.
     Events of many kinds can move the end, and each of them also occurs without doing so.

@@ -21,7 +21,6 @@ from bot.model.offer import Catalog
 from bot.model.person import Person
 from bot.model.rental import Rental
 from bot.model.request import Request
-from bot.model.state import State
 from bot.model.summary import Over
 from bot.model.text import listed, one_line, plural, say_at_most, say_limit, say_price, say_utc, span
 from bot.model.token import (
@@ -336,7 +335,7 @@ def _too_many_at_once(
     count = len(use.live)
     if count < terms.at_once:
         return None
-    ending = next((rental for rental in rentals if _is_ending(rental)), None)
+    ending = next((rental for rental in rentals if rental.being_destroyed), None)
     ends = [rental.lease.ends_at for rental in rentals if rental.lease is not None]
     again_at = now + SOON if ending is not None else min((end for end in ends if end > now), default=None)
     later = f", or ask again after {say_utc(again_at, now)}" if again_at is not None else ""
@@ -351,11 +350,6 @@ def _too_many_at_once(
         crowded=True,
         again_at=again_at,
     )
-
-
-def _is_ending(rental: Rental) -> bool:
-    graceful = rental.lease is not None and rental.lease.graceful_destroy is not None
-    return graceful or rental.state is State.DESTROYING
 
 
 def _known_as(rental: Rental) -> str:
