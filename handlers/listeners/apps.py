@@ -323,7 +323,7 @@ async def _rent(asked: _Asked, words: str) -> None:
     rent = RentForProgram(
         token_id=caller.token.id,
         request=request,
-        key=f"{mention.channel}:{mention.ts}",
+        key=_key(mention.channel, mention.ts),
         fingerprint=hashlib.sha256(words.encode()).hexdigest(),
         thread=mention.thread,
     )
@@ -353,7 +353,8 @@ async def _list(asked: _Asked) -> Rendered:
 async def _rental(asked: _Asked, rental_id: str | None) -> Rental:
     """Return the rental of the token that a command names.
 
-    Without an ID, this is the only current rental that the app asked for in this thread.
+    Without an ID, this is the only current rental that the app asked for in this thread. If there is none, it is
+    the one that the thread's first message asked for, even if it is over.
 
     Raises:
         UnknownRental: The token has no rental with this ID.
@@ -363,10 +364,19 @@ async def _rental(asked: _Asked, rental_id: str | None) -> Rental:
         caller = await caller_now(tx, asked.deps, asked.caller.token.id)
         if rental_id is not None:
             return await own_rental(tx, caller, rental_id)
-        here = [one for one in await rentals_of(tx, caller.token) if _thread_of(one) == asked.mention.thread]
+        thread = asked.mention.thread
+        here = [one for one in await rentals_of(tx, caller.token) if _thread_of(one) == thread]
+        first = await tx.rentals.of_key(caller.token.id, _key(thread.channel, thread.ts)) if not here else None
+        if first is not None:
+            return await own_rental(tx, caller, first.id)
     if len(here) != 1:
         raise NotUnderstood("Name the machine by its ID. Nothing was done.")
     return here[0]
+
+
+def _key(channel: str, ts: str) -> str:
+    """Return the idempotency key of the rental that a message asks for."""
+    return f"{channel}:{ts}"
 
 
 def _thread_of(rental: Rental) -> SlackThread | None:
