@@ -105,7 +105,7 @@ def read_url(given: str | None, file: Path | None = None, environment: Mapping[s
         file = settings_file() if file is None else file
         url = _read_file(file).get(URL)
     if not url:
-        raise _no_url(f"Name it with --url, set it in the environment, or in {file}.")
+        raise _no_url(f"Name it with --url, or set it in the environment or in {file}.")
     return url
 
 

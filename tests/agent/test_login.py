@@ -106,7 +106,7 @@ async def test_the_address_comes_from_the_option_the_environment_or_the_file(
     monkeypatch.delenv("GPUBOT_API_URL")
     missing = await cli("login")
     assert (missing.status, without_token.calls) == (1, [])
-    assert "Name it with --url, set it in the environment, or in " in missing.err
+    assert "Name it with --url, or set it in the environment or in " in missing.err
     file = written(f"GPUBOT_API_URL={url}\n")
     assert (await cli("login")).status == 0
     file.unlink()
