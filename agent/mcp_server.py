@@ -107,7 +107,10 @@ def serve_stdio() -> None:
             server = server_for(lambda _: client)
             await serve_both_eras(server, incoming, outgoing)
 
-    asyncio.run(serve())
+    try:
+        asyncio.run(serve())
+    except* BrokenPipeError:
+        pass  # The client has ended, and nobody is left to read an answer.
 
 
 async def serve_both_eras(server: Server[Any], incoming: Any, outgoing: Any) -> None:

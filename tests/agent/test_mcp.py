@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -22,6 +23,7 @@ from structlog.testing import capture_logs
 from agent.mcp_tools import INSTRUCTIONS, TOOL_NAMES
 from bot.model.state import State
 from bot.model.token import Access, BeyondTerms
+from tests.agent.api import SECRET
 from tests.agent.mcp import call_tool, fails
 from tests.api.world import Api, api_world
 from tests.lifecycle.world import HOUR
@@ -255,6 +257,30 @@ async def test_a_call_of_either_era_can_be_cancelled(api: Api) -> None:
             pipe.send("notifications/cancelled", {"requestId": number})
             await becomes(lambda: api.server.waits.count == 0)
         assert (await pipe.ask("ping", {})) == {}
+
+
+def test_a_client_that_is_killed_leaves_no_error() -> None:
+    """The answer to the last request can't be written any more."""
+    address = {"GPUBOT_API_URL": "http://127.0.0.1:9", "GPUBOT_TOKEN": SECRET, "HOME": "/nonexistent"}
+    with subprocess.Popen(  # noqa: S603 - the command is our own
+        [sys.executable, *COMMAND],
+        env={"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error", **address},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        for number in (1, 2):
+            asked = {"jsonrpc": "2.0", "id": number, "method": "initialize", "params": HELLO}
+            process.stdin.write(json.dumps(asked).encode() + b"\n")
+            process.stdin.flush()
+            if number == 1:
+                process.stdout.readline()
+                process.stdout.close()
+        process.stdin.close()
+        assert (process.stderr.read(), process.wait()) == (b"", 0)
 
 
 async def becomes(true: Callable[[], bool]) -> None:
