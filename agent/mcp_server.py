@@ -119,7 +119,7 @@ async def serve_both_eras(server: Server[Any], incoming: Any, outgoing: Any) -> 
     """
     streams = [anyio.create_memory_object_stream[SessionMessage | Exception]() for _ in range(2)]
     older, newer = (sending for sending, _ in streams)
-    async with asyncio.TaskGroup() as runs, outgoing, older, newer:
+    async with asyncio.TaskGroup() as runs, incoming, outgoing, older, newer:
         for _, receiving in streams:
             options = server.create_initialization_options()
             runs.create_task(server.run(receiving, outgoing.clone(), options))

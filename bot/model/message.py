@@ -77,14 +77,6 @@ class MessageKind(StrEnum):
         """True if messages of this kind ask the approvers for a decision."""
         return self in {MessageKind.APPROVAL, MessageKind.TOKEN}
 
-    @property
-    def answer(self) -> bool:
-        """True if messages of this kind answer something that one person did.
-
-        Such answers are sent to a `response_url` or as a direct message.
-        """
-        return self in {MessageKind.QUOTE, MessageKind.LOOKING, MessageKind.REPLY}
-
 
 _LIVE_MESSAGES = frozenset(
     {

@@ -221,8 +221,12 @@ class Pipe:
 async def a_pipe(api: Api) -> AsyncIterator[Pipe]:
     """Start `gpubot mcp`, and check that it ends well."""
     process = await start_mcp(settings(api))
-    yield Pipe(process)
-    rest, noted = await process.communicate()
+    try:
+        yield Pipe(process)
+        rest, noted = await process.communicate(b"")
+    finally:
+        if process.returncode is None:
+            process.kill()
     assert (process.returncode, rest, noted) == (0, b"", b"")
 
 

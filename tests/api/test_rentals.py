@@ -96,6 +96,8 @@ async def test_reuse_finds_the_current_machine_with_equal_arguments(api: Api) ->
     body = {**H100, "reuse": True}
     first, second = [await api.ask("POST", "rentals", json=body) for _ in range(2)]
     assert (first.status_code, first.json()["id"]) == (202, second.json()["id"])
+    third = await api.ask("POST", "rentals", json={**body, "gpu": " h100", "region": "eu", "lease": "240m"})
+    assert (third.status_code, third.json()["id"]) == (202, first.json()["id"])
     found = await api.ask("GET", f"rentals?key={first.json()['key']}")
     assert found.json()["rentals"][0]["id"] == first.json()["id"]
     assert problem(await api.ask("POST", "rentals", json=body, headers={"Idempotency-Key": "k"}))[1:] == (
