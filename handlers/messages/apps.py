@@ -122,7 +122,7 @@ def not_understood(words: str) -> Rendered:
 
 
 def no_token(agent: Agent, owner: str) -> Rendered:
-    """Render the answer if an app's token doesn't work now. `owner` is the name of its owner in the policy."""
+    """Render the answer to an app whose token doesn't work now. `owner` is the name of the token's owner."""
     name, owner = as_written(escape(agent.token, 80)), escape(owner)
     return blocks.message(
         f"{name}, the token of {owner} that the policy names for this app, doesn't work now. Nothing was done. "

@@ -300,7 +300,7 @@ async def start_mcp(environment: dict[str, str], command: tuple[str, ...] = COMM
 
 
 async def failure_of(environment: dict[str, str], command: tuple[str, ...] = COMMAND) -> str:
-    """Return what the command printed to stderr before it ended with the status 1."""
+    """Start the command, which fails with the status 1. Return its output on stderr."""
     process = await start_mcp(environment, command)
     printed, noted = await process.communicate()
     assert (process.returncode, printed) == (1, b"")

@@ -120,7 +120,7 @@ async def test_the_header_decides_on_the_era_whatever_the_body_names(
     assert not results[1]["isError"]
     # Only results of the newer era name the server.
     assert ["_meta" in result for result in results] == [version == NEW] * 2
-    # Clients of the newer era need these fields, also if something on the way has changed their header.
+    # Clients of the newer era need these fields, even if something on the way has changed their header.
     newer = version == NEW or (meta or {}).get(f"{META}protocolVersion") == NEW
     assert [result.get("resultType") for result in results] == ["complete" if newer else None] * 2
     assert ({"ttlMs", "cacheScope"} < results[0].keys()) == newer

@@ -107,7 +107,7 @@ async def test_reuse_finds_the_current_machine_with_equal_arguments(api: Api) ->
 
 
 async def test_reuse_finds_a_machine_that_was_asked_for_in_other_words(api: Api) -> None:
-    """The note and capital letters don't count, also if the first request had a key."""
+    """The note and capital letters don't count, even if the first request had a key."""
     await api.token()
     first = (await api.rent(**H100, note="run 7")).json()
     again = {**H100, "gpu": "h100", "note": "the same again", "reuse": True}
