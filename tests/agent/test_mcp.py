@@ -6,6 +6,7 @@ Each client is that of the `mcp` package. It checks itself that every result mat
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import os
 import subprocess
@@ -20,6 +21,7 @@ from mcp import Client, MCPError
 from mcp.client.stdio import StdioServerParameters
 from structlog.testing import capture_logs
 
+from agent.mcp_server import notice
 from agent.mcp_tools import INSTRUCTIONS, TOOL_NAMES
 from bot.model.state import State
 from bot.model.token import Access, BeyondTerms
@@ -281,6 +283,17 @@ def test_a_client_that_is_killed_leaves_no_error() -> None:
                 process.stdout.close()
         process.stdin.close()
         assert (process.stderr.read(), process.wait()) == (b"", 0)
+
+
+def test_a_notice_that_nobody_reads_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise, a call would fail instead of being repeated."""
+
+    class Broken(io.StringIO):
+        def flush(self) -> None:
+            raise BrokenPipeError
+
+    monkeypatch.setattr(sys, "stderr", Broken())
+    notice("Trying again.")
 
 
 async def becomes(true: Callable[[], bool]) -> None:
