@@ -322,6 +322,9 @@ async def test_the_reason_of_a_person_for_a_refusal_is_marked(api: Api, client: 
 
 NOT_JSON = "The arguments contain a value that isn't JSON in UTF-8."
 WRONG_KEY = '"key": write at most 100 letters, digits and other ASCII characters.'
+WRONG_ID = (
+    '"id": write the ID of a rental, such as m3xt8. Call gpu_status without arguments to list your machines.'
+)
 WRONG_WAIT = '"wait": write a number of seconds from 0 to 20.'
 
 
@@ -330,6 +333,7 @@ WRONG_WAIT = '"wait": write a number of seconds from 0 to 20.'
     [
         ("gpu_rent", {"gpu": "H100", "gpus": 2}, 'There is no argument "gpus". Did you mean "gpu"?'),
         ("gpu_rent", {"gpu": "H100", "reuse": True}, 'There is no argument "reuse". Did you mean "lease"?'),
+        ("gpu_rent", {"GPU": "H100"}, 'There is no argument "GPU". Did you mean "gpu"?'),
         ("gpu_rent", {"gpu": ""}, 'The argument "gpu" is missing.'),
         ("gpu_rent", {"gpu": "H100", "max_total": float("nan")}, NOT_JSON),
         ("gpu_rent", {"gpu": "H100", "note": "\ud800"}, NOT_JSON),
@@ -338,6 +342,9 @@ WRONG_WAIT = '"wait": write a number of seconds from 0 to 20.'
         ("gpu_status", {"id": ID, "wait": True}, WRONG_WAIT),
         ("gpu_status", {"id": ID, "key": KEY}, 'Name the rental by "id" or by "key", not by both.'),
         ("gpu_release", {"id": ID, "now": "yes"}, '"now": write true or false.'),
+        ("gpu_status", {"id": "."}, WRONG_ID),
+        ("gpu_heartbeat", {"id": ".."}, WRONG_ID),
+        ("gpu_release", {"id": {"id": ID}}, WRONG_ID),
     ],
 )
 async def test_arguments_that_the_api_would_not_see_are_refused(
