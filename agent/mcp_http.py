@@ -141,9 +141,10 @@ class Front:
                 421,
                 "This server doesn't accept the host name. To allow it, start the server with --allow-host NAME.",
             )
-        scheme, _, origin = headers.get("origin", "").partition("://")
-        if scheme and (scheme not in {"http", "https"} or _name_of(origin) not in self._hosts):
-            raise Refused(403, "Pages from this origin may not call the server.")
+        for origin in headers.getlist("origin"):
+            scheme, _, host = origin.partition("://")
+            if scheme and (scheme not in {"http", "https"} or _name_of(host) not in self._hosts):
+                raise Refused(403, "Pages from this origin may not call the server.")
         if path != PATH:
             raise Refused(404, f"There is nothing here. The MCP server is at {PATH}.")
         if method != "POST":

@@ -209,7 +209,7 @@ async def _status(client: Client, given: Arguments) -> _Result:
             raise Mistake(f'Name the rental to wait for by "id" or by "key". {_LIST_THEM}')
         token = (await client.token()).value
         status = status_of_all((await client.rentals()).value.rentals, token, now)
-        return _Result(list_text(status, token, now), status)
+        return _Result(list_text(status, now), status)
     rental = (await client.rental(await _find(client, given))).value
     shown = await _after(client, rental, ends)
     return _Result(rental_text(shown), status_of_one(shown))

@@ -211,6 +211,13 @@ async def test_a_request_is_refused_in_words_before_anything_is_called(
     assert api.calls == []
 
 
+async def test_each_of_several_origins_must_be_allowed(http: httpx.AsyncClient, api: Api) -> None:
+    asked = message("tools/list")
+    origins = [("Origin", "http://localhost"), ("Origin", "https://evil.example.com")]
+    refused = await http.post(PATH, json=asked, headers=[*headers_of(asked).items(), *origins])
+    assert (refused.status_code, api.calls) == (403, [])
+
+
 async def test_a_get_without_a_token_is_no_invitation_to_log_in(http: httpx.AsyncClient) -> None:
     assert (await http.get(PATH)).status_code == 405
 

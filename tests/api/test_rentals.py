@@ -116,6 +116,13 @@ async def test_reuse_finds_a_machine_that_was_asked_for_in_other_words(api: Api)
     assert (await api.ask("POST", "rentals", json=other)).json()["id"] != first["id"]
 
 
+async def test_reuse_finds_the_machine_that_was_rented_with_a_key(api: Api) -> None:
+    await api.token()
+    first = (await api.rent("eval-1")).json()
+    again = (await api.ask("POST", "rentals", json={**H100, "reuse": True})).json()
+    assert (again["id"], again["key"]) == (first["id"], "eval-1")
+
+
 async def test_reuse_finds_a_machine_whose_requested_end_has_passed(api: Api) -> None:
     """The machine runs longer, because its lease was extended. Nobody could make this request anew."""
     await api.token()
