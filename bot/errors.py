@@ -124,7 +124,7 @@ class RequestMistake(Mistake):
         super().__init__(f"{why} {lead}: {', or '.join(commands)}" if lines else why)
         quoted = [f'"{line.shown}"' for line in lines]
         self.words_for_program = f"{why} {lead}: {', or '.join(quoted)}" if lines else why
-        """The same words for a program, which knows no command: they only quote the requests."""
+        """The same message for a program, with the requests in quotes instead of Slack's commands."""
         self.lines = lines
 
 

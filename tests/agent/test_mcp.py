@@ -211,7 +211,7 @@ class Pipe:
         )
 
     async def ask(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
-        """Return the result of a request."""
+        """Send a request, and return its result."""
         self._last_id += 1
         self.send(method, params, self._last_id)
         assert self.process.stdout is not None
