@@ -178,7 +178,7 @@ class Client:
     async def rent(self, request: RentalRequest | Mapping[str, Any], key: str | None) -> Answer[Rental]:
         """Request a machine, or find the rental that was requested with the same key before.
 
-        A mapping is sent as it is, and the API checks it. `key` is None if the request says `reuse` instead.
+        A mapping is sent unchanged, and the API checks it. `key` is None if the request says `reuse` instead.
         """
         headers = {} if key is None else {"Idempotency-Key": key}
         return await self._call("POST", "/v1/rentals", Rental, body=_body(request), headers=headers)
@@ -231,7 +231,7 @@ class Client:
         return await self._call("POST", _path(rental_id, "heartbeat"), Rental)
 
     async def extend(self, rental_id: str, request: ExtendRequest | Mapping[str, Any]) -> Answer[Rental]:
-        """Change the end of a lease to a later one. A mapping is sent as it is, and the API checks it."""
+        """Change the end of a lease to a later one. A mapping is sent unchanged, and the API checks it."""
         return await self._call("POST", _path(rental_id, "extend"), Rental, body=_body(request))
 
     async def release(

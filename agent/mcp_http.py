@@ -141,9 +141,10 @@ class Front:
                 421,
                 "This server doesn't accept the host name. To allow it, start the server with --allow-host NAME.",
             )
-        scheme, _, origin = headers.get("origin", "").partition("://")
-        if scheme and (scheme not in {"http", "https"} or _name_of(origin) not in self._hosts):
-            raise Refused(403, "Pages from this origin may not call the server.")
+        for origin in headers.getlist("origin"):
+            scheme, _, host = origin.partition("://")
+            if scheme and (scheme not in {"http", "https"} or _name_of(host) not in self._hosts):
+                raise Refused(403, "Pages from this origin may not call the server.")
         if path != PATH:
             raise Refused(404, f"There is nothing here. The MCP server is at {PATH}.")
         if method != "POST":
@@ -208,7 +209,7 @@ def in_the_headers_era(version: str | None, body: bytes) -> bytes:
 
 
 async def for_clients_of_both_eras(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
-    """Answer a request, so that clients of the newer era understand the result even if the header names the older.
+    """Answer a request so that clients of the newer era accept the result, even if the header is of the older one.
 
     The package answers in the era of the header. Clients of the newer era refuse a result without the fields that
     are required since 2026-07-28, so these fields are added. Clients of the older era ignore additional fields.

@@ -11,6 +11,7 @@ import logging
 import signal
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from importlib.metadata import version
 from typing import Any
 
@@ -83,8 +84,9 @@ def log_to_stderr() -> None:
 
 def notice(sentence: str) -> None:
     """Write a sentence to stderr, such as the reason why a call to the API is repeated."""
-    sys.stderr.write(for_terminal(f"gpubot mcp: {sentence}\n"))
-    sys.stderr.flush()
+    with suppress(BrokenPipeError):  # a client may have closed stderr, and its call must go on
+        sys.stderr.write(for_terminal(f"gpubot mcp: {sentence}\n"))
+        sys.stderr.flush()
 
 
 def serve_stdio() -> None:
@@ -107,7 +109,10 @@ def serve_stdio() -> None:
             server = server_for(lambda _: client)
             await serve_both_eras(server, incoming, outgoing)
 
-    asyncio.run(serve())
+    try:
+        asyncio.run(serve())
+    except* BrokenPipeError:
+        pass  # The client has ended, and nobody is left to read an answer.
 
 
 async def serve_both_eras(server: Server[Any], incoming: Any, outgoing: Any) -> None:

@@ -169,7 +169,7 @@ def _failed(words: str) -> types.CallToolResult:
 
 def _unknown(name: str, known: list[str]) -> str:
     shown = one_line(name, LONGEST_NAME)
-    similar = difflib.get_close_matches(shown, known, n=1)
+    similar = difflib.get_close_matches(shown.lower(), known, n=1)
     return f'There is no argument "{shown}".' + (f' Did you mean "{similar[0]}"?' if similar else "")
 
 
@@ -209,7 +209,7 @@ async def _status(client: Client, given: Arguments) -> _Result:
             raise Mistake(f'Name the rental to wait for by "id" or by "key". {_LIST_THEM}')
         token = (await client.token()).value
         status = status_of_all((await client.rentals()).value.rentals, token, now)
-        return _Result(list_text(status, token, now), status)
+        return _Result(list_text(status, now), status)
     rental = (await client.rental(await _find(client, given))).value
     shown = await _after(client, rental, ends)
     return _Result(rental_text(shown), status_of_one(shown))
@@ -264,7 +264,7 @@ async def _find(client: Client, given: Arguments) -> str:
     if "id" in given and "key" in given:
         raise Mistake('Name the rental by "id" or by "key", not by both. Nothing was done.')
     if "id" in given:
-        return str(given["id"])[:LONGEST_NAME]
+        return _id(given["id"])
     key = _key(given)
     if key is None:
         raise Mistake(f"Which machine? {choice(await _own(client))} Nothing was done.")
@@ -286,6 +286,13 @@ async def _also(client: Client, rental: Rental) -> str:
         return also_has([each for each in await _own(client) if each.id != rental.id])
     except (ApiAway, ApiRefused):
         return ""
+
+
+def _id(value: Any) -> str:
+    """Return an ID. Raises Mistake for any other value, such as `..`, which would be a part of another path."""
+    if not isinstance(value, str) or not value.isalnum() or len(value) > LONGEST_NAME:
+        raise Mistake(f'"id": write the ID of a rental, such as m3xt8. {_LIST_THEM} Nothing was done.')
+    return value
 
 
 def _key(given: Arguments) -> str | None:

@@ -209,12 +209,13 @@ def status_of_all(rentals: Sequence[Rental], token: Token, now: datetime) -> Sta
     )
 
 
-def list_text(status: Status, token: Token, now: datetime) -> str:
+def list_text(status: Status, now: datetime) -> str:
     """Return the text about all current rentals, which `status_of_all` has prepared."""
     rows = [_row(each, now) for each in status.rentals]
     if status.more:
         rows.append(f"{status.more} more aren't shown.")
-    return "\n".join([*_token_lines(token, now), *rows, status.next_step])
+    terms = [] if status.token is None else _token_lines(status.token, now)
+    return "\n".join([*terms, *rows, status.next_step])
 
 
 def _row(rental: Rental, now: datetime) -> str:
@@ -232,7 +233,10 @@ def shown_quote(quote: Quote) -> Quote:
             "wait for an offer."
         )
     elif any(offer.within_terms for offer in quote.offers):
-        step = "To rent the cheapest of them that is within the terms, call gpu_rent with the same arguments."
+        step = (
+            "To rent the cheapest of them that is within the terms, call gpu_rent with the same arguments and a "
+            "key that names your task."
+        )
     else:
         step = (
             "This token can't rent any of these by itself. Tell your user the reason, unless you can ask for less."
@@ -283,6 +287,6 @@ def _shown_token(token: Token) -> Token:
 
 
 def _token_lines(token: Token, now: datetime) -> list[str]:
-    """Return the lines about the terms of a token."""
+    """Return the lines about the terms of a token, which `_shown_token` has prepared."""
     name = f"The token {quoted(token.name, LONGEST_NAME)} of {token.owner}"
     return terms_lines(token, name, say_utc(token.until, now), lambda text: quoted(text, LONGEST_REASON))

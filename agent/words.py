@@ -339,7 +339,7 @@ def overriding(variables: Sequence[str]) -> str:
 
 def code_expired(code: str) -> str:
     """Return the line about a login that has expired."""
-    made = "If you have made a token with it, no program has its secret, so stop it in Slack: /gpu token list."
+    made = "If you have made a token with it, no program can use that token. Stop it in Slack: /gpu token list."
     return f"The code {code} has expired. {made} For a new code, run gpubot agent login again."
 
 

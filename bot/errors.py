@@ -119,9 +119,12 @@ class RequestMistake(Mistake):
     """
 
     def __init__(self, why: str, *lines: Line, without: bool = False) -> None:
-        commands = ", or ".join(f"/gpu {line.verb} {line.shown}" for line in lines)
         lead = "Without it" if without else "Try"
-        super().__init__(f"{why} {lead}: {commands}" if lines else why)
+        commands = [f"/gpu {line.verb} {line.shown}" for line in lines]
+        super().__init__(f"{why} {lead}: {', or '.join(commands)}" if lines else why)
+        quoted = [f'"{line.shown}"' for line in lines]
+        self.words_for_program = f"{why} {lead}: {', or '.join(quoted)}" if lines else why
+        """The same message for a program, with the requests in quotes instead of Slack's commands."""
         self.lines = lines
 
 

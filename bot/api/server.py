@@ -449,8 +449,6 @@ def fingerprint(body: api.RentalRequest) -> str:
     fields = body.model_dump(mode="json", exclude={"reuse"}, exclude_defaults=True)
     if body.max_total is not None:
         fields["max_total"] = f"{body.max_total.normalize():f}"  # JSON libraries write 20 as 20, 20.0 or "20.00"
-    for name in {"gpu", "region", "vendor"} & fields.keys():
-        fields[name] = " ".join(fields[name].split()).upper()  # a model that repeats a request may write h100
     return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
 
 

@@ -33,7 +33,7 @@ class Login(Frozen):
     host: str
     """The name of the program's machine, as the program gave it. Untrusted text: escape it for display."""
     address: str
-    """Where the request came from: an IP address, or a user ID such as `uid 1000` for a Unix socket."""
+    """The origin of the request: an IP address, or a user ID such as `uid 1000` for a Unix socket."""
     created_at: Instant
     expires_at: Instant
     """The time after which neither the code nor the secret can be used."""

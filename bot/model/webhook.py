@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from enum import StrEnum
+from urllib.parse import urlsplit
 
 from pydantic import Field
 
@@ -14,6 +15,11 @@ from bot.model.base import Frozen, Instant
 
 DROPPED_AFTER = timedelta(days=1)
 """The time for which an event is sent again to a receiver that doesn't accept it."""
+
+
+def host_of(url: str) -> str:
+    """Return the host of a receiver's URL. People see only the host, because the path can contain a secret."""
+    return urlsplit(url).hostname or ""
 
 
 class WebhookEvent(StrEnum):

@@ -95,7 +95,7 @@ def _refused(context: EventContext[EndedFacts]) -> str:
 
 
 def listing(rentals: Sequence[RentalDetails], token: str, reader: Reader) -> Rendered:
-    """Render the current rentals of a token, one line each. `token` is its name with its owner's."""
+    """Render the current rentals of a token, one line each. `token` is the name of the token and of its owner."""
     if not rentals:
         return blocks.message(f"{as_written(escape(token, 80))} has no machines at the moment.")
     more = len(rentals) - LISTED
@@ -107,7 +107,7 @@ def listing(rentals: Sequence[RentalDetails], token: str, reader: Reader) -> Ren
 
 
 def shown(details: RentalDetails, reader: Reader) -> Rendered:
-    """Render the line of a rental."""
+    """Render the state of a rental in one line, as on a program's card."""
     return blocks.message(line(details, reader))
 
 
@@ -122,7 +122,7 @@ def not_understood(words: str) -> Rendered:
 
 
 def no_token(agent: Agent, owner: str) -> Rendered:
-    """Render the answer if an app's token doesn't work now. `owner` is the name of its owner in the policy."""
+    """Render the answer to an app whose token doesn't work now. `owner` is the name of the token's owner."""
     name, owner = as_written(escape(agent.token, 80)), escape(owner)
     return blocks.message(
         f"{name}, the token of {owner} that the policy names for this app, doesn't work now. Nothing was done. "

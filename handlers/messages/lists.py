@@ -300,7 +300,7 @@ def _shown_events(events: Sequence[Event]) -> list[Event]:
 
 
 def _asked_by(rental: Rental) -> str:
-    """Return the key of a program's request, or the channel in which a Slack app asked. Empty for people."""
+    """Return the sentence about the program or the Slack app that asked for a machine. Empty for people."""
     if rental.program is None or rental.idempotency_key is None:
         return ""
     if rental.program.thread is not None:

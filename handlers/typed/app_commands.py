@@ -68,7 +68,7 @@ def is_destroy(command: str) -> bool:
 
 
 def parse_app_command(command: str, context: ParseContext) -> AppCommand:
-    """Parse the text that `command_after_mention` returned. A request isn't parsed yet.
+    """Parse the text that `command_after_mention` returned. The words of a request are left as they are.
 
     Raises NotUnderstood.
     """

@@ -429,7 +429,7 @@ def _parse_list(rest: str, _: ParseContext) -> Command:
 
 
 _CODE = re.compile(r"[A-Z0-9]{8}", re.ASCII)
-"""The form of a login's code. A digit is a mistake, but the answer to a wrong code says what to do."""
+"""The form of a login's code. No code contains digits, but the answer to a wrong code says what to do."""
 _BETWEEN_LETTERS = re.compile(r"[\W_]+")
 
 

@@ -135,7 +135,7 @@ async def test_a_code_that_nobody_uses_ends_the_command(without_token: Api, cli:
     done = await cli("login")
     assert (done.status, done.out) == (4, "")
     assert done.err.splitlines()[-1] == snapshot(
-        "The code KTRWXQMB has expired. If you have made a token with it, no program has its secret, so stop it "
+        "The code KTRWXQMB has expired. If you have made a token with it, no program can use that token. Stop it "
         "in Slack: /gpu token list. For a new code, run gpubot agent login again."
     )
     assert not settings_file().exists()

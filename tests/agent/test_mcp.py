@@ -6,8 +6,10 @@ Each client is that of the `mcp` package. It checks itself that every result mat
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import os
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -19,9 +21,11 @@ from mcp import Client, MCPError
 from mcp.client.stdio import StdioServerParameters
 from structlog.testing import capture_logs
 
+from agent.mcp_server import notice
 from agent.mcp_tools import INSTRUCTIONS, TOOL_NAMES
 from bot.model.state import State
 from bot.model.token import Access, BeyondTerms
+from tests.agent.api import SECRET
 from tests.agent.mcp import call_tool, fails
 from tests.api.world import Api, api_world
 from tests.lifecycle.world import HOUR
@@ -207,7 +211,7 @@ class Pipe:
         )
 
     async def ask(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
-        """Return the result of a request."""
+        """Send a request, and return its result."""
         self._last_id += 1
         self.send(method, params, self._last_id)
         assert self.process.stdout is not None
@@ -257,6 +261,41 @@ async def test_a_call_of_either_era_can_be_cancelled(api: Api) -> None:
         assert (await pipe.ask("ping", {})) == {}
 
 
+def test_a_client_that_is_killed_leaves_no_error() -> None:
+    """The answer to the last request can't be written any more."""
+    address = {"GPUBOT_API_URL": "http://127.0.0.1:9", "GPUBOT_TOKEN": SECRET, "HOME": "/nonexistent"}
+    with subprocess.Popen(  # noqa: S603 - the command is our own
+        [sys.executable, *COMMAND],
+        env={"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error", **address},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        for number in (1, 2):
+            asked = {"jsonrpc": "2.0", "id": number, "method": "initialize", "params": HELLO}
+            process.stdin.write(json.dumps(asked).encode() + b"\n")
+            process.stdin.flush()
+            if number == 1:
+                process.stdout.readline()
+                process.stdout.close()
+        process.stdin.close()
+        assert (process.stderr.read(), process.wait()) == (b"", 0)
+
+
+def test_a_notice_that_nobody_reads_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise, a call would fail instead of being repeated."""
+
+    class Broken(io.StringIO):
+        def flush(self) -> None:
+            raise BrokenPipeError
+
+    monkeypatch.setattr(sys, "stderr", Broken())
+    notice("Trying again.")
+
+
 async def becomes(true: Callable[[], bool]) -> None:
     async with asyncio.timeout(60):
         while not true():  # noqa: ASYNC110 - the server has no event for this
@@ -274,7 +313,7 @@ async def start_mcp(environment: dict[str, str], command: tuple[str, ...] = COMM
 
 
 async def failure_of(environment: dict[str, str], command: tuple[str, ...] = COMMAND) -> str:
-    """Return what the command printed to stderr before it ended with the status 1."""
+    """Start the command, which fails with the status 1. Return its output on stderr."""
     process = await start_mcp(environment, command)
     printed, noted = await process.communicate()
     assert (process.returncode, printed) == (1, b"")

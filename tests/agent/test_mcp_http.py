@@ -120,7 +120,7 @@ async def test_the_header_decides_on_the_era_whatever_the_body_names(
     assert not results[1]["isError"]
     # Only results of the newer era name the server.
     assert ["_meta" in result for result in results] == [version == NEW] * 2
-    # Clients of the newer era need these fields, also if something on the way has changed their header.
+    # Clients of the newer era need these fields, even if something on the way has changed their header.
     newer = version == NEW or (meta or {}).get(f"{META}protocolVersion") == NEW
     assert [result.get("resultType") for result in results] == ["complete" if newer else None] * 2
     assert ({"ttlMs", "cacheScope"} < results[0].keys()) == newer
@@ -209,6 +209,13 @@ async def test_a_request_is_refused_in_words_before_anything_is_called(
     assert refused.headers.get("allow") == ("POST" if status == 405 else None)
     assert SECRET[4:] not in refused.text
     assert api.calls == []
+
+
+async def test_each_of_several_origins_must_be_allowed(http: httpx.AsyncClient, api: Api) -> None:
+    asked = message("tools/list")
+    origins = [("Origin", "http://localhost"), ("Origin", "https://evil.example.com")]
+    refused = await http.post(PATH, json=asked, headers=[*headers_of(asked).items(), *origins])
+    assert (refused.status_code, api.calls) == (403, [])
 
 
 async def test_a_get_without_a_token_is_no_invitation_to_log_in(http: httpx.AsyncClient) -> None:

@@ -140,7 +140,7 @@ class Failed(Exception):
 
 @dataclass(frozen=True)
 class Place:
-    """Where the programs are, and what they need."""
+    """The folders of the programs and of their results, and the environment of the programs."""
 
     packages: Path
     results: Path

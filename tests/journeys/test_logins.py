@@ -164,8 +164,8 @@ async def test_wrong_late_used_and_foreign_codes_lead_to_no_token(stopped_world:
         status, printed = await laptop.ends(command)
     assert (status, printed) == (
         4,
-        f"The code {late} has expired. If you have made a token with it, no program has its secret, so stop it in "
-        "Slack: /gpu token list. For a new code, run gpubot agent login again.\n",
+        f"The code {late} has expired. If you have made a token with it, no program can use that token. Stop it "
+        "in Slack: /gpu token list. For a new code, run gpubot agent login again.\n",
     )
     assert laptop.secret == program.secret, "a login that fails leaves the file as it was"
     for number in range(8):

@@ -205,7 +205,7 @@ async def test_once_the_program_uses_its_token_the_form_changes_nothing(here: Wo
     await caller_of(here.deps, secret)
     here.jump(11 * MINUTE)
     assert (await submit(here.deps, form)).secret is None, "the answer to the first submission was lost"
-    with pytest.raises(TooLate, match=r"already uses nightly eval.*click Change in /gpu token list"):
+    with pytest.raises(TooLate, match=r"already uses nightly eval.*click Change in the list of your tokens"):
         await submit(here.deps, form, at_once=3)
     caller = await caller_of(here.deps, secret)
     assert caller.token.terms is not None

@@ -141,7 +141,7 @@ class MakeToken(Action[NewTerms, NewTerms, TokenMade], id="make_token"):
                 raise TooLate(f"{message} Nothing was changed. To replace it, stop the token and make a new one.")
             if before.last_used_at is not None and not self._same(before):
                 message = f"A program already uses {before.name}, so this form can't change it any more."
-                raise TooLate(f"{message} To change its terms, click Change in /gpu token list.")
+                raise TooLate(f"{message} To change its terms, click Change in the list of your tokens.")
         loaded = await _load_new_terms(tx, deps, person, before)
         if self.login_id is None:
             return loaded

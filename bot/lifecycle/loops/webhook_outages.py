@@ -6,7 +6,6 @@ The outage of a receiver is stored. Therefore the alerts aren't repeated after a
 from __future__ import annotations
 
 from datetime import timedelta
-from urllib.parse import urlsplit
 
 import structlog
 
@@ -16,7 +15,7 @@ from bot.model.account_facts import WEBHOOK_OUTAGES, WebhookOutage
 from bot.model.base import changed
 from bot.model.event import EventKind
 from bot.model.facts import WebhookFacts
-from bot.model.webhook import DROPPED_AFTER, QueuedEvent
+from bot.model.webhook import DROPPED_AFTER, QueuedEvent, host_of
 from store.db import Tx
 
 log = structlog.get_logger("gpubot.webhooks")
@@ -39,7 +38,7 @@ async def note_failing(tx: Tx, deps: Deps, event: QueuedEvent, why: str, *, unav
         outage = WebhookOutage(since=now, refused=None if unavailable else event.message_id)
     if not outage.notified and now - outage.since >= NOTIFY_AFTER:
         outage = changed(outage, notified=True)
-        facts = WebhookFacts(host=_host(url), since=outage.since, until=outage.since + DROPPED_AFTER, detail=why)
+        facts = WebhookFacts(host=host_of(url), since=outage.since, until=outage.since + DROPPED_AFTER, detail=why)
         await send_of_account(tx, deps, EventKind.WEBHOOK_FAILS, facts)
     await tx.account.set(WEBHOOK_OUTAGES, outage, url)
 
@@ -58,7 +57,7 @@ async def note_works(tx: Tx, deps: Deps, url: str) -> None:
         return
     await tx.account.set(WEBHOOK_OUTAGES, None, url)
     if outage.notified:
-        facts = WebhookFacts(host=_host(url), since=outage.since)
+        facts = WebhookFacts(host=host_of(url), since=outage.since)
         await send_of_account(tx, deps, EventKind.WEBHOOK_WORKS, facts)
 
 
@@ -74,7 +73,3 @@ async def drop_events(tx: Tx, deps: Deps, limit: int = 500) -> int:
     if dropped:
         log.warning("webhooks.dropped", events=dropped)
     return dropped
-
-
-def _host(url: str) -> str:
-    return urlsplit(url).hostname or ""

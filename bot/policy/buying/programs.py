@@ -212,10 +212,9 @@ def words_for_program(error: GpubotError, now: datetime, owner: str) -> str:
 
     Programs know neither Slack's commands nor its buttons. `owner` is the name of the token's owner.
     """
-    words = refusal_words(error, owner)
     if isinstance(error, RequestMistake):
-        for line in error.lines:
-            words = words.replace(f"/gpu {line.verb} {line.shown}", f'"{line.shown}"')
+        return error.words_for_program
+    words = refusal_words(error, owner)
     if isinstance(error, Refused) and error.again_at is not None:
         again = say_utc(error.again_at, now)
         return words if again in words else f"{words} Ask again after {again}."

@@ -46,7 +46,7 @@ def may_be_reached(address: IpAddress, *, private: bool) -> bool:
 
 
 def reach_of(address: IpAddress) -> Reach:
-    """Return how restricted an IP address is.
+    """Return the kind of an IP address.
 
     Some IPv6 addresses contain an IPv4 address, to which a gateway or the system passes packets on. They are as
     restricted as that address. These are mapped addresses (RFC 4291), NAT64 (RFC 6052) and 6to4 (RFC 3056). A

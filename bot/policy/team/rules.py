@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from bot.model.base import Frozen
-from bot.model.webhook import WebhookEvent
+from bot.model.webhook import WebhookEvent, host_of
 from bot.policy.team.addresses import may_be_reached
 from bot.policy.team.rule_values import (
     AppId,
@@ -403,8 +402,8 @@ class Webhook(Frozen):
 
     @property
     def host(self) -> str:
-        """The host of the URL. Only the host is shown to people, because the path can contain a secret."""
-        return urlsplit(self.url).hostname or ""
+        """The host of the URL (`host_of`)."""
+        return host_of(self.url)
 
     @field_validator("events")
     @classmethod
