@@ -36,7 +36,8 @@ export function select(label, options, chosen, onChange, attributes = {}) {
 
 /**
  * Update the children of `parent` to show `items`, in this order. A child is created anew only if its `version` has
- * changed. If the old child had the focus, the new one gets it, at the part with the same `data-focus`.
+ * changed. If the old child had the focus, the new one gets it, at the part with the same `data-focus`. Numbers that a
+ * person has typed and not sent yet are kept in the same way.
  */
 export function keep(parent, items, { key, version, make }) {
   const before = new Map([...parent.children].map((child) => [child.dataset.key, child]));
@@ -53,7 +54,7 @@ export function keep(parent, items, { key, version, make }) {
       node.dataset.version = state;
       if (old) {
         if (old === next) next = node;
-        replaceKeepingFocus(old, node);
+        replaceKeepingInput(old, node);
       }
     }
     if (node === next) next = next.nextElementSibling;
@@ -62,9 +63,13 @@ export function keep(parent, items, { key, version, make }) {
   for (const gone of before.values()) gone.remove();
 }
 
-function replaceKeepingFocus(old, node) {
+function replaceKeepingInput(old, node) {
   const focused = old.contains(document.activeElement) ? document.activeElement.dataset.focus : undefined;
   const had = old.contains(document.activeElement);
+  for (const typed of old.querySelectorAll("input[type=number][data-focus]")) {
+    const same = node.querySelector(`[data-focus="${CSS.escape(typed.dataset.focus)}"]`);
+    if (same && typed.value !== typed.defaultValue) same.value = typed.value;
+  }
   old.replaceWith(node);
   if (!had) return;
   const same = focused && node.querySelector(`[data-focus="${CSS.escape(focused)}"]`);
