@@ -11,6 +11,8 @@ _SSH = re.compile(r"\bssh (?:-p (\d+) )?root@")
 _RENTAL = re.compile(rf"(?:, |\()({RENTAL_ID})\b")
 _HELP = re.compile(r"Above \$[\d,.]+/h or \$[\d,.]+ per rental, your request needs approval|under \$\d")
 """Amounts that everyone may read: the team's limits, and examples."""
+_OFFER = " is offering you "
+"""Part of the message in which an owner offers somebody a machine."""
 
 
 def ssh_commands_are_for_owners_and_teammates(evidence: Evidence) -> list[str]:
@@ -46,7 +48,10 @@ def strangers_read_nothing_in_private(evidence: Evidence) -> list[str]:
 
 
 def money_of_others_is_for_approvers(evidence: Evidence) -> list[str]:
-    """Check that only approvers and admins read amounts of other people's rentals in private."""
+    """Check that only approvers and admins read amounts of other people's rentals in private.
+
+    If an owner offers somebody a machine, this person may read what it costs, because they would pay for it.
+    """
     found = []
     for name in evidence.people:
         if name in {*evidence.approvers, evidence.admin, GUEST, OUTSIDER}:
@@ -54,6 +59,8 @@ def money_of_others_is_for_approvers(evidence: Evidence) -> list[str]:
         for message in evidence.private(name):
             for line in re.split(r"\n|; ", message.text):
                 found_id = _RENTAL.search(line)
+                if _OFFER in line:
+                    continue
                 if found_id and name not in evidence.had.get(found_id[1], {name}) and "$" in line:
                     found.append(f"{name} read of {evidence.owners[found_id[1]]}'s money: {line[:80]!r}")
     return found

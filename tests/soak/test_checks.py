@@ -425,10 +425,11 @@ def test_a_click_whose_modal_was_closed_needs_no_answer() -> None:
     assert names(closed) == set()
 
 
-def test_a_list_may_name_rentals_of_others_next_to_unrelated_amounts() -> None:
+def test_amounts_of_others_may_stand_only_in_offers_and_beside_other_machines() -> None:
     found = "money_of_others_is_for_approvers"
     for text, is_found in (
         ("Ended in the last 7 days, for $5.00 in all: 1x H100 (k7mq2).", True),
         ("1x H100 (k7mq2); 1x A100 (f6rat), $1.00.", False),
+        ("Ana is offering you 1x H100 (k7mq2) at $2.10/h.", False),
     ):
         assert (found in names(with_seen(good(), "Dan", private(60, text, at(14, 40))))) is is_found
