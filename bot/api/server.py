@@ -14,7 +14,7 @@ import asyncio
 import hashlib
 import json
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -446,10 +446,7 @@ def fingerprint(body: api.RentalRequest) -> str:
     A key finds its rental forever, so later versions must compute the same hash for the same body. Fields that
     are left out therefore don't count: a new field with a default doesn't change the hashes of earlier requests.
     """
-    fields = body.model_dump(mode="json", exclude={"reuse"}, exclude_defaults=True)
-    if body.max_total is not None:
-        fields["max_total"] = f"{body.max_total.normalize():f}"  # JSON libraries write 20 as 20, 20.0 or "20.00"
-    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
+    return _hash_of(_fields_of(body))
 
 
 def reuse_fingerprint(body: api.RentalRequest) -> str:
@@ -458,9 +455,23 @@ def reuse_fingerprint(body: api.RentalRequest) -> str:
     A program that doesn't remember a key, such as a language model, often doesn't remember its exact words either.
     So the note doesn't count, and neither do capital letters in the description of the machine.
     """
-    names = {name: getattr(body, name) for name in ("words", "gpu", "region", "vendor")}
-    plain = {name: " ".join(text.split()).casefold() for name, text in names.items() if text is not None}
-    return fingerprint(body.model_copy(update={**plain, "note": ""}))
+    fields = _fields_of(body)
+    fields.pop("note", None)
+    for name in {"words", "gpu", "region", "vendor"} & fields.keys():
+        fields[name] = " ".join(fields[name].split()).casefold()
+    return _hash_of(fields)
+
+
+def _fields_of(body: api.RentalRequest) -> dict[str, Any]:
+    """Return the fields of a request that aren't left out, each as if it were written in one way only."""
+    fields = body.model_dump(mode="json", exclude={"reuse"}, exclude_defaults=True)
+    if body.max_total is not None:
+        fields["max_total"] = f"{body.max_total.normalize():f}"  # JSON libraries write 20 as 20, 20.0 or "20.00"
+    return fields
+
+
+def _hash_of(fields: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
 
 
 def _described(deps: Deps, view: ProgramView) -> api.Rental:
